@@ -1,0 +1,123 @@
+"""What batching tells: checks asked for, pending lists changed, batches submitted, the bank's results, releases."""
+
+from marshmallow import fields
+
+from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
+from services.common.contracts.shared import CHANNELS, ApplicationStep, PersonFacts, UnionFacts
+
+
+class RequestedCheck(EventData):
+    application_id = fields.UUID(required=True)
+    check_no = fields.Integer(required=True, metadata={"description": "grows with each check of the application"})
+
+
+class ValidationRequestedData(EventData):
+    union_id = fields.UUID(required=True)
+    applications = chunk_of(RequestedCheck)
+    persons = Sealed(fields.List(fields.Nested(PersonFacts)), required=True)
+
+
+class PendingChangedData(EventData):
+    union_id = fields.UUID(required=True)
+    reason = choice(
+        "queued", "checking", "checked", "removed", "changed", "switched", "submitted", "cancelled", required=True
+    )
+    count = fields.Integer(required=True, metadata={"description": "how many applications changed"})
+
+
+class MembersRemovedData(EventData):
+    union_id = fields.UUID(required=True)
+    reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", required=True)
+    applications = chunk_of(ApplicationStep)
+
+
+class Contact(EventData):
+    """Whom the bank calls for collection. Always sealed."""
+
+    name = fields.String(required=True)
+    phone = fields.String(required=True)
+
+
+class BatchSubmittedData(EventData):
+    batch_no = fields.String(required=True)
+    union = fields.Nested(UnionFacts, required=True)
+    channel = choice(*CHANNELS, required=True)
+    outlet_code = fields.String(required=True)
+    outlet_name = fields.String(required=True)
+    submitted_by = fields.UUID(required=True)
+    submitted_at = fields.AwareDateTime(required=True)
+    total = fields.Integer(required=True, metadata={"description": "persons in the whole batch"})
+    part = fields.Integer(required=True, metadata={"description": "this part of the batch, from 1"})
+    parts = fields.Integer(required=True)
+    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
+    contact = Sealed(fields.Nested(Contact), required=True)
+    applications = chunk_of(ApplicationStep)
+
+
+class IssuedApplication(ApplicationStep):
+    issued_at = fields.AwareDateTime(required=True)
+    late = fields.Boolean(load_default=False, metadata={"description": "issued after the application was released"})
+
+
+class IssuedCard(EventData):
+    application_id = fields.UUID(required=True)
+    card_no = fields.String(required=True)
+
+
+class CardsIssuedData(EventData):
+    batch_no = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    applications = chunk_of(IssuedApplication)
+    cards = Sealed(fields.List(fields.Nested(IssuedCard)), required=True)
+    contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
+
+
+class RefusedApplication(ApplicationStep):
+    reason_code = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
+class CardsRefusedData(EventData):
+    batch_no = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    applications = chunk_of(RefusedApplication)
+    contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
+
+
+class BatchReleasedData(EventData):
+    batch_no = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    revocation_id = fields.UUID(allow_none=True, load_default=None)
+    reason = choice("revoked", "cancelled", required=True)
+    applications = chunk_of(ApplicationStep)
+
+
+VALIDATION_REQUESTED = EventContract(
+    "batching", "validation_requested", ValidationRequestedData, "The clerk asked for the system check of these members."
+)
+PENDING_CHANGED = EventContract(
+    "batching", "pending_changed", PendingChangedData, "A union's pending list changed: pages that show it refresh."
+)
+MEMBERS_REMOVED = EventContract(
+    "batching", "members_removed", MembersRemovedData, "Applications left the pending list; their members are free again."
+)
+BATCH_SUBMITTED = EventContract(
+    "batching", "batch_submitted", BatchSubmittedData, "A batch was submitted to a bank outlet (in parts when large)."
+)
+CARDS_ISSUED = EventContract("batching", "cards_issued", CardsIssuedData, "The bank issued cards.")
+CARDS_REFUSED = EventContract("batching", "cards_refused", CardsRefusedData, "The bank refused applications.")
+BATCH_RELEASED = EventContract(
+    "batching",
+    "batch_released",
+    BatchReleasedData,
+    "Applications the bank had not decided were released from a batch; their members are free again.",
+)
+EVENTS = (
+    VALIDATION_REQUESTED,
+    PENDING_CHANGED,
+    MEMBERS_REMOVED,
+    BATCH_SUBMITTED,
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    BATCH_RELEASED,
+)

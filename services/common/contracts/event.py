@@ -1,0 +1,101 @@
+"""What an event is: a CloudEvents 1.0 document whose data a marshmallow schema holds to its word."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from services.common.personal import keyring
+
+SPEC_VERSION = "1.0"
+MESSAGE_SIZE = 500
+"""How many applications one event speaks of at the most; a larger set goes out in several events."""
+
+LONG_TERM = date(9999, 12, 31)
+"""The expiry date that stands for a document valid for life (长期)."""
+
+
+class EventData(Schema):
+    """Base of all event data: reads what it knows and ignores the rest, so that a producer can add fields."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class Sealed(fields.Field[Any]):
+    """Personal data that travels encrypted: the value of the inner field as a sealed token.
+
+    In Python it is the inner field's value, on the wire one string that only holders of the key can open.
+    """
+
+    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        plain = self.inner._serialize(value, attr, obj, **kwargs)
+        return keyring().seal(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValidationError("A sealed value is a token.")
+        return self.inner.deserialize(json.loads(keyring().open(value)), attr, data, **kwargs)
+
+
+@dataclass(frozen=True)
+class EventContract:
+    """One kind of event: who tells it, what it is called, what its data holds."""
+
+    producer: str
+    name: str
+    schema: type[EventData]
+    summary: str
+    version: int = 1
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type, which is the routing key too: `membership.members_queued.v1`."""
+        return f"{self.producer}.{self.name}.v{self.version}"
+
+    @property
+    def routing_key(self) -> str:
+        """Where the exchange `events` routes it by."""
+        return self.type
+
+    @property
+    def dataschema(self) -> str:
+        """The reference of the data's schema within the AsyncAPI document."""
+        return f"asyncapi.json#/components/schemas/{self.schema.__name__}"
+
+    def dump(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The data as JSON types, checked on the way; raises ValidationError for data that breaks the contract."""
+        schema = self.schema()
+        wire: dict[str, Any] = schema.dump(data)
+        missing = [name for name in _required(schema) if wire.get(name) is None]
+        if missing:
+            raise ValidationError({name: ["Missing data for required field."] for name in missing})
+        return wire
+
+    def load(self, wire: Mapping[str, Any]) -> dict[str, Any]:
+        """The data as Python values; raises ValidationError for a document that breaks the contract."""
+        loaded: dict[str, Any] = self.schema().load(wire)
+        return loaded
+
+
+def choice(*values: str, **kwargs: Any) -> fields.String:
+    """A string field that takes only the given values."""
+    return fields.String(validate=validate.OneOf(values), **kwargs)
+
+
+def chunk_of(item: type[Schema], **kwargs: Any) -> fields.List[Any]:
+    """A list field of one to MESSAGE_SIZE items."""
+    return fields.List(fields.Nested(item), required=True, validate=validate.Length(1, MESSAGE_SIZE), **kwargs)
+
+
+def _required(schema: Schema) -> Iterator[str]:
+    return (name for name, field in schema.fields.items() if field.required)

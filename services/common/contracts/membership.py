@@ -1,0 +1,99 @@
+"""What membership tells: members come, get numbers, are queued for a card; an application is cancelled."""
+
+from marshmallow import fields, validate
+
+from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
+from services.common.contracts.shared import PersonFacts, UnionFacts
+
+
+class RegisteredMember(EventData):
+    member_id = fields.UUID(required=True)
+
+
+class MemberRegisteredData(EventData):
+    union_id = fields.UUID(required=True)
+    members = chunk_of(RegisteredMember)
+
+
+class NumberedMember(EventData):
+    member_id = fields.UUID(required=True)
+    member_no = fields.String(required=True, validate=validate.Regexp(r"^\d{10}$"))
+
+
+class MemberNumberedData(EventData):
+    union_id = fields.UUID(required=True)
+    members = chunk_of(NumberedMember)
+
+
+class QueuedApplication(EventData):
+    application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+
+
+class PersonalApplication(EventData):
+    """What a member chose on the phone: such an application is checked and submitted without a clerk."""
+
+    outlet_code = fields.String(required=True)
+
+
+class MembersQueuedData(EventData):
+    union = fields.Nested(UnionFacts, required=True)
+    queued_by = fields.UUID(required=True, metadata={"description": "the clerk's account, or the member on the phone"})
+    queued_at = fields.AwareDateTime(required=True)
+    applications = chunk_of(QueuedApplication)
+    personal_application = fields.Nested(PersonalApplication, allow_none=True, load_default=None)
+    persons = Sealed(fields.List(fields.Nested(PersonFacts)), required=True)
+
+
+class ApplicationCancelledData(EventData):
+    union_id = fields.UUID(required=True)
+    application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    reason = choice("already_issued", required=True)
+    issued_application_id = fields.UUID(required=True)
+    issued_union_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+
+
+class ImportProgressedData(EventData):
+    union_id = fields.UUID(required=True)
+    import_id = fields.UUID(required=True)
+    state = choice("running", "finished", "failed", required=True)
+    rows_total = fields.Integer(allow_none=True, load_default=None)
+    rows_read = fields.Integer(required=True)
+    rows_accepted = fields.Integer(required=True)
+    rows_rejected = fields.Integer(required=True)
+
+
+class OtpIssuedData(EventData):
+    purpose = choice("personal_sign_in", required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    recipient = Sealed(
+        fields.Nested(EventData.from_dict({"phone": fields.String(required=True), "code": fields.String(required=True)})),
+        required=True,
+    )
+
+
+MEMBER_REGISTERED = EventContract(
+    "membership", "member_registered", MemberRegisteredData, "Members were registered and wait for their numbers."
+)
+MEMBER_NUMBERED = EventContract(
+    "membership", "member_numbered", MemberNumberedData, "Members got their numbers and can be queued for a card."
+)
+MEMBERS_QUEUED = EventContract(
+    "membership", "members_queued", MembersQueuedData, "Members were queued for a card, each with a new application."
+)
+APPLICATION_CANCELLED = EventContract(
+    "membership",
+    "application_cancelled",
+    ApplicationCancelledData,
+    "A live application ended because the member's card of an earlier application was issued after all.",
+)
+IMPORT_PROGRESSED = EventContract(
+    "membership", "import_progressed", ImportProgressedData, "An import of members went on or ended."
+)
+OTP_ISSUED = EventContract(
+    "membership", "otp_issued", OtpIssuedData, "A one-time password was made and is to be sent to the member's phone."
+)
+EVENTS = (MEMBER_REGISTERED, MEMBER_NUMBERED, MEMBERS_QUEUED, APPLICATION_CANCELLED, IMPORT_PROGRESSED, OTP_ISSUED)

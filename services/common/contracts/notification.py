@@ -1,0 +1,19 @@
+"""What notification tells: a message lies in an inbox."""
+
+from marshmallow import fields
+
+from services.common.contracts.event import EventContract, EventData
+
+
+class MessagePostedData(EventData):
+    message_id = fields.UUID(required=True)
+    union_id = fields.UUID(required=True)
+    role = fields.String(required=True, metadata={"description": "the role in the union that the message is for"})
+    kind = fields.String(required=True)
+    title = fields.String(required=True)
+
+
+MESSAGE_POSTED = EventContract(
+    "notification", "message_posted", MessagePostedData, "A message was put into the inbox of a union's role."
+)
+EVENTS = (MESSAGE_POSTED,)

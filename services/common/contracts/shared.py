@@ -1,0 +1,53 @@
+"""Parts that several events hold: the union, a person, an application's step."""
+
+from marshmallow import fields, validate
+
+from services.common.contracts.event import EventData, choice
+
+DOCUMENT_TYPES = (
+    "resident_id",
+    "hmt_residence_permit",
+    "foreign_permanent_resident_id",
+    "mainland_travel_permit_hm",
+    "mainland_travel_permit_tw",
+    "passport",
+    "military_officer_id",
+)
+CHANNELS = ("ordinary", "special")
+RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
+SEXES = ("male", "female")
+
+
+class UnionFacts(EventData):
+    """A union as it was when the event was told."""
+
+    union_id = fields.UUID(required=True)
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    superior_union_id = fields.UUID(allow_none=True, load_default=None)
+
+
+class PersonFacts(EventData):
+    """Who an application is for: what validation and the bank need to know. Always sealed."""
+
+    application_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    document_type = choice(*DOCUMENT_TYPES, required=True)
+    document_number = fields.String(required=True)
+    document_expiry = fields.Date(allow_none=True, load_default=None)
+    document_issued = fields.Date(allow_none=True, load_default=None)
+    birth_date = fields.Date(allow_none=True, load_default=None)
+    sex = choice(*SEXES, allow_none=True, load_default=None)
+    nationality = fields.String(allow_none=True, load_default=None, validate=validate.Length(equal=3))
+    phone = fields.String(allow_none=True, load_default=None)
+    address = fields.String(allow_none=True, load_default=None)
+    retirement_category = choice(*RETIREMENT_CATEGORIES, allow_none=True, load_default=None)
+    special_retirement_month = fields.Date(allow_none=True, load_default=None)
+
+
+class ApplicationStep(EventData):
+    """An application that took a step; `version` grows with each step, so that a late event is known as such."""
+
+    application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    version = fields.Integer(required=True, validate=validate.Range(min=1))
