@@ -25,6 +25,12 @@ class PendingChangedData(EventData):
     count = fields.Integer(required=True, metadata={"description": "how many applications changed"})
 
 
+class ChannelAssignedData(EventData):
+    union_id = fields.UUID(required=True)
+    channel = choice(*CHANNELS, required=True)
+    applications = chunk_of(ApplicationStep)
+
+
 class MembersRemovedData(EventData):
     union_id = fields.UUID(required=True)
     reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", required=True)
@@ -98,6 +104,12 @@ VALIDATION_REQUESTED = EventContract(
 PENDING_CHANGED = EventContract(
     "batching", "pending_changed", PendingChangedData, "A union's pending list changed: pages that show it refresh."
 )
+CHANNEL_ASSIGNED = EventContract(
+    "batching",
+    "channel_assigned",
+    ChannelAssignedData,
+    "Applications take this channel: when first listed as special, and whenever a clerk switches.",
+)
 MEMBERS_REMOVED = EventContract(
     "batching", "members_removed", MembersRemovedData, "Applications left the pending list; their members are free again."
 )
@@ -115,6 +127,7 @@ BATCH_RELEASED = EventContract(
 EVENTS = (
     VALIDATION_REQUESTED,
     PENDING_CHANGED,
+    CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,

@@ -66,13 +66,17 @@ class ImportProgressedData(EventData):
     rows_rejected = fields.Integer(required=True)
 
 
+class OtpRecipient(EventData):
+    """Where the one-time password goes. Always sealed."""
+
+    phone = fields.String(required=True)
+    code = fields.String(required=True)
+
+
 class OtpIssuedData(EventData):
     purpose = choice("personal_sign_in", required=True)
     expires_at = fields.AwareDateTime(required=True)
-    recipient = Sealed(
-        fields.Nested(EventData.from_dict({"phone": fields.String(required=True), "code": fields.String(required=True)})),
-        required=True,
-    )
+    recipient = Sealed(fields.Nested(OtpRecipient), required=True)
 
 
 MEMBER_REGISTERED = EventContract(

@@ -1,0 +1,18 @@
+"""How a file travels in an answer: name, content type, content as base64."""
+
+import base64
+
+from marshmallow import Schema, fields
+
+
+class FileAnswer(Schema):
+    """A file a person downloads."""
+
+    file_name = fields.String(required=True)
+    content_type = fields.String(required=True)
+    content = fields.String(required=True, metadata={"description": "base64"})
+
+
+def file_answer(file_name: str, content_type: str, content: bytes) -> dict[str, str]:
+    """The answer that carries these bytes."""
+    return {"file_name": file_name, "content_type": content_type, "content": base64.b64encode(content).decode()}
