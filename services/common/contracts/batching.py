@@ -99,7 +99,11 @@ class BatchReleasedData(EventData):
 
 
 VALIDATION_REQUESTED = EventContract(
-    "batching", "validation_requested", ValidationRequestedData, "The clerk asked for the system check of these members."
+    "batching",
+    "validation_requested",
+    ValidationRequestedData,
+    "The clerk asked for the system check of these members.",
+    consumers=("validation",),
 )
 PENDING_CHANGED = EventContract(
     "batching", "pending_changed", PendingChangedData, "A union's pending list changed: pages that show it refresh."
@@ -109,20 +113,42 @@ CHANNEL_ASSIGNED = EventContract(
     "channel_assigned",
     ChannelAssignedData,
     "Applications take this channel: when first listed as special, and whenever a clerk switches.",
+    consumers=("membership",),
 )
 MEMBERS_REMOVED = EventContract(
-    "batching", "members_removed", MembersRemovedData, "Applications left the pending list; their members are free again."
+    "batching",
+    "members_removed",
+    MembersRemovedData,
+    "Applications left the pending list; their members are free again.",
+    consumers=("membership",),
 )
 BATCH_SUBMITTED = EventContract(
-    "batching", "batch_submitted", BatchSubmittedData, "A batch was submitted to a bank outlet (in parts when large)."
+    "batching",
+    "batch_submitted",
+    BatchSubmittedData,
+    "A batch was submitted to a bank outlet (in parts when large).",
+    consumers=("membership", "revocation", "notification"),
 )
-CARDS_ISSUED = EventContract("batching", "cards_issued", CardsIssuedData, "The bank issued cards.")
-CARDS_REFUSED = EventContract("batching", "cards_refused", CardsRefusedData, "The bank refused applications.")
+CARDS_ISSUED = EventContract(
+    "batching",
+    "cards_issued",
+    CardsIssuedData,
+    "The bank issued cards.",
+    consumers=("membership", "revocation", "notification"),
+)
+CARDS_REFUSED = EventContract(
+    "batching",
+    "cards_refused",
+    CardsRefusedData,
+    "The bank refused applications.",
+    consumers=("membership", "revocation", "notification"),
+)
 BATCH_RELEASED = EventContract(
     "batching",
     "batch_released",
     BatchReleasedData,
     "Applications the bank had not decided were released from a batch; their members are free again.",
+    consumers=("membership", "revocation", "notification"),
 )
 EVENTS = (
     VALIDATION_REQUESTED,

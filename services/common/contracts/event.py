@@ -55,6 +55,8 @@ class EventContract:
     name: str
     schema: type[EventData]
     summary: str
+    consumers: tuple[str, ...] = ()
+    """The services that must hear it; without any it is for live pages only and may go unheard."""
     version: int = 1
 
     @property

@@ -80,24 +80,41 @@ class OtpIssuedData(EventData):
 
 
 MEMBER_REGISTERED = EventContract(
-    "membership", "member_registered", MemberRegisteredData, "Members were registered and wait for their numbers."
+    "membership",
+    "member_registered",
+    MemberRegisteredData,
+    "Members were registered and wait for their numbers.",
+    consumers=("membership",),
 )
 MEMBER_NUMBERED = EventContract(
     "membership", "member_numbered", MemberNumberedData, "Members got their numbers and can be queued for a card."
 )
 MEMBERS_QUEUED = EventContract(
-    "membership", "members_queued", MembersQueuedData, "Members were queued for a card, each with a new application."
+    "membership",
+    "members_queued",
+    MembersQueuedData,
+    "Members were queued for a card, each with a new application.",
+    consumers=("batching",),
 )
 APPLICATION_CANCELLED = EventContract(
     "membership",
     "application_cancelled",
     ApplicationCancelledData,
     "A live application ended because the member's card of an earlier application was issued after all.",
+    consumers=("batching", "notification"),
 )
 IMPORT_PROGRESSED = EventContract(
-    "membership", "import_progressed", ImportProgressedData, "An import of members went on or ended."
+    "membership",
+    "import_progressed",
+    ImportProgressedData,
+    "An import of members went on or ended.",
+    consumers=("notification",),
 )
 OTP_ISSUED = EventContract(
-    "membership", "otp_issued", OtpIssuedData, "A one-time password was made and is to be sent to the member's phone."
+    "membership",
+    "otp_issued",
+    OtpIssuedData,
+    "A one-time password was made and is to be sent to the member's phone.",
+    consumers=("notification",),
 )
 EVENTS = (MEMBER_REGISTERED, MEMBER_NUMBERED, MEMBERS_QUEUED, APPLICATION_CANCELLED, IMPORT_PROGRESSED, OTP_ISSUED)

@@ -43,12 +43,24 @@ class RevocationRejectedData(RevocationDecidedData):
 
 
 REVOCATION_REQUESTED = EventContract(
-    "revocation", "revocation_requested", RevocationRequestedData, "A union asked its superior to revoke a batch."
+    "revocation",
+    "revocation_requested",
+    RevocationRequestedData,
+    "A union asked its superior to revoke a batch.",
+    consumers=("batching", "notification"),
 )
 REVOCATION_APPROVED = EventContract(
-    "revocation", "revocation_approved", RevocationApprovedData, "The superior union agreed to revoke a batch."
+    "revocation",
+    "revocation_approved",
+    RevocationApprovedData,
+    "The superior union agreed to revoke a batch.",
+    consumers=("batching", "notification"),
 )
 REVOCATION_REJECTED = EventContract(
-    "revocation", "revocation_rejected", RevocationRejectedData, "The superior union did not agree to revoke a batch."
+    "revocation",
+    "revocation_rejected",
+    RevocationRejectedData,
+    "The superior union did not agree to revoke a batch.",
+    consumers=("batching", "notification"),
 )
 EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED)

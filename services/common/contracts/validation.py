@@ -7,7 +7,9 @@ from services.common.contracts.event import EventContract, EventData, Sealed, ch
 
 class CheckResult(EventData):
     application_id = fields.UUID(required=True)
-    check_no = fields.Integer(required=True, metadata={"description": "the check this answers, from validation_requested"})
+    check_no = fields.Integer(
+        required=True, metadata={"description": "the check this answers, from validation_requested"}
+    )
     result = choice("passed", "failed", "waiting", required=True)
 
 
@@ -33,5 +35,6 @@ MEMBERS_VALIDATED = EventContract(
     "members_validated",
     MembersValidatedData,
     "A check ended for these applications, or waits for the registry ('waiting': the check goes on by itself).",
+    consumers=("batching", "notification"),
 )
 EVENTS = (MEMBERS_VALIDATED,)
