@@ -1,0 +1,1 @@
+"""How the system is deployed: the local stack, simulators of the systems outside, and the manifests."""

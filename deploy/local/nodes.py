@@ -1,0 +1,63 @@
+"""Private PostgreSQL and RabbitMQ nodes on loopback ports, with all that they hold in one folder.
+
+Starting is safe from several processes at once, and finds what already runs.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import postgres, rabbitmq
+from deploy.local.postgres import Postgres
+from deploy.local.rabbitmq import RabbitMQ
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Both nodes, running."""
+
+    folder: Path
+    postgres: Postgres
+    rabbitmq: RabbitMQ
+
+
+def start(folder: Path, durable: bool = True) -> Nodes:
+    """Start what does not run yet of the nodes of this folder, and wait until both are ready.
+
+    `durable` off is for tests: PostgreSQL does not wait for the disk.
+    Raises RuntimeError, with what the node said, when one does not come up.
+    """
+    with _alone(folder), ThreadPoolExecutor() as both:
+        database = both.submit(postgres.start, folder.resolve(), durable)
+        broker = both.submit(rabbitmq.start, folder.resolve())
+        return Nodes(folder.resolve(), database.result(), broker.result())
+
+
+def are_running(folder: Path) -> bool:
+    return postgres.is_running(folder) and rabbitmq.is_running(folder)
+
+
+def stop(folder: Path) -> None:
+    """Stop the nodes of this folder and keep their data."""
+    with _alone(folder):
+        rabbitmq.stop(folder.resolve())
+        postgres.stop(folder.resolve())
+
+
+def drop(folder: Path) -> None:
+    """Stop the nodes of this folder and delete their data."""
+    with _alone(folder):
+        rabbitmq.drop(folder.resolve())
+        postgres.drop(folder.resolve())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from starting or stopping the nodes of this folder meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "nodes.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

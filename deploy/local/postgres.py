@@ -1,0 +1,219 @@
+"""A private PostgreSQL node whose data, log and password are in one folder."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from deploy.local.ports import LOOPBACK, free_port
+
+SUPERUSER = "postgres"
+_DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
+_FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+_ALWAYS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "timezone": "UTC",
+    "log_min_duration_statement": "500ms",
+    "random_page_cost": "1.1",
+}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """An address of a running node and the right to make databases on it."""
+
+    port: int
+    password: str
+
+    def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
+        """The SQLAlchemy URL of a database; as the superuser unless a role is named."""
+        return f"postgresql+psycopg://{user}:{password or self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def has_database(self, name: str) -> bool:
+        with self._connect() as connection:
+            found = connection.execute("select 1 from pg_database where datname = %s", [name])
+            return found.fetchone() is not None
+
+    def create_role(self, name: str, password: str) -> None:
+        """Make a role that can sign in, or set the password of the one that is there."""
+        with self._connect() as connection:
+            known = connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
+            verb = sql.SQL("alter role" if known else "create role")
+            connection.execute(
+                sql.SQL("{} {} login password {}").format(verb, sql.Identifier(name), sql.Literal(password))
+            )
+
+    def create_database(self, name: str, owner: str = SUPERUSER, template: str = "template0") -> None:
+        """Make a database: empty, or a copy of a template that nobody is connected to."""
+        with self._connect() as connection:
+            connection.execute(
+                sql.SQL("create database {} owner {} template {}").format(
+                    sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template)
+                )
+            )
+
+    def rename_database(self, name: str, new_name: str) -> None:
+        with self._connect() as connection:
+            connection.execute(
+                sql.SQL("alter database {} rename to {}").format(sql.Identifier(name), sql.Identifier(new_name))
+            )
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database and end the connections to it."""
+        with self._connect() as connection:
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=SUPERUSER,
+            password=self.password,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=10,
+        )
+
+
+def start(folder: Path, durable: bool) -> Postgres:
+    """Start the node of this folder, or find it running; made first where there is none.
+
+    `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
+    Raises RuntimeError with the end of the log when it does not come up.
+    """
+    data = _data_folder(folder)
+    if not (data / "PG_VERSION").exists():
+        _initialise(data)
+    port = _running_port(data)
+    if port is None:
+        port = free_port(_last_port(data))
+        _write_settings(data, port, durable)
+        _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(data.parent / "postgres.log"))
+    return Postgres(port, _password_file(data).read_text())
+
+
+def is_running(folder: Path) -> bool:
+    return _running_port(_data_folder(folder)) is not None
+
+
+def stop(folder: Path) -> None:
+    """Stop the node of this folder, if it runs; connections are ended."""
+    data = _data_folder(folder)
+    if _running_port(data) is not None:
+        _pg_ctl(data, "stop", "-w", "-m", "fast", "-t", "60")
+
+
+def drop(folder: Path) -> None:
+    """Stop the node and delete all that it holds."""
+    stop(folder)
+    shutil.rmtree(_data_folder(folder).parent, ignore_errors=True)
+
+
+def pid(folder: Path) -> int | None:
+    """The process id of the postmaster, None where it does not run."""
+    return _running_pid(_data_folder(folder))
+
+
+def binaries() -> Path | None:
+    """The folder of the newest PostgreSQL's initdb and pg_ctl, None where it is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _data_folder(folder: Path) -> Path:
+    """Where the data lies: below the folder, or below the temporary folder where the user postgres cannot reach it.
+
+    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not be allowed into the
+    project's folder (for instance below /root).
+    """
+    if os.geteuid() != 0 or _reachable_by_others(folder):
+        return folder / "postgres" / "data"
+    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
+    return Path(tempfile.gettempdir()) / name / "data"
+
+
+def _reachable_by_others(folder: Path) -> bool:
+    """Whether every folder above can be entered by a user who is neither its owner nor in its group."""
+    return all(parent.stat().st_mode & 0o001 for parent in folder.resolve().parents)
+
+
+def _initialise(data: Path) -> None:
+    data.parent.mkdir(parents=True, exist_ok=True)
+    password_file = _password_file(data)
+    password_file.touch(0o600)
+    password_file.write_text(secrets.token_hex(16))
+    if os.geteuid() == 0:
+        for path in (data.parent, password_file):
+            shutil.chown(path, "postgres", "postgres")
+    options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--username={SUPERUSER}"]
+    _run(["initdb", "-D", str(data), *options, f"--pwfile={password_file}"])
+
+
+def _password_file(data: Path) -> Path:
+    return data.parent / "password"
+
+
+def _write_settings(data: Path, port: int, durable: bool) -> None:
+    settings = {**_ALWAYS, **(_DURABLE if durable else _FOR_TESTS), "port": str(port)}
+    lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+    (data / "postgresql.auto.conf").write_text("".join(lines))
+
+
+def _running_pid(data: Path) -> int | None:
+    try:
+        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if "postgres" in command else None
+
+
+def _running_port(data: Path) -> int | None:
+    return _last_port(data) if _running_pid(data) is not None else None
+
+
+def _last_port(data: Path) -> int | None:
+    try:
+        settings = (data / "postgresql.auto.conf").read_text().splitlines()
+    except OSError:
+        return None
+    ports = [line.split("'")[1] for line in settings if line.startswith("port =")]
+    return int(ports[0]) if ports else None
+
+
+def _pg_ctl(data: Path, *arguments: str) -> None:
+    _run(["pg_ctl", "-D", str(data), *arguments])
+
+
+def _run(command: list[str]) -> None:
+    """Run one of PostgreSQL's programs: as the user postgres when we are root."""
+    folder = binaries()
+    if folder is None:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryFile("w+") as output:
+        # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
+        done = subprocess.run(
+            [str(folder / command[0]), *command[1:]],
+            stdin=subprocess.DEVNULL,
+            text=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            check=False,
+            **account,
+        )
+        output.seek(0)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} {command[-1]} failed:\n{output.read()[-2000:]}")

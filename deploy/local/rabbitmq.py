@@ -1,0 +1,223 @@
+"""A private RabbitMQ node whose data, log, cookie and password are in one folder. It needs no root."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.ports import LOOPBACK, free_port
+
+USER = "cards"
+_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_SECONDS_TO_START = 120
+_SECONDS_TO_STOP = 60
+# A quorum queue's leader is asked itself, for what the server lists of it is up to five seconds old.
+_QUEUE_DEPTHS = """
+[{binary_to_list(element(4, amqqueue:get_name(Queue))),
+  case amqqueue:get_type(Queue) of
+    rabbit_quorum_queue ->
+      {ok, {_, Total}, _} = ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1),
+      Total;
+    _ -> proplists:get_value(messages, rabbit_amqqueue:info(Queue, [messages]))
+  end} || Queue <- rabbit_amqqueue:list(<<"%s">>)].
+"""
+
+
+@dataclass(frozen=True)
+class RabbitMQ:
+    """An address of a running node and the right to make virtual hosts on it."""
+
+    folder: Path
+    port: int
+    password: str
+
+    def uri(self, vhost: str) -> str:
+        """The AMQP address of a virtual host."""
+        return f"amqp://{USER}:{self.password}@{LOOPBACK}:{self.port}/{vhost}"
+
+    def create_vhost(self, name: str) -> None:
+        """Make a virtual host, if it is not there, that our user may do everything in."""
+        _evaluate(
+            self.folder,
+            f'case rabbit_vhost:exists(<<"{name}">>) of true -> ok; '
+            f'false -> ok = rabbit_vhost:add(<<"{name}">>, <<"{USER}">>) end, '
+            f"ok = rabbit_auth_backend_internal:set_permissions("
+            f'<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"{USER}">>).',
+        )
+
+    def delete_vhost(self, name: str) -> None:
+        """Delete a virtual host with its queues; connections to it are closed."""
+        _evaluate(self.folder, f'catch rabbit_vhost:delete(<<"{name}">>, <<"{USER}">>).')
+
+    def queue_depths(self, vhost: str) -> dict[str, int]:
+        """The messages in each queue of a virtual host at this moment, ready and unacknowledged together."""
+        answer = _evaluate(self.folder, _QUEUE_DEPTHS % vhost)
+        return {name: int(depth) for name, depth in re.findall(r'\{"([^"]+)",\s*(\d+)\}', answer)}
+
+
+def start(folder: Path) -> RabbitMQ:
+    """Start the node of this folder, or find it running; made first where there is none.
+
+    Raises RuntimeError with the end of the log when it does not come up.
+    """
+    home = folder / "rabbitmq"
+    home.mkdir(parents=True, exist_ok=True)
+    if pid(folder) is None:
+        _write_settings(home)
+        _launch(home)
+    state = _state(home)
+    return RabbitMQ(folder, state["port"], state["password"])
+
+
+def is_running(folder: Path) -> bool:
+    return pid(folder) is not None
+
+
+def stop(folder: Path) -> None:
+    """Stop the node of this folder, if it runs, and the port mapper that it started."""
+    server = pid(folder)
+    if server is None:
+        return
+    os.kill(server, signal.SIGTERM)
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while pid(folder) is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if pid(folder) is not None:
+        os.kill(server, signal.SIGKILL)
+    _stop_port_mapper(folder / "rabbitmq")
+
+
+def drop(folder: Path) -> None:
+    """Stop the node and delete all that it holds."""
+    stop(folder)
+    shutil.rmtree(folder / "rabbitmq", ignore_errors=True)
+
+
+def pid(folder: Path) -> int | None:
+    """The process id of the Erlang machine, None where it does not run."""
+    try:
+        server = int((folder / "rabbitmq" / "rabbitmq.pid").read_text())
+        command = Path(f"/proc/{server}/cmdline").read_text()
+        running = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, ValueError):
+        return None
+    return server if running and "rabbit" in command else None
+
+
+def is_installed() -> bool:
+    return _SERVER.exists()
+
+
+def _state(home: Path) -> dict:
+    return json.loads((home / "state.json").read_text())
+
+
+def _write_settings(home: Path) -> None:
+    """Choose ports, anew where another program has taken one, and write what the server reads at its start."""
+    state = _state(home) if (home / "state.json").exists() else {"password": secrets.token_hex(16)}
+    ports = {name: free_port(state.get(name)) for name in ("port", "distribution_port", "port_mapper_port")}
+    state_file = home / "state.json"
+    state_file.touch(0o600)
+    state_file.write_text(json.dumps({**state, **ports}))
+    (home / "enabled_plugins").write_text("[].\n")
+    (home / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = {LOOPBACK}:{ports['port']}\n"
+        f"default_user = {USER}\n"
+        f"default_pass = {state['password']}\n"
+        "log.file.level = warning\n"
+        "vm_memory_high_watermark.relative = 0.5\n"
+        # Below this much free disk the broker blocks publishers; Debian's default of 50 MB suits a laptop as well.
+        "disk_free_limit.absolute = 50MB\n"
+    )
+
+
+def _launch(home: Path) -> None:
+    if not is_installed():
+        raise RuntimeError("RabbitMQ is not installed: apt-get install rabbitmq-server")
+    pid_file = home / "rabbitmq.pid"
+    pid_file.unlink(missing_ok=True)
+    with (home / "startup.log").open("w") as log:
+        # RABBITMQ_ALLOW_INPUT makes the script become the Erlang machine instead of waiting beside it.
+        server = subprocess.Popen(
+            [str(_SERVER), "-noinput"],
+            env={**_environment(home), "RABBITMQ_ALLOW_INPUT": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home,
+            start_new_session=True,
+        )
+    pid_file.write_text(str(server.pid))
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline and server.poll() is None:
+        if _is_ready(home):
+            return
+        time.sleep(0.2)
+    if server.poll() is None:
+        server.kill()
+    server.wait()
+    _stop_port_mapper(home)
+    pid_file.unlink(missing_ok=True)
+    raise RuntimeError(f"RabbitMQ did not start:\n{(home / 'startup.log').read_text()[-2000:]}")
+
+
+def _stop_port_mapper(home: Path) -> None:
+    subprocess.run(["epmd", "-kill"], env=_environment(home), capture_output=True, check=False)
+
+
+def _is_ready(home: Path) -> bool:
+    """Whether the node says that it has booted: its port opens earlier than that."""
+    try:
+        return _evaluate(home.parent, "rabbit:is_booted().") == "true"
+    except RuntimeError:
+        return False
+
+
+def _evaluate(folder: Path, expression: str) -> str:
+    """Evaluate one Erlang expression on the node, and give what it printed.
+
+    The same that `rabbitmqctl eval` does, in 3 ms instead of 2 s.
+    """
+    environment = _environment(folder / "rabbitmq")
+    called = subprocess.run(
+        ["erl_call", "-address", f"{LOOPBACK}:{environment['RABBITMQ_DIST_PORT']}", "-e"],
+        input=expression + "\n",
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    status, _, value = called.stdout.partition(", ")
+    if called.returncode or status != "{ok":
+        raise RuntimeError(f"RabbitMQ refused {expression}: {called.stdout}{called.stderr}")
+    return value.strip().removesuffix("}")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    cookie = home / ".erlang.cookie"
+    if not cookie.exists():
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+    state = _state(home)
+    return {
+        "PATH": "/usr/lib/erlang/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "ERL_EPMD_PORT": str(state["port_mapper_port"]),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        "RABBITMQ_NODENAME": "cards@localhost",
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),
+        "RABBITMQ_DIST_PORT": str(state["distribution_port"]),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }

@@ -1,0 +1,125 @@
+"""Real nodes for the tests: one PostgreSQL and one RabbitMQ a session, a fresh database and virtual host a test.
+
+`TEST_NODES=keep` leaves the nodes running for the next session, which then starts at once. Several sessions may run
+at the same time: names of databases and virtual hosts carry the process id.
+"""
+
+import fcntl
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local import nodes as private_nodes
+from deploy.local.nodes import Nodes
+from services.common import migrate
+
+ROOT = Path(__file__).parents[1]
+NODES_FOLDER = ROOT / ".local" / "test"
+_numbers = itertools.count(1)
+
+DatabaseFactory = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[Nodes]:
+    """Both nodes, shared with every other test session that runs at this moment."""
+    NODES_FOLDER.mkdir(parents=True, exist_ok=True)
+    with (NODES_FOLDER / "sessions.lock").open("w") as sessions:
+        fcntl.flock(sessions, fcntl.LOCK_SH)
+        yield private_nodes.start(NODES_FOLDER, durable=False)
+        if os.environ.get("TEST_NODES") != "keep":
+            _drop_unless_used(sessions.fileno())
+
+
+@pytest.fixture
+def database(nodes: Nodes) -> Iterator[DatabaseFactory]:
+    """`database("membership")` is the URL of a fresh, migrated, empty database, dropped after the test."""
+    with _fresh_databases(nodes) as create:
+        yield create
+
+
+@pytest.fixture(scope="module")
+def module_database(nodes: Nodes) -> Iterator[DatabaseFactory]:
+    """As `database`, kept for all tests of the module."""
+    with _fresh_databases(nodes) as create:
+        yield create
+
+
+@pytest.fixture
+def amqp_uri(nodes: Nodes) -> Iterator[str]:
+    """The address of a fresh virtual host, deleted after the test."""
+    with _fresh_vhost(nodes) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def module_amqp_uri(nodes: Nodes) -> Iterator[str]:
+    """As `amqp_uri`, kept for all tests of the module."""
+    with _fresh_vhost(nodes) as uri:
+        yield uri
+
+
+@pytest.fixture
+def queue_depths(nodes: Nodes) -> Callable[[str], dict[str, int]]:
+    """`queue_depths(amqp_uri)` tells the messages, ready and unacknowledged, in each queue behind that address."""
+    return lambda uri: nodes.rabbitmq.queue_depths(uri.rpartition("/")[2])
+
+
+def _drop_unless_used(sessions_lock: int) -> None:
+    """Drop the nodes when no other session holds the lock."""
+    try:
+        fcntl.flock(sessions_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    private_nodes.drop(NODES_FOLDER)
+
+
+@contextmanager
+def _fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
+    with ExitStack() as after:
+
+        def create(service: str) -> str:
+            name = _unique_name(service)
+            nodes.postgres.create_database(name, template=_template(nodes, service))
+            after.callback(nodes.postgres.drop_database, name)
+            return nodes.postgres.url(name)
+
+        yield create
+
+
+@contextmanager
+def _fresh_vhost(nodes: Nodes) -> Iterator[str]:
+    name = _unique_name("vhost")
+    nodes.rabbitmq.create_vhost(name)
+    yield nodes.rabbitmq.uri(name)
+    nodes.rabbitmq.delete_vhost(name)
+
+
+def _unique_name(kind: str) -> str:
+    return f"{kind}_{os.getpid()}_{next(_numbers)}"
+
+
+def _template(nodes: Nodes, service: str) -> str:
+    """A migrated database of the service to copy from; made anew when its tables or migrations have changed."""
+    name = f"template_{service}_{_fingerprint(service)}"
+    with (NODES_FOLDER / f"{service}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not nodes.postgres.has_database(name):
+            in_making = f"{name}_in_making"
+            nodes.postgres.drop_database(in_making)
+            nodes.postgres.create_database(in_making)
+            migrate.upgrade(service, nodes.postgres.url(in_making))
+            nodes.postgres.rename_database(in_making, name)
+    return name
+
+
+def _fingerprint(service: str) -> str:
+    sources = sorted((ROOT / "services" / service / "migrations").rglob("*.py"))
+    shared = sorted((ROOT / "services" / "common").glob("*.py"))
+    content = b"".join(path.read_bytes() for path in [*sources, *shared])
+    return hashlib.sha256(content).hexdigest()[:12]

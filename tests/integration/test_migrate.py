@@ -1,0 +1,87 @@
+"""A service's database is brought to the newest version, once, and never by older code."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import create_engine, inspect, text
+
+from deploy.local.nodes import Nodes
+from services.common import migrate
+
+ENV = """
+from sqlalchemy import Column, Integer, MetaData, Table
+from services.common.migrate import run_migrations
+metadata = MetaData()
+Table("cards", metadata, Column("id", Integer, primary_key=True))
+run_migrations(metadata)
+"""
+FIRST_VERSION = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision = "0001", None
+def upgrade():
+    op.create_table("cards", sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A service of one table, `library`, in a services folder of its own."""
+    versions = tmp_path / "library" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (versions.parent / "env.py").write_text(ENV)
+    (versions / "v0001.py").write_text(FIRST_VERSION)
+    monkeypatch.setattr(migrate, "SERVICES_FOLDER", tmp_path)
+    return versions
+
+
+@pytest.fixture
+def database_url(nodes: Nodes) -> Iterator[str]:
+    nodes.postgres.drop_database("library")
+    nodes.postgres.create_database("library")
+    yield nodes.postgres.url("library")
+    nodes.postgres.drop_database("library")
+
+
+def test_an_empty_database_gets_the_tables_of_the_service(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+
+    assert "cards" in inspect(create_engine(database_url)).get_table_names()
+    migrate.check("library", database_url)
+
+
+def test_processes_that_migrate_at_the_same_time_migrate_once(library: Path, database_url: str) -> None:
+    # Alembic keeps its context in the process, so only the lock is tried here: the second finds the work done.
+    with ThreadPoolExecutor(1) as other, create_engine(database_url).begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(hashtext('migrations'))"))
+        upgrading = other.submit(migrate.upgrade, "library", database_url)
+        with pytest.raises(TimeoutError):
+            upgrading.result(timeout=0.3)
+        connection.commit()
+        upgrading.result(timeout=10)
+    migrate.upgrade("library", database_url)
+
+
+def test_models_that_say_other_than_the_migrations_are_found(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    (library.parent / "env.py").write_text(ENV.replace('"cards"', '"members"'))
+
+    with pytest.raises(CommandError, match="New upgrade operations detected"):
+        migrate.check("library", database_url)
+
+
+def test_a_database_of_a_newer_version_is_refused(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    with create_engine(database_url).begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '0002'"))
+
+    with pytest.raises(migrate.DatabaseIsNewer, match="library is at version 0002"):
+        migrate.upgrade("library", database_url)
+
+
+def test_a_service_without_migrations_is_named(library: Path, database_url: str) -> None:
+    with pytest.raises(ValueError, match="no service 'archive'"):
+        migrate.upgrade("archive", database_url)

@@ -1,0 +1,77 @@
+"""The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import kombu
+import pytest
+from sqlalchemy import create_engine, text
+
+from deploy.local import nodes as private_nodes
+from deploy.local import postgres, rabbitmq
+from deploy.local.nodes import Nodes
+
+
+def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
+    servers = postgres.pid(nodes.folder), rabbitmq.pid(nodes.folder)
+    started_at = time.monotonic()
+
+    again = private_nodes.start(nodes.folder, durable=False)
+
+    assert again == nodes
+    assert (postgres.pid(nodes.folder), rabbitmq.pid(nodes.folder)) == servers
+    assert time.monotonic() - started_at < 1
+
+
+def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
+    with create_engine(nodes.postgres.url()).connect() as connection:
+        encoding, collation = connection.execute(
+            text("select pg_encoding_to_char(encoding), datcollate from pg_database where datname = 'postgres'")
+        ).one()
+
+    assert (encoding, collation) == ("UTF8", "C.UTF-8")
+
+
+def test_queue_depths_count_ready_and_unacknowledged_messages(
+    amqp_uri: str, queue_depths: Callable[[str], dict[str, int]]
+) -> None:
+    with kombu.Connection(amqp_uri) as connection, connection.channel() as channel:
+        for name, kind in (("imports", "classic"), ("bank.feedback", "quorum")):
+            queue = kombu.Queue(name, channel=channel, queue_arguments={"x-queue-type": kind})
+            queue.declare()
+            producer = kombu.Producer(channel, on_return=pytest.fail)
+            for number in range(3):
+                producer.publish({"number": number}, routing_key=name)
+            while queue.get() is None:
+                time.sleep(0.01)
+
+        assert queue_depths(amqp_uri) == {"imports": 3, "bank.feedback": 3}
+
+
+def test_virtual_hosts_of_two_tests_do_not_meet(nodes: Nodes, amqp_uri: str) -> None:
+    with kombu.Connection(amqp_uri) as connection, connection.channel() as channel:
+        kombu.Queue("pending", channel=channel, durable=True).declare()
+
+    nodes.rabbitmq.create_vhost("another")
+    try:
+        assert nodes.rabbitmq.queue_depths("another") == {}
+    finally:
+        nodes.rabbitmq.delete_vhost("another")
+
+
+def test_nodes_keep_what_they_hold_over_a_stop_and_leave_nothing_when_dropped(tmp_path: Path) -> None:
+    folder = tmp_path / "nodes"
+    first = private_nodes.start(folder)
+    first.postgres.create_database("membership")
+    private_nodes.stop(folder)
+    assert not private_nodes.are_running(folder)
+
+    again = private_nodes.start(folder)
+    try:
+        assert again == first
+        assert again.postgres.has_database("membership")
+    finally:
+        private_nodes.drop(folder)
+    assert not private_nodes.are_running(folder)
+    assert {path.name for path in folder.iterdir()} == {"nodes.lock"}
