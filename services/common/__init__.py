@@ -1,0 +1,1 @@
+"""What all services share and none owns: contracts, messaging, persistence, settings, logging. Nothing of the field."""

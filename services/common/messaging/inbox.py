@@ -1,0 +1,22 @@
+"""Which messages a consumer has handled: a row each, in the transaction of the message's effects."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_REMEMBER = text(
+    "insert into inbox (consumer, message_id)"
+    " select distinct :consumer, id from unnest(cast(:ids as text[])) as given (id) order by id"
+    " on conflict do nothing returning message_id"
+)
+
+
+def first_time(session: Session, consumer: str, message_id: str) -> bool:
+    """Remembers a message; False where the consumer has handled it before."""
+    return bool(new_among(session, consumer, [message_id]))
+
+
+def new_among(session: Session, consumer: str, message_ids: Sequence[str]) -> set[str]:
+    """Remembers messages, in one statement; answers those that the consumer has not handled before."""
+    return set(session.execute(_REMEMBER, {"consumer": consumer, "ids": list(message_ids)}).scalars())

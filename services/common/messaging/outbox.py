@@ -1,0 +1,81 @@
+"""Messages to send, written in the transaction of the change that they speak of. The relay publishes them."""
+
+import json
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from services.common.contracts.event import EventContract
+from services.common.messaging.connection import PERSISTENT
+from services.common.messaging.envelope import correlation, new_message_id, wrap
+from services.common.messaging.queues import EVENTS_EXCHANGE
+from services.common.persistence import outbox
+
+CHANNEL = "outbox"
+"""The PostgreSQL notification that wakes the relay."""
+
+
+def tell(session: Session, contract: EventContract, data: dict[str, Any], *, subject: str | None = None) -> str:
+    """Tells an event when the session's transaction commits; answers its message id.
+
+    `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
+    Correlation and causation are those of the message or request that is being handled.
+    """
+    document = wrap(contract, data, subject)
+    _add(
+        session,
+        EVENTS_EXCHANGE,
+        contract.routing_key,
+        json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),
+        {
+            "content_type": "application/cloudevents+json",
+            "message_id": document["id"],
+            "correlation_id": document["correlationid"],
+            "type": contract.type,
+        },
+    )
+    return str(document["id"])
+
+
+def send(
+    session: Session,
+    exchange: str,
+    routing_key: str,
+    body: dict[str, Any] | bytes,
+    headers: dict[str, Any] | None = None,
+) -> str:
+    """Sends a message that is no event when the transaction commits; answers its message id.
+
+    A dict goes out as compact UTF-8 JSON; bytes go out as they are, up to 10 MB. Who signs a body signs bytes and sends
+    those. The exchange `""` reaches a queue by its name.
+    """
+    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    message_id = new_message_id()
+    properties = {"content_type": "application/json", "message_id": message_id, "correlation_id": correlation.get()}
+    if headers:
+        properties["application_headers"] = headers
+    _add(session, exchange, routing_key, raw, properties)
+    return message_id
+
+
+def _add(session: Session, exchange: str, routing_key: str, body: bytes, properties: dict[str, Any]) -> None:
+    kept = {name: value for name, value in properties.items() if value is not None}
+    session.execute(
+        insert(outbox),
+        {
+            "message_id": kept["message_id"],
+            "exchange": exchange,
+            "routing_key": routing_key,
+            "body": body,
+            "properties": {"delivery_mode": PERSISTENT, **kept},
+        },
+    )
+    _notify_once(session)
+
+
+def _notify_once(session: Session) -> None:
+    transaction = session.get_transaction()
+    if session.info.get(CHANNEL) is not transaction:
+        session.info[CHANNEL] = transaction
+        session.execute(text(f"notify {CHANNEL}"))

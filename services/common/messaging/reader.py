@@ -1,0 +1,140 @@
+"""Reads one queue on a connection of its own: reconnects with growing pauses, keeps the heartbeat, stops gracefully."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import amqp
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+from eventlet.event import Event as Signal
+from eventlet.semaphore import Semaphore
+
+from services.common.messaging.connection import bound_waits, drop, open_connection
+from services.common.messaging.queues import QueueChanged
+from services.common.settings import MessagingSettings
+
+log = structlog.get_logger()
+
+_LOOK_UP_SECONDS = 0.5
+_LONGEST_PAUSE = 5.0
+
+
+class QueueReader:
+    """Hands the messages of a queue to `on_message(message)` as they come; the receiver acks them through the reader.
+
+    `declare(channel)` declares the queue and answers its name; it runs again after each reconnection.
+    `prefetch` is how many messages may be unacked at once; 0 reads without acks.
+    `is_idle()` says on stopping whether the connection can be closed without an ack being lost.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: MessagingSettings,
+        declare: Callable[[amqp.Channel], str],
+        on_message: Callable[[AmqpMessage], None],
+        *,
+        prefetch: int,
+    ) -> None:
+        self.name = name
+        self.is_idle: Callable[[], bool] = lambda: True
+        self.on_lost: Callable[[], None] = lambda: None
+        self.is_consuming = False
+        self._settings = settings
+        self._declare = declare
+        self._on_message = on_message
+        self._prefetch = prefetch
+        self._stopping = False
+        self._ready = Signal()
+        self._writing = Semaphore()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._stopping
+
+    def run(self) -> None:
+        """Reads until `stop`; returns when what was taken is done. Raises QueueChanged, for which no retry helps."""
+        pause = 0.1
+        while not self._stopping:
+            try:
+                with self._consuming() as (connection, channel, tag):
+                    pause = 0.1
+                    self._read(connection, lambda: self._stopping)
+                    with self._writing:
+                        channel.basic_cancel(tag)
+                    self._read(connection, self.is_idle)
+            except QueueChanged as error:
+                self._announce(error)
+                raise
+            except Exception as error:
+                log.warning("broker_lost", reader=self.name, pause=pause, error=f"{type(error).__name__}: {error}")
+                self._sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        self._announce(None)
+
+    def wait_until_ready(self) -> None:
+        """Returns when the queue is consumed for the first time; raises QueueChanged."""
+        self._ready.wait()
+
+    def stop(self) -> None:
+        """Takes nothing new; `run` returns soon, when what was taken is done."""
+        self._stopping = True
+
+    def ack(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+        """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
+        channel = message.channel
+        if channel is None or channel.connection is None or not self.is_consuming:
+            return
+        try:
+            with self._writing:
+                channel.basic_ack(message.delivery_tag, multiple=with_all_before)
+        except (amqp.AMQPError, OSError) as error:
+            log.warning("ack_lost", reader=self.name, error=type(error).__name__)
+
+    @contextmanager
+    def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str]]:
+        connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
+        try:
+            bound_waits(connection, self._settings.publish_seconds)
+            channel = connection.channel()
+            channel.auto_decode = False
+            queue = self._declare(channel)
+            if self._prefetch:
+                channel.basic_qos(0, self._prefetch, False)
+            tag = channel.basic_consume(queue, callback=self._on_message, no_ack=not self._prefetch).consumer_tag
+            self.is_consuming = True
+            self._announce(None)
+            yield connection, channel, tag
+            connection.close()
+        finally:
+            self.is_consuming = False
+            drop(connection)
+            self.on_lost()
+
+    def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
+        beat_at = time.monotonic()
+        while not is_over():
+            try:
+                connection.drain_events(timeout=_LOOK_UP_SECONDS)
+            except TimeoutError:
+                pass
+            if time.monotonic() - beat_at >= 1:
+                beat_at = time.monotonic()
+                with self._writing:
+                    connection.heartbeat_tick()
+
+    def _announce(self, error: Any) -> None:
+        if self._ready.ready():
+            return
+        if error is None:
+            self._ready.send(None)
+        else:
+            self._ready.send_exception(error)
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(min(0.1, seconds))

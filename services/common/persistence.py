@@ -1,0 +1,183 @@
+"""The service's database: sessions, the kit's own tables, encrypted columns."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    func,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from services.common.personal import keyring
+from services.common.settings import DatabaseSettings, read_settings
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+class EncryptedText(TypeDecorator[str]):
+    """Text that the database keeps encrypted (AES-GCM, bytea). It cannot be searched: keep a blind index beside it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> bytes | None:
+        """Encrypts on the way in."""
+        return None if value is None else keyring().encrypt(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> str | None:
+        """Decrypts on the way out."""
+        return None if value is None else keyring().decrypt(bytes(value)).decode()
+
+
+_messaging = MetaData(naming_convention=NAMING)
+
+outbox = Table(
+    "outbox",
+    _messaging,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("message_id", Text, nullable=False),
+    Column("exchange", Text, nullable=False),
+    Column("routing_key", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("properties", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+)
+inbox = Table(
+    "inbox",
+    _messaging,
+    Column("consumer", Text, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),
+)
+handled_request = Table(
+    "handled_request",
+    _messaging,
+    Column("account_id", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", EncryptedText),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_handled_request_at", "at", postgresql_using="brin"),
+)
+
+
+def new_base() -> type[DeclarativeBase]:
+    """A declarative base whose metadata names constraints in one way and holds the kit's tables."""
+    metadata_of_service = MetaData(naming_convention=NAMING)
+    for table in _messaging.sorted_tables:
+        table.to_metadata(metadata_of_service)
+
+    class Base(DeclarativeBase):
+        metadata = metadata_of_service
+
+    return Base
+
+
+def create_messaging_tables(op: Any) -> None:
+    """Makes the kit's tables within an Alembic revision; vacuum follows the outbox closely: its rows come and go."""
+    _messaging.create_all(op.get_bind())
+    op.execute("alter table outbox set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000)")
+
+
+def drop_messaging_tables(op: Any) -> None:
+    """Drops the kit's tables within an Alembic revision."""
+    _messaging.drop_all(op.get_bind())
+
+
+class Database(DependencyProvider):
+    """The service's database as a dependency: `self.database.begin()` and `self.database.read()`."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+
+    def setup(self) -> None:
+        """Makes the engine; connections are opened when they are needed."""
+        self.engine = engine_for(read_settings(DatabaseSettings), self.container.service_name)
+
+    def stop(self) -> None:
+        """Closes the pool."""
+        if self.engine is not None:
+            self.engine.dispose()
+
+    def get_dependency(self, worker_ctx: Any) -> "Database":
+        """The database itself: it is safe for many workers."""
+        return self
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A session in a transaction: committed at the end, rolled back on an error."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session in a transaction that the database keeps from writing."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection(execution_options={"postgresql_readonly": True})
+            yield session
+
+
+def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
+    """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
+    return create_engine(
+        make_url(settings.database_url).set(drivername="postgresql+psycopg"),
+        pool_size=settings.max_workers,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 5,
+            "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
+            f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}",
+        },
+    )
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether an SQLAlchemy error says that the database cannot be reached or is shutting down, not what we asked."""
+    if isinstance(error, TimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return error.connection_invalidated or sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
+
+
+def ping(engine: Engine) -> None:
+    """Raises where the database does not answer."""
+    with engine.connect() as connection:
+        connection.execute(text("select 1"))

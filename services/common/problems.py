@@ -1,0 +1,112 @@
+"""What a caller did wrong or cannot have now, as RFC 9457 problem documents: a stable code, and words in Chinese."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One field that is wrong: its path, a stable code, and the reason in Chinese."""
+
+    field: str
+    code: str
+    reason: str
+
+
+class Problem(Exception):
+    """A refusal that the caller is told.
+
+    `code` is stable and for programs; `title` says what is wrong and `detail` what to do, both in Chinese.
+    `retry_after` is in seconds, for what may work later.
+    """
+
+    retry_after: int | None = None
+
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        title: str,
+        detail: str | None = None,
+        fields: Sequence[FieldProblem] = (),
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.fields = list(fields)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The problem as JSON types; what is empty is left out."""
+        document = {
+            "code": self.code,
+            "status": self.status,
+            "title": self.title,
+            "detail": self.detail,
+            "fields": [asdict(field) for field in self.fields],
+            "retry_after": self.retry_after,
+        }
+        return {name: value for name, value in document.items() if value not in (None, [])}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> "Problem":
+        """The problem that `to_dict` wrote."""
+        problem = Problem(
+            document["code"],
+            document["status"],
+            document["title"],
+            document.get("detail"),
+            [FieldProblem(**field) for field in document.get("fields", ())],
+        )
+        problem.retry_after = document.get("retry_after")
+        return problem
+
+
+class NotFound(Problem):
+    """There is none, or it is not the caller's to see."""
+
+    def __init__(self, code: str = "not_found", title: str = "未找到所查的内容", detail: str | None = None) -> None:
+        super().__init__(code, 404, title, detail)
+
+
+class Conflict(Problem):
+    """The state of things does not allow it now."""
+
+    def __init__(self, code: str, title: str, detail: str | None = None, fields: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(code, 409, title, detail, fields)
+
+
+class Invalid(Problem):
+    """What was sent is wrong; `fields` says where and why."""
+
+    def __init__(
+        self,
+        fields: Sequence[FieldProblem] = (),
+        code: str = "invalid",
+        title: str = "提交的内容有误",
+        detail: str | None = "请按提示修改后重新提交。",
+    ) -> None:
+        super().__init__(code, 422, title, detail, fields)
+
+
+class Forbidden(Problem):
+    """The caller's role or union may not do this."""
+
+    def __init__(self, code: str = "forbidden", title: str = "没有权限进行此操作", detail: str | None = None) -> None:
+        super().__init__(code, 403, title, detail)
+
+
+class Unavailable(Problem):
+    """It cannot be done now; trying again after `retry_after` seconds may work."""
+
+    def __init__(
+        self,
+        retry_after: int,
+        code: str = "unavailable",
+        title: str = "系统繁忙，暂时无法处理",
+        detail: str | None = "请稍后重试。",
+    ) -> None:
+        super().__init__(code, 503, title, detail)
+        self.retry_after = retry_after
