@@ -1,0 +1,144 @@
+"""A simulated retirement registry that knows whom it was told of and misbehaves on demand.
+
+`python -m deploy.simulators.registry` listens on REGISTRY_PORT. The registry's own interface is POST /v1/retirement;
+everything below /control is for tests and demonstrations. Nothing in it is random.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+from werkzeug.serving import BaseWSGIServer
+from werkzeug.wrappers import Request, Response
+
+from deploy.simulators.http import json_response, read_json, server
+
+LARGEST_CALL = 100
+SLOW_MILLISECONDS = 30_000
+SOURCE = "养老保险登记"
+MODES = ("normal", "down", "slow", "rubbish", "partial", "error")
+RUBBISH = (
+    b"<html><body>502 Bad Gateway</body></html>",
+    b'{"results": [{"ref": ',
+    b'{"results": "none"}',
+    b'{"results": [{"ref": "somebody else", "status": "working"}]}',
+    b'[{"status": "working"}]',
+)
+
+
+class AskedPerson(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    ref = fields.String(required=True)
+    name = fields.String(required=True)
+    document_number = fields.String(required=True)
+
+
+class Question(Schema):
+    persons = fields.List(fields.Nested(AskedPerson), required=True, validate=validate.Length(1, LARGEST_CALL))
+
+
+class Behaviour(Schema):
+    mode = fields.String(load_default="normal", validate=validate.OneOf(MODES))
+    latency_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
+    for_calls = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
+
+
+class KnownPerson(Schema):
+    status = fields.String(required=True, validate=validate.OneOf(("retired", "working", "unknown")))
+    since = fields.Date(load_default=None, allow_none=True)
+
+
+class SimulatedRegistry:
+    """What the registry knows, and how it behaves at the moment."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, Any]] = {}
+        self._calls: Counter[str] = Counter()
+        self._persons_asked = 0
+        self._behave("normal", 0, None)
+
+    def routes(self) -> dict[str, Callable[..., Any]]:
+        """The table of routes."""
+        return {
+            "POST /v1/retirement": self.retirement,
+            "PUT /control": self.control,
+            "PUT /control/persons": self.tell_persons,
+            "GET /control/log": self.log,
+            "GET /readyz": lambda _request: {"status": "ready"},
+        }
+
+    def retirement(self, request: Request) -> Response:
+        """The registry's answer, as the mode of the moment has it."""
+        mode, latency, call = self._next_call()
+        time.sleep(latency)
+        if mode == "down":
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError("The registry is down.")
+        if mode == "error":
+            return json_response({"error": "internal"}, 500)
+        if mode == "rubbish":
+            return Response(RUBBISH[call % len(RUBBISH)], content_type="application/json")
+        persons = read_json(request, Question())["persons"]
+        with self._lock:
+            self._persons_asked += len(persons)
+        if mode == "partial":
+            persons = [person for position, person in enumerate(persons) if position % 3]
+        return json_response({"results": [self._result(person) for person in persons]})
+
+    def control(self, request: Request) -> dict[str, Any]:
+        """Sets the mode and the latency; after `for_calls` calls everything is normal again."""
+        behaviour = read_json(request, Behaviour())
+        with self._lock:
+            self._behave(behaviour["mode"], behaviour["latency_ms"], behaviour["for_calls"])
+        return behaviour
+
+    def tell_persons(self, request: Request) -> dict[str, Any]:
+        """Lets the registry know of persons, by document number; of all others it says `unknown`."""
+        schema = KnownPerson()
+        told = {number: schema.load(person) for number, person in request.get_json().items()}
+        with self._lock:
+            self._known |= told
+            return {"known": len(self._known)}
+
+    def log(self, _request: Request) -> dict[str, Any]:
+        """How often it was asked, by the mode it was in, and about how many persons it was asked and heard."""
+        with self._lock:
+            return {"calls": dict(self._calls), "persons": self._persons_asked, "known": len(self._known)}
+
+    def _behave(self, mode: str, latency_ms: int, for_calls: int | None) -> None:
+        self._mode = mode
+        self._latency = (latency_ms or (SLOW_MILLISECONDS if mode == "slow" else 0)) / 1000
+        self._calls_left = for_calls
+
+    def _next_call(self) -> tuple[str, float, int]:
+        with self._lock:
+            mode, latency, number = self._mode, self._latency, self._calls[self._mode]
+            self._calls[mode] += 1
+            if self._calls_left is not None:
+                self._calls_left -= 1
+                if self._calls_left == 0:
+                    self._behave("normal", 0, None)
+            return mode, latency, number
+
+    def _result(self, person: dict[str, str]) -> dict[str, Any]:
+        known = self._known.get(person["document_number"])
+        if known is None:
+            return {"ref": person["ref"], "status": "unknown", "since": None, "source": SOURCE}
+        return {"ref": person["ref"], **known, "source": SOURCE}
+
+
+def registry_server(port: int) -> BaseWSGIServer:
+    """A registry of its own on this port."""
+    return server(port, SimulatedRegistry().routes())
+
+
+if __name__ == "__main__":
+    registry_server(int(os.environ["REGISTRY_PORT"])).serve_forever()
