@@ -1,0 +1,1 @@
+"""Batching: the pending list, the batches for the bank, and what the bank answers."""

@@ -1,0 +1,54 @@
+"""Channels: whether an application takes the ordinary or the special channel, and why."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Channel = Literal["ordinary", "special"]
+Charset = Literal["gb2312", "gbk", "gb18030"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChoice:
+    """The channel an application takes; `locked` where the clerk cannot switch it back to ordinary.
+
+    A choice may carry a reason on the ordinary channel too: it is then a warning for the clerk.
+    """
+
+    channel: Channel
+    reason_code: str | None
+    reason: str | None
+    locked: bool
+
+
+def channel_for(document_type: str, name: str, charset: Charset) -> ChannelChoice:
+    """The channel for a normalised name and a document, at a branch whose systems take that character set.
+
+    Only the special channel takes a document that is no resident ID. A rare character (outside GBK) leads there too,
+    whatever the branch takes, but the clerk may switch. A character that GBK has and the branch's GB2312 lacks is
+    warned of only.
+    """
+    if document_type != "resident_id":
+        return ChannelChoice("special", "document_type", "非居民身份证件，只能走特殊办卡通道", locked=True)
+    if rare := _outside(name, "gbk"):
+        return ChannelChoice("special", "rare_character", f"姓名含生僻字“{rare}”，走特殊办卡通道", locked=False)
+    if charset == "gb2312" and (lacking := _outside(name, "gb2312")):
+        warning = f"发卡支行的字符集（GB2312）没有“{lacking}”，请与支行确认或切换至特殊办卡通道"
+        return ChannelChoice("ordinary", "outside_branch_charset", warning, locked=False)
+    return ChannelChoice("ordinary", None, None, locked=False)
+
+
+def _outside(name: str, charset: str) -> str:
+    """The characters of the name that the character set lacks.
+
+    The dot is in all of them, though Python's gb2312 takes its code for U+30FB.
+    """
+    letters = name.replace("·", "")
+    return "".join(letter for letter in dict.fromkeys(letters) if not _is_in(letter, charset))
+
+
+def _is_in(character: str, charset: str) -> bool:
+    try:
+        character.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""What a rule is and what it finds: the terms in which all rules of validation speak."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+Sex = Literal["male", "female"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a rule found about a person.
+
+    `message` is Chinese and says what to do; `evidence` holds what is needed to check the finding by hand. Both may
+    hold personal data. Only the severity `error` keeps the person from passing.
+    """
+
+    rule: str
+    rule_version: str
+    code: str
+    severity: Severity
+    message: str
+    evidence: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with its source. `version` changes whenever the rule can judge the same person differently."""
+
+    id: str
+    version: str
+    title: str
+    source: str
+    in_force_from: date
+
+    def error(self, code: str, message: str, **evidence: str) -> Finding:
+        """A finding that keeps the person from passing."""
+        return Finding(self.id, self.version, code, "error", message, evidence)
+
+    def warning(self, code: str, message: str, **evidence: str) -> Finding:
+        """A finding that someone should look at."""
+        return Finding(self.id, self.version, code, "warning", message, evidence)
+
+    def info(self, code: str, message: str, **evidence: str) -> Finding:
+        """A finding that tells how the rule came to its judgement."""
+        return Finding(self.id, self.version, code, "info", message, evidence)
