@@ -20,6 +20,8 @@ from services.common import migrate
 
 ROOT = Path(__file__).parents[1]
 NODES_FOLDER = ROOT / ".local" / "test"
+os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
+os.environ.setdefault("BLIND_INDEX_KEY", "dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 _numbers = itertools.count(1)
 
 DatabaseFactory = Callable[[str], str]

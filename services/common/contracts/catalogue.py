@@ -1,0 +1,279 @@
+"""Makes the event catalogue (docs/events) from the contracts: pages for people and an AsyncAPI 3 document.
+
+`python -m services.common.contracts.catalogue --write` makes it, `--check` fails when what is committed differs.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema, fields
+
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract, Sealed
+from services.common.contracts.examples import readable_example
+
+FOLDER = Path(__file__).parents[3] / "docs" / "events"
+BANK_SUMMARIES = {
+    bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
+    bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
+    bank.FEEDBACK_QUEUE: "From the bank: what became of applicants.",
+}
+
+
+def catalogue() -> dict[str, str]:
+    """File name → content of everything the catalogue holds."""
+    pages = {"README.md": _index(), "bank.md": _bank_page(), "asyncapi.json": _asyncapi()}
+    for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
+        pages[f"{producer}.md"] = _producer_page(producer)
+    return pages
+
+
+def main() -> int:
+    """Write or check the catalogue; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--write", action="store_true", help="write docs/events")
+    mode.add_argument("--check", action="store_true", help="fail when docs/events differs")
+    if parser.parse_args().write:
+        return _write()
+    return _check()
+
+
+def _write() -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, content in catalogue().items():
+        (FOLDER / name).write_text(content, "utf-8")
+    return 0
+
+
+def _check() -> int:
+    stale = [name for name, content in catalogue().items() if _committed(name) != content]
+    for name in stale:
+        print(f"docs/events/{name} is not what the contracts say; run: make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _committed(name: str) -> str | None:
+    page = FOLDER / name
+    return page.read_text("utf-8") if page.exists() else None
+
+
+def _index() -> str:
+    rows = [
+        f"| [`{contract.type}`]({contract.producer}.md#{contract.name}) | {contract.summary} | {_consumers(contract)} |"
+        for contract in EVENTS.values()
+    ]
+    bank_rows = [f"| [`{name}`](bank.md) | {summary} |" for name, summary in BANK_SUMMARIES.items()]
+    return "\n".join(
+        [
+            "# Event catalogue",
+            "",
+            "Made from `services/common/contracts/` by `make docs`; do not edit. The same in machine form:",
+            "[asyncapi.json](asyncapi.json).",
+            "",
+            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange `events`, its",
+            "routing key is its type. Each consumer has one quorum queue an event, `<service>.<event>`, with a dead-letter",
+            "queue `<service>.<event>.dead` beside it. Fields marked *sealed* hold personal data and travel encrypted.",
+            "",
+            "| event | what it says | heard by |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "| bank message | what it says |",
+            "|---|---|",
+            *bank_rows,
+            "",
+        ]
+    )
+
+
+def _consumers(contract: EventContract) -> str:
+    return ", ".join(contract.consumers) or "live pages only"
+
+
+def _producer_page(producer: str) -> str:
+    lines = [f"# Events of {producer}", "", "Made from the contracts by `make docs`; do not edit.", ""]
+    for contract in EVENTS.values():
+        if contract.producer == producer:
+            lines += [f"## {contract.name}", "", contract.summary, ""]
+            lines += [f"Type `{contract.type}` · heard by {_consumers(contract)}", ""]
+            lines += _field_table(contract.schema()) + _example(contract.type)
+    return "\n".join(lines)
+
+
+def _bank_page() -> str:
+    lines = ["# Messages with the bank", "", "Made from the contracts by `make docs`; do not edit.", ""]
+    lines += [" ".join((bank.__doc__ or "").split("\n\n")[1].split()), ""]
+    for name, schema in bank.MESSAGES.items():
+        lines += [f"## {name}", "", BANK_SUMMARIES[name], "", *_field_table(schema()), *_example(_bank_example(name))]
+    return "\n".join(lines)
+
+
+def _bank_example(name: str) -> str:
+    return name if name.startswith("bank.") else f"bank.{name}"
+
+
+def _field_table(schema: Schema) -> list[str]:
+    return ["| field | type | required | meaning |", "|---|---|---|---|", *_field_rows(schema, ""), ""]
+
+
+def _field_rows(schema: Schema, prefix: str) -> list[str]:
+    rows = []
+    for name, field in schema.fields.items():
+        described = field.metadata.get("description", "")
+        rows.append(f"| `{prefix}{name}` | {_kind(field)} | {'yes' if field.required else 'no'} | {described} |")
+        nested = _nested(field)
+        if nested is not None:
+            rows += _field_rows(nested, f"{prefix}{name}{'[]' if _is_list(field) else ''}.")
+    return rows
+
+
+def _unsealed(field: fields.Field[Any]) -> fields.Field[Any]:
+    return field.inner if isinstance(field, Sealed) else field
+
+
+def _is_list(field: fields.Field[Any]) -> bool:
+    return isinstance(_unsealed(field), fields.List)
+
+
+def _nested(field: fields.Field[Any]) -> Schema | None:
+    inner = _unsealed(field)
+    if isinstance(inner, fields.List):
+        inner = inner.inner
+    return inner.schema if isinstance(inner, fields.Nested) else None
+
+
+def _kind(field: fields.Field[Any]) -> str:
+    if isinstance(field, Sealed):
+        return f"*sealed* {_kind(field.inner)}"
+    if isinstance(field, fields.List):
+        return f"list of {_kind(field.inner)}"
+    return "object" if isinstance(field, fields.Nested) else type(field).__name__.lower()
+
+
+def _example(name: str) -> list[str]:
+    return ["```json", json.dumps(readable_example(name), ensure_ascii=False, indent=2), "```", ""]
+
+
+def _asyncapi() -> str:
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Union card services",
+            "version": "1",
+            "description": "Events between the services, and messages with the bank.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {contract.type: _channel(contract) for contract in EVENTS.values()}
+        | {name: _bank_channel(name) for name in bank.MESSAGES},
+        "operations": _operations(),
+        "components": {"messages": _messages(), "schemas": _schemas()},
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _channel(contract: EventContract) -> dict[str, Any]:
+    return {
+        "address": contract.routing_key,
+        "description": contract.summary,
+        "messages": {contract.name: {"$ref": f"#/components/messages/{contract.type}"}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": "events", "type": "topic", "durable": True}}},
+    }
+
+
+def _bank_channel(name: str) -> dict[str, Any]:
+    incoming = name == bank.FEEDBACK_QUEUE
+    binding = (
+        {"is": "queue", "queue": {"name": name, "durable": True}}
+        if incoming
+        else {"is": "routingKey", "exchange": {"name": bank.EXCHANGE, "type": "topic", "durable": True}}
+    )
+    return {
+        "address": name,
+        "description": BANK_SUMMARIES[name],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        "bindings": {"amqp": binding},
+    }
+
+
+def _operations() -> dict[str, Any]:
+    operations: dict[str, Any] = {}
+    for contract in EVENTS.values():
+        channel = {"$ref": f"#/channels/{contract.type}"}
+        operations[f"{contract.producer}.tells.{contract.name}"] = {"action": "send", "channel": channel}
+        for consumer in contract.consumers:
+            operations[f"{consumer}.hears.{contract.name}"] = {"action": "receive", "channel": channel}
+    for name in bank.MESSAGES:
+        action = "receive" if name == bank.FEEDBACK_QUEUE else "send"
+        operations[f"batching.{action}s.{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+    return operations
+
+
+def _messages() -> dict[str, Any]:
+    messages: dict[str, Any] = {
+        contract.type: {
+            "name": contract.type,
+            "contentType": "application/cloudevents+json",
+            "summary": contract.summary,
+            "payload": _envelope(contract),
+        }
+        for contract in EVENTS.values()
+    }
+    for name, schema in bank.MESSAGES.items():
+        messages[name] = {
+            "name": name,
+            "summary": BANK_SUMMARIES[name],
+            "payload": {"$ref": f"#/components/schemas/{schema.__name__}"},
+            "headers": {"type": "object", "properties": {bank.SIGNATURE_HEADER: {"type": "string"}}},
+        }
+    return messages
+
+
+def _envelope(contract: EventContract) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "time", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string"},
+            "source": {"const": f"/{contract.producer}"},
+            "type": {"const": contract.type},
+            "subject": {"type": ["string", "null"]},
+            "time": {"type": "string", "format": "date-time"},
+            "dataschema": {"type": "string"},
+            "correlationid": {"type": "string"},
+            "causationid": {"type": ["string", "null"]},
+            "data": {"$ref": f"#/components/schemas/{contract.schema.__name__}"},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _schema_name(schema))
+    spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
+    assert plugin.converter is not None
+    plugin.converter.add_attribute_function(_seal_attribute)
+    for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
+        if schema.__name__ not in spec.components.schemas:
+            spec.components.schema(schema.__name__, schema=schema)
+    return dict(spec.to_dict()["components"]["schemas"])
+
+
+def _schema_name(schema: Any) -> str:
+    return schema.__name__ if isinstance(schema, type) else type(schema).__name__
+
+
+def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    if not isinstance(field, Sealed):
+        return {}
+    return {"type": "string", "description": f"sealed {_kind(field.inner)}", "x-sealed": self.field2property(field.inner)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Each message is held to its schema and its committed example."""
+
+import json
+
+import pytest
+from marshmallow import ValidationError
+
+from services.common.contracts import bank, catalogue
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract, Sealed
+from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
+
+every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
+every_bank_message = pytest.mark.parametrize("name", bank.MESSAGES)
+
+
+@every_event
+def test_the_example_of_an_event_survives_the_way_through_its_schema(contract: EventContract) -> None:
+    loaded = contract.load(wire_example(contract))
+    assert opened(contract.dump(loaded)) == readable_example(contract.type)
+
+
+@every_event
+def test_a_consumer_ignores_fields_that_it_does_not_know(contract: EventContract) -> None:
+    assert contract.load(wire_example(contract) | {"added_later": 1}) == contract.load(wire_example(contract))
+
+
+@every_event
+def test_a_producer_cannot_leave_out_what_is_required(contract: EventContract) -> None:
+    loaded = contract.load(wire_example(contract))
+    for name, field in contract.schema().fields.items():
+        if field.required:
+            with pytest.raises(ValidationError):
+                contract.dump({key: value for key, value in loaded.items() if key != name})
+
+
+@every_event
+def test_personal_data_is_not_readable_on_the_wire(contract: EventContract) -> None:
+    wire = json.dumps(wire_example(contract), ensure_ascii=False)
+    for secret in ("31010119750308002X", "韩梅", "13800000000", "6224781234567891", "493027"):
+        assert secret not in wire
+
+
+@every_event
+def test_sealed_fields_are_strings_on_the_wire(contract: EventContract) -> None:
+    wire = wire_example(contract)
+    for name, field in contract.schema().fields.items():
+        if isinstance(field, Sealed) and wire.get(name) is not None:
+            assert wire[name].startswith("v1.")
+
+
+def test_every_example_file_belongs_to_a_message() -> None:
+    bank_examples = {name if name.startswith("bank.") else f"bank.{name}" for name in bank.MESSAGES}
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(EVENTS) | bank_examples
+
+
+@every_bank_message
+def test_the_example_of_a_bank_message_survives_the_way_through_its_schema(name: str) -> None:
+    example = readable_example(name if name.startswith("bank.") else f"bank.{name}")
+    schema = bank.MESSAGES[name]()
+    assert schema.dump(schema.load(example)) == example
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"card_no": "6224781234567892"}, "card_no"),
+        ({"card_no": None}, "card_no"),
+        ({"outcome": "refused"}, "reason_code"),
+        ({"application_id": None}, "application_id"),
+        ({"outcome": "lost"}, "outcome"),
+    ],
+)
+def test_a_result_that_makes_no_sense_is_refused(change: dict[str, object], field: str) -> None:
+    example = readable_example("bank.feedback")
+    example["results"][0] |= change
+    with pytest.raises(ValidationError) as refused:
+        bank.BankFeedback().load(example)
+    assert field in refused.value.messages["results"][0]  # type: ignore[call-overload,index]
+
+
+def test_a_signature_holds_for_its_body_and_key_only() -> None:
+    signature = bank.sign(b"body", b"key")
+    assert bank.is_signed(b"body", signature, b"key")
+    assert not bank.is_signed(b"Body", signature, b"key")
+    assert not bank.is_signed(b"body", signature, b"other")
+    assert not bank.is_signed(b"body", None, b"key")
+
+
+@pytest.mark.parametrize("number", ["6224781234567891", "6231620000000000013"])
+def test_a_card_number_with_a_luhn_check_is_one(number: str) -> None:
+    assert bank.is_card_number(number)
+
+
+@pytest.mark.parametrize("number", ["", "6224781234567890", "622478123456789", "62247812345678910000", "６224781234567891"])
+def test_anything_else_is_no_card_number(number: str) -> None:
+    assert not bank.is_card_number(number)
+
+
+def test_the_committed_catalogue_says_what_the_contracts_say() -> None:
+    assert {name: (catalogue.FOLDER / name).read_text("utf-8") for name in catalogue.catalogue()} == catalogue.catalogue()
