@@ -1,0 +1,227 @@
+"""A simulated bank: takes batches and recalls from the broker, sends feedback by itself or as it is told over HTTP.
+
+`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY, BANK_PORT; BANK_MODE `auto` (the default) decides on
+each applicant in steps BANK_DELAY_MS apart and refuses about one in BANK_REFUSE_EVERY, `manual` waits for orders.
+BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.wrappers import Request, Response
+
+from deploy.simulators.bank_ledger import Ledger, Result, UnknownBatch, card_number, decide, refusing_every
+from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender, Outgoing
+from deploy.simulators.http import json_response, read_json, server
+from services.common.contracts import bank as contract
+
+RESULTS_A_MESSAGE = 200
+TICK_SECONDS = 0.2
+NEXT_STEP = {None: "accepted", "accepted": "made"}
+"""After these steps comes the decision."""
+
+
+class Control(Schema):
+    mode = fields.String(validate=validate.OneOf(("auto", "manual")))
+    delay_ms = fields.Integer(validate=validate.Range(min=0))
+    refuse_every = fields.Integer(validate=validate.Range(min=0))
+
+
+class FeedbackOrder(Schema):
+    """What to tell of a batch: these `results`, or `outcome` for the first `count` applicants not yet decided."""
+
+    results = fields.List(fields.Dict(keys=fields.String()), load_default=None, validate=validate.Length(min=1))
+    outcome = fields.String(load_default="issued", validate=validate.OneOf(contract.OUTCOMES))
+    count = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
+    parts = fields.Integer(load_default=1, validate=validate.Range(min=1))
+    feedback_id = fields.String(load_default=None, allow_none=True)
+    duplicate = fields.Boolean(load_default=False)
+    reorder = fields.Boolean(load_default=False)
+    unsigned = fields.Boolean(load_default=False)
+    malformed = fields.Boolean(load_default=False)
+    delay_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
+
+
+class RawOrder(Schema):
+    body = fields.String(required=True, metadata={"description": "base64"})
+    headers = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class Bank:
+    """The bank's desk: what it may be asked and told over HTTP, and what it does by itself."""
+
+    def __init__(
+        self, ledger: Ledger, reader: BatchReader, sender: FeedbackSender, key: bytes, control: dict[str, Any]
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._sender = sender
+        self._key = key
+        self._control = control
+
+    def routes(self) -> dict[str, Callable[..., Any]]:
+        """The table of routes."""
+        return {
+            "GET /batches": lambda _request: {"items": self._ledger.batches()},
+            "GET /batches/<batch_no>": self.get_batch,
+            "POST /batches/<batch_no>/feedback": self.send_feedback,
+            "POST /raw": self.send_raw,
+            "GET /control": self.get_control,
+            "PUT /control": self.put_control,
+            "GET /readyz": lambda _request: {"status": "ready"},
+        }
+
+    def get_batch(self, _request: Request, batch_no: str) -> dict[str, Any]:
+        """One batch with its applicants."""
+        try:
+            return self._ledger.batch(batch_no)
+        except UnknownBatch as unknown:
+            raise NotFound from unknown
+
+    def send_feedback(self, request: Request, batch_no: str) -> Response:
+        """Sends what was ordered and answers when the broker has it, or at once where it is to be sent later.
+
+        A batch that the bank does not know can be spoken of by explicit results.
+        """
+        order = read_json(request, FeedbackOrder())
+        results = self._ordered_results(batch_no, order)
+        messages = self._messages(batch_no, results, order)
+        if order["delay_ms"]:
+            threading.Timer(order["delay_ms"] / 1000, self._tell, (batch_no, results, messages)).start()
+        else:
+            self._tell_or_refuse(batch_no, results, messages)
+        return json_response({"messages": len(messages), "results": len(results)}, 202)
+
+    def send_raw(self, request: Request) -> Response:
+        """Sends bytes and headers to the feedback queue as they are."""
+        order = read_json(request, RawOrder())
+        self._tell_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
+        return json_response({"messages": 1}, 202)
+
+    def get_control(self, _request: Request) -> dict[str, Any]:
+        """The mode, and how many messages went in which way."""
+        return {**self._control, "sent": self._sender.sent, "refused": self._reader.refused}
+
+    def put_control(self, request: Request) -> dict[str, Any]:
+        """Changes what is named: the mode, the pause between steps, how many are refused."""
+        self._control.update(read_json(request, Control()))
+        return dict(self._control)
+
+    def decide_forever(self) -> None:
+        """In mode auto, takes each applicant who was not recalled a step further once the pause is over."""
+        while True:
+            time.sleep(TICK_SECONDS)
+            if self._control["mode"] == "auto":
+                self._take_steps()
+
+    def _take_steps(self) -> None:
+        due_before = time.time() - self._control["delay_ms"] / 1000
+        final = refusing_every(self._control["refuse_every"])
+        for batch in self._ledger.batches():
+            batch_no = batch["batch_no"]
+            due = [a for a in self._ledger.open_applicants(batch_no) if a["since"] <= due_before]
+            steps = [decide(a, NEXT_STEP.get(a["outcome"]) or final(a)) for a in due]
+            for start in range(0, len(steps), RESULTS_A_MESSAGE):
+                results = steps[start : start + RESULTS_A_MESSAGE]
+                try:
+                    self._tell(batch_no, results, [self._signed(_feedback(batch_no, results))])
+                except CannotSend:
+                    return  # nothing was noted as told: the next tick tries again
+
+    def _tell_or_refuse(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+        try:
+            self._tell(batch_no, results, messages)
+        except CannotSend as trouble:
+            raise ServiceUnavailable(str(trouble)) from trouble
+
+    def _tell(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+        self._sender.send(messages)
+        self._ledger.note(batch_no, results)
+
+    def _ordered_results(self, batch_no: str, order: dict[str, Any]) -> list[Result]:
+        if order["results"] is not None:
+            return [_completed(result) for result in order["results"]]
+        try:
+            applicants = self._ledger.open_applicants(batch_no)
+        except UnknownBatch as unknown:
+            raise NotFound from unknown
+        return [decide(applicant, order["outcome"]) for applicant in applicants[: order["count"]]]
+
+    def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[Outgoing]:
+        bodies = [
+            _feedback(batch_no, part, _part_id(order, number))
+            for number, part in enumerate(_parts(results, order["parts"]), start=1)
+        ]
+        if order["malformed"]:
+            bodies = [body[: len(body) // 2] for body in bodies]
+        if order["reorder"]:
+            bodies.reverse()
+        messages = [Outgoing(body) if order["unsigned"] else self._signed(body) for body in bodies]
+        return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
+
+    def _signed(self, body: bytes) -> Outgoing:
+        return Outgoing(body, {contract.SIGNATURE_HEADER: contract.sign(body, self._key)})
+
+
+def main() -> None:
+    """Runs the bank until the process is stopped."""
+    amqp_uri, key = os.environ["AMQP_URI"], os.environ["BANK_HMAC_KEY"].encode()
+    control = {
+        "mode": os.environ.get("BANK_MODE", "auto"),
+        "delay_ms": int(os.environ.get("BANK_DELAY_MS", "3000")),
+        "refuse_every": int(os.environ.get("BANK_REFUSE_EVERY", "20")),
+    }
+    ledger_file = os.environ.get("BANK_LEDGER")
+    ledger = Ledger(Path(ledger_file) if ledger_file else None)
+    reader = BatchReader(amqp_uri, key, ledger)
+    bank = Bank(ledger, reader, FeedbackSender(amqp_uri), key, control)
+    threading.Thread(target=reader.run, name="reader", daemon=True).start()
+    threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
+    server(int(os.environ["BANK_PORT"]), bank.routes()).serve_forever()
+
+
+def _feedback(batch_no: str, results: list[Result], feedback_id: str | None = None) -> bytes:
+    """The body of a feedback; without an id it gets one that is the same for the same news."""
+    document = {
+        "feedback_id": feedback_id or _digest(batch_no, results),
+        "batch_no": batch_no,
+        "processed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "results": results,
+    }
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _digest(batch_no: str, results: list[Result]) -> str:
+    return hashlib.sha256(json.dumps([batch_no, results], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _completed(result: Result) -> Result:
+    """An ordered result; an issued one that names an application and no card gets the card that the bank would make."""
+    if result.get("outcome") == "issued" and "card_no" not in result and result.get("application_id"):
+        return result | {"card_no": card_number(result["application_id"])}
+    return result
+
+
+def _part_id(order: dict[str, Any], number: int) -> str | None:
+    if order["feedback_id"] and order["parts"] > 1:
+        return f"{order['feedback_id']}-{number}"
+    return order["feedback_id"]
+
+
+def _parts(results: list[Result], parts: int) -> list[list[Result]]:
+    """The results in as many parts of nearly equal size; fewer where there are too few results."""
+    return [list(part) for part in (results[start::parts] for start in range(parts)) if part]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What the simulated bank knows: batches and recalls that it was sent, and what it decided on each applicant."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+Applicant = dict[str, Any]
+Result = dict[str, Any]
+
+DECIDED = ("issued", "refused")
+REFUSAL = {"reason_code": "photo_unclear", "reason": "证件影像不清晰"}
+
+
+class UnknownBatch(LookupError):
+    """The bank was sent no batch of this number."""
+
+
+class Ledger:
+    """Batches by number, kept in memory and, where a file is given, in that file too. Safe for several threads."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._path = path
+        self._batches: dict[str, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            self._batches = json.loads(path.read_text())
+
+    def take_batch(self, message: dict[str, Any]) -> None:
+        """Keeps a part of a batch; one that came before changes nothing."""
+        with self._lock:
+            batch = self._batch_of(message["batch_no"])
+            batch |= {
+                name: value for name, value in message.items() if name not in ("applicants", "message_id", "part")
+            }
+            for applicant in message["applicants"]:
+                new = applicant | {"outcome": None, "since": time.time()}
+                batch["applicants"].setdefault(applicant["application_id"], new)
+            self._save()
+
+    def take_recall(self, message: dict[str, Any]) -> None:
+        """Notes whose cards are no longer wanted; a recall may overtake the batch it speaks of."""
+        with self._lock:
+            batch = self._batch_of(message["batch_no"])
+            recalled = (applicant["application_id"] for applicant in message["applicants"])
+            batch["recalled"] = sorted({*batch["recalled"], *recalled})
+            self._save()
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Each batch without its applicants, with how many there are of each outcome."""
+        with self._lock:
+            return [_summary(batch) for batch in self._batches.values()]
+
+    def batch(self, batch_no: str) -> dict[str, Any]:
+        """One batch with its applicants and recalls; raises UnknownBatch."""
+        with self._lock:
+            if batch_no not in self._batches:
+                raise UnknownBatch(batch_no)
+            batch = self._batches[batch_no]
+            return _summary(batch) | {
+                "recalled": list(batch["recalled"]),
+                "applicants": [dict(applicant) for applicant in batch["applicants"].values()],
+            }
+
+    def open_applicants(self, batch_no: str) -> list[Applicant]:
+        """Whom the bank can still decide on: neither issued nor refused nor recalled."""
+        batch = self.batch(batch_no)
+        return [
+            applicant
+            for applicant in batch["applicants"]
+            if applicant["outcome"] not in DECIDED and applicant["application_id"] not in batch["recalled"]
+        ]
+
+    def note(self, batch_no: str, results: Iterable[Result]) -> None:
+        """Keeps the outcomes that the bank is about to tell, of applicants that it knows."""
+        with self._lock:
+            applicants = self._batches.get(batch_no, {}).get("applicants", {})
+            for result in results:
+                applicant = applicants.get(result.get("application_id"))
+                if applicant is not None:
+                    applicant |= {"outcome": result["outcome"], "since": time.time()}
+            self._save()
+
+    def _batch_of(self, batch_no: str) -> dict[str, Any]:
+        return self._batches.setdefault(batch_no, {"batch_no": batch_no, "applicants": {}, "recalled": []})
+
+    def _save(self) -> None:
+        if self._path is None:
+            return
+        written = self._path.with_suffix(".new")
+        written.touch(mode=0o600)
+        written.write_text(json.dumps(self._batches, ensure_ascii=False))
+        written.replace(self._path)
+
+
+def decide(applicant: Applicant, outcome: str) -> Result:
+    """The result with this outcome for an applicant: an issued one has a card, a refused one a reason."""
+    extra: Result = {}
+    if outcome == "issued":
+        extra = {"card_no": card_number(applicant["application_id"])}
+    elif outcome == "refused":
+        extra = REFUSAL
+    return {"application_id": applicant["application_id"], "outcome": outcome, **extra}
+
+
+def refusing_every(nth: int) -> Callable[[Applicant], str]:
+    """Says `refused` for about one applicant in `nth` (0: none), always the same ones, and `issued` for the others."""
+
+    def outcome(applicant: Applicant) -> str:
+        return "refused" if nth and _number_from(applicant["application_id"]) % nth == 0 else "issued"
+
+    return outcome
+
+
+def card_number(application_id: str) -> str:
+    """A synthetic card number of 19 digits that passes the Luhn check, the same each time for an application."""
+    digits = f"623162{_number_from(application_id) % 10**12:012d}"
+    doubled = (2 * int(digit) - 9 if digit > "4" else 2 * int(digit) for digit in digits[::-2])
+    total = sum(doubled) + sum(map(int, digits[-2::-2]))
+    return f"{digits}{-total % 10}"
+
+
+def _number_from(application_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(application_id.encode()).digest()[:8])
+
+
+def _summary(batch: dict[str, Any]) -> dict[str, Any]:
+    applicants = batch["applicants"].values()
+    counts = dict.fromkeys(("undecided", "accepted", "made", *DECIDED), 0)
+    for applicant in applicants:
+        counts[applicant["outcome"] or "undecided"] += 1
+    facts = {name: value for name, value in batch.items() if name not in ("applicants", "recalled")}
+    return facts | {"received": len(applicants), "recalled": len(batch["recalled"]), "outcomes": counts}

@@ -1,0 +1,129 @@
+"""The simulated bank's line to the broker: signed batches and recalls come in, signed feedback goes out."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from amqp import AMQPError
+from kombu import Connection, Consumer, Exchange, Message, Producer, Queue
+from kombu.exceptions import KombuError
+from kombu.mixins import ConsumerMixin
+
+from deploy.simulators.bank_ledger import Ledger
+from services.common.contracts import bank as contract
+
+BATCHES = Queue(
+    "bank.batches",
+    Exchange(contract.EXCHANGE, type="topic", durable=True),
+    routing_key="batch.*",
+    durable=True,
+    queue_arguments={"x-queue-type": "quorum"},
+)
+HEARTBEAT_SECONDS = 10
+LONGEST_PAUSE = 5.0
+_BROKER_TROUBLE = (AMQPError, KombuError, OSError)
+_log = logging.getLogger(__name__)
+
+
+class CannotSend(Exception):
+    """The broker did not take a message in time, or has no queue for it."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to a queue: its bytes as they are, and its headers."""
+
+    body: bytes
+    headers: dict[str, Any] = field(default_factory=dict)
+    queue: str = contract.FEEDBACK_QUEUE
+
+
+class BatchReader(ConsumerMixin):
+    """Reads `bank.batches` into the ledger; comes back by itself when the broker was away."""
+
+    def __init__(self, amqp_uri: str, key: bytes, ledger: Ledger) -> None:
+        self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
+        self.refused = 0
+        self._key = key
+        self._takers = {contract.SUBMITTED: ledger.take_batch, contract.RECALLED: ledger.take_recall}
+
+    def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
+        """One consumer; it declares the queue, so that batches wait for the bank and not the other way round."""
+        return [new_consumer([BATCHES], on_message=self._take, prefetch_count=20)]
+
+    def _take(self, message: Message) -> None:
+        """Acknowledged once it is in the ledger; what the key did not sign or nobody knows is not taken at all."""
+        body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
+        take = self._takers.get(message.delivery_info["routing_key"])
+        if take is None or not contract.is_signed(body, message.headers.get(contract.SIGNATURE_HEADER), self._key):
+            self.refused += 1
+            _log.error("refused a message for %s: unknown or badly signed", message.delivery_info["routing_key"])
+            message.reject()
+            return
+        take(json.loads(body))
+        message.ack()
+
+
+class FeedbackSender:
+    """Sends with confirms, in order, on a connection of its own that is opened again after any trouble."""
+
+    def __init__(self, amqp_uri: str) -> None:
+        self._amqp_uri = amqp_uri
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self.sent = 0
+
+    def send(self, messages: Iterable[Outgoing], give_up_after: float = 30.0) -> None:
+        """Returns when the broker has each of them; tries again with growing pauses, raises CannotSend at the end.
+
+        The queue is its reader's affair and may not be there yet: that counts as trouble that passes.
+        """
+        deadline = time.monotonic() + give_up_after
+        with self._lock:
+            for message in messages:
+                self._send_until(deadline, message)
+
+    def _send_until(self, deadline: float, message: Outgoing) -> None:
+        pause = 0.1
+        while True:
+            try:
+                return self._send(message)
+            except _BROKER_TROUBLE as trouble:
+                self._hang_up()
+                if time.monotonic() + pause > deadline:
+                    raise CannotSend(f"{message.queue}: {type(trouble).__name__} {trouble}") from trouble
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _send(self, message: Outgoing) -> None:
+        Producer(self._open_connection().default_channel).publish(
+            message.body,
+            exchange="",
+            routing_key=message.queue,
+            headers=message.headers,
+            content_type="application/json",
+            content_encoding="utf-8",
+            delivery_mode=2,
+            mandatory=True,
+            timeout=10,
+            confirm_timeout=10,
+        )
+        self.sent += 1
+
+    def _open_connection(self) -> Connection:
+        if self._connection is None:
+            options = {"confirm_publish": True}
+            connection = Connection(self._amqp_uri, connect_timeout=5, transport_options=options)
+            connection.connect()
+            self._connection = connection
+        return self._connection
+
+    def _hang_up(self) -> None:
+        """Drops the line without asking the broker, which may not answer."""
+        if self._connection is not None:
+            self._connection.collect()
+            self._connection = None
