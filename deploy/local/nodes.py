@@ -30,10 +30,22 @@ def start(folder: Path, durable: bool = True) -> Nodes:
     `durable` off is for tests: PostgreSQL does not wait for the disk.
     Raises RuntimeError, with what the node said, when one does not come up.
     """
-    with _alone(folder), ThreadPoolExecutor() as both:
-        database = both.submit(postgres.start, folder.resolve(), durable)
-        broker = both.submit(rabbitmq.start, folder.resolve())
+    with ThreadPoolExecutor() as both:
+        database = both.submit(start_postgres, folder, durable)
+        broker = both.submit(start_rabbitmq, folder)
         return Nodes(folder.resolve(), database.result(), broker.result())
+
+
+def start_postgres(folder: Path, durable: bool = True) -> Postgres:
+    """Start PostgreSQL alone, or find it running; as `start`."""
+    with _alone(folder, "postgres"):
+        return postgres.start(folder.resolve(), durable)
+
+
+def start_rabbitmq(folder: Path) -> RabbitMQ:
+    """Start RabbitMQ alone, or find it running; as `start`."""
+    with _alone(folder, "rabbitmq"):
+        return rabbitmq.start(folder.resolve())
 
 
 def are_running(folder: Path) -> bool:
@@ -42,22 +54,22 @@ def are_running(folder: Path) -> bool:
 
 def stop(folder: Path) -> None:
     """Stop the nodes of this folder and keep their data."""
-    with _alone(folder):
+    with _alone(folder, "rabbitmq"), _alone(folder, "postgres"):
         rabbitmq.stop(folder.resolve())
         postgres.stop(folder.resolve())
 
 
 def drop(folder: Path) -> None:
     """Stop the nodes of this folder and delete their data."""
-    with _alone(folder):
+    with _alone(folder, "rabbitmq"), _alone(folder, "postgres"):
         rabbitmq.drop(folder.resolve())
         postgres.drop(folder.resolve())
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from starting or stopping the nodes of this folder meanwhile."""
+def _alone(folder: Path, node: str) -> Iterator[None]:
+    """Keep other processes from starting or stopping this node meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "nodes.lock").open("w") as lock:
+    with (folder / f"{node}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -201,7 +201,7 @@ def _run(command: list[str]) -> None:
     folder = binaries()
     if folder is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    account = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryFile("w+") as output:
         # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
         done = subprocess.run(
@@ -212,7 +212,9 @@ def _run(command: list[str]) -> None:
             stderr=subprocess.STDOUT,
             cwd="/",
             check=False,
-            **account,
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
         )
         output.seek(0)
         if done.returncode:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.local.ports import LOOPBACK, free_port
 
@@ -114,13 +115,17 @@ def is_installed() -> bool:
     return _SERVER.exists()
 
 
-def _state(home: Path) -> dict:
+def _state(home: Path) -> dict[str, Any]:
     return json.loads((home / "state.json").read_text())
 
 
 def _write_settings(home: Path) -> None:
     """Choose ports, anew where another program has taken one, and write what the server reads at its start."""
-    state = _state(home) if (home / "state.json").exists() else {"password": secrets.token_hex(16)}
+    if (home / "state.json").exists():
+        _stop_port_mapper(home)  # that of a server that was killed
+        state = _state(home)
+    else:
+        state = {"password": secrets.token_hex(16)}
     ports = {name: free_port(state.get(name)) for name in ("port", "distribution_port", "port_mapper_port")}
     state_file = home / "state.json"
     state_file.touch(0o600)

@@ -1,0 +1,141 @@
+"""Makes a bare machine able to run the project: checks, Debian packages, the virtual environment.
+
+    python3 deploy/local/bootstrap.py run|test
+
+Runs before anything is installed, so it needs the standard library alone. Everything is checked before anything is
+changed; what it may not do itself it says in one message.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+_LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
+_POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A package and the sign that it, or something as good, is there."""
+
+    name: str
+    is_there: bool
+
+
+def main() -> int:
+    """Make the machine ready for `run` or `test`; 1 and one message when that is not possible."""
+    purpose = sys.argv[1]
+    missing = missing_packages(purpose)
+    objection = _objection(missing)
+    if objection:
+        print(objection, file=sys.stderr)
+        return 1
+    if missing:
+        _install_packages(missing)
+    _install_lock(ROOT / _LOCKS[purpose])
+    return 0
+
+
+def missing_packages(purpose: str) -> list[str]:
+    """The Debian packages that must be installed first; a broker or database given by address is not needed."""
+    needs_broker = purpose == "test" or not os.environ.get("AMQP_URI")
+    needs_database = purpose == "test" or not all(os.environ.get(f"DATABASE_URL_{name.upper()}") for name in SERVICES)
+    fonts_given = bool(os.environ.get("REGISTER_FONTS"))
+    packages = [
+        DebianPackage("rabbitmq-server", not needs_broker or Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists()),
+        DebianPackage("postgresql", not needs_database or _has_postgres()),
+        DebianPackage("fonts-wqy-zenhei", fonts_given or Path("/usr/share/fonts/truetype/wqy").exists()),
+        DebianPackage("fonts-hanazono", fonts_given or Path("/usr/share/fonts/truetype/hanazono").exists()),
+        DebianPackage("python3-venv", _has_pip() or importlib.util.find_spec("ensurepip") is not None),
+    ]
+    return [package.name for package in packages if not package.is_there]
+
+
+def _objection(missing: list[str]) -> str | None:
+    """What a person must do first, None when we can go on."""
+    if sys.version_info[:2] != (3, 11):
+        return f"Python 3.11 is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11"
+    if not missing:
+        return None
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        return None
+    return (
+        f"These packages are missing: {' '.join(missing)}\n"
+        f"  As root, on Debian:  apt-get install --no-install-recommends {' '.join(missing)}\n"
+        "  Or name what is to be used instead of private nodes: AMQP_URI=amqp://…, and for each service\n"
+        f"  DATABASE_URL_<SERVICE>=postgresql://… ({', '.join(name.upper() for name in SERVICES)});\n"
+        "  fonts for the register: REGISTER_FONTS=/path/a.ttf,/path/b.ttf"
+    )
+
+
+def _has_postgres() -> bool:
+    return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
+
+
+def _has_pip() -> bool:
+    return (VENV / "bin" / "pip").exists()
+
+
+def _install_packages(names: list[str]) -> None:
+    print(f"installing Debian packages: {' '.join(names)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet_apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+    with _no_services_started():
+        subprocess.run([*quiet_apt, "update"], env=environment, check=True)
+        subprocess.run(
+            [*quiet_apt, "install", "--yes", "--no-install-recommends", *names],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+
+@contextmanager
+def _no_services_started() -> Iterator[None]:
+    """Keep packages from starting system services of their own: Debian asks policy-rc.d, where 101 means no.
+
+    What stood there before is put back, also when we are interrupted.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = _POLICY.read_bytes() if _POLICY.exists() else None
+    mode = _POLICY.stat().st_mode if before is not None else 0o755
+    try:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n")
+        _POLICY.chmod(0o755)
+        yield
+    finally:
+        if before is None:
+            _POLICY.unlink(missing_ok=True)
+        else:
+            _POLICY.write_bytes(before)
+            _POLICY.chmod(mode)
+
+
+def _install_lock(lock: Path) -> None:
+    """Install exactly what the lock file names, unless that was done before."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    done = VENV / "installed" / digest
+    if done.exists():
+        return
+    print(f"installing Python packages of {lock.name}", flush=True)
+    if not _has_pip():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--require-hashes", "-r", str(lock)], check=True)
+    done.parent.mkdir(exist_ok=True)
+    done.touch()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

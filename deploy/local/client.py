@@ -1,0 +1,96 @@
+"""A small HTTP client for the API, as an integrator would write one: sign in, ask, command, wait."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import requests
+
+Answer = TypeVar("Answer")
+CONNECT_AND_READ_SECONDS = (5, 60)
+
+
+class ApiProblem(Exception):
+    """An answer that is a problem document."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status} {problem.get('code')}: {problem.get('detail') or problem.get('title')} {problem.get('fields') or ''}")
+        self.status = status
+        self.code = problem.get("code")
+        self.problem = problem
+
+
+class ApiClient:
+    """One signed-in person's view of the API; `base` is the gateway's URL."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/")
+        self.http = requests.Session()
+        self.account: dict[str, Any] = {}
+
+    def sign_in(self, account_name: str, password: str) -> "ApiClient":
+        """Signs in, and from then on acts as this account."""
+        self.account = self.post("sessions", {"account_name": account_name, "password": password})
+        return self
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON answer to a question."""
+        return self._json("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def post(self, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> Any:
+        """Carries out a command; `key` makes its repetition known (a new one is made for each call)."""
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        return self._json("POST", path, json={} if body is None else body, headers=headers)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Changes what is at the path."""
+        return self._json("PATCH", path, json=body, headers={"Idempotency-Key": str(uuid4())})
+
+    def delete(self, path: str) -> Any:
+        """Removes what is at the path."""
+        return self._json("DELETE", path, headers={"Idempotency-Key": str(uuid4())})
+
+    def upload(self, path: str, file_name: str, content: bytes) -> Any:
+        """Sends a file as a form does."""
+        return self._json("POST", path, files={"file": (file_name, content)}, headers={"Idempotency-Key": str(uuid4())})
+
+    def download(self, path: str) -> bytes:
+        """A file's bytes."""
+        return self._request("GET", path).content
+
+    def all_pages(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """The items of all pages of a list."""
+        items: list[dict[str, Any]] = []
+        page = 0
+        while True:
+            page += 1
+            answer = self.get(path, **query, page=page, size=200)
+            items += answer["items"]
+            if len(items) >= answer["total"] or not answer["items"]:
+                return items
+
+    def _json(self, method: str, path: str, **sent: Any) -> Any:
+        answer = self._request(method, path, **sent)
+        return answer.json() if answer.content else None
+
+    def _request(self, method: str, path: str, **sent: Any) -> requests.Response:
+        answer = self.http.request(method, f"{self.base}/api/v1/{path}", timeout=CONNECT_AND_READ_SECONDS, **sent)
+        if answer.status_code >= 400:
+            is_problem = answer.headers.get("Content-Type", "").startswith("application/problem+json")
+            raise ApiProblem(answer.status_code, answer.json() if is_problem else {"detail": answer.text[:300]})
+        return answer
+
+
+def wait_until(ask: Callable[[], Answer | None], what: str, seconds: float = 60) -> Answer:
+    """Asks until the answer is true, and gives it; raises TimeoutError that says what did not happen."""
+    deadline = time.monotonic() + seconds
+    pause = 0.02
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Within {seconds:.0f} s it did not happen that {what}.")
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.3)

@@ -1,0 +1,111 @@
+"""The plan of which processes shall run, and the record of which do: the two files between stack and supervisor."""
+
+import fcntl
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process that shall run; one that differs in anything from what runs is started anew."""
+
+    name: str
+    """`validation-2`: the program and its number."""
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    ready_url: str
+    """Answers 200 when the process is ready for work."""
+    version: str
+    """Changes when the code does."""
+
+    @property
+    def program(self) -> str:
+        return self.name.rpartition("-")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the supervisor keeps running: processes, and the private nodes of its folder."""
+
+    processes: tuple[Process, ...] = ()
+    nodes: tuple[str, ...] = ()
+    """`postgres`, `rabbitmq`: those that nobody else runs for us."""
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass
+class ProcessRecord:
+    """What the supervisor knows of one process."""
+
+    pid: int | None = None
+    state: str = "waiting"
+    """`running`, or `waiting` to be started again."""
+    since: float = 0.0
+    restarts: int = 0
+    last_exit: int | None = None
+
+
+@dataclass
+class Record:
+    """What the supervisor has made of the plan with this digest."""
+
+    plan: str = ""
+    processes: dict[str, ProcessRecord] = field(default_factory=dict)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    _replace(folder / "plan.json", asdict(plan))
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of this folder; an empty one where none was written."""
+    written = _read(folder / "plan.json")
+    processes = [Process(**{**entry, "command": tuple(entry["command"])}) for entry in written.get("processes", [])]
+    return Plan(tuple(processes), tuple(written.get("nodes", [])))
+
+
+def write_record(folder: Path, record: Record) -> None:
+    _replace(folder / "record.json", asdict(record))
+
+
+def read_record(folder: Path) -> Record:
+    """The record of this folder; an empty one where none was written."""
+    written = _read(folder / "record.json")
+    processes = {name: ProcessRecord(**entry) for name, entry in written.get("processes", {}).items()}
+    return Record(written.get("plan", ""), processes)
+
+
+def supervisor_pid(folder: Path) -> int | None:
+    """The process id of the supervisor that is at work in this folder, None when there is none."""
+    try:
+        with (folder / "supervisor.lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def log_file(folder: Path, name: str) -> Path:
+    return folder / "logs" / f"{name}.log"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _replace(path: Path, content: dict[str, Any]) -> None:
+    """Write a file that only its owner reads (a plan holds secrets), so that nobody ever sees half of it."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.touch(0o600)
+    new.write_text(json.dumps(content, indent=1))
+    new.replace(path)

@@ -1,0 +1,305 @@
+"""The whole system on this machine: started, found again, looked at and stopped as one."""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from deploy.local import nodes
+from deploy.local.addresses import find_addresses, private_nodes
+from deploy.local.environment import (
+    PREFERRED_GATEWAY_PORT,
+    ROOT,
+    SERVICES,
+    SIMULATORS,
+    Addresses,
+    Surroundings,
+    keep_ports,
+    keep_secrets,
+    planned_processes,
+    process_names,
+    read_state,
+    service_environment,
+    source_version,
+    write_state,
+)
+from deploy.local.ports import LOOPBACK
+from deploy.local.processes import (
+    Plan,
+    Process,
+    ProcessRecord,
+    log_file,
+    read_plan,
+    read_record,
+    supervisor_pid,
+    write_plan,
+)
+from services.common import migrate
+
+_SECONDS_TO_BE_READY = 180.0
+_SECONDS_TO_STOP = 60.0
+_HOPELESS_RESTARTS = 6
+_ONE_EACH = dict.fromkeys(SERVICES, 1)
+
+Say = Callable[[str], None]
+
+
+class StackError(RuntimeError):
+    """The stack cannot be started; the message says what is in the way and where to read on."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running system."""
+
+    folder: Path
+    gateway_url: str
+    addresses: Addresses
+    simulator_urls: Mapping[str, str]
+
+    def pids(self, program: str) -> list[int]:
+        """The process ids of a service, of a simulator or of `gateway`, at this moment."""
+        records = read_record(self.folder).processes.items()
+        return [record.pid for name, record in records if name.rpartition("-")[0] == program and record.pid]
+
+    def kill(self, program: str, with_signal: signal.Signals = signal.SIGKILL) -> list[int]:
+        """Send a signal to all processes of a program; the supervisor starts again what dies of it."""
+        pids = self.pids(program)
+        for pid in pids:
+            os.kill(pid, with_signal)
+        return pids
+
+    def wait_until_ready(self, seconds: float = _SECONDS_TO_BE_READY) -> None:
+        """Wait until each process answers that it is ready; raises StackError naming those that are not in time."""
+        _wait_until_ready(self.folder, read_plan(self.folder), seconds)
+
+    def log(self, program: str) -> str:
+        """What all processes of a program have written so far."""
+        return "".join(path.read_text() for path in sorted((self.folder / "logs").glob(f"{program}-*.log")))
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """One line of `make status`."""
+
+    name: str
+    record: ProcessRecord
+    ready: bool
+
+
+def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) -> Stack:
+    """Start what does not run of the stack in this folder and restart what has changed, until all of it is ready.
+
+    Nodes, databases and demo data are made where they are missing. Raises StackError.
+    """
+    with _alone(folder):
+        say("nodes: starting, or finding what runs")
+        stack_secrets = keep_secrets(folder)
+        addresses = find_addresses(folder, stack_secrets)
+        surroundings = _surroundings(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
+        return _bring_up(folder, scale, surroundings, private_nodes(), say)
+
+
+def stop(folder: Path) -> None:
+    """Let every process finish what it does, then end it; the private nodes last."""
+    with _alone(folder):
+        _stop_processes(folder)
+        nodes.stop(folder)
+
+
+def reset(folder: Path) -> None:
+    """Stop the stack and forget all that it holds: data, ports, secrets, logs."""
+    with _alone(folder):
+        _stop_processes(folder)
+        nodes.drop(folder)
+        for name in ("state.json", "secrets.env", "plan.json", "record.json"):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "logs", ignore_errors=True)
+
+
+def status(folder: Path) -> list[ProcessStatus]:
+    """How each planned process does; empty when no supervisor is at work."""
+    if supervisor_pid(folder) is None:
+        return []
+    record = read_record(folder)
+    processes = read_plan(folder).processes
+    with ThreadPoolExecutor(max_workers=8) as asking:
+        ready = list(asking.map(_is_ready, processes))
+    return [
+        ProcessStatus(process.name, record.processes.get(process.name, ProcessRecord()), is_ready)
+        for process, is_ready in zip(processes, ready, strict=True)
+    ]
+
+
+@contextmanager
+def running_stack(
+    folder: Path,
+    addresses: Addresses,
+    scale: Mapping[str, int] = _ONE_EACH,
+    settings: Mapping[str, str] | None = None,
+    say: Say = print,
+) -> Iterator[Stack]:
+    """A whole fresh stack on given nodes, stopped at the end; its folder with the logs stays for reading.
+
+    `settings` are environment variables of every process, for instance shorter retry delays.
+    """
+    if folder.exists():
+        _stop_processes(folder)
+        shutil.rmtree(folder)
+    with _alone(folder):
+        surroundings = _surroundings(folder, scale, addresses, None, settings or {})
+    try:
+        yield _bring_up(folder, scale, surroundings, (), say)
+    finally:
+        _stop_processes(folder)
+
+
+def _surroundings(
+    folder: Path, scale: Mapping[str, int], addresses: Addresses, gateway_port: int | None, settings: Mapping[str, str]
+) -> Surroundings:
+    nothing_runs = supervisor_pid(folder) is None
+    return Surroundings(
+        addresses=addresses,
+        ports=keep_ports(folder, process_names(scale), nothing_runs, gateway_port),
+        secrets=keep_secrets(folder),
+        settings=settings,
+        version=source_version(),
+    )
+
+
+def _bring_up(
+    folder: Path, scale: Mapping[str, int], surroundings: Surroundings, own_nodes: tuple[str, ...], say: Say
+) -> Stack:
+    (folder / "logs").mkdir(exist_ok=True)
+    _prepare_databases(folder, surroundings, say)
+    plan = Plan(planned_processes(scale, surroundings), own_nodes)
+    _supervise(folder, plan)
+    say(f"processes: waiting until all {len(plan.processes)} are ready")
+    _wait_until_ready(folder, plan, _SECONDS_TO_BE_READY)
+    ports = surroundings.ports
+    return Stack(
+        folder=folder,
+        gateway_url=f"http://{LOOPBACK}:{ports['gateway']}",
+        addresses=surroundings.addresses,
+        simulator_urls={name: f"http://{LOOPBACK}:{ports[f'{name}-1']}" for name in SIMULATORS},
+    )
+
+
+def _prepare_databases(folder: Path, surroundings: Surroundings, say: Say) -> None:
+    """Migrate and seed, unless this code has done so with these databases before."""
+    urls = surroundings.addresses.database_urls
+    version = hashlib.sha256(json.dumps([surroundings.version, dict(urls)]).encode()).hexdigest()
+    state = read_state(folder)
+    if state.get("prepared") == version:
+        return
+    say("databases: migrating, and seeding demo data")
+    for service in SERVICES:
+        migrate.upgrade(service, urls[service])
+    seeded = [service for service in SERVICES if importlib.util.find_spec(f"services.{service}.seed")]
+    with ThreadPoolExecutor() as at_once:
+        for seeding in [at_once.submit(_seed, service, surroundings) for service in seeded]:
+            seeding.result()
+    write_state(folder, {**state, "prepared": version})
+
+
+def _seed(service: str, surroundings: Surroundings) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"services.{service}.seed"],
+        cwd=ROOT,
+        env=service_environment(service, surroundings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(f"the demo data of {service} could not be made:\n{done.stdout}{done.stderr}")
+
+
+def _supervise(folder: Path, plan: Plan) -> None:
+    """Hand the plan to the supervisor, started if there is none, and wait until it has taken it."""
+    pid = supervisor_pid(folder)
+    if pid is not None and read_record(folder).plan == plan.digest:
+        return
+    write_plan(folder, plan)
+    if pid is None:
+        with log_file(folder, "supervisor").open("ab") as log:
+            subprocess.Popen(
+                [sys.executable, "-m", "deploy.local.supervisor", str(folder)],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    else:
+        os.kill(pid, signal.SIGHUP)
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while supervisor_pid(folder) is None or read_record(folder).plan != plan.digest:
+        if time.monotonic() > deadline:
+            raise StackError(f"the supervisor did not take the plan; read {log_file(folder, 'supervisor')}")
+        time.sleep(0.1)
+
+
+def _stop_processes(folder: Path) -> None:
+    pid = supervisor_pid(folder)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while supervisor_pid(folder) is not None:
+        if time.monotonic() > deadline:
+            raise StackError(f"the supervisor {pid} does not stop; read {log_file(folder, 'supervisor')}")
+        time.sleep(0.1)
+
+
+def _wait_until_ready(folder: Path, plan: Plan, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    waiting = list(plan.processes)
+    while waiting:
+        waiting = [process for process in waiting if not _is_ready(process)]
+        hopeless = [process for process in waiting if _restarts(folder, process) >= _HOPELESS_RESTARTS]
+        if hopeless or (waiting and time.monotonic() > deadline):
+            raise StackError(_why_not_ready(folder, hopeless or waiting))
+        time.sleep(0.1)
+
+
+def _is_ready(process: Process) -> bool:
+    try:
+        return requests.get(process.ready_url, timeout=3).ok
+    except requests.RequestException:
+        return False
+
+
+def _restarts(folder: Path, process: Process) -> int:
+    return read_record(folder).processes.get(process.name, ProcessRecord()).restarts
+
+
+def _why_not_ready(folder: Path, processes: list[Process]) -> str:
+    paragraphs = []
+    for process in processes:
+        log = log_file(folder, process.name)
+        last_lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
+        paragraphs.append("\n".join([f"{process.name} is not ready. The end of {log}:", *last_lines]))
+    return "\n\n".join(paragraphs)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One command at a time changes the stack of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
