@@ -1,0 +1,322 @@
+"""What may be asked of batching: the pending list, branches and outlets, batches, registers, counts."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from services.common.contracts.event import choice
+from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.rpc.request import Request, one_of, text
+from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
+
+APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
+CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
+BATCH_STATES = ("submitted", "partly_decided", "decided", "revoked")
+REGISTER_STATES = ("unprinted", "printed")
+REVOCATION_STATES = ("requested", "approved", "rejected")
+BANK_PROGRESS = ("accepted", "made")
+
+_PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
+
+
+def _application_ids() -> fields.List[Any]:
+    return fields.List(fields.UUID(), validate=validate.Length(1, 10_000, error="请选择 1 至 10000 位会员"))
+
+
+# Pending list
+
+
+class ListPendingRequest(Request, PageRequest):
+    channel = one_of(*CHANNELS, load_default="ordinary")
+    name = text(50, metadata={"description": "what the name begins with"})
+    document_number = text(40, metadata={"description": "the whole number"})
+    check_state = one_of(*CHECK_STATES)
+    complete = fields.Boolean(metadata={"description": "special channel: whether the information is complete"})
+
+
+class FindingAnswer(Schema):
+    code = fields.String(required=True)
+    severity = choice("error", "warning", "info", required=True)
+    message = fields.String(required=True)
+
+
+class PendingAnswer(Schema):
+    """An application in the pending list."""
+
+    application_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+    name = fields.String(required=True)
+    document_type = choice(*DOCUMENT_TYPES, required=True)
+    document_number = fields.String(required=True, metadata={"description": "masked"})
+    document_expiry = fields.Date(required=True, allow_none=True, metadata={"description": "9999-12-31 is 长期"})
+    nationality = fields.String(required=True, allow_none=True, metadata={"description": "ISO 3166-1 alpha-3"})
+    listed_at = fields.AwareDateTime(required=True)
+    check_state = choice(*CHECK_STATES, required=True)
+    findings = fields.List(fields.Nested(FindingAnswer), required=True)
+    channel = choice(*CHANNELS, required=True)
+    channel_reason = fields.String(required=True, allow_none=True)
+    can_switch = fields.Boolean(required=True)
+    complete = fields.Boolean(required=True)
+    missing = fields.List(
+        choice("document_expiry", "nationality"), required=True, metadata={"description": "what is to be filled in"}
+    )
+
+
+class OrdinaryCounts(Schema):
+    total = fields.Integer(required=True)
+    passed = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+    unchecked = fields.Integer(required=True)
+    checking = fields.Integer(required=True)
+    waiting = fields.Integer(required=True)
+
+
+class SpecialCounts(Schema):
+    total = fields.Integer(required=True)
+    complete = fields.Integer(required=True)
+    incomplete = fields.Integer(required=True)
+
+
+class PendingCounts(Schema):
+    ordinary = fields.Nested(OrdinaryCounts, required=True)
+    special = fields.Nested(SpecialCounts, required=True)
+
+
+class ListPendingAnswer(PageAnswer):
+    items = fields.List(fields.Nested(PendingAnswer), required=True)
+    counts = fields.Nested(PendingCounts, required=True, metadata={"description": "the whole list, without filters"})
+
+
+class CheckPendingRequest(Request):
+    """Without ids: all of the ordinary channel that have not passed."""
+
+    application_ids = _application_ids()
+
+
+class CheckPendingAnswer(Schema):
+    checking = fields.Integer(required=True, metadata={"description": "how many are being checked by this request"})
+
+
+class UpdatePendingRequest(Request):
+    """What is absent stays as it is."""
+
+    application_id = fields.UUID(required=True)
+    document_expiry = fields.Date()
+    document_type = one_of(*DOCUMENT_TYPES)
+    nationality = fields.String(validate=validate.Regexp(r"^[A-Z]{3}$", error="请填写三位国籍代码，如 CHN"))
+    channel = one_of(*CHANNELS)
+
+
+class RemovePendingRequest(Request):
+    application_id = fields.UUID(required=True)
+
+
+class RemovePendingManyRequest(Request):
+    """Either all of one kind or those named."""
+
+    which = one_of(
+        "not_passed",
+        "incomplete",
+        metadata={"description": "not_passed: failed and unchecked ones of the ordinary channel; incomplete: special"},
+    )
+    application_ids = _application_ids()
+
+    @validates_schema
+    def is_one_of_both(self, data: dict[str, object], **_: object) -> None:
+        """Exactly one of `which` and `application_ids`."""
+        if ("which" in data) == ("application_ids" in data):
+            raise ValidationError("请选择要移除的会员，或一类会员", "which")
+
+
+class RemovePendingAnswer(Schema):
+    removed = fields.Integer(required=True)
+
+
+# Branches and outlets
+
+
+class ListBranchesRequest(Request):
+    """Takes nothing: branches are few."""
+
+
+class BranchAnswer(Schema):
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    charset = choice("gb2312", "gbk", "gb18030", required=True)
+
+
+class ListBranchesAnswer(Schema):
+    items = fields.List(fields.Nested(BranchAnswer), required=True)
+
+
+class ListOutletsRequest(Request, PageRequest):
+    branch_code = text(20)
+    q = text(50, metadata={"description": "part of the name, address or district"})
+
+
+class OutletAnswer(Schema):
+    code = fields.String(required=True)
+    branch_code = fields.String(required=True)
+    name = fields.String(required=True)
+    address = fields.String(required=True)
+    district = fields.String(required=True)
+    phone = fields.String(required=True)
+
+
+class ListOutletsAnswer(PageAnswer):
+    items = fields.List(fields.Nested(OutletAnswer), required=True)
+
+
+# Batches
+
+
+class SubmitBatchRequest(Request):
+    """The contact's number must be right: the bank calls it for collection."""
+
+    channel = one_of(*CHANNELS, required=True)
+    branch_code = text(20, required=True)
+    outlet_code = text(20, required=True)
+    contact_name = text(50, required=True)
+    contact_phone = fields.String(required=True, validate=validate.Regexp(_PHONE, error="请填写手机号或固定电话"))
+
+
+class ListBatchesRequest(Request, PageRequest):
+    union_id = fields.UUID(metadata={"description": "a subordinate union, for reviewers and administrators"})
+    batch_no = text(40, metadata={"description": "what the number begins with"})
+    submitted_from = fields.Date(metadata={"description": "day in Shanghai"})
+    submitted_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
+    register_state = one_of(*REGISTER_STATES)
+    channel = one_of(*CHANNELS)
+    state = one_of(*BATCH_STATES)
+
+
+class BatchUnion(Schema):
+    union_id = fields.UUID(required=True)
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class BatchOutlet(Schema):
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+    address = fields.String(required=True)
+
+
+class BatchAnswer(Schema):
+    batch_no = fields.String(required=True)
+    union = fields.Nested(BatchUnion, required=True)
+    channel = choice(*CHANNELS, required=True)
+    personal = fields.Boolean(required=True, metadata={"description": "a member's own application from the phone"})
+    state = choice(*BATCH_STATES, required=True)
+    total = fields.Integer(required=True)
+    issued = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+    released = fields.Integer(required=True)
+    submitted_at = fields.AwareDateTime(required=True)
+    feedback_at = fields.AwareDateTime(required=True, allow_none=True)
+    feedback_text = fields.String(required=True, allow_none=True, metadata={"description": "until the bank speaks"})
+    count_month = fields.String(required=True, metadata={"description": "the month the batch counts for: 2026-11"})
+    revocation_state = choice(*REVOCATION_STATES, required=True, allow_none=True)
+    outlet = fields.Nested(BatchOutlet, required=True)
+    register_state = choice(*REGISTER_STATES, required=True)
+    revocable = fields.Boolean(required=True)
+
+
+class ListBatchesAnswer(PageAnswer):
+    items = fields.List(fields.Nested(BatchAnswer), required=True)
+
+
+class BatchRequest(Request):
+    """Names a batch."""
+
+    batch_no = text(40, required=True)
+
+
+class BatchContact(Schema):
+    name = fields.String(required=True)
+    phone = fields.String(required=True, metadata={"description": "masked"})
+
+
+class BatchDetailAnswer(BatchAnswer):
+    branch = fields.Nested(BranchAnswer, required=True)
+    contact = fields.Nested(BatchContact, required=True)
+    register_hash = fields.String(required=True, metadata={"description": "SHA-256 of the frozen register, hex"})
+
+
+class SubmitBatchAnswer(BatchDetailAnswer):
+    warnings = fields.List(
+        fields.String(), required=True, metadata={"description": "names that the branch's systems cannot hold"}
+    )
+
+
+class ListBatchMembersRequest(BatchRequest, PageRequest):
+    state = one_of("submitted", "issued", "refused", "released")
+    name = text(50, metadata={"description": "what the name begins with"})
+
+
+class BatchMemberAnswer(Schema):
+    """A person of a batch and what became of the application."""
+
+    application_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+    name = fields.String(required=True)
+    document_type = choice(*DOCUMENT_TYPES, required=True)
+    document_number = fields.String(required=True, metadata={"description": "masked"})
+    state = choice(*APPLICATION_STATES, required=True)
+    bank_progress = choice(*BANK_PROGRESS, required=True, allow_none=True)
+    card_no = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    reason = fields.String(required=True, allow_none=True, metadata={"description": "why the bank refused"})
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class ListBatchMembersAnswer(PageAnswer):
+    items = fields.List(fields.Nested(BatchMemberAnswer), required=True)
+
+
+class GetRegisterRequest(BatchRequest):
+    """The register in one of two forms; asking for it marks the batch as printed."""
+
+    format = one_of("pdf", "xlsx", load_default="pdf")
+
+
+class RegisterAnswer(Schema):
+    file_name = fields.String(required=True)
+    content_type = fields.String(required=True)
+    content = fields.String(required=True, metadata={"description": "base64"})
+    register_hash = fields.String(required=True)
+
+
+# Counts for the workbench
+
+
+class BatchSummaryRequest(Request):
+    """Takes nothing: the caller's union, and for a superior its subordinates."""
+
+
+class SubmittedDay(Schema):
+    day = fields.Date(required=True)
+    submitted = fields.Integer(required=True)
+
+
+class RefusalReason(Schema):
+    reason_code = fields.String(required=True)
+    reason = fields.String(required=True)
+    count = fields.Integer(required=True)
+
+
+class UnionBatches(Schema):
+    union = fields.Nested(BatchUnion, required=True)
+    batches = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    issued = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+    released = fields.Integer(required=True)
+
+
+class BatchSummaryAnswer(Schema):
+    awaiting_bank = fields.Integer(required=True, metadata={"description": "applications the bank has not decided"})
+    submitted_by_day = fields.List(fields.Nested(SubmittedDay), required=True, metadata={"description": "30 days"})
+    refused_by_reason = fields.List(fields.Nested(RefusalReason), required=True)
+    by_union = fields.List(
+        fields.Nested(UnionBatches), required=True, metadata={"description": "direct subordinates, for a superior"}
+    )
