@@ -1,0 +1,127 @@
+"""The registry's client against a registry that misbehaves."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from uuid import UUID, uuid5
+
+import pytest
+
+from services.validation.registry import LARGEST_CALL, Question, Registry, RegistrySettings
+from services.validation.rules import RegistryAnswer
+from tests.registry_simulator import RegistrySimulator, running_registry
+
+NAMESPACE = UUID("6f1a3bd1-0b1f-4c39-9f0c-6f1d4a0c9a11")
+UNKNOWN = RegistryAnswer("unknown", None, "养老保险登记")
+
+
+@pytest.fixture
+def simulator() -> Iterator[RegistrySimulator]:
+    with running_registry() as running:
+        yield running
+
+
+@pytest.fixture
+def registry_of(simulator: RegistrySimulator) -> Iterator[Callable[..., Registry]]:
+    opened: list[Registry] = []
+
+    def open_registry(**settings: float) -> Registry:
+        times = {"registry_read_seconds": 0.3, "registry_deadline_seconds": 1.5} | settings
+        opened.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_registry
+    for registry in opened:
+        registry.close()
+
+
+def questions(count: int) -> list[Question]:
+    return [Question(uuid5(NAMESPACE, str(n)), f"会员{n}", f"number-{n}") for n in range(count)]
+
+
+def test_everybody_is_answered_in_calls_of_a_hundred(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.tell({"number-7": {"status": "retired", "since": "2024-03-01"}})
+    asked = questions(2 * LARGEST_CALL + 1)
+
+    answers = registry_of().ask(asked)
+
+    assert answers.keys() == {question.ref for question in asked}
+    assert answers[asked[7].ref] == RegistryAnswer("retired", date(2024, 3, 1), "养老保险登记")
+    assert answers[asked[8].ref] == UNKNOWN
+    assert simulator.calls() == 3
+
+
+@pytest.mark.parametrize("mode", ["down", "error"])
+def test_a_registry_that_is_away_answers_nobody(
+    mode: str, simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave(mode)
+    assert registry_of().ask(questions(3)) == {}
+
+
+def test_rubbish_of_every_kind_counts_as_no_answer(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("rubbish")
+    registry = registry_of(registry_failures=100)
+    assert [registry.ask(questions(3)) for _ in range(10)] == [{}] * 10
+
+
+def test_whoever_an_answer_leaves_out_has_no_answer(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("partial")
+    asked = questions(6)
+    assert registry_of().ask(asked).keys() == {asked[n].ref for n in (1, 2, 4, 5)}
+
+
+def test_the_other_calls_count_when_one_fails(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("error", for_calls=1)
+    assert len(registry_of(registry_calls_at_once=1).ask(questions(3 * LARGEST_CALL))) == 2 * LARGEST_CALL
+
+
+def test_a_call_that_breaks_off_is_made_once_more(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("down", for_calls=1)
+    assert len(registry_of().ask(questions(3))) == 3
+
+
+def test_a_slow_registry_takes_no_longer_than_the_deadline(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("slow", latency_ms=3000)
+    registry = registry_of(registry_read_seconds=2, registry_deadline_seconds=0.5)
+    started = time.monotonic()
+    assert registry.ask(questions(10 * LARGEST_CALL)) == {}
+    assert time.monotonic() - started < 1
+
+
+def test_a_registry_that_is_away_is_spared_and_asked_again_later(
+    simulator: RegistrySimulator, registry_of: Callable[..., Registry]
+) -> None:
+    simulator.behave("error")
+    registry = registry_of(registry_failures=2, registry_rest_seconds=0.3)
+    assert [registry.ask(questions(1)) for _ in range(5)] == [{}] * 5
+    assert simulator.calls() == 2
+
+    simulator.behave("normal")
+    assert registry.ask(questions(1)) == {}
+    time.sleep(0.4)
+    assert len(registry.ask(questions(1))) == 1
+
+
+def test_calls_are_made_side_by_side(simulator: RegistrySimulator, registry_of: Callable[..., Registry]) -> None:
+    simulator.behave("normal", latency_ms=200)
+    started = time.monotonic()
+    assert len(registry_of().ask(questions(5 * LARGEST_CALL))) == 5 * LARGEST_CALL
+    assert time.monotonic() - started < 0.8
+
+
+def test_asking_about_nobody_asks_nothing(simulator: RegistrySimulator, registry_of: Callable[..., Registry]) -> None:
+    assert registry_of().ask([]) == {}
+    assert simulator.calls() == 0
