@@ -6,6 +6,7 @@ from typing import Any
 
 from nameko.extensions import DependencyProvider
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     DateTime,
@@ -22,7 +23,6 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -60,11 +60,10 @@ outbox = Table(
     "outbox",
     _messaging,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("message_id", Text, nullable=False),
     Column("exchange", Text, nullable=False),
     Column("routing_key", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("properties", JSONB, nullable=False),
+    Column("properties", JSON, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("attempts", Integer, nullable=False, server_default="0"),

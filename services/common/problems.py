@@ -1,6 +1,6 @@
 """What a caller did wrong or cannot have now, as RFC 9457 problem documents: a stable code, and words in Chinese."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,3 +110,34 @@ class Unavailable(Problem):
     ) -> None:
         super().__init__(code, 503, title, detail)
         self.retry_after = retry_after
+
+
+_MEANINGS = {
+    "Missing data for required field.": ("required", "必填"),
+    "Field may not be null.": ("required", "不能为空"),
+    "Unknown field.": ("unknown_field", "不支持此项"),
+}
+
+
+def invalid_fields(messages: Mapping[str, Any] | Sequence[Any]) -> Invalid:
+    """The problem for marshmallow's error messages: nested ones by paths such as `members.3.name`.
+
+    A message in Chinese is the schema's own and is kept; marshmallow's English ones are said in Chinese.
+    """
+    return Invalid([_field_problem(path, message) for path, message in _flatten("", messages)])
+
+
+def _flatten(path: str, messages: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(messages, Mapping):
+        for name, inner in messages.items():
+            yield from _flatten(f"{path}.{name}" if path else str(name), inner)
+    elif isinstance(messages, str):
+        yield path, messages
+    else:
+        for inner in messages:
+            yield from _flatten(path, inner)
+
+
+def _field_problem(path: str, message: str) -> FieldProblem:
+    code, reason = _MEANINGS.get(message, ("invalid", message if not message.isascii() else "格式或取值不正确"))
+    return FieldProblem(path.removesuffix("._schema"), code, reason)

@@ -52,6 +52,11 @@ def bound_waits(connection: amqp.Connection, seconds: float) -> None:
     connection.transport.sock.settimeout(seconds)
 
 
+def to_bytes(body: str | bytes) -> bytes:
+    """The bytes of a body, which py-amqp may have decoded."""
+    return body.encode() if isinstance(body, str) else body
+
+
 def drop(connection: amqp.Connection | None) -> None:
     """Ends a connection that may be broken: closes its socket and waits for nobody."""
     transport = connection.transport if connection is not None else None

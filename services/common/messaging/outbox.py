@@ -7,7 +7,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from services.common.contracts.event import EventContract
-from services.common.messaging.connection import PERSISTENT
+from services.common.messaging.connection import PERSISTENT, Outgoing
 from services.common.messaging.envelope import correlation, new_message_id, wrap
 from services.common.messaging.queues import EVENTS_EXCHANGE
 from services.common.persistence import outbox
@@ -23,18 +23,13 @@ def tell(session: Session, contract: EventContract, data: dict[str, Any], *, sub
     Correlation and causation are those of the message or request that is being handled.
     """
     document = wrap(contract, data, subject)
-    _add(
-        session,
-        EVENTS_EXCHANGE,
-        contract.routing_key,
-        json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(),
-        {
-            "content_type": "application/cloudevents+json",
-            "message_id": document["id"],
-            "correlation_id": document["correlationid"],
-            "type": contract.type,
-        },
-    )
+    properties = {
+        "content_type": "application/cloudevents+json",
+        "message_id": document["id"],
+        "correlation_id": document["correlationid"],
+        "type": contract.type,
+    }
+    _add(session, Outgoing(EVENTS_EXCHANGE, contract.routing_key, to_json(document), properties))
     return str(document["id"])
 
 
@@ -50,25 +45,36 @@ def send(
     A dict goes out as compact UTF-8 JSON; bytes go out as they are, up to 10 MB. Who signs a body signs bytes and sends
     those. The exchange `""` reaches a queue by its name.
     """
-    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     message_id = new_message_id()
-    properties = {"content_type": "application/json", "message_id": message_id, "correlation_id": correlation.get()}
-    if headers:
-        properties["application_headers"] = headers
-    _add(session, exchange, routing_key, raw, properties)
+    properties = {
+        "content_type": "application/json",
+        "message_id": message_id,
+        "correlation_id": correlation.get(),
+        "application_headers": headers,
+    }
+    _add(session, Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties))
     return message_id
 
 
-def _add(session: Session, exchange: str, routing_key: str, body: bytes, properties: dict[str, Any]) -> None:
-    kept = {name: value for name, value in properties.items() if value is not None}
+def send_as_it_is(session: Session, message: Outgoing) -> None:
+    """Sends a message with its own properties when the transaction commits; headers that JSON lacks become text."""
+    _add(session, message)
+
+
+def to_json(document: Any) -> bytes:
+    """A document as compact UTF-8 JSON, as all our messages are written."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _add(session: Session, message: Outgoing) -> None:
+    properties = {name: value for name, value in message.properties.items() if value is not None}
     session.execute(
         insert(outbox),
         {
-            "message_id": kept["message_id"],
-            "exchange": exchange,
-            "routing_key": routing_key,
-            "body": body,
-            "properties": {"delivery_mode": PERSISTENT, **kept},
+            "exchange": message.exchange,
+            "routing_key": message.routing_key,
+            "body": message.body,
+            "properties": json.loads(json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str)),
         },
     )
     _notify_once(session)

@@ -5,6 +5,7 @@ from typing import Any
 import amqp
 
 EVENTS_EXCHANGE = "events"
+RPC_EXCHANGE = "nameko-rpc"
 DELIVERY_LIMIT = 20
 """Deliveries without an ack after which the broker dead-letters a message by itself: crashes and restarts count."""
 
@@ -21,6 +22,11 @@ def queue_name(service: str, event_name: str) -> str:
 def dead_queue(queue: str) -> str:
     """Where the dead letters of a queue lie."""
     return f"{queue}.dead"
+
+
+def rejected_queue(queue: str) -> str:
+    """Where what we refuse of a foreign queue lies."""
+    return f"{queue}.rejected"
 
 
 def retry_queue(queue: str, seconds: float) -> str:
@@ -56,6 +62,21 @@ def declare_retry_queue(channel: amqp.Channel, queue: str, seconds: float) -> st
     """The waiting place for `seconds` before a message goes back to `queue`; answers its name."""
     name = retry_queue(queue, seconds)
     _declare_quorum(channel, name, {"x-message-ttl": int(seconds * 1000), **_dead_letters_to(queue)})
+    return name
+
+
+def declare_passing_queue(channel: amqp.Channel, name: str) -> str:
+    """A queue that belongs to one connection and goes with it."""
+    channel.queue_declare(name, exclusive=True, auto_delete=True)
+    return name
+
+
+def declare_request_queue(channel: amqp.Channel, service: str) -> str:
+    """The queue of a service's requests, named and bound as Nameko does it; answers its name."""
+    name = f"rpc-{service}"
+    declare_exchange(channel, RPC_EXCHANGE)
+    channel.queue_declare(name, durable=True, auto_delete=False)
+    channel.queue_bind(name, RPC_EXCHANGE, f"{service}.*")
     return name
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import amqp
@@ -104,7 +104,7 @@ class QueueReader:
             queue = self._declare(channel)
             if self._prefetch:
                 channel.basic_qos(0, self._prefetch, False)
-            tag = channel.basic_consume(queue, callback=self._on_message, no_ack=not self._prefetch).consumer_tag
+            tag = channel.basic_consume(queue, callback=self._on_message, no_ack=not self._prefetch)
             self.is_consuming = True
             self._announce(None)
             yield connection, channel, tag
@@ -117,10 +117,8 @@ class QueueReader:
     def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
         beat_at = time.monotonic()
         while not is_over():
-            try:
+            with suppress(TimeoutError):
                 connection.drain_events(timeout=_LOOK_UP_SECONDS)
-            except TimeoutError:
-                pass
             if time.monotonic() - beat_at >= 1:
                 beat_at = time.monotonic()
                 with self._writing:
