@@ -19,6 +19,15 @@ SERVICES = ("membership", "validation", "batching", "revocation", "notification"
 SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
 _SOURCES = ("services", "gateway", "deploy/simulators")
+_OF_PERSONAL_DATA = ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")
+_SECRETS_OF = {
+    **dict.fromkeys(SERVICES, _OF_PERSONAL_DATA),
+    "batching": (*_OF_PERSONAL_DATA, "BANK_HMAC_KEY"),
+    "gateway": (*_OF_PERSONAL_DATA, "SESSION_SECRET"),
+    "bank": ("BANK_HMAC_KEY",),
+    "registry": (),
+    "sms": (),
+}
 _PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD")
 
 
@@ -133,8 +142,7 @@ def service_environment(service: str, surroundings: Surroundings) -> dict[str, s
     """What a service's processes, migrations and seeds see, but for the port of their health endpoint."""
     ports = surroundings.ports
     return {
-        **_common_environment(surroundings),
-        **{name: surroundings.secrets[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "BANK_HMAC_KEY")},
+        **_common_environment(service, surroundings),
         "DATABASE_URL": surroundings.addresses.database_urls[service],
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
@@ -149,10 +157,11 @@ def _process(name: str, surroundings: Surroundings) -> Process:
         environment = {**service_environment(program, surroundings), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
-        environment = {**_simulator_environment(surroundings), f"{program.upper()}_PORT": str(port)}
+        environment = {**_common_environment(program, surroundings), f"{program.upper()}_PORT": str(port)}
     else:
         module = ["services.common.runner", "gateway.service"]
-        environment = {**_gateway_environment(surroundings), "HEALTH_PORT": str(port)}
+        own_ports = {"HEALTH_PORT": str(port), "GATEWAY_PORT": str(surroundings.ports["gateway"])}
+        environment = {**_common_environment(program, surroundings), **own_ports}
     return Process(
         name=name,
         command=(sys.executable, "-m", *module),
@@ -162,31 +171,16 @@ def _process(name: str, surroundings: Surroundings) -> Process:
     )
 
 
-def _gateway_environment(surroundings: Surroundings) -> dict[str, str]:
-    own = ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "SESSION_SECRET")
-    return {
-        **_common_environment(surroundings),
-        **{name: surroundings.secrets[name] for name in own},
-        "GATEWAY_PORT": str(surroundings.ports["gateway"]),
-    }
-
-
-def _simulator_environment(surroundings: Surroundings) -> dict[str, str]:
-    return {
-        **_common_environment(surroundings),
-        "BANK_HMAC_KEY": surroundings.secrets["BANK_HMAC_KEY"],
-        "BANK_MODE": surroundings.settings.get("BANK_MODE", "auto"),
-    }
-
-
-def _common_environment(surroundings: Surroundings) -> dict[str, str]:
+def _common_environment(program: str, surroundings: Surroundings) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        **{name: surroundings.secrets[name] for name in _SECRETS_OF[program]},
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "AMQP_URI": surroundings.addresses.amqp_uri,
         "ENVIRONMENT": "demo",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
+        "BANK_MODE": "auto",
         **surroundings.settings,
     }
 

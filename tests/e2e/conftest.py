@@ -1,0 +1,34 @@
+"""One whole stack for the session, on the test nodes: five services, gateway, simulators."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from deploy.local.environment import SERVICES, Addresses
+from deploy.local.nodes import Nodes
+from deploy.local.stack import Stack, running_stack
+from tests.conftest import ROOT
+
+FOLDER = ROOT / ".local" / "test-stack"
+
+
+@pytest.fixture(scope="session")
+def stack(nodes: Nodes) -> Iterator[Stack]:
+    """A running system with fresh seeded databases; the bank decides only when a test tells it to.
+
+    It gives `gateway_url`, `simulator_urls`, `addresses`, and the processes (`pids`, `kill`, `wait_until_ready`, `log`).
+    """
+    name = f"stack_{os.getpid()}"
+    with ExitStack() as after:
+        urls = {}
+        for service in SERVICES:
+            database = f"{name}_{service}"
+            nodes.postgres.create_database(database)
+            after.callback(nodes.postgres.drop_database, database)
+            urls[service] = nodes.postgres.url(database)
+        nodes.rabbitmq.create_vhost(name)
+        after.callback(nodes.rabbitmq.delete_vhost, name)
+        addresses = Addresses(nodes.rabbitmq.uri(name), urls)
+        yield after.enter_context(running_stack(FOLDER, addresses, settings={"BANK_MODE": "manual"}))

@@ -1,0 +1,93 @@
+"""One service at a time as a process of its own, with its real database and broker."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from deploy.local.ports import LOOPBACK, free_port
+from tests.conftest import ROOT
+
+_SECONDS_TO_BE_READY = 30
+_SECONDS_TO_STOP = 40
+TEST_SECRETS = {
+    "PERSONAL_DATA_KEYS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "BLIND_INDEX_KEY": "YmxpbmQgaW5kZXgga2V5IGZvciB0ZXN0cyBvbmx5ISE=",
+    "SESSION_SECRET": "c2Vzc2lvbiBzZWNyZXQgZm9yIHRlc3RzIG9ubHkhISE=",
+    "BANK_HMAC_KEY": "YmFuayBobWFjIGtleSBmb3IgdGVzdHMgb25seSEhISE=",
+}
+
+
+@dataclass(frozen=True)
+class ServiceProcess:
+    """A service that is ready for work."""
+
+    running: subprocess.Popen[bytes]
+    health_url: str
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def stop(self) -> int:
+        """Ask it to stop gracefully, and give its exit code."""
+        self.running.terminate()
+        return self.running.wait(_SECONDS_TO_STOP)
+
+    def kill(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+
+StartService = Callable[..., ServiceProcess]
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """`start_service("services.batching.service", database_url, amqp_uri, SETTING="value")`: ended after the test.
+
+    Further keywords are environment variables. Several may run at once.
+    """
+    started: list[ServiceProcess] = []
+
+    def start(module: str, database_url: str, amqp_uri: str, **settings: str) -> ServiceProcess:
+        port = free_port()
+        log_file = tmp_path / f"{module}-{len(started)}.log"
+        addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": str(port)}
+        with log_file.open("wb") as log:
+            running = subprocess.Popen(
+                [sys.executable, "-m", "services.common.runner", module],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **TEST_SECRETS, **addresses, **settings},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        process = ServiceProcess(running, f"http://{LOOPBACK}:{port}", log_file)
+        started.append(process)
+        _wait_until_ready(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.running.poll() is None:
+            process.stop()
+
+
+def _wait_until_ready(process: ServiceProcess) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_BE_READY
+    while time.monotonic() < deadline and process.running.poll() is None:
+        try:
+            if requests.get(f"{process.health_url}/readyz", timeout=2).ok:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"the service was not ready in {_SECONDS_TO_BE_READY} s:\n{process.log}")

@@ -1,0 +1,113 @@
+"""What processes of the local stack are started with."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from deploy.local.environment import (
+    SERVICES,
+    Addresses,
+    ScaleError,
+    Surroundings,
+    keep_ports,
+    keep_secrets,
+    planned_processes,
+    process_names,
+    read_scale,
+    read_state,
+    write_state,
+)
+from deploy.local.processes import Process
+from deploy.local.supervisor import pause_before_restart
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> dict[str, Process]:
+    """The planned processes of two validations and one of each other, by name."""
+    scale = read_scale("validation=2")
+    surroundings = Surroundings(
+        addresses=Addresses("amqp://broker/cards", {service: f"postgresql://{service}" for service in SERVICES}),
+        ports=keep_ports(tmp_path, process_names(scale), chosen_anew=True, gateway_port=None),
+        secrets=keep_secrets(tmp_path),
+        settings={"RETRY_DELAYS": "0.1,0.2"},
+        version="1",
+    )
+    return {process.name: process for process in planned_processes(scale, surroundings)}
+
+
+def test_each_service_has_one_process_unless_scale_says_other() -> None:
+    assert read_scale("") == dict.fromkeys(SERVICES, 1)
+    assert read_scale("validation=3 batching=2") == {**dict.fromkeys(SERVICES, 1), "validation": 3, "batching": 2}
+
+
+@pytest.mark.parametrize("text", ["gateway=2", "validation", "validation=many", "validation=-1", "validation=99"])
+def test_a_scale_that_cannot_be_meant_is_refused_by_word(text: str) -> None:
+    with pytest.raises(ScaleError, match=text):
+        read_scale(text)
+
+
+def test_every_process_of_a_service_has_its_own_health_port_and_the_same_database(
+    processes: dict[str, Process],
+) -> None:
+    first, second = processes["validation-1"].environment, processes["validation-2"].environment
+
+    assert first["HEALTH_PORT"] != second["HEALTH_PORT"]
+    assert first["DATABASE_URL"] == second["DATABASE_URL"] == "postgresql://validation"
+
+
+def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, Process]) -> None:
+    def holders(secret: str) -> set[str]:
+        return {process.program for process in processes.values() if secret in process.environment}
+
+    assert holders("SESSION_SECRET") == {"gateway"}
+    assert holders("PERSONAL_DATA_KEYS") == {*SERVICES, "gateway"}
+    assert holders("BANK_HMAC_KEY") == {"batching", "bank"}
+    assert holders("DATABASE_URL") == set(SERVICES)
+
+
+def test_further_settings_reach_every_process(processes: dict[str, Process]) -> None:
+    assert {process.environment["RETRY_DELAYS"] for process in processes.values()} == {"0.1,0.2"}
+
+
+def test_ports_stay_the_same_from_start_to_start(tmp_path: Path) -> None:
+    first = keep_ports(tmp_path, ["batching-1"], chosen_anew=True, gateway_port=None)
+
+    again = keep_ports(tmp_path, ["batching-1", "batching-2"], chosen_anew=True, gateway_port=None)
+
+    assert again.items() >= first.items()
+    assert len(set(again.values())) == len(again)
+
+
+def test_a_port_that_another_program_has_taken_is_replaced_when_nothing_of_ours_runs(tmp_path: Path) -> None:
+    first = keep_ports(tmp_path, ["batching-1"], chosen_anew=True, gateway_port=None)
+    with socket.create_server(("127.0.0.1", first["batching-1"])):
+        while_we_run = keep_ports(tmp_path, ["batching-1"], chosen_anew=False, gateway_port=None)
+        while_we_do_not = keep_ports(tmp_path, ["batching-1"], chosen_anew=True, gateway_port=None)
+
+    assert while_we_run["batching-1"] == first["batching-1"]
+    assert while_we_do_not["batching-1"] != first["batching-1"]
+
+
+def test_choosing_ports_keeps_what_else_is_remembered(tmp_path: Path) -> None:
+    write_state(tmp_path, {"prepared": "abc"})
+
+    keep_ports(tmp_path, ["batching-1"], chosen_anew=True, gateway_port=None)
+
+    assert read_state(tmp_path)["prepared"] == "abc"
+    assert json.loads((tmp_path / "state.json").read_text())["ports"]["batching-1"]
+
+
+def test_secrets_are_made_once_and_hidden_from_others(tmp_path: Path) -> None:
+    assert keep_secrets(tmp_path) == keep_secrets(tmp_path)
+    assert (tmp_path / "secrets.env").stat().st_mode & 0o077 == 0
+    assert len(set(keep_secrets(tmp_path).values())) == len(keep_secrets(tmp_path))
+
+
+def test_pauses_before_a_restart_grow_to_half_a_minute() -> None:
+    pauses = [pause_before_restart(deaths) for deaths in range(12)]
+
+    assert pauses[:4] == [0.5, 1, 2, 4]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30
