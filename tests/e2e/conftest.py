@@ -18,7 +18,7 @@ FOLDER = ROOT / ".local" / "test-stack"
 def stack(nodes: Nodes) -> Iterator[Stack]:
     """A running system with fresh seeded databases; the bank decides only when a test tells it to.
 
-    It gives `gateway_url`, `simulator_urls`, `addresses`, and the processes (`pids`, `kill`, `wait_until_ready`, `log`).
+    It tells addresses and rules over processes: see `Stack`.
     """
     name = f"stack_{os.getpid()}"
     with ExitStack() as after:
