@@ -1,0 +1,193 @@
+"""Tables: branches and outlets, applications from the pending list to the bank's decision, batches, bank feedback."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, and_, func, literal_column
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.batching.application_states import Check, State
+from services.common.persistence import EncryptedText, new_base
+
+Base = new_base()
+
+
+class Branch(Base):
+    """A bank's branch that issues cards 发卡支行; `charset` is what its systems can hold of a name."""
+
+    __tablename__ = "branch"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    charset: Mapped[str]
+
+
+class Outlet(Base):
+    """An outlet of a branch where batches are handed in and cards are collected 经办网点."""
+
+    __tablename__ = "outlet"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    branch_code: Mapped[str] = mapped_column(ForeignKey("branch.code"), index=True)
+    name: Mapped[str]
+    address: Mapped[str]
+    district: Mapped[str]
+    phone: Mapped[str]
+
+
+class Application(Base):
+    """One attempt of one member to get a card, from the moment it is queued.
+
+    `version` counts the steps that batching has told of it. `other_facts` holds, as JSON, what else validation and the
+    bank must know of the person.
+    """
+
+    __tablename__ = "application"
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID]
+    member_no: Mapped[str]
+    union_id: Mapped[UUID]
+    personal: Mapped[bool] = mapped_column(server_default="false")
+    listed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    name: Mapped[str]
+    document_type: Mapped[str]
+    document_number: Mapped[str] = mapped_column(EncryptedText)
+    document_digest: Mapped[bytes]
+    document_expiry: Mapped[date | None]
+    nationality: Mapped[str | None]
+    other_facts: Mapped[str] = mapped_column(EncryptedText)
+    channel: Mapped[str]
+    channel_reason: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default=State.QUEUED)
+    version: Mapped[int] = mapped_column(server_default="0")
+    check_state: Mapped[str] = mapped_column(server_default=Check.UNCHECKED)
+    check_no: Mapped[int] = mapped_column(server_default="0")
+    findings: Mapped[str | None] = mapped_column(EncryptedText)
+    batch_no: Mapped[str | None] = mapped_column(ForeignKey("batch.batch_no"))
+    bank_outcome: Mapped[str | None]
+    card_no: Mapped[str | None] = mapped_column(EncryptedText)
+    card_digest: Mapped[bytes | None]
+    reason_code: Mapped[str | None]
+    reason: Mapped[str | None]
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+PENDING = and_(Application.state == literal_column(f"'{State.QUEUED}'"), Application.personal.is_(False))
+"""In a clerk's pending list; a personal application goes its way without a clerk. Literal, for the partial index."""
+
+COMPLETE = and_(Application.document_expiry.is_not(None), Application.nationality.is_not(None))
+"""The special channel has what it needs."""
+
+Index(
+    "ix_application_pending",
+    Application.union_id,
+    Application.channel,
+    Application.listed_at,
+    Application.application_id,
+    postgresql_where=PENDING,
+)
+Index(
+    "ix_application_batch_no_member_no",
+    Application.batch_no,
+    Application.member_no,
+    postgresql_where=Application.batch_no.is_not(None),
+)
+Index("uq_application_card_digest", Application.card_digest, unique=True)
+Index(
+    "uq_application_issued_member_id",
+    Application.member_id,
+    unique=True,
+    postgresql_where=Application.state == literal_column(f"'{State.ISSUED}'"),
+)
+
+
+class PersonalApplication(Base):
+    """What a member chose on the phone, and the union whose batch it becomes."""
+
+    __tablename__ = "personal_application"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    applied_by: Mapped[UUID]
+    outlet_code: Mapped[str]
+    union_code: Mapped[str]
+    union_name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+
+
+class Batch(Base):
+    """A batch 办卡批次: the frozen facts of its submission, and how far the bank is with it."""
+
+    __tablename__ = "batch"
+
+    batch_no: Mapped[str] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    union_code: Mapped[str]
+    union_name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    personal: Mapped[bool]
+    channel: Mapped[str]
+    branch_code: Mapped[str] = mapped_column(ForeignKey("branch.code"))
+    outlet_code: Mapped[str] = mapped_column(ForeignKey("outlet.code"))
+    outlet_name: Mapped[str]
+    outlet_address: Mapped[str]
+    contact_name: Mapped[str] = mapped_column(EncryptedText)
+    contact_phone: Mapped[str] = mapped_column(EncryptedText)
+    submitted_by: Mapped[UUID]
+    submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    count_month: Mapped[str]
+    register_hash: Mapped[str]
+    register_state: Mapped[str] = mapped_column(server_default="unprinted")
+    total: Mapped[int]
+    issued: Mapped[int] = mapped_column(server_default="0")
+    refused: Mapped[int] = mapped_column(server_default="0")
+    released: Mapped[int] = mapped_column(server_default="0")
+    feedback_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    revocation_state: Mapped[str | None]
+    revocation_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+Index("ix_batch_union_id_submitted_at", Batch.union_id, Batch.submitted_at)
+Index("ix_batch_superior_union_id_submitted_at", Batch.superior_union_id, Batch.submitted_at)
+
+
+class BatchPerson(Base):
+    """A person as submitted. The database refuses to change or delete it."""
+
+    __tablename__ = "batch_person"
+
+    batch_no: Mapped[str] = mapped_column(ForeignKey("batch.batch_no"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), unique=True)
+    member_no: Mapped[str]
+    name: Mapped[str]
+    document_type: Mapped[str]
+    document_number: Mapped[str] = mapped_column(EncryptedText)
+    document_expiry: Mapped[date | None]
+    nationality: Mapped[str | None]
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+
+
+class BatchCounter(Base):
+    """The last batch number a union was given on a day."""
+
+    __tablename__ = "batch_counter"
+
+    union_code: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    last: Mapped[int]
+
+
+class BankFeedback(Base):
+    """A message of the bank and what became of its results: `results` = `applied` + `repeated` + `rejected`."""
+
+    __tablename__ = "bank_feedback"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    feedback_id: Mapped[str] = mapped_column(index=True)
+    batch_no: Mapped[str] = mapped_column(index=True)
+    results: Mapped[int]
+    applied: Mapped[int]
+    repeated: Mapped[int]
+    rejected: Mapped[int]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
