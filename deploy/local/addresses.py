@@ -54,8 +54,6 @@ def _private_databases(folder: Path, secrets: Mapping[str, str]) -> dict[str, st
 
 
 def _database(server: Postgres, service: str, password: str) -> str:
-    """A database that only the service's own role can enter."""
     if not server.has_database(service):
-        server.create_role(service, password)
-        server.create_database(service, owner=service)
+        server.create_private_database(service, password)
     return server.url(service, user=service, password=password)

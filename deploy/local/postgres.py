@@ -42,23 +42,21 @@ class Postgres:
             found = connection.execute("select 1 from pg_database where datname = %s", [name])
             return found.fetchone() is not None
 
-    def create_role(self, name: str, password: str) -> None:
-        """Make a role that can sign in, or set the password of the one that is there."""
-        with self._connect() as connection:
-            known = connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
-            verb = sql.SQL("alter role" if known else "create role")
-            connection.execute(
-                sql.SQL("{} {} login password {}").format(verb, sql.Identifier(name), sql.Literal(password))
-            )
-
-    def create_database(self, name: str, owner: str = SUPERUSER, template: str = "template0") -> None:
+    def create_database(self, name: str, template: str = "template0") -> None:
         """Make a database: empty, or a copy of a template that nobody is connected to."""
         with self._connect() as connection:
             connection.execute(
-                sql.SQL("create database {} owner {} template {}").format(
-                    sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template)
-                )
+                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
             )
+
+    def create_private_database(self, name: str, password: str) -> None:
+        """Make an empty database and a role, both of this name; no other role may connect to it."""
+        owned = sql.Identifier(name)
+        with self._connect() as connection:
+            connection.execute(sql.SQL("drop role if exists {}").format(owned))
+            connection.execute(sql.SQL("create role {} login password {}").format(owned, sql.Literal(password)))
+            connection.execute(sql.SQL("create database {} owner {} template template0").format(owned, owned))
+            connection.execute(sql.SQL("revoke connect on database {} from public").format(owned))
 
     def rename_database(self, name: str, new_name: str) -> None:
         with self._connect() as connection:

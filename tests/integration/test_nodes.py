@@ -1,5 +1,6 @@
 """The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import kombu
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
@@ -31,6 +33,19 @@ def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
         ).one()
 
     assert (encoding, collation) == ("UTF8", "C.UTF-8")
+
+
+def test_no_service_can_connect_to_the_database_of_another(nodes: Nodes) -> None:
+    names = [f"{service}_{os.getpid()}" for service in ("batching", "revocation")]
+    for name in names:
+        nodes.postgres.create_private_database(name, "secret")
+    try:
+        create_engine(nodes.postgres.url(names[0], names[0], "secret")).connect().close()
+        with pytest.raises(OperationalError, match="permission denied for database"):
+            create_engine(nodes.postgres.url(names[0], names[1], "secret")).connect()
+    finally:
+        for name in names:
+            nodes.postgres.drop_database(name)
 
 
 def test_queue_depths_count_ready_and_unacknowledged_messages(
