@@ -1,9 +1,13 @@
 """The service's database: sessions, the kit's own tables, encrypted columns."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from alembic.script import ScriptDirectory
 from nameko.extensions import DependencyProvider
 from sqlalchemy import (
     JSON,
@@ -23,7 +27,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -123,6 +127,18 @@ class Database(DependencyProvider):
         """Makes the engine; connections are opened when they are needed."""
         self.engine = engine_for(read_settings(DatabaseSettings), self.container.service_name)
 
+    def why_not_ready(self) -> str | None:
+        """What keeps the service from its database, such as tables of another version; None where nothing does."""
+        if self.engine is None:
+            return "the database is not set up"
+        wanted = _newest_versions(inspect.getfile(self.container.service_cls))
+        try:
+            with self.engine.connect() as connection:
+                found = set(connection.scalars(text("select version_num from alembic_version"))) if wanted else set()
+        except SQLAlchemyError as error:
+            return f"the database does not answer ({type(error).__name__})"
+        return None if found == wanted else f"the database is at {sorted(found)}, the code at {sorted(wanted)}"
+
     def stop(self) -> None:
         """Closes the pool."""
         if self.engine is not None:
@@ -176,7 +192,8 @@ def is_database_away(error: BaseException) -> bool:
     return error.connection_invalidated or sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
 
 
-def ping(engine: Engine) -> None:
-    """Raises where the database does not answer."""
-    with engine.connect() as connection:
-        connection.execute(text("select 1"))
+@cache
+def _newest_versions(service_file: str) -> set[str]:
+    """The heads of the migrations that lie beside a service's module; none where it has no migrations."""
+    folder = Path(service_file).parent / "migrations"
+    return set(ScriptDirectory(folder).get_heads()) if folder.is_dir() else set()

@@ -72,7 +72,12 @@ class ProcessSettings:
     health_port: int = 0
     """0: no health endpoint."""
     log_level: str = "INFO"
+    max_workers: int = 16
     stop_seconds: float = 30
+    """How long what runs may take to finish after SIGTERM."""
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 0
+    """Where the gateway's HTTP entrypoints listen."""
 
 
 def _is_required(field: "Field[Any]") -> bool:

@@ -55,6 +55,10 @@ class QueueReader:
         """Whether nothing new is taken any more."""
         return self._stopping
 
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming; None where nothing does."""
+        return None if self.is_consuming else f"{self.name} is not consumed"
+
     def run(self) -> None:
         """Reads until `stop`; returns when what was taken is done. Raises QueueChanged, for which no retry helps."""
         pause = 0.1

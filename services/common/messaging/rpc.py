@@ -166,6 +166,10 @@ class ReplyListener(SharedExtension):
         self._thread.wait()
         self.publisher.drop()
 
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming."""
+        return self.reader.why_not_ready()
+
     def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Sends a request and waits for its reply; raises Unavailable."""
         if not self.reader.is_consuming:
@@ -279,6 +283,10 @@ class RequestServer(SharedExtension, ProviderCollector):
         """Takes requests; returns when the broker has said so."""
         self._thread = self.container.spawn_managed_thread(self.reader.run)
         self.reader.wait_until_ready()
+
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming."""
+        return self.reader.why_not_ready()
 
     def drain(self) -> None:
         """Takes nothing new and returns when what runs is answered and acked."""

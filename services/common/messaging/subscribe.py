@@ -159,6 +159,10 @@ class QueueEntrypoint(Entrypoint):
         for thread in self._threads:
             thread.wait()
 
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming."""
+        return self.reader.why_not_ready()
+
     def name_queue(self) -> str:
         """The queue's name."""
         raise NotImplementedError

@@ -1,0 +1,41 @@
+"""What a process says of itself over HTTP: /healthz it lives, /readyz it can work, /metrics for Prometheus."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+
+def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
+    """A WSGI application for nameko containers; an extension with `why_not_ready()` has a say in /readyz."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/healthz":
+            return _answer(start_response, "200 OK", {"status": "alive"})
+        if path == "/readyz":
+            reasons = not_ready(containers)
+            status = "503 Service Unavailable" if reasons else "200 OK"
+            return _answer(start_response, status, {"status": "not ready" if reasons else "ready", "reasons": reasons})
+        if path == "/metrics":
+            start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+            return [generate_latest()]
+        return _answer(start_response, "404 Not Found", {"status": "unknown path"})
+
+    return app
+
+
+def not_ready(containers: Sequence[Any]) -> list[str]:
+    """What keeps the containers' services from working; empty where nothing does."""
+    reasons = [] if all(container.started for container in containers) else ["starting"]
+    for container in containers:
+        for extension in container.extensions:
+            if hasattr(extension, "why_not_ready") and (reason := extension.why_not_ready()):
+                reasons.append(reason)
+    return reasons
+
+
+def _answer(start_response: Callable[..., Any], status: str, document: dict[str, Any]) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps(document).encode()]

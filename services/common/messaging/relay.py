@@ -1,0 +1,171 @@
+"""Publishes the outbox: one relay at work for each database, the others stand by."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import structlog
+from nameko.extensions import DependencyProvider
+from psycopg.rows import namedtuple_row
+
+from services.common import metrics
+from services.common.logs import class_name
+from services.common.messaging.connection import BROKER_ERRORS, Outgoing
+from services.common.messaging.outbox import CHANNEL
+from services.common.messaging.publishing import ConfirmedPublisher
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.settings import DatabaseSettings, MessagingSettings, read_settings
+
+log = structlog.get_logger()
+
+_LOCK = 0x6F757462
+"""The advisory lock of the relay at work; advisory locks are kept apart by database."""
+
+_DUE = """
+select id, exchange, routing_key, body, properties, attempts from (
+    select *, sum(octet_length(body)) over (order by id) - octet_length(body) as bytes_before from (
+        select * from outbox where next_attempt_at <= now() order by id limit 500
+    ) as due
+) as counted
+where bytes_before < 16000000 order by id
+"""
+_POSTPONE = """
+update outbox set attempts = attempts + 1, last_error = refused.reason,
+    next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
+from unnest(%s::bigint[], %s::text[]) as refused (id, reason) where outbox.id = refused.id
+"""
+_SIZE = """
+select coalesce(extract(epoch from now() - min(created_at)), 0), count(*)
+from (select created_at from outbox order by id limit 10000) as oldest
+"""
+_STANDBY_SECONDS = 1.0
+_PURGE_SECONDS = 600.0
+_MEASURE_SECONDS = 5.0
+
+
+class Relay(DependencyProvider):
+    """The service's relay as a dependency: it only has to be there. It works on a connection of its own.
+
+    Whoever holds the database's advisory lock works. The lock goes with the connection, so a relay that cannot reach
+    the database does not publish on, and a standby takes over within a second. Killed at any point it loses nothing:
+    rows are deleted when the broker has confirmed them, and published again when that was not noted in time.
+    """
+
+    def setup(self) -> None:
+        """Reads the settings."""
+        self._settings = read_settings(MessagingSettings)
+        self._database_url = read_settings(DatabaseSettings).database_url.replace("+psycopg", "")
+        self._stopping = False
+
+    def start(self) -> None:
+        """Starts the work."""
+        self._thread = self.container.spawn_managed_thread(self._run)
+
+    def stop(self) -> None:
+        """Returns when what is on its way is confirmed and deleted; the workers have ended before."""
+        self._stopping = True
+        self._thread.wait()
+
+    def _run(self) -> None:
+        pause = 0.2
+        while not self._stopping:
+            try:
+                with psycopg.connect(
+                    self._database_url,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name=f"{self.container.service_name} relay",
+                    options="-c statement_timeout=30000",
+                    row_factory=namedtuple_row,
+                ) as database:
+                    pause = 0.2
+                    self._take_turns(database)
+            except Exception as error:
+                log.warning("relay_interrupted", error=class_name(error), pause=pause)
+                time.sleep(pause)
+                pause = min(pause * 2, 5)
+
+    def _take_turns(self, database: "psycopg.Connection[Any]") -> None:
+        while not self._stopping:
+            if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
+                self._work(database)
+                return
+            time.sleep(_STANDBY_SECONDS)
+
+    def _work(self, database: "psycopg.Connection[Any]") -> None:
+        log.info("relay_at_work")
+        database.execute(f"listen {CHANNEL}")
+        publisher = ConfirmedPublisher(
+            self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
+        )
+        measured_at = purged_at = 0.0
+        pause = 0.2
+        try:
+            publisher.declare(lambda channel: declare_exchange(channel, EVENTS_EXCHANGE))
+            while not self._stopping:
+                if time.monotonic() - measured_at > _MEASURE_SECONDS:
+                    measured_at = time.monotonic()
+                    self._measure(database)
+                if time.monotonic() - purged_at > _PURGE_SECONDS:
+                    purged_at = time.monotonic()
+                    self._purge(database)
+                try:
+                    is_empty = not publish_due(database, publisher)
+                    pause = 0.2
+                except BROKER_ERRORS as error:
+                    log.warning("broker_away", error=class_name(error), pause=pause)
+                    time.sleep(pause)
+                    pause = min(pause * 2, 5)
+                    continue
+                if is_empty and not self._stopping:
+                    for _ in database.notifies(timeout=1, stop_after=1):
+                        pass
+            publish_due(database, publisher)
+        finally:
+            publisher.drop()
+
+    def _measure(self, database: "psycopg.Connection[Any]") -> None:
+        age, size = database.execute(_SIZE).fetchone()  # type: ignore[misc]
+        metrics.outbox_age_seconds.set(age)
+        metrics.outbox_size.set(size)
+
+    def _purge(self, database: "psycopg.Connection[Any]") -> None:
+        days = self._settings.inbox_days
+        database.execute("delete from inbox where handled_at < now() - make_interval(days => %s)", [days])
+        database.execute("delete from handled_request where at < now() - make_interval(days => %s)", [days])
+
+
+def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
+    """Publishes what is due, at most 500 messages; deletes what the broker confirmed. Answers how many were due.
+
+    What the broker refused stays, with the reason and a pause that doubles. Raises BROKER_ERRORS with all rows left.
+    """
+    rows = database.execute(_DUE).fetchall()
+    if not rows:
+        return 0
+    refused = publisher.publish([_outgoing(row) for row in rows])
+    confirmed = [row.id for position, row in enumerate(rows) if position not in refused]
+    database.execute("delete from outbox where id = any(%s)", [confirmed])
+    metrics.outbox_published.inc(len(confirmed))
+    if refused:
+        _postpone(database, [rows[position] for position in refused], list(refused.values()))
+    return len(rows)
+
+
+def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], reasons: list[str]) -> None:
+    database.execute(_POSTPONE, [[row.id for row in rows], reasons])
+    metrics.outbox_refused.inc(len(rows))
+    for row, reason in zip(rows, reasons, strict=True):
+        log.error(
+            "outbox_refused",
+            reason=reason,
+            exchange=row.exchange,
+            routing_key=row.routing_key,
+            attempts=row.attempts + 1,
+            message_id=row.properties.get("message_id"),
+        )
+
+
+def _outgoing(row: Any) -> Outgoing:
+    return Outgoing(row.exchange, row.routing_key, bytes(row.body), row.properties)
