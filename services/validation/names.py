@@ -23,13 +23,9 @@ def normalise_name(name: str) -> str:
     """The name as it is kept: NFKC, one form of the dot, no space but between Latin words, nothing invisible."""
     if _PLAIN.fullmatch(name):
         return name
-    visible = "".join(
-        character
-        for character in unicodedata.normalize("NFKC", name.translate(_DOTS))
-        if unicodedata.category(character) != "Cf"
-    )
-    joined = _NEEDLESS_SPACE.sub("", " ".join(visible.split()))
-    return unicodedata.normalize("NFKC", joined).strip(f" {DOT}")
+    visible = "".join(character for character in name.translate(_DOTS) if unicodedata.category(character) != "Cf")
+    spaced = " ".join(unicodedata.normalize("NFKC", visible).split())
+    return _NEEDLESS_SPACE.sub("", spaced).strip(f" {DOT}")
 
 
 @lru_cache(maxsize=32768)
@@ -72,8 +68,8 @@ def check_name(name: str) -> tuple[Finding, ...]:
 _DOTS = dict.fromkeys(map(ord, "\u30fb\uff65\u2027\u0387\u2022\uff0e"), DOT)
 _PUNCTUATION = frozenset(f"{DOT} -'’.")
 _PLAIN = re.compile("[\u4e00-\u9fff]+")
-_IDEOGRAPH = "\u2e80-\u9fff\U00020000-\U0003fffd"
-_NEEDLESS_SPACE = re.compile(f"(?<=[{_IDEOGRAPH}{DOT}]) (?=[{_IDEOGRAPH}])| (?={DOT})|(?<={DOT}) ")
+_IDEOGRAPH = "々〇\u3400-\u9fff\U00020000-\U0003fffd"
+_NEEDLESS_SPACE = re.compile(f"(?<=[{_IDEOGRAPH}]) (?=[{_IDEOGRAPH}])| (?={DOT})|(?<={DOT}) ")
 
 
 def _finding(name: str, found: CharacterClass, characters: str) -> Finding:

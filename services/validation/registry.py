@@ -35,6 +35,8 @@ class RegistrySettings:
     """After so many questions in a row without any answer the registry counts as away ..."""
     registry_rest_seconds: float = 5
     """... and is left alone for so long."""
+    registry_pauses: tuple[float, ...] = (2, 5, 10, 20, 30, 60)
+    """Seconds between the tries of one check; the last one stays."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ class Registry:
         if len(answers) < len(questions):
             log.warning("registry_answers_incomplete", persons=len(questions), answered=len(answers))
         return answers
+
+    def pause_after(self, tries: int) -> float:
+        """Seconds to wait before a person is asked about again who had no answer after so many tries."""
+        pauses = self._settings.registry_pauses
+        return pauses[min(tries, len(pauses)) - 1]
 
     def close(self) -> None:
         """Gives up what is under way and closes the connections."""

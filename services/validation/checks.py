@@ -1,0 +1,279 @@
+"""Checks of applications: taken from a request, judged, kept, told; continued when the registry is back.
+
+The registry is asked within the transaction that holds the inbox row and the results, so that both commit together.
+That is bounded by the client's deadline of some seconds, and no row that others wait for is locked meanwhile.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from services.common.contracts.shared import PersonFacts
+from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.envelope import correlation
+from services.common.messaging.failures import Reject
+from services.common.messaging.outbox import tell
+from services.common.personal import mask_document_in_detail
+from services.common.problems import NotFound
+from services.validation.documents import normalise_document_number
+from services.validation.findings import Finding
+from services.validation.judgements import Judgement, judge
+from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
+from services.validation.registry import Question, Registry
+from services.validation.rules import Person
+
+CHUNK = 500
+"""How many waiting checks are continued in one transaction."""
+
+WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
+_SHANGHAI = timezone(timedelta(hours=8))
+_PERSON_FIELDS = tuple(field.name for field in fields(Person))
+_PERSON_FACTS = PersonFacts(only=_PERSON_FIELDS)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check to be made: which one, of whom, and the correlation id of the request that asked for it."""
+
+    application_id: UUID
+    check_no: int
+    union_id: UUID
+    person: Person
+    correlation_id: str | None
+
+
+@dataclass(frozen=True)
+class JudgedCheck:
+    """A check and what it came to."""
+
+    check: Check
+    judgement: Judgement
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the registry's answer is still missing."""
+        return self.judgement.result == "waiting"
+
+
+def take_request(session: Session, registry: Registry, request: dict[str, Any]) -> None:
+    """Makes the checks that a `validation_requested` asks for and tells every result.
+
+    Who failed by the rules alone has the result at once even when the registry is away; the others wait, which is told
+    once, and `continue_waiting` goes on with them. A check older than one already taken is left out as stale.
+    """
+    checks = _without_stale(session, _requested_checks(request))
+    judged = _judge(registry, checks)
+    if not judged:
+        return
+    session.execute(insert(ApplicationCheck), [_check_row(one) for one in judged])
+    _keep_findings(session, judged)
+    _let_wait(session, registry, judged)
+    _tell(session, judged)
+
+
+def continue_waiting(session: Session, registry: Registry) -> int:
+    """Asks the registry again about up to CHUNK waiting checks that are due, and keeps and tells what is decided now.
+
+    Several processes may do so at once: each takes rows that no other has. Answers how many were decided.
+    """
+    due = _due(session)
+    judged = _judge(registry, [_waiting_check(row) for row in due])
+    for row, one in zip(due, judged, strict=True):
+        if one.is_waiting:
+            row.tries += 1
+            row.next_try_at = _next_try(registry, row.tries)
+        else:
+            session.delete(row)
+    decided = [one for one in judged if not one.is_waiting]
+    if decided:
+        session.execute(update(ApplicationCheck), [_check_row(one) for one in decided])
+        _keep_findings(session, decided)
+        _tell(session, decided)
+    return len(decided)
+
+
+def newest_check(session: Session, union_id: str | None, application_id: UUID) -> dict[str, Any]:
+    """The newest check of a union's application with its findings, document numbers masked. Raises NotFound."""
+    check = session.scalar(
+        select(ApplicationCheck)
+        .where(ApplicationCheck.application_id == application_id, ApplicationCheck.union_id == union_id)
+        .order_by(ApplicationCheck.check_no.desc())
+        .limit(1)
+    )
+    if check is None:
+        raise NotFound(title="未找到该会员的校验记录", detail="请先提交系统校验。")
+    waiting = session.get(WaitingCheck, (check.application_id, check.check_no))
+    findings = session.scalars(
+        select(CheckFinding)
+        .where(CheckFinding.application_id == check.application_id, CheckFinding.check_no == check.check_no)
+        .order_by(CheckFinding.position)
+    )
+    return {
+        "application_id": check.application_id,
+        "check_no": check.check_no,
+        "result": check.result,
+        "checked_at": check.checked_at,
+        "findings": [_finding_answer(finding) for finding in findings],
+        "waiting_reason": WAITING_REASON if waiting else None,
+        "next_try_at": waiting.next_try_at if waiting else None,
+    }
+
+
+def _requested_checks(request: dict[str, Any]) -> list[Check]:
+    persons = {facts["application_id"]: facts for facts in request["persons"]}
+    check_nos = {one["application_id"]: one["check_no"] for one in request["applications"]}
+    if persons.keys() != check_nos.keys():
+        raise Reject("applications and persons are not the same ones")
+    return [
+        Check(application_id, check_no, request["union_id"], _person(persons[application_id]), correlation.get())
+        for application_id, check_no in check_nos.items()
+    ]
+
+
+def _person(facts: dict[str, Any]) -> Person:
+    return Person(**{name: facts[name] for name in _PERSON_FIELDS})
+
+
+def _without_stale(session: Session, checks: Sequence[Check]) -> list[Check]:
+    taken = (
+        select(ApplicationCheck.application_id, func.max(ApplicationCheck.check_no))
+        .where(ApplicationCheck.application_id.in_([check.application_id for check in checks]))
+        .group_by(ApplicationCheck.application_id)
+    )
+    newest = dict(session.execute(taken).tuples().all())
+    return [check for check in checks if check.check_no > newest.get(check.application_id, 0)]
+
+
+def _due(session: Session) -> Sequence[WaitingCheck]:
+    return session.scalars(
+        select(WaitingCheck)
+        .where(WaitingCheck.next_try_at <= func.now())
+        .order_by(WaitingCheck.next_try_at)
+        .limit(CHUNK)
+        .with_for_update(skip_locked=True)
+    ).all()
+
+
+def _waiting_check(row: WaitingCheck) -> Check:
+    person = _person(_PERSON_FACTS.loads(row.person))
+    return Check(row.application_id, row.check_no, row.union_id, person, row.correlation_id)
+
+
+def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
+    """Everybody is asked about, those too who fail anyway: the clerk sees at once all that is wrong."""
+    answers = registry.ask([_question(check) for check in checks])
+    today = datetime.now(_SHANGHAI).date()
+    return [JudgedCheck(check, judge(check.person, answers.get(check.application_id), today)) for check in checks]
+
+
+def _question(check: Check) -> Question:
+    person = check.person
+    return Question(check.application_id, person.name, normalise_document_number(person.document_number))
+
+
+def _check_row(one: JudgedCheck) -> dict[str, Any]:
+    return {
+        "application_id": one.check.application_id,
+        "check_no": one.check.check_no,
+        "union_id": one.check.union_id,
+        "result": one.judgement.result,
+        "checked_at": None if one.is_waiting else datetime.now(UTC),
+    }
+
+
+def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
+    rows = [
+        {
+            "application_id": one.check.application_id,
+            "check_no": one.check.check_no,
+            "position": position,
+            "rule": finding.rule,
+            "rule_version": finding.rule_version,
+            "code": finding.code,
+            "severity": finding.severity,
+            "message": finding.message,
+            "evidence": json.dumps(finding.evidence, ensure_ascii=False),
+        }
+        for one in judged
+        for position, finding in enumerate(one.judgement.findings)
+    ]
+    if rows:
+        session.execute(insert(CheckFinding), rows)
+
+
+def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
+    """Keeps who waits; an older check of the same application waits no longer."""
+    applications = [one.check.application_id for one in judged]
+    session.execute(delete(WaitingCheck).where(WaitingCheck.application_id.in_(applications)))
+    rows = [
+        {
+            "application_id": one.check.application_id,
+            "check_no": one.check.check_no,
+            "union_id": one.check.union_id,
+            "person": _PERSON_FACTS.dumps(one.check.person, ensure_ascii=False),
+            "correlation_id": one.check.correlation_id,
+            "tries": 1,
+            "next_try_at": _next_try(registry, 1),
+        }
+        for one in judged
+        if one.is_waiting
+    ]
+    if rows:
+        session.execute(insert(WaitingCheck), rows)
+
+
+def _next_try(registry: Registry, tries: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=registry.pause_after(tries))
+
+
+def _tell(session: Session, judged: Iterable[JudgedCheck]) -> None:
+    """One event for each union and request; it belongs to the work of that request even when the check had to wait."""
+    groups = defaultdict(list)
+    for one in judged:
+        groups[one.check.union_id, one.check.correlation_id].append(one)
+    for (union_id, correlation_id), group in groups.items():
+        before = correlation.set(correlation_id)
+        tell(session, MEMBERS_VALIDATED, _members_validated(union_id, group), subject=str(union_id))
+        correlation.reset(before)
+
+
+def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> dict[str, Any]:
+    results, findings = [], []
+    for one in judged:
+        application_id = one.check.application_id
+        results.append(
+            {"application_id": application_id, "check_no": one.check.check_no, "result": one.judgement.result}
+        )
+        findings += [{"application_id": application_id, **_told(finding)} for finding in one.judgement.findings]
+    return {"union_id": union_id, "results": results, "findings": findings}
+
+
+def _told(finding: Finding) -> dict[str, str]:
+    return {
+        "rule": finding.rule,
+        "rule_version": finding.rule_version,
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+    }
+
+
+def _finding_answer(finding: CheckFinding) -> dict[str, Any]:
+    evidence: dict[str, str] = json.loads(finding.evidence)
+    if "number" in evidence:
+        evidence["number"] = mask_document_in_detail(evidence["number"])
+    return {
+        "rule": finding.rule,
+        "rule_version": finding.rule_version,
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "evidence": evidence,
+    }

@@ -1,0 +1,65 @@
+"""Validation's tables: checks of applications, their findings, and the checks that wait for the registry."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKeyConstraint, Index, SmallInteger, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.common.persistence import EncryptedText, new_base
+
+Base = new_base()
+
+
+class ApplicationCheck(Base):
+    """One check of one application; the greatest `check_no` counts. `checked_at` is null while it waits."""
+
+    __tablename__ = "application_check"
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    check_no: Mapped[int] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    result: Mapped[str]
+    taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class CheckFinding(Base):
+    """What a rule found in a check. `evidence` is a JSON object; like the message it speaks of the person."""
+
+    __tablename__ = "check_finding"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["application_id", "check_no"], ["application_check.application_id", "application_check.check_no"]
+        ),
+    )
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    check_no: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    rule: Mapped[str]
+    rule_version: Mapped[str]
+    code: Mapped[str]
+    severity: Mapped[str]
+    message: Mapped[str] = mapped_column(EncryptedText)
+    evidence: Mapped[str] = mapped_column(EncryptedText)
+
+
+class WaitingCheck(Base):
+    """A check that the registry has not answered yet: the person is kept for as long as it waits and no longer."""
+
+    __tablename__ = "waiting_check"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["application_id", "check_no"], ["application_check.application_id", "application_check.check_no"]
+        ),
+        Index(None, "next_try_at"),
+    )
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    check_no: Mapped[int] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    person: Mapped[str] = mapped_column(EncryptedText)
+    correlation_id: Mapped[str | None]
+    tries: Mapped[int]
+    next_try_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

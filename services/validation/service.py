@@ -1,0 +1,80 @@
+"""The validation service: checks applicants by rules and registry, tells the results, says which rules are in force."""
+
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from nameko.timer import timer
+from sqlalchemy.orm import Session
+
+from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.contracts.rpc.validation import GetCheckRequest, ListRulesRequest
+from services.common.messaging.relay import Relay
+from services.common.messaging.rpc import Caller, query
+from services.common.messaging.subscribe import Event, subscribe
+from services.common.persistence import Database
+from services.common.settings import read_settings
+from services.validation import checks
+from services.validation.registry import Registry, RegistrySettings
+from services.validation.rules import RULES
+
+ACCOUNTS = {"clerk", "reviewer", "administrator", "operator"}
+
+
+class RegistryClient(DependencyProvider):
+    """The retirement registry as a dependency: one client a process, shared by all workers."""
+
+    def setup(self) -> None:
+        """Makes the client; nothing is asked yet."""
+        self.registry = Registry(read_settings(RegistrySettings))
+
+    def stop(self) -> None:
+        """Closes its connections; the workers have ended before."""
+        self.registry.close()
+
+    def get_dependency(self, worker_ctx: Any) -> Registry:
+        """The client itself."""
+        return self.registry
+
+
+class ValidationService:
+    """Entrypoints only; what they do is in checks.py and the rule modules."""
+
+    name = "validation"
+
+    database = Database()
+    relay = Relay()
+    registry = RegistryClient()
+
+    @subscribe(VALIDATION_REQUESTED)
+    def validation_requested(self, session: Session, event: Event) -> None:
+        """Checks the applicants of the request."""
+        checks.take_request(session, self.registry, event.data)
+
+    @timer(interval=1)
+    def continue_waiting_checks(self) -> None:
+        """Goes on with checks that wait for the registry, for as long as it answers."""
+        decided = checks.CHUNK
+        while decided == checks.CHUNK:
+            with self.database.begin() as session:
+                decided = checks.continue_waiting(session, self.registry)
+
+    @query(GetCheckRequest, roles={"clerk", "reviewer"})
+    def get_check(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The newest check of an application of the caller's union."""
+        return checks.newest_check(session, caller.union_id, data["application_id"])
+
+    @query(ListRulesRequest, roles=ACCOUNTS)
+    def list_rules(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The rules in force."""
+        return {
+            "items": [
+                {
+                    "rule": rule.id,
+                    "version": rule.version,
+                    "title": rule.title,
+                    "source": rule.source,
+                    "in_force_from": rule.in_force_from,
+                }
+                for rule in RULES
+            ]
+        }
