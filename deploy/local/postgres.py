@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from psycopg import sql
 from deploy.local.ports import LOOPBACK, free_port
 
 SUPERUSER = "postgres"
+_ATTEMPTS = 5
 _DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
 _FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _ALWAYS = {
@@ -94,7 +96,7 @@ def start(folder: Path, durable: bool) -> Postgres:
     if port is None:
         port = free_port(_last_port(data))
         _write_settings(data, port, durable)
-        _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(data.parent / "postgres.log"))
+        _start_server(data)
     return Postgres(port, _password_file(data).read_text())
 
 
@@ -166,6 +168,20 @@ def _write_settings(data: Path, port: int, durable: bool) -> None:
     settings = {**_ALWAYS, **(_DURABLE if durable else _FOR_TESTS), "port": str(port)}
     lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
     (data / "postgresql.auto.conf").write_text("".join(lines))
+
+
+def _start_server(data: Path) -> None:
+    log = data.parent / "postgres.log"
+    for attempt in range(_ATTEMPTS):
+        try:
+            _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(log))
+        except RuntimeError:
+            # The processes that a killed server leaves behind need a moment to notice; until then it cannot start.
+            if attempt == _ATTEMPTS - 1:
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}") from None
+            time.sleep(1)
+        else:
+            return
 
 
 def _running_pid(data: Path) -> int | None:

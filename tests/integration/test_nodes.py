@@ -1,6 +1,7 @@
 """The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,13 @@ def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
         ).one()
 
     assert (encoding, collation) == ("UTF8", "C.UTF-8")
+
+
+def wait_until_gone(folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while postgres.is_running(folder) or rabbitmq.is_running(folder):
+        assert time.monotonic() < deadline, "a node still runs"
+        time.sleep(0.02)
 
 
 def test_no_service_can_connect_to_the_database_of_another(nodes: Nodes) -> None:
@@ -75,18 +83,26 @@ def test_virtual_hosts_of_two_tests_do_not_meet(nodes: Nodes, amqp_uri: str) -> 
         nodes.rabbitmq.delete_vhost("another")
 
 
-def test_nodes_keep_what_they_hold_over_a_stop_and_leave_nothing_when_dropped(tmp_path: Path) -> None:
+def test_nodes_keep_what_they_hold_over_a_kill_and_a_stop_and_leave_nothing_when_dropped(tmp_path: Path) -> None:
     folder = tmp_path / "nodes"
     first = private_nodes.start(folder)
     first.postgres.create_database("membership")
+    first.rabbitmq.create_vhost("cards")
+    for pid in (postgres.pid(folder), rabbitmq.pid(folder)):
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+    wait_until_gone(folder)
+    assert private_nodes.start(folder) == first
+
     private_nodes.stop(folder)
-    assert not private_nodes.are_running(folder)
+    wait_until_gone(folder)
 
     again = private_nodes.start(folder)
     try:
         assert again == first
         assert again.postgres.has_database("membership")
+        assert again.rabbitmq.queue_depths("cards") == {}
     finally:
         private_nodes.drop(folder)
-    assert not private_nodes.are_running(folder)
-    assert {path.name for path in folder.iterdir()} == {"nodes.lock"}
+    wait_until_gone(folder)
+    assert {path.name for path in folder.iterdir()} == {"postgres.lock", "rabbitmq.lock"}

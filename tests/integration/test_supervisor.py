@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import postgres
+from deploy.local.nodes import start_postgres
 from deploy.local.processes import (
     Plan,
     Process,
@@ -52,8 +54,8 @@ def supervise(folder: Path) -> Iterator[Callable[..., None]]:
     """`supervise(processes…)` starts the supervisor with this plan, or gives it the new plan; ended after the test."""
     supervisors: list[subprocess.Popen[bytes]] = []
 
-    def start(*processes: Process) -> None:
-        plan = Plan(processes)
+    def start(*processes: Process, nodes: tuple[str, ...] = ()) -> None:
+        plan = Plan(processes, nodes)
         write_plan(folder, plan)
         if supervisors:
             supervisors[0].send_signal(signal.SIGHUP)
@@ -110,6 +112,25 @@ def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path, s
     pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
     assert 0.5 <= pauses[0] < pauses[1] < pauses[2]
     assert pauses[2] >= 2.0
+
+
+def test_a_node_that_dies_is_started_again_where_it_was(folder: Path, supervise: Callable[..., None]) -> None:
+    private = start_postgres(folder)
+    try:
+        supervise(nodes=("postgres",))
+        first = postgres.pid(folder)
+        assert first
+
+        os.kill(first, signal.SIGKILL)
+
+        wait_until(lambda: postgres.pid(folder) not in (None, first), seconds=20)
+        assert start_postgres(folder) == private
+    finally:
+        supervisor = supervisor_pid(folder)
+        assert supervisor
+        os.kill(supervisor, signal.SIGTERM)
+        wait_until(lambda: supervisor_pid(folder) is None)
+        postgres.drop(folder)
 
 
 def test_a_new_plan_touches_only_what_differs(folder: Path, supervise: Callable[..., None]) -> None:
