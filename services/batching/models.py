@@ -4,12 +4,16 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, and_, func, literal_column
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.batching.application_states import Check, State
 from services.common.persistence import EncryptedText, new_base
 
-Base = new_base()
+
+class Base(DeclarativeBase):
+    """All tables of batching, with the messaging kit's own."""
+
+    metadata = new_base().metadata
 
 
 class Branch(Base):

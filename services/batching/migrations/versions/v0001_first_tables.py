@@ -139,7 +139,7 @@ def upgrade() -> None:
         "ix_application_pending",
         "application",
         ["union_id", "channel", "listed_at", "application_id"],
-        postgresql_where=sa.text("state = 'queued' AND personal IS 0"),
+        postgresql_where=sa.text("state = 'queued' AND personal IS false"),
     )
     op.create_index("uq_application_card_digest", "application", ["card_digest"], unique=True)
     op.create_index(
