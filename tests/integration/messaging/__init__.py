@@ -1,0 +1,1 @@
+"""The messaging kit on a real broker and a real database."""

@@ -1,0 +1,17 @@
+"""What the probe writes down: one row for each effect."""
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.common.persistence import new_base
+
+Base = new_base()
+
+
+class Effect(Base):
+    """One effect of one message or request; without a unique key, so that a second effect shows."""
+
+    __tablename__ = "effect"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    note: Mapped[str] = mapped_column(default="")

@@ -1,0 +1,119 @@
+"""The probe: handlers that do, fail, wait or break as the message tells them."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from marshmallow import Schema, fields
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from services.common.messaging.outbox import tell
+from services.common.messaging.relay import Relay
+from services.common.messaging.rpc import Caller, ServiceClient, command, query
+from services.common.messaging.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
+from services.common.persistence import Database
+from services.common.problems import Conflict
+from tests.integration.messaging.probe.contracts import ANSWERED, PINGED, UNHEARD
+from tests.integration.messaging.probe.models import Effect
+
+BATCH_QUEUE = "probe.foreign"
+
+
+class Knock(Schema):
+    key = fields.String(required=True)
+    behaviour = fields.String(load_default="do")
+
+
+class Probe:
+    """Does what it is told and writes it down."""
+
+    name = "probe"
+    database = Database()
+    relay = Relay()
+    probe = ServiceClient("probe", deadline=2)
+
+    @subscribe(PINGED)
+    def on_pinged(self, session: Session, event: Event) -> None:
+        """Writes the key down, then behaves as told."""
+        key = event.data["key"]
+        session.add(Effect(key=key, note=str(os.getpid())))
+        session.flush()
+        _behave(self, event.data["behaviour"], session, key)
+        tell(session, ANSWERED, {"key": key})
+
+    @subscribe_batch(queue=BATCH_QUEUE, size=200)
+    def on_foreign(self, session: Session, messages: list[Message]) -> None:
+        """Writes each body down; one that says `bad` breaks the whole set, one that says `refuse` is refused."""
+        for message in messages:
+            text = message.body.decode()
+            if text.startswith("bad"):
+                raise ZeroDivisionError(text)
+            if text.startswith("refuse"):
+                message.reject("not wanted")
+            else:
+                session.add(Effect(key=text, note=str(len(messages))))
+
+    @listen(ANSWERED)
+    def on_answered(self, event: Event) -> None:
+        """Writes down that the answer was heard live."""
+        with self.database.begin() as session:
+            session.add(Effect(key=event.data["key"], note="heard"))
+
+    @command(Knock, roles={"clerk"})
+    def knock(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Writes the key down and tells it."""
+        session.add(Effect(key=data["key"], note=caller.account_id or ""))
+        session.flush()
+        _behave(self, data["behaviour"], session, data["key"])
+        tell(session, UNHEARD if data["behaviour"] == "unheard" else PINGED, {"key": data["key"]})
+        return {"key": data["key"], "at": time.time_ns()}
+
+    @query(Knock, roles={"clerk"})
+    def count(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """How often the key was written down; tries to write when told to."""
+        if data["behaviour"] == "write":
+            session.add(Effect(key=data["key"]))
+            session.flush()
+        return {"count": session.scalar(select(func.count()).where(Effect.key == data["key"]))}
+
+    @query(Knock, roles={"anonymous"})
+    def relay_call(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Asks another process by RPC; answers how many replies are still waited for."""
+        try:
+            answer = self.probe.call(data["behaviour"], Caller(account_id="a1", roles=frozenset({"clerk"})), data)
+        finally:
+            waiting = len(self.probe.replies.waiting)
+        return {"answer": answer, "waiting": waiting}
+
+
+def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:
+    name, _, argument = behaviour.partition(":")
+    if name in _BEHAVIOURS:
+        _BEHAVIOURS[name](argument)
+    elif name == "retry" and _attempts(probe, key) < int(argument):
+        raise Retry("the registry is away")
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+_BEHAVIOURS: dict[str, Callable[[str], object]] = {
+    "sleep": lambda seconds: time.sleep(float(seconds)),
+    "reject": lambda _: _raise(Reject("wrong in itself")),
+    "bug": lambda _: _raise(ZeroDivisionError("a value that must not be logged: 310101199001011234")),
+    "unreachable": lambda _: requests.get("http://127.0.0.1:9", timeout=1),
+    "conflict": lambda _: _raise(Conflict("taken", "已被占用", "请另选。")),
+    "die": lambda _: os._exit(9),
+}
+
+
+def _attempts(probe: Probe, key: str) -> int:
+    """How often this was tried before, written down outside the transaction that will be rolled back."""
+    with probe.database.begin() as session:
+        session.add(Effect(key=f"attempt at {key}"))
+    with probe.database.read() as session:
+        return (session.scalar(select(func.count()).where(Effect.key == f"attempt at {key}")) or 0) - 1
