@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum.cn import ric
 
@@ -86,6 +86,7 @@ def test_a_valid_number_tells_what_its_kind_tells(
         ("resident_id", "810000199005200012", "other_document_type"),
         ("resident_id", "931840198501010021", "other_document_type"),
         ("resident_id", a_resident_number(region="160101"), "province_unknown"),
+        ("resident_id", a_resident_number(region="720000"), "province_unknown"),
         ("resident_id", a_resident_number(region="840000"), "province_unknown"),
         ("resident_id", a_resident_number(region="010101"), "province_unknown"),
         ("resident_id", "310115199902290010", "birth_date_invalid"),
@@ -181,6 +182,7 @@ def test_a_number_is_kept_as_its_document_prints_it(typed: str, kept: str) -> No
 
 
 @given(st.text())
+@example("a\u200b\u0308")
 def test_normalising_twice_changes_nothing_more(number: str) -> None:
     once = normalise_document_number(number)
     assert normalise_document_number(once) == once
@@ -347,6 +349,7 @@ def test_an_id_issued_on_29_february_may_end_on_either_day_beside_it() -> None:
         (date(1980, 3, 2), LONG_TERM, False),
         (date(2000, 1, 1), date(2045, 3, 1), False),
         (date(2000, 1, 1), date(2035, 8, 8), True),
+        (date(2012, 1, 1), date(2028, 8, 8), True),
         (date(1985, 1, 1), date(2046, 3, 1), True),
         (date(1985, 1, 1), date(2046, 3, 2), False),
     ],

@@ -1,7 +1,7 @@
 """Names: the dot, spaces, length, and classes of characters."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.validation.names import character_class, check_name, normalise_name
@@ -36,6 +36,7 @@ def test_a_name_is_kept_in_one_way_of_writing(typed: str, kept: str) -> None:
 
 
 @given(st.text())
+@example("王\u00a8\u200d\u3099")
 def test_normalising_twice_changes_nothing_more(name: str) -> None:
     once = normalise_name(name)
     assert normalise_name(once) == once
