@@ -6,7 +6,6 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.rpc.request import Request, one_of, text
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
@@ -19,6 +18,10 @@ BANK_PROGRESS = ("accepted", "made")
 _PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
 
 
+def _text(longest: int, **kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, longest, error=f"请填写 1 至 {longest} 个字"), **kwargs)
+
+
 def _application_ids() -> fields.List[Any]:
     return fields.List(fields.UUID(), validate=validate.Length(1, 10_000, error="请选择 1 至 10000 位会员"))
 
@@ -26,11 +29,11 @@ def _application_ids() -> fields.List[Any]:
 # Pending list
 
 
-class ListPendingRequest(Request, PageRequest):
-    channel = one_of(*CHANNELS, load_default="ordinary")
-    name = text(50, metadata={"description": "what the name begins with"})
-    document_number = text(40, metadata={"description": "the whole number"})
-    check_state = one_of(*CHECK_STATES)
+class ListPendingRequest(PageRequest):
+    channel = choice(*CHANNELS, load_default="ordinary")
+    name = _text(50, metadata={"description": "what the name begins with"})
+    document_number = _text(40, metadata={"description": "the whole number"})
+    check_state = choice(*CHECK_STATES)
     complete = fields.Boolean(metadata={"description": "special channel: whether the information is complete"})
 
 
@@ -87,7 +90,7 @@ class ListPendingAnswer(PageAnswer):
     counts = fields.Nested(PendingCounts, required=True, metadata={"description": "the whole list, without filters"})
 
 
-class CheckPendingRequest(Request):
+class CheckPendingRequest(Schema):
     """Without ids: all of the ordinary channel that have not passed."""
 
     application_ids = _application_ids()
@@ -97,24 +100,24 @@ class CheckPendingAnswer(Schema):
     checking = fields.Integer(required=True, metadata={"description": "how many are being checked by this request"})
 
 
-class UpdatePendingRequest(Request):
+class UpdatePendingRequest(Schema):
     """What is absent stays as it is."""
 
     application_id = fields.UUID(required=True)
     document_expiry = fields.Date()
-    document_type = one_of(*DOCUMENT_TYPES)
+    document_type = choice(*DOCUMENT_TYPES)
     nationality = fields.String(validate=validate.Regexp(r"^[A-Z]{3}$", error="请填写三位国籍代码，如 CHN"))
-    channel = one_of(*CHANNELS)
+    channel = choice(*CHANNELS)
 
 
-class RemovePendingRequest(Request):
+class RemovePendingRequest(Schema):
     application_id = fields.UUID(required=True)
 
 
-class RemovePendingManyRequest(Request):
+class RemovePendingManyRequest(Schema):
     """Either all of one kind or those named."""
 
-    which = one_of(
+    which = choice(
         "not_passed",
         "incomplete",
         metadata={"description": "not_passed: failed and unchecked ones of the ordinary channel; incomplete: special"},
@@ -135,7 +138,7 @@ class RemovePendingAnswer(Schema):
 # Branches and outlets
 
 
-class ListBranchesRequest(Request):
+class ListBranchesRequest(Schema):
     """Takes nothing: branches are few."""
 
 
@@ -149,9 +152,9 @@ class ListBranchesAnswer(Schema):
     items = fields.List(fields.Nested(BranchAnswer), required=True)
 
 
-class ListOutletsRequest(Request, PageRequest):
-    branch_code = text(20)
-    q = text(50, metadata={"description": "part of the name, address or district"})
+class ListOutletsRequest(PageRequest):
+    branch_code = _text(20)
+    q = _text(50, metadata={"description": "part of the name, address or district"})
 
 
 class OutletAnswer(Schema):
@@ -170,24 +173,24 @@ class ListOutletsAnswer(PageAnswer):
 # Batches
 
 
-class SubmitBatchRequest(Request):
+class SubmitBatchRequest(Schema):
     """The contact's number must be right: the bank calls it for collection."""
 
-    channel = one_of(*CHANNELS, required=True)
-    branch_code = text(20, required=True)
-    outlet_code = text(20, required=True)
-    contact_name = text(50, required=True)
+    channel = choice(*CHANNELS, required=True)
+    branch_code = _text(20, required=True)
+    outlet_code = _text(20, required=True)
+    contact_name = _text(50, required=True)
     contact_phone = fields.String(required=True, validate=validate.Regexp(_PHONE, error="请填写手机号或固定电话"))
 
 
-class ListBatchesRequest(Request, PageRequest):
+class ListBatchesRequest(PageRequest):
     union_id = fields.UUID(metadata={"description": "a subordinate union, for reviewers and administrators"})
-    batch_no = text(40, metadata={"description": "what the number begins with"})
+    batch_no = _text(40, metadata={"description": "what the number begins with"})
     submitted_from = fields.Date(metadata={"description": "day in Shanghai"})
     submitted_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
-    register_state = one_of(*REGISTER_STATES)
-    channel = one_of(*CHANNELS)
-    state = one_of(*BATCH_STATES)
+    register_state = choice(*REGISTER_STATES)
+    channel = choice(*CHANNELS)
+    state = choice(*BATCH_STATES)
 
 
 class BatchUnion(Schema):
@@ -226,10 +229,10 @@ class ListBatchesAnswer(PageAnswer):
     items = fields.List(fields.Nested(BatchAnswer), required=True)
 
 
-class BatchRequest(Request):
+class BatchRequest(Schema):
     """Names a batch."""
 
-    batch_no = text(40, required=True)
+    batch_no = _text(40, required=True)
 
 
 class BatchContact(Schema):
@@ -250,8 +253,8 @@ class SubmitBatchAnswer(BatchDetailAnswer):
 
 
 class ListBatchMembersRequest(BatchRequest, PageRequest):
-    state = one_of("submitted", "issued", "refused", "released")
-    name = text(50, metadata={"description": "what the name begins with"})
+    state = choice("submitted", "issued", "refused", "released")
+    name = _text(50, metadata={"description": "what the name begins with"})
 
 
 class BatchMemberAnswer(Schema):
@@ -276,7 +279,7 @@ class ListBatchMembersAnswer(PageAnswer):
 class GetRegisterRequest(BatchRequest):
     """The register in one of two forms; asking for it marks the batch as printed."""
 
-    format = one_of("pdf", "xlsx", load_default="pdf")
+    format = choice("pdf", "xlsx", load_default="pdf")
 
 
 class RegisterAnswer(Schema):
@@ -289,7 +292,7 @@ class RegisterAnswer(Schema):
 # Counts for the workbench
 
 
-class BatchSummaryRequest(Request):
+class BatchSummaryRequest(Schema):
     """Takes nothing: the caller's union, and for a superior its subordinates."""
 
 
