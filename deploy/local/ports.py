@@ -20,12 +20,12 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A loopback port that nothing listens on: the preferred one where it is free.
+def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
+    """A loopback port that nothing listens on: the preferred one if it is or becomes free within `patience` seconds.
 
     Raises RuntimeError when none is found.
     """
-    if preferred is not None and is_free(preferred):
+    if preferred is not None and _becomes_free(preferred, patience):
         return preferred
     for port in random.sample(_CHOICES, _ATTEMPTS):
         if is_free(port):
@@ -33,14 +33,10 @@ def free_port(preferred: int | None = None) -> int:
     raise RuntimeError("no free loopback port was found")
 
 
-def wait_until_open(port: int, seconds: float) -> bool:
-    """Wait until something accepts connections on the loopback port; False when nobody does in time."""
+def _becomes_free(port: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection((LOOPBACK, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return True
-    return False
+    while not is_free(port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.1)
+    return True

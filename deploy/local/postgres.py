@@ -94,7 +94,8 @@ def start(folder: Path, durable: bool) -> Postgres:
         _initialise(data)
     port = _running_port(data)
     if port is None:
-        port = free_port(_last_port(data))
+        # The processes of a killed server hold its port for a moment, and clients know it by this port.
+        port = free_port(_last_port(data), patience=5)
         _write_settings(data, port, durable)
         _start_server(data)
     return Postgres(port, _password_file(data).read_text())

@@ -126,7 +126,7 @@ def _write_settings(home: Path) -> None:
         state = _state(home)
     else:
         state = {"password": secrets.token_hex(16)}
-    ports = {name: free_port(state.get(name)) for name in ("port", "distribution_port", "port_mapper_port")}
+    ports = {name: free_port(state.get(name), patience=5) for name in ("port", "distribution_port", "port_mapper_port")}
     state_file = home / "state.json"
     state_file.touch(0o600)
     state_file.write_text(json.dumps({**state, **ports}))
