@@ -1,7 +1,10 @@
 """Object mothers: the things of the field that tests start from, each valid until a test changes it."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
+from uuid import UUID, uuid4
 
 from stdnum.cn import ric
 
@@ -31,3 +34,18 @@ def a_person(**changes: Any) -> Person:
         "nationality": "CHN",
     }
     return Person(**(facts | changes))
+
+
+def a_validation_request(
+    *persons: Person, check_no: int = 1, union_id: UUID | None = None, application_ids: Sequence[UUID] = ()
+) -> dict[str, Any]:
+    """The data of a `validation_requested` for these persons, in their order; ids that are not given are new."""
+    ids = list(application_ids) or [uuid4() for _ in persons]
+    return {
+        "union_id": union_id or uuid4(),
+        "applications": [{"application_id": application_id, "check_no": check_no} for application_id in ids],
+        "persons": [
+            {"application_id": application_id, **asdict(person)}
+            for application_id, person in zip(ids, persons, strict=True)
+        ],
+    }

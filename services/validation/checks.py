@@ -147,7 +147,7 @@ def _without_stale(session: Session, checks: Sequence[Check]) -> list[Check]:
         .where(ApplicationCheck.application_id.in_([check.application_id for check in checks]))
         .group_by(ApplicationCheck.application_id)
     )
-    newest = dict(session.execute(taken).tuples().all())
+    newest = dict(session.execute(taken).all())
     return [check for check in checks if check.check_no > newest.get(check.application_id, 0)]
 
 
