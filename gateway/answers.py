@@ -1,0 +1,67 @@
+"""Answers as HTTP: JSON, files, and problems as RFC 9457 documents."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response
+
+from services.common.problems import Problem
+
+_PROBLEM_TYPE = "urn:union-card-services:problem:"
+_TITLES = {
+    400: ("bad_request", "请求格式有误"),
+    404: ("not_found", "未找到所查的内容"),
+    405: ("method_not_allowed", "此地址不支持该操作"),
+    413: ("too_large", "提交的内容过大"),
+    415: ("unsupported_media_type", "不支持的内容格式"),
+}
+
+
+def json_answer(document: Any, status: int = 200, location: str | None = None) -> Response:
+    """A JSON document; `location` is where what was created can be read."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    headers = {"Location": location} if location else None
+    return Response(text, status, headers, content_type="application/json")
+
+
+def no_content() -> Response:
+    """Done, and nothing to say."""
+    return Response(status=204)
+
+
+def file_download(file: Mapping[str, Any]) -> Response:
+    """The file of a FileAnswer to save under its name."""
+    response = Response(base64.b64decode(file["content"]), content_type=file["content_type"])
+    response.headers.set("Content-Disposition", "attachment", **_attachment(file["file_name"]))
+    return response
+
+
+def problem_answer(problem: Problem, instance: str) -> Response:
+    """The problem as application/problem+json; `instance` is the path that was asked for."""
+    document = {"type": _PROBLEM_TYPE + problem.code, **problem.to_dict(), "instance": instance}
+    response = json_answer(document, problem.status)
+    response.content_type = "application/problem+json"
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def http_error_answer(error: HTTPException, instance: str) -> Response:
+    """The problem that Werkzeug found in a request: unknown path, wrong method, broken body."""
+    code, title = _TITLES.get(error.code or 400, _TITLES[400])
+    response = problem_answer(Problem(code, error.code or 400, title), instance)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _attachment(file_name: str) -> dict[str, str]:
+    """The names of a download: a plain one, and in RFC 5987's form one that is not ASCII."""
+    plain = file_name.encode("ascii", "ignore").decode().lstrip(".") or "download"
+    if plain == file_name:
+        return {"filename": plain}
+    return {"filename": plain, "filename*": "UTF-8''" + quote(file_name, safe="")}

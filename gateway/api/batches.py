@@ -1,0 +1,106 @@
+"""Batches (办卡批次): the outlets they go to, their members, their register (清册) and attachments."""
+
+from werkzeug.wrappers import Response
+
+from gateway.answers import file_download
+from gateway.policy import ACCOUNTS, CLERK, MEMBER, STAFF
+from gateway.routes import Exchange, Route, file_route, route, rpc_route
+from services.common.contracts.rpc import batching as rpc
+
+_BATCHES = "/api/v1/batches"
+_FILE_SECONDS = 30
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _register(form: str, content_type: str) -> Route:
+    """The register in one form; the hash of its frozen content, which is printed on it, comes in X-Register-Hash."""
+
+    @route(
+        "GET",
+        f"{_BATCHES}/<batch_no>/register.{form}",
+        roles=CLERK,
+        request=rpc.GetRegisterRequest,
+        fixed={"format": form},
+        answer=content_type,
+        deadline=_FILE_SECONDS,
+        summary=f"The register (清册) as .{form}; marks it as printed",
+    )
+    def download(exchange: Exchange) -> Response:
+        register = exchange.ask("batching.get_register", exchange.read())
+        response = file_download(register)
+        response.headers["X-Register-Hash"] = register["register_hash"]
+        return response
+
+    return download
+
+
+ROUTES = (
+    rpc_route(
+        "GET",
+        "/api/v1/branches",
+        "batching.list_branches",
+        roles=ACCOUNTS | MEMBER,
+        request=rpc.ListBranchesRequest,
+        answer=rpc.ListBranchesAnswer,
+        summary="Branches that issue cards (发卡支行)",
+    ),
+    rpc_route(
+        "GET",
+        "/api/v1/outlets",
+        "batching.list_outlets",
+        roles=ACCOUNTS | MEMBER,
+        request=rpc.ListOutletsRequest,
+        answer=rpc.ListOutletsAnswer,
+        summary="Outlets of the branches (经办网点)",
+    ),
+    rpc_route(
+        "POST",
+        _BATCHES,
+        "batching.submit_batch",
+        roles=CLERK,
+        request=rpc.SubmitBatchRequest,
+        answer=rpc.SubmitBatchAnswer,
+        status=201,
+        location=f"{_BATCHES}/{{batch_no}}",
+        deadline=30,
+        summary="Submit the whole pending list of a channel as one batch (提交办卡)",
+    ),
+    rpc_route(
+        "GET",
+        _BATCHES,
+        "batching.list_batches",
+        roles=STAFF,
+        request=rpc.ListBatchesRequest,
+        answer=rpc.ListBatchesAnswer,
+        summary="Batches of the union; reviewers and administrators see those of subordinates too",
+    ),
+    rpc_route(
+        "GET",
+        f"{_BATCHES}/<batch_no>",
+        "batching.get_batch",
+        roles=STAFF,
+        request=rpc.BatchRequest,
+        answer=rpc.BatchDetailAnswer,
+        summary="One batch",
+    ),
+    rpc_route(
+        "GET",
+        f"{_BATCHES}/<batch_no>/members",
+        "batching.list_batch_members",
+        roles=STAFF,
+        request=rpc.ListBatchMembersRequest,
+        answer=rpc.ListBatchMembersAnswer,
+        summary="The members of a batch and what became of their applications",
+    ),
+    _register("pdf", "application/pdf"),
+    _register("xlsx", _XLSX),
+    file_route(
+        f"{_BATCHES}/<batch_no>/attachments.zip",
+        "batching.get_attachments",
+        content_type="application/zip",
+        roles=CLERK,
+        request=rpc.BatchRequest,
+        deadline=_FILE_SECONDS,
+        summary="What is to be printed and taken to the outlet",
+    ),
+)

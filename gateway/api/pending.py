@@ -1,0 +1,56 @@
+"""The pending list (待办会员列表) of both channels: check, change, complete, remove."""
+
+from gateway.policy import CLERK
+from gateway.routes import rpc_route
+from services.common.contracts.rpc import batching as rpc
+
+_PENDING = "/api/v1/pending"
+
+ROUTES = (
+    rpc_route(
+        "GET",
+        _PENDING,
+        "batching.list_pending",
+        roles=CLERK,
+        request=rpc.ListPendingRequest,
+        answer=rpc.ListPendingAnswer,
+        summary="The pending list of one channel, with the counts of both",
+    ),
+    rpc_route(
+        "POST",
+        f"{_PENDING}/validate",
+        "batching.check_pending",
+        roles=CLERK,
+        request=rpc.CheckPendingRequest,
+        answer=rpc.CheckPendingAnswer,
+        status=202,
+        summary="Ask for the system check (提交系统校验); results come by and by",
+    ),
+    rpc_route(
+        "PATCH",
+        f"{_PENDING}/<uuid:application_id>",
+        "batching.update_pending",
+        roles=CLERK,
+        request=rpc.UpdatePendingRequest,
+        answer=rpc.PendingAnswer,
+        summary="Change the expiry date, complete the information, or switch the channel",
+    ),
+    rpc_route(
+        "DELETE",
+        f"{_PENDING}/<uuid:application_id>",
+        "batching.remove_pending",
+        roles=CLERK,
+        request=rpc.RemovePendingRequest,
+        answer=rpc.RemovePendingAnswer,
+        summary="Remove one application",
+    ),
+    rpc_route(
+        "POST",
+        f"{_PENDING}/remove",
+        "batching.remove_pending_many",
+        roles=CLERK,
+        request=rpc.RemovePendingManyRequest,
+        answer=rpc.RemovePendingAnswer,
+        summary="Remove all that have not passed, all that are incomplete, or those named",
+    ),
+)

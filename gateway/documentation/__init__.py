@@ -1,0 +1,36 @@
+"""The OpenAPI document and a page of our own to read it, which needs no other site."""
+
+from pathlib import Path
+
+from werkzeug.wrappers import Response
+
+from gateway import openapi
+from gateway.answers import json_answer
+from gateway.policy import ANYONE
+from gateway.routes import Exchange, Route, route
+
+_FOLDER = Path(__file__).parent
+_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+
+
+@route("GET", "/api/openapi.json", roles=ANYONE, summary="The OpenAPI document")
+def openapi_document(exchange: Exchange) -> Response:
+    return json_answer(openapi.document())
+
+
+def _file(path: str, name: str, content_type: str) -> Route:
+    content = (_FOLDER / name).read_bytes()
+
+    @route("GET", path, roles=ANYONE, summary=f"Part of the page that shows the document: {name}")
+    def part(exchange: Exchange) -> Response:
+        return Response(content, content_type=content_type, headers={"Content-Security-Policy": _POLICY})
+
+    return part
+
+
+ROUTES = (
+    openapi_document,
+    _file("/api/docs", "page.html", "text/html; charset=utf-8"),
+    _file("/api/docs/page.css", "page.css", "text/css; charset=utf-8"),
+    _file("/api/docs/page.js", "page.js", "text/javascript; charset=utf-8"),
+)

@@ -1,0 +1,93 @@
+"""Which events pages hear of, who hears them, and the few facts they are told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+from gateway.stream import Audience, Notice
+from services.common.contracts import batching, membership, notification, revocation
+from services.common.contracts.event import EventContract, EventData, Sealed
+from services.common.messaging.envelope import Event
+
+Data = dict[str, Any]
+
+
+def notice_of(event: Event) -> Notice:
+    """What pages are told of an event of STREAMED."""
+    contract, audiences, facts = _STREAMED[event.type]
+    return Notice(contract.name, facts(event.data), audiences(event.data))
+
+
+def _its_union(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data["union_id"])),)
+
+
+def _nested_union(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data["union"]["union_id"])),)
+
+
+def _both_unions_of_a_card(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data["union_id"])), Audience(str(data["issued_union_id"])))
+
+
+def _union_and_reviewers(data: Data) -> tuple[Audience, ...]:
+    union_id = data["union"]["union_id"] if "union" in data else data["union_id"]
+    return (Audience(str(union_id)), Audience(str(data["reviewer_union_id"]), "reviewer"))
+
+
+def _its_role(data: Data) -> tuple[Audience, ...]:
+    return (Audience(str(data["union_id"]), data["role"]),)
+
+
+def _of_members(data: Data) -> Data:
+    return {"count": len(data["members"])}
+
+
+def _of_applications(data: Data) -> Data:
+    return {"count": len(data["applications"])}
+
+
+def _of_batch(data: Data) -> Data:
+    return {"batch_no": data["batch_no"], "count": len(data["applications"])}
+
+
+def _facts(*names: str) -> Callable[[Data], Data]:
+    return lambda data: {name: data[name] for name in names}
+
+
+_STREAMED = {
+    contract.type: (contract, audiences, facts)
+    for contract, audiences, facts in (
+        (membership.MEMBER_REGISTERED, _its_union, _of_members),
+        (membership.MEMBER_NUMBERED, _its_union, _of_members),
+        (membership.MEMBERS_QUEUED, _nested_union, _of_applications),
+        (membership.APPLICATION_CANCELLED, _both_unions_of_a_card, _facts("application_id")),
+        (
+            membership.IMPORT_PROGRESSED,
+            _its_union,
+            _facts("import_id", "state", "rows_total", "rows_read", "rows_accepted", "rows_rejected"),
+        ),
+        (batching.PENDING_CHANGED, _its_union, _facts("reason", "count")),
+        (batching.MEMBERS_REMOVED, _its_union, _of_applications),
+        (batching.BATCH_SUBMITTED, _nested_union, _of_batch),
+        (batching.CARDS_ISSUED, _its_union, _of_batch),
+        (batching.CARDS_REFUSED, _its_union, _of_batch),
+        (batching.BATCH_RELEASED, _its_union, _of_batch),
+        (revocation.REVOCATION_REQUESTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
+        (revocation.REVOCATION_APPROVED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
+        (revocation.REVOCATION_REJECTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
+        (notification.MESSAGE_POSTED, _its_role, _facts("message_id", "kind")),
+    )
+}
+
+
+def _without_sealed(contract: EventContract) -> EventContract:
+    """The same event, read without its personal data: the gateway holds no key to it."""
+    fields = contract.schema._declared_fields
+    open_fields = {name: field for name, field in fields.items() if not isinstance(field, Sealed)}
+    schema = cast(type[EventData], EventData.from_dict(open_fields, name=f"Open{contract.schema.__name__}"))
+    return replace(contract, schema=schema)
+
+
+STREAMED = tuple(_without_sealed(contract) for contract, _, _ in _STREAMED.values())
+"""The events to listen for."""

@@ -1,0 +1,184 @@
+"""The OpenAPI 3.1 document, made from the routes and from the schemas that check their requests.
+
+`python -m gateway.openapi --write` puts it into docs/api/openapi.json, `--check` fails where that file is out of date.
+"""
+
+import argparse
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema, fields
+
+from gateway.api import RESOURCES
+from gateway.routes import WITHOUT_BODY, Route
+
+FILE = Path(__file__).parents[1] / "docs" / "api" / "openapi.json"
+
+_DESCRIPTION = """\
+Everything that the pages do, for integrators. Texts that people read are in Simplified Chinese.
+
+Sign in with `POST /api/v1/sessions`; the answer sets the cookie `session`. Lists take `page` and `size` and answer
+`items` and `total`. A query parameter without a value counts as not given; an unknown one is refused. A command takes
+the header `Idempotency-Key`: sent again with the same key, it answers the same and changes nothing twice. Whatever goes
+wrong is told as `application/problem+json` with a stable `code`; with 503 comes `Retry-After`."""
+
+
+class FieldProblem(Schema):
+    """One field that is wrong."""
+
+    field = fields.String(required=True, metadata={"description": "its path, such as `member_ids.3`"})
+    code = fields.String(required=True)
+    reason = fields.String(required=True, metadata={"description": "in Chinese"})
+
+
+class Problem(Schema):
+    """What went wrong (RFC 9457)."""
+
+    type = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "stable, for programs"})
+    status = fields.Integer(required=True)
+    title = fields.String(required=True, metadata={"description": "in Chinese"})
+    detail = fields.String(metadata={"description": "what to do, in Chinese"})
+    instance = fields.String(required=True, metadata={"description": "the path that was asked for"})
+    wrong_fields = fields.List(fields.Nested(FieldProblem), data_key="fields")
+    retry_after = fields.Integer(metadata={"description": "seconds"})
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The whole document as JSON types."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
+    spec = APISpec(
+        title="Union card services",
+        version="1",
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info={"description": _DESCRIPTION},
+        tags=[{"name": _tag(resource), "description": _summary_of(resource)} for resource in RESOURCES],
+    )
+    _describe_common_parts(spec)
+    for resource in RESOURCES:
+        for route in resource.ROUTES:
+            operation = {"tags": [_tag(resource)], **_operation(plugin, route)}
+            spec.path(path=route.template, operations={route.method.lower(): operation})
+    return spec.to_dict()
+
+
+def _describe_common_parts(spec: APISpec) -> None:
+    spec.components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": "session"})
+    spec.components.parameter(
+        "Idempotency-Key",
+        "header",
+        {
+            "description": "names this command; the same key never does anything twice",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+    )
+    spec.components.response(
+        "Problem",
+        {"description": "What went wrong", "content": {"application/problem+json": {"schema": Problem}}},
+    )
+
+
+def _operation(plugin: MarshmallowPlugin, route: Route) -> dict[str, Any]:
+    is_public = "anonymous" in route.roles
+    operation: dict[str, Any] = {
+        "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.template.removeprefix("/api/v1"))]),
+        "summary": route.summary,
+        "description": "For everybody." if is_public else f"For {', '.join(sorted(route.roles))}.",
+        "security": [] if is_public else [{"session": []}],
+        "parameters": _parameters(plugin, route),
+        "responses": {str(route.status): _answer(route), "default": "Problem"},
+    }
+    if route.uploads:
+        operation["requestBody"] = _upload()
+    elif route.request and route.method not in WITHOUT_BODY:
+        operation["requestBody"] = _body(plugin, route, route.request)
+    return operation
+
+
+def _parameters(plugin: MarshmallowPlugin, route: Route) -> list[Any]:
+    parameters: list[Any] = []
+    converter = _converter(plugin)
+    if route.request:
+        in_path = route.request(only=route.path_names)
+        parameters += converter.schema2parameters(in_path, location="path")
+        if route.method in WITHOUT_BODY:
+            in_query = route.request(exclude=_own_fields(route))
+            parameters += converter.schema2parameters(in_query, location="query")
+    if route.method != "GET" and "anonymous" not in route.roles:
+        parameters.append("Idempotency-Key")
+    return parameters
+
+
+def _body(plugin: MarshmallowPlugin, route: Route, request: type[Schema]) -> dict[str, Any]:
+    schema = _converter(plugin).schema2jsonschema(request(exclude=_own_fields(route)))
+    is_required = bool(schema.get("required"))
+    return {"required": is_required, "content": {"application/json": {"schema": schema}}}
+
+
+def _upload() -> dict[str, Any]:
+    form = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _answer(route: Route) -> dict[str, Any]:
+    if route.answer is None:
+        return {"description": "Done"}
+    if isinstance(route.answer, str):
+        return {"description": "Done", "content": {route.answer: {"schema": {"type": "string"}}}}
+    return {"description": "Done", "content": {"application/json": {"schema": route.answer}}}
+
+
+def _own_fields(route: Route) -> list[str]:
+    """The fields of the request that come neither from the query nor from the body."""
+    return [*route.path_names, *route.fixed]
+
+
+def _converter(plugin: MarshmallowPlugin) -> Any:
+    if plugin.converter is None:
+        raise RuntimeError("the plugin belongs to no specification yet")
+    return plugin.converter
+
+
+def _component_name(schema: Any) -> str:
+    """`batching.PendingAnswer`: names of two services may be the same."""
+    kind = schema if isinstance(schema, type) else type(schema)
+    module = kind.__module__.rpartition(".")[2]
+    return kind.__name__ if kind.__module__ == __name__ else f"{module}.{kind.__name__}"
+
+
+def _tag(resource: Any) -> str:
+    return str(resource.__name__.rpartition(".")[2])
+
+
+def _summary_of(resource: Any) -> str:
+    return str(resource.__doc__).strip().partition("\n")[0]
+
+
+def _text() -> str:
+    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description="Keep docs/api/openapi.json up to date.")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--write", action="store_true")
+    action.add_argument("--check", action="store_true")
+    if parser.parse_args().write:
+        FILE.parent.mkdir(parents=True, exist_ok=True)
+        FILE.write_text(_text(), encoding="utf-8")
+    elif not FILE.exists() or FILE.read_text(encoding="utf-8") != _text():
+        print("docs/api/openapi.json is out of date: python -m gateway.openapi --write", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

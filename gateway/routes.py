@@ -1,0 +1,162 @@
+"""How routes are declared: method, path, roles, schemas, and who answers. A resource's routes read as a table."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from marshmallow import Schema
+from werkzeug.wrappers import Request, Response
+
+from gateway import reading
+from gateway.answers import file_download, json_answer
+from gateway.policy import NotSignedIn
+from gateway.sessions import Session, Sessions
+from gateway.stream import Streams
+from services.common.messaging.rpc import Caller
+from services.common.problems import FieldProblem, Invalid
+
+_PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
+WITHOUT_BODY = frozenset({"GET", "DELETE"})
+
+
+class Service(Protocol):
+    """A service that can be asked."""
+
+    def call(
+        self,
+        name: str,
+        caller: Caller,
+        data: dict[str, Any],
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        """The service's answer; raises Problem."""
+
+
+@dataclass(frozen=True)
+class Backends:
+    """What answers are made from."""
+
+    services: Mapping[str, Service]
+    sessions: Sessions
+    streams: Streams
+    not_ready: Callable[[], list[str]]
+    """What keeps this process from working; empty where nothing does."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request that its route is to answer."""
+
+    request: Request
+    route: "Route"
+    path_values: dict[str, str]
+    session: Session | None
+    backends: Backends
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; somebody anonymous when nobody is signed in."""
+        return self.session.caller if self.session else Caller(origin=self.request.remote_addr)
+
+    @property
+    def signed_in(self) -> Session:
+        """The session, on a route that is for those signed in; raises Problem 401."""
+        if self.session is None:
+            raise NotSignedIn
+        return self.session
+
+    def read(self) -> dict[str, Any]:
+        """What the route's schema asks for, from the path and the query or body; raises Problem 422."""
+        if self.route.request is None:
+            return {}
+        if self.route.method in WITHOUT_BODY:
+            return self.complete(reading.read_query(self.request, self.route.request))
+        return self.complete(reading.read_json(self.request))
+
+    def complete(self, given: dict[str, Any]) -> dict[str, Any]:
+        """`given` and the values that path and route give, checked by the route's schema; raises Problem 422.
+
+        The values stay as they came: the service loads them by the same schema.
+        """
+        own = {**self.path_values, **self.route.fixed}
+        if own.keys() & given.keys():
+            raise Invalid([FieldProblem(name, "unknown", "没有此项") for name in own.keys() & given.keys()])
+        data = {**given, **own}
+        if self.route.request is not None:
+            reading.check_request(self.route.request, data)
+        return data
+
+    def ask(self, service_and_name: str, data: dict[str, Any]) -> Any:
+        """What `membership.list_members` or the like answers; raises Problem."""
+        service, _, name = service_and_name.partition(".")
+        request_id = reading.read_request_id(self.request) if self.session else None
+        return self.backends.services[service].call(
+            name, self.caller, data, request_id=request_id, deadline=self.route.deadline
+        )
+
+
+Respond = Callable[[Exchange], Response]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Route:
+    """One method on one path, and everything that is to be known about it.
+
+    `request` holds what path, query or body, and `fixed` give together; `answer` is the schema of the JSON answer, or
+    the content type of another. `deadline` is in seconds; without one the service's own counts.
+    """
+
+    method: str
+    path: str
+    roles: frozenset[str]
+    summary: str
+    respond: Respond
+    request: type[Schema] | None = None
+    answer: type[Schema] | str | None = None
+    status: int = 200
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
+    uploads: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.roles:
+            raise ValueError(f"{self.method} {self.path} does not say which roles may use it.")
+
+    @property
+    def path_names(self) -> list[str]:
+        """The names of the values in the path."""
+        return _PATH_VALUE.findall(self.path)
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it: `/api/v1/members/{member_id}`."""
+        return _PATH_VALUE.sub(r"{\1}", self.path)
+
+
+def route(method: str, path: str, **properties: Any) -> Callable[[Respond], Route]:
+    """Makes the function that follows the route's answer; `properties` are those of Route."""
+    return lambda respond: Route(method=method, path=path, respond=respond, **properties)
+
+
+def rpc_route(method: str, path: str, asks: str, *, location: str | None = None, **properties: Any) -> Route:
+    """A route that asks one method of one service (`asks="batching.list_pending"`) and answers what it answers.
+
+    `location` is a template of the path at which what was created can be read, filled from the answer.
+    """
+
+    def respond(exchange: Exchange) -> Response:
+        answer = exchange.ask(asks, exchange.read())
+        return json_answer(answer, exchange.route.status, location and location.format_map(answer))
+
+    return Route(method=method, path=path, respond=respond, **properties)
+
+
+def file_route(path: str, asks: str, *, content_type: str, **properties: Any) -> Route:
+    """A route that downloads the FileAnswer of one method of one service."""
+
+    def respond(exchange: Exchange) -> Response:
+        return file_download(exchange.ask(asks, exchange.read()))
+
+    return Route(method="GET", path=path, respond=respond, answer=content_type, **properties)

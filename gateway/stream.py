@@ -1,0 +1,122 @@
+"""Live updates: what changed in a union, told to its open pages as server-sent events without personal data.
+
+A page learns that something changed and asks again for what it shows; whether it hears every notice is not promised.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import Any
+
+from prometheus_client import Gauge
+
+from gateway.sessions import Session
+from services.common.messaging.rpc import Caller
+
+HEARTBEAT_SECONDS = 15
+QUEUE_SIZE = 100
+"""Notices that may wait for a slow page before it is cut off; it comes back and starts with a resync."""
+
+_open_streams = Gauge("http_streams_open", "Pages that listen to live updates.")
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The accounts of a union; with `role`, those that hold it."""
+
+    union_id: str
+    role: str | None = None
+
+    def includes(self, caller: Caller) -> bool:
+        """Whether the caller is to hear it."""
+        return caller.union_id == self.union_id and (self.role is None or self.role in caller.roles)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What pages are told: which kind of thing changed, which one, how many."""
+
+    type: str
+    facts: dict[str, Any]
+    audiences: tuple[Audience, ...]
+
+
+class Streams:
+    """The open streams of this process."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._listeners: dict[str | None, set[_Listener]] = defaultdict(set)
+
+    def publish(self, notice: Notice) -> None:
+        """Tells the notice to each listener of its audiences, once; never waits for one."""
+        for listener in self._find(notice.audiences):
+            listener.tell(notice)
+
+    def listen(self, session: Session) -> Iterator[bytes]:
+        """The stream for a session as bytes to send, from a `resync` until the session ends or the page is too slow."""
+        listener = _Listener(session.caller)
+        self._listeners[session.caller.union_id].add(listener)
+        _open_streams.inc()
+        try:
+            yield _frame("resync", {})
+            while (seconds_left := session.ends_at - self._now()) > 0:
+                try:
+                    notice = listener.notices.get(timeout=min(HEARTBEAT_SECONDS, seconds_left))
+                except Empty:
+                    yield b": heartbeat\n\n"
+                    continue
+                if notice is None:
+                    return
+                yield _frame(notice.type, notice.facts)
+        finally:
+            _open_streams.dec()
+            self._leave(listener)
+
+    def close(self) -> None:
+        """Ends all streams; the pages come back to another process."""
+        for listeners in list(self._listeners.values()):
+            for listener in listeners:
+                listener.cut()
+
+    def _find(self, audiences: Iterable[Audience]) -> "set[_Listener]":
+        return {
+            listener
+            for audience in audiences
+            for listener in self._listeners.get(audience.union_id, ())
+            if audience.includes(listener.caller)
+        }
+
+    def _leave(self, listener: "_Listener") -> None:
+        listeners = self._listeners[listener.caller.union_id]
+        listeners.discard(listener)
+        if not listeners:
+            del self._listeners[listener.caller.union_id]
+
+
+class _Listener:
+    """One open page. None among its notices ends the stream."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.notices: Queue[Notice | None] = Queue(QUEUE_SIZE)
+
+    def tell(self, notice: Notice) -> None:
+        try:
+            self.notices.put_nowait(notice)
+        except Full:
+            self.cut()
+
+    def cut(self) -> None:
+        with suppress(Empty):
+            while True:
+                self.notices.get_nowait()
+        self.notices.put_nowait(None)
+
+
+def _frame(kind: str, facts: dict[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(facts, default=str)}\n\n".encode()
