@@ -77,7 +77,8 @@ def unwrap(contract: EventContract, body: bytes) -> Event:
         )
     except NotAnEvent:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
+        # A stranger's bytes can break the reading in any way; whatever it is, this is not our event.
         raise NotAnEvent(_without_values(error)) from error
 
 

@@ -61,26 +61,16 @@ class QueueReader:
 
     def run(self) -> None:
         """Reads until `stop`; returns when what was taken is done. Raises QueueChanged, for which no retry helps."""
-        pause = 0.1
-        while not self._stopping:
-            try:
-                with self._consuming() as (connection, channel, tag):
-                    pause = 0.1
-                    self._read(connection, lambda: self._stopping)
-                    with self._writing:
-                        channel.basic_cancel(tag)
-                    self._read(connection, self.is_idle)
-            except QueueChanged as error:
-                self._announce(error)
-                raise
-            except Exception as error:
-                log.warning("broker_lost", reader=self.name, pause=pause, error=f"{type(error).__name__}: {error}")
-                self._sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-        self._announce(None)
+        try:
+            self._read_and_reconnect()
+        except QueueChanged as error:
+            self._announce(error)
+            raise
+        finally:
+            self._announce(None)
 
     def wait_until_ready(self) -> None:
-        """Returns when the queue is consumed for the first time; raises QueueChanged."""
+        """Returns when the queue is consumed for the first time, or never will be; raises QueueChanged."""
         self._ready.wait()
 
     def stop(self) -> None:
@@ -97,6 +87,23 @@ class QueueReader:
                 channel.basic_ack(message.delivery_tag, multiple=with_all_before)
         except (amqp.AMQPError, OSError) as error:
             log.warning("ack_lost", reader=self.name, error=type(error).__name__)
+
+    def _read_and_reconnect(self) -> None:
+        pause = 0.1
+        while not self._stopping:
+            try:
+                with self._consuming() as (connection, channel, tag):
+                    pause = 0.1
+                    self._read(connection, lambda: self._stopping)
+                    with self._writing:
+                        channel.basic_cancel(tag)
+                    self._read(connection, self.is_idle)
+            except QueueChanged:
+                raise
+            except Exception as error:
+                log.warning("broker_lost", reader=self.name, pause=pause, error=f"{type(error).__name__}: {error}")
+                self._sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
 
     @contextmanager
     def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str]]:

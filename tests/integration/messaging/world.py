@@ -62,6 +62,10 @@ class Outside:
         self.channel.auto_decode = False
         return self.channel.basic_get(queue, no_ack=True)
 
+    def body_of(self, message: amqp.Message) -> Any:
+        """The JSON body of a message."""
+        return json.loads(message.body)
+
     def size(self, queue: str) -> int:
         """How many messages are ready in a queue."""
         return int(self.channel.queue_declare(queue, passive=True).message_count)
@@ -86,6 +90,21 @@ class World:
         with Session(self.engine) as session:
             return list(session.scalars(select(Effect.note).where(Effect.key == key).order_by(Effect.id)))
 
+    def done(self, key: str) -> list[str]:
+        """The effects under a key without those of listeners."""
+        return [note for note in self.effects(key) if note != "heard"]
+
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """Ends all connections to the probe's database, and lets none in meanwhile."""
+        name = self.engine.url.database
+        self.engine.dispose()
+        with create_engine(self.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
+            other.exec_driver_sql(f"alter database {name} allow_connections false")
+            other.exec_driver_sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+            yield
+            other.exec_driver_sql(f"alter database {name} allow_connections true")
+
     def happened(self, key: str) -> Callable[[], list[str]]:
         """Looks for effects: for `eventually`."""
         return lambda: self.effects(key)
@@ -100,11 +119,6 @@ def probe_engine(database_url: str) -> Iterator[Engine]:
         Effect.__table__.create(connection)  # type: ignore[attr-defined]
     yield engine
     engine.dispose()
-
-
-def body_of(message: amqp.Message) -> Any:
-    """The JSON body of a message."""
-    return json.loads(message.body)
 
 
 class _Operations:
