@@ -400,11 +400,10 @@ def _once(session: Session, name: str, caller: Caller, request: Request, run: Ca
     """
     account = caller.account_id or caller.member_id or ANONYMOUS
     fingerprint = hashlib.sha256(json.dumps([name, request.data], sort_keys=True, ensure_ascii=False).encode()).digest()
-    key = {"account_id": account, "request_id": request.request_id}
-    row = {**key, "name": name, "fingerprint": fingerprint}
-    is_new = session.execute(insert(handled_request).values(row).on_conflict_do_nothing()).rowcount  # type: ignore[attr-defined]
+    row = {"account_id": account, "request_id": request.request_id, "name": name, "fingerprint": fingerprint}
     this = (handled_request.c.account_id == account, handled_request.c.request_id == request.request_id)
-    if not is_new:
+    remember = insert(handled_request).values(row).on_conflict_do_nothing().returning(handled_request.c.request_id)
+    if session.scalar(remember) is None:
         kept = session.execute(select(handled_request.c.fingerprint, handled_request.c.answer).where(*this)).one()
         if kept.fingerprint != fingerprint:
             raise Invalid((), "idempotency_key_reused", "同一请求编号已用于其他内容", "请更换请求编号后重试。")

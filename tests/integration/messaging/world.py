@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import amqp
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, distinct, func, select
 from sqlalchemy.orm import Session
 
 from services.common.messaging.connection import open_connection
@@ -18,6 +18,7 @@ from services.common.persistence import create_messaging_tables
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.probe.models import Effect
 
+ASKER = "tests.integration.messaging.probe.asker"
 PROBE = "tests.integration.messaging.probe.service"
 Value = TypeVar("Value")
 
@@ -56,6 +57,28 @@ class Outside:
         self.channel.basic_publish_confirm(
             amqp.Message(body, delivery_mode=2, **properties), exchange, routing_key, mandatory=True
         )
+
+    def publish_unconfirmed(self, exchange: str, routing_key: str, body: bytes) -> None:
+        """Publishes a persistent message without waiting."""
+        self.channel.basic_publish(amqp.Message(body, delivery_mode=2), exchange, routing_key)
+
+    def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
+        """Asks the probe as a clerk by Nameko's RPC wire; answers the result or the problem."""
+        return self.answer_to(self.request(name, data, **request))
+
+    def request(self, name: str, data: dict[str, Any], **request: Any) -> str:
+        """Sends a request; answers the queue of its reply."""
+        queue = str(self.channel.queue_declare("", exclusive=True).queue)
+        self.channel.queue_bind(queue, "nameko-rpc", queue)
+        body = {"caller": {"account_id": "a1", "roles": ["clerk"]}, "data": data, **request}
+        properties = {"reply_to": queue, "correlation_id": queue, "content_type": "application/json"}
+        self.publish("nameko-rpc", f"probe.{name}", to_json({"args": [body], "kwargs": {}}), **properties)
+        return queue
+
+    def answer_to(self, queue: str) -> dict[str, Any]:
+        """The reply that comes to a queue."""
+        answer: dict[str, Any] = self.body_of(eventually(lambda: self.get(queue)))["result"]
+        return answer
 
     def get(self, queue: str) -> amqp.Message | None:
         """Takes a message off a queue."""
@@ -104,6 +127,16 @@ class World:
             other.exec_driver_sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
             yield
             other.exec_driver_sql(f"alter database {name} allow_connections true")
+
+    def count(self) -> int:
+        """How many effects there are."""
+        with Session(self.engine) as session:
+            return session.scalar(select(func.count()).select_from(Effect)) or 0
+
+    def count_keys(self) -> int:
+        """How many keys have an effect."""
+        with Session(self.engine) as session:
+            return session.scalar(select(func.count(distinct(Effect.key)))) or 0
 
     def happened(self, key: str) -> Callable[[], list[str]]:
         """Looks for effects: for `eventually`."""

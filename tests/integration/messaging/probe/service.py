@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.common.messaging.outbox import tell
 from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, ServiceClient, command, query
+from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
 from services.common.persistence import Database
 from services.common.problems import Conflict
@@ -33,7 +33,6 @@ class Probe:
     name = "probe"
     database = Database()
     relay = Relay()
-    probe = ServiceClient("probe", deadline=2)
 
     @subscribe(PINGED)
     def on_pinged(self, session: Session, event: Event) -> None:
@@ -78,15 +77,6 @@ class Probe:
             session.add(Effect(key=data["key"]))
             session.flush()
         return {"count": session.scalar(select(func.count()).where(Effect.key == data["key"]))}
-
-    @query(Knock, roles={"anonymous"})
-    def relay_call(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Asks another process by RPC; answers how many replies are still waited for."""
-        try:
-            answer = self.probe.call(data["behaviour"], Caller(account_id="a1", roles=frozenset({"clerk"})), data)
-        finally:
-            waiting = len(self.probe.replies.waiting)
-        return {"answer": answer, "waiting": waiting}
 
 
 def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:

@@ -1,0 +1,142 @@
+"""What was told in a committed transaction reaches the broker; nothing else does."""
+
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from services.common.messaging.outbox import send, tell
+from services.common.persistence import outbox
+from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
+from tests.integration.messaging.proxy import BrokerProxy
+from tests.integration.messaging.world import World, eventually
+
+
+def test_what_is_rolled_back_is_never_told(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session:
+        tell(session, PINGED, {"key": "undone"})
+        session.rollback()
+        tell(session, PINGED, {"key": "done"})
+        session.commit()
+    eventually(world.happened("done"))
+    assert world.effects("undone") == []
+    eventually(lambda: waiting(world) == 0)
+
+
+def test_a_commit_wakes_the_relay_at_once(world: World) -> None:
+    world.start()
+    time.sleep(1)
+    delays = []
+    for number in range(5):
+        started = time.monotonic()
+        with Session(world.engine) as session, session.begin():
+            tell(session, PINGED, {"key": f"k{number}"})
+        eventually(world.happened(f"k{number}"))
+        delays.append(time.monotonic() - started)
+    assert sorted(delays)[2] < 0.5
+
+
+def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        tell(session, UNHEARD, {"key": "a"})
+        tell(session, PINGED, {"key": "b"})
+    eventually(world.happened("b"))
+    row = eventually(lambda: refused(world))
+    assert "unroutable" in row.last_error
+    assert row.attempts >= 1
+    world.outside.channel.queue_declare("late", durable=True, auto_delete=False)
+    world.outside.channel.queue_bind("late", "events", UNHEARD.type)
+    eventually(lambda: world.outside.get("late"))
+    eventually(lambda: waiting(world) == 0)
+
+
+def test_an_exchange_that_is_not_there_holds_up_nothing_else(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        send(session, "no-such-exchange", "x", {})
+        tell(session, PINGED, {"key": "b"})
+    eventually(world.happened("b"))
+    assert "no such exchange" in eventually(lambda: refused(world)).last_error
+
+
+def test_large_raw_bodies_arrive_as_they_are(world: World) -> None:
+    world.start()
+    world.outside.channel.queue_declare("bank", durable=True, auto_delete=False)
+    body = bytes(range(256)) * 40_000
+    with Session(world.engine) as session, session.begin():
+        for number in range(3):
+            send(session, "", "bank", body, {"x-signature": "s", "n": number})
+    for number in range(3):
+        message = eventually(lambda: world.outside.get("bank"))
+        assert message.body == body
+        assert message.headers == {"x-signature": "s", "n": number}
+
+
+def test_a_standby_takes_over_when_the_relay_at_work_is_killed(world: World) -> None:
+    first = world.start()
+    eventually(lambda: "relay_at_work" in first.log)
+    second = world.start()
+    first.kill()
+    with Session(world.engine) as session, session.begin():
+        tell(session, PINGED, {"key": "a"})
+    eventually(world.happened("a"), seconds=4)
+    assert "relay_at_work" in second.log
+
+
+def test_only_one_relay_is_at_work(world: World) -> None:
+    probes = [world.start() for _ in range(3)]
+    time.sleep(2)
+    assert sum("relay_at_work" in probe.log for probe in probes) == 1
+
+
+def test_a_relay_that_is_killed_at_work_loses_nothing(world: World) -> None:
+    keys = [f"k{number}" for number in range(3000)]
+    world.outside.channel.queue_declare("bank", durable=True, auto_delete=False)
+    with Session(world.engine) as session, session.begin():
+        for key in keys:
+            send(session, "", "bank", {"key": key})
+    for _ in range(3):
+        probe = world.start()
+        time.sleep(0.05)
+        probe.kill()
+    world.start()
+    eventually(lambda: waiting(world) == 0)
+    arrived = set()
+    while message := world.outside.get("bank"):
+        arrived.add(world.outside.body_of(message)["key"])
+    assert arrived == set(keys)
+
+
+@pytest.mark.parametrize("trouble", ["cut", "freeze", "refuse"])
+def test_trouble_with_the_broker_delays_but_loses_nothing(world: World, trouble: str) -> None:
+    with BrokerProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.amqp_uri, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")
+        with Session(world.engine) as session, session.begin():
+            tell(session, PINGED, {"key": "before"})
+        eventually(world.happened("before"))
+        getattr(proxy, trouble)()
+        with Session(world.engine) as session, session.begin():
+            tell(session, PINGED, {"key": "meanwhile"})
+        time.sleep(3)
+        proxy.cut()
+        proxy.thaw()
+        proxy.welcome()
+        eventually(world.happened("meanwhile"))
+        eventually(lambda: waiting(world) == 0)
+        assert len(world.done("meanwhile")) == 1
+
+
+def waiting(world: World) -> int:
+    """How many messages lie in the outbox."""
+    with Session(world.engine) as session:
+        return session.scalar(select(func.count()).select_from(outbox)) or 0
+
+
+def refused(world: World) -> Any:
+    """A row of the outbox that the broker refused."""
+    with Session(world.engine) as session:
+        return session.execute(select(outbox).where(outbox.c.attempts > 0)).one_or_none()
