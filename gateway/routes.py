@@ -14,7 +14,7 @@ from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
 from services.common.messaging.rpc import Caller
-from services.common.problems import FieldProblem, Invalid
+from services.common.problems import invalid_fields
 
 _PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
 WITHOUT_BODY = frozenset({"GET", "DELETE"})
@@ -82,7 +82,7 @@ class Exchange:
         """
         own = {**self.path_values, **self.route.fixed}
         if own.keys() & given.keys():
-            raise Invalid([FieldProblem(name, "unknown", "没有此项") for name in own.keys() & given.keys()])
+            raise invalid_fields(dict.fromkeys(own.keys() & given.keys(), "Unknown field."))
         data = {**given, **own}
         if self.route.request is not None:
             reading.check_request(self.route.request, data)

@@ -1,0 +1,111 @@
+"""The gateway without a network: its own routes, sessions and streams before services that answer as a test says."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.test import Client
+from werkzeug.wrappers import Request, Response
+
+from gateway.routes import Backends, Route
+from gateway.routing import Router
+from gateway.sessions import Session, Sessions
+from gateway.stream import Streams
+from services.common.messaging.rpc import Caller
+
+UNION_ID = "0192f0c1-0000-7000-8000-000000000001"
+SUPERIOR_UNION_ID = "0192f0c1-0000-7000-8000-000000000002"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a service was asked."""
+
+    name: str
+    caller: Caller
+    data: dict[str, Any]
+    request_id: str | None
+    deadline: float | None
+
+
+@dataclass
+class FakeService:
+    """A service that answers by `answers`: a value, an error to raise, or a function of the data."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+
+    def call(
+        self,
+        name: str,
+        caller: Caller,
+        data: dict[str, Any],
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        self.calls.append(Call(name, caller, data, request_id, deadline))
+        answer = self.answers[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(data) if isinstance(answer, Callable) else answer  # type: ignore[arg-type]
+
+
+class Clock:
+    """A time that passes when a test says so; seconds since 1970."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_750_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Page(Client):
+    """A browser at the gateway, with the services behind it in `services` and the time in `clock`."""
+
+    def __init__(self, routes: Iterable[Route], *, secure: bool = False) -> None:
+        self.clock = Clock()
+        self.services = {
+            name: FakeService() for name in ("membership", "validation", "batching", "revocation", "notification")
+        }
+        self.not_ready: list[str] = []
+        self.sessions = Sessions("secret of the tests", secure=secure, now=self.clock)
+        self.streams = Streams(now=self.clock)
+        self._router = Router(routes)
+        super().__init__(self._app)
+
+    def sign_in_as(self, *roles: str, **changes: Any) -> Caller:
+        """Gives the browser a session, as a sign-in does."""
+        caller = a_caller(roles, **changes)
+        response = Response()
+        self.sessions.start(response, caller)
+        cookie = response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+        self.set_cookie("session", cookie)
+        return caller
+
+    def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        backends = Backends(self.services, self.sessions, self.streams, lambda: self.not_ready)
+        return self._router.answer(Request(environ), backends)(environ, start_response)
+
+
+def a_caller(roles: Sequence[str] = ("clerk",), **changes: Any) -> Caller:
+    """Somebody of a grassroots union."""
+    facts: dict[str, Any] = {
+        "account_id": "0192f0c1-0000-7000-8000-0000000000aa",
+        "account_name": "jianlang",
+        "display_name": "王",
+        "roles": frozenset(roles),
+        "union_id": UNION_ID,
+        "union_code": "81310110MC0000000X",
+        "union_name": "上海建朗信息科技有限公司工会",
+        "superior_union_id": SUPERIOR_UNION_ID,
+    }
+    return Caller(**{**facts, **changes})
+
+
+def a_session(roles: Sequence[str] = ("clerk",), now: float = 1_750_000_000.0, **changes: Any) -> Session:
+    """Somebody who signed in just now."""
+    return Session(a_caller(roles, **changes), now, now)

@@ -1,0 +1,264 @@
+"""What the gateway says to requests: the right route, and every trouble as a problem document."""
+
+from typing import Any
+
+import pytest
+import structlog
+from marshmallow import Schema, fields, validates_schema
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
+
+from gateway.policy import ANYONE, CLERK
+from gateway.reading import JSON_LIMIT
+from gateway.routes import Exchange, file_route, route, rpc_route
+from services.common.contracts.rpc.files import file_answer
+from services.common.problems import Conflict, Unavailable
+from tests.gateway_page import Page
+
+MEMBER_ID = "0192f0c1-0000-7000-8000-000000000009"
+
+
+class FindMembers(Schema):
+    name = fields.String()
+    size = fields.Integer()
+    state = fields.List(fields.String())
+
+
+class RenameMember(Schema):
+    member_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+
+    @validates_schema
+    def is_whole(self, data: dict[str, Any], **_: Any) -> None:
+        """A check of the whole, which needs the value from the path too."""
+        data["member_id"]
+
+
+class GetSheet(Schema):
+    form = fields.String(required=True)
+
+
+@route("GET", "/broken", roles=ANYONE, summary="")
+def broken(exchange: Exchange) -> Response:
+    raise LookupError("张三 310115198506150011")
+
+
+ROUTES = (
+    rpc_route("GET", "/members", "membership.find", roles=CLERK, request=FindMembers, summary=""),
+    rpc_route("PATCH", "/members/<uuid:member_id>", "membership.rename", roles=CLERK, request=RenameMember, summary=""),
+    rpc_route(
+        "POST",
+        "/members",
+        "membership.register",
+        roles=CLERK,
+        request=FindMembers,
+        status=201,
+        location="/members/{member_id}",
+        deadline=30,
+        summary="",
+    ),
+    rpc_route("POST", "/otp", "membership.send", roles=ANYONE, summary=""),
+    file_route(
+        "/sheet.pdf",
+        "batching.get_sheet",
+        content_type="application/pdf",
+        roles=CLERK,
+        request=GetSheet,
+        fixed={"form": "pdf"},
+        summary="",
+    ),
+    broken,
+)
+
+
+@pytest.fixture
+def page() -> Page:
+    page = Page(ROUTES)
+    page.sign_in_as("clerk")
+    page.services["membership"].answers = {"find": {"items": []}, "rename": {}, "register": {"member_id": MEMBER_ID}}
+    return page
+
+
+def problem_of(response: TestResponse) -> dict[str, Any]:
+    assert response.mimetype == "application/problem+json"
+    problem: dict[str, Any] = response.get_json(force=True)
+    assert problem["status"] == response.status_code
+    assert problem["type"].endswith(problem["code"])
+    return problem
+
+
+def test_a_query_reaches_the_service_as_its_schema_has_it(page: Page) -> None:
+    response = page.get("/members?name=王&size=20&state=none&state=issued")
+
+    assert response.status_code == 200
+    assert response.get_json() == {"items": []}
+    (call,) = page.services["membership"].calls
+    assert (call.name, call.data) == ("find", {"name": "王", "size": "20", "state": ["none", "issued"]})
+
+
+def test_an_empty_query_parameter_counts_as_not_given(page: Page) -> None:
+    page.get("/members?name=&size=")
+
+    assert page.services["membership"].calls[0].data == {}
+
+
+def test_the_service_hears_who_asks_and_from_where(page: Page) -> None:
+    page.get("/members", environ_base={"REMOTE_ADDR": "192.0.2.7"})
+
+    caller = page.services["membership"].calls[0].caller
+    assert (caller.account_name, caller.roles, caller.origin) == ("jianlang", {"clerk"}, "192.0.2.7")
+
+
+def test_a_body_and_the_path_go_to_the_service_together(page: Page) -> None:
+    response = page.patch(f"/members/{MEMBER_ID}", json={"name": "李"})
+
+    assert response.status_code == 200
+    assert page.services["membership"].calls[0].data == {"member_id": MEMBER_ID, "name": "李"}
+
+
+def test_what_was_created_is_told_with_its_place(page: Page) -> None:
+    response = page.post("/members", json={})
+
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"/members/{MEMBER_ID}"
+    assert page.services["membership"].calls[0].deadline == 30
+
+
+def test_the_idempotency_key_becomes_the_request_id(page: Page) -> None:
+    page.post("/members", json={}, headers={"Idempotency-Key": "queue-7"})
+
+    assert page.services["membership"].calls[0].request_id == "queue-7"
+
+
+def test_a_command_of_nobody_known_has_no_request_id(page: Page) -> None:
+    page.delete_cookie("session")
+    page.services["membership"].answers["send"] = {}
+
+    page.post("/otp", headers={"Idempotency-Key": "7"})
+
+    assert page.services["membership"].calls[0].request_id is None
+
+
+def test_an_idempotency_key_without_end_is_refused(page: Page) -> None:
+    response = page.post("/members", json={}, headers={"Idempotency-Key": "k" * 201})
+
+    assert problem_of(response)["code"] == "invalid_idempotency_key"
+
+
+def test_a_file_comes_as_bytes_under_its_chinese_name(page: Page) -> None:
+    page.services["batching"].answers["get_sheet"] = file_answer("清册 1.pdf", "application/pdf", b"%PDF")
+
+    response = page.get("/sheet.pdf")
+
+    assert response.data == b"%PDF"
+    assert response.mimetype == "application/pdf"
+    assert "filename*=UTF-8''%E6%B8%85%E5%86%8C%201.pdf" in response.headers["Content-Disposition"]
+    assert response.headers["Cache-Control"] == "no-store"
+    assert page.services["batching"].calls[0].data == {"form": "pdf"}
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "code"),
+    [
+        ("/members?nmae=王", "nmae", "unknown_field"),
+        ("/members?size=many", "size", "invalid"),
+        ("/members?size=1&size=2", "size", "repeated"),
+        ("/sheet.pdf?form=xlsx", "form", "unknown_field"),
+    ],
+)
+def test_a_query_that_the_schema_does_not_know_is_a_422_that_names_the_field(
+    page: Page, path: str, field: str, code: str
+) -> None:
+    problem = problem_of(page.get(path))
+
+    assert problem["status"] == 422
+    assert [(wrong["field"], wrong["code"]) for wrong in problem["fields"]] == [(field, code)]
+    assert not problem["fields"][0]["reason"].isascii()
+    assert not any(service.calls for service in page.services.values())
+
+
+@pytest.mark.parametrize("body", [{}, {"name": 5}, {"name": "李", "card": "x"}, {"name": "李", "member_id": MEMBER_ID}])
+def test_a_body_that_the_schema_does_not_know_is_a_422(page: Page, body: dict[str, Any]) -> None:
+    problem = problem_of(page.patch(f"/members/{MEMBER_ID}", json=body))
+
+    assert problem["status"] == 422
+    assert page.services["membership"].calls == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"name": "\\u0000"}', b'{"name": "\\ud800"}', b"[" * 100_000])
+def test_a_body_that_is_no_json_object_with_storable_text_is_a_400(page: Page, body: bytes) -> None:
+    response = page.patch(f"/members/{MEMBER_ID}", data=body, content_type="application/json")
+
+    assert problem_of(response)["status"] == 400
+
+
+def test_a_body_of_another_type_is_a_415(page: Page) -> None:
+    response = page.post("/members", data="name=x", content_type="application/x-www-form-urlencoded")
+
+    assert problem_of(response)["status"] == 415
+
+
+def test_a_body_above_the_limit_is_a_413(page: Page) -> None:
+    response = page.post("/members", data=b" " * (JSON_LIMIT + 1), content_type="application/json")
+
+    assert problem_of(response)["status"] == 413
+
+
+def test_a_body_that_does_not_tell_its_length_is_a_411(page: Page) -> None:
+    response = page.post(
+        "/members", data=b"{}", content_type="application/json", headers={"Transfer-Encoding": "chunked"}
+    )
+
+    assert problem_of(response)["status"] == 411
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/members/", "/members/12"])
+def test_an_unknown_path_is_a_404(page: Page, path: str) -> None:
+    problem = problem_of(page.patch(path))
+
+    assert problem["status"] == 404
+    assert problem["instance"] == path
+
+
+def test_a_wrong_method_is_a_405_that_names_the_right_ones(page: Page) -> None:
+    response = page.delete("/members")
+
+    assert problem_of(response)["status"] == 405
+    assert response.headers["Allow"] == "GET, HEAD, POST"
+
+
+def test_a_refusal_of_the_service_is_handed_on(page: Page) -> None:
+    page.services["membership"].answers["find"] = Conflict("none_selectable", "所选会员均不可添加", "请查看原因。")
+
+    problem = problem_of(page.get("/members"))
+
+    assert (problem["status"], problem["code"]) == (409, "none_selectable")
+    assert (problem["title"], problem["detail"]) == ("所选会员均不可添加", "请查看原因。")
+
+
+def test_a_service_that_does_not_answer_is_a_503_with_a_time_to_try_again(page: Page) -> None:
+    page.services["membership"].answers["find"] = Unavailable(5)
+
+    response = page.get("/members")
+
+    assert problem_of(response)["status"] == 503
+    assert response.headers["Retry-After"] == "5"
+
+
+def test_an_error_of_our_own_is_a_500_that_tells_nothing_but_its_id(page: Page) -> None:
+    response = page.get("/broken")
+
+    assert problem_of(response)["code"] == "internal_error"
+    assert "张三" not in response.text
+    assert response.headers["X-Correlation-Id"]
+
+
+def test_the_access_line_names_route_and_account_but_no_values(page: Page) -> None:
+    with structlog.testing.capture_logs() as lines:
+        page.get("/members?name=王建国")
+        page.patch(f"/members/{MEMBER_ID}", json={"name": "李"})
+
+    assert [(line["route"], line["status"]) for line in lines] == [("/members", 200), ("/members/{member_id}", 200)]
+    assert all(line["account_id"] == "0192f0c1-0000-7000-8000-0000000000aa" for line in lines)
+    assert "王建国" not in str(lines)
+    assert MEMBER_ID not in str(lines)

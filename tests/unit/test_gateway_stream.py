@@ -1,0 +1,145 @@
+"""Who hears of what, live."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway import stream
+from gateway.notices import STREAMED, notice_of
+from gateway.sessions import IDLE_SECONDS
+from gateway.stream import QUEUE_SIZE, Audience, Notice, Streams
+from services.common.contracts.event import EventContract
+from services.common.contracts.examples import readable_example
+from services.common.messaging.envelope import Event
+from tests.gateway_page import SUPERIOR_UNION_ID, UNION_ID, Clock, a_session
+
+UNION = Audience(UNION_ID)
+
+
+def a_notice(*audiences: Audience, count: int = 1) -> Notice:
+    return Notice("pending_changed", {"count": count}, audiences)
+
+
+def frames(pieces: Iterator[bytes]) -> list[str]:
+    """The types of the events up to the end of the stream."""
+    return [piece.decode().partition("\n")[0].removeprefix("event: ") for piece in pieces]
+
+
+def an_open_stream(streams: Streams, *roles: str, **changes: Any) -> Iterator[bytes]:
+    """A stream that has said its first word."""
+    pieces = streams.listen(a_session(roles, **changes))
+    assert next(pieces) == b"event: resync\ndata: {}\n\n"
+    return pieces
+
+
+@pytest.fixture
+def streams() -> Streams:
+    return Streams(now=Clock())
+
+
+def test_a_page_hears_what_changed_in_its_union(streams: Streams) -> None:
+    page = an_open_stream(streams, "clerk")
+
+    streams.publish(a_notice(UNION, count=3))
+
+    assert next(page) == b'event: pending_changed\ndata: {"count": 3}\n\n'
+
+
+def test_a_page_hears_nothing_of_another_union(streams: Streams) -> None:
+    page = an_open_stream(streams, "clerk")
+
+    streams.publish(a_notice(Audience(SUPERIOR_UNION_ID)))
+    streams.close()
+
+    assert frames(page) == []
+
+
+def test_only_the_role_that_a_notice_is_for_hears_it(streams: Streams) -> None:
+    clerk, reviewer = an_open_stream(streams, "clerk"), an_open_stream(streams, "reviewer")
+
+    streams.publish(a_notice(Audience(UNION_ID, "reviewer")))
+    streams.publish(a_notice(Audience(UNION_ID, "clerk")))
+    streams.publish(a_notice(Audience(UNION_ID, "clerk")))
+
+    assert next(reviewer).startswith(b"event: pending_changed")
+    assert next(clerk).startswith(b"event: pending_changed")
+    assert next(clerk).startswith(b"event: pending_changed")
+    streams.close()
+    assert frames(reviewer) == []
+
+
+def test_a_page_that_belongs_to_two_audiences_hears_a_notice_once(streams: Streams) -> None:
+    page = an_open_stream(streams, "reviewer")
+
+    streams.publish(a_notice(UNION, Audience(UNION_ID, "reviewer"), count=1))
+    streams.publish(a_notice(UNION, count=2))
+
+    assert b'"count": 1' in next(page)
+    assert b'"count": 2' in next(page)
+
+
+def test_a_silent_stream_beats_so_that_its_end_is_noticed(streams: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.01)
+    page = an_open_stream(streams, "clerk")
+
+    assert next(page) == b": heartbeat\n\n"
+
+
+def test_a_page_that_does_not_take_its_notices_is_cut_off_and_keeps_none(streams: Streams) -> None:
+    slow, quick = an_open_stream(streams, "clerk"), an_open_stream(streams, "clerk")
+
+    for count in range(QUEUE_SIZE + 1):
+        streams.publish(a_notice(UNION, count=count))
+        assert b"pending_changed" in next(quick)
+
+    assert frames(slow) == []
+
+
+def test_a_stream_ends_with_its_session() -> None:
+    clock = Clock()
+    streams = Streams(now=clock)
+    page = an_open_stream(streams, "clerk")
+
+    clock.pass_by(IDLE_SECONDS)
+
+    assert frames(page) == []
+
+
+def test_a_page_that_goes_away_leaves_nothing_behind(streams: Streams) -> None:
+    page = an_open_stream(streams, "clerk")
+
+    page.close()  # type: ignore[attr-defined]  # the iterator is a generator
+
+    assert not streams._listeners
+
+
+@pytest.mark.parametrize("contract", STREAMED, ids=lambda contract: contract.name)
+def test_each_event_is_told_without_personal_data_and_read_without_a_key(
+    contract: EventContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PERSONAL_DATA_KEYS", raising=False)
+    data = contract.load(readable_example(contract.type))
+    event = Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data)
+
+    notice = notice_of(event)
+
+    assert notice.type == contract.name
+    assert notice.audiences
+    assert all(isinstance(value, int | None) or len(str(value)) <= 40 for value in notice.facts.values())
+    json.dumps(notice.facts, default=str)
+
+
+def test_a_revocation_is_told_to_its_union_and_to_the_reviewers_of_the_superior() -> None:
+    contract = next(contract for contract in STREAMED if contract.name == "revocation_requested")
+    data = contract.load(readable_example(contract.type))
+
+    notice = notice_of(Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data))
+
+    assert notice.audiences == (
+        Audience(str(data["union"]["union_id"])),
+        Audience(str(data["reviewer_union_id"]), "reviewer"),
+    )
+    assert set(notice.facts) == {"revocation_id", "batch_no"}
