@@ -94,14 +94,22 @@ handled_request = Table(
 )
 
 
-def new_base() -> type[DeclarativeBase]:
-    """A declarative base whose metadata names constraints in one way and holds the kit's tables."""
-    metadata_of_service = MetaData(naming_convention=NAMING)
+def new_metadata() -> MetaData:
+    """Metadata that names constraints in one way and holds the kit's tables.
+
+    So that type checkers know the base: `class Base(DeclarativeBase): metadata = new_metadata()`.
+    """
+    metadata = MetaData(naming_convention=NAMING)
     for table in _messaging.sorted_tables:
-        table.to_metadata(metadata_of_service)
+        table.to_metadata(metadata)
+    return metadata
+
+
+def new_base() -> type[DeclarativeBase]:
+    """A declarative base of its own for each service, with `new_metadata`."""
 
     class Base(DeclarativeBase):
-        metadata = metadata_of_service
+        metadata = new_metadata()
 
     return Base
 

@@ -54,7 +54,7 @@ def run(modules: Sequence[str]) -> int:
     return _live(runner, settings.stop_seconds)
 
 
-def service_classes(module: ModuleType) -> list[type]:
+def service_classes(module: ModuleType) -> list[Any]:
     """The Nameko services that a module defines: classes with a `name` and entrypoints. Raises ValueError for none."""
     found = [
         cls

@@ -59,9 +59,9 @@ def to_bytes(body: str | bytes) -> bytes:
 
 def drop(connection: amqp.Connection | None) -> None:
     """Ends a connection that may be broken: closes its socket and waits for nobody."""
-    transport = connection.transport if connection is not None else None
-    if transport is None:
+    if connection is None or connection.transport is None:
         return
+    transport = connection.transport
     with contextlib.suppress(Exception):
         transport.sock.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(Exception):

@@ -23,7 +23,7 @@ PROBE = "tests.integration.messaging.probe.service"
 Value = TypeVar("Value")
 
 
-def eventually(look: Callable[[], Value], seconds: float = 15) -> Value:
+def eventually(look: Callable[[], Value | None], seconds: float = 15) -> Value:
     """What `look` answers once it is true; fails past the deadline."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -149,7 +149,7 @@ def probe_engine(database_url: str) -> Iterator[Engine]:
     engine = create_engine(database_url)
     with engine.begin() as connection:
         create_messaging_tables(_Operations(connection))
-        Effect.__table__.create(connection)  # type: ignore[attr-defined]
+        Effect.__table__.create(connection)
     yield engine
     engine.dispose()
 

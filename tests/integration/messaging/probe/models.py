@@ -1,10 +1,14 @@
 """What the probe writes down: one row for each effect."""
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.common.persistence import new_base
+from services.common.persistence import new_metadata
 
-Base = new_base()
+
+class Base(DeclarativeBase):
+    """The probe's tables beside the kit's."""
+
+    metadata = new_metadata()
 
 
 class Effect(Base):
