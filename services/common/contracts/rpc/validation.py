@@ -6,14 +6,7 @@ from services.common.contracts.event import choice
 
 
 class GetCheckRequest(Schema):
-    application_id = fields.UUID(
-        required=True,
-        error_messages={
-            "required": "请指明办卡申请",
-            "null": "请指明办卡申请",
-            "invalid_uuid": "办卡申请编号格式不正确",
-        },
-    )
+    application_id = fields.UUID(required=True)
 
 
 class FindingAnswer(Schema):
