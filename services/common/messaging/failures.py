@@ -24,7 +24,12 @@ REASON = "x-reason"
 TRACEBACK = "x-traceback"
 CONSUMER = "x-consumer"
 ORIGINAL_QUEUE = "x-original-queue"
-OUR_HEADERS = (ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE)
+
+_HISTORY = {
+    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
+    *("x-death", "x-delivery-count", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
+    *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
+}
 
 _PASSING = (OperationalError, requests.ConnectionError, requests.Timeout, KombuError, *BROKER_ERRORS)
 _LONGEST_HEADER = 8000
@@ -98,13 +103,11 @@ def is_passing(error: Exception) -> bool:
 
 def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dict[str, Any]:
     """The message's properties with what is known of its failure in the headers; kept over all its attempts."""
-    headers = {
-        name: value for name, value in (message.headers or {}).items() if name not in ("x-death", "x-delivery-count")
-    }
+    before = message.headers or {}
     now = datetime.now(UTC).isoformat()
-    headers |= {
-        ATTEMPTS: int(headers.get(ATTEMPTS, 0)) + 1,
-        FIRST_FAILED_AT: headers.get(FIRST_FAILED_AT, now),
+    history = {
+        ATTEMPTS: int(before.get(ATTEMPTS, 0)) + 1,
+        FIRST_FAILED_AT: before.get(FIRST_FAILED_AT, now),
         LAST_FAILED_AT: now,
         CAUSE: class_name(error),
         REASON: reason_of(error),
@@ -112,9 +115,14 @@ def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dic
         CONSUMER: queue.partition(".")[0],
         ORIGINAL_QUEUE: queue,
     }
-    kept = {
-        name: value for name, value in message.properties.items() if name not in ("expiration", "application_headers")
-    }
+    properties = without_history(message)
+    return {**properties, "application_headers": {**properties["application_headers"], **history}}
+
+
+def without_history(message: AmqpMessage) -> dict[str, Any]:
+    """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's."""
+    headers = {name: value for name, value in (message.headers or {}).items() if name not in _HISTORY}
+    kept = {name: value for name, value in message.properties.items() if name != "expiration"}
     return {**kept, "delivery_mode": PERSISTENT, "application_headers": headers}
 
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import amqp
@@ -103,10 +103,19 @@ class World:
     amqp_uri: str
     outside: Outside
     start_service: Callable[..., Any]
+    probes: list[Any] = field(default_factory=list)
 
     def start(self, **settings: str) -> Any:
         """A probe process that is ready, with short retry delays."""
-        return self.start_service(PROBE, self.database_url, self.amqp_uri, **{"RETRY_DELAYS": "0.2,0.4", **settings})
+        environment = {"RETRY_DELAYS": "0.2,0.4", **settings}
+        amqp_uri = environment.pop("AMQP_URI", self.amqp_uri)
+        self.probes.append(self.start_service(PROBE, self.database_url, amqp_uri, **environment))
+        return self.probes[-1]
+
+    def stop_probes(self) -> None:
+        """Ends all probes gracefully."""
+        while self.probes:
+            self.probes.pop().stop()
 
     def effects(self, key: str) -> list[str]:
         """The notes of the effects under a key, in order."""
@@ -149,7 +158,7 @@ def probe_engine(database_url: str) -> Iterator[Engine]:
     engine = create_engine(database_url)
     with engine.begin() as connection:
         create_messaging_tables(_Operations(connection))
-        Effect.__table__.create(connection)
+        Effect.metadata.tables["effect"].create(connection)
     yield engine
     engine.dispose()
 

@@ -85,6 +85,8 @@ def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:
         _BEHAVIOURS[name](argument)
     elif name == "retry" and _attempts(probe, key) < int(argument):
         raise Retry("the registry is away")
+    elif name == "bug-until" and _attempts(probe, key) < int(argument):
+        raise ZeroDivisionError
 
 
 def _raise(error: Exception) -> None:
