@@ -1,6 +1,7 @@
 """A private PostgreSQL node whose data, log and password are in one folder."""
 
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -83,13 +84,25 @@ class Postgres:
         )
 
 
+def data_folder(folder: Path) -> Path:
+    """Where the data lies: below the folder, or in the home of the user postgres where that one cannot reach it.
+
+    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not be allowed into the
+    project's folder (for instance below /root).
+    """
+    if os.geteuid() != 0 or _reachable_by_others(folder):
+        return folder / "postgres" / "data"
+    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
+    return Path(pwd.getpwnam("postgres").pw_dir) / name / "data"
+
+
 def start(folder: Path, durable: bool) -> Postgres:
     """Start the node of this folder, or find it running; made first where there is none.
 
     `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
     Raises RuntimeError with the end of the log when it does not come up.
     """
-    data = _data_folder(folder)
+    data = data_folder(folder)
     if not (data / "PG_VERSION").exists():
         _initialise(data)
     port = _running_port(data)
@@ -102,12 +115,12 @@ def start(folder: Path, durable: bool) -> Postgres:
 
 
 def is_running(folder: Path) -> bool:
-    return _running_port(_data_folder(folder)) is not None
+    return _running_port(data_folder(folder)) is not None
 
 
 def stop(folder: Path) -> None:
     """Stop the node of this folder, if it runs; connections are ended."""
-    data = _data_folder(folder)
+    data = data_folder(folder)
     if _running_port(data) is not None:
         _pg_ctl(data, "stop", "-w", "-m", "fast", "-t", "60")
 
@@ -115,12 +128,12 @@ def stop(folder: Path) -> None:
 def drop(folder: Path) -> None:
     """Stop the node and delete all that it holds."""
     stop(folder)
-    shutil.rmtree(_data_folder(folder).parent, ignore_errors=True)
+    shutil.rmtree(data_folder(folder).parent, ignore_errors=True)
 
 
 def pid(folder: Path) -> int | None:
     """The process id of the postmaster, None where it does not run."""
-    return _running_pid(_data_folder(folder))
+    return _running_pid(data_folder(folder))
 
 
 def binaries() -> Path | None:
@@ -130,18 +143,6 @@ def binaries() -> Path | None:
         return found[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).resolve().parent if on_path else None
-
-
-def _data_folder(folder: Path) -> Path:
-    """Where the data lies: below the folder, or below the temporary folder where the user postgres cannot reach it.
-
-    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not be allowed into the
-    project's folder (for instance below /root).
-    """
-    if os.geteuid() != 0 or _reachable_by_others(folder):
-        return folder / "postgres" / "data"
-    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
-    return Path(tempfile.gettempdir()) / name / "data"
 
 
 def _reachable_by_others(folder: Path) -> bool:

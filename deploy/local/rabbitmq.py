@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, free_port, is_free
 
 USER = "cards"
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -173,7 +173,12 @@ def _launch(home: Path) -> None:
 
 
 def _stop_port_mapper(home: Path) -> None:
-    subprocess.run(["epmd", "-kill"], env=_environment(home), capture_output=True, check=False)
+    """End the port mapper: it refuses for a moment, until it has noticed that the server is gone."""
+    for _ in range(50):
+        subprocess.run(["epmd", "-kill"], env=_environment(home), capture_output=True, check=False)
+        if is_free(_state(home)["port_mapper_port"]):
+            return
+        time.sleep(0.1)
 
 
 def _is_ready(home: Path) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import requests
 
-from deploy.local import nodes
+from deploy.local import nodes, postgres
 from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
     PREFERRED_GATEWAY_PORT,
@@ -109,8 +109,19 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         say("nodes: starting, or finding what runs")
         stack_secrets = keep_secrets(folder)
         addresses = find_addresses(folder, stack_secrets)
+        if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
+            say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
         surroundings = _surroundings(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
         return _bring_up(folder, scale, surroundings, private_nodes(), say)
+
+
+def find(folder: Path) -> Stack:
+    """The stack that runs in this folder; raises StackError when none does."""
+    if supervisor_pid(folder) is None:
+        raise StackError("The system does not run: make run")
+    started_with = {process.program: process.environment for process in read_plan(folder).processes}
+    database_urls = {service: started_with[service]["DATABASE_URL"] for service in SERVICES if service in started_with}
+    return _stack(folder, Addresses(started_with["gateway"]["AMQP_URI"], database_urls))
 
 
 def stop(folder: Path) -> None:
@@ -189,11 +200,15 @@ def _bring_up(
     _supervise(folder, plan)
     say(f"processes: waiting until all {len(plan.processes)} are ready")
     _wait_until_ready(folder, plan, _SECONDS_TO_BE_READY)
-    ports = surroundings.ports
+    return _stack(folder, surroundings.addresses)
+
+
+def _stack(folder: Path, addresses: Addresses) -> Stack:
+    ports = read_state(folder)["ports"]
     return Stack(
         folder=folder,
         gateway_url=f"http://{LOOPBACK}:{ports['gateway']}",
-        addresses=surroundings.addresses,
+        addresses=addresses,
         simulator_urls={name: f"http://{LOOPBACK}:{ports[f'{name}-1']}" for name in SIMULATORS},
     )
 

@@ -1,9 +1,10 @@
 """The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
 
+import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import kombu
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
 from deploy.local.nodes import Nodes
+from deploy.local.ports import is_free
 
 
 def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
@@ -83,26 +85,38 @@ def test_virtual_hosts_of_two_tests_do_not_meet(nodes: Nodes, amqp_uri: str) -> 
         nodes.rabbitmq.delete_vhost("another")
 
 
-def test_nodes_keep_what_they_hold_over_a_kill_and_a_stop_and_leave_nothing_when_dropped(tmp_path: Path) -> None:
-    folder = tmp_path / "nodes"
-    first = private_nodes.start(folder)
+@pytest.fixture
+def own_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for nodes of the test's own, dropped after it."""
+    yield tmp_path / "nodes"
+    private_nodes.drop(tmp_path / "nodes")
+
+
+def test_nodes_keep_what_they_hold_and_where_they_are_over_a_kill_and_a_stop(own_folder: Path) -> None:
+    first = private_nodes.start(own_folder)
     first.postgres.create_database("membership")
     first.rabbitmq.create_vhost("cards")
-    for pid in (postgres.pid(folder), rabbitmq.pid(folder)):
+
+    for pid in (postgres.pid(own_folder), rabbitmq.pid(own_folder)):
         assert pid
         os.kill(pid, signal.SIGKILL)
-    wait_until_gone(folder)
-    assert private_nodes.start(folder) == first
+    wait_until_gone(own_folder)
+    after_the_kill = private_nodes.start(own_folder)
+    private_nodes.stop(own_folder)
+    wait_until_gone(own_folder)
+    after_the_stop = private_nodes.start(own_folder)
 
-    private_nodes.stop(folder)
-    wait_until_gone(folder)
+    assert first == after_the_kill == after_the_stop
+    assert after_the_stop.postgres.has_database("membership")
+    assert after_the_stop.rabbitmq.queue_depths("cards") == {}
 
-    again = private_nodes.start(folder)
-    try:
-        assert again == first
-        assert again.postgres.has_database("membership")
-        assert again.rabbitmq.queue_depths("cards") == {}
-    finally:
-        private_nodes.drop(folder)
-    wait_until_gone(folder)
-    assert {path.name for path in folder.iterdir()} == {"postgres.lock", "rabbitmq.lock"}
+
+def test_dropped_nodes_leave_neither_files_nor_processes(own_folder: Path) -> None:
+    private_nodes.start(own_folder)
+    port_mapper = json.loads((own_folder / "rabbitmq" / "state.json").read_text())["port_mapper_port"]
+
+    private_nodes.drop(own_folder)
+
+    wait_until_gone(own_folder)
+    assert is_free(port_mapper)
+    assert {path.name for path in own_folder.iterdir()} == {"postgres.lock", "rabbitmq.lock"}
