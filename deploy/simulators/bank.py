@@ -96,10 +96,11 @@ class Bank:
         order = read_json(request, FeedbackOrder())
         results = self._ordered_results(batch_no, order)
         messages = self._messages(batch_no, results, order)
+        told = [] if order["malformed"] or order["unsigned"] else results  # what nobody learns of can be told again
         if order["delay_ms"]:
-            threading.Timer(order["delay_ms"] / 1000, self._tell, (batch_no, results, messages)).start()
+            threading.Timer(order["delay_ms"] / 1000, self._tell, (batch_no, told, messages)).start()
         else:
-            self._tell_or_refuse(batch_no, results, messages)
+            self._tell_or_refuse(batch_no, told, messages)
         return json_response({"messages": len(messages), "results": len(results)}, 202)
 
     def send_raw(self, request: Request) -> Response:

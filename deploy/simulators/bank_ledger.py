@@ -60,10 +60,7 @@ class Ledger:
             if batch_no not in self._batches:
                 raise UnknownBatch(batch_no)
             batch = self._batches[batch_no]
-            return _summary(batch) | {
-                "recalled": list(batch["recalled"]),
-                "applicants": [dict(applicant) for applicant in batch["applicants"].values()],
-            }
+            return _summary(batch) | {"applicants": [dict(applicant) for applicant in batch["applicants"].values()]}
 
     def open_applicants(self, batch_no: str) -> list[Applicant]:
         """Whom the bank can still decide on: neither issued nor refused nor recalled."""
@@ -75,12 +72,12 @@ class Ledger:
         ]
 
     def note(self, batch_no: str, results: Iterable[Result]) -> None:
-        """Keeps the outcomes that the bank is about to tell, of applicants that it knows."""
+        """Keeps the outcomes that the bank told of applicants that it knows; a decision stays what it was."""
         with self._lock:
             applicants = self._batches.get(batch_no, {}).get("applicants", {})
             for result in results:
                 applicant = applicants.get(result.get("application_id"))
-                if applicant is not None:
+                if applicant is not None and applicant["outcome"] not in DECIDED:
                     applicant |= {"outcome": result["outcome"], "since": time.time()}
             self._save()
 
@@ -132,5 +129,5 @@ def _summary(batch: dict[str, Any]) -> dict[str, Any]:
     counts = dict.fromkeys(("undecided", "accepted", "made", *DECIDED), 0)
     for applicant in applicants:
         counts[applicant["outcome"] or "undecided"] += 1
-    facts = {name: value for name, value in batch.items() if name not in ("applicants", "recalled")}
-    return facts | {"received": len(applicants), "recalled": len(batch["recalled"]), "outcomes": counts}
+    facts = {name: value for name, value in batch.items() if name != "applicants"}
+    return facts | {"received": len(applicants), "outcomes": counts}

@@ -4,11 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKeyConstraint, Index, SmallInteger, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.common.persistence import EncryptedText, new_base
+from services.common.persistence import EncryptedText, new_metadata
 
-Base = new_base()
+
+class Base(DeclarativeBase):
+    """All tables of validation, with the messaging kit's own."""
+
+    metadata = new_metadata()
 
 
 class ApplicationCheck(Base):

@@ -1,0 +1,197 @@
+"""The simulated bank on a real broker: what it takes, what it sends, and what it does by itself."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import amqp
+import pytest
+import requests
+
+from deploy.local.ports import LOOPBACK, free_port
+from services.common.contracts import bank as contract
+from services.common.messaging.connection import open_connection
+from tests.conftest import ROOT
+from tests.integration.conftest import TEST_SECRETS
+from tests.integration.messaging.world import eventually
+
+KEY = TEST_SECRETS["BANK_HMAC_KEY"].encode()
+
+
+class BankProcess:
+    """The simulator as its operator sees it, and batching's end of the line."""
+
+    def __init__(self, amqp_uri: str, **settings: str) -> None:
+        port = free_port()
+        self.url = f"http://{LOOPBACK}:{port}"
+        environment = {"PATH": os.environ["PATH"], "AMQP_URI": amqp_uri, "BANK_PORT": str(port), **TEST_SECRETS}
+        self.running = subprocess.Popen(
+            [sys.executable, "-m", "deploy.simulators.bank"], cwd=ROOT, env={**environment, **settings}
+        )
+        self.connection = open_connection(amqp_uri, "test")
+        self.channel = self.connection.channel()
+        self.channel.confirm_select()
+        eventually(self._is_ready)
+
+    def declare_feedback_queue(self) -> None:
+        self.channel.queue_declare(contract.FEEDBACK_QUEUE, durable=True, auto_delete=False)
+
+    def submit(self, batch_no: str, count: int) -> list[str]:
+        """Sends a signed batch; answers the application ids."""
+        ids = [str(uuid4()) for _ in range(count)]
+        self.publish(contract.SUBMITTED, {"batch_no": batch_no, "applicants": _applicants(ids)}, KEY)
+        eventually(lambda: self.batch(batch_no).get("received") == count)
+        return ids
+
+    def publish(self, routing_key: str, document: dict[str, Any], key: bytes) -> None:
+        body = json.dumps(document).encode()
+        headers = {contract.SIGNATURE_HEADER: contract.sign(body, key)}
+        message = amqp.Message(body, application_headers=headers, delivery_mode=2)
+        self.channel.basic_publish_confirm(message, contract.EXCHANGE, routing_key, mandatory=True)
+
+    def batch(self, batch_no: str) -> dict[str, Any]:
+        answer = requests.get(f"{self.url}/batches/{batch_no}", timeout=5)
+        return answer.json() if answer.ok else {}
+
+    def order(self, batch_no: str, **order: Any) -> dict[str, Any]:
+        answer = requests.post(f"{self.url}/batches/{batch_no}/feedback", json=order, timeout=30)
+        answer.raise_for_status()
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def control(self, **changes: Any) -> dict[str, Any]:
+        result: dict[str, Any] = requests.put(f"{self.url}/control", json=changes, timeout=5).json()
+        return result
+
+    def received(self) -> list[amqp.Message]:
+        """All that lies in the feedback queue now."""
+        self.channel.auto_decode = False
+        return list(iter(lambda: self.channel.basic_get(contract.FEEDBACK_QUEUE, no_ack=True), None))
+
+    def feedbacks(self) -> list[dict[str, Any]]:
+        """What lies in the queue, each with a good signature and of the contract's form."""
+        return [_checked(message) for message in self.received()]
+
+    def stop(self) -> None:
+        self.running.terminate()
+        self.running.wait(10)
+        self.connection.close()
+
+    def _is_ready(self) -> bool:
+        try:
+            requests.get(f"{self.url}/readyz", timeout=1)
+            self.connection.channel().queue_declare("bank.batches", passive=True)
+        except (requests.RequestException, amqp.NotFound):
+            return False
+        return True
+
+
+@pytest.fixture
+def start_bank(amqp_uri: str) -> Iterator[Callable[..., BankProcess]]:
+    started: list[BankProcess] = []
+
+    def start(**settings: str) -> BankProcess:
+        started.append(BankProcess(amqp_uri, **{"BANK_MODE": "manual", **settings}))
+        return started[-1]
+
+    yield start
+    for bank in started:
+        bank.stop()
+
+
+@pytest.fixture
+def bank(start_bank: Callable[..., BankProcess]) -> BankProcess:
+    started = start_bank()
+    started.declare_feedback_queue()
+    return started
+
+
+def test_the_bank_issues_in_parts_as_it_is_told(bank: BankProcess) -> None:
+    ids = bank.submit("cbc1", 10)
+
+    assert bank.order("cbc1", outcome="issued", count=7, parts=3) == {"messages": 3, "results": 7}
+
+    feedbacks = bank.feedbacks()
+    assert sorted(result["application_id"] for one in feedbacks for result in one["results"]) == sorted(ids[:7])
+    assert len({one["feedback_id"] for one in feedbacks}) == 3
+    assert bank.batch("cbc1")["outcomes"]["issued"] == 7
+    assert bank.order("cbc1", outcome="refused")["results"] == 3
+
+
+def test_the_bank_repeats_and_reorders_when_told(bank: BankProcess) -> None:
+    bank.submit("cbc1", 4)
+    bank.order("cbc1", parts=2, duplicate=True, reorder=True, feedback_id="f")
+    assert [one["feedback_id"] for one in bank.feedbacks()] == ["f-2", "f-2", "f-1", "f-1"]
+
+
+def test_what_was_sent_unsigned_or_malformed_can_be_told_again(bank: BankProcess) -> None:
+    bank.submit("cbc1", 2)
+    bank.order("cbc1", unsigned=True)
+    bank.order("cbc1", malformed=True)
+    unsigned, malformed = bank.received()
+    assert contract.SIGNATURE_HEADER not in unsigned.headers
+    assert contract.is_signed(malformed.body, malformed.headers[contract.SIGNATURE_HEADER], KEY)
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        json.loads(malformed.body)
+    assert bank.order("cbc1")["results"] == 2
+
+
+def test_the_bank_sends_any_bytes_and_speaks_of_batches_it_never_had(bank: BankProcess) -> None:
+    order = {"body": base64.b64encode(b"\x00\xff").decode(), "headers": {"x-signature": "none"}}
+    requests.post(f"{bank.url}/raw", json=order, timeout=10).raise_for_status()
+    bank.order("never", results=[{"member_no": "1", "outcome": "issued", "card_no": "1"}], delay_ms=50)
+    [raw] = bank.received()
+    assert (raw.body, raw.headers["x-signature"]) == (b"\x00\xff", "none")
+    [late] = eventually(bank.received)
+    assert json.loads(late.body)["batch_no"] == "never"
+    assert requests.post(f"{bank.url}/batches/never/feedback", json={}, timeout=5).status_code == 404
+
+
+def test_what_our_key_did_not_sign_is_not_taken(bank: BankProcess) -> None:
+    bank.publish(contract.SUBMITTED, {"batch_no": "cbc1", "applicants": _applicants(["a"])}, b"another key")
+    eventually(lambda: requests.get(f"{bank.url}/control", timeout=5).json()["refused"] == 1)
+    assert bank.batch("cbc1") == {}
+
+
+def test_in_auto_mode_everybody_is_decided_step_by_step_but_for_the_recalled(bank: BankProcess) -> None:
+    ids = bank.submit("cbc1", 60)
+    bank.publish(contract.RECALLED, {"batch_no": "cbc1", "applicants": _applicants(ids[:5])}, KEY)
+    eventually(lambda: bank.batch("cbc1")["recalled"])
+    bank.control(mode="auto", delay_ms=50, refuse_every=4)
+
+    eventually(lambda: sum(bank.batch("cbc1")["outcomes"][outcome] for outcome in ("issued", "refused")) == 55)
+    time.sleep(0.5)
+
+    results = [result for one in bank.feedbacks() for result in one["results"]]
+    assert not {result["application_id"] for result in results} & set(ids[:5])
+    outcomes = Counter(result["outcome"] for result in results)
+    assert outcomes["accepted"] == outcomes["made"] == outcomes["issued"] + outcomes["refused"] == 55
+    assert outcomes["refused"] > 0
+
+
+def test_feedback_waits_for_the_queue_that_is_not_there_yet(start_bank: Callable[..., BankProcess]) -> None:
+    bank = start_bank(BANK_MODE="auto", BANK_DELAY_MS="0", BANK_REFUSE_EVERY="0")
+    bank.submit("cbc1", 3)
+    time.sleep(1)
+    assert bank.batch("cbc1")["outcomes"]["undecided"] == 3
+    bank.declare_feedback_queue()
+    eventually(lambda: bank.batch("cbc1")["outcomes"]["issued"] == 3)
+    assert sum(len(one["results"]) for one in bank.feedbacks()) == 9
+
+
+def _applicants(ids: list[str]) -> list[dict[str, str]]:
+    return [{"application_id": one, "member_no": f"007{number:07}"} for number, one in enumerate(ids)]
+
+
+def _checked(message: amqp.Message) -> dict[str, Any]:
+    assert contract.is_signed(message.body, message.headers[contract.SIGNATURE_HEADER], KEY)
+    document: dict[str, Any] = json.loads(message.body)
+    contract.BankFeedback().load(document)
+    return document

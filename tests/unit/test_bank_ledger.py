@@ -1,0 +1,73 @@
+"""The simulated bank's memory: batches, recalls, decisions, card numbers."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.simulators.bank_ledger import Ledger, card_number, decide, refusing_every
+from services.common.contracts.bank import FeedbackResult, is_card_number
+
+BATCH_NO = "cbc001"
+
+
+def a_batch(*application_ids: str, part: int = 1) -> dict[str, Any]:
+    applicants = [{"application_id": one, "member_no": "0070000001"} for one in application_ids]
+    return {"batch_no": BATCH_NO, "channel": "ordinary", "part": part, "parts": 2, "applicants": applicants}
+
+
+def open_ids(ledger: Ledger) -> list[str]:
+    return [applicant["application_id"] for applicant in ledger.open_applicants(BATCH_NO)]
+
+
+def test_a_batch_that_comes_in_parts_and_twice_holds_each_applicant_once() -> None:
+    ledger = Ledger()
+    for message in (a_batch("a", "b"), a_batch("c", part=2), a_batch("a", "b")):
+        ledger.take_batch(message)
+    assert open_ids(ledger) == ["a", "b", "c"]
+    assert ledger.batch(BATCH_NO)["received"] == 3
+
+
+def test_a_part_that_comes_again_leaves_decisions_alone() -> None:
+    ledger = Ledger()
+    ledger.take_batch(a_batch("a"))
+    ledger.note(BATCH_NO, [{"application_id": "a", "outcome": "issued"}])
+    ledger.take_batch(a_batch("a"))
+    ledger.note(BATCH_NO, [{"application_id": "a", "outcome": "accepted"}])
+    assert ledger.batches()[0]["outcomes"]["issued"] == 1
+
+
+def test_recalled_applicants_are_not_decided_even_when_the_recall_came_first() -> None:
+    ledger = Ledger()
+    ledger.take_recall({"batch_no": BATCH_NO, "applicants": [{"application_id": "a", "member_no": "1"}]})
+    ledger.take_batch(a_batch("a", "b"))
+    assert open_ids(ledger) == ["b"]
+
+
+def test_a_ledger_with_a_file_outlasts_the_process(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.json"
+    Ledger(file).take_batch(a_batch("a"))
+    assert open_ids(Ledger(file)) == ["a"]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@given(st.uuids())
+def test_every_decision_is_a_result_that_the_contract_takes(application_id: UUID) -> None:
+    applicant = {"application_id": str(application_id)}
+    for outcome in ("accepted", "made", "issued", "refused"):
+        assert FeedbackResult().load(decide(applicant, outcome))["outcome"] == outcome
+
+
+@given(st.text(min_size=1))
+def test_a_card_number_is_valid_and_always_the_same_for_an_application(application_id: str) -> None:
+    assert is_card_number(card_number(application_id))
+    assert card_number(application_id) == card_number(application_id)
+
+
+def test_about_one_in_so_many_is_refused_and_nobody_for_zero() -> None:
+    applicants = [{"application_id": str(number)} for number in range(2000)]
+    refused = [applicant for applicant in applicants if refusing_every(20)(applicant) == "refused"]
+    assert 60 < len(refused) < 140
+    assert {refusing_every(0)(applicant) for applicant in applicants} == {"issued"}
