@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from sqlalchemy.exc import OperationalError
 
 from deploy.local import nodes, postgres
 from deploy.local.addresses import find_addresses, private_nodes
@@ -222,7 +223,10 @@ def _prepare_databases(folder: Path, surroundings: Surroundings, say: Say) -> No
         return
     say("databases: migrating, and seeding demo data")
     for service in SERVICES:
-        migrate.upgrade(service, urls[service])
+        try:
+            migrate.upgrade(service, urls[service])
+        except (migrate.DatabaseIsNewer, OperationalError) as obstacle:
+            raise StackError(f"the database of {service} cannot be migrated: {obstacle}") from obstacle
     seeded = [service for service in SERVICES if importlib.util.find_spec(f"services.{service}.seed")]
     with ThreadPoolExecutor() as at_once:
         for seeding in [at_once.submit(_seed, service, surroundings) for service in seeded]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
     SERVICES,
     Addresses,
@@ -20,6 +21,7 @@ from deploy.local.environment import (
     write_state,
 )
 from deploy.local.processes import Process
+from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
 
 
@@ -103,6 +105,32 @@ def test_secrets_are_made_once_and_hidden_from_others(tmp_path: Path) -> None:
     assert keep_secrets(tmp_path) == keep_secrets(tmp_path)
     assert (tmp_path / "secrets.env").stat().st_mode & 0o077 == 0
     assert len(set(keep_secrets(tmp_path).values())) == len(keep_secrets(tmp_path))
+
+
+def test_given_addresses_replace_the_private_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {service: f"postgresql://server/{service}" for service in SERVICES}
+    monkeypatch.setenv("AMQP_URI", "amqp://broker/cards")
+    for service, url in given.items():
+        monkeypatch.setenv(f"DATABASE_URL_{service.upper()}", url)
+
+    assert private_nodes() == ()
+    assert find_addresses(tmp_path, {}) == Addresses("amqp://broker/cards", given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_address_that_is_not_given_needs_its_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMQP_URI", raising=False)
+    for service in SERVICES:
+        monkeypatch.setenv(f"DATABASE_URL_{service.upper()}", "postgresql://server")
+    assert private_nodes() == ("rabbitmq",)
+
+    monkeypatch.delenv("DATABASE_URL_BATCHING")
+    assert private_nodes() == ("postgres", "rabbitmq")
+
+
+def test_a_system_that_does_not_run_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="make run"):
+        find(tmp_path)
 
 
 def test_pauses_before_a_restart_grow_to_half_a_minute() -> None:
