@@ -1,0 +1,67 @@
+"""What may be asked of revocation: request the revocation of a batch, look at requests, decide on them."""
+
+from marshmallow import Schema, fields, validate
+
+from services.common.contracts.event import choice
+from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.shared import CHANNELS, UnionFacts
+
+REQUEST_STATES = ("requested", "approved", "rejected")
+_PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
+_remark = validate.Length(1, 200, error="请填写 1 至 200 个字")
+
+
+class RequestRevocationRequest(Schema):
+    batch_no = fields.String(required=True, validate=validate.Length(1, 64, error="请选择办卡批次"))
+    applicant_name = fields.String(
+        required=True, validate=validate.Length(1, 50, error="请填写申请人姓名，最多 50 个字")
+    )
+    applicant_phone = fields.String(
+        required=True, validate=validate.Regexp(_PHONE, error="请填写正确的手机号或固定电话")
+    )
+
+
+class ListRevocationsRequest(PageRequest):
+    state = choice(*REQUEST_STATES)
+    batch_no = fields.String(validate=validate.Length(1, 64), metadata={"description": "what the number begins with"})
+
+
+class GetRevocationRequest(Schema):
+    revocation_id = fields.UUID(required=True)
+
+
+class ApproveRevocationRequest(Schema):
+    revocation_id = fields.UUID(required=True)
+    remark = fields.String(validate=_remark, load_default=None, allow_none=True)
+
+
+class RejectRevocationRequest(Schema):
+    revocation_id = fields.UUID(required=True)
+    remark = fields.String(required=True, validate=_remark, metadata={"description": "why not; the applicant reads it"})
+
+
+class RevocationAnswer(Schema):
+    """A request to revoke a batch, beside what is known of the batch."""
+
+    revocation_id = fields.UUID(required=True)
+    batch_no = fields.String(required=True)
+    union = fields.Nested(UnionFacts, required=True)
+    channel = choice(*CHANNELS, required=True)
+    outlet_name = fields.String(required=True)
+    submitted_at = fields.AwareDateTime(required=True)
+    total = fields.Integer(required=True)
+    issued = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+    released = fields.Integer(required=True)
+    applicant_name = fields.String(required=True)
+    applicant_phone = fields.String(required=True, metadata={"description": "masked, but for who reviews the request"})
+    requested_by = fields.UUID(required=True)
+    requested_at = fields.AwareDateTime(required=True)
+    state = choice(*REQUEST_STATES, required=True)
+    decided_by = fields.UUID(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    remark = fields.String(required=True, allow_none=True)
+
+
+class RevocationsAnswer(PageAnswer):
+    items = fields.List(fields.Nested(RevocationAnswer), required=True)

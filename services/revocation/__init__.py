@@ -1,0 +1,1 @@
+"""Revocation: requests to revoke a batch, and the superior union's decisions."""

@@ -1,0 +1,73 @@
+"""Revocation's tables: what it knows of batches from events, and the requests to revoke them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, Index, literal_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from services.common.persistence import EncryptedText, new_metadata
+from services.revocation.request_states import RequestState
+
+
+class Base(DeclarativeBase):
+    """All tables of revocation, with the messaging kit's own."""
+
+    metadata = new_metadata()
+
+
+class Batch(Base):
+    """A batch as `batch_submitted` told of it."""
+
+    __tablename__ = "batch"
+
+    batch_no: Mapped[str] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    union_code: Mapped[str]
+    union_name: Mapped[str]
+    superior_union_id: Mapped[UUID | None]
+    channel: Mapped[str]
+    outlet_name: Mapped[str]
+    total: Mapped[int]
+    submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Application(Base):
+    """An application of a batch and its newest known state; it may be known before its batch is."""
+
+    __tablename__ = "application"
+    __table_args__ = (Index(None, "batch_no", "state"),)
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    batch_no: Mapped[str]
+    version: Mapped[int]
+    state: Mapped[str]
+
+
+class Revocation(Base):
+    """A request to revoke a batch, kept for good with its decision."""
+
+    __tablename__ = "revocation"
+    __table_args__ = (
+        Index(None, "reviewer_union_id", "requested_at"),
+        Index(None, "union_id", "requested_at"),
+        Index(
+            "uq_revocation_open_batch_no",
+            "batch_no",
+            unique=True,
+            postgresql_where=literal_column("state") == RequestState.REQUESTED.value,
+        ),
+    )
+
+    revocation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    batch_no: Mapped[str]
+    union_id: Mapped[UUID]
+    reviewer_union_id: Mapped[UUID]
+    applicant_name: Mapped[str] = mapped_column(EncryptedText)
+    applicant_phone: Mapped[str] = mapped_column(EncryptedText)
+    requested_by: Mapped[UUID]
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    state: Mapped[str]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    remark: Mapped[str | None]

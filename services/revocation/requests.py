@@ -1,0 +1,199 @@
+"""Revocation requests: made by the union of the batch, decided by its superior union, kept for good."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.common.contracts.event import EventContract
+from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging.outbox import tell
+from services.common.messaging.rpc import Caller
+from services.common.paging import page_of
+from services.common.personal import mask_phone
+from services.common.problems import Conflict, Forbidden, NotFound
+from services.revocation.batches import Progress, progress_of
+from services.revocation.models import Batch, Revocation
+from services.revocation.request_states import AlreadyDecided, RequestState, decide
+
+_OPEN_FIRST = (Revocation.state == RequestState.REQUESTED).desc()
+_TOLD: dict[RequestState, EventContract] = {
+    RequestState.APPROVED: REVOCATION_APPROVED,
+    RequestState.REJECTED: REVOCATION_REJECTED,
+}
+
+
+def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Asks the superior union to revoke a batch of the caller's union.
+
+    Raises NotFound for another's batch, Conflict when the bank has decided on all of it, when a request is open or was
+    approved, or when the union has no superior.
+    """
+    batch = session.get(Batch, asked["batch_no"], with_for_update=True)
+    if batch is None or str(batch.union_id) != caller.union_id:
+        raise NotFound(title="未找到该办卡批次", detail="请核对批次编号；刚提交的批次请稍候再申请撤销。")
+    _check_revocable(session, batch)
+    revocation = Revocation(
+        revocation_id=uuid7(),
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        reviewer_union_id=batch.superior_union_id,
+        applicant_name=asked["applicant_name"],
+        applicant_phone=asked["applicant_phone"],
+        requested_by=caller.account_id,
+        requested_at=datetime.now(UTC),
+        state=RequestState.REQUESTED,
+    )
+    session.add(revocation)
+    session.flush()
+    session.refresh(revocation)
+    _tell_requested(session, revocation, batch)
+    return get_revocation(session, caller, revocation.revocation_id)
+
+
+def list_revocations(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the requests that the caller's union made or reviews, open ones first, then the newest."""
+    matching = _visible_to(caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
+    if "state" in asked:
+        matching = matching.where(Revocation.state == asked["state"])
+    if "batch_no" in asked:
+        matching = matching.where(Revocation.batch_no.startswith(asked["batch_no"], autoescape=True))
+    rows, counted = page_of(session, matching, asked)
+    return page_answer(_answers(session, caller, rows), asked, counted)
+
+
+def get_revocation(session: Session, caller: Caller, revocation_id: UUID) -> dict[str, Any]:
+    """One request that the caller's union made or reviews. Raises NotFound."""
+    rows = session.execute(_visible_to(caller).where(Revocation.revocation_id == revocation_id)).all()
+    if not rows:
+        raise NotFound(title="未找到该撤销申请")
+    return _answers(session, caller, rows)[0]
+
+
+def approve(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Agrees to revoke: batching will release whom the bank has not decided on."""
+    return _decide(session, caller, asked, RequestState.APPROVED)
+
+
+def reject(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Does not agree: the batch's members stay locked."""
+    return _decide(session, caller, asked, RequestState.REJECTED)
+
+
+def _check_revocable(session: Session, batch: Batch) -> None:
+    if batch.superior_union_id is None:
+        raise Conflict("no_superior_union", "本工会没有上级工会，无法审核撤销申请", "请联系技术支持处理。")
+    states = set(session.scalars(select(Revocation.state).where(Revocation.batch_no == batch.batch_no)))
+    if RequestState.REQUESTED in states:
+        raise Conflict("revocation_open", "该批次已有撤销申请待审核", "请等待上级工会审核。")
+    if RequestState.APPROVED in states:
+        raise Conflict("already_revoked", "该批次已撤销", "批次内人员可在卡片信息管理重新提交办卡。")
+    if progress_of(session, {batch.batch_no: batch.total})[batch.batch_no].is_decided:
+        raise Conflict("batch_decided", "银行已办结该批次，不能撤销", "如有疑问，请联系经办网点。")
+
+
+def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: RequestState) -> dict[str, Any]:
+    revocation = session.get(Revocation, asked["revocation_id"], with_for_update=True)
+    if revocation is None or str(revocation.reviewer_union_id) != caller.union_id:
+        raise NotFound(title="未找到该撤销申请")
+    if str(revocation.requested_by) == caller.account_id:
+        raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
+    try:
+        revocation.state = decide(RequestState(revocation.state), decision)
+    except AlreadyDecided as decided:
+        raise Conflict("already_decided", "该撤销申请已审核", "请刷新后查看审核结果。") from decided
+    revocation.decided_by = UUID(caller.account_id)
+    revocation.decided_at = datetime.now(UTC)
+    revocation.remark = asked["remark"]
+    session.flush()
+    _tell_decided(session, revocation)
+    return get_revocation(session, caller, revocation.revocation_id)
+
+
+def _visible_to(caller: Caller) -> Select[tuple[Revocation, Batch]]:
+    own = Revocation.union_id == caller.union_id
+    to_review = Revocation.reviewer_union_id == caller.union_id
+    reach = own | to_review if "reviewer" in caller.roles else own
+    return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(reach)
+
+
+def _answers(session: Session, caller: Caller, rows: Any) -> list[dict[str, Any]]:
+    progress = progress_of(session, {batch.batch_no: batch.total for _, batch in rows})
+    return [_answer(caller, row, progress[row.Batch.batch_no]) for row in rows]
+
+
+def _answer(caller: Caller, row: Row[tuple[Revocation, Batch]], progress: Progress) -> dict[str, Any]:
+    revocation, batch = row
+    reviews = "reviewer" in caller.roles and str(revocation.reviewer_union_id) == caller.union_id
+    return {
+        "revocation_id": revocation.revocation_id,
+        "batch_no": batch.batch_no,
+        "union": _union_facts(batch),
+        "channel": batch.channel,
+        "outlet_name": batch.outlet_name,
+        "submitted_at": batch.submitted_at,
+        "total": progress.total,
+        "issued": progress.issued,
+        "refused": progress.refused,
+        "released": progress.released,
+        "applicant_name": revocation.applicant_name,
+        "applicant_phone": revocation.applicant_phone if reviews else mask_phone(revocation.applicant_phone),
+        "requested_by": revocation.requested_by,
+        "requested_at": revocation.requested_at,
+        "state": revocation.state,
+        "decided_by": revocation.decided_by,
+        "decided_at": revocation.decided_at,
+        "remark": revocation.remark,
+    }
+
+
+def _union_facts(batch: Batch) -> dict[str, Any]:
+    return {
+        "union_id": batch.union_id,
+        "code": batch.union_code,
+        "name": batch.union_name,
+        "superior_union_id": batch.superior_union_id,
+    }
+
+
+def _tell_requested(session: Session, revocation: Revocation, batch: Batch) -> None:
+    tell(
+        session,
+        REVOCATION_REQUESTED,
+        {
+            "revocation_id": revocation.revocation_id,
+            "batch_no": revocation.batch_no,
+            "union": _union_facts(batch),
+            "reviewer_union_id": revocation.reviewer_union_id,
+            "requested_by": revocation.requested_by,
+            "requested_at": revocation.requested_at,
+            "applicant": _applicant(revocation),
+        },
+        subject=revocation.batch_no,
+    )
+
+
+def _tell_decided(session: Session, revocation: Revocation) -> None:
+    tell(
+        session,
+        _TOLD[RequestState(revocation.state)],
+        {
+            "revocation_id": revocation.revocation_id,
+            "batch_no": revocation.batch_no,
+            "union_id": revocation.union_id,
+            "reviewer_union_id": revocation.reviewer_union_id,
+            "decided_by": revocation.decided_by,
+            "decided_at": revocation.decided_at,
+            "remark": revocation.remark,
+            "applicant": _applicant(revocation),
+        },
+        subject=revocation.batch_no,
+    )
+
+
+def _applicant(revocation: Revocation) -> dict[str, str]:
+    return {"name": revocation.applicant_name, "phone": revocation.applicant_phone}

@@ -1,0 +1,73 @@
+"""The revocation service: knows batches from events, takes requests, lets the superior union decide."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.rpc.revocation import (
+    ApproveRevocationRequest,
+    GetRevocationRequest,
+    ListRevocationsRequest,
+    RejectRevocationRequest,
+    RequestRevocationRequest,
+)
+from services.common.messaging.relay import Relay
+from services.common.messaging.rpc import Caller, command, query
+from services.common.messaging.subscribe import Event, subscribe
+from services.common.persistence import Database
+from services.revocation import batches, requests
+
+
+class RevocationService:
+    """Entrypoints only; what they do is in batches.py and requests.py."""
+
+    name = "revocation"
+
+    database = Database()
+    relay = Relay()
+
+    @subscribe(BATCH_SUBMITTED)
+    def batch_submitted(self, session: Session, event: Event) -> None:
+        """Gets to know a batch."""
+        batches.keep_batch(session, event.data)
+
+    @subscribe(CARDS_ISSUED)
+    def cards_issued(self, session: Session, event: Event) -> None:
+        """Hears whose card was issued."""
+        batches.keep_states(session, event.data["batch_no"], event.data["applications"], "issued")
+
+    @subscribe(CARDS_REFUSED)
+    def cards_refused(self, session: Session, event: Event) -> None:
+        """Hears whom the bank refused."""
+        batches.keep_states(session, event.data["batch_no"], event.data["applications"], "refused")
+
+    @subscribe(BATCH_RELEASED)
+    def batch_released(self, session: Session, event: Event) -> None:
+        """Hears who was released."""
+        batches.keep_states(session, event.data["batch_no"], event.data["applications"], "released")
+
+    @command(RequestRevocationRequest, roles={"clerk"})
+    def request_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Asks the superior union to revoke a batch."""
+        return requests.request_revocation(session, caller, data)
+
+    @query(ListRevocationsRequest, roles={"clerk", "reviewer"})
+    def list_revocations(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The requests that the caller's union made or reviews."""
+        return requests.list_revocations(session, caller, data)
+
+    @query(GetRevocationRequest, roles={"clerk", "reviewer"})
+    def get_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One request."""
+        return requests.get_revocation(session, caller, data["revocation_id"])
+
+    @command(ApproveRevocationRequest, roles={"reviewer"})
+    def approve_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The superior union agrees."""
+        return requests.approve(session, caller, data)
+
+    @command(RejectRevocationRequest, roles={"reviewer"})
+    def reject_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The superior union does not agree."""
+        return requests.reject(session, caller, data)

@@ -1,0 +1,180 @@
+"""Revocation requests on a real database: who may ask, who may decide, what is told."""
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.orm import Session
+
+from services.common.contracts.batching import BATCH_SUBMITTED
+from services.common.contracts.examples import wire_example
+from services.common.messaging.rpc import Caller
+from services.common.persistence import outbox
+from services.common.problems import Problem
+from services.revocation import batches, requests
+from tests.conftest import DatabaseFactory
+
+PHONE = "13800000000"
+
+
+@pytest.fixture
+def engine(database: DatabaseFactory) -> Iterator[Engine]:
+    engine = create_engine(database("revocation").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def batch(session: Session) -> dict[str, Any]:
+    """A submitted batch of two applications that revocation has heard of."""
+    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+    batches.keep_batch(session, submitted)
+    session.commit()
+    return submitted
+
+
+def a_clerk_of(batch: dict[str, Any]) -> Caller:
+    union = batch["union"]
+    return Caller(
+        account_id=str(batch["submitted_by"]),
+        roles=frozenset({"clerk"}),
+        union_id=str(union["union_id"]),
+        superior_union_id=str(union["superior_union_id"]),
+    )
+
+
+def a_reviewer_of(batch: dict[str, Any]) -> Caller:
+    superior = str(batch["union"]["superior_union_id"])
+    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=superior)
+
+
+def a_request(batch: dict[str, Any]) -> dict[str, Any]:
+    return {"batch_no": batch["batch_no"], "applicant_name": "王芳", "applicant_phone": PHONE}
+
+
+def asked(session: Session, batch: dict[str, Any]) -> dict[str, Any]:
+    revocation = requests.request_revocation(session, a_clerk_of(batch), a_request(batch))
+    session.commit()
+    return revocation
+
+
+def refusal(session: Session, call: Any, *arguments: Any) -> str:
+    with pytest.raises(Problem) as refused:
+        call(session, *arguments)
+    session.rollback()
+    return refused.value.code
+
+
+def told(session: Session) -> list[str]:
+    return [json.loads(body)["type"] for body in session.scalars(select(outbox.c.body).order_by(outbox.c.id))]
+
+
+def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    revocation = asked(session, batch)
+    answer = requests.list_revocations(session, a_reviewer_of(batch), {"page": 1, "size": 20})
+    assert [item["revocation_id"] for item in answer["items"]] == [revocation["revocation_id"]]
+    assert answer["items"][0]["total"] == 2
+    assert answer["items"][0]["applicant_phone"] == PHONE
+    assert told(session) == ["revocation.revocation_requested.v1"]
+
+
+def test_the_clerk_sees_the_phone_masked(session: Session, batch: dict[str, Any]) -> None:
+    assert asked(session, batch)["applicant_phone"] == "138****0000"
+
+
+def test_another_unions_batch_is_not_found(session: Session, batch: dict[str, Any]) -> None:
+    foreigner = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(uuid4()))
+    assert refusal(session, requests.request_revocation, foreigner, a_request(batch)) == "not_found"
+
+
+def test_a_batch_has_one_open_request(session: Session, batch: dict[str, Any]) -> None:
+    asked(session, batch)
+    assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "revocation_open"
+
+
+def test_a_batch_that_the_bank_has_decided_on_cannot_be_revoked(session: Session, batch: dict[str, Any]) -> None:
+    newer = [step | {"version": step["version"] + 1} for step in batch["applications"]]
+    batches.keep_states(session, batch["batch_no"], newer[:1], "issued")
+    batches.keep_states(session, batch["batch_no"], newer[1:], "refused")
+    assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "batch_decided"
+
+
+def test_the_order_of_events_does_not_matter(session: Session) -> None:
+    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+    newer = [step | {"version": step["version"] + 1} for step in submitted["applications"]]
+    batches.keep_states(session, submitted["batch_no"], newer, "issued")
+    batches.keep_batch(session, submitted)
+    progress = batches.progress_of(session, {submitted["batch_no"]: 2})[submitted["batch_no"]]
+    assert progress.is_decided
+    assert progress.issued == 2
+
+
+def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(session: Session, batch: dict[str, Any]) -> None:
+    first = asked(session, batch)
+    requests.reject(session, a_reviewer_of(batch), {"revocation_id": first["revocation_id"], "remark": "不同意"})
+    session.commit()
+    second = asked(session, batch)
+    requests.approve(session, a_reviewer_of(batch), {"revocation_id": second["revocation_id"], "remark": None})
+    session.commit()
+    assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "already_revoked"
+    assert [item["state"] for item in _history(session, batch)] == ["approved", "rejected"]
+
+
+def test_only_the_superior_union_decides(session: Session, batch: dict[str, Any]) -> None:
+    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
+    stranger = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(uuid4()))
+    own_union = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(batch["union"]["union_id"]))
+    assert refusal(session, requests.approve, stranger, decision) == "not_found"
+    assert refusal(session, requests.approve, own_union, decision) == "not_found"
+
+
+def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> None:
+    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
+    applicant = Caller(
+        account_id=str(batch["submitted_by"]),
+        roles=frozenset({"reviewer"}),
+        union_id=str(batch["union"]["superior_union_id"]),
+    )
+    assert refusal(session, requests.approve, applicant, decision) == "own_request"
+
+
+def test_of_two_reviewers_at_the_same_moment_one_decides(
+    engine: Engine, session: Session, batch: dict[str, Any]
+) -> None:
+    revocation_id = asked(session, batch)["revocation_id"]
+    outcomes: list[str] = []
+    together = threading.Barrier(2)
+
+    def decide(decision: Any) -> None:
+        with Session(engine) as own:
+            together.wait()
+            try:
+                decision(own, a_reviewer_of(batch), {"revocation_id": revocation_id, "remark": "意见"})
+                own.commit()
+                outcomes.append("decided")
+            except Problem as refused:
+                outcomes.append(refused.code)
+
+    reviewers = [threading.Thread(target=decide, args=(one,)) for one in (requests.approve, requests.reject)]
+    for reviewer in reviewers:
+        reviewer.start()
+    for reviewer in reviewers:
+        reviewer.join()
+    assert sorted(outcomes) == ["already_decided", "decided"]
+
+
+def _history(session: Session, batch: dict[str, Any]) -> list[dict[str, Any]]:
+    items = requests.list_revocations(session, a_clerk_of(batch), {"page": 1, "size": 20})["items"]
+    return list(items)

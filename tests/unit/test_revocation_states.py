@@ -1,0 +1,28 @@
+"""A revocation request is open until it is decided, and then decided for good."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.revocation.request_states import AlreadyDecided, RequestState, decide
+
+DECISIONS = [RequestState.APPROVED, RequestState.REJECTED]
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_an_open_request_takes_the_decision(decision: RequestState) -> None:
+    assert decide(RequestState.REQUESTED, decision) is decision
+
+
+@given(st.lists(st.sampled_from(DECISIONS), min_size=1))
+def test_only_the_first_of_many_decisions_counts(decisions: list[RequestState]) -> None:
+    state = decide(RequestState.REQUESTED, decisions[0])
+    for decision in decisions[1:]:
+        with pytest.raises(AlreadyDecided):
+            decide(state, decision)
+    assert state is decisions[0]
+
+
+def test_reopening_is_no_decision() -> None:
+    with pytest.raises(ValueError):
+        decide(RequestState.REQUESTED, RequestState.REQUESTED)
