@@ -1,0 +1,57 @@
+"""Revocations (撤销): a union asks to have a batch back, its superior union decides."""
+
+from gateway.policy import CLERK, REVIEWER
+from gateway.routes import rpc_route
+from services.common.contracts.rpc import revocation as rpc
+
+_REVOCATIONS = "/api/v1/revocations"
+
+ROUTES = (
+    rpc_route(
+        "POST",
+        _REVOCATIONS,
+        "revocation.request_revocation",
+        roles=CLERK,
+        request=rpc.RequestRevocationRequest,
+        answer=rpc.RevocationAnswer,
+        status=201,
+        location=f"{_REVOCATIONS}/{{revocation_id}}",
+        summary="Ask the superior union to revoke a batch (撤销申请)",
+    ),
+    rpc_route(
+        "GET",
+        _REVOCATIONS,
+        "revocation.list_revocations",
+        roles=CLERK | REVIEWER,
+        request=rpc.ListRevocationsRequest,
+        answer=rpc.RevocationsAnswer,
+        summary="A clerk's own union's requests, or those that a reviewer's union decides; open ones first",
+    ),
+    rpc_route(
+        "GET",
+        f"{_REVOCATIONS}/<uuid:revocation_id>",
+        "revocation.get_revocation",
+        roles=CLERK | REVIEWER,
+        request=rpc.GetRevocationRequest,
+        answer=rpc.RevocationAnswer,
+        summary="One request",
+    ),
+    rpc_route(
+        "POST",
+        f"{_REVOCATIONS}/<uuid:revocation_id>/approve",
+        "revocation.approve_revocation",
+        roles=REVIEWER,
+        request=rpc.ApproveRevocationRequest,
+        answer=rpc.RevocationAnswer,
+        summary="Agree (同意): what the bank has not decided is released",
+    ),
+    rpc_route(
+        "POST",
+        f"{_REVOCATIONS}/<uuid:revocation_id>/reject",
+        "revocation.reject_revocation",
+        roles=REVIEWER,
+        request=rpc.RejectRevocationRequest,
+        answer=rpc.RevocationAnswer,
+        summary="Refuse (不同意): the members stay locked in the batch",
+    ),
+)
