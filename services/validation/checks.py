@@ -22,10 +22,11 @@ from services.common.messaging.failures import Reject
 from services.common.messaging.outbox import tell
 from services.common.personal import mask_document_in_detail
 from services.common.problems import NotFound
+from services.common.rowsets import as_table
 from services.validation.documents import normalise_document_number
 from services.validation.findings import Finding
 from services.validation.judgements import Judgement, judge
-from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
+from services.validation.models import ApplicationCheck, Base, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
 from services.validation.rules import Person
 
@@ -72,7 +73,7 @@ def take_request(session: Session, registry: Registry, request: dict[str, Any]) 
     judged = _judge(registry, checks)
     if not judged:
         return
-    session.execute(insert(ApplicationCheck), [_check_row(one) for one in judged])
+    _insert(session, ApplicationCheck, [_check_row(one) for one in judged])
     _keep_findings(session, judged)
     _let_wait(session, registry, judged)
     _tell(session, judged)
@@ -204,8 +205,7 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
         for one in judged
         for position, finding in enumerate(one.judgement.findings)
     ]
-    if rows:
-        session.execute(insert(CheckFinding), rows)
+    _insert(session, CheckFinding, rows)
 
 
 def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
@@ -225,8 +225,16 @@ def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck
         for one in judged
         if one.is_waiting
     ]
-    if rows:
-        session.execute(insert(WaitingCheck), rows)
+    _insert(session, WaitingCheck, rows)
+
+
+def _insert(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """All rows in one statement; psycopg's executemany would yield to the other greenlets once a row."""
+    if not rows:
+        return
+    columns = {name: table.__table__.columns[name].type for name in rows[0]}
+    given = as_table("given", columns, [tuple(row.values()) for row in rows])
+    session.execute(insert(table).from_select(list(columns), select(given)))
 
 
 def _next_try(registry: Registry, tries: int) -> datetime:
