@@ -114,7 +114,7 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
     return get_revocation(session, caller, revocation.revocation_id)
 
 
-def _visible_to(caller: Caller) -> Select[tuple[Revocation, Batch]]:
+def _visible_to(caller: Caller) -> Select[Revocation, Batch]:
     own = Revocation.union_id == caller.union_id
     to_review = Revocation.reviewer_union_id == caller.union_id
     reach = own | to_review if "reviewer" in caller.roles else own
@@ -126,7 +126,7 @@ def _answers(session: Session, caller: Caller, rows: Any) -> list[dict[str, Any]
     return [_answer(caller, row, progress[row.Batch.batch_no]) for row in rows]
 
 
-def _answer(caller: Caller, row: Row[tuple[Revocation, Batch]], progress: Progress) -> dict[str, Any]:
+def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> dict[str, Any]:
     revocation, batch = row
     reviews = "reviewer" in caller.roles and str(revocation.reviewer_union_id) == caller.union_id
     return {
