@@ -1,7 +1,8 @@
 """Checks of applications: taken from a request, judged, kept, told; continued when the registry is back.
 
 The registry is asked within the transaction that holds the inbox row and the results, so that both commit together.
-That is bounded by the client's deadline of some seconds, and no row that others wait for is locked meanwhile.
+That is bounded by the client's deadline of some seconds; all that is locked meanwhile are rows of waiting checks that
+are being continued, and other processes skip those.
 """
 
 import json
@@ -48,6 +49,11 @@ class Check:
     union_id: UUID
     person: Person
     correlation_id: str | None
+
+    @property
+    def ref(self) -> str:
+        """What the registry knows it by: two checks of one application may be asked about at once."""
+        return f"{self.application_id}/{self.check_no}"
 
 
 @dataclass(frozen=True)
@@ -171,12 +177,12 @@ def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     """Everybody is asked about, those too who fail anyway: the clerk sees at once all that is wrong."""
     answers = registry.ask([_question(check) for check in checks])
     today = datetime.now(_SHANGHAI).date()
-    return [JudgedCheck(check, judge(check.person, answers.get(check.application_id), today)) for check in checks]
+    return [JudgedCheck(check, judge(check.person, answers.get(check.ref), today)) for check in checks]
 
 
 def _question(check: Check) -> Question:
     person = check.person
-    return Question(check.application_id, person.name, normalise_document_number(person.document_number))
+    return Question(check.ref, person.name, normalise_document_number(person.document_number))
 
 
 def _check_row(one: JudgedCheck) -> dict[str, Any]:
@@ -195,11 +201,7 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
             "application_id": one.check.application_id,
             "check_no": one.check.check_no,
             "position": position,
-            "rule": finding.rule,
-            "rule_version": finding.rule_version,
-            "code": finding.code,
-            "severity": finding.severity,
-            "message": finding.message,
+            **_facts(finding),
             "evidence": json.dumps(finding.evidence, ensure_ascii=False),
         }
         for one in judged
@@ -259,29 +261,17 @@ def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> dict[st
         results.append(
             {"application_id": application_id, "check_no": one.check.check_no, "result": one.judgement.result}
         )
-        findings += [{"application_id": application_id, **_told(finding)} for finding in one.judgement.findings]
+        findings += [{"application_id": application_id, **_facts(finding)} for finding in one.judgement.findings]
     return {"union_id": union_id, "results": results, "findings": findings}
-
-
-def _told(finding: Finding) -> dict[str, str]:
-    return {
-        "rule": finding.rule,
-        "rule_version": finding.rule_version,
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-    }
 
 
 def _finding_answer(finding: CheckFinding) -> dict[str, Any]:
     evidence: dict[str, str] = json.loads(finding.evidence)
     if "number" in evidence:
         evidence["number"] = mask_document_in_detail(evidence["number"])
-    return {
-        "rule": finding.rule,
-        "rule_version": finding.rule_version,
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "evidence": evidence,
-    }
+    return {**_facts(finding), "evidence": evidence}
+
+
+def _facts(finding: Finding | CheckFinding) -> dict[str, str]:
+    """All of a finding but its evidence."""
+    return {name: getattr(finding, name) for name in ("rule", "rule_version", "code", "severity", "message")}

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import pybreaker
 import requests
@@ -43,7 +42,7 @@ class RegistrySettings:
 class Question:
     """Whom the registry is asked about; `ref` ties its answer to the person."""
 
-    ref: UUID
+    ref: str
     name: str
     document_number: str
 
@@ -68,7 +67,7 @@ class Registry:
             fail_max=settings.registry_failures, reset_timeout=settings.registry_rest_seconds, name="registry"
         )
 
-    def ask(self, questions: Sequence[Question]) -> dict[UUID, RegistryAnswer]:
+    def ask(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
         """The answers that came, by ref: a person who is not among them has no answer yet.
 
         Takes `registry_deadline_seconds` at the longest. A call whose answer is not of the agreed form or speaks of
@@ -95,14 +94,14 @@ class Registry:
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    def _ask_in_parts(self, questions: Sequence[Question]) -> dict[UUID, RegistryAnswer]:
+    def _ask_in_parts(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
         """Raises NoAnswer when nobody was answered: with a part of the answers the registry is not away."""
         parts = (questions[start : start + LARGEST_CALL] for start in range(0, len(questions), LARGEST_CALL))
         calls = [self._calls.submit(self._call, part) for part in parts]
         done, late = wait(calls, self._settings.registry_deadline_seconds)
         for call in late:
             call.cancel()
-        answers: dict[UUID, RegistryAnswer] = {}
+        answers: dict[str, RegistryAnswer] = {}
         trouble = NoAnswer("no answer before the deadline")
         for call in done:
             try:
@@ -113,9 +112,9 @@ class Registry:
             raise trouble
         return answers
 
-    def _call(self, questions: Sequence[Question]) -> dict[UUID, RegistryAnswer]:
+    def _call(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
         persons = [
-            {"ref": str(question.ref), "name": question.name, "document_number": question.document_number}
+            {"ref": question.ref, "name": question.name, "document_number": question.document_number}
             for question in questions
         ]
         times = (self._settings.registry_connect_seconds, self._settings.registry_read_seconds)
@@ -131,7 +130,7 @@ class _Result(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    ref = fields.UUID(required=True)
+    ref = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(("retired", "working", "unknown")))
     since = fields.Date(allow_none=True, load_default=None)
     source = fields.String(allow_none=True, load_default=None)
@@ -147,7 +146,7 @@ class _Answer(Schema):
 _ANSWER = _Answer()
 
 
-def _read_answers(document: Any, asked: set[UUID]) -> dict[UUID, RegistryAnswer]:
+def _read_answers(document: Any, asked: set[str]) -> dict[str, RegistryAnswer]:
     """The answers in a document, fewer than were asked for where it leaves somebody out. Raises ValidationError."""
     results = _ANSWER.load(document)["results"]
     answers = {result["ref"]: RegistryAnswer(result["status"], result["since"], result["source"]) for result in results}

@@ -187,6 +187,20 @@ def test_a_new_check_ends_the_waiting_of_the_old_one(desk: Desk, simulator: Regi
     ]
 
 
+def test_two_checks_of_one_application_can_wait_together(desk: Desk, simulator: RegistrySimulator) -> None:
+    simulator.behave("down")
+    old = a_validation_request(a_person())
+    application_ids = [old["applications"][0]["application_id"]]
+    with Session(desk.engine) as other, other.begin():
+        checks.take_request(other, desk.registry, old)
+        desk.take(a_validation_request(a_person(), check_no=2, application_ids=application_ids))
+    assert desk.count(WaitingCheck) == 2
+
+    simulator.behave("normal")
+    assert desk.go_on() == 2
+    assert desk.count(WaitingCheck) == 0
+
+
 def test_what_two_processes_continue_at_once_is_decided_once(desk: Desk, simulator: RegistrySimulator) -> None:
     simulator.behave("down")
     desk.take(a_validation_request(a_person(), a_person()))
