@@ -24,6 +24,7 @@ def configure_logs(service: str, level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(_without_arguments_of_errors)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
@@ -61,6 +62,13 @@ def _named(service: str) -> Any:
         return record
 
     return add_service
+
+
+def _without_arguments_of_errors(record: logging.LogRecord) -> bool:
+    """Libraries put the text of an exception into the message: keep only the words around it."""
+    if record.exc_info:
+        record.args = None
+    return True
 
 
 def _without_values_of_exceptions(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:

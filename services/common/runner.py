@@ -49,7 +49,7 @@ def run(modules: Sequence[str]) -> int:
     for cls in classes:
         runner.add_service(cls)
     if settings.health_port:
-        socket = eventlet.listen(("127.0.0.1", settings.health_port))
+        socket = eventlet.listen((settings.health_host, settings.health_port))
         eventlet.spawn(wsgi.server, socket, health_app(list(runner.containers)), log_output=False)
     return _live(runner, settings.stop_seconds)
 

@@ -69,6 +69,7 @@ class DatabaseSettings:
 class ProcessSettings:
     """How a process shows itself to who runs it."""
 
+    health_host: str = "127.0.0.1"
     health_port: int = 0
     """0: no health endpoint."""
     log_level: str = "INFO"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import amqp
 import requests
 from amqp.basic_message import Message as AmqpMessage
-from kombu.exceptions import KombuError
 from sqlalchemy.exc import OperationalError
 
 from services.common.logs import class_name, traceback_without_values
-from services.common.messaging.connection import BROKER_ERRORS, PERSISTENT
+from services.common.messaging.connection import PERSISTENT
 from services.common.persistence import is_database_away
 from services.common.settings import MessagingSettings
 
@@ -31,7 +31,7 @@ _HISTORY = {
     *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
 }
 
-_PASSING = (OperationalError, requests.ConnectionError, requests.Timeout, KombuError, *BROKER_ERRORS)
+_PASSING = (OperationalError, requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
 _LONGEST_HEADER = 8000
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import amqp
+import amqp.serialization
 import structlog
 from eventlet.semaphore import Semaphore
 
+from services.common.logs import class_name
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing, bound_waits, drop, open_connection
 
 log = structlog.get_logger()
@@ -40,25 +42,11 @@ class ConfirmedPublisher:
 
         Raises one of BROKER_ERRORS when the outcome is not known: then any of them may have been taken or not.
         """
-        deadline = time.monotonic() + self._seconds
         try:
-            connection, channel = self._connect()
-            unknown = {
-                exchange for exchange in {m.exchange for m in messages} if not self._exists(connection, exchange)
-            }
-            sent = {}
-            for position, message in enumerate(messages):
-                if message.exchange in unknown:
-                    continue
-                sent[self._confirms.expect()] = position
-                channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key, mandatory=True)
-                if len(self._confirms.open) >= WINDOW:
-                    self._wait_for_confirms(connection, deadline, WINDOW // 2)
-            self._wait_for_confirms(connection, deadline, 0)
+            sent, refused = self._send(messages)
         except BaseException:
             self.drop()
             raise
-        refused = {position: "no such exchange" for position, m in enumerate(messages) if m.exchange in unknown}
         nacked, returned = self._confirms.take_refused()
         for tag, position in sent.items():
             address = (messages[position].exchange, messages[position].routing_key)
@@ -80,6 +68,35 @@ class ConfirmedPublisher:
         """Closes the connection without waiting."""
         drop(self._connection)
         self._connection = self._channel = None
+
+    def _send(self, messages: Sequence[Outgoing]) -> tuple[dict[int, int], dict[int, str]]:
+        """The positions of what was sent and confirmed by delivery tags, and why the others could not be sent."""
+        deadline = time.monotonic() + self._seconds
+        connection, channel = self._connect()
+        sent: dict[int, int] = {}
+        refused: dict[int, str] = {}
+        for position, message in enumerate(messages):
+            flaw = self._flaw(connection, message)
+            if flaw:
+                refused[position] = flaw
+                continue
+            sent[self._confirms.expect()] = position
+            channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key, mandatory=True)
+            if len(self._confirms.open) >= WINDOW:
+                self._wait_for_confirms(connection, deadline, WINDOW // 2)
+        self._wait_for_confirms(connection, deadline, 0)
+        return sent, refused
+
+    def _flaw(self, connection: amqp.Connection, message: Outgoing) -> str | None:
+        """Why a message cannot be sent; one such must not hold up all others."""
+        if not self._exists(connection, message.exchange):
+            return "no such exchange"
+        try:
+            message.to_amqp()._serialize_properties()
+            amqp.serialization.dumps("ss", (message.exchange, message.routing_key))
+        except Exception as error:
+            return f"not publishable: {class_name(error)}"
+        return None
 
     def _connect(self) -> tuple[amqp.Connection, amqp.Channel]:
         if self._connection is None or self._channel is None:

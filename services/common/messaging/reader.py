@@ -7,6 +7,7 @@ from typing import Any
 
 import amqp
 import structlog
+from amqp import spec
 from amqp.basic_message import Message as AmqpMessage
 from eventlet.event import Event as Signal
 from eventlet.semaphore import Semaphore
@@ -79,14 +80,14 @@ class QueueReader:
 
     def ack(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
         """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
-        channel = message.channel
-        if channel is None or channel.connection is None or not self.is_consuming:
-            return
-        try:
-            with self._writing:
-                channel.basic_ack(message.delivery_tag, multiple=with_all_before)
-        except (amqp.AMQPError, OSError) as error:
-            log.warning("ack_lost", reader=self.name, error=type(error).__name__)
+        self._settle(message, lambda channel: channel.basic_ack(message.delivery_tag, multiple=with_all_before))
+
+    def bury(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+        """Leaves it to the broker to move a message to the queue's dead letters, as it is."""
+        self._settle(
+            message,
+            lambda channel: channel.send_method(spec.Basic.Nack, "Lbb", (message.delivery_tag, with_all_before, False)),
+        )
 
     def _read_and_reconnect(self) -> None:
         pause = 0.1
@@ -134,6 +135,16 @@ class QueueReader:
                 beat_at = time.monotonic()
                 with self._writing:
                     connection.heartbeat_tick()
+
+    def _settle(self, message: AmqpMessage, settle: Callable[[amqp.Channel], Any]) -> None:
+        channel = message.channel
+        if channel is None or channel.connection is None or not self.is_consuming:
+            return
+        try:
+            with self._writing:
+                settle(channel)
+        except (amqp.AMQPError, OSError) as error:
+            log.warning("ack_lost", reader=self.name, error=type(error).__name__)
 
     def _announce(self, error: Any) -> None:
         if self._ready.ready():

@@ -1,6 +1,7 @@
 """Publishes the outbox: one relay at work for each database, the others stand by."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,12 @@ select coalesce(extract(epoch from now() - min(created_at)), 0), count(*)
 from (select created_at from outbox order by id limit 10000) as oldest
 """
 _STANDBY_SECONDS = 1.0
-_PURGE_SECONDS = 600.0
+_PURGE_SECONDS = 60.0
+_PURGE = """
+delete from {table} where ctid = any(array(
+    select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
+))
+"""
 _MEASURE_SECONDS = 5.0
 
 
@@ -57,6 +63,7 @@ class Relay(DependencyProvider):
         self._settings = read_settings(MessagingSettings)
         self._database_url = read_settings(DatabaseSettings).database_url.replace("+psycopg", "")
         self._stopping = False
+        self._thread: Any = None
 
     def start(self) -> None:
         """Starts the work."""
@@ -65,7 +72,8 @@ class Relay(DependencyProvider):
     def stop(self) -> None:
         """Returns when what is on its way is confirmed and deleted; the workers have ended before."""
         self._stopping = True
-        self._thread.wait()
+        if self._thread is not None:
+            self._thread.wait()
 
     def _run(self) -> None:
         pause = 0.2
@@ -132,8 +140,8 @@ class Relay(DependencyProvider):
 
     def _purge(self, database: "psycopg.Connection[Any]") -> None:
         days = self._settings.inbox_days
-        database.execute("delete from inbox where handled_at < now() - make_interval(days => %s)", [days])
-        database.execute("delete from handled_request where at < now() - make_interval(days => %s)", [days])
+        for table, moment in (("inbox", "handled_at"), ("handled_request", "at")):
+            database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
@@ -156,15 +164,9 @@ def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublish
 def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], reasons: list[str]) -> None:
     database.execute(_POSTPONE, [[row.id for row in rows], reasons])
     metrics.outbox_refused.inc(len(rows))
-    for row, reason in zip(rows, reasons, strict=True):
-        log.error(
-            "outbox_refused",
-            reason=reason,
-            exchange=row.exchange,
-            routing_key=row.routing_key,
-            attempts=row.attempts + 1,
-            message_id=row.properties.get("message_id"),
-        )
+    addresses = Counter((row.exchange, row.routing_key, reason) for row, reason in zip(rows, reasons, strict=True))
+    for (exchange, routing_key, reason), count in addresses.items():
+        log.error("outbox_refused", exchange=exchange, routing_key=routing_key, reason=reason, messages=count)
 
 
 def _outgoing(row: Any) -> Outgoing:

@@ -121,7 +121,9 @@ def command(schema: type[Schema], *, roles: set[str]) -> Callable[[Method], Meth
                     return _plain_json(method(service, session, caller, data))
                 return _once(session, method.__name__, caller, request, lambda: method(service, session, caller, data))
 
-        return _entrypoint(method, roles, run)
+        answer = _answering(method, roles, run)
+        register_entrypoint(answer, CommandEntrypoint())
+        return answer
 
     return decorate
 
@@ -135,7 +137,9 @@ def query(schema: type[Schema], *, roles: set[str]) -> Callable[[Method], Method
             with service.database.read() as session:
                 return _plain_json(method(service, session, caller, data))
 
-        return _entrypoint(method, roles, run)
+        answer = _answering(method, roles, run)
+        register_entrypoint(answer, QueryEntrypoint())
+        return answer
 
     return decorate
 
@@ -273,6 +277,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         settings = read_settings(MessagingSettings)
         service = self.container.service_name
         self._running = 0
+        self._thread: Any = None
         self.reader = QueueReader(
             f"{service} requests", settings, self._declare, self._receive, prefetch=self.container.max_workers
         )
@@ -291,7 +296,8 @@ class RequestServer(SharedExtension, ProviderCollector):
     def drain(self) -> None:
         """Takes nothing new and returns when what runs is answered and acked."""
         self.reader.stop()
-        self._thread.wait()
+        if self._thread is not None:
+            self._thread.wait()
         self._publisher.drop()
 
     def _declare(self, channel: amqp.Channel) -> str:
@@ -310,6 +316,9 @@ class RequestServer(SharedExtension, ProviderCollector):
             entrypoint = None
         if entrypoint is None:
             self._answer(message, _problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
+            return
+        if message.delivery_info["redelivered"] and not entrypoint.can_repeat(request):
+            self._answer(message, _problem_json(Unavailable(_RETRY_AFTER)))
             return
 
         def settle(_context: Any, answer: str | None, exc_info: Any) -> tuple[Any, Any]:
@@ -345,8 +354,8 @@ class RequestServer(SharedExtension, ProviderCollector):
             self._running -= 1
 
 
-class RequestEntrypoint(Entrypoint):
-    """The entrypoint behind `command` and `query`."""
+class QueryEntrypoint(Entrypoint):
+    """The entrypoint behind `query`."""
 
     server = RequestServer()
 
@@ -358,12 +367,24 @@ class RequestEntrypoint(Entrypoint):
         """Returns when the server has answered what it had taken."""
         self.server.drain()
 
+    def can_repeat(self, request: Request) -> bool:
+        """Whether a request may be run that the broker delivers again after a lost connection."""
+        return True
+
+
+class CommandEntrypoint(QueryEntrypoint):
+    """The entrypoint behind `command`."""
+
+    def can_repeat(self, request: Request) -> bool:
+        """Without a request id nobody knows whether the first delivery was carried out, or still is."""
+        return request.request_id is not None
+
 
 class _DeadlinePassed(Exception):
     """The time for an answer is over. Not eventlet's own Timeout, which is no Exception and would kill the worker."""
 
 
-def _entrypoint(method: Method, roles: set[str], run: Callable[[Any, Caller, Request], str]) -> Method:
+def _answering(method: Method, roles: set[str], run: Callable[[Any, Caller, Request], str]) -> Method:
     @wraps(method)
     def answer(service: Any, request: Request) -> str | None:
         """The answer as JSON; None where nobody waits for it any more."""
@@ -389,7 +410,6 @@ def _entrypoint(method: Method, roles: set[str], run: Callable[[Any, Caller, Req
         metrics.rpc_seconds.labels(method.__name__, outcome).observe(time.monotonic() - started)
         return answered
 
-    register_entrypoint(answer, RequestEntrypoint())
     return answer
 
 

@@ -136,6 +136,7 @@ class QueueEntrypoint(Entrypoint):
         super().__init__()
         self.queue = ""
         self._taken: LightQueue = LightQueue()
+        self._threads: list[Any] = []
         self._connections_lost = 0
         self._is_busy = False
 
@@ -332,9 +333,15 @@ class BatchSubscription(QueueEntrypoint):
             Message(to_bytes(one.body), one.headers or {}, one.properties.get("message_id"), one) for one in received
         ]
         for _ in chain([None], self.patience()):
-            if self.attempt(messages) is None:
+            error = self.attempt(messages)
+            if error is None:
                 self.reader.ack(received[-1], with_all_before=True)
                 metrics.messages_handled.labels(self.queue).inc(len(messages))
+                return
+            if not is_passing(error):
+                # Not even the rejection could be written down: the broker moves the set to the rejected queue.
+                self.reader.bury(received[-1], with_all_before=True)
+                metrics.messages_dead.labels(self.queue).inc(len(messages))
                 return
 
     def _gather(self, first: AmqpMessage) -> list[AmqpMessage]:

@@ -63,6 +63,15 @@ def test_an_exchange_that_is_not_there_holds_up_nothing_else(world: World) -> No
     assert "no such exchange" in eventually(lambda: refused(world)).last_error
 
 
+def test_a_message_that_amqp_cannot_carry_holds_up_nothing_else(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        send(session, "", "x" * 300, {})
+        tell(session, PINGED, {"key": "b"})
+    eventually(world.happened("b"))
+    assert "not publishable" in eventually(lambda: refused(world)).last_error
+
+
 def test_large_raw_bodies_arrive_as_they_are(world: World) -> None:
     world.start()
     world.outside.channel.queue_declare("bank", durable=True, auto_delete=False)

@@ -116,6 +116,18 @@ def test_a_stop_answers_what_was_asked_before(world: World) -> None:
     assert world.outside.size("rpc-probe") == 0
 
 
+@pytest.mark.parametrize("request_id", [None, "r1"])
+def test_a_command_that_the_broker_delivers_again_changes_once(world: World, request_id: str | None) -> None:
+    with BrokerProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.amqp_uri)
+        data = {"key": "a", "behaviour": "sleep:1"}
+        world.outside.request("knock", data, request_id=request_id)
+        time.sleep(0.5)
+        proxy.cut()
+        time.sleep(3)
+        assert world.effects("a").count("a1") == 1
+
+
 def test_while_the_database_is_away_the_answer_says_when_to_ask_again(world: World) -> None:
     world.start()
     with world.database_away():

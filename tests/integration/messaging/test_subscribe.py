@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -166,6 +167,27 @@ def test_while_the_database_is_away_messages_wait_where_they_are(world: World) -
         world.outside.knock("a")
         time.sleep(2)
     eventually(world.happened("a"))
+
+
+def test_a_service_that_starts_without_a_broker_begins_when_it_comes(world: World) -> None:
+    with BrokerProxy(world.amqp_uri) as proxy:
+        proxy.refuse()
+        threading.Timer(2, proxy.welcome).start()
+        world.start(AMQP_URI=proxy.amqp_uri)
+        world.outside.knock("a")
+        eventually(world.happened("a"))
+
+
+def test_a_service_that_waits_for_the_broker_can_be_stopped(world: World) -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-m", "services.common.runner", PROBE],
+        cwd=ROOT,
+        env={**TEST_SECRETS, "AMQP_URI": "amqp://guest:guest@127.0.0.1:9//", "DATABASE_URL": world.database_url},
+        stdout=subprocess.DEVNULL,
+    )
+    time.sleep(3)
+    waiting.terminate()
+    assert waiting.wait(10) == 0
 
 
 def test_a_cut_connection_is_opened_again(world: World) -> None:

@@ -47,6 +47,14 @@ def test_bytes_that_the_method_cannot_read_are_rejected_byte_for_byte(world: Wor
     assert eventually(lambda: world.outside.get(REJECTED)).body == b"\xff\xfe\x00"
 
 
+def test_one_whose_rejection_cannot_be_written_down_is_moved_by_the_broker(world: World) -> None:
+    world.start()
+    world.outside.publish("", BATCH_QUEUE, b"refuse", application_headers={"n": float("nan")})
+    assert eventually(lambda: world.outside.get(REJECTED)).body == b"refuse"
+    publish(world, ["m1"])
+    eventually(world.happened("m1"))
+
+
 def test_while_the_database_is_away_nothing_is_rejected_or_lost(world: World) -> None:
     world.start()
     with world.database_away():
