@@ -3,17 +3,18 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, and_, func, literal_column
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, and_, func, literal_column
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.batching.application_states import Check, State
-from services.common.persistence import EncryptedText, new_base
+from services.batching.channels import Charset
+from services.common.persistence import EncryptedText, new_metadata
 
 
 class Base(DeclarativeBase):
     """All tables of batching, with the messaging kit's own."""
 
-    metadata = new_base().metadata
+    metadata = new_metadata()
 
 
 class Branch(Base):
@@ -23,7 +24,7 @@ class Branch(Base):
 
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
-    charset: Mapped[str]
+    charset: Mapped[Charset] = mapped_column(String)
 
 
 class Outlet(Base):
@@ -169,7 +170,6 @@ class BatchPerson(Base):
     document_number: Mapped[str] = mapped_column(EncryptedText)
     document_expiry: Mapped[date | None]
     nationality: Mapped[str | None]
-    phone: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class BatchCounter(Base):

@@ -33,7 +33,7 @@ class ChannelAssignedData(EventData):
 
 class MembersRemovedData(EventData):
     union_id = fields.UUID(required=True)
-    reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", required=True)
+    reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", "cancelled", required=True)
     applications = chunk_of(ApplicationStep)
 
 

@@ -160,7 +160,6 @@ def upgrade() -> None:
         sa.Column("document_number", EncryptedText(), nullable=False),
         sa.Column("document_expiry", sa.Date(), nullable=True),
         sa.Column("nationality", sa.String(), nullable=True),
-        sa.Column("phone", EncryptedText(), nullable=True),
         sa.ForeignKeyConstraint(
             ["application_id"], ["application.application_id"], name="fk_batch_person_application_id"
         ),

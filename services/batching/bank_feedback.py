@@ -1,0 +1,306 @@
+"""Bank feedback 银行反馈: many messages are read, checked and applied in one set; what cannot be true is rejected."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import ValidationError
+from sqlalchemy import DateTime, Integer, LargeBinary, String, Uuid, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from services.batching.application_states import Contradiction, Outcome, Standing, State
+from services.batching.bank_messages import bank_key
+from services.batching.bank_results import Applicant, Applicants, Result
+from services.batching.models import Application, BankFeedback, Batch
+from services.batching.persons import card_digest
+from services.batching.rowsets import Types, as_table, is_among
+from services.batching.telling import in_parts
+from services.common.contracts import bank
+from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
+from services.common.messaging.failures import ORIGINAL_QUEUE, REASON
+from services.common.messaging.outbox import send, tell, to_json
+from services.common.messaging.subscribe import Message, Reject
+from services.common.persistence import EncryptedText
+
+_FEEDBACK = bank.BankFeedback()
+_CHANGE: Types = {
+    "application_id": Uuid(),
+    "state": String(),
+    "version": Integer(),
+    "bank_outcome": String(),
+    "card_no": EncryptedText(),
+    "card_digest": LargeBinary(),
+    "reason_code": String(),
+    "reason": String(),
+    "decided_at": DateTime(timezone=True),
+}
+_COUNT: Types = {
+    "batch_no": String(),
+    "issued": Integer(),
+    "refused": Integer(),
+    "released": Integer(),
+    "feedback_at": DateTime(timezone=True),
+}
+
+
+@dataclass(slots=True)
+class Feedback:
+    """One message of the bank, and what becomes of its results."""
+
+    message: Message
+    document: dict[str, Any]
+    feedback_id: str
+    batch_no: str
+    results: list[Result]
+    applied: int = 0
+    repeated: int = 0
+    refusals: dict[int, str] = field(default_factory=dict)
+    """The code of the contradiction by the position of the result."""
+
+
+def read_feedback(message: Message) -> Feedback:
+    """The feedback in a message; raises Reject where signature, form or schema are wrong."""
+    if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_key()):
+        raise Reject("bad_signature")
+    try:
+        document = json.loads(message.body)
+        loaded = _FEEDBACK.load(document)
+    except ValidationError as error:
+        raise Reject(f"bad_schema: {', '.join(sorted(map(str, error.normalized_messages())))}") from error
+    except ValueError as error:
+        raise Reject("not_json") from error
+    return Feedback(
+        message=message,
+        document=document,
+        feedback_id=loaded["feedback_id"],
+        batch_no=loaded["batch_no"],
+        results=[_result(loaded, one) for one in loaded["results"]],
+    )
+
+
+def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
+    """Applies all results once, in a few statements; rejects those that contradict what is known.
+
+    A result says nothing new when it was applied before, or when the bank has said more since. A message whose results
+    are all wrong is rejected as it is; of one with some wrong results those alone are, in a message signed anew.
+    """
+    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks})
+    applicants = _load_applicants(session, batches, [result for one in feedbacks for result in one.results])
+    for feedback in feedbacks:
+        _take(applicants, feedback)
+    _store_changes(session, applicants.changed())
+    _store_counts(session, applicants, feedbacks)
+    _tell_decisions(session, batches, applicants.changed())
+    for feedback in feedbacks:
+        _reject_refused(session, feedback)
+    session.execute(insert(BankFeedback), [_record(feedback) for feedback in feedbacks])
+
+
+def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
+    card_no = result["card_no"]
+    return Result(
+        batch_no=feedback["batch_no"],
+        processed_at=feedback["processed_at"],
+        application_id=result["application_id"],
+        member_no=result["member_no"],
+        outcome=Outcome(result["outcome"]),
+        card_no=card_no,
+        card=card_digest(card_no) if card_no else None,
+        reason_code=result["reason_code"],
+        reason=result["reason"],
+    )
+
+
+def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batch]:
+    """The batches by number, locked in order: who changes a batch's applications locks the batch first."""
+    locked = select(Batch).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
+    return {batch.batch_no: batch for batch in session.scalars(locked.with_for_update(key_share=True))}
+
+
+def _load_applicants(session: Session, batches: dict[str, Batch], results: Sequence[Result]) -> Applicants:
+    applicants = _named_applicants(session, batches, results)
+    cards = {result.card for result in results if result.outcome is Outcome.ISSUED and result.card}
+    issued = session.execute(
+        select(Application.application_id, Application.member_id, Application.card_digest, Application.state).where(
+            or_(
+                is_among(Application.card_digest, cards),
+                is_among(Application.member_id, {applicant.member_id for applicant in applicants})
+                & (Application.state == State.ISSUED),
+            )
+        )
+    ).all()
+    return Applicants(
+        batches,
+        applicants,
+        card_owners={row.card_digest: row.application_id for row in issued if row.card_digest},
+        holders={row.member_id: row.application_id for row in issued},
+    )
+
+
+def _named_applicants(session: Session, batches: dict[str, Batch], results: Sequence[Result]) -> list[Applicant]:
+    by_number = {result.member_no for result in results if result.application_id is None}
+    named = or_(
+        is_among(Application.application_id, {result.application_id for result in results if result.application_id}),
+        is_among(Application.member_no, by_number),
+    )
+    rows = session.execute(
+        select(
+            Application.application_id,
+            Application.member_id,
+            Application.member_no,
+            Application.batch_no,
+            Application.version,
+            Application.state,
+            Application.bank_outcome,
+            Application.card_digest,
+        ).where(is_among(Application.batch_no, batches), named)
+    )
+    return [
+        Applicant(
+            application_id=row.application_id,
+            member_id=row.member_id,
+            member_no=row.member_no,
+            batch_no=row.batch_no or "",
+            version=row.version,
+            standing=Standing(
+                State(row.state), Outcome(row.bank_outcome) if row.bank_outcome else None, row.card_digest
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _take(applicants: Applicants, feedback: Feedback) -> None:
+    for position, result in enumerate(feedback.results):
+        try:
+            is_new = applicants.take(result)
+        except Contradiction as contradiction:
+            feedback.refusals[position] = contradiction.code
+        else:
+            feedback.applied += is_new
+            feedback.repeated += not is_new
+
+
+def _store_changes(session: Session, changed: Sequence[Applicant]) -> None:
+    if not changed:
+        return
+    changes = as_table(
+        "changes",
+        _CHANGE,
+        [
+            (
+                one.application_id,
+                one.standing.state,
+                one.version,
+                one.standing.outcome,
+                one.card_no,
+                one.standing.card,
+                one.reason_code,
+                one.reason,
+                one.decided_at,
+            )
+            for one in changed
+        ],
+    ).c
+    session.execute(
+        update(Application)
+        .where(Application.application_id == changes.application_id)
+        .values({name: changes[name] for name in _CHANGE if name != "application_id"})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[Feedback]) -> None:
+    rows = []
+    for batch_no, counts in applicants.counts.items():
+        spoken = max(one.results[0].processed_at for one in feedbacks if one.batch_no == batch_no and one.applied)
+        rows.append((batch_no, counts[State.ISSUED], counts[State.REFUSED], counts[State.RELEASED], spoken))
+    if not rows:
+        return
+    counted = as_table("counted", _COUNT, rows).c
+    session.execute(
+        update(Batch)
+        .where(Batch.batch_no == counted.batch_no)
+        .values(
+            issued=Batch.issued + counted.issued,
+            refused=Batch.refused + counted.refused,
+            released=Batch.released + counted.released,
+            feedback_at=func.greatest(Batch.feedback_at, counted.feedback_at),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _tell_decisions(session: Session, batches: dict[str, Batch], changed: Sequence[Applicant]) -> None:
+    decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
+    for applicant in changed:
+        if applicant.told:
+            decided[applicant.batch_no, applicant.told].append(applicant)
+    for (batch_no, outcome), applicants in decided.items():
+        for part in in_parts(applicants):
+            if outcome is Outcome.ISSUED:
+                _tell_issued(session, batches[batch_no], part)
+            else:
+                _tell_refused(session, batches[batch_no], part)
+
+
+def _tell_issued(session: Session, batch: Batch, applicants: Sequence[Applicant]) -> None:
+    tell(
+        session,
+        CARDS_ISSUED,
+        {
+            **_facts(batch),
+            "applications": [{**_step(one), "issued_at": one.decided_at, "late": one.late} for one in applicants],
+            "cards": [{"application_id": one.application_id, "card_no": one.card_no} for one in applicants],
+        },
+    )
+
+
+def _tell_refused(session: Session, batch: Batch, applicants: Sequence[Applicant]) -> None:
+    applications = [
+        {**_step(one), "reason_code": one.reason_code, "reason": one.reason or one.reason_code} for one in applicants
+    ]
+    tell(session, CARDS_REFUSED, {**_facts(batch), "applications": applications})
+
+
+def _facts(batch: Batch) -> dict[str, Any]:
+    contact = {"name": batch.contact_name, "phone": batch.contact_phone}
+    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "contact": contact}
+
+
+def _step(applicant: Applicant) -> dict[str, Any]:
+    return {
+        "application_id": applicant.application_id,
+        "member_id": applicant.member_id,
+        "version": applicant.version,
+    }
+
+
+def _reject_refused(session: Session, feedback: Feedback) -> None:
+    if not feedback.refusals:
+        return
+    reason = ", ".join(f"results.{position}: {code}" for position, code in feedback.refusals.items())
+    if len(feedback.refusals) == len(feedback.results):
+        feedback.message.reject(reason)
+        return
+    refused = [feedback.document["results"][position] for position in feedback.refusals]
+    body = to_json({**feedback.document, "results": refused})
+    headers = {
+        bank.SIGNATURE_HEADER: bank.sign(body, bank_key()),
+        REASON: reason,
+        ORIGINAL_QUEUE: bank.FEEDBACK_QUEUE,
+    }
+    send(session, "", bank.REJECTED_QUEUE, body, headers)
+
+
+def _record(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "feedback_id": feedback.feedback_id,
+        "batch_no": feedback.batch_no,
+        "results": len(feedback.results),
+        "applied": feedback.applied,
+        "repeated": feedback.repeated,
+        "rejected": len(feedback.refusals),
+    }

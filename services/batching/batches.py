@@ -1,0 +1,155 @@
+"""Batches 办卡批次 as clerks and their superiors see them: lists, details, persons and what became of each."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from services.batching.application_states import Outcome
+from services.batching.models import Application, Batch, BatchPerson, Branch
+from services.batching.outlets import branch_answer
+from services.batching.paging import page_of
+from services.batching.register import LOCAL_TIME
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging.rpc import Caller
+from services.common.personal import mask_card, mask_document_in_list, mask_phone
+from services.common.problems import NotFound
+
+UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
+
+UNDECIDED = Batch.total - Batch.issued - Batch.refused - Batch.released
+"""How many of a batch the bank has still to decide."""
+
+_STATE = case(
+    (Batch.revocation_state == "approved", "revoked"),
+    (UNDECIDED == 0, "decided"),
+    (Batch.total > UNDECIDED, "partly_decided"),
+    else_="submitted",
+)
+_REVOCABLE = and_(
+    Batch.superior_union_id.is_not(None),
+    UNDECIDED > 0,
+    func.coalesce(Batch.revocation_state, "rejected") == "rejected",
+)
+_PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
+
+
+def visible_to(caller: Caller) -> ColumnElement[bool]:
+    """The batches of the caller's union; for its reviewers and administrators those of direct subordinates too."""
+    own = Batch.union_id == caller.union_id
+    if caller.roles & {"reviewer", "administrator"}:
+        return or_(own, Batch.superior_union_id == caller.union_id)
+    return own
+
+
+def list_batches(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+    """A page of batches, newest first."""
+    matching = _batches(caller).where(*_filters(request)).order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
+    rows, total = page_of(session, matching, request)
+    return page_answer([_batch_answer(row) for row in rows], request, total)
+
+
+def get_batch(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
+    """A batch with branch and contact; raises NotFound."""
+    row = session.execute(_batches(caller).where(Batch.batch_no == batch_no)).one_or_none()
+    if row is None:
+        raise NotFound()
+    batch: Batch = row.Batch
+    return {
+        **_batch_answer(row),
+        "branch": branch_answer(session.get_one(Branch, batch.branch_code)),
+        "contact": {"name": batch.contact_name, "phone": mask_phone(batch.contact_phone)},
+        "register_hash": batch.register_hash,
+    }
+
+
+def list_batch_members(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+    """A page of a batch's persons in the register's order; raises NotFound."""
+    load_batch(session, caller, request["batch_no"])
+    matching = (
+        select(BatchPerson, Application)
+        .join(Application, Application.application_id == BatchPerson.application_id)
+        .where(BatchPerson.batch_no == request["batch_no"])
+        .order_by(BatchPerson.position)
+    )
+    if "state" in request:
+        matching = matching.where(Application.state == request["state"])
+    if "name" in request:
+        matching = matching.where(BatchPerson.name.startswith(request["name"], autoescape=True))
+    rows, total = page_of(session, matching, request)
+    return page_answer([_member_answer(row.BatchPerson, row.Application) for row in rows], request, total)
+
+
+def load_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
+    """A batch that the caller may see; raises NotFound."""
+    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no, visible_to(caller)))
+    if batch is None:
+        raise NotFound()
+    return batch
+
+
+def _batches(caller: Caller) -> Select[Batch, str, bool]:
+    return select(Batch, _STATE.label("state"), _REVOCABLE.label("revocable")).where(visible_to(caller))
+
+
+def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
+    filters = [
+        column == request[name]
+        for name, column in {
+            "union_id": Batch.union_id,
+            "register_state": Batch.register_state,
+            "channel": Batch.channel,
+            "state": _STATE,
+        }.items()
+        if name in request
+    ]
+    if "batch_no" in request:
+        filters.append(Batch.batch_no.startswith(request["batch_no"], autoescape=True))
+    if "submitted_from" in request:
+        filters.append(Batch.submitted_at >= _midnight(request["submitted_from"]))
+    if "submitted_to" in request:
+        filters.append(Batch.submitted_at < _midnight(request["submitted_to"] + timedelta(days=1)))
+    return filters
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time.min, LOCAL_TIME)
+
+
+def _batch_answer(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    batch: Batch = row.Batch
+    return {
+        "batch_no": batch.batch_no,
+        "union": {"union_id": batch.union_id, "code": batch.union_code, "name": batch.union_name},
+        "channel": batch.channel,
+        "personal": batch.personal,
+        "state": row.state,
+        "total": batch.total,
+        "issued": batch.issued,
+        "refused": batch.refused,
+        "released": batch.released,
+        "submitted_at": batch.submitted_at,
+        "feedback_at": batch.feedback_at,
+        "feedback_text": None if batch.feedback_at else UNTIL_FEEDBACK,
+        "count_month": batch.count_month,
+        "revocation_state": batch.revocation_state,
+        "outlet": {"code": batch.outlet_code, "name": batch.outlet_name, "address": batch.outlet_address},
+        "register_state": batch.register_state,
+        "revocable": row.revocable,
+    }
+
+
+def _member_answer(person: BatchPerson, application: Application) -> dict[str, Any]:
+    return {
+        "application_id": person.application_id,
+        "member_no": person.member_no,
+        "name": person.name,
+        "document_type": person.document_type,
+        "document_number": mask_document_in_list(person.document_number),
+        "state": application.state,
+        "bank_progress": application.bank_outcome if application.bank_outcome in _PROGRESS else None,
+        "card_no": mask_card(application.card_no) if application.card_no else None,
+        "reason": application.reason,
+        "decided_at": application.decided_at,
+    }

@@ -1,0 +1,60 @@
+"""Results of system checks: taken for the check that is current, dropped when they are stale."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, Row, String, Uuid, update
+from sqlalchemy.orm import Session
+
+from services.batching import personal_applications
+from services.batching.application_states import UNDER_CHECK, State
+from services.batching.models import Application
+from services.batching.pending import lock_pending
+from services.batching.rowsets import Types, as_table
+from services.batching.telling import tell_pending_changed
+from services.common.persistence import EncryptedText
+
+_RESULT: Types = {"application_id": Uuid(), "check_no": Integer(), "result": String(), "findings": EncryptedText()}
+
+
+def take_results(session: Session, told: dict[str, Any]) -> None:
+    """Takes what `members_validated` tells; a personal application then goes on by itself."""
+    lock_pending(session, told["union_id"])
+    taken = _take(session, told)
+    tell_pending_changed(session, told["union_id"], "checked", sum(not row.personal for row in taken))
+    personal_applications.go_on(session, [row for row in taken if row.personal])
+
+
+def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, str]]:
+    findings = _findings_by_application(told["findings"])
+    results = as_table(
+        "results",
+        _RESULT,
+        [
+            (one["application_id"], one["check_no"], one["result"], findings.get(one["application_id"]))
+            for one in told["results"]
+        ],
+    ).c
+    return session.execute(
+        update(Application)
+        .where(
+            Application.application_id == results.application_id,
+            Application.check_no == results.check_no,
+            Application.state == State.QUEUED,
+            Application.check_state.in_(UNDER_CHECK),
+        )
+        .values(check_state=results.result, findings=results.findings)
+        .returning(Application.application_id, Application.personal, Application.check_state)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _findings_by_application(findings: Sequence[dict[str, Any]]) -> dict[Any, str]:
+    """What each application's entry shows, as JSON."""
+    shown = defaultdict(list)
+    for finding in findings:
+        shown[finding["application_id"]].append({name: finding[name] for name in ("code", "severity", "message")})
+    return {application_id: json.dumps(entries, ensure_ascii=False) for application_id, entries in shown.items()}

@@ -1,0 +1,67 @@
+"""System checks 系统校验 of queued applications: asking validation for them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, update
+from sqlalchemy.orm import Session
+
+from services.batching.application_states import UNDER_CHECK, Check, State
+from services.batching.models import PENDING, Application
+from services.batching.pending import lock_pending
+from services.batching.persons import facts_of
+from services.batching.rowsets import is_among
+from services.batching.telling import in_parts, tell_pending_changed
+from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.messaging.outbox import tell
+
+
+def check_pending(session: Session, union_id: UUID, application_ids: Sequence[UUID] | None) -> int:
+    """Asks for the check of the named applications, or of all of the ordinary channel that have not passed.
+
+    What is being checked already is left alone. Answers how many checks were asked for.
+    """
+    lock_pending(session, union_id)
+    if application_ids is None:
+        chosen = and_(Application.channel == "ordinary", Application.check_state != Check.PASSED)
+    else:
+        chosen = and_(is_among(Application.application_id, application_ids))
+    asked = ask_for_checks(session, union_id, PENDING, chosen)
+    tell_pending_changed(session, union_id, "checking", asked)
+    return asked
+
+
+def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
+    """Asks validation to check the union's queued applications among the chosen; each check has a new number."""
+    asked = session.execute(
+        update(Application)
+        .where(
+            Application.union_id == union_id,
+            Application.state == State.QUEUED,
+            Application.check_state.not_in(UNDER_CHECK),
+            *chosen,
+        )
+        .values(check_state=Check.CHECKING, check_no=Application.check_no + 1, findings=None)
+        .returning(
+            Application.application_id,
+            Application.check_no,
+            Application.name,
+            Application.document_type,
+            Application.document_number,
+            Application.document_expiry,
+            Application.nationality,
+            Application.other_facts,
+        )
+        .execution_options(synchronize_session=False)
+    ).all()
+    for part in in_parts(asked):
+        tell(
+            session,
+            VALIDATION_REQUESTED,
+            {
+                "union_id": union_id,
+                "applications": [{"application_id": row.application_id, "check_no": row.check_no} for row in part],
+                "persons": [facts_of(row) for row in part],
+            },
+        )
+    return len(asked)

@@ -1,0 +1,196 @@
+"""The pending list 待办会员列表 of a union: shown with its counts, completed, switched between channels, cleared."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy.orm import Session
+
+from services.batching.application_states import Check, State, Step, allowing
+from services.batching.channels import Charset, channel_for
+from services.batching.models import COMPLETE, PENDING, Application
+from services.batching.paging import page_of
+from services.batching.persons import document_digest
+from services.batching.rowsets import is_among
+from services.batching.telling import in_parts, steps, tell_pending_changed
+from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging.outbox import tell
+from services.common.personal import mask_document_in_list
+from services.common.problems import Conflict, NotFound
+
+LISTING_CHARSET: Charset = "gbk"
+"""What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""
+
+_REQUIRED_OF_SPECIAL = ("document_expiry", "nationality")
+
+
+def lock_pending(session: Session, union_id: UUID) -> None:
+    """Whoever changes a union's pending list does so alone until the transaction ends."""
+    session.execute(text("select pg_advisory_xact_lock(hashtextextended(:list, 0))"), {"list": f"pending {union_id}"})
+
+
+def list_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> dict[str, Any]:
+    """A page of one channel's list, oldest first, with the counts of both channels."""
+    matching = (
+        select(Application)
+        .where(Application.union_id == union_id, PENDING, *_filters(request))
+        .order_by(Application.listed_at, Application.application_id)
+    )
+    rows, total = page_of(session, matching, request)
+    items = [pending_answer(row.Application) for row in rows]
+    return {**page_answer(items, request, total), "counts": count_pending(session, union_id)}
+
+
+def count_pending(session: Session, union_id: UUID) -> dict[str, dict[str, int]]:
+    """How many a union has on each channel, by check state and by completeness."""
+    ordinary = dict.fromkeys(["total", *Check], 0)
+    special = dict.fromkeys(["total", "complete", "incomplete"], 0)
+    grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(
+        Application.union_id == union_id, PENDING
+    )
+    for channel, check_state, is_complete, count in session.execute(grouped.group_by(*grouped.selected_columns[:3])):
+        if channel == "ordinary":
+            ordinary[check_state] += count
+            ordinary["total"] += count
+        else:
+            special["complete" if is_complete else "incomplete"] += count
+            special["total"] += count
+    return {"ordinary": ordinary, "special": special}
+
+
+def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> dict[str, Any]:
+    """Changes an entry's document or channel; a changed document must be checked anew.
+
+    Raises NotFound, and Conflict `channel_locked` for a document that only the special channel takes.
+    """
+    lock_pending(session, union_id)
+    application = session.scalar(
+        select(Application).where(
+            Application.application_id == request["application_id"], Application.union_id == union_id, PENDING
+        )
+    )
+    if application is None:
+        raise NotFound()
+    was_on = application.channel
+    _change_document(application, request)
+    _switch_channel(application, request.get("channel"))
+    if application.channel != was_on:
+        application.version += 1
+        tell_channel(session, union_id, application.channel, [application])
+    tell_pending_changed(session, union_id, "changed" if application.channel == was_on else "switched", 1)
+    return pending_answer(application)
+
+
+def tell_channel(session: Session, union_id: UUID, channel: str, applications: Sequence[Any]) -> None:
+    """Tells the channel that these applications take from now on."""
+    for part in in_parts(applications):
+        tell(session, CHANNEL_ASSIGNED, {"union_id": union_id, "channel": channel, "applications": steps(part)})
+
+
+def remove_pending(session: Session, union_id: UUID, application_id: UUID) -> int:
+    """Removes one entry; raises NotFound."""
+    removed = _remove_chosen(session, union_id, [application_id])
+    if not removed:
+        raise NotFound()
+    return removed
+
+
+def remove_pending_many(session: Session, union_id: UUID, request: dict[str, Any]) -> int:
+    """Removes those of the named entries that are still there, or all of one kind; answers how many.
+
+    `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员);
+    `incomplete`: the special channel's whose information is incomplete (移除全部信息未完善会员).
+    """
+    kinds = {
+        "not_passed": and_(
+            Application.channel == "ordinary", Application.check_state.in_((Check.FAILED, Check.UNCHECKED))
+        ),
+        "incomplete": and_(Application.channel == "special", ~COMPLETE),
+    }
+    if "which" in request:
+        return _remove_entries(session, union_id, request["which"], kinds[request["which"]])
+    return _remove_chosen(session, union_id, request["application_ids"])
+
+
+def remove(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool]) -> int:
+    """Removes queued applications of the union, personal ones too, and tells why; answers how many."""
+    removed = session.execute(
+        update(Application)
+        .where(Application.union_id == union_id, Application.state.in_(allowing(Step.REMOVE)), *chosen)
+        .values(state=State.REMOVED, version=Application.version + 1)
+        .returning(Application.application_id, Application.member_id, Application.version)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for part in in_parts(removed):
+        tell(session, MEMBERS_REMOVED, {"union_id": union_id, "reason": reason, "applications": steps(part)})
+    return len(removed)
+
+
+def pending_answer(application: Application) -> dict[str, Any]:
+    """An entry as the list shows it."""
+    choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
+    missing = [name for name in _REQUIRED_OF_SPECIAL if getattr(application, name) is None]
+    return {
+        "application_id": application.application_id,
+        "member_no": application.member_no,
+        "name": application.name,
+        "document_type": application.document_type,
+        "document_number": mask_document_in_list(application.document_number),
+        "document_expiry": application.document_expiry,
+        "nationality": application.nationality,
+        "listed_at": application.listed_at,
+        "check_state": application.check_state,
+        "findings": json.loads(application.findings or "[]"),
+        "channel": application.channel,
+        "channel_reason": application.channel_reason,
+        "can_switch": not choice.locked,
+        "complete": not missing,
+        "missing": missing,
+    }
+
+
+def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
+    filters = [Application.channel == request["channel"]]
+    if "name" in request:
+        filters.append(Application.name.startswith(request["name"], autoescape=True))
+    if "document_number" in request:
+        filters.append(Application.document_digest == document_digest(request["document_number"]))
+    if "check_state" in request:
+        filters.append(Application.check_state == request["check_state"])
+    if "complete" in request:
+        filters.append(COMPLETE if request["complete"] else ~COMPLETE)
+    return filters
+
+
+def _change_document(application: Application, request: dict[str, Any]) -> None:
+    given = {name: request[name] for name in ("document_type", *_REQUIRED_OF_SPECIAL) if name in request}
+    changed = {name: value for name, value in given.items() if getattr(application, name) != value}
+    for name, value in changed.items():
+        setattr(application, name, value)
+    if changed:
+        application.check_state = Check.UNCHECKED
+        application.findings = None
+
+
+def _switch_channel(application: Application, wanted: str | None) -> None:
+    choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
+    if choice.locked and wanted == "ordinary":
+        raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
+    channel = choice.channel if choice.locked else wanted or application.channel
+    if channel != application.channel:
+        application.channel = channel
+        application.channel_reason = choice.reason if choice.channel == channel else None
+
+
+def _remove_chosen(session: Session, union_id: UUID, application_ids: Sequence[UUID]) -> int:
+    return _remove_entries(session, union_id, "by_clerk", is_among(Application.application_id, application_ids))
+
+
+def _remove_entries(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool]) -> int:
+    lock_pending(session, union_id)
+    removed = remove(session, union_id, reason, PENDING, *chosen)
+    tell_pending_changed(session, union_id, "removed", removed)
+    return removed

@@ -1,0 +1,52 @@
+"""The person of an application: what is stored of one, how one is found, what others are told."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from services.common.personal import blind_index
+
+_DATES = ("document_issued", "birth_date", "special_retirement_month")
+_OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
+
+
+def document_digest(number: str) -> bytes:
+    """By which the holder of a document is found; spaces, width and case do not matter."""
+    normalised = unicodedata.normalize("NFKC", number).replace(" ", "").upper()
+    return blind_index(normalised, "document_number")
+
+
+def card_digest(number: str) -> bytes:
+    """By which a card number that was used before is known."""
+    return blind_index(number, "card_no")
+
+
+def stored(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of an application for the facts of its person (PersonFacts of the contracts)."""
+    return {
+        "name": facts["name"],
+        "document_type": facts["document_type"],
+        "document_number": facts["document_number"],
+        "document_digest": document_digest(facts["document_number"]),
+        "document_expiry": facts["document_expiry"],
+        "nationality": facts["nationality"],
+        "other_facts": json.dumps({name: facts[name] for name in _OTHERS}, default=date.isoformat, ensure_ascii=False),
+    }
+
+
+def facts_of(application: Any) -> dict[str, Any]:
+    """PersonFacts of an application, or of a row with its columns: the opposite of `stored`."""
+    others = json.loads(application.other_facts)
+    dates = {name: date.fromisoformat(others[name]) for name in _DATES if others[name]}
+    return {
+        "application_id": application.application_id,
+        "name": application.name,
+        "document_type": application.document_type,
+        "document_number": application.document_number,
+        "document_expiry": application.document_expiry,
+        "nationality": application.nationality,
+        **others,
+        **dates,
+    }

@@ -1,0 +1,71 @@
+"""The register 清册 of a batch: its content as it was frozen on submission, and the hash that proves it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+LOCAL_TIME = ZoneInfo("Asia/Shanghai")
+CHANNEL_NAMES = {"ordinary": "普通", "special": "特殊"}
+DOCUMENT_NAMES = {
+    "resident_id": "居民身份证",
+    "hmt_residence_permit": "港澳台居民居住证",
+    "foreign_permanent_resident_id": "外国人永久居留身份证",
+    "mainland_travel_permit_hm": "港澳居民来往内地通行证",
+    "mainland_travel_permit_tw": "台湾居民来往大陆通行证",
+    "passport": "护照",
+    "military_officer_id": "军官证",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPerson:
+    """A line of the register, with the whole document number."""
+
+    position: int
+    member_no: str
+    name: str
+    document_type: str
+    document_number: str
+    document_expiry: date | None
+    nationality: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """All that the printed register says."""
+
+    batch_no: str
+    channel: str
+    union_code: str
+    union_name: str
+    outlet_name: str
+    outlet_address: str
+    contact_name: str
+    contact_phone: str
+    submitted_at: datetime
+    persons: tuple[RegisteredPerson, ...]
+
+    def digest(self) -> str:
+        """SHA-256, in hex, of the content as JSON with sorted keys, without spaces, times in UTC."""
+        canonical = json.dumps(
+            asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_canonical_time
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def submitted_text(self) -> str:
+        """The time of submission as it is printed, in Shanghai's time."""
+        return self.submitted_at.astimezone(LOCAL_TIME).strftime("%Y-%m-%d %H:%M")
+
+
+def expiry_text(expiry: date | None) -> str:
+    """An expiry date as it is printed."""
+    if expiry is None:
+        return ""
+    return "长期" if expiry == date.max else expiry.isoformat()
+
+
+def _canonical_time(value: Any) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value.isoformat()

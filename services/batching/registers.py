@@ -1,0 +1,72 @@
+"""Registers of stored batches: read back as they were frozen, proved by their hash, given out as files."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.batching.attachments import attachments_zip
+from services.batching.batches import load_batch
+from services.batching.models import Batch, BatchPerson
+from services.batching.register import Register, RegisteredPerson
+from services.batching.register_pdf import register_pdf
+from services.batching.register_xlsx import register_xlsx
+from services.common.contracts.rpc.files import file_answer
+from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
+
+_FORMS = {
+    "pdf": (register_pdf, "application/pdf"),
+    "xlsx": (register_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+
+
+def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> dict[str, Any]:
+    """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
+    batch = load_batch(session, caller, batch_no)
+    write, content_type = _FORMS[form]
+    content = write(_frozen_register(session, batch))
+    batch.register_state = "printed"
+    return {
+        **file_answer(f"办卡清册-{batch_no}.{form}", content_type, content),
+        "register_hash": batch.register_hash,
+    }
+
+
+def get_attachments(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
+    """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
+    register = _frozen_register(session, load_batch(session, caller, batch_no))
+    return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register))
+
+
+def _frozen_register(session: Session, batch: Batch) -> Register:
+    persons = session.scalars(
+        select(BatchPerson).where(BatchPerson.batch_no == batch.batch_no).order_by(BatchPerson.position)
+    )
+    register = Register(
+        batch_no=batch.batch_no,
+        channel=batch.channel,
+        union_code=batch.union_code,
+        union_name=batch.union_name,
+        outlet_name=batch.outlet_name,
+        outlet_address=batch.outlet_address,
+        contact_name=batch.contact_name,
+        contact_phone=batch.contact_phone,
+        submitted_at=batch.submitted_at,
+        persons=tuple(_line(person) for person in persons),
+    )
+    if register.digest() != batch.register_hash:
+        raise Problem("register_differs", 500, "清册内容与提交时不一致", "请勿使用此清册，并立即联系技术支持。")
+    return register
+
+
+def _line(person: BatchPerson) -> RegisteredPerson:
+    return RegisteredPerson(
+        position=person.position,
+        member_no=person.member_no,
+        name=person.name,
+        document_type=person.document_type,
+        document_number=person.document_number,
+        document_expiry=person.document_expiry,
+        nationality=person.nationality,
+    )

@@ -1,0 +1,161 @@
+"""The batching service: pending lists, batches, registers, and the bank's feedback."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from services.batching import (
+    bank_feedback,
+    batches,
+    check_results,
+    checks,
+    listing,
+    outlets,
+    pending,
+    registers,
+    releases,
+    submission,
+    summary,
+)
+from services.batching.bank_queue import BankQueue
+from services.common.contracts import bank
+from services.common.contracts.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
+from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.rpc import batching as rpc
+from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.relay import Relay
+from services.common.messaging.rpc import Caller, command, query
+from services.common.messaging.subscribe import Event, Message, subscribe, subscribe_batch
+from services.common.persistence import Database
+
+CLERK = {"clerk"}
+STAFF = {"clerk", "reviewer", "administrator"}
+ANYONE = {*STAFF, "operator", "member"}
+
+
+class BatchingService:
+    """Entrypoints only; what they do is in the modules that they call."""
+
+    name = "batching"
+
+    database = Database()
+    relay = Relay()
+    bank_queue = BankQueue()
+
+    # Pending list
+
+    @query(rpc.ListPendingRequest, roles=CLERK)
+    def list_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of the union's pending list, with counts."""
+        return pending.list_pending(session, _union(caller), data)
+
+    @command(rpc.CheckPendingRequest, roles=CLERK)
+    def check_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Asks for the system check."""
+        return {"checking": checks.check_pending(session, _union(caller), data.get("application_ids"))}
+
+    @command(rpc.UpdatePendingRequest, roles=CLERK)
+    def update_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Changes the expiry date, completes information, switches the channel."""
+        return pending.update_pending(session, _union(caller), data)
+
+    @command(rpc.RemovePendingRequest, roles=CLERK)
+    def remove_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Removes one entry."""
+        return {"removed": pending.remove_pending(session, _union(caller), data["application_id"])}
+
+    @command(rpc.RemovePendingManyRequest, roles=CLERK)
+    def remove_pending_many(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Removes the named entries, or all that cannot be submitted."""
+        return {"removed": pending.remove_pending_many(session, _union(caller), data)}
+
+    # Branches and outlets
+
+    @query(rpc.ListBranchesRequest, roles=ANYONE)
+    def list_branches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """All branches."""
+        return outlets.list_branches(session)
+
+    @query(rpc.ListOutletsRequest, roles=ANYONE)
+    def list_outlets(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of outlets."""
+        return outlets.list_outlets(session, data)
+
+    # Batches
+
+    @command(rpc.SubmitBatchRequest, roles=CLERK)
+    def submit_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Makes a batch of all entries of a channel."""
+        return submission.submit_batch(session, caller, data)
+
+    @query(rpc.ListBatchesRequest, roles=STAFF)
+    def list_batches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of batches."""
+        return batches.list_batches(session, caller, data)
+
+    @query(rpc.BatchRequest, roles=STAFF)
+    def get_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One batch."""
+        return batches.get_batch(session, caller, data["batch_no"])
+
+    @query(rpc.ListBatchMembersRequest, roles=STAFF)
+    def list_batch_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A page of a batch's persons."""
+        return batches.list_batch_members(session, caller, data)
+
+    @command(rpc.GetRegisterRequest, roles=CLERK)
+    def get_register(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The register as a file; marks it as printed."""
+        return registers.print_register(session, caller, data["batch_no"], data["format"])
+
+    @query(rpc.BatchRequest, roles=CLERK)
+    def get_attachments(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """What is to be printed, as a .zip."""
+        return registers.get_attachments(session, caller, data["batch_no"])
+
+    @query(rpc.BatchSummaryRequest, roles=STAFF)
+    def get_batch_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Counts for the workbench."""
+        return summary.summarise(session, caller)
+
+    # What other services and the bank tell
+
+    @subscribe(MEMBERS_QUEUED)
+    def members_queued(self, session: Session, event: Event) -> None:
+        """Lists the queued members."""
+        listing.list_queued(session, event.data)
+
+    @subscribe(MEMBERS_VALIDATED)
+    def members_validated(self, session: Session, event: Event) -> None:
+        """Takes results of checks."""
+        check_results.take_results(session, event.data)
+
+    @subscribe(APPLICATION_CANCELLED)
+    def application_cancelled(self, session: Session, event: Event) -> None:
+        """Ends an application whose member got a card otherwise."""
+        releases.cancel(session, event.data)
+
+    @subscribe(REVOCATION_REQUESTED)
+    def revocation_requested(self, session: Session, event: Event) -> None:
+        """Shows the request on the batch."""
+        releases.note_revocation(session, event.data["batch_no"], "requested", event.data["requested_at"])
+
+    @subscribe(REVOCATION_APPROVED)
+    def revocation_approved(self, session: Session, event: Event) -> None:
+        """Releases what the bank has not decided."""
+        releases.revoke(session, event.data)
+
+    @subscribe(REVOCATION_REJECTED)
+    def revocation_rejected(self, session: Session, event: Event) -> None:
+        """Shows the refusal on the batch."""
+        releases.note_revocation(session, event.data["batch_no"], "rejected", event.data["decided_at"])
+
+    @subscribe_batch(queue=bank.FEEDBACK_QUEUE, decode=bank_feedback.read_feedback)
+    def bank_feedback(self, session: Session, messages: list[Message]) -> None:
+        """Applies the bank's results."""
+        bank_feedback.apply_feedback(session, [message.data for message in messages])
+
+
+def _union(caller: Caller) -> UUID:
+    return UUID(caller.union_id)

@@ -1,0 +1,260 @@
+"""Submitting a batch 提交办卡: all entries of a channel, or a member's own application, frozen and told at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Integer, String, Uuid, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from services.batching import bank_messages
+from services.batching.application_states import Check, State, Step, allowing
+from services.batching.batch_numbers import next_batch_no
+from services.batching.batches import get_batch
+from services.batching.channels import channel_for
+from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
+from services.batching.outlets import outlet_of_branch
+from services.batching.pending import lock_pending
+from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
+from services.batching.rowsets import Types, as_table, is_among
+from services.batching.telling import in_parts, steps, tell_pending_changed
+from services.common.contracts.batching import BATCH_SUBMITTED
+from services.common.messaging.outbox import tell
+from services.common.messaging.rpc import Caller
+from services.common.persistence import EncryptedText
+from services.common.problems import Conflict
+from services.common.settings import read_settings
+
+_PERSON: Types = {
+    "position": Integer(),
+    "application_id": Uuid(),
+    "member_no": String(),
+    "name": String(),
+    "document_type": String(),
+    "document_number": EncryptedText(),
+    "document_expiry": Date(),
+    "nationality": String(),
+}
+
+
+@dataclass(frozen=True)
+class SubmissionSettings:
+    """By which day of a month a batch must be submitted to count for that month."""
+
+    last_day_of_count: int = 20
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Who submits what, where to, and whom the bank calls for collection."""
+
+    union_id: UUID
+    union_code: str
+    union_name: str
+    superior_union_id: UUID | None
+    channel: str
+    outlet: Outlet
+    contact_name: str
+    contact_phone: str
+    submitted_by: UUID
+    personal: bool = False
+
+
+def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+    """Makes a batch of all entries of a channel; answers it, with warnings about names.
+
+    Raises Conflict `pending_empty` (also for the second of two clerks), `not_all_passed` and `not_all_complete`.
+    """
+    outlet = outlet_of_branch(session, request["branch_code"], request["outlet_code"])
+    submission = Submission(
+        union_id=UUID(caller.union_id),
+        union_code=caller.union_code or "",
+        union_name=caller.union_name or "",
+        superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
+        channel=request["channel"],
+        outlet=outlet,
+        contact_name=request["contact_name"],
+        contact_phone=request["contact_phone"],
+        submitted_by=UUID(caller.account_id),
+    )
+    lock_pending(session, submission.union_id)
+    applications = session.scalars(
+        select(Application)
+        .where(Application.union_id == submission.union_id, PENDING, Application.channel == submission.channel)
+        .order_by(Application.listed_at, Application.application_id)
+    ).all()
+    _refuse_unless_ready(submission.channel, applications)
+    batch = form_batch(session, submission, applications)
+    tell_pending_changed(session, submission.union_id, "submitted", len(applications))
+    return {
+        **get_batch(session, caller, batch.batch_no),
+        "warnings": _warnings(session.get_one(Branch, outlet.branch_code), submission.channel, applications),
+    }
+
+
+def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
+    """Freezes the applications into a new batch and tells everyone, the bank too."""
+    submitted_at = datetime.now(UTC).replace(microsecond=0)
+    batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(LOCAL_TIME).date())
+    persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
+    outlet = submission.outlet
+    register = Register(
+        batch_no=batch_no,
+        channel=submission.channel,
+        union_code=submission.union_code,
+        union_name=submission.union_name,
+        outlet_name=outlet.name,
+        outlet_address=outlet.address,
+        contact_name=submission.contact_name,
+        contact_phone=submission.contact_phone,
+        submitted_at=submitted_at,
+        persons=persons,
+    )
+    batch = Batch(
+        batch_no=batch_no,
+        union_id=submission.union_id,
+        union_code=submission.union_code,
+        union_name=submission.union_name,
+        superior_union_id=submission.superior_union_id,
+        personal=submission.personal,
+        channel=submission.channel,
+        branch_code=outlet.branch_code,
+        outlet_code=outlet.code,
+        outlet_name=outlet.name,
+        outlet_address=outlet.address,
+        contact_name=submission.contact_name,
+        contact_phone=submission.contact_phone,
+        submitted_by=submission.submitted_by,
+        submitted_at=submitted_at,
+        count_month=count_month(submitted_at, read_settings(SubmissionSettings).last_day_of_count),
+        register_hash=register.digest(),
+        total=len(applications),
+    )
+    session.add(batch)
+    session.flush()
+    _store_persons(session, batch_no, applications, persons)
+    submitted = _move_into(session, batch_no, applications)
+    _tell_submitted(session, batch, submitted)
+    bank_messages.send_submitted(session, batch, applications)
+    return batch
+
+
+def count_month(submitted_at: datetime, last_day: int) -> str:
+    """The month that a submission counts for, as `2026-11`: after `last_day` in Shanghai it is the next one."""
+    day = submitted_at.astimezone(LOCAL_TIME).date()
+    months = day.year * 12 + day.month - 1 + (day.day > last_day)
+    return f"{months // 12}-{months % 12 + 1:02d}"
+
+
+def _refuse_unless_ready(channel: str, applications: Sequence[Application]) -> None:
+    total = len(applications)
+    if not total:
+        raise Conflict("pending_empty", "待办会员列表中没有可提交的会员", "请先添加会员至待办，或查看是否已被提交。")
+    if channel == "ordinary":
+        passed = sum(application.check_state == Check.PASSED for application in applications)
+        if passed < total:
+            raise Conflict(
+                "not_all_passed",
+                f"待办会员共: {total}人; 校验通过: {passed}人; 未通过: {total - passed}人。",
+                "请移除校验未通过及未校验的会员, 才能进行提交办卡。",
+            )
+    else:
+        complete = sum(
+            application.document_expiry is not None and application.nationality is not None
+            for application in applications
+        )
+        if complete < total:
+            raise Conflict(
+                "not_all_complete",
+                f"待办会员共: {total}人; 信息已完善: {complete}人; 未完善: {total - complete}人。",
+                "请移除未完善信息的会员, 才能进行提交办卡。",
+            )
+
+
+def _freeze(position: int, application: Application) -> RegisteredPerson:
+    return RegisteredPerson(
+        position=position,
+        member_no=application.member_no,
+        name=application.name,
+        document_type=application.document_type,
+        document_number=application.document_number,
+        document_expiry=application.document_expiry,
+        nationality=application.nationality,
+    )
+
+
+def _store_persons(
+    session: Session, batch_no: str, applications: Sequence[Application], persons: Sequence[RegisteredPerson]
+) -> None:
+    frozen = as_table(
+        "frozen",
+        _PERSON,
+        [
+            (
+                person.position,
+                application.application_id,
+                person.member_no,
+                person.name,
+                person.document_type,
+                person.document_number,
+                person.document_expiry,
+                person.nationality,
+            )
+            for application, person in zip(applications, persons, strict=True)
+        ],
+    )
+    rows = select(literal(batch_no), *frozen.c)
+    session.execute(insert(BatchPerson).from_select(["batch_no", *_PERSON], rows))
+
+
+def _move_into(session: Session, batch_no: str, applications: Sequence[Application]) -> Sequence[Any]:
+    """Marks the applications as submitted in the batch; answers their ids, members and new versions."""
+    return session.execute(
+        update(Application)
+        .where(
+            is_among(Application.application_id, (one.application_id for one in applications)),
+            Application.state.in_(allowing(Step.SUBMIT)),
+        )
+        .values(state=State.SUBMITTED, batch_no=batch_no, version=Application.version + 1)
+        .returning(Application.application_id, Application.member_id, Application.version)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _tell_submitted(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
+    parts = in_parts(submitted)
+    for number, part in enumerate(parts, 1):
+        tell(
+            session,
+            BATCH_SUBMITTED,
+            {
+                "batch_no": batch.batch_no,
+                "union": {
+                    "union_id": batch.union_id,
+                    "code": batch.union_code,
+                    "name": batch.union_name,
+                    "superior_union_id": batch.superior_union_id,
+                },
+                "channel": batch.channel,
+                "outlet_code": batch.outlet_code,
+                "outlet_name": batch.outlet_name,
+                "submitted_by": batch.submitted_by,
+                "submitted_at": batch.submitted_at,
+                "total": batch.total,
+                "part": number,
+                "parts": len(parts),
+                "personal": batch.personal,
+                "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
+                "applications": steps(part),
+            },
+        )
+
+
+def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:
+    """The names that the branch's systems may not hold, with what to do; the special channel is made for them."""
+    if channel == "special":
+        return []
+    choices = ((one.name, channel_for(one.document_type, one.name, branch.charset)) for one in applications)
+    return [f"{name}：{choice.reason}" for name, choice in choices if choice.reason]
