@@ -1,0 +1,101 @@
+"""What becomes of a message is decided by its error and by what was tried before."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+from amqp.basic_message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import errors
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from services.common.messaging.failures import (
+    Bury,
+    Delay,
+    Hold,
+    Reject,
+    Retry,
+    decide,
+    failed_properties,
+    is_passing,
+    without_history,
+)
+from services.common.settings import MessagingSettings
+
+SETTINGS = MessagingSettings("amqp://")
+AWAY = OperationalError("", {}, errors.AdminShutdown())
+DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (Retry("away"), True),
+        (AWAY, True),
+        (DEADLOCK, True),
+        (requests.ConnectionError(), True),
+        (requests.ReadTimeout(), True),
+        (ConnectionResetError(), True),
+        (requests.HTTPError(), False),
+        (IntegrityError("", {}, errors.UniqueViolation()), False),
+        (FileNotFoundError(), False),
+        (ZeroDivisionError(), False),
+        (Reject("wrong"), False),
+    ],
+)
+def test_some_trouble_passes_by_itself_and_some_does_not(error: Exception, passing: bool) -> None:
+    assert is_passing(error) is passing
+
+
+@given(st.integers(min_value=0, max_value=10_000))
+def test_passing_trouble_is_tried_again_without_limit_and_with_growing_pauses(attempts: int) -> None:
+    verdict = decide(Retry("away"), {"x-attempts": attempts}, time.monotonic(), SETTINGS)
+    assert verdict == Delay([1, 5, 30, 120, 600][min(attempts, 4)])
+
+
+@pytest.mark.parametrize(("attempts", "verdict"), [(0, Delay(1)), (4, Delay(600)), (5, Bury())])
+def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None:
+    assert decide(ZeroDivisionError(), {"x-attempts": attempts}, time.monotonic(), SETTINGS) == verdict
+
+
+def test_what_is_wrong_in_itself_is_never_tried_again() -> None:
+    assert decide(Reject("wrong"), {}, time.monotonic(), SETTINGS) == Bury()
+
+
+def test_a_message_is_held_while_the_database_is_away_but_not_for_ever() -> None:
+    assert decide(AWAY, {}, time.monotonic(), SETTINGS) == Hold()
+    assert decide(AWAY, {}, time.monotonic() - 61, SETTINGS) == Delay(1)
+
+
+def test_a_deadlock_is_this_messages_own_trouble_and_holds_up_no_others() -> None:
+    assert decide(DEADLOCK, {}, time.monotonic(), SETTINGS) == Delay(1)
+
+
+@pytest.mark.parametrize(("after", "seconds"), [(0.5, 1), (20, 30), (30, 30), (9999, 600)])
+def test_a_handler_can_ask_for_a_pause(after: float, seconds: float) -> None:
+    assert decide(Retry("away", after=after), {}, time.monotonic(), SETTINGS) == Delay(seconds)
+
+
+def test_a_handler_can_give_up() -> None:
+    error = Retry("away", give_up_after=3600)
+    first = datetime.now(UTC) - timedelta(hours=2)
+    assert decide(error, {}, time.monotonic(), SETTINGS) == Delay(1)
+    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == Bury()
+
+
+def test_the_history_of_a_message_grows_and_can_be_taken_away() -> None:
+    message = Message(b"x", message_id="m", expiration="5", application_headers={"theirs": 1, "x-death": []})
+    once = failed_properties(message, Reject("wrong"), "validation.members_queued")
+    twice = failed_properties(Message(b"x", **once), ZeroDivisionError("personal"), "validation.members_queued")
+    headers = twice["application_headers"]
+    assert headers["x-attempts"] == 2
+    assert headers["x-first-failed-at"] == once["application_headers"]["x-first-failed-at"]
+    assert headers["x-consumer"] == "validation"
+    assert "personal" not in str(headers)
+    assert without_history(Message(b"x", **twice)) == {
+        "message_id": "m",
+        "delivery_mode": 2,
+        "application_headers": {"theirs": 1},
+    }

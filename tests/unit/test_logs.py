@@ -1,0 +1,62 @@
+"""Logs are JSON lines that say what happened and hold no values of errors."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from services.common.logs import configure_logs, traceback_without_values
+
+SECRET = "310101199001011234"
+
+
+@pytest.fixture
+def _logs(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Logs as a service writes them, to the stdout that `capsys` reads."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    configure_logs("membership")
+    yield
+    root.handlers[:], level = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_logs")
+def test_a_line_names_the_service_and_what_is_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    with structlog.contextvars.bound_contextvars(correlation_id="c1"):
+        structlog.get_logger().warning("late", queue="q")
+    record = json.loads(capsys.readouterr().out)
+    assert (record["event"], record["service"], record["correlation_id"], record["queue"]) == (
+        "late",
+        "membership",
+        "c1",
+        "q",
+    )
+
+
+@pytest.mark.usefixtures("_logs")
+def test_errors_that_libraries_log_lose_their_words(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError as error:
+        logging.getLogger("nameko.containers").exception("error handling worker %s: %s", "w", error)
+    printed = capsys.readouterr().out
+    assert SECRET not in printed
+    assert json.loads(printed)["error"] == "builtins.ValueError"
+
+
+def test_a_traceback_without_values_names_places_and_classes() -> None:
+    try:
+        try:
+            int(SECRET + "x")
+        except ValueError as error:
+            raise KeyError(SECRET) from error
+    except KeyError as error:
+        text = traceback_without_values(error)
+    assert SECRET not in text
+    assert "KeyError" in text
+    assert "ValueError" in text
+    assert "test_logs.py" in text
