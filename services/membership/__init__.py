@@ -1,0 +1,1 @@
+"""The membership service: unions, accounts, members, their numbers and card states."""

@@ -1,0 +1,230 @@
+"""Tables: unions, accounts, members, their applications with history, imports, one-time passwords."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    String,
+    Text,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import Uuid
+
+from services.common.persistence import EncryptedText, new_metadata
+from services.membership.application_states import LIVE, CardState, State
+
+
+class Base(DeclarativeBase):
+    """All tables of membership, with the messaging kit's own."""
+
+    metadata = new_metadata()
+
+
+class Union(Base):
+    """A union in the tree; `superior_ids` are all unions above it, the city's first, its superior last."""
+
+    __tablename__ = "union"
+    __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    superior_union_id: Mapped[UUID | None] = mapped_column(ForeignKey("union.union_id"), index=True)
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+
+
+class Account(Base):
+    """Who may sign in for a union. After too many wrong passwords it is locked for a while."""
+
+    __tablename__ = "account"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"), index=True)
+    account_name: Mapped[str] = mapped_column(unique=True)
+    display_name: Mapped[str]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(String))
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    password_hash: Mapped[str]
+    must_change_password: Mapped[bool] = mapped_column(server_default="true")
+    disabled: Mapped[bool] = mapped_column(server_default="false")
+    failures: Mapped[int] = mapped_column(server_default="0")
+    first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxvalue=9_999_999_999)
+
+
+class Member(Base):
+    """A member of a union and the state of the card.
+
+    `document_digest` is one for each person and kind of document in the whole city. `application_id`, `channel` and
+    `applied_at` are those of the application that the card state comes from; none for CardState.NONE.
+    """
+
+    __tablename__ = "member"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    member_no: Mapped[str | None] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(String(collation="C"))
+    document_type: Mapped[str]
+    document_number: Mapped[str] = mapped_column(EncryptedText)
+    document_digest: Mapped[bytes] = mapped_column(unique=True)
+    document_expiry: Mapped[date | None]
+    document_issued: Mapped[date | None]
+    birth_date: Mapped[date | None]
+    sex: Mapped[str | None]
+    nationality: Mapped[str | None]
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    phone_digest: Mapped[bytes | None]
+    address: Mapped[str | None]
+    retirement_category: Mapped[str | None]
+    special_retirement_month: Mapped[date | None]
+    affiliation: Mapped[str]
+    registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    card_state: Mapped[str] = mapped_column(server_default=CardState.NONE)
+    card_no: Mapped[str | None] = mapped_column(EncryptedText)
+    application_id: Mapped[UUID | None]
+    channel: Mapped[str | None]
+    applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+EMPLOYED = Member.affiliation == literal_column("'employer'")
+"""In the union's list; flexible members are not. Literal, for the partial indexes."""
+
+
+# One index for each filter of the list, in the order in which that filter's answer is shown.
+for _name, _columns in {
+    "ix_member_union_id": (Member.member_id,),
+    "ix_member_union_id_name": (Member.name, Member.member_id),
+    "ix_member_union_id_sex": (Member.sex, Member.member_id),
+    "ix_member_union_id_card_state": (Member.card_state, Member.member_id),
+    "ix_member_union_id_channel": (Member.channel, Member.member_id),
+    "ix_member_union_id_applied_at": (Member.applied_at, Member.member_id),
+}.items():
+    Index(_name, Member.union_id, *_columns, postgresql_where=EMPLOYED)
+Index(
+    "ix_member_union_id_address",
+    Member.union_id,
+    func.bigrams(Member.address),
+    postgresql_using="gin",
+    postgresql_where=EMPLOYED,
+)
+Index(
+    "ix_member_without_number",
+    Member.union_id,
+    Member.member_id,
+    postgresql_where=Member.member_no.is_(None) & EMPLOYED,
+)
+Index("ix_member_phone_digest", Member.phone_digest, postgresql_where=Member.phone_digest.is_not(None))
+
+
+class Application(Base):
+    """One attempt of a member to get a card, as batching tells of it; `version` is that of the newest step heard of.
+
+    A personal application has the outlet and the consent that the member gave on the phone.
+    """
+
+    __tablename__ = "application"
+    __table_args__ = (Index(None, "member_id", "application_id"), Index(None, "union_id", "queued_at"))
+
+    application_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    state: Mapped[str] = mapped_column(server_default=State.QUEUED)
+    version: Mapped[int] = mapped_column(server_default="0")
+    channel: Mapped[str] = mapped_column(server_default="ordinary")
+    batch_no: Mapped[str | None]
+    queued_by: Mapped[UUID]
+    queued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    outlet_code: Mapped[str | None]
+    consent_version: Mapped[str | None]
+    consented_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+Index(
+    "uq_application_live_member_id",
+    Application.member_id,
+    unique=True,
+    postgresql_where=Application.state.in_([literal_column(f"'{state}'") for state in LIVE]),
+)
+Index(
+    "uq_application_issued_member_id",
+    Application.member_id,
+    unique=True,
+    postgresql_where=Application.state == literal_column(f"'{State.ISSUED}'"),
+)
+
+
+class ApplicationHistory(Base):
+    """A step of an application; the step of version 0 is the queueing."""
+
+    __tablename__ = "application_history"
+    __table_args__ = (Index(None, "union_id", "at"),)
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    state: Mapped[str]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    note: Mapped[str | None]
+
+
+class ImportJob(Base):
+    """An import of members from a sheet; the file is kept until it has been read to its end."""
+
+    __tablename__ = "import_job"
+    __table_args__ = (Index(None, "union_id", "import_id"),)
+
+    import_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    started_by: Mapped[UUID]
+    file_name: Mapped[str]
+    content: Mapped[bytes | None]
+    state: Mapped[str] = mapped_column(server_default="running")
+    failure: Mapped[str | None]
+    rows_total: Mapped[int | None]
+    rows_read: Mapped[int] = mapped_column(server_default="0")
+    rows_accepted: Mapped[int] = mapped_column(server_default="0")
+    rows_rejected: Mapped[int] = mapped_column(server_default="0")
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ImportRow(Base):
+    """A row of an import that waits to be registered (no `reason`) or was rejected; `cells` is JSON as in the sheet."""
+
+    __tablename__ = "import_row"
+
+    import_id: Mapped[UUID] = mapped_column(ForeignKey("import_job.import_id", ondelete="CASCADE"), primary_key=True)
+    row_no: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cells: Mapped[str] = mapped_column(EncryptedText)
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+Index("ix_import_row_waiting", ImportRow.import_id, ImportRow.row_no, postgresql_where=ImportRow.reason.is_(None))
+
+
+class OneTimePassword(Base):
+    """The newest one-time password of a telephone number, known or not, so that both are answered alike."""
+
+    __tablename__ = "one_time_password"
+
+    phone_digest: Mapped[bytes] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.member_id"))
+    code_digest: Mapped[bytes]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
