@@ -112,7 +112,7 @@ def _parameters(plugin: MarshmallowPlugin, route: Route) -> list[Any]:
         if route.method in WITHOUT_BODY:
             in_query = route.request(exclude=_own_fields(route))
             parameters += converter.schema2parameters(in_query, location="query")
-    if route.method != "GET" and "anonymous" not in route.roles:
+    if route.takes_key:
         parameters.append("Idempotency-Key")
     return parameters
 

@@ -34,9 +34,9 @@ def read_query(request: Request, schema: type[Schema]) -> dict[str, Any]:
     return query
 
 
-def read_json(request: Request) -> dict[str, Any]:
-    """The JSON object in the body, {} when there is no body. Raises HTTP errors 400, 413 and 415."""
-    _check_length(request, JSON_LIMIT)
+def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
+    """The JSON object in the body, {} when there is no body; `limit` in bytes. Raises HTTP errors 400, 413 and 415."""
+    _check_length(request, limit)
     if not request.content_length:
         return {}
     if request.mimetype != "application/json":

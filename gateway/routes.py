@@ -9,7 +9,7 @@ from marshmallow import Schema
 from werkzeug.wrappers import Request, Response
 
 from gateway import reading
-from gateway.answers import file_download, json_answer
+from gateway.answers import file_download, json_answer, no_content
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
@@ -73,7 +73,7 @@ class Exchange:
             return {}
         if self.route.method in WITHOUT_BODY:
             return self.complete(reading.read_query(self.request, self.route.request))
-        return self.complete(reading.read_json(self.request))
+        return self.complete(reading.read_json(self.request, self.route.body_limit))
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """`given` and the values that path and route give, checked by the route's schema; raises Problem 422.
@@ -91,7 +91,7 @@ class Exchange:
     def ask(self, service_and_name: str, data: dict[str, Any]) -> Any:
         """What `membership.list_members` or the like answers; raises Problem."""
         service, _, name = service_and_name.partition(".")
-        request_id = reading.read_request_id(self.request) if self.session else None
+        request_id = reading.read_request_id(self.request) if self.route.takes_key else None
         return self.backends.services[service].call(
             name, self.caller, data, request_id=request_id, deadline=self.route.deadline
         )
@@ -105,7 +105,8 @@ class Route:
     """One method on one path, and everything that is to be known about it.
 
     `request` holds what path, query or body, and `fixed` give together; `answer` is the schema of the JSON answer, or
-    the content type of another. `deadline` is in seconds; without one the service's own counts.
+    the content type of another. `deadline` is in seconds, without one the client's own counts; `body_limit` is in
+    bytes. Of a command that `has_secrets`, such as passwords, no trace may be kept: it takes no Idempotency-Key.
     """
 
     method: str
@@ -118,11 +119,18 @@ class Route:
     status: int = 200
     fixed: Mapping[str, Any] = field(default_factory=dict)
     deadline: float | None = None
+    body_limit: int = reading.JSON_LIMIT
     uploads: bool = False
+    has_secrets: bool = False
 
     def __post_init__(self) -> None:
         if not self.roles:
             raise ValueError(f"{self.method} {self.path} does not say which roles may use it.")
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether the header Idempotency-Key counts: for commands of those signed in."""
+        return self.method != "GET" and "anonymous" not in self.roles and not self.has_secrets
 
     @property
     def path_names(self) -> list[str]:
@@ -148,6 +156,8 @@ def rpc_route(method: str, path: str, asks: str, *, location: str | None = None,
 
     def respond(exchange: Exchange) -> Response:
         answer = exchange.ask(asks, exchange.read())
+        if exchange.route.status == 204:
+            return no_content()
         return json_answer(answer, exchange.route.status, location and location.format_map(answer))
 
     return Route(method=method, path=path, respond=respond, **properties)

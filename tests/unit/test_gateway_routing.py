@@ -13,7 +13,7 @@ from gateway.reading import JSON_LIMIT
 from gateway.routes import Exchange, file_route, route, rpc_route
 from services.common.contracts.rpc.files import file_answer
 from services.common.problems import Conflict, Unavailable
-from tests.gateway_page import Page
+from tests.gateway_page import Page, a_caller
 
 MEMBER_ID = "0192f0c1-0000-7000-8000-000000000009"
 
@@ -106,7 +106,7 @@ def test_the_service_hears_who_asks_and_from_where(page: Page) -> None:
     page.get("/members", environ_base={"REMOTE_ADDR": "192.0.2.7"})
 
     caller = page.services["membership"].calls[0].caller
-    assert (caller.account_name, caller.roles, caller.origin) == ("jianlang", {"clerk"}, "192.0.2.7")
+    assert caller == a_caller(("clerk",), origin="192.0.2.7")
 
 
 def test_a_body_and_the_path_go_to_the_service_together(page: Page) -> None:
@@ -262,3 +262,17 @@ def test_the_access_line_names_route_and_account_but_no_values(page: Page) -> No
     assert all(line["account_id"] == "0192f0c1-0000-7000-8000-0000000000aa" for line in lines)
     assert "王建国" not in str(lines)
     assert MEMBER_ID not in str(lines)
+
+
+def test_a_command_with_secrets_takes_no_idempotency_key() -> None:
+    change_password = rpc_route(
+        "POST", "/password", "membership.change_password", roles=CLERK, has_secrets=True, status=204, summary=""
+    )
+    page = Page([change_password])
+    page.sign_in_as("clerk")
+    page.services["membership"].answers["change_password"] = {}
+
+    response = page.post("/password", headers={"Idempotency-Key": "7"})
+
+    assert (response.status_code, response.data) == (204, b"")
+    assert page.services["membership"].calls[0].request_id is None

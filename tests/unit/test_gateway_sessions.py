@@ -77,7 +77,7 @@ def test_the_session_gives_back_who_signed_in() -> None:
     sessions.start(response, a_caller(("clerk", "reviewer")))
     cookie = response.headers["Set-Cookie"].partition(";")[0]
 
-    session = sessions.read(Request(EnvironBuilder(headers={"Cookie": cookie}).get_environ()))
+    session = sessions.read(Request({**EnvironBuilder().get_environ(), "HTTP_COOKIE": cookie}))
 
     assert session is not None
     assert session.caller == a_caller(("clerk", "reviewer"))
