@@ -1,0 +1,1 @@
+"""Notification: announcements, guides, inbox messages, outbound SMS."""

@@ -1,0 +1,135 @@
+"""The inbox: messages for a role in a union, each account with read marks of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.common.contracts.notification import MESSAGE_POSTED
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging.outbox import tell
+from services.common.messaging.rpc import Caller
+from services.common.paging import page_of
+from services.common.problems import NotFound
+from services.notification.models import InboxMessage, ReadMark
+from services.notification.texts import Notice
+
+MOST_UNREAD = 1000
+"""Unread messages are counted up to here."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom a message is for: everybody with this role in this union."""
+
+    union_id: UUID
+    role: str
+
+
+def post(session: Session, audience: Audience, topic: str, notice: Notice) -> None:
+    """Puts a message into the inbox of a union's role, in place of an earlier one of the same topic."""
+    post_counted(session, audience, topic, 1, lambda _count: notice)
+
+
+def post_counted(
+    session: Session, audience: Audience, topic: str, count: int, notice_of: Callable[[int], Notice]
+) -> None:
+    """Puts news of `count` things into the inbox; those of one topic add up to one message, unread again."""
+    full_topic = f"{audience.union_id}:{audience.role}:{topic}"
+    adding = upsert(InboxMessage).values(
+        message_id=uuid7(),
+        union_id=audience.union_id,
+        role=audience.role,
+        kind="",
+        topic=full_topic,
+        count=count,
+        title="",
+        body="",
+    )
+    added = adding.on_conflict_do_update(
+        index_elements=[InboxMessage.topic], set_={"count": InboxMessage.count + adding.excluded.count}
+    ).returning(InboxMessage.message_id, InboxMessage.count)
+    message_id, total = session.execute(added).one()
+    notice = notice_of(total)
+    session.execute(
+        update(InboxMessage)
+        .where(InboxMessage.message_id == message_id)
+        .values(kind=notice.kind, title=notice.title, body=notice.body, link=notice.link)
+    )
+    session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
+    tell(
+        session,
+        MESSAGE_POSTED,
+        {
+            "message_id": message_id,
+            "union_id": audience.union_id,
+            "role": audience.role,
+            "kind": notice.kind,
+            "title": notice.title,
+        },
+        subject=str(audience.union_id),
+    )
+
+
+def within_hour(topic: str) -> str:
+    """A topic that gathers the news of this hour."""
+    return f"{topic}:{datetime.now(UTC):%Y%m%d%H}"
+
+
+def list_messages(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the caller's messages, newest first, with how many are unread."""
+    read = _is_read_by(caller)
+    matching = select(InboxMessage, read.label("read")).where(_for(caller)).order_by(InboxMessage.message_id.desc())
+    if "unread" in asked:
+        matching = matching.where(~read if asked["unread"] else read)
+    rows, counted = page_of(session, matching, asked)
+    items = [_answer(message, is_read) for message, is_read in rows]
+    return {**page_answer(items, asked, counted), "unread": count_unread(session, caller)}
+
+
+def count_unread(session: Session, caller: Caller) -> int:
+    """How many messages the caller has not read, up to MOST_UNREAD."""
+    unread = select(literal(1)).select_from(InboxMessage).where(_for(caller), ~_is_read_by(caller)).limit(MOST_UNREAD)
+    return session.scalar(select(func.count()).select_from(unread.subquery())) or 0
+
+
+def mark_read(session: Session, caller: Caller, message_id: UUID) -> dict[str, Any]:
+    """Marks a message as read. Raises NotFound for one that is not the caller's."""
+    if session.scalar(select(exists().where(InboxMessage.message_id == message_id, _for(caller)))) is False:
+        raise NotFound(title="未找到该消息")
+    mark = upsert(ReadMark).values(message_id=message_id, account_id=caller.account_id)
+    session.execute(mark.on_conflict_do_nothing())
+    return {"unread": count_unread(session, caller)}
+
+
+def mark_all_read(session: Session, caller: Caller) -> dict[str, Any]:
+    """Marks all of the caller's messages as read."""
+    unread = select(InboxMessage.message_id, literal(UUID(caller.account_id))).where(_for(caller), ~_is_read_by(caller))
+    session.execute(insert(ReadMark).from_select(["message_id", "account_id"], unread))
+    return {"unread": count_unread(session, caller)}
+
+
+def _for(caller: Caller) -> ColumnElement[bool]:
+    return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_(caller.roles))
+
+
+def _is_read_by(caller: Caller) -> ColumnElement[bool]:
+    return exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
+
+
+def _answer(message: InboxMessage, is_read: bool) -> dict[str, Any]:
+    return {
+        "message_id": message.message_id,
+        "kind": message.kind,
+        "title": message.title,
+        "body": message.body,
+        "link": message.link,
+        "created_at": message.created_at,
+        "read": is_read,
+    }

@@ -1,0 +1,111 @@
+"""Notification's tables: inbox messages and who read them, outbound SMS, announcements, guides, attachments."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func, literal_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from services.common.persistence import EncryptedText, new_metadata
+
+
+class Base(DeclarativeBase):
+    """All tables of notification, with the messaging kit's own."""
+
+    metadata = new_metadata()
+
+
+class InboxMessage(Base):
+    """A message for a role in a union. `topic` ties news of one thing together: while it is new, they count up."""
+
+    __tablename__ = "inbox_message"
+    __table_args__ = (Index(None, "union_id", "role", "message_id"),)
+
+    message_id: Mapped[UUID] = mapped_column(primary_key=True)
+    union_id: Mapped[UUID]
+    role: Mapped[str]
+    kind: Mapped[str]
+    topic: Mapped[str] = mapped_column(unique=True)
+    count: Mapped[int]
+    title: Mapped[str]
+    body: Mapped[str]
+    link: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class ReadMark(Base):
+    """An account has read a message."""
+
+    __tablename__ = "read_mark"
+
+    message_id: Mapped[UUID] = mapped_column(
+        ForeignKey("inbox_message.message_id", ondelete="CASCADE"), primary_key=True
+    )
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class Sms(Base):
+    """A text message: `waiting` until `due_at`, `sending` from the first try, then `sent`, or `failed` for its reason.
+
+    Its id is the provider's request id, so that sending it again is the same message. While it waits, news of the same
+    `topic` count up. `text` is wiped once a one-time password was sent.
+    """
+
+    __tablename__ = "sms"
+    __table_args__ = (
+        Index("ix_sms_due_at", "due_at", postgresql_where=literal_column("state").in_(("waiting", "sending"))),
+        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=literal_column("state") == "waiting"),
+    )
+
+    sms_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    topic: Mapped[str]
+    count: Mapped[int]
+    phone: Mapped[str] = mapped_column(EncryptedText)
+    text: Mapped[str | None] = mapped_column(EncryptedText)
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Announcement(Base):
+    """An announcement 通知公告 for the sign-in page, the workbench or both."""
+
+    __tablename__ = "announcement"
+    __table_args__ = (Index(None, "published_at"),)
+
+    announcement_id: Mapped[UUID] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    body: Mapped[str]
+    places: Mapped[list[str]] = mapped_column(ARRAY(String))
+    published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    published_by: Mapped[UUID | None]
+    withdrawn_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Guide(Base):
+    """A guide 新手指引."""
+
+    __tablename__ = "guide"
+
+    guide_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    title: Mapped[str]
+    body: Mapped[str]
+
+
+class Attachment(Base):
+    """A file beside an announcement or a guide."""
+
+    __tablename__ = "attachment"
+
+    attachment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    announcement_id: Mapped[UUID | None] = mapped_column(ForeignKey("announcement.announcement_id"), index=True)
+    guide_id: Mapped[UUID | None] = mapped_column(ForeignKey("guide.guide_id"), index=True)
+    file_name: Mapped[str]
+    content_type: Mapped[str]
+    content: Mapped[bytes]

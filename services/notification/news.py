@@ -1,0 +1,116 @@
+"""Who is told what when something happened: each event's inbox messages and SMS."""
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.notification import sms, texts
+from services.notification.inbox import Audience, post, post_counted, within_hour
+from services.notification.sms import SmsSettings
+
+
+def members_validated(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears how many failed or wait, in one message an hour."""
+    results = Counter(result["result"] for result in data["results"])
+    for result, notice_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
+        if results[result]:
+            topic = within_hour(f"checks_{result}")
+            post_counted(session, Audience(data["union_id"], "clerk"), topic, results[result], notice_of)
+
+
+def batch_submitted(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears of the batch, once for all its parts; a personal application has no clerk."""
+    if data["part"] == 1 and not data["personal"]:
+        notice = texts.batch_submitted(data["batch_no"], data["total"], data["outlet_name"])
+        post(session, Audience(data["union"]["union_id"], "clerk"), f"batch_submitted:{data['batch_no']}", notice)
+
+
+def cards_issued(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+    """The clerk and the batch's contact hear how many cards were issued; late ones are told apart."""
+    batch_no, union_id = data["batch_no"], data["union_id"]
+    late = sum(application["late"] for application in data["applications"])
+    in_time = len(data["applications"]) - late
+    for count, kind, notice_of in (
+        (in_time, "cards_issued", texts.cards_issued),
+        (late, "cards_issued_late", texts.cards_issued_late),
+    ):
+        if count:
+            topic = within_hour(f"{kind}:{batch_no}")
+            post_counted(session, Audience(union_id, "clerk"), topic, count, partial(notice_of, batch_no))
+    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, batch_no))
+
+
+def cards_refused(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+    """The clerk and the batch's contact hear how many were refused."""
+    batch_no, count = data["batch_no"], len(data["applications"])
+    topic = within_hour(f"cards_refused:{batch_no}")
+    post_counted(session, Audience(data["union_id"], "clerk"), topic, count, partial(texts.cards_refused, batch_no))
+    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, batch_no))
+
+
+def batch_released(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears that members of a revoked batch are free; of a cancelled application another event tells."""
+    if data["reason"] == "revoked":
+        batch_no = data["batch_no"]
+        topic, count = f"batch_released:{batch_no}", len(data["applications"])
+        post_counted(
+            session, Audience(data["union_id"], "clerk"), topic, count, partial(texts.batch_released, batch_no)
+        )
+
+
+def revocation_requested(session: Session, data: dict[str, Any]) -> None:
+    """The superior union's reviewers hear what waits for them."""
+    notice = texts.revocation_requested(data["batch_no"], data["union"]["name"])
+    topic = f"revocation_requested:{data['revocation_id']}"
+    post(session, Audience(data["reviewer_union_id"], "reviewer"), topic, notice)
+
+
+def revocation_approved(session: Session, data: dict[str, Any]) -> None:
+    """The clerk and the applicant hear that the superior union agreed."""
+    notice = texts.revocation_approved(data["batch_no"], data["remark"])
+    _tell_decided(session, data, notice, texts.sms_revocation_decided(data["batch_no"], approved=True))
+
+
+def revocation_rejected(session: Session, data: dict[str, Any]) -> None:
+    """The clerk and the applicant hear that the superior union did not agree."""
+    notice = texts.revocation_rejected(data["batch_no"], data["remark"])
+    _tell_decided(session, data, notice, texts.sms_revocation_decided(data["batch_no"], approved=False))
+
+
+def application_cancelled(session: Session, data: dict[str, Any]) -> None:
+    """Both unions' clerks hear of it: the one where the member was queued, and the one whose batch had the card."""
+    notice = texts.application_cancelled(data["member_no"])
+    for union_id in {data["union_id"], data["issued_union_id"]}:
+        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data['application_id']}", notice)
+
+
+def import_progressed(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears when an import has ended."""
+    import_id = str(data["import_id"])
+    if data["state"] == "finished":
+        notice = texts.import_finished(data["rows_accepted"], data["rows_rejected"], import_id)
+        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", notice)
+    elif data["state"] == "failed":
+        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", texts.import_failed(import_id))
+
+
+def otp_issued(session: Session, data: dict[str, Any]) -> None:
+    """The member gets the one-time password."""
+    recipient, expires_at = data["recipient"], data["expires_at"]
+    text = texts.sms_one_time_password(recipient["code"], expires_at)
+    sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient["phone"], text, expires_at=expires_at)
+
+
+def _text_contact(session: Session, settings: SmsSettings, data: dict[str, Any], kind: str, text_of: Any) -> None:
+    if data["contact"] is not None:
+        topic, count = f"{kind}:{data['batch_no']}", len(data["applications"])
+        told = sms.CountedNews(kind, topic, data["contact"]["phone"], count, text_of)
+        sms.ask_for_counted(session, told, settings.sms_gather_seconds)
+
+
+def _tell_decided(session: Session, data: dict[str, Any], notice: texts.Notice, text: str) -> None:
+    topic = f"revocation_decided:{data['revocation_id']}"
+    post(session, Audience(data["union_id"], "clerk"), topic, notice)
+    sms.ask_for(session, "revocation_decided", data["applicant"]["phone"], text)

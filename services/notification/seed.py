@@ -1,0 +1,67 @@
+"""Demo announcements and guides: `python -m services.notification.seed` makes what is not there."""
+
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.common.persistence import engine_for
+from services.common.settings import DatabaseSettings, read_settings
+from services.notification.models import Announcement, Attachment, Guide
+
+_STEPS = """会员服务卡办理步骤
+
+一、卡片信息管理：勾选未办卡人员，点击“添加选中的未办卡会员至待办”，或点击“添加全部的未办卡会员至待办”。
+    会员编号尚未生成的，请等待编号生成后再勾选。
+二、待办会员列表（普通办卡通道）：点击“提交系统校验”，全部通过后点击“提交办卡”。
+    请逐一核对职工的证件到期日，如需修改，点击“修改证件到期日”。
+三、待办会员列表（特殊办卡通道）：生僻字或非身份证人员，点击“完善信息”，补充证件类型、证件到期日、国籍。
+四、提交办卡：填写发卡支行、经办网点、联系人、联系方式。请确保联系方式准确，便于银行联系领卡。
+五、办卡批次管理：打印清册，下载需打印附件，线下到银行办理。
+六、撤销办卡批次：勾选要撤销的批次，填写申请人姓名和联系电话，经上级工会审核。
+"""
+_PERSONAL = """个人办卡
+
+灵活就业和企业外入会人员，请至微信公众号“申工社”→服务大厅→点击“申请办卡”办理：
+凭短信验证码登录 → 会员信息梳理 → 选择经办网点 → 确认提交 → 查看进度。
+银行将在 10 个工作日内发送短信，请携带本人证件原件到网点领卡。
+"""
+ANNOUNCEMENTS = (
+    ("会员服务卡线上办理功能上线", "基层工会可在业务工作台“会员服务卡管理”中为会员办卡，操作步骤见新手指引。"),
+    (
+        "关于核对会员证件到期日的提示",
+        "提交系统校验前，请逐一核对证件到期日，确保系统与会员证件一致。证件过期将无法办卡。",
+    ),
+    ("每月办卡批次统计时间说明", "每月1日至20日提交的批次计入当月，21日以后提交的批次计入次月。"),
+)
+GUIDES = (
+    ("基层工会办卡流程", _STEPS, "基层工会办卡流程.txt"),
+    ("个人办卡流程", _PERSONAL, "个人办卡流程.txt"),
+)
+
+
+def seed(session: Session) -> None:
+    """Makes the demo announcements and guides that are missing; changes none that are there."""
+    for title, body in ANNOUNCEMENTS:
+        row = {"announcement_id": _id(title), "title": title, "body": body, "places": ["sign_in", "workbench"]}
+        session.execute(insert(Announcement).values(row).on_conflict_do_nothing())
+    for position, (title, body, file_name) in enumerate(GUIDES):
+        row = {"guide_id": _id(title), "position": position, "title": title, "body": body}
+        session.execute(insert(Guide).values(row).on_conflict_do_nothing())
+        file = {
+            "attachment_id": _id(file_name),
+            "guide_id": _id(title),
+            "file_name": file_name,
+            "content_type": "text/plain; charset=utf-8",
+            "content": body.encode("utf-8-sig"),
+        }
+        session.execute(insert(Attachment).values(file).on_conflict_do_nothing())
+
+
+def _id(name: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"demo:{name}")
+
+
+if __name__ == "__main__":
+    with Session(engine_for(read_settings(DatabaseSettings), "notification-seed")) as own, own.begin():
+        seed(own)

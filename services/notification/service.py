@@ -1,0 +1,164 @@
+"""The notification service: tells those concerned what happened, by inbox and SMS; keeps announcements and guides."""
+
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from nameko.timer import timer
+from sqlalchemy.orm import Session
+
+from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.membership import APPLICATION_CANCELLED, IMPORT_PROGRESSED, OTP_ISSUED
+from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.rpc.notification import (
+    CreateAnnouncementRequest,
+    GetAnnouncementRequest,
+    GetAttachmentRequest,
+    ListAnnouncementsRequest,
+    ListGuidesRequest,
+    ListMessagesRequest,
+    MarkAllMessagesReadRequest,
+    MarkMessageReadRequest,
+    WithdrawAnnouncementRequest,
+)
+from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.relay import Relay
+from services.common.messaging.rpc import ANONYMOUS, Caller, command, query
+from services.common.messaging.subscribe import Event, subscribe
+from services.common.persistence import Database
+from services.common.settings import read_settings
+from services.notification import announcements, inbox, news, sms
+from services.notification.sms import Provider, SmsSettings
+
+ACCOUNTS = {"clerk", "reviewer", "administrator", "operator"}
+
+
+class SmsProvider(DependencyProvider):
+    """The SMS provider as a dependency: one client a process."""
+
+    def setup(self) -> None:
+        """Makes the client; nothing is sent yet."""
+        self.provider = Provider(read_settings(SmsSettings))
+
+    def stop(self) -> None:
+        """Closes its connections."""
+        self.provider.close()
+
+    def get_dependency(self, worker_ctx: Any) -> Provider:
+        """The client itself."""
+        return self.provider
+
+
+class NotificationService:
+    """Entrypoints only; what is told to whom is in news.py, the words are in texts.py."""
+
+    name = "notification"
+
+    database = Database()
+    relay = Relay()
+    sms_provider = SmsProvider()
+
+    @subscribe(MEMBERS_VALIDATED)
+    def members_validated(self, session: Session, event: Event) -> None:
+        """Tells the clerk who did not pass."""
+        news.members_validated(session, event.data)
+
+    @subscribe(BATCH_SUBMITTED)
+    def batch_submitted(self, session: Session, event: Event) -> None:
+        """Tells the clerk what to do with the batch."""
+        news.batch_submitted(session, event.data)
+
+    @subscribe(CARDS_ISSUED)
+    def cards_issued(self, session: Session, event: Event) -> None:
+        """Tells clerk and contact."""
+        news.cards_issued(session, self.sms_provider.settings, event.data)
+
+    @subscribe(CARDS_REFUSED)
+    def cards_refused(self, session: Session, event: Event) -> None:
+        """Tells clerk and contact."""
+        news.cards_refused(session, self.sms_provider.settings, event.data)
+
+    @subscribe(BATCH_RELEASED)
+    def batch_released(self, session: Session, event: Event) -> None:
+        """Tells the clerk who is free again."""
+        news.batch_released(session, event.data)
+
+    @subscribe(REVOCATION_REQUESTED)
+    def revocation_requested(self, session: Session, event: Event) -> None:
+        """Tells the reviewers."""
+        news.revocation_requested(session, event.data)
+
+    @subscribe(REVOCATION_APPROVED)
+    def revocation_approved(self, session: Session, event: Event) -> None:
+        """Tells clerk and applicant."""
+        news.revocation_approved(session, event.data)
+
+    @subscribe(REVOCATION_REJECTED)
+    def revocation_rejected(self, session: Session, event: Event) -> None:
+        """Tells clerk and applicant."""
+        news.revocation_rejected(session, event.data)
+
+    @subscribe(APPLICATION_CANCELLED)
+    def application_cancelled(self, session: Session, event: Event) -> None:
+        """Tells both unions' clerks."""
+        news.application_cancelled(session, event.data)
+
+    @subscribe(IMPORT_PROGRESSED)
+    def import_progressed(self, session: Session, event: Event) -> None:
+        """Tells the clerk when it has ended."""
+        news.import_progressed(session, event.data)
+
+    @subscribe(OTP_ISSUED)
+    def otp_issued(self, session: Session, event: Event) -> None:
+        """Sends the one-time password."""
+        news.otp_issued(session, event.data)
+
+    @timer(interval=0.5)
+    def send_sms(self) -> None:
+        """Sends what is due."""
+        while sms.send_due(self.database.begin, self.sms_provider) == sms.CHUNK:
+            pass
+
+    @query(ListMessagesRequest, roles=ACCOUNTS)
+    def list_messages(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The caller's inbox."""
+        return inbox.list_messages(session, caller, data)
+
+    @command(MarkMessageReadRequest, roles=ACCOUNTS)
+    def mark_message_read(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Marks one message as read."""
+        return inbox.mark_read(session, caller, data["message_id"])
+
+    @command(MarkAllMessagesReadRequest, roles=ACCOUNTS)
+    def mark_all_messages_read(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Marks all messages as read."""
+        return inbox.mark_all_read(session, caller)
+
+    @query(ListAnnouncementsRequest, roles={ANONYMOUS})
+    def list_announcements(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The announcements that stand."""
+        return announcements.list_announcements(session, data)
+
+    @query(GetAnnouncementRequest, roles={ANONYMOUS})
+    def get_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One announcement."""
+        return announcements.get_announcement(session, data["announcement_id"])
+
+    @command(CreateAnnouncementRequest, roles={"administrator"})
+    def create_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Publishes an announcement."""
+        return announcements.create_announcement(session, caller, data)
+
+    @command(WithdrawAnnouncementRequest, roles={"administrator"})
+    def withdraw_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Takes an announcement back."""
+        return announcements.withdraw_announcement(session, caller, data["announcement_id"])
+
+    @query(ListGuidesRequest, roles={ANONYMOUS})
+    def list_guides(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The guides."""
+        return announcements.list_guides(session, data)
+
+    @query(GetAttachmentRequest, roles={ANONYMOUS})
+    def get_attachment(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A file."""
+        return announcements.get_attachment(session, data["attachment_id"])

@@ -1,0 +1,187 @@
+"""Outbound SMS: written with the event that asks for it, sent once, retried with growing pauses, never lost unsaid."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.notification.models import Sms
+
+log = structlog.get_logger()
+
+CHUNK = 50
+"""How many messages one round takes."""
+
+ONE_TIME_PASSWORD = "one_time_password"  # noqa: S105 - a kind of message
+Begin = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True)
+class SmsSettings:
+    """Where the provider is and how messages are tried again."""
+
+    sms_url: str
+    sms_connect_seconds: float = 1
+    sms_read_seconds: float = 5
+    sms_gather_seconds: float = 10
+    """How long news of one topic are gathered before they are sent as one message."""
+    sms_pauses: tuple[float, ...] = (2, 5, 15, 60, 300, 900, 1800)
+    """Seconds before each further try; after the last one the message has failed."""
+
+
+@dataclass(frozen=True)
+class CountedNews:
+    """News of `count` things for a phone; `text_of` says them for any count."""
+
+    kind: str
+    topic: str
+    phone: str
+    count: int
+    text_of: Callable[[int], str]
+
+
+class Refused(Exception):
+    """The provider will not take the message, now or later."""
+
+
+class NoAnswer(Exception):
+    """The provider did not answer, or not now; it may have sent the message all the same."""
+
+
+class Provider:
+    """The SMS provider's client: pooled connections, bounded waits."""
+
+    def __init__(self, settings: SmsSettings) -> None:
+        self.settings = settings
+        self._http = requests.Session()
+        self._http.mount(settings.sms_url, HTTPAdapter(pool_maxsize=8))
+
+    def send(self, request_id: UUID, phone: str, text: str) -> None:
+        """Hands a message over; the same request id is sent once. Raises Refused or NoAnswer."""
+        try:
+            answer = self._http.post(
+                f"{self.settings.sms_url}/v1/messages",
+                json={"request_id": str(request_id), "phone": phone, "text": text},
+                timeout=(self.settings.sms_connect_seconds, self.settings.sms_read_seconds),
+            )
+        except requests.RequestException as error:
+            raise NoAnswer(type(error).__name__) from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise NoAnswer(f"HTTP {answer.status_code}")
+        if answer.status_code >= 400:
+            raise Refused(f"HTTP {answer.status_code}")
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+
+def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
+    """Lets a message be sent as soon as the transaction has committed."""
+    sms_id = uuid7()
+    session.add(
+        Sms(
+            sms_id=sms_id,
+            kind=kind,
+            topic=f"{kind}:{sms_id}",
+            count=1,
+            phone=phone,
+            text=text,
+            state="waiting",
+            due_at=datetime.now(UTC),
+            expires_at=expires_at,
+        )
+    )
+
+
+def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) -> None:
+    """Lets news be sent; those of one topic that come within the gathering time add up to one message."""
+    due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
+    adding = insert(Sms).values(
+        sms_id=uuid7(),
+        kind=news.kind,
+        topic=news.topic,
+        count=news.count,
+        phone=news.phone,
+        state="waiting",
+        due_at=due_at,
+    )
+    added = adding.on_conflict_do_update(
+        index_elements=[Sms.topic],
+        index_where=Sms.state == "waiting",
+        set_={"count": Sms.count + adding.excluded.count},
+    ).returning(Sms.sms_id, Sms.count)
+    sms_id, total = session.execute(added).one()
+    session.execute(update(Sms).where(Sms.sms_id == sms_id).values(text=news.text_of(total)))
+
+
+def send_due(begin: Begin, provider: Provider) -> int:
+    """Sends what is due, up to CHUNK messages; answers how many were tried. Several processes may do so at once.
+
+    A message is taken in one transaction and its outcome kept in another, so that none is open while the provider is
+    asked. Who is killed in between leaves a message that is sent again after the pause, under the same request id.
+    """
+    with begin() as session:
+        taken = _take_due(session, provider.settings)
+    for sms in taken:
+        outcome = _try_to_send(provider, sms)
+        with begin() as session:
+            session.execute(update(Sms).where(Sms.sms_id == sms.sms_id).values(outcome))
+    return len(taken)
+
+
+def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
+    now = datetime.now(UTC)
+    due = (
+        select(Sms)
+        .where(Sms.state.in_(("waiting", "sending")), Sms.due_at <= now)
+        .order_by(Sms.due_at)
+        .limit(CHUNK)
+        .with_for_update(skip_locked=True)
+    )
+    taken = list(session.scalars(due))
+    for sms in taken:
+        sms.state = "sending"
+        sms.due_at = now + timedelta(seconds=_pause(settings, sms.attempts))
+        sms.attempts += 1
+    return taken
+
+
+def _pause(settings: SmsSettings, attempts: int) -> float:
+    """Longer than a try may take, so that nobody else tries at the same time."""
+    shortest = settings.sms_connect_seconds + settings.sms_read_seconds + 1
+    return max(settings.sms_pauses[min(attempts, len(settings.sms_pauses) - 1)], shortest)
+
+
+def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
+    """The columns that say how it went."""
+    if sms.expires_at is not None and sms.expires_at < datetime.now(UTC):
+        return _failed(sms, "expired before it could be sent")
+    try:
+        provider.send(sms.sms_id, sms.phone, sms.text or "")
+    except Refused as refused:
+        return _failed(sms, str(refused))
+    except NoAnswer as trouble:
+        if sms.attempts > len(provider.settings.sms_pauses):
+            return _failed(sms, f"given up after {sms.attempts} tries: {trouble}")
+        log.warning("sms_not_sent", sms_id=str(sms.sms_id), attempts=sms.attempts, cause=str(trouble))
+        return {"last_error": str(trouble)}
+    return {"state": "sent", "sent_at": datetime.now(UTC), "last_error": None, **_wiped(sms)}
+
+
+def _failed(sms: Sms, reason: str) -> dict[str, object]:
+    log.error("sms_failed", sms_id=str(sms.sms_id), kind=sms.kind, reason=reason)
+    return {"state": "failed", "last_error": reason, **_wiped(sms)}
+
+
+def _wiped(sms: Sms) -> dict[str, object]:
+    return {"text": None} if sms.kind == ONE_TIME_PASSWORD else {}

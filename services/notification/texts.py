@@ -1,0 +1,122 @@
+"""All that is said to people in inbox and SMS, in one place: what happened, and what to do next."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+_SHANGHAI = timezone(timedelta(hours=8))
+SIGNATURE = "【申工社】"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An inbox message: its kind (stable, for programs), title, body, and the page it leads to."""
+
+    kind: str
+    title: str
+    body: str
+    link: str | None
+
+
+def checks_failed(count: int) -> Notice:
+    """`count` members did not pass the system check."""
+    body = f"共 {count} 人未通过系统校验。请在待办会员列表查看原因，更正信息后重新校验，或移除后再提交办卡。"
+    return Notice("checks_failed", "有会员未通过系统校验", body, "/pending?check_state=failed")
+
+
+def checks_waiting(count: int) -> Notice:
+    """`count` checks wait for the registry."""
+    body = f"共 {count} 人的退休状态暂时无法核实，系统将自动继续校验，无需重新提交。"
+    return Notice("checks_waiting", "系统校验等待中", body, "/pending?check_state=waiting")
+
+
+def batch_submitted(batch_no: str, total: int, outlet: str) -> Notice:
+    """A batch was submitted."""
+    body = f"批次 {batch_no} 共 {total} 人已提交至{outlet}。请打印清册，备齐办卡材料后到网点办理。"
+    return Notice("batch_submitted", "办卡批次已提交", body, f"/batches/{batch_no}")
+
+
+def cards_issued(batch_no: str, count: int) -> Notice:
+    """The bank issued cards of a batch."""
+    body = f"批次 {batch_no} 新增 {count} 人办卡成功。请通知会员携带本人证件原件到网点领卡。"
+    return Notice("cards_issued", "银行反馈：办卡成功", body, f"/batches/{batch_no}")
+
+
+def cards_issued_late(batch_no: str, count: int) -> Notice:
+    """The bank issued cards of applications that had been released."""
+    body = f"批次 {batch_no} 撤销后，银行仍为 {count} 人办卡成功，会员状态已更新为已办卡。请通知会员到网点领卡。"
+    return Notice("cards_issued_late", "撤销后银行仍办卡成功", body, f"/batches/{batch_no}")
+
+
+def cards_refused(batch_no: str, count: int) -> Notice:
+    """The bank refused applications of a batch."""
+    body = f"批次 {batch_no} 有 {count} 人被银行退回。请查看退回原因，更正信息后在卡片信息管理重新提交办卡。"
+    return Notice("cards_refused", "银行反馈：办卡退回", body, f"/batches/{batch_no}?state=refused")
+
+
+def batch_released(batch_no: str, count: int) -> Notice:
+    """Members of a revoked batch are free again."""
+    body = f"批次 {batch_no} 已撤销，{count} 人已释放，可在卡片信息管理重新勾选提交办卡。"
+    return Notice("batch_released", "办卡批次已撤销", body, f"/batches/{batch_no}")
+
+
+def revocation_requested(batch_no: str, union: str) -> Notice:
+    """A subordinate union asks to revoke a batch."""
+    body = f"{union}申请撤销批次 {batch_no}，请审核。"
+    return Notice("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
+
+
+def revocation_approved(batch_no: str, remark: str | None) -> Notice:
+    """The superior union agreed."""
+    body = f"批次 {batch_no} 的撤销申请审核通过，银行尚未办结的人员将被释放。{_opinion(remark)}"
+    return Notice("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
+
+
+def revocation_rejected(batch_no: str, remark: str | None) -> Notice:
+    """The superior union did not agree."""
+    body = f"批次 {batch_no} 的撤销申请审核不通过，批次内人员保持锁定，不可重新提交办卡。{_opinion(remark)}"
+    return Notice("revocation_rejected", "撤销办卡批次申请审核不通过", body, f"/batches/{batch_no}")
+
+
+def application_cancelled(member_no: str) -> Notice:
+    """A newer application ended because an earlier one was issued after all."""
+    body = f"会员 {member_no} 此前的办卡申请已由银行办卡成功，新的办卡申请已自动取消，无需再办。"
+    return Notice("application_cancelled", "办卡申请已自动取消", body, "/members")
+
+
+def import_finished(accepted: int, rejected: int, import_id: str) -> Notice:
+    """An import of members ended."""
+    advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号生成后即可提交办卡。"
+    body = f"导入成功 {accepted} 人，有误 {rejected} 行。{advice}"
+    return Notice("import_finished", "会员导入完成", body, f"/members/imports/{import_id}")
+
+
+def import_failed(import_id: str) -> Notice:
+    """An import could not be read."""
+    body = "文件无法读取，没有导入任何会员。请使用系统提供的模板重新填写后上传。"
+    return Notice("import_failed", "会员导入失败", body, f"/members/imports/{import_id}")
+
+
+def sms_cards_issued(batch_no: str, count: int) -> str:
+    """To the batch's contact."""
+    return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请通知会员携带本人证件原件到网点领卡。"
+
+
+def sms_cards_refused(batch_no: str, count: int) -> str:
+    """To the batch's contact."""
+    return f"{SIGNATURE}批次{batch_no}有{count}人被银行退回，请登录上海工会网上工作平台查看原因。"
+
+
+def sms_revocation_decided(batch_no: str, approved: bool) -> str:
+    """To who asked for the revocation."""
+    outcome = "审核通过，未办结人员将被释放" if approved else "审核不通过，批次内人员保持锁定"
+    return f"{SIGNATURE}您申请撤销的批次{batch_no}{outcome}。"
+
+
+def sms_one_time_password(code: str, expires_at: datetime) -> str:
+    """To a member who signs in on the phone."""
+    until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
+    return f"{SIGNATURE}验证码{code}，用于申请办卡登录，{until}前有效。请勿告知他人。"
+
+
+def _opinion(remark: str | None) -> str:
+    return f"审核意见：{remark}" if remark else ""

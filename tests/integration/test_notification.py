@@ -1,0 +1,265 @@
+"""Inbox, SMS and announcements on a real database, with a provider that can misbehave."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+from sqlalchemy import Engine, create_engine, select, update
+from sqlalchemy.orm import Session
+
+from deploy.simulators.sms import sms_server
+from services.common.contracts import batching, membership, revocation, validation
+from services.common.contracts.event import EventContract
+from services.common.contracts.examples import wire_example
+from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
+from services.notification import announcements, inbox, news, seed, sms
+from services.notification.models import Sms
+from services.notification.sms import Provider, SmsSettings
+from tests.conftest import DatabaseFactory
+
+PAGE = {"page": 1, "size": 20}
+Begin = Callable[[], Any]
+
+
+@pytest.fixture
+def engine(database: DatabaseFactory) -> Iterator[Engine]:
+    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def begin(engine: Engine) -> Begin:
+    @contextmanager
+    def transaction() -> Iterator[Session]:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    return transaction
+
+
+@pytest.fixture
+def sms_url() -> Iterator[str]:
+    server = sms_server(0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def provider(sms_url: str) -> Iterator[Provider]:
+    settings = SmsSettings(sms_url, sms_read_seconds=0.5, sms_gather_seconds=0, sms_pauses=(0.1, 0.1, 0.1))
+    provider = Provider(settings)
+    yield provider
+    provider.close()
+
+
+def example(contract: EventContract, **changes: Any) -> dict[str, Any]:
+    return contract.load(wire_example(contract)) | changes
+
+
+def a_clerk_of(union_id: UUID) -> Caller:
+    return Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
+
+
+def make_due(begin: Begin) -> None:
+    """Lets the pauses be over."""
+    with begin() as session:
+        session.execute(update(Sms).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+
+
+def send_until_nothing_is_due(begin: Begin, provider: Provider, rounds: int = 1) -> None:
+    for _ in range(rounds):
+        make_due(begin)
+        sms.send_due(begin, provider)
+
+
+def the_sms(begin: Begin) -> list[Sms]:
+    with begin() as session:
+        return list(session.scalars(select(Sms).order_by(Sms.created_at)))
+
+
+def sent_by(sms_url: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = requests.get(f"{sms_url}/messages", timeout=5).json()["items"]
+    return items
+
+
+def misbehave(sms_url: str, mode: str, for_calls: int | None = None) -> None:
+    requests.put(f"{sms_url}/control", json={"mode": mode, "for_calls": for_calls}, timeout=5).raise_for_status()
+
+
+def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> None:
+    settings = SmsSettings("http://127.0.0.1:1")
+    with begin() as session:
+        news.batch_submitted(session, example(batching.BATCH_SUBMITTED))
+        news.cards_issued(session, settings, example(batching.CARDS_ISSUED))
+        news.cards_refused(session, settings, example(batching.CARDS_REFUSED))
+        news.batch_released(session, example(batching.BATCH_RELEASED))
+        news.revocation_approved(session, example(revocation.REVOCATION_APPROVED))
+        news.members_validated(session, example(validation.MEMBERS_VALIDATED))
+        news.import_progressed(session, example(membership.IMPORT_PROGRESSED, state="finished"))
+        news.application_cancelled(session, example(membership.APPLICATION_CANCELLED))
+        news.revocation_requested(session, example(revocation.REVOCATION_REQUESTED))
+    batch = example(batching.BATCH_SUBMITTED)
+    with begin() as session:
+        clerk = inbox.list_messages(session, a_clerk_of(batch["union"]["union_id"]), PAGE)
+        superior = batch["union"]["superior_union_id"]
+        reviewer = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior))
+        to_review = inbox.list_messages(session, reviewer, PAGE)
+        stranger = inbox.list_messages(session, a_clerk_of(uuid4()), PAGE)
+    assert {message["kind"] for message in clerk["items"]} == {
+        "batch_submitted",
+        "cards_issued",
+        "cards_refused",
+        "batch_released",
+        "revocation_approved",
+        "checks_failed",
+        "import_finished",
+        "application_cancelled",
+    }
+    assert [message["kind"] for message in to_review["items"]] == ["revocation_requested"]
+    assert stranger["items"] == []
+
+
+def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin) -> None:
+    issued = example(batching.CARDS_ISSUED)
+    clerk = a_clerk_of(issued["union_id"])
+    for _ in range(3):
+        with begin() as session:
+            news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+    with begin() as session:
+        messages = inbox.list_messages(session, clerk, PAGE)["items"]
+    assert len(messages) == 1
+    assert "3 人" in messages[0]["body"]
+    assert [message.count for message in the_sms(begin)] == [3]
+
+
+def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
+    submitted = example(batching.BATCH_SUBMITTED)
+    first, second = (a_clerk_of(submitted["union"]["union_id"]) for _ in range(2))
+    with begin() as session:
+        news.batch_submitted(session, submitted)
+    with begin() as session:
+        message_id = inbox.list_messages(session, first, PAGE)["items"][0]["message_id"]
+        assert inbox.mark_read(session, first, message_id) == {"unread": 0}
+        assert inbox.mark_read(session, first, message_id) == {"unread": 0}
+        assert inbox.list_messages(session, second, PAGE)["unread"] == 1
+        assert inbox.list_messages(session, first, {**PAGE, "unread": True})["items"] == []
+        assert inbox.mark_all_read(session, second) == {"unread": 0}
+
+
+def test_a_message_of_another_union_cannot_be_marked(begin: Begin) -> None:
+    submitted = example(batching.BATCH_SUBMITTED)
+    with begin() as session:
+        news.batch_submitted(session, submitted)
+        message_id = inbox.list_messages(session, a_clerk_of(submitted["union"]["union_id"]), PAGE)["items"][0]
+        with pytest.raises(Problem) as refused:
+            inbox.mark_read(session, a_clerk_of(uuid4()), message_id["message_id"])
+    assert refused.value.code == "not_found"
+
+
+def test_an_sms_is_sent_once_though_the_answer_was_lost(begin: Begin, provider: Provider, sms_url: str) -> None:
+    misbehave(sms_url, "lose_answer", for_calls=2)
+    with begin() as session:
+        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+    send_until_nothing_is_due(begin, provider, rounds=4)
+    assert [(sent["tries"], sent["phone"]) for sent in sent_by(sms_url)] == [(3, "13800000000")]
+    assert [(one.state, one.attempts) for one in the_sms(begin)] == [("sent", 3)]
+
+
+def test_an_sms_that_never_gets_through_has_failed_with_its_reason(
+    begin: Begin, provider: Provider, sms_url: str
+) -> None:
+    misbehave(sms_url, "error")
+    with begin() as session:
+        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+    send_until_nothing_is_due(begin, provider, rounds=6)
+    [failed] = the_sms(begin)
+    assert failed.state == "failed"
+    assert "HTTP 500" in (failed.last_error or "")
+    assert sent_by(sms_url) == []
+
+
+def test_an_sms_that_the_provider_refuses_is_not_tried_again(begin: Begin, provider: Provider, sms_url: str) -> None:
+    misbehave(sms_url, "refuse", for_calls=1)
+    with begin() as session:
+        news.revocation_rejected(session, example(revocation.REVOCATION_REJECTED))
+    send_until_nothing_is_due(begin, provider, rounds=3)
+    assert [(one.state, one.attempts) for one in the_sms(begin)] == [("failed", 1)]
+
+
+def test_two_senders_at_the_same_time_send_each_sms_once(begin: Begin, provider: Provider, sms_url: str) -> None:
+    with begin() as session:
+        for number in range(40):
+            sms.ask_for(session, "test", f"1390000{number:04d}", "text")
+    senders = [threading.Thread(target=sms.send_due, args=(begin, provider)) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert [sent["tries"] for sent in sent_by(sms_url)] == [1] * 40
+    assert {one.state for one in the_sms(begin)} == {"sent"}
+
+
+def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: Provider, sms_url: str) -> None:
+    in_five_minutes = datetime.now(UTC) + timedelta(minutes=5)
+    with begin() as session:
+        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
+    send_until_nothing_is_due(begin, provider)
+    assert "493027" in sent_by(sms_url)[0]["text"]
+    assert the_sms(begin)[0].text is None
+
+
+def test_a_one_time_password_that_has_expired_is_not_sent(begin: Begin, provider: Provider, sms_url: str) -> None:
+    with begin() as session:
+        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    send_until_nothing_is_due(begin, provider)
+    assert sent_by(sms_url) == []
+    assert the_sms(begin)[0].state == "failed"
+
+
+def test_announcements_are_shown_until_they_are_withdrawn(begin: Begin) -> None:
+    city = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
+    file = {"file_name": "说明.txt", "content_type": "text/plain", "content": "5LiK5rW3"}
+    given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [file]}
+    with begin() as session:
+        made = announcements.create_announcement(session, city, given)
+    attachment_id = made["attachments"][0]["attachment_id"]
+    with begin() as session:
+        assert announcements.list_announcements(session, {**PAGE, "place": "sign_in"})["total"] == 1
+        assert announcements.list_announcements(session, {**PAGE, "place": "workbench"})["total"] == 0
+        assert announcements.get_attachment(session, attachment_id)["content"] == "5LiK5rW3"
+        announcements.withdraw_announcement(session, city, made["announcement_id"])
+    with begin() as session:
+        assert announcements.list_announcements(session, PAGE)["total"] == 0
+        with pytest.raises(Problem):
+            announcements.get_attachment(session, attachment_id)
+
+
+def test_only_the_city_union_publishes(begin: Begin) -> None:
+    district = Caller(
+        account_id=str(uuid4()),
+        roles=frozenset({"administrator"}),
+        union_id=str(uuid4()),
+        superior_union_id=str(uuid4()),
+    )
+    with begin() as session, pytest.raises(Problem) as refused:
+        announcements.create_announcement(session, district, {"attachments": []})
+    assert refused.value.code == "forbidden"
+
+
+def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
+    for _ in range(2):
+        with begin() as session:
+            seed.seed(session)
+    with begin() as session:
+        assert announcements.list_announcements(session, PAGE)["total"] == len(seed.ANNOUNCEMENTS)
+        guides = announcements.list_guides(session, PAGE)["items"]
+    assert [guide["title"] for guide in guides] == [title for title, _, _ in seed.GUIDES]
+    assert all(guide["attachments"] for guide in guides)
