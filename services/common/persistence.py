@@ -12,6 +12,7 @@ from nameko.extensions import DependencyProvider
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Engine,
@@ -68,6 +69,7 @@ outbox = Table(
     Column("routing_key", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("properties", JSON, nullable=False),
+    Column("mandatory", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("attempts", Integer, nullable=False, server_default="0"),

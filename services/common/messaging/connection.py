@@ -17,12 +17,16 @@ PERSISTENT = 2
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A message to publish: the body's bytes, and AMQP properties (`application_headers` holds the headers)."""
+    """A message to publish: the body's bytes, and AMQP properties (`application_headers` holds the headers).
+
+    The broker gives back a mandatory one that no queue takes; another vanishes then.
+    """
 
     exchange: str
     routing_key: str
     body: bytes
     properties: dict[str, Any] = field(default_factory=dict)
+    mandatory: bool = True
 
     def to_amqp(self) -> AmqpMessage:
         """The message as py-amqp publishes it."""

@@ -20,6 +20,7 @@ def tell(session: Session, contract: EventContract, data: dict[str, Any], *, sub
     """Tells an event when the session's transaction commits; answers its message id.
 
     `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
+    An event without consumers is for live pages only and may go unheard.
     Correlation and causation are those of the message or request that is being handled.
     """
     document = wrap(contract, data, subject)
@@ -29,7 +30,8 @@ def tell(session: Session, contract: EventContract, data: dict[str, Any], *, sub
         "correlation_id": document["correlationid"],
         "type": contract.type,
     }
-    _add(session, Outgoing(EVENTS_EXCHANGE, contract.routing_key, to_json(document), properties))
+    must_be_heard = bool(contract.consumers)
+    _add(session, Outgoing(EVENTS_EXCHANGE, contract.routing_key, to_json(document), properties, must_be_heard))
     return str(document["id"])
 
 
@@ -74,6 +76,7 @@ def _add(session: Session, message: Outgoing) -> None:
             "exchange": message.exchange,
             "routing_key": message.routing_key,
             "body": message.body,
+            "mandatory": message.mandatory,
             "properties": json.loads(json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str)),
         },
     )

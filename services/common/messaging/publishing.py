@@ -23,7 +23,7 @@ class NotConfirmed(OSError):
 
 
 class ConfirmedPublisher:
-    """Publishes persistent messages with `mandatory`, and knows of each whether the broker took it.
+    """Publishes persistent messages, and knows of each whether the broker took it.
 
     Not for two workers at once. Every error drops the connection; the next call opens a new one.
     """
@@ -81,7 +81,7 @@ class ConfirmedPublisher:
                 refused[position] = flaw
                 continue
             sent[self._confirms.expect()] = position
-            channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key, mandatory=True)
+            channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key, mandatory=message.mandatory)
             if len(self._confirms.open) >= WINDOW:
                 self._wait_for_confirms(connection, deadline, WINDOW // 2)
         self._wait_for_confirms(connection, deadline, 0)

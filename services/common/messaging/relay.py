@@ -5,17 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import amqp
 import psycopg
 import structlog
 from nameko.extensions import DependencyProvider
 from psycopg.rows import namedtuple_row
 
 from services.common import metrics
+from services.common.contracts.all_events import EVENTS
 from services.common.logs import class_name
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.outbox import CHANNEL
 from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange, declare_subscription, queue_name
 from services.common.settings import DatabaseSettings, MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -24,7 +26,7 @@ _LOCK = 0x6F757462
 """The advisory lock of the relay at work; advisory locks are kept apart by database."""
 
 _DUE = """
-select id, exchange, routing_key, body, properties, attempts from (
+select id, exchange, routing_key, body, properties, mandatory, attempts from (
     select *, sum(octet_length(body)) over (order by id) - octet_length(body) as bytes_before from (
         select * from outbox where next_attempt_at <= now() order by id limit 500
     ) as due
@@ -110,7 +112,7 @@ class Relay(DependencyProvider):
         measured_at = purged_at = 0.0
         pause = 0.2
         try:
-            publisher.declare(lambda channel: declare_exchange(channel, EVENTS_EXCHANGE))
+            publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
             while not self._stopping:
                 if time.monotonic() - measured_at > _MEASURE_SECONDS:
                     measured_at = time.monotonic()
@@ -144,6 +146,15 @@ class Relay(DependencyProvider):
             database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
+def declare_outlets(channel: amqp.Channel, producer: str) -> None:
+    """The exchange `events`, and a queue for each service that must hear this producer: even one that never ran yet."""
+    declare_exchange(channel, EVENTS_EXCHANGE)
+    for contract in EVENTS.values():
+        if contract.producer == producer:
+            for consumer in contract.consumers:
+                declare_subscription(channel, queue_name(consumer, contract.name), contract.routing_key)
+
+
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
     """Publishes what is due, at most 500 messages; deletes what the broker confirmed. Answers how many were due.
 
@@ -170,4 +181,4 @@ def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], reasons:
 
 
 def _outgoing(row: Any) -> Outgoing:
-    return Outgoing(row.exchange, row.routing_key, bytes(row.body), row.properties)
+    return Outgoing(row.exchange, row.routing_key, bytes(row.body), row.properties, row.mandatory)

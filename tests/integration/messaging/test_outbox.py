@@ -7,7 +7,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.common.messaging.outbox import send, tell
+from services.common.contracts.batching import PENDING_CHANGED, VALIDATION_REQUESTED
+from services.common.contracts.examples import wire_example
+from services.common.messaging.envelope import wrap
+from services.common.messaging.outbox import send, tell, to_json
+from services.common.messaging.relay import declare_outlets
 from services.common.persistence import outbox
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
 from tests.integration.messaging.proxy import BrokerProxy
@@ -52,6 +56,21 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
     world.outside.channel.queue_bind("late", "events", UNHEARD.type)
     eventually(lambda: world.outside.get("late"))
     eventually(lambda: waiting(world) == 0)
+
+
+def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        tell(session, PENDING_CHANGED, PENDING_CHANGED.load(wire_example(PENDING_CHANGED)))
+    eventually(lambda: waiting(world) == 0)
+    assert refused(world) is None
+
+
+def test_an_event_waits_for_a_consumer_that_never_ran(world: World) -> None:
+    declare_outlets(world.outside.channel, "batching")
+    event = wrap(VALIDATION_REQUESTED, VALIDATION_REQUESTED.load(wire_example(VALIDATION_REQUESTED)), None)
+    world.outside.publish("events", VALIDATION_REQUESTED.type, to_json(event))
+    assert world.outside.size("validation.validation_requested") == 1
 
 
 def test_an_exchange_that_is_not_there_holds_up_nothing_else(world: World) -> None:

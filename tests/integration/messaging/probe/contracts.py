@@ -10,6 +10,6 @@ class PingedData(EventData):
     behaviour = fields.String(load_default="do")
 
 
-PINGED = EventContract("probe", "pinged", PingedData, "Someone knocked.")
+PINGED = EventContract("probe", "pinged", PingedData, "Someone knocked.", consumers=("probe",))
 ANSWERED = EventContract("probe", "answered", PingedData, "The probe answered a knock.")
-UNHEARD = EventContract("probe", "unheard", PingedData, "Nobody is subscribed to this.")
+UNHEARD = EventContract("probe", "unheard", PingedData, "Nobody is subscribed to this.", consumers=("nobody",))
