@@ -5,7 +5,7 @@ SCALE ?=
 SERVICE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset status logs demo test check format bench setup setup-dev
+.PHONY: help run stop reset status logs demo test check docs format bench setup setup-dev
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -47,6 +47,10 @@ check: setup-dev ## Style, types, boundaries between the parts, generated docume
 	$(VENV)/lint-imports
 	$(VENV)/python -m services.common.contracts.catalogue --check
 	$(VENV)/python -m gateway.openapi --check
+
+docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI
+	$(VENV)/python -m services.common.contracts.catalogue --write
+	$(VENV)/python -m gateway.openapi --write
 
 format: setup-dev ## Bring the code into its form
 	$(VENV)/ruff check --fix .
