@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, TableValuedAlias, any_, cast, column, func
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, TableValuedAlias, any_, cast, column, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.type_api import TypeEngine
 
 Types = Mapping[str, TypeEngine[Any]]
@@ -23,3 +23,10 @@ def as_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableV
 def is_among(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether the column holds one of the values."""
     return attribute == any_(cast(list(values), ARRAY(attribute.type)))
+
+
+def insert_rows(model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """The statement that inserts the rows, which all have the same columns; there is at least one."""
+    columns = {name: model.__table__.c[name].type for name in rows[0]}
+    new = as_table("new", columns, [[row[name] for name in columns] for row in rows])
+    return insert(model).from_select(list(columns), select(new))

@@ -1,0 +1,112 @@
+"""The list of a union's members (卡片信息管理): filters, each served by an index, and how a member is shown."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.orm import Session
+
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging.rpc import Caller
+from services.common.paging import page_of
+from services.common.personal import mask_card, mask_document_in_list
+from services.common.rowsets import is_among
+from services.membership.application_states import CardState
+from services.membership.documents import possible_digests
+from services.membership.models import EMPLOYED, Member
+from services.membership.normalising import normalise_name
+from services.membership.unions import reachable_union
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+HINT = (
+    "此列表中仅显示关联企业内会员，灵活就业和企业外入会人员如需办卡，"
+    "请至微信公众号“申工社”→服务大厅→点击“申请办卡”办理。"
+)
+REASONS = {
+    "number_missing": "会员编号没有生成，请等待编号生成后再勾选",
+    CardState.PENDING: "会员已在待办中，无需勾选",
+    CardState.SUBMITTED: "会员的卡正在办理中，无需勾选",
+    CardState.ISSUED: "会员已办卡，无需勾选",
+}
+"""Why a member cannot be queued, by code."""
+
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def list_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the members of one union; raises NotFound for a union out of the caller's reach.
+
+    By name where a name is asked for, by time of application where that is, else the newest first: so that each filter
+    is answered in the order of its index.
+    """
+    union = reachable_union(session, caller, asked.get("union_id"))
+    matching = select(Member).where(*filters(union.union_id, asked)).order_by(*_order(asked))
+    rows, counted = page_of(session, matching, asked)
+    return {**page_answer([member_item(row.Member) for row in rows], asked, counted), "hint": HINT}
+
+
+def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions of a MemberFilter within one union."""
+    conditions = [EMPLOYED, Member.union_id == union_id]
+    if "name" in asked:
+        # A range, since a plan for any pattern of LIKE could not use the index.
+        name = normalise_name(asked["name"])
+        conditions.append(Member.name.between(name, name + _LAST_CHARACTER))
+    if "document_number" in asked:
+        conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
+    if "address" in asked:
+        conditions += _address_holds(asked["address"])
+    if "applied_from" in asked:
+        conditions.append(Member.applied_at >= _midnight(asked["applied_from"]))
+    if "applied_to" in asked:
+        conditions.append(Member.applied_at < _midnight(asked["applied_to"] + timedelta(days=1)))
+    exact = (Member.sex, Member.card_state, Member.channel)
+    return conditions + [column == asked[column.key] for column in exact if column.key in asked]
+
+
+def member_item(member: Member) -> dict[str, Any]:
+    """A member as the list shows one."""
+    code = why_not_selectable(member)
+    return {
+        "member_id": member.member_id,
+        "member_no": member.member_no,
+        "name": member.name,
+        "sex": member.sex,
+        "document_type": member.document_type,
+        "document_number": mask_document_in_list(member.document_number),
+        "card_no": mask_card(member.card_no) if member.card_no else None,
+        "applied_at": member.applied_at,
+        "channel": member.channel,
+        "card_state": member.card_state,
+        "application_id": member.application_id,
+        "selectable": code is None,
+        "reason": {"code": code, "reason": REASONS[code]} if code else None,
+    }
+
+
+def why_not_selectable(member: Member) -> str | None:
+    """The code of the reason why a member cannot be queued; None where nothing is in the way."""
+    if member.card_state != CardState.NONE:
+        return member.card_state
+    return "number_missing" if member.member_no is None else None
+
+
+def _order(asked: dict[str, Any]) -> tuple[ColumnElement[Any], ...]:
+    if "name" in asked:
+        return Member.name.asc(), Member.member_id.asc()
+    if "applied_from" in asked or "applied_to" in asked:
+        return Member.applied_at.desc(), Member.member_id.desc()
+    return (Member.member_id.desc(),)
+
+
+def _address_holds(part: str) -> list[ColumnElement[bool]]:
+    """The index finds all of the part's neighbouring pairs; the text itself decides on their order."""
+    pairs = sorted({part[start : start + 2] for start in range(len(part) - 1)})
+    return [func.bigrams(Member.address).op("@>")(array(pairs)), Member.address.contains(part, autoescape=True)]
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), SHANGHAI)

@@ -1,0 +1,224 @@
+"""Members: registered one by one or in sets, changed, shown with the history of their applications."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.common.contracts.membership import MEMBER_REGISTERED
+from services.common.messaging.outbox import tell
+from services.common.messaging.rpc import Caller
+from services.common.personal import mask_document_in_detail, mask_phone
+from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.common.rowsets import is_among
+from services.membership.application_states import LIVE
+from services.membership.documents import document_digest, has_form_of, holder_of, phone_digest
+from services.membership.member_search import member_item
+from services.membership.models import Application, ApplicationHistory, Member
+from services.membership.normalising import normalise_name, normalise_number
+from services.membership.telling import in_chunks
+from services.membership.unions import reachable_union
+
+_IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
+"""What batching took over when the member was queued: it is not changed while an application lives."""
+
+_FACTS = (
+    *("name", "document_type", "document_number", "document_expiry", "document_issued", "birth_date", "sex"),
+    *("nationality", "phone", "address", "retirement_category", "special_retirement_month", "affiliation"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row: the new member, or why there is none."""
+
+    member_id: UUID | None = None
+    problem: FieldProblem | None = None
+
+
+def register_members(session: Session, union_id: UUID, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """Registers those rows (the fields of RegisterMemberRequest) that can be members; an outcome for each, in order.
+
+    A row is refused that is wrong in itself, repeats an earlier one, or names a person known in the city. What the
+    system check is for, such as a wrong check digit or an expired document, is not refused here.
+    """
+    drafts: dict[bytes, dict[str, Any]] = {}
+    outcomes: list[Outcome | bytes] = []
+    for row in rows:
+        facts = completed(row)
+        digest = document_digest(facts["document_type"], facts["document_number"])
+        problem = _problem_of(facts) or (_REPEATED if digest in drafts else None)
+        if problem is None:
+            drafts[digest] = {"member_id": uuid7(), "union_id": union_id, **columns_of(facts)}
+        outcomes.append(Outcome(problem=problem) if problem else digest)
+    registered = _insert(session, drafts)
+    for chunk in in_chunks([{"member_id": member_id} for member_id in registered.values()]):
+        tell(session, MEMBER_REGISTERED, {"union_id": union_id, "members": chunk})
+    return [outcome if isinstance(outcome, Outcome) else _outcome_of(registered.get(outcome)) for outcome in outcomes]
+
+
+def register_member(session: Session, caller: Caller, facts: dict[str, Any]) -> dict[str, Any]:
+    """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid."""
+    (outcome,) = register_members(session, UUID(caller.union_id), [facts])
+    if outcome.problem == _KNOWN:
+        raise _member_exists()
+    if outcome.problem:
+        raise Invalid([outcome.problem])
+    return member_answer(session, session.get_one(Member, outcome.member_id))
+
+
+def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given of a member of the caller's union.
+
+    Raises NotFound, Invalid, Conflict `application_live` for the identity while an application lives, and Conflict
+    `member_exists` for a document that another member has.
+    """
+    member = session.get(Member, asked["member_id"], with_for_update=True)
+    if member is None or str(member.union_id) != caller.union_id:
+        raise NotFound(title="未找到该会员")
+    before = {name: getattr(member, name) for name in _FACTS}
+    given = {name: asked[name] for name in _FACTS if name in asked}
+    if "document_number" in given or "document_type" in given:
+        # What the old number told does not hold for the new one.
+        before |= {"birth_date": None, "sex": None}
+    facts = completed(before | given)
+    problem = _problem_of(facts)
+    if problem:
+        raise Invalid([problem])
+    changed = {name for name in _FACTS if facts[name] != getattr(member, name)}
+    if changed & _IDENTITY and _has_live_application(session, member.member_id):
+        raise Conflict("application_live", "会员正在办卡，不能修改身份信息", "请先将其移出待办，或等待本次办卡结束。")
+    for name, value in columns_of(facts).items():
+        setattr(member, name, value)
+    try:
+        session.flush()
+    except IntegrityError as taken:
+        raise _member_exists() from taken
+    return member_answer(session, member)
+
+
+def get_member(session: Session, caller: Caller, member_id: UUID) -> dict[str, Any]:
+    """All of a member within the caller's reach; raises NotFound."""
+    member = session.get(Member, member_id)
+    if member is None:
+        raise NotFound(title="未找到该会员")
+    reachable_union(session, caller, member.union_id)
+    return member_answer(session, member)
+
+
+def member_answer(session: Session, member: Member) -> dict[str, Any]:
+    """A member in detail, with all applications."""
+    return {
+        **member_item(member),
+        **{name: getattr(member, name) for name in _FACTS},
+        "document_number": mask_document_in_detail(member.document_number),
+        "phone": mask_phone(member.phone) if member.phone else None,
+        "union_id": member.union_id,
+        "registered_at": member.registered_at,
+        "applications": applications_of(session, member.member_id),
+    }
+
+
+def applications_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
+    """A member's applications, newest first, each with its steps, oldest first."""
+    newest_first = (
+        select(Application).where(Application.member_id == member_id).order_by(Application.application_id.desc())
+    )
+    applications = session.scalars(newest_first).all()
+    steps = _steps_of(session, [application.application_id for application in applications])
+    return [
+        {
+            "application_id": application.application_id,
+            "state": application.state,
+            "channel": application.channel,
+            "batch_no": application.batch_no,
+            "outlet_code": application.outlet_code,
+            "queued_at": application.queued_at,
+            "steps": steps[application.application_id],
+        }
+        for application in applications
+    ]
+
+
+def completed(row: dict[str, Any]) -> dict[str, Any]:
+    """The facts normalised, with what the document's number tells where the row is silent.
+
+    Whether a woman's post is F50 or F55 no number tells: it stays open, and the system check says so.
+    """
+    facts: dict[str, Any] = dict.fromkeys(_FACTS) | {name: row[name] for name in _FACTS if name in row}
+    facts["name"] = normalise_name(facts["name"])
+    facts["document_number"] = normalise_number(facts["document_number"])
+    holder = holder_of(facts["document_type"], facts["document_number"])
+    facts["birth_date"] = facts["birth_date"] or holder.birth_date
+    facts["sex"] = facts["sex"] or holder.sex
+    if facts["sex"] == "male":
+        facts["retirement_category"] = facts["retirement_category"] or "M60"
+    return facts
+
+
+def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a member for its facts, with the digests by which it is found."""
+    return {
+        **facts,
+        "document_digest": document_digest(facts["document_type"], facts["document_number"]),
+        "phone_digest": phone_digest(facts["phone"]) if facts["phone"] else None,
+    }
+
+
+_REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
+_KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
+
+
+def _problem_of(facts: dict[str, Any]) -> FieldProblem | None:
+    if not facts["name"]:
+        return FieldProblem("name", "required", "姓名未填写，请补充")
+    if not has_form_of(facts["document_type"], facts["document_number"]):
+        return FieldProblem("document_number", "number_form", "证件号码与证件类型不符，请核对证件类型和证件号码")
+    return None
+
+
+def _insert(session: Session, drafts: dict[bytes, dict[str, Any]]) -> dict[bytes, UUID]:
+    """Inserts those whose document nobody has; in the order of digests, so that two at once do not lock each other."""
+    if not drafts:
+        return {}
+    returned = session.execute(
+        insert(Member)
+        .on_conflict_do_nothing(index_elements=[Member.document_digest])
+        .returning(Member.document_digest, Member.member_id),
+        [drafts[digest] for digest in sorted(drafts)],
+    )
+    found = {bytes(digest): member_id for digest, member_id in returned}
+    return {digest: found[digest] for digest in drafts if digest in found}
+
+
+def _outcome_of(member_id: UUID | None) -> Outcome:
+    return Outcome(member_id) if member_id else Outcome(problem=_KNOWN)
+
+
+def _member_exists() -> Conflict:
+    return Conflict(
+        "member_exists", "该证件号码已登记过会员", "请核对证件号码；会员如在其他工会，请先办理转会。", [_KNOWN]
+    )
+
+
+def _has_live_application(session: Session, member_id: UUID) -> bool:
+    live = select(Application).where(Application.member_id == member_id, Application.state.in_(LIVE))
+    return bool(session.scalar(select(live.exists())))
+
+
+def _steps_of(session: Session, application_ids: Iterable[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    steps = defaultdict(list)
+    for step in session.scalars(
+        select(ApplicationHistory)
+        .where(is_among(ApplicationHistory.application_id, application_ids))
+        .order_by(ApplicationHistory.version)
+    ):
+        steps[step.application_id].append({"state": step.state, "at": step.at, "note": step.note})
+    return steps

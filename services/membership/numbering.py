@@ -1,0 +1,30 @@
+"""Member numbers: ten digits, given some time after the registration, in sets."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, cast, func, update
+from sqlalchemy.orm import Session
+
+from services.common.contracts.membership import MEMBER_NUMBERED
+from services.common.messaging.outbox import tell
+from services.common.rowsets import is_among
+from services.membership.models import MEMBER_NO, Member
+
+_DIGITS = 10
+
+
+def give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> None:
+    """Numbers those members that have no number yet, and tells it."""
+    next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
+    numbered = session.execute(
+        update(Member)
+        .where(is_among(Member.member_id, member_ids), Member.member_no.is_(None))
+        .values(member_no=next_number)
+        .returning(Member.member_id, Member.member_no)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if numbered:
+        members: list[dict[str, Any]] = [dict(row._mapping) for row in numbered]
+        tell(session, MEMBER_NUMBERED, {"union_id": union_id, "members": members})
