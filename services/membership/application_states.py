@@ -28,7 +28,7 @@ LIVE = (State.QUEUED, State.SUBMITTED)
 """A member has at most one application in one of these."""
 
 _NEXT: Mapping[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.SUBMITTED, State.REMOVED}),
+    State.QUEUED: frozenset({State.QUEUED, State.SUBMITTED, State.REMOVED}),
     State.SUBMITTED: frozenset({State.ISSUED, State.REFUSED, State.RELEASED}),
     State.RELEASED: frozenset({State.ISSUED}),
     State.ISSUED: frozenset(),
@@ -46,12 +46,12 @@ _CARD_STATES: Mapping[State, CardState] = {
 
 
 def can_become(state: State, later: State) -> bool:
-    """Whether an application in `state` can be heard of in `later`.
+    """Whether an application in `state` can be heard of in `later`; a queued one stays so when it switches channels.
 
     Events overtake one another, so steps in between may not have been heard of yet. The card that the bank issues after
     the release is a fact, so RELEASED can become ISSUED.
     """
-    return later in _NEXT[state] or any(can_become(following, later) for following in _NEXT[state])
+    return later in _NEXT[state] or any(can_become(following, later) for following in _NEXT[state] - {state})
 
 
 def card_state_of(state: State) -> CardState:
