@@ -1,12 +1,13 @@
 """Object mothers: the things of the field that tests start from, each valid until a test changes it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from stdnum.cn import ric
+from stdnum.cn import ric, uscc
 
 from services.validation.rules import Person
 
@@ -49,3 +50,62 @@ def a_validation_request(
             for application_id, person in zip(ids, persons, strict=True)
         ],
     }
+
+
+def a_union_code(serial: int) -> str:
+    """A valid 统一社会信用代码 of a union."""
+    first_seventeen = f"81310000{serial:09}"
+    return f"{first_seventeen}{uscc.calc_check_digit(first_seventeen)}"
+
+
+_births = itertools.count()
+
+
+def a_member_form(**changes: Any) -> dict[str, Any]:
+    """What a clerk sends to register a man; each form has a resident ID of its own."""
+    serial = next(_births)
+    number = a_resident_number(date(1960 + serial // 500 % 40, 6, 15), sequence=serial % 500)
+    return {"name": "王建国", "document_type": "resident_id", "document_number": number, **changes}
+
+
+_numbers = itertools.count(1)
+
+
+def a_union(**changes: Any) -> dict[str, Any]:
+    """UnionFacts of a grassroots union with a superior; its code is its own."""
+    facts = {
+        "union_id": uuid4(),
+        "code": a_union_code(next(_numbers)),
+        "name": "上海建朗信息科技有限公司工会",
+        "superior_union_id": uuid4(),
+    }
+    return facts | changes
+
+
+def an_applicant(**changes: Any) -> dict[str, Any]:
+    """PersonFacts of a member who takes the ordinary channel; the document number is the member's own."""
+    number = next(_numbers)
+    birth_date = date(1980 + number % 20, 1 + number // 20 % 12, 1 + number // 240 % 28)
+    facts = {
+        **asdict(a_person(birth_date=birth_date)),
+        "document_number": a_resident_number(birth_date, sequence=number // 6720 % 500),
+        "application_id": uuid4(),
+        "phone": "13800000001",
+        "address": "上海市杨浦区闸殷路1555号",
+    }
+    return facts | changes
+
+
+def a_queueing(*applicants: dict[str, Any], union: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The data of a `members_queued` for these applicants, each a member of its own with a number."""
+    data = {
+        "union": union,
+        "queued_by": uuid4(),
+        "queued_at": datetime.now(UTC),
+        "applications": [
+            {"application_id": one["application_id"], "member_id": uuid4(), "member_no": f"{next(_numbers):010}"}
+            for one in applicants
+        ],
+        "persons": list(applicants),
+    }
+    return data | changes

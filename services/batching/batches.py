@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from services.batching.application_states import Outcome
 from services.batching.models import Application, Batch, BatchPerson, Branch
 from services.batching.outlets import branch_answer
-from services.batching.paging import page_of
 from services.batching.register import LOCAL_TIME
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.rpc import Caller
+from services.common.paging import page_of
 from services.common.personal import mask_card, mask_document_in_list, mask_phone
 from services.common.problems import NotFound
 

@@ -6,8 +6,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
-from services.batching.paging import page_of
 from services.common.contracts.rpc.paging import page_answer
+from services.common.paging import page_of
 from services.common.problems import FieldProblem, Invalid
 
 

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from services.batching.application_states import Check, State, Step, allowing
 from services.batching.channels import Charset, channel_for
 from services.batching.models import COMPLETE, PENDING, Application
-from services.batching.paging import page_of
 from services.batching.persons import document_digest
 from services.batching.rowsets import is_among
 from services.batching.telling import in_parts, steps, tell_pending_changed
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.outbox import tell
+from services.common.paging import page_of
 from services.common.personal import mask_document_in_list
 from services.common.problems import Conflict, NotFound
 

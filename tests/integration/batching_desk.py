@@ -1,0 +1,207 @@
+"""Batching at its functions: what other services tell goes in, what clerks ask is answered, what is told comes out."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from amqp.basic_message import Message as AmqpMessage
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+
+from services.batching import bank_feedback, check_results, checks, listing, pending, releases, submission
+from services.batching.models import Application, Batch
+from services.batching.seed import seed
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract
+from services.common.contracts.membership import MEMBERS_QUEUED
+from services.common.contracts.rpc.batching import SubmitBatchRequest
+from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.rpc import Caller
+from services.common.messaging.subscribe import Message
+from services.common.persistence import outbox
+from tests.mothers import a_queueing, a_union, an_applicant
+
+KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
+OUTLET = {"branch_code": "icbc-sh", "outlet_code": "icbc-yp-01"}
+CONTACT = {"contact_name": "王芳", "contact_phone": "13800000000"}
+
+
+class Desk:
+    """One union's clerk, with everyone around; each call is a transaction of its own."""
+
+    def __init__(self, engine: Engine, union: dict[str, Any] | None = None) -> None:
+        self.engine = engine
+        self.union = union or a_union()
+        self.clerk = Caller(
+            account_id=str(uuid4()),
+            roles=frozenset({"clerk"}),
+            union_id=str(self.union["union_id"]),
+            union_code=self.union["code"],
+            union_name=self.union["name"],
+            superior_union_id=str(self.union["superior_union_id"]),
+        )
+
+    @property
+    def union_id(self) -> UUID:
+        return UUID(str(self.union["union_id"]))
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def queue(self, *applicants: dict[str, Any], **changes: Any) -> list[UUID]:
+        """Lets membership queue these applicants; answers their application ids."""
+        queueing = a_queueing(*(applicants or (an_applicant(),)), union=self.union, **changes)
+        with self.begin() as session:
+            listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
+        return [one["application_id"] for one in queueing["applications"]]
+
+    def check(self, *application_ids: UUID) -> int:
+        with self.begin() as session:
+            return checks.check_pending(session, self.union_id, list(application_ids) or None)
+
+    def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
+        """Lets validation tell results, each with one finding where one is given."""
+        findings = [
+            {"application_id": one, "rule": "retirement", "rule_version": "1", "severity": "error", **finding}
+            for one in results
+            if finding
+        ]
+        told = {
+            "union_id": self.union_id,
+            "results": [
+                {"application_id": one, "check_no": check_no, "result": result} for one, result in results.items()
+            ],
+            "findings": findings,
+        }
+        with self.begin() as session:
+            check_results.take_results(session, MEMBERS_VALIDATED.load(MEMBERS_VALIDATED.dump(told)))
+
+    def show(self, **request: Any) -> dict[str, Any]:
+        with self.begin() as session:
+            asked = {"channel": "ordinary", "page": 1, "size": 20, **request}
+            return pending.list_pending(session, self.union_id, asked)
+
+    def update(self, application_id: UUID, **changes: Any) -> dict[str, Any]:
+        with self.begin() as session:
+            return pending.update_pending(session, self.union_id, {"application_id": application_id, **changes})
+
+    def remove(self, **request: Any) -> int:
+        with self.begin() as session:
+            return pending.remove_pending_many(session, self.union_id, request)
+
+    def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
+        request = SubmitBatchRequest().load({"channel": channel, **OUTLET, **CONTACT, **changes})
+        with self.begin() as session:
+            return submission.submit_batch(session, self.clerk, request)
+
+    def a_batch(self, size: int = 3) -> tuple[str, list[UUID]]:
+        """A submitted batch: its number and its applications."""
+        application_ids = self.queue(*(an_applicant() for _ in range(size)))
+        self.check()
+        self.validate(dict.fromkeys(application_ids, "passed"))
+        return self.submit()["batch_no"], application_ids
+
+    def feed(self, *messages: Message) -> list[str | None]:
+        """Lets the bank send messages, which are handled in one set; answers each one's rejection."""
+        for message in messages:
+            message.data = bank_feedback.read_feedback(message)
+        with self.begin() as session:
+            bank_feedback.apply_feedback(session, [message.data for message in messages])
+        return [str(message.rejection) if message.rejection else None for message in messages]
+
+    def revoke(self, batch_no: str, at: datetime | None = None) -> None:
+        with self.begin() as session:
+            releases.revoke(
+                session,
+                {"batch_no": batch_no, "revocation_id": uuid4(), "decided_at": at or datetime.now(UTC)},
+            )
+
+    def cancel(self, application_id: UUID) -> None:
+        with self.begin() as session:
+            releases.cancel(session, {"union_id": self.union_id, "application_id": application_id})
+
+    def states(self, application_ids: list[UUID]) -> list[str]:
+        return [self.application(one).state for one in application_ids]
+
+    def application(self, application_id: UUID) -> Application:
+        with self.begin() as session:
+            return session.get_one(Application, application_id)
+
+    def batch(self, batch_no: str) -> Batch:
+        with self.begin() as session:
+            return session.get_one(Batch, batch_no)
+
+    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+        """The data of all events of a kind, in order."""
+        return [contract.load(document["data"]) for name, document in self._sent() if name == contract.type]
+
+    def sent_to_bank(self, name: str) -> list[dict[str, Any]]:
+        return [document for sent, document in self._sent() if sent == name]
+
+    def rejected_parts(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Document and headers of what was cut out of feedback and put aside."""
+        with self.begin() as session:
+            rows = session.execute(select(outbox).where(outbox.c.routing_key == bank.REJECTED_QUEUE)).all()
+        return [(json.loads(row.body), row.properties["application_headers"]) for row in rows]
+
+    def versions(self, application_id: UUID) -> list[int]:
+        """The versions of all steps told of an application, in order."""
+        contracts = [contract for name, contract in EVENTS.items() if name.startswith("batching.")]
+        return [
+            step["version"]
+            for name, document in self._sent()
+            for contract in contracts
+            if contract.type == name
+            for step in contract.load(document["data"]).get("applications", ())
+            if step["application_id"] == application_id and "version" in step
+        ]
+
+    def forget_what_was_told(self) -> None:
+        with self.begin() as session:
+            session.execute(text("truncate outbox"))
+
+    def _sent(self) -> list[tuple[str, dict[str, Any]]]:
+        with self.begin() as session:
+            rows = session.execute(select(outbox.c.routing_key, outbox.c.body).order_by(outbox.c.id)).all()
+        return [(row.routing_key, json.loads(row.body)) for row in rows]
+
+
+def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **changes: Any) -> Message:
+    """A signed message of the bank."""
+    document = {
+        "feedback_id": str(uuid4()),
+        "batch_no": batch_no,
+        "processed_at": "2026-11-25T02:00:00+00:00",
+        "results": [
+            {name: str(value) if isinstance(value, UUID) else value for name, value in result.items()}
+            for result in results
+        ],
+        **changes,
+    }
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, key)})
+
+
+def a_message(body: bytes, headers: dict[str, Any]) -> Message:
+    return Message(body, headers, None, AmqpMessage(body))
+
+
+def fresh(engine: Engine) -> Desk:
+    """A desk with outlets and nothing else in the database."""
+    with Session(engine) as session, session.begin():
+        session.execute(text("alter table batch_person disable trigger batch_person_never_changes"))
+        session.execute(
+            text(
+                "truncate application, batch, batch_person, batch_counter, bank_feedback, personal_application, outbox"
+            )
+        )
+        session.execute(text("alter table batch_person enable trigger batch_person_never_changes"))
+        seed(session)
+    return Desk(engine)

@@ -1,0 +1,239 @@
+"""The pending list: members come onto it, are checked, completed, switched and removed."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from services.common.contracts.batching import (
+    CHANNEL_ASSIGNED,
+    MEMBERS_REMOVED,
+    PENDING_CHANGED,
+    VALIDATION_REQUESTED,
+)
+from services.common.messaging.failures import Reject
+from services.common.problems import Conflict, NotFound, Problem
+from tests.integration.batching_desk import Desk, fresh
+from tests.mothers import a_queueing, an_applicant
+
+
+@pytest.fixture(scope="module")
+def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
+    made = create_engine(module_database("batching"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    return fresh(engine)
+
+
+def test_queued_members_are_listed_unchecked_in_the_order_in_which_they_came(desk: Desk) -> None:
+    [first] = desk.queue(an_applicant(name="韩梅", document_number="31010119750308002X"))
+    [second] = desk.queue(an_applicant())
+
+    answer = desk.show()
+
+    assert [item["application_id"] for item in answer["items"]] == [first, second]
+    item = answer["items"][0]
+    assert (item["name"], item["document_number"]) == ("韩梅", "3****************X")
+    assert (item["check_state"], item["channel"], item["can_switch"]) == ("unchecked", "ordinary", True)
+    assert answer["counts"]["ordinary"] == {
+        "total": 2, "unchecked": 2, "checking": 0, "waiting": 0, "passed": 0, "failed": 0,
+    }  # fmt: skip
+    assert desk.told(CHANNEL_ASSIGNED) == []
+
+
+def test_a_queueing_that_comes_twice_lists_once(desk: Desk) -> None:
+    applicant = an_applicant()
+    desk.queue(applicant)
+    desk.queue(applicant)
+    assert desk.show()["total"] == 1
+
+
+def test_persons_that_are_not_the_queued_ones_make_the_event_wrong(desk: Desk) -> None:
+    queueing = a_queueing(an_applicant(), union=desk.union)
+    with pytest.raises(Reject):
+        desk.queue(an_applicant(), applications=queueing["applications"])
+
+
+def test_other_documents_and_rare_names_take_the_special_channel_and_membership_is_told(desk: Desk) -> None:
+    passport, rare, _ = desk.queue(
+        an_applicant(document_type="passport", document_number="E12345678"), an_applicant(name="王䶮"), an_applicant()
+    )
+
+    items = {item["application_id"]: item for item in desk.show(channel="special")["items"]}
+
+    assert items.keys() == {passport, rare}
+    assert not items[passport]["can_switch"]
+    assert items[rare]["can_switch"]
+    assert "䶮" in items[rare]["channel_reason"]
+    [told] = desk.told(CHANNEL_ASSIGNED)
+    assert told["channel"] == "special"
+    assert {(step["application_id"], step["version"]) for step in told["applications"]} == {(passport, 1), (rare, 1)}
+
+
+def test_the_list_is_searched_by_name_document_check_and_completeness(desk: Desk) -> None:
+    desk.queue(
+        an_applicant(name="刘春", document_number="310115196501150016"),
+        an_applicant(name="刘_"),
+        an_applicant(name="王䶮", nationality=None),
+        an_applicant(name="王㛃"),
+    )
+
+    assert [item["name"] for item in desk.show(name="刘春")["items"]] == ["刘春"]
+    assert desk.show(name="刘_")["total"] == 1
+    assert desk.show(document_number="３１０１１５ 196501150016")["total"] == 1
+    assert desk.show(check_state="passed")["total"] == 0
+    assert [item["name"] for item in desk.show(channel="special", complete=False)["items"]] == ["王䶮"]
+    assert [item["name"] for item in desk.show(channel="special", complete=True)["items"]] == ["王㛃"]
+    assert desk.show()["counts"]["special"] == {"total": 2, "complete": 1, "incomplete": 1}
+
+
+def test_a_page_too_deep_is_refused(desk: Desk) -> None:
+    with pytest.raises(Problem, match="page_too_deep"):
+        desk.show(page=51, size=200)
+
+
+def test_a_check_is_asked_for_once_while_it_runs(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="刘春", birth_date=date(1971, 2, 3)))
+
+    assert (desk.check(), desk.check()) == (1, 0)
+
+    [told] = desk.told(VALIDATION_REQUESTED)
+    assert told["applications"] == [{"application_id": application_id, "check_no": 1}]
+    assert told["persons"][0]["name"] == "刘春"
+    assert told["persons"][0]["birth_date"] == date(1971, 2, 3)
+    assert desk.show()["items"][0]["check_state"] == "checking"
+
+
+def test_results_come_with_their_findings_and_failed_ones_can_be_checked_again(desk: Desk) -> None:
+    good, bad = desk.queue(an_applicant(), an_applicant())
+    desk.check()
+
+    desk.validate({good: "passed"})
+    desk.validate({bad: "failed"}, code="retired", message="已达法定退休年龄")
+
+    shown = {item["application_id"]: item for item in desk.show()["items"]}
+    assert shown[good]["check_state"] == "passed"
+    assert shown[bad]["findings"] == [{"code": "retired", "severity": "error", "message": "已达法定退休年龄"}]
+    assert desk.check() == 1
+    assert [told["reason"] for told in desk.told(PENDING_CHANGED)] == [
+        "queued", "checking", "checked", "checked", "checking",
+    ]  # fmt: skip
+
+
+def test_a_waiting_check_is_not_asked_again_and_its_result_counts_later(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    desk.check()
+    desk.validate({application_id: "waiting"})
+    assert desk.check() == 0
+    desk.validate({application_id: "passed"})
+    desk.validate({application_id: "waiting"})
+    assert desk.show()["counts"]["ordinary"]["passed"] == 1
+
+
+def test_the_result_of_a_check_before_a_change_is_dropped(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    desk.check()
+
+    item = desk.update(application_id, document_expiry=date(2040, 1, 1))
+    desk.validate({application_id: "passed"}, check_no=1)
+
+    assert item["check_state"] == "unchecked"
+    assert desk.show()["items"][0]["check_state"] == "unchecked"
+    desk.check()
+    desk.validate({application_id: "failed"}, check_no=1)
+    assert desk.show()["items"][0]["check_state"] == "checking"
+    desk.validate({application_id: "passed"}, check_no=2)
+    assert desk.show()["items"][0]["check_state"] == "passed"
+
+
+def test_an_unchanged_expiry_leaves_the_check_as_it_is(desk: Desk) -> None:
+    applicant = an_applicant()
+    [application_id] = desk.queue(applicant)
+    desk.check()
+    desk.validate({application_id: "passed"})
+    assert desk.update(application_id, document_expiry=applicant["document_expiry"])["check_state"] == "passed"
+
+
+def test_completing_says_what_is_missing(desk: Desk) -> None:
+    [application_id] = desk.queue(
+        an_applicant(document_type="passport", document_number="E12345678", document_expiry=None, nationality=None)
+    )
+    assert desk.show(channel="special")["items"][0]["missing"] == ["document_expiry", "nationality"]
+
+    item = desk.update(application_id, document_expiry=date(2030, 1, 1), nationality="CHN")
+
+    assert (item["complete"], item["missing"]) == (True, [])
+
+
+def test_a_clerk_switches_channels_and_each_switch_is_a_step(desk: Desk) -> None:
+    [application_id] = desk.queue()
+
+    assert desk.update(application_id, channel="special")["channel"] == "special"
+    assert desk.update(application_id, channel="ordinary")["channel"] == "ordinary"
+
+    told = [(one["channel"], one["applications"][0]["version"]) for one in desk.told(CHANNEL_ASSIGNED)]
+    assert told == [("special", 1), ("ordinary", 2)]
+
+
+def test_a_passport_cannot_go_back_to_the_ordinary_channel(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(document_type="passport", document_number="E12345678"))
+    with pytest.raises(Conflict, match="channel_locked"):
+        desk.update(application_id, channel="ordinary")
+    assert desk.update(application_id, document_type="resident_id", channel="ordinary")["channel"] == "ordinary"
+
+
+def test_a_document_that_becomes_a_passport_moves_to_the_special_channel(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    item = desk.update(application_id, document_type="passport")
+    assert (item["channel"], item["can_switch"]) == ("special", False)
+
+
+def test_removing_frees_the_members_and_says_why(desk: Desk) -> None:
+    failed, unchecked, passed, incomplete = desk.queue(
+        an_applicant(), an_applicant(), an_applicant(), an_applicant(name="王䶮", nationality=None)
+    )
+    desk.check(failed, passed)
+    desk.validate({failed: "failed", passed: "passed"})
+
+    assert desk.remove(which="not_passed") == 2
+    assert desk.remove(which="incomplete") == 1
+    assert desk.remove(application_ids=[passed, failed]) == 1
+
+    assert desk.states([failed, unchecked, incomplete, passed]) == ["removed"] * 4
+    told = {
+        one["reason"]: [step["application_id"] for step in one["applications"]] for one in desk.told(MEMBERS_REMOVED)
+    }
+    assert {reason: set(ids) for reason, ids in told.items()} == {
+        "not_passed": {failed, unchecked}, "incomplete": {incomplete}, "by_clerk": {passed},
+    }  # fmt: skip
+    assert desk.versions(incomplete) == [1, 2]
+
+
+def test_another_union_finds_nothing_of_ours(desk: Desk, engine: Engine) -> None:
+    [application_id] = desk.queue()
+    other = Desk(engine)
+
+    assert other.show()["total"] == 0
+    assert other.check() == 0
+    assert other.remove(application_ids=[application_id]) == 0
+    with pytest.raises(NotFound):
+        other.update(application_id, nationality="CHN")
+    assert desk.states([application_id]) == ["queued"]
+
+
+def test_an_entry_that_does_not_exist_is_not_found(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        desk.update(uuid4(), nationality="CHN")
+
+
+def test_large_sets_are_told_in_parts_of_500(desk: Desk) -> None:
+    for _ in range(3):
+        desk.queue(*(an_applicant() for _ in range(400)))
+    assert desk.check() == 1200
+    assert [len(told["persons"]) for told in desk.told(VALIDATION_REQUESTED)] == [500, 500, 200]
