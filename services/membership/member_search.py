@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, Text, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from services.common.contracts.rpc.paging import page_answer
@@ -54,7 +54,7 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
     if "name" in asked:
         # A range, since a plan for any pattern of LIKE could not use the index.
         name = normalise_name(asked["name"])
-        conditions.append(Member.name.between(name, name + _LAST_CHARACTER))
+        conditions += [Member.name >= name, Member.name <= name + _LAST_CHARACTER]
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
     if "address" in asked:
@@ -104,8 +104,8 @@ def _order(asked: dict[str, Any]) -> tuple[ColumnElement[Any], ...]:
 
 def _address_holds(part: str) -> list[ColumnElement[bool]]:
     """The index finds all of the part's neighbouring pairs; the text itself decides on their order."""
-    pairs = sorted({part[start : start + 2] for start in range(len(part) - 1)})
-    return [func.bigrams(Member.address).op("@>")(array(pairs)), Member.address.contains(part, autoescape=True)]
+    pairs = func.bigrams(Member.address, type_=ARRAY(Text))
+    return [pairs.contains(func.bigrams(part)), Member.address.contains(part, autoescape=True)]
 
 
 def _midnight(day: date) -> datetime:

@@ -147,6 +147,7 @@ class ApplicationAnswer(Schema):
     state = choice(*APPLICATION_STATES, required=True)
     channel = choice(*CHANNELS, required=True)
     batch_no = fields.String(required=True, allow_none=True)
+    outlet_code = fields.String(required=True, allow_none=True, metadata={"description": "of a personal application"})
     queued_at = fields.AwareDateTime(required=True)
     steps = fields.List(fields.Nested(StepAnswer), required=True)
 

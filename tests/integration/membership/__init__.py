@@ -1,0 +1,1 @@
+"""Membership with its real database, function by function and as a process."""

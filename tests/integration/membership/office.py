@@ -1,0 +1,174 @@
+"""A union's office at membership's functions: what clerks ask goes in, what is told comes out."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from services.common.contracts.batching import (
+    BATCH_RELEASED,
+    BATCH_SUBMITTED,
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    CHANNEL_ASSIGNED,
+    MEMBERS_REMOVED,
+)
+from services.common.contracts.event import EventContract
+from services.common.contracts.membership import MEMBER_REGISTERED
+from services.common.contracts.rpc import membership as rpc
+from services.common.messaging.envelope import Event
+from services.common.messaging.rpc import Caller
+from services.common.persistence import outbox
+from services.membership import applications, member_search, members, numbering, queueing
+from services.membership.models import Application, Union
+from services.membership.unions import add_union
+from tests.mothers import a_member_form, a_union_code
+
+_HEARD_BY = {
+    CHANNEL_ASSIGNED: applications.channel_assigned,
+    MEMBERS_REMOVED: applications.members_removed,
+    BATCH_SUBMITTED: applications.batch_submitted,
+    CARDS_ISSUED: applications.cards_issued,
+    CARDS_REFUSED: applications.cards_refused,
+    BATCH_RELEASED: applications.batch_released,
+}
+BATCH_NO = "cbc810000001202603010001"
+CARD_NO = "6224781234567891"
+
+
+class Office:
+    """One grassroots union below a superior below the city's; each call is a transaction of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        with self.begin() as session:
+            self.city = add_union(session, "上海市总工会", a_union_code(1), "city", None)
+            self.superior = add_union(session, "杨浦区总工会", a_union_code(2), "superior", self.city)
+            self.union = add_union(session, "上海建朗工会", a_union_code(3), "grassroots", self.superior)
+            self.other = add_union(session, "长宁区总工会", a_union_code(4), "superior", self.city)
+
+    @property
+    def clerk(self) -> Caller:
+        return a_caller(self.union, "clerk")
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def register(self, **changes: Any) -> UUID:
+        """Registers one member; answers the id."""
+        asked = rpc.RegisterMemberRequest().load(a_member_form(**changes))
+        with self.begin() as session:
+            return UUID(str(members.register_member(session, self.clerk, asked)["member_id"]))
+
+    def numbered(self, count: int = 1, **changes: Any) -> list[UUID]:
+        """Members who have their numbers, each with a document of its own."""
+        member_ids = [self.register(**changes) for _ in range(count)]
+        self.give_numbers()
+        return member_ids
+
+    def give_numbers(self) -> None:
+        """Lets membership hear its own registrations."""
+        for told in self.told(MEMBER_REGISTERED):
+            with self.begin() as session:
+                numbering.give_numbers(session, told["union_id"], [one["member_id"] for one in told["members"]])
+
+    def queue(self, *member_ids: UUID) -> dict[str, Any]:
+        with self.begin() as session:
+            return queueing.queue_members(session, self.clerk, {"member_ids": list(member_ids)})
+
+    def queue_all(self, **asked: Any) -> dict[str, Any]:
+        with self.begin() as session:
+            return queueing.queue_members(session, self.clerk, {"filter": asked})
+
+    def queued(self, **changes: Any) -> tuple[UUID, UUID]:
+        """A member who was just queued, and the application."""
+        (member_id,) = self.numbered(**changes)
+        self.queue(member_id)
+        return member_id, self.newest_application(member_id)
+
+    def newest_application(self, member_id: UUID) -> UUID:
+        return UUID(str(self.member(member_id)["applications"][0]["application_id"]))
+
+    def listed(self, caller: Caller | None = None, **asked: Any) -> dict[str, Any]:
+        with self.begin() as session:
+            return member_search.list_members(session, caller or self.clerk, {"page": 1, "size": 20, **asked})
+
+    def names(self, **asked: Any) -> list[str]:
+        """The names in the list, in its order."""
+        return [item["name"] for item in self.listed(**asked)["items"]]
+
+    def member(self, member_id: UUID, caller: Caller | None = None) -> dict[str, Any]:
+        with self.begin() as session:
+            return members.get_member(session, caller or self.clerk, member_id)
+
+    def update(self, member_id: UUID, **changes: Any) -> dict[str, Any]:
+        with self.begin() as session:
+            return members.update_member(session, self.clerk, {"member_id": member_id, **changes})
+
+    def hear(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
+        """Lets membership hear batching tell these applications with their versions."""
+        data = {"union_id": self.union.union_id, **self._facts(contract, steps), **changes}
+        with self.begin() as session:
+            _HEARD_BY[contract](session, an_event(contract, data))
+
+    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+        """The data of the events of this kind that were told, oldest first."""
+        with self.begin() as session:
+            bodies = session.scalars(
+                select(outbox.c.body).where(outbox.c.routing_key == contract.routing_key).order_by(outbox.c.id)
+            )
+            return [contract.load(json.loads(body)["data"]) for body in bodies]
+
+    def _facts(self, contract: EventContract, steps: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        with self.begin() as session:
+            owners = {one: session.get_one(Application, one).member_id for one, _ in steps}
+        more: dict[EventContract, dict[str, Any]] = {
+            CARDS_ISSUED: {"issued_at": now},
+            CARDS_REFUSED: {"reason_code": "04", "reason": "照片不清"},
+        }
+        return {
+            "batch_no": BATCH_NO,
+            "channel": "ordinary",
+            "reason": {MEMBERS_REMOVED: "by_clerk", BATCH_RELEASED: "revoked"}.get(contract),
+            "union": {"union_id": self.union.union_id, "code": self.union.code, "name": self.union.name},
+            "outlet_code": "icbc-yp-01",
+            "outlet_name": "工商银行杨浦支行",
+            "submitted_by": uuid4(),
+            "submitted_at": now,
+            "total": len(steps),
+            "part": 1,
+            "parts": 1,
+            "contact": {"name": "王芳", "phone": "13800000000"},
+            "cards": [{"application_id": one, "card_no": CARD_NO} for one, _ in steps],
+            "applications": [
+                {"application_id": one, "member_id": owners[one], "version": version, **more.get(contract, {})}
+                for one, version in steps
+            ],
+        }
+
+
+def a_caller(union: Union, *roles: str) -> Caller:
+    """An account of the union with these roles."""
+    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id))
+
+
+def an_event(contract: EventContract, data: dict[str, Any]) -> Event:
+    """The event as a handler gets it, its data through the contract and back."""
+    return Event(
+        id=str(uuid4()),
+        type=contract.type,
+        source="batching",
+        subject=None,
+        time=datetime.now(UTC),
+        correlation_id=str(uuid4()),
+        causation_id=None,
+        data=contract.load(contract.dump(data)),
+    )

@@ -1,0 +1,99 @@
+"""The list of members: what each filter finds, and in which order."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from services.common.contracts.batching import CHANNEL_ASSIGNED
+from services.common.problems import NotFound, Problem
+from services.membership.member_search import SHANGHAI
+from services.membership.models import Member
+from tests.integration.membership.office import Office, a_caller
+from tests.mothers import a_resident_number
+
+
+def test_the_newest_members_come_first(office: Office) -> None:
+    for name in ("张三", "李四", "王五"):
+        office.register(name=name)
+    assert office.names() == ["王五", "李四", "张三"]
+
+
+def test_names_are_found_by_their_beginning_in_their_order(office: Office) -> None:
+    for name in ("韩雪", "韩冬", "李韩", "韩"):
+        office.register(name=name)
+    assert office.names(name="韩") == sorted(["韩雪", "韩冬", "韩"])
+
+
+@pytest.mark.parametrize("name", ["阿依古丽\u2022买买提", "𠅤", "O'Neil", "100%"])
+def test_a_name_is_found_however_its_characters_are(office: Office, name: str) -> None:
+    office.register(name=name)
+    office.register(name="王芳")
+    assert len(office.names(name=name)) == 1
+
+
+def test_a_number_is_found_whole_and_however_it_is_typed(office: Office) -> None:
+    number = a_resident_number(date(1980, 1, 1), sequence=7)
+    office.register(name="王芳", document_number=number)
+    office.register(name="李雷")
+    assert office.names(document_number=f" {number[:6]} {number[6:].lower()}") == ["王芳"]
+    assert office.names(document_number=number[:17]) == []
+
+
+def test_an_address_is_found_by_a_part_of_it(office: Office) -> None:
+    office.register(name="王芳", address="上海市杨浦区控江路1555号")
+    office.register(name="李雷", address="上海市杨浦区江控路1555号")
+    office.register(name="韩梅", address=None)
+    assert office.names(address="控江路") == ["王芳"]
+    assert office.names(address="杨浦") == ["李雷", "王芳"]
+    assert office.names(address="%_") == []
+
+
+def test_card_state_channel_and_sex_narrow_together(office: Office) -> None:
+    _, special = office.queued(name="王芳", sex="female")
+    office.queued(name="李雷")
+    office.register(name="韩梅", sex="female")
+    office.hear(CHANNEL_ASSIGNED, (special, 1), channel="special")
+    assert office.names(channel="special") == ["王芳"]
+    assert office.names(card_state="pending", sex="female") == ["王芳"]
+    assert office.names(card_state="none") == ["韩梅"]
+
+
+def test_days_of_application_are_days_in_shanghai(office: Office) -> None:
+    member_id, _ = office.queued(name="王芳")
+    late_evening = datetime(2026, 3, 1, 23, 59, tzinfo=SHANGHAI)
+    with office.begin() as session:
+        session.get_one(Member, member_id).applied_at = late_evening.astimezone(UTC)
+    day = late_evening.date()
+    assert office.names(applied_from=day, applied_to=day) == ["王芳"]
+    assert office.names(applied_from=day + timedelta(days=1)) == []
+    assert office.names(applied_to=day - timedelta(days=1)) == []
+
+
+def test_only_members_of_employers_are_listed_and_the_hint_says_where_others_apply(office: Office) -> None:
+    office.register(affiliation="flexible")
+    answer = office.listed()
+    assert answer["items"] == []
+    assert "申工社" in answer["hint"]
+
+
+def test_a_reviewer_looks_into_the_unions_below_only(office: Office) -> None:
+    office.register(name="王芳")
+    reviewer = a_caller(office.superior, "reviewer")
+    assert office.listed(reviewer)["total"] == 0
+    assert office.listed(reviewer, union_id=office.union.union_id)["total"] == 1
+    for stranger in (a_caller(office.superior, "clerk"), a_caller(office.other, "reviewer")):
+        with pytest.raises(NotFound):
+            office.listed(stranger, union_id=office.union.union_id)
+
+
+def test_pages_hold_what_they_are_asked_to_and_count_all(office: Office) -> None:
+    for number in range(5):
+        office.register(name=f"王{number}")
+    answer = office.listed(page=2, size=2)
+    assert [item["name"] for item in answer["items"]] == ["王2", "王1"]
+    assert (answer["total"], answer["total_is_exact"]) == (5, True)
+
+
+def test_a_page_too_deep_is_refused(office: Office) -> None:
+    with pytest.raises(Problem, match="page_too_deep"):
+        office.listed(page=101, size=100)

@@ -1,0 +1,169 @@
+"""Registering, changing and showing members."""
+
+import json
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.common.contracts.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
+from services.common.contracts.rpc import membership as rpc
+from services.common.problems import Conflict, Invalid, NotFound
+from services.membership import members
+from tests.integration.membership.office import Office, a_caller
+from tests.mothers import a_member_form, a_resident_number
+
+
+def test_a_registered_member_has_no_number_until_it_is_given(office: Office) -> None:
+    member_id = office.register()
+    before = office.member(member_id)
+    office.give_numbers()
+    after = office.member(member_id)
+    assert (before["member_no"], before["reason"]["code"]) == (None, "number_missing")
+    assert len(after["member_no"]) == 10
+    assert after["member_no"].isdigit()
+    assert after["selectable"]
+
+
+def test_a_number_is_given_once_though_the_registration_is_heard_twice(office: Office) -> None:
+    (member_id,) = office.numbered()
+    number = office.member(member_id)["member_no"]
+    office.give_numbers()
+    assert office.member(member_id)["member_no"] == number
+    assert len(office.told(MEMBER_NUMBERED)) == 1
+
+
+def test_numbers_of_many_members_differ(office: Office) -> None:
+    numbers = [office.member(member_id)["member_no"] for member_id in office.numbered(20)]
+    assert len(set(numbers)) == 20
+
+
+def test_birth_date_sex_and_a_mans_category_are_read_from_the_number(office: Office) -> None:
+    member = office.member(office.register(document_number=a_resident_number(date(1985, 6, 15), "male")))
+    assert (member["birth_date"], member["sex"], member["retirement_category"]) == (date(1985, 6, 15), "male", "M60")
+
+
+def test_a_womans_category_is_not_guessed(office: Office) -> None:
+    member = office.member(office.register(document_number=a_resident_number(sex="female")))
+    assert (member["sex"], member["retirement_category"]) == ("female", None)
+
+
+def test_what_the_clerk_says_is_kept_though_the_number_tells_otherwise(office: Office) -> None:
+    member = office.member(office.register(birth_date="1985-06-16"))
+    assert member["birth_date"] == date(1985, 6, 16)
+
+
+def test_numbers_are_masked(office: Office) -> None:
+    member_id = office.register(document_number="31011519850615001X", phone="13812345678")
+    member = office.member(member_id)
+    assert (member["document_number"], member["phone"]) == ("310115**********1X", "138****5678")
+    assert office.listed()["items"][0]["document_number"] == "3****************X"
+
+
+def test_numbers_are_encrypted_in_the_database(office: Office) -> None:
+    office.register(document_number="31011519850615001X", phone="13812345678")
+    with office.engine.connect() as connection:
+        stored = str(connection.exec_driver_sql("select member::text from member").scalar_one())
+    assert "31011519850615001X" not in stored
+    assert "13812345678" not in stored
+
+
+def test_a_person_is_registered_once_in_the_whole_city(office: Office) -> None:
+    form = a_member_form()
+    office.register(**form)
+    elsewhere = a_caller(office.other, "clerk")
+    asked = rpc.RegisterMemberRequest().load({**form, "document_number": form["document_number"].lower()})
+    with pytest.raises(Conflict) as refusal, office.begin() as session:
+        members.register_member(session, elsewhere, asked)
+    assert refusal.value.code == "member_exists"
+
+
+def test_a_renewed_travel_permit_is_not_another_member(office: Office) -> None:
+    office.register(document_type="mainland_travel_permit_hm", document_number="H1234567801")
+    with pytest.raises(Conflict, match="member_exists"):
+        office.register(document_type="mainland_travel_permit_hm", document_number="H1234567802")
+
+
+def test_a_number_of_a_wrong_form_is_refused_with_its_field(office: Office) -> None:
+    with pytest.raises(Invalid) as refusal:
+        office.register(document_type="passport", document_number="E1")
+    assert [(field.field, field.code) for field in refusal.value.fields] == [("document_number", "number_form")]
+
+
+def test_what_the_system_check_is_for_is_not_refused(office: Office) -> None:
+    valid = a_resident_number()
+    wrong = valid[:-1] + ("1" if valid[-1] != "1" else "2")
+    assert office.register(document_number=wrong, document_expiry="2020-01-01")
+
+
+def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
+    known, new = a_member_form(), a_member_form()
+    office.register(**known)
+    rows = [known, new, new, a_member_form(name=" · "), a_member_form(document_number="1")]
+    asked = [rpc.RegisterMemberRequest().load(row) for row in rows]
+    with office.begin() as session:
+        outcomes = members.register_members(session, office.union.union_id, asked)
+    codes = [outcome.problem.code if outcome.problem else None for outcome in outcomes]
+    assert codes == ["member_exists", None, "repeated", "required", "number_form"]
+    assert isinstance(outcomes[1].member_id, UUID)
+
+
+def test_a_large_set_is_told_in_parts_of_500(office: Office) -> None:
+    rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(1100)]
+    with office.begin() as session:
+        members.register_members(session, office.union.union_id, rows)
+    assert [len(told["members"]) for told in office.told(MEMBER_REGISTERED)] == [500, 500, 100]
+
+
+def test_a_member_is_changed_and_what_is_absent_stays(office: Office) -> None:
+    member_id = office.register(address="杨浦区控江路1号", phone="13812345678")
+    changed = office.update(member_id, name="王 建军", address=None)
+    assert (changed["name"], changed["address"], changed["phone"]) == ("王建军", None, "138****5678")
+
+
+def test_a_new_number_brings_its_own_birth_date_and_sex(office: Office) -> None:
+    member_id = office.register()
+    changed = office.update(member_id, document_number=a_resident_number(date(1990, 1, 2), "female"))
+    assert (changed["birth_date"], changed["sex"]) == (date(1990, 1, 2), "female")
+
+
+def test_the_number_of_another_member_is_refused(office: Office) -> None:
+    form = a_member_form()
+    office.register(**form)
+    with pytest.raises(Conflict, match="member_exists"):
+        office.update(office.register(), document_number=form["document_number"])
+
+
+def test_the_identity_stays_while_an_application_lives(office: Office) -> None:
+    member_id, _ = office.queued()
+    with pytest.raises(Conflict, match="application_live"):
+        office.update(member_id, name="王建军")
+    assert office.update(member_id, address="杨浦区控江路2号")["address"] == "杨浦区控江路2号"
+
+
+def test_another_unions_member_is_not_found(office: Office) -> None:
+    member_id = office.register()
+    for stranger in (a_caller(office.other, "clerk"), a_caller(office.other, "reviewer", "administrator")):
+        with pytest.raises(NotFound):
+            office.member(member_id, stranger)
+
+
+def test_a_superior_union_sees_the_members_below_but_its_clerks_do_not(office: Office) -> None:
+    member_id = office.register()
+    assert office.member(member_id, a_caller(office.city, "reviewer"))["member_id"] == member_id
+    with pytest.raises(NotFound):
+        office.member(member_id, a_caller(office.superior, "clerk"))
+
+
+def as_json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def test_answers_are_what_the_contract_says(office: Office) -> None:
+    member_id, _ = office.queued(phone="13812345678", address="杨浦区控江路1号", nationality="CHN")
+    for schema, answer in (
+        (rpc.MemberAnswer(), office.member(member_id)),
+        (rpc.ListMembersAnswer(), office.listed()),
+    ):
+        assert schema.validate(json.loads(json.dumps(answer, default=as_json))) == {}
