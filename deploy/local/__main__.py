@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +30,8 @@ def main() -> int:
     logs = commands.add_parser("logs", help="follow what the processes write")
     logs.add_argument("--of", default="", help="one service only")
     arguments = parser.parse_args()
+    # It says so whenever migrations import tables; who starts the stack can do nothing about it.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
         return _do(arguments)
     except (StackError, ScaleError, RuntimeError) as error:
@@ -53,13 +56,13 @@ def _run(scale: str) -> int:
     started_at = time.monotonic()
     running = stack.start(FOLDER, read_scale(scale))
     print(f"\nready after {time.monotonic() - started_at:.1f} s\n")
-    print(f"  the system       {running.gateway_url}")
-    print(f"  its API          {running.gateway_url}/api/docs")
+    print(f"  {'the system':20} {running.gateway_url}")
+    print(f"  {'its API':20} {running.gateway_url}/api/docs")
     for name, url in running.simulator_urls.items():
-        print(f"  {name + ' simulator':16} {url}")
+        print(f"  {name + ' simulator':20} {url}")
     print("\nDemo accounts\n", flush=True)
-    subprocess.run([sys.executable, "-m", "services.membership.seed", "--accounts"], cwd=ROOT, check=True)
-    return 0
+    table = [sys.executable, "-m", "services.membership.seed", "--accounts"]
+    return subprocess.run(table, cwd=ROOT, check=False).returncode
 
 
 def _status() -> int:
