@@ -18,7 +18,17 @@ from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import ANONYMOUS, Caller, command, query
 from services.common.messaging.subscribe import Event, subscribe
 from services.common.persistence import Database
-from services.membership import accounts, applications, member_search, members, numbering, queueing, unions
+from services.membership import (
+    accounts,
+    applications,
+    member_search,
+    members,
+    numbering,
+    personal,
+    queueing,
+    summary,
+    unions,
+)
 
 ACCOUNTS = {"clerk", "reviewer", "administrator", "operator"}
 OFFICES = {"clerk", "reviewer", "administrator"}
@@ -111,6 +121,44 @@ class MembershipService:
         """Gives new members their numbers."""
         member_ids = [member["member_id"] for member in event.data["members"]]
         numbering.give_numbers(session, event.data["union_id"], member_ids)
+
+    @query(rpc.MemberSummaryRequest, roles=OFFICES)
+    def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Counts for the workbench."""
+        return summary.member_summary(session, caller, data.get("union_id"))
+
+    # Members on the phone
+
+    @command(rpc.RequestOtpRequest, roles={ANONYMOUS})
+    def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Lets a one-time password be sent."""
+        return personal.request_otp(session, data["phone"])
+
+    @command(rpc.PersonalSignInRequest, roles={ANONYMOUS})
+    def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The member of a phone and a one-time password."""
+        return personal.sign_in(session, self.database, data["phone"], data["code"])
+
+    @query(rpc.GetPersonalProfileRequest, roles={"member"})
+    def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The member's own data."""
+        return personal.get_profile(session, caller)
+
+    @command(rpc.UpdatePersonalProfileRequest, roles={"member"})
+    def update_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Changes the member's own data."""
+        return personal.update_profile(session, caller, data)
+
+    @command(rpc.ApplyPersonallyRequest, roles={"member"})
+    def apply_personally(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Makes the member's own application."""
+        choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"])
+        return personal.apply(session, caller, choice)
+
+    @query(rpc.GetPersonalApplicationsRequest, roles={"member"})
+    def get_personal_applications(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The member's own applications and how far they are."""
+        return personal.list_applications(session, caller)
 
     # What became of applications
 
