@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from stdnum import luhn
 from stdnum.cn import ric, uscc
 
 from services.validation.rules import Person
@@ -109,3 +110,9 @@ def a_queueing(*applicants: dict[str, Any], union: dict[str, Any], **changes: An
         "persons": list(applicants),
     }
     return data | changes
+
+
+def a_card_number() -> str:
+    """A synthetic card number of 16 digits that no other test has, its last digit by Luhn."""
+    first_fifteen = f"622478{next(_numbers):09}"
+    return f"{first_fifteen}{luhn.calc_check_digit(first_fifteen)}"

@@ -31,7 +31,7 @@ def _submitted_by_day(session: Session, caller: Caller) -> list[dict[str, Any]]:
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone(LOCAL_TIME.key, Batch.submitted_at), Date)
     counted = select(day, func.sum(Batch.total)).where(visible_to(caller), day >= first).group_by(day)
-    submitted: dict[Any, int] = dict(session.execute(counted).tuples().all())
+    submitted = {row[0]: row[1] for row in session.execute(counted)}
     days = [first + timedelta(days=number) for number in range(DAYS)]
     return [{"day": one, "submitted": submitted.get(one, 0)} for one in days]
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from services.batching import bank_feedback, check_results, checks, listing, pending, releases, submission
 from services.batching.models import Application, Batch
 from services.batching.seed import seed
+from services.batching.telling import in_parts
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract
@@ -57,10 +58,12 @@ class Desk:
 
     def queue(self, *applicants: dict[str, Any], **changes: Any) -> list[UUID]:
         """Lets membership queue these applicants; answers their application ids."""
-        queueing = a_queueing(*(applicants or (an_applicant(),)), union=self.union, **changes)
-        with self.begin() as session:
-            listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
-        return [one["application_id"] for one in queueing["applications"]]
+        chosen = applicants or (an_applicant(),)
+        for part in in_parts(chosen):
+            queueing = a_queueing(*part, union=self.union, **changes)
+            with self.begin() as session:
+                listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
+        return [one["application_id"] for one in chosen]
 
     def check(self, *application_ids: UUID) -> int:
         with self.begin() as session:
@@ -68,20 +71,18 @@ class Desk:
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation tell results, each with one finding where one is given."""
-        findings = [
-            {"application_id": one, "rule": "retirement", "rule_version": "1", "severity": "error", **finding}
-            for one in results
-            if finding
-        ]
-        told = {
-            "union_id": self.union_id,
-            "results": [
-                {"application_id": one, "check_no": check_no, "result": result} for one, result in results.items()
-            ],
-            "findings": findings,
-        }
-        with self.begin() as session:
-            check_results.take_results(session, MEMBERS_VALIDATED.load(MEMBERS_VALIDATED.dump(told)))
+        for part in in_parts(list(results.items())):
+            told = {
+                "union_id": self.union_id,
+                "results": [{"application_id": one, "check_no": check_no, "result": result} for one, result in part],
+                "findings": [
+                    {"application_id": one, "rule": "retirement", "rule_version": "1", "severity": "error", **finding}
+                    for one, _ in part
+                    if finding
+                ],
+            }
+            with self.begin() as session:
+                check_results.take_results(session, MEMBERS_VALIDATED.load(MEMBERS_VALIDATED.dump(told)))
 
     def show(self, **request: Any) -> dict[str, Any]:
         with self.begin() as session:

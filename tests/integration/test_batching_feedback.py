@@ -1,0 +1,322 @@
+"""The bank's feedback: applied once, in any order, in parts; what cannot be true is put aside with its reason."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, select
+
+from services.batching import bank_feedback, batches, releases, summary
+from services.batching.models import BankFeedback
+from services.common.contracts import bank
+from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
+from services.common.messaging.failures import Reject, Retry
+from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
+from tests.mothers import a_card_number, an_applicant
+
+REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
+
+
+@pytest.fixture(scope="module")
+def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
+    made = create_engine(module_database("batching"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    return fresh(engine)
+
+
+def issued(application_id: UUID, card_no: str | None = None) -> dict[str, Any]:
+    return {"application_id": application_id, "outcome": "issued", "card_no": card_no or a_card_number()}
+
+
+def refused(application_id: UUID) -> dict[str, Any]:
+    return {"application_id": application_id, **REFUSAL}
+
+
+def records(desk: Desk) -> list[tuple[int, int, int, int]]:
+    """Results, applied, repeated and rejected of each feedback."""
+    with desk.begin() as session:
+        rows = session.scalars(select(BankFeedback).order_by(BankFeedback.id))
+        return [(row.results, row.applied, row.repeated, row.rejected) for row in rows]
+
+
+def counts(desk: Desk, batch_no: str) -> tuple[str, int, int, int]:
+    with desk.begin() as session:
+        batch = batches.get_batch(session, desk.clerk, batch_no)
+    return batch["state"], batch["issued"], batch["refused"], batch["released"]
+
+
+def test_results_decide_applications_and_are_told_with_the_contact(desk: Desk) -> None:
+    batch_no, [first, second, third] = desk.a_batch(3)
+    card = a_card_number()
+
+    assert desk.feed(a_feedback(batch_no, issued(first, card), refused(second))) == [None]
+
+    assert desk.states([first, second, third]) == ["issued", "refused", "submitted"]
+    assert counts(desk, batch_no) == ("partly_decided", 1, 1, 0)
+    [told] = desk.told(CARDS_ISSUED)
+    assert told["cards"] == [{"application_id": first, "card_no": card}]
+    assert told["contact"] == {"name": "王芳", "phone": "13800000000"}
+    assert (told["applications"][0]["version"], told["applications"][0]["late"]) == (2, False)
+    [told] = desk.told(CARDS_REFUSED)
+    assert told["applications"][0]["reason"] == "姓名与证件不符"
+    assert records(desk) == [(2, 2, 0, 0)]
+
+
+def test_an_applicant_can_be_named_by_member_number(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    member_no = desk.application(application_id).member_no
+    desk.feed(a_feedback(batch_no, {"member_no": member_no, **REFUSAL}))
+    assert desk.states([application_id]) == ["refused"]
+
+
+def test_a_feedback_that_comes_twice_is_applied_once(desk: Desk) -> None:
+    batch_no, [application_id, _] = desk.a_batch(2)
+    feedback = a_feedback(batch_no, issued(application_id))
+
+    desk.feed(feedback)
+    desk.feed(a_message(feedback.body, feedback.headers), a_message(feedback.body, feedback.headers))
+
+    assert records(desk) == [(1, 1, 0, 0), (1, 0, 1, 0), (1, 0, 1, 0)]
+    assert len(desk.told(CARDS_ISSUED)) == 1
+    assert counts(desk, batch_no) == ("partly_decided", 1, 0, 0)
+
+
+def test_progress_that_comes_after_the_decision_changes_nothing(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    desk.feed(
+        a_feedback(batch_no, {"application_id": application_id, "outcome": "made"}),
+        a_feedback(batch_no, issued(application_id)),
+        a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}),
+    )
+    assert desk.application(application_id).bank_outcome == "issued"
+    assert records(desk) == [(1, 1, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0)]
+
+
+def test_progress_is_shown_while_nothing_is_decided(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    desk.feed(a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}))
+    with desk.begin() as session:
+        request = {"batch_no": batch_no, "page": 1, "size": 20}
+        [member] = batches.list_batch_members(session, desk.clerk, request)["items"]
+        batch = batches.get_batch(session, desk.clerk, batch_no)
+    assert (member["bank_progress"], member["state"]) == ("accepted", "submitted")
+    assert (batch["state"], batch["feedback_text"]) == ("submitted", None)
+
+
+def test_two_decisions_that_contradict_each_other_are_not_both_taken(desk: Desk) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    desk.feed(a_feedback(batch_no, issued(first), refused(second)))
+    assert desk.feed(a_feedback(batch_no, refused(first)), a_feedback(batch_no, issued(second))) == [
+        "results.0: contradicts_issued",
+        "results.0: contradicts_refused",
+    ]
+    assert desk.feed(a_feedback(batch_no, issued(first))) == ["results.0: card_no_differs"]
+    assert desk.states([first, second]) == ["issued", "refused"]
+
+
+def test_a_card_number_is_used_once_even_within_one_message(desk: Desk) -> None:
+    batch_no, [first, second, third] = desk.a_batch(3)
+    card = a_card_number()
+
+    desk.feed(a_feedback(batch_no, issued(first, card), issued(second, card)))
+    assert desk.feed(a_feedback(batch_no, issued(third, card))) == ["results.0: card_no_reused"]
+
+    assert desk.states([first, second, third]) == ["issued", "submitted", "submitted"]
+    assert records(desk) == [(2, 1, 0, 1), (1, 0, 0, 1)]
+
+
+def test_a_member_with_a_card_gets_no_second_one(desk: Desk) -> None:
+    member_id = uuid4()
+    late, second = an_applicant(), an_applicant()
+    number = {"member_id": member_id, "member_no": "0070258040"}
+    batch_nos = []
+    for applicant in (late, second):
+        desk.queue(applicant, applications=[{"application_id": applicant["application_id"], **number}])
+        desk.check()
+        desk.validate({applicant["application_id"]: "passed"})
+        batch_nos.append(desk.submit()["batch_no"])
+        if applicant is late:
+            desk.revoke(batch_nos[0])
+
+    desk.feed(a_feedback(batch_nos[0], issued(late["application_id"])))
+
+    assert desk.feed(a_feedback(batch_nos[1], issued(second["application_id"]))) == ["results.0: already_issued"]
+
+
+def test_only_the_wrong_results_of_a_message_are_put_aside_and_can_be_replayed(desk: Desk) -> None:
+    batch_no, [first, _] = desk.a_batch(2)
+    stranger = uuid4()
+
+    assert desk.feed(a_feedback(batch_no, issued(first), refused(stranger))) == [None]
+
+    assert desk.states([first]) == ["issued"]
+    [(document, headers)] = desk.rejected_parts()
+    assert [result["application_id"] for result in document["results"]] == [str(stranger)]
+    assert headers["x-reason"] == "results.1: unknown_application"
+    assert headers["x-original-queue"] == "bank.feedback"
+    again = a_message(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), headers)
+    assert desk.feed(again) == ["results.0: unknown_application"]
+
+
+def test_what_we_do_not_know_is_rejected(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    assert desk.feed(
+        a_feedback("cbc-unknown", refused(application_id)), a_feedback(batch_no, {"member_no": "9999999999", **REFUSAL})
+    ) == ["results.0: unknown_batch", "results.0: unknown_application"]
+
+
+def test_an_application_of_another_batch_is_rejected(desk: Desk) -> None:
+    first, [application_id] = desk.a_batch(1)
+    second, _ = desk.a_batch(1)
+    assert desk.feed(a_feedback(second, refused(application_id))) == ["results.0: unknown_application"]
+    assert desk.feed(a_feedback(first, {**refused(application_id), "member_no": "1"})) == [
+        "results.0: member_no_differs"
+    ]
+
+
+def test_an_application_that_was_never_submitted_is_rejected(desk: Desk) -> None:
+    batch_no, _ = desk.a_batch(1)
+    [queued] = desk.queue()
+    assert desk.feed(a_feedback(batch_no, refused(queued))) == ["results.0: unknown_application"]
+
+
+def test_a_message_without_the_banks_signature_is_not_read(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    feedback = a_feedback(batch_no, refused(application_id))
+    for headers in ({}, {bank.SIGNATURE_HEADER: "0" * 64}, {bank.SIGNATURE_HEADER: 7}):
+        with pytest.raises(Reject, match="bad_signature"):
+            bank_feedback.read_feedback(a_message(feedback.body, headers))
+    with pytest.raises(Reject, match="bad_signature"):
+        bank_feedback.read_feedback(a_feedback(batch_no, refused(application_id), key=b"another"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"results": []},
+        {"results": [{"application_id": "7", **REFUSAL}]},
+        {"results": [{**REFUSAL}]},
+        {"results": [{"member_no": "1", "outcome": "lost"}]},
+        {"results": [{"member_no": "1", "outcome": "issued", "card_no": "6224781234567890"}]},
+        {"results": [{"member_no": "1", "outcome": "refused"}]},
+        {"processed_at": "yesterday"},
+        {"feedback_id": None},
+    ],
+)
+def test_a_message_of_another_form_is_not_read(change: dict[str, Any]) -> None:
+    with pytest.raises(Reject, match="bad_schema"):
+        bank_feedback.read_feedback(a_feedback("cbc", {"member_no": "1", **REFUSAL}, **change))
+
+
+@pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[]", b"7"])
+def test_a_body_that_is_no_feedback_is_not_read(body: bytes) -> None:
+    signed = a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_feedback.bank_key())})
+    with pytest.raises(Reject):
+        bank_feedback.read_feedback(signed)
+
+
+def test_a_revoked_batch_releases_what_the_bank_has_not_decided(desk: Desk) -> None:
+    batch_no, [first, second, third] = desk.a_batch(3)
+    desk.feed(a_feedback(batch_no, issued(first)), a_feedback(batch_no, {"application_id": second, "outcome": "made"}))
+
+    desk.revoke(batch_no)
+
+    assert desk.states([first, second, third]) == ["issued", "released", "released"]
+    assert counts(desk, batch_no) == ("revoked", 1, 0, 2)
+    [told] = desk.told(BATCH_RELEASED)
+    assert (told["reason"], len(told["applications"])) == ("revoked", 2)
+    [recall] = desk.sent_to_bank(bank.RECALLED)
+    assert {one["application_id"] for one in recall["applicants"]} == {str(second), str(third)}
+
+
+def test_a_card_issued_after_the_release_is_a_fact_and_told_as_late(desk: Desk) -> None:
+    batch_no, [application_id, _] = desk.a_batch(2)
+    desk.revoke(batch_no)
+
+    assert desk.feed(a_feedback(batch_no, issued(application_id))) == [None]
+
+    assert desk.states([application_id]) == ["issued"]
+    assert counts(desk, batch_no) == ("revoked", 1, 0, 1)
+    [told] = desk.told(CARDS_ISSUED)
+    assert told["applications"][0]["late"]
+    assert desk.versions(application_id) == [1, 2, 3]
+
+
+def test_a_refusal_after_the_release_is_kept_and_told_to_nobody(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    desk.revoke(batch_no)
+
+    desk.feed(a_feedback(batch_no, refused(application_id)), a_feedback(batch_no, refused(application_id)))
+
+    assert desk.states([application_id]) == ["released"]
+    assert desk.application(application_id).reason_code == "name_mismatch"
+    assert desk.told(CARDS_REFUSED) == []
+    assert records(desk) == [(1, 1, 0, 0), (1, 0, 1, 0)]
+    assert counts(desk, batch_no) == ("revoked", 0, 0, 1)
+
+
+def test_a_revocation_approved_twice_releases_once(desk: Desk) -> None:
+    batch_no, application_ids = desk.a_batch(2)
+    desk.revoke(batch_no)
+    desk.revoke(batch_no)
+    assert len(desk.told(BATCH_RELEASED)) == 1
+    assert desk.versions(application_ids[0]) == [1, 2]
+
+
+def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(desk: Desk) -> None:
+    batch_no, _ = desk.a_batch(1)
+    start = datetime.now(UTC)
+    steps = [("requested", 0), ("rejected", 1), ("requested", 2)]
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        with desk.begin() as session:
+            for position in order:
+                state, minutes = steps[position]
+                releases.note_revocation(session, batch_no, state, start + timedelta(minutes=minutes))
+        assert desk.batch(batch_no).revocation_state == "requested"
+
+
+def test_a_revocation_of_an_unknown_batch_is_wrong_in_itself(desk: Desk) -> None:
+    with pytest.raises(Reject):
+        desk.revoke("cbc-unknown")
+
+
+def test_a_cancelled_application_leaves_the_pending_list(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    desk.cancel(application_id)
+    desk.cancel(application_id)
+    assert desk.states([application_id]) == ["removed"]
+    assert [told["reason"] for told in desk.told(MEMBERS_REMOVED)] == ["cancelled"]
+
+
+def test_a_cancelled_application_leaves_its_batch_and_the_bank_is_told(desk: Desk) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    desk.cancel(first)
+    assert desk.states([first, second]) == ["released", "submitted"]
+    [told] = desk.told(BATCH_RELEASED)
+    assert told["reason"] == "cancelled"
+    assert counts(desk, batch_no) == ("partly_decided", 0, 0, 1)
+    assert len(desk.sent_to_bank(bank.RECALLED)) == 1
+
+
+def test_a_cancellation_that_overtakes_the_queueing_comes_again(desk: Desk) -> None:
+    with pytest.raises(Retry):
+        desk.cancel(uuid4())
+
+
+def test_the_summary_adds_up(desk: Desk) -> None:
+    batch_no, [first, second, _] = desk.a_batch(3)
+    desk.feed(a_feedback(batch_no, issued(first), refused(second)))
+    with desk.begin() as session:
+        shown = summary.summarise(session, desk.clerk)
+    assert shown["awaiting_bank"] == 1
+    assert shown["submitted_by_day"][-1]["submitted"] == 3
+    assert shown["refused_by_reason"] == [{"reason_code": "name_mismatch", "reason": "姓名与证件不符", "count": 1}]
+    assert shown["by_union"] == []

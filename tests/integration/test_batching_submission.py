@@ -1,0 +1,251 @@
+"""Submitting: all of a channel, frozen under one number, told and sent to the bank; personal ones go alone."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from services.batching import batches, registers
+from services.common.contracts import bank
+from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
+from services.common.contracts.rpc.batching import ListBatchesRequest, ListBatchMembersRequest
+from services.common.messaging.rpc import Caller
+from services.common.problems import Conflict, Invalid, NotFound, Problem
+from tests.integration.batching_desk import Desk, fresh
+from tests.mothers import an_applicant
+
+
+@pytest.fixture(scope="module")
+def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
+    made = create_engine(module_database("batching"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    return fresh(engine)
+
+
+def test_a_batch_takes_all_of_the_channel_and_everyone_is_told(desk: Desk) -> None:
+    batch_no, application_ids = desk.a_batch(3)
+
+    assert batch_no.startswith(f"cbc{desk.union['code']}{time.strftime('%Y')}")
+    assert batch_no.endswith("001")
+    assert desk.states(application_ids) == ["submitted"] * 3
+    [told] = desk.told(BATCH_SUBMITTED)
+    assert (told["batch_no"], told["total"], told["part"], told["parts"]) == (batch_no, 3, 1, 1)
+    assert told["contact"] == {"name": "王芳", "phone": "13800000000"}
+    assert [step["version"] for step in told["applications"]] == [1, 1, 1]
+    assert desk.show()["total"] == 0
+
+
+def test_the_bank_gets_the_batch_signed_with_whole_numbers(desk: Desk) -> None:
+    desk.queue(an_applicant(document_number="31010119750308002X", phone="13800000009"))
+    desk.check()
+    desk.validate({one["application_id"]: "passed" for one in desk.show()["items"]})
+    batch_no = desk.submit()["batch_no"]
+
+    [sent] = desk.sent_to_bank(bank.SUBMITTED)
+    assert sent["batch_no"] == batch_no
+    assert sent["applicants"][0]["document_number"] == "31010119750308002X"
+    assert sent["applicants"][0]["phone"] == "13800000009"
+    assert bank.BatchSubmitted().validate(sent) == {}
+
+
+def test_numbers_of_a_day_count_up(desk: Desk) -> None:
+    first, _ = desk.a_batch(1)
+    second, _ = desk.a_batch(1)
+    assert (first[-3:], second[-3:]) == ("001", "002")
+
+
+def test_nothing_is_submitted_while_one_has_not_passed(desk: Desk) -> None:
+    passed, _ = desk.queue(an_applicant(), an_applicant())
+    desk.check()
+    desk.validate({passed: "passed"})
+    with pytest.raises(Conflict, match="not_all_passed") as refusal:
+        desk.submit()
+    assert refusal.value.title == "待办会员共: 2人; 校验通过: 1人; 未通过: 1人。"
+
+
+def test_the_special_channel_needs_complete_information_and_no_check(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王䶮", nationality=None))
+    with pytest.raises(Conflict, match="not_all_complete"):
+        desk.submit("special")
+    desk.update(application_id, nationality="CHN")
+    assert desk.submit("special")["total"] == 1
+
+
+def test_an_empty_channel_cannot_be_submitted(desk: Desk) -> None:
+    with pytest.raises(Conflict, match="pending_empty"):
+        desk.submit()
+
+
+def test_an_outlet_of_another_branch_is_refused_by_field(desk: Desk) -> None:
+    with pytest.raises(Invalid) as refusal:
+        desk.submit(outlet_code="ccb-yp-01")
+    assert [field.code for field in refusal.value.fields] == ["outlet_of_another_branch"]
+
+
+def test_names_that_the_branch_cannot_hold_are_warned_of(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="陶喆"))
+    desk.check()
+    desk.validate({application_id: "passed"})
+    [warning] = desk.submit(branch_code="bosc-sh", outlet_code="bosc-yp-01")["warnings"]
+    assert warning.startswith("陶喆：")
+
+
+def test_two_clerks_who_submit_at_the_same_moment_make_one_batch(desk: Desk) -> None:
+    application_ids = desk.queue(*(an_applicant() for _ in range(200)))
+    desk.check()
+    desk.validate(dict.fromkeys(application_ids, "passed"))
+
+    def submit(_: int) -> str:
+        try:
+            desk.submit()
+        except Conflict as refusal:
+            return refusal.code
+        return "made"
+
+    with ThreadPoolExecutor(4) as clerks:
+        outcomes = list(clerks.map(submit, range(4)))
+
+    assert sorted(outcomes) == ["made", "pending_empty", "pending_empty", "pending_empty"]
+    assert [told["total"] for told in desk.told(BATCH_SUBMITTED)] == [200]
+
+
+def test_a_large_batch_is_told_in_parts(desk: Desk) -> None:
+    desk.a_batch(1001)
+    assert [(one["part"], one["parts"], len(one["applications"])) for one in desk.told(BATCH_SUBMITTED)] == [
+        (1, 3, 500), (2, 3, 500), (3, 3, 1),
+    ]  # fmt: skip
+    assert [len(sent["applicants"]) for sent in desk.sent_to_bank(bank.SUBMITTED)] == [500, 500, 1]
+
+
+def test_the_persons_of_a_batch_cannot_be_changed_or_deleted(desk: Desk, engine: Engine) -> None:
+    desk.a_batch()
+    for change in ("update batch_person set name = '改'", "delete from batch_person", "truncate batch_person"):
+        with pytest.raises(DBAPIError, match="never changes"), engine.begin() as connection:
+            connection.execute(text(change))
+
+
+def reviewer_of(desk: Desk) -> Caller:
+    return Caller(account_id="r", roles=frozenset({"reviewer"}), union_id=str(desk.union["superior_union_id"]))
+
+
+def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:
+    with desk.begin() as session:
+        answer = batches.list_batches(session, caller or desk.clerk, ListBatchesRequest().load(request))
+    return [item["batch_no"] for item in answer["items"]]
+
+
+def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
+    first, _ = desk.a_batch(1)
+    second, _ = desk.a_batch(1)
+
+    today = f"{first[-11:-7]}-{first[-7:-5]}-{first[-5:-3]}"
+    assert listed(desk) == [second, first]
+    assert listed(desk, batch_no=second) == [second]
+    assert listed(desk, submitted_from=today, submitted_to=today) == [second, first]
+    assert listed(desk, submitted_to="2020-01-01") == []
+    assert listed(desk, channel="special") == []
+    assert listed(desk, state="submitted", register_state="unprinted") == [second, first]
+
+
+def test_batches_are_seen_by_their_union_and_its_superior_only(desk: Desk, engine: Engine) -> None:
+    batch_no, _ = desk.a_batch(1)
+    other = Desk(engine)
+
+    assert listed(desk, reviewer_of(desk)) == [batch_no]
+    assert listed(desk, reviewer_of(desk), union_id=str(desk.union_id)) == [batch_no]
+    assert listed(other) == listed(other, reviewer_of(other)) == []
+    with other.begin() as session, pytest.raises(NotFound):
+        batches.get_batch(session, other.clerk, batch_no)
+
+
+def test_details_show_contact_and_persons_masked(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="韩梅", document_number="31010119750308002X"))
+    desk.check()
+    desk.validate({application_id: "passed"})
+    batch = desk.submit()
+
+    assert batch["contact"] == {"name": "王芳", "phone": "138****0000"}
+    assert (batch["state"], batch["feedback_text"], batch["revocable"]) == (
+        "submitted", "自行前往所选银行网点申办卡", True,
+    )  # fmt: skip
+    with desk.begin() as session:
+        request = ListBatchMembersRequest().load({"batch_no": batch["batch_no"], "name": "韩", "state": "submitted"})
+        [member] = batches.list_batch_members(session, desk.clerk, request)["items"]
+    assert (member["name"], member["document_number"], member["card_no"]) == ("韩梅", "3****************X", None)
+
+
+def test_a_register_that_is_not_what_was_submitted_is_not_given_out(desk: Desk, engine: Engine) -> None:
+    batch_no, _ = desk.a_batch(1)
+    with engine.begin() as connection:
+        connection.execute(text("update batch set outlet_address = '别处'"))
+    with desk.begin() as session, pytest.raises(Problem, match="register_differs"):
+        registers.print_register(session, desk.clerk, batch_no, "xlsx")
+
+
+def test_printing_the_register_marks_the_batch(desk: Desk) -> None:
+    batch_no, _ = desk.a_batch(1)
+    with desk.begin() as session:
+        answer = registers.print_register(session, desk.clerk, batch_no, "xlsx")
+    assert answer["register_hash"] == desk.batch(batch_no).register_hash
+    assert listed(desk, register_state="printed") == [batch_no]
+
+
+def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -> None:
+    [application_id] = desk.queue(
+        an_applicant(name="周强", phone="13900000002", nationality=None),
+        personal_application={"outlet_code": "bocom-cn-01"},
+    )
+    assert desk.application(application_id).check_state == "checking"
+    assert desk.show()["total"] == 0
+
+    desk.validate({application_id: "passed"})
+
+    [told] = desk.told(BATCH_SUBMITTED)
+    assert (told["personal"], told["total"], told["outlet_code"]) == (True, 1, "bocom-cn-01")
+    assert told["contact"] == {"name": "周强", "phone": "13900000002"}
+    assert desk.states([application_id]) == ["submitted"]
+
+
+def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
+    desk.validate({application_id: "waiting"})
+    assert desk.states([application_id]) == ["queued"]
+    desk.validate({application_id: "passed"})
+    assert desk.states([application_id]) == ["submitted"]
+
+
+@pytest.mark.parametrize(
+    ("outlet_code", "result", "reason"), [("bocom-cn-01", "failed", "check_failed"), ("nowhere", None, "incomplete")]
+)
+def test_a_personal_application_that_cannot_go_on_frees_the_member(
+    desk: Desk, outlet_code: str, result: str | None, reason: str
+) -> None:
+    [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": outlet_code})
+    if result:
+        desk.validate({application_id: result})
+    assert desk.states([application_id]) == ["removed"]
+    assert [told["reason"] for told in desk.told(MEMBERS_REMOVED)] == [reason]
+
+
+def test_a_clerk_does_not_submit_personal_applications(desk: Desk) -> None:
+    desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
+    with pytest.raises(Conflict, match="pending_empty"):
+        desk.submit()
+    assert desk.remove(which="not_passed") == 0
+
+
+def test_what_was_changed_before_submission_is_what_the_batch_holds(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王䶮"))
+    desk.update(application_id, document_expiry=date(2041, 2, 3))
+    desk.submit("special")
+    [sent] = desk.sent_to_bank(bank.SUBMITTED)
+    assert sent["applicants"][0]["document_expiry"] == "2041-02-03"
