@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 from werkzeug.serving import BaseWSGIServer
@@ -68,6 +67,8 @@ class SimulatedProvider:
         if mode == "refuse":
             return json_response({"error": "number not in service"}, 400)
         message = self._send_once(read_json(request, NewMessage()))
+        if message is None:
+            return json_response({"error": "the request id was used for another message"}, 409)
         if mode == "lose_answer":
             _break_connection(request)
         return json_response({"message_id": message["message_id"]}, 202)
@@ -85,10 +86,13 @@ class SimulatedProvider:
             self._behaviour = behaviour
         return behaviour
 
-    def _send_once(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _send_once(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """What was sent under the request id; None where that was another message."""
         with self._lock:
-            sent = {**message, "message_id": str(uuid4()), "tries": 0}
+            sent = {**message, "message_id": f"sms-{len(self._messages) + 1}", "tries": 0}
             kept = self._messages.setdefault(message["request_id"], sent)
+            if any(kept[name] != message[name] for name in message):
+                return None
             kept["tries"] += 1
             return kept
 

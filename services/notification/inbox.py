@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -42,7 +42,7 @@ def post_counted(
 ) -> None:
     """Puts news of `count` things into the inbox; those of one topic add up to one message, unread again."""
     full_topic = f"{audience.union_id}:{audience.role}:{topic}"
-    adding = upsert(InboxMessage).values(
+    adding = insert(InboxMessage).values(
         message_id=uuid7(),
         union_id=audience.union_id,
         role=audience.role,
@@ -103,7 +103,7 @@ def mark_read(session: Session, caller: Caller, message_id: UUID) -> dict[str, A
     """Marks a message as read. Raises NotFound for one that is not the caller's."""
     if session.scalar(select(exists().where(InboxMessage.message_id == message_id, _for(caller)))) is False:
         raise NotFound(title="未找到该消息")
-    mark = upsert(ReadMark).values(message_id=message_id, account_id=caller.account_id)
+    mark = insert(ReadMark).values(message_id=message_id, account_id=caller.account_id)
     session.execute(mark.on_conflict_do_nothing())
     return {"unread": count_unread(session, caller)}
 
@@ -111,7 +111,8 @@ def mark_read(session: Session, caller: Caller, message_id: UUID) -> dict[str, A
 def mark_all_read(session: Session, caller: Caller) -> dict[str, Any]:
     """Marks all of the caller's messages as read."""
     unread = select(InboxMessage.message_id, literal(UUID(caller.account_id))).where(_for(caller), ~_is_read_by(caller))
-    session.execute(insert(ReadMark).from_select(["message_id", "account_id"], unread))
+    marks = insert(ReadMark).from_select(["message_id", "account_id"], unread)
+    session.execute(marks.on_conflict_do_nothing())
     return {"unread": count_unread(session, caller)}
 
 

@@ -1,9 +1,11 @@
 """Outbound SMS: written with the event that asks for it, sent once, retried with growing pauses, never lost unsaid."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import requests
@@ -18,8 +20,8 @@ from services.notification.models import Sms
 
 log = structlog.get_logger()
 
-CHUNK = 50
-"""How many messages one round takes."""
+AT_ONCE = 20
+"""How many messages one process hands to the provider at the same time."""
 
 ONE_TIME_PASSWORD = "one_time_password"  # noqa: S105 - a kind of message
 Begin = Callable[[], AbstractContextManager[Session]]
@@ -36,6 +38,11 @@ class SmsSettings:
     """How long news of one topic are gathered before they are sent as one message."""
     sms_pauses: tuple[float, ...] = (2, 5, 15, 60, 300, 900, 1800)
     """Seconds before each further try; after the last one the message has failed."""
+
+    @property
+    def longest_try_seconds(self) -> float:
+        """How long a try may take, with a margin for the database: nobody else takes the message meanwhile."""
+        return self.sms_connect_seconds + self.sms_read_seconds + 4
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,13 @@ class NoAnswer(Exception):
 
 
 class Provider:
-    """The SMS provider's client: pooled connections, bounded waits."""
+    """The SMS provider's client: pooled connections, several calls at once, bounded waits."""
 
     def __init__(self, settings: SmsSettings) -> None:
         self.settings = settings
+        self.calls = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sms")
         self._http = requests.Session()
-        self._http.mount(settings.sms_url, HTTPAdapter(pool_maxsize=8))
+        self._http.mount(settings.sms_url, HTTPAdapter(pool_maxsize=AT_ONCE))
 
     def send(self, request_id: UUID, phone: str, text: str) -> None:
         """Hands a message over; the same request id is sent once. Raises Refused or NoAnswer."""
@@ -81,7 +89,8 @@ class Provider:
             raise Refused(f"HTTP {answer.status_code}")
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Gives up what has not begun and closes the connections."""
+        self.calls.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
 
@@ -125,41 +134,38 @@ def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) 
 
 
 def send_due(begin: Begin, provider: Provider) -> int:
-    """Sends what is due, up to CHUNK messages; answers how many were tried. Several processes may do so at once.
+    """Sends up to AT_ONCE messages that are due; answers how many were tried. Several processes may do so at once.
 
-    A message is taken in one transaction and its outcome kept in another, so that none is open while the provider is
-    asked. Who is killed in between leaves a message that is sent again after the pause, under the same request id.
+    Messages are taken in one transaction and their outcome is kept in another, so that none is open while the provider
+    is asked. Who is killed in between leaves messages that are sent again, under the same request ids.
     """
     with begin() as session:
         taken = _take_due(session, provider.settings)
-    for sms in taken:
-        outcome = _try_to_send(provider, sms)
-        with begin() as session:
-            session.execute(update(Sms).where(Sms.sms_id == sms.sms_id).values(outcome))
+    outcomes = list(provider.calls.map(partial(_try_to_send, provider), taken))
+    with begin() as session:
+        for sms, outcome in zip(taken, outcomes, strict=True):
+            # Whoever took over a message that was given up for lost here has the last word on it.
+            still_ours = (Sms.sms_id == sms.sms_id, Sms.state == "sending", Sms.attempts == sms.attempts)
+            session.execute(update(Sms).where(*still_ours).values(outcome))
     return len(taken)
 
 
 def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
+    """What expires goes first: somebody waits for a one-time password."""
     now = datetime.now(UTC)
     due = (
         select(Sms)
         .where(Sms.state.in_(("waiting", "sending")), Sms.due_at <= now)
-        .order_by(Sms.due_at)
-        .limit(CHUNK)
+        .order_by(Sms.expires_at.nulls_last(), Sms.due_at)
+        .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     taken = list(session.scalars(due))
     for sms in taken:
         sms.state = "sending"
-        sms.due_at = now + timedelta(seconds=_pause(settings, sms.attempts))
+        sms.due_at = now + timedelta(seconds=settings.longest_try_seconds)
         sms.attempts += 1
     return taken
-
-
-def _pause(settings: SmsSettings, attempts: int) -> float:
-    """Longer than a try may take, so that nobody else tries at the same time."""
-    shortest = settings.sms_connect_seconds + settings.sms_read_seconds + 1
-    return max(settings.sms_pauses[min(attempts, len(settings.sms_pauses) - 1)], shortest)
 
 
 def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
@@ -171,10 +177,12 @@ def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
     except Refused as refused:
         return _failed(sms, str(refused))
     except NoAnswer as trouble:
-        if sms.attempts > len(provider.settings.sms_pauses):
+        pauses = provider.settings.sms_pauses
+        if sms.attempts > len(pauses):
             return _failed(sms, f"given up after {sms.attempts} tries: {trouble}")
         log.warning("sms_not_sent", sms_id=str(sms.sms_id), attempts=sms.attempts, cause=str(trouble))
-        return {"last_error": str(trouble)}
+        due_at = datetime.now(UTC) + timedelta(seconds=pauses[sms.attempts - 1])
+        return {"due_at": due_at, "last_error": str(trouble)}
     return {"state": "sent", "sent_at": datetime.now(UTC), "last_error": None, **_wiped(sms)}
 
 

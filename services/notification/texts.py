@@ -18,14 +18,14 @@ class Notice:
 
 
 def checks_failed(count: int) -> Notice:
-    """`count` members did not pass the system check."""
-    body = f"共 {count} 人未通过系统校验。请在待办会员列表查看原因，更正信息后重新校验，或移除后再提交办卡。"
+    """`count` checks of this hour failed; who is checked again counts again."""
+    body = f"本小时内共 {count} 人次未通过系统校验。请在待办会员列表查看原因，更正信息后重新校验，或移除后再提交办卡。"
     return Notice("checks_failed", "有会员未通过系统校验", body, "/pending?check_state=failed")
 
 
 def checks_waiting(count: int) -> Notice:
-    """`count` checks wait for the registry."""
-    body = f"共 {count} 人的退休状态暂时无法核实，系统将自动继续校验，无需重新提交。"
+    """`count` checks of this hour had to wait for the registry."""
+    body = f"本小时内共 {count} 人次的退休状态暂时无法核实，系统将自动继续校验，无需重新提交。"
     return Notice("checks_waiting", "系统校验等待中", body, "/pending?check_state=waiting")
 
 
@@ -97,13 +97,13 @@ def import_failed(import_id: str) -> Notice:
 
 
 def sms_cards_issued(batch_no: str, count: int) -> str:
-    """To the batch's contact."""
-    return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请通知会员携带本人证件原件到网点领卡。"
+    """To the batch's contact, who for a personal application is the member."""
+    return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请持卡人携带本人证件原件到网点领卡。"
 
 
 def sms_cards_refused(batch_no: str, count: int) -> str:
-    """To the batch's contact."""
-    return f"{SIGNATURE}批次{batch_no}有{count}人被银行退回，请登录上海工会网上工作平台查看原因。"
+    """To the batch's contact, who for a personal application is the member."""
+    return f"{SIGNATURE}批次{batch_no}有{count}人被银行退回，请登录查看退回原因，更正信息后重新申请办卡。"
 
 
 def sms_revocation_decided(batch_no: str, approved: bool) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import func, select
@@ -47,7 +48,8 @@ def keep_states(session: Session, batch_no: str, steps: Iterable[dict[str, Any]]
     """Takes applications to a state, but for those of which something newer is known."""
     rows = [
         {"application_id": step["application_id"], "batch_no": batch_no, "version": step["version"], "state": state}
-        for step in steps
+        # In one order, so that two events about the same applications cannot lock each other out.
+        for step in sorted(steps, key=itemgetter("application_id"))
     ]
     statement = insert(Application).values(rows)
     session.execute(
