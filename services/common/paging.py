@@ -10,7 +10,9 @@ from services.common.contracts.rpc.paging import DEEPEST_ROW
 from services.common.problems import Problem
 
 
-def page_of(session: Session, matching: Select[*tuple[Any, ...]], request: dict[str, Any]) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
+def page_of(
+    session: Session, matching: Select[*tuple[Any, ...]], request: dict[str, Any]
+) -> tuple[Sequence[Row[*tuple[Any, ...]]], int]:
     """The rows of page `request["page"]` and the number of matching rows, counted to DEEPEST_ROW + 1 at most.
 
     Raises Problem `page_too_deep` for a page behind DEEPEST_ROW.
