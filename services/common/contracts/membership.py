@@ -56,6 +56,21 @@ class ApplicationCancelledData(EventData):
     member_no = fields.String(required=True)
 
 
+class ImportStepData(EventData):
+    """Names an import that has work to be done."""
+
+    union_id = fields.UUID(required=True)
+    import_id = fields.UUID(required=True)
+
+
+class ImportRequestedData(ImportStepData):
+    """A file whose rows are to be read."""
+
+
+class ImportContinuedData(ImportStepData):
+    """Rows that wait to be registered."""
+
+
 class ImportProgressedData(EventData):
     union_id = fields.UUID(required=True)
     import_id = fields.UUID(required=True)
@@ -103,6 +118,20 @@ APPLICATION_CANCELLED = EventContract(
     "A live application ended because the member's card of an earlier application was issued after all.",
     consumers=("batching", "notification"),
 )
+IMPORT_REQUESTED = EventContract(
+    "membership",
+    "import_requested",
+    ImportRequestedData,
+    "A file of members was uploaded; its rows are to be read.",
+    consumers=("membership",),
+)
+IMPORT_CONTINUED = EventContract(
+    "membership",
+    "import_continued",
+    ImportContinuedData,
+    "Rows of an import wait to be registered, a part at a time.",
+    consumers=("membership",),
+)
 IMPORT_PROGRESSED = EventContract(
     "membership",
     "import_progressed",
@@ -117,4 +146,13 @@ OTP_ISSUED = EventContract(
     "A one-time password was made and is to be sent to the member's phone.",
     consumers=("notification",),
 )
-EVENTS = (MEMBER_REGISTERED, MEMBER_NUMBERED, MEMBERS_QUEUED, APPLICATION_CANCELLED, IMPORT_PROGRESSED, OTP_ISSUED)
+EVENTS = (
+    MEMBER_REGISTERED,
+    MEMBER_NUMBERED,
+    MEMBERS_QUEUED,
+    APPLICATION_CANCELLED,
+    IMPORT_REQUESTED,
+    IMPORT_CONTINUED,
+    IMPORT_PROGRESSED,
+    OTP_ISSUED,
+)
