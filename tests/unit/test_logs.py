@@ -12,20 +12,18 @@ from services.common.logs import configure_logs, traceback_without_values
 SECRET = "310101199001011234"
 
 
-@pytest.fixture
-def _logs(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Logs as a service writes them, to the stdout that `capsys` reads."""
+@pytest.fixture(autouse=True)
+def _restore_logs() -> Iterator[None]:
     root = logging.getLogger()
-    before = root.handlers[:], root.level
-    configure_logs("membership")
+    handlers, level = root.handlers[:], root.level
     yield
-    root.handlers[:], level = before
+    root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
 
 
-@pytest.mark.usefixtures("_logs")
 def test_a_line_names_the_service_and_what_is_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("membership")
     with structlog.contextvars.bound_contextvars(correlation_id="c1"):
         structlog.get_logger().warning("late", queue="q")
     record = json.loads(capsys.readouterr().out)
@@ -37,8 +35,8 @@ def test_a_line_names_the_service_and_what_is_bound(capsys: pytest.CaptureFixtur
     )
 
 
-@pytest.mark.usefixtures("_logs")
 def test_errors_that_libraries_log_lose_their_words(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("membership")
     try:
         raise ValueError(SECRET)
     except ValueError as error:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from services.common.messaging.queues import dead_queue, queue_name
 
 log = structlog.get_logger()
 
+_SECONDS_TO_RETURN = 2.0
 _LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?![\w.])")
 
 
@@ -73,7 +75,7 @@ class DeadLetters:
 
     def letters(self, queue: str, limit: int | None = None) -> list[DeadLetter]:
         """What lies in a queue, oldest first; raises LookupError where there is no such queue."""
-        with self._taken(queue, limit) as (_, messages):
+        with self._taken(queue, limit) as messages:
             return [_letter(queue, message) for message in messages]
 
     def replay(self, queue: str, wanted: Callable[[DeadLetter], bool]) -> list[str]:
@@ -85,7 +87,7 @@ class DeadLetters:
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
         try:
-            with self._taken(queue, None) as (channel, messages):
+            with self._taken(queue) as messages:
                 for message in messages:
                     letter = _letter(queue, message)
                     if not wanted(letter):
@@ -97,7 +99,7 @@ class DeadLetters:
                     if refused := publisher.publish([back]):
                         log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])
                         continue
-                    channel.basic_ack(message.delivery_tag)
+                    messages.remove(message)
                     replayed.append(letter.id)
                     log.info("replayed", queue=queue, to=letter.original_queue, message_id=letter.id)
         finally:
@@ -107,20 +109,20 @@ class DeadLetters:
     def discard(self, queue: str, wanted: Callable[[DeadLetter], bool], reason: str) -> list[str]:
         """Takes the wanted messages away for good, which is logged with the reason; answers their ids."""
         discarded = []
-        with self._taken(queue, None) as (channel, messages):
+        with self._taken(queue) as messages:
             for message in messages:
                 letter = _letter(queue, message)
                 if wanted(letter):
                     log.warning(
                         "discarded", queue=queue, message_id=letter.id, type=letter.type, cause=letter.cause, why=reason
                     )
-                    channel.basic_ack(message.delivery_tag)
+                    messages.remove(message)
                     discarded.append(letter.id)
         return discarded
 
     @contextmanager
-    def _taken(self, queue: str, limit: int | None) -> Iterator[tuple[amqp.Channel, Iterator[AmqpMessage]]]:
-        """The messages that lie in a queue now; those that are not acked go back to their places at the end."""
+    def _taken(self, queue: str, limit: int | None = None) -> Iterator["_Taken"]:
+        """The messages that lie in a queue now; those that are not removed are back in their places at the end."""
         connection = open_connection(self._amqp_uri, "dead letters")
         try:
             size = _size(connection, queue)
@@ -128,17 +130,44 @@ class DeadLetters:
                 raise LookupError(f"There is no queue {queue}.")
             channel = connection.channel()
             channel.auto_decode = False
-            count = size if limit is None else min(size, limit)
-            taken = (channel.basic_get(queue) for _ in range(count))
-            yield channel, (message for message in taken if message is not None)
+            taken = _Taken(channel, queue, size if limit is None else min(size, limit))
+            yield taken
+            channel.close()
+            taken.wait_for_return(connection, size)
         finally:
             connection.close()
 
 
+class _Taken:
+    """Messages got from a queue one by one, unacked until they are removed."""
+
+    def __init__(self, channel: amqp.Channel, queue: str, count: int) -> None:
+        self._channel = channel
+        self._queue = queue
+        self._count = count
+        self._removed = 0
+
+    def __iter__(self) -> Iterator[AmqpMessage]:
+        for _ in range(self._count):
+            message = self._channel.basic_get(self._queue)
+            if message is None:
+                return
+            yield message
+
+    def remove(self, message: AmqpMessage) -> None:
+        """Takes a message away for good."""
+        self._channel.basic_ack(message.delivery_tag)
+        self._removed += 1
+
+    def wait_for_return(self, connection: amqp.Connection, size: int) -> None:
+        """The broker puts messages back a moment after the channel has closed; the next command is to find them."""
+        deadline = time.monotonic() + _SECONDS_TO_RETURN
+        while (_size(connection, self._queue) or 0) < size - self._removed and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
 def _known_queues() -> list[str]:
-    """Each service may subscribe to each event; which ones do, the broker knows."""
-    services = sorted({event.producer for event in EVENTS.values()})
-    subscriptions = [queue_name(service, event.name) for service in services for event in EVENTS.values()]
+    subscriptions = [queue_name(consumer, event.name) for event in EVENTS.values() for consumer in event.consumers]
     return [*map(dead_queue, subscriptions), bank.REJECTED_QUEUE]
 
 

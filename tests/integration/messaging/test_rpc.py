@@ -44,6 +44,15 @@ def test_an_unknown_request_is_answered(world: World) -> None:
     assert world.outside.ask("nothing", {})["problem"]["code"] == "unknown_request"
 
 
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"args": [[]]}', b'{"args": [{"deadline": "soon"}]}'])
+def test_a_request_that_is_none_is_answered_and_harms_nobody(world: World, body: bytes) -> None:
+    world.start()
+    for reply_to in ("x" * 200, ""):
+        world.outside.publish("nameko-rpc", "probe.count", body, reply_to=reply_to)
+    assert world.outside.ask("count", {"key": "a"}) == {"result": {"count": 0}}
+    assert world.outside.size("rpc-probe") == 0
+
+
 def test_a_request_id_seen_before_gets_the_same_answer_and_changes_nothing(world: World) -> None:
     world.start()
     first = world.outside.ask("knock", {"key": "a"}, request_id="r1")
