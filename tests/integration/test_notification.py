@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -205,6 +206,93 @@ def test_two_senders_at_the_same_time_send_each_sms_once(begin: Begin, provider:
         sender.join()
     assert [sent["tries"] for sent in sent_by(sms_url)] == [1] * 40
     assert {one.state for one in the_sms(begin)} == {"sent"}
+
+
+def test_news_that_come_while_an_sms_is_being_sent_are_another_sms(
+    begin: Begin, provider: Provider, sms_url: str
+) -> None:
+    issued = example(batching.CARDS_ISSUED)
+
+    def tell() -> None:
+        with begin() as session:
+            news.cards_issued(session, provider.settings, issued)
+
+    tell()
+    misbehave(sms_url, "lose_answer", for_calls=1)
+    send_until_nothing_is_due(begin, provider)
+    tell()
+    send_until_nothing_is_due(begin, provider)
+    assert [("新增1人" in sent["text"], sent["tries"]) for sent in sent_by(sms_url)] == [(True, 2), (True, 1)]
+
+
+def test_a_one_time_password_does_not_wait_behind_other_sms(begin: Begin, provider: Provider, sms_url: str) -> None:
+    with begin() as session:
+        for number in range(sms.AT_ONCE):
+            sms.ask_for(session, "test", f"1390000{number:04d}", "text")
+        in_five_minutes = datetime.now(UTC) + timedelta(minutes=5)
+        news.otp_issued(session, example(membership.OTP_ISSUED, expires_at=in_five_minutes))
+    assert sms.send_due(begin, provider) == sms.AT_ONCE
+    assert any("493027" in sent["text"] for sent in sent_by(sms_url))
+
+
+def test_a_failed_try_waits_for_its_pause(begin: Begin, provider: Provider, sms_url: str) -> None:
+    patient = Provider(replace(provider.settings, sms_pauses=(600,)))
+    misbehave(sms_url, "error", for_calls=1)
+    with begin() as session:
+        sms.ask_for(session, "test", "13900000000", "text")
+    assert sms.send_due(begin, patient) == 1
+    [waiting] = the_sms(begin)
+    assert timedelta(seconds=590) < waiting.due_at - datetime.now(UTC) <= timedelta(seconds=600)
+    assert sms.send_due(begin, patient) == 0
+    patient.close()
+
+
+def test_an_outcome_that_comes_after_another_process_took_over_does_not_count(
+    begin: Begin, provider: Provider, sms_url: str
+) -> None:
+    misbehave(sms_url, "refuse", for_calls=1)
+    with begin() as session:
+        sms.ask_for(session, "test", "13900000000", "text")
+
+    class Overtaken(Provider):
+        """A provider's client whose calls take so long that somebody else sends the message meanwhile."""
+
+        def send(self, request_id: UUID, phone: str, text: str) -> None:
+            try:
+                super().send(request_id, phone, text)
+            finally:
+                send_until_nothing_is_due(begin, provider)
+
+    slow = Overtaken(provider.settings)
+    sms.send_due(begin, slow)
+    slow.close()
+    assert [(one.state, one.attempts, one.last_error) for one in the_sms(begin)] == [("sent", 2, None)]
+
+
+def test_a_request_id_cannot_be_used_for_two_messages(provider: Provider) -> None:
+    request_id = uuid4()
+    provider.send(request_id, "13900000000", "text")
+    with pytest.raises(sms.Refused):
+        provider.send(request_id, "13900000000", "another text")
+
+
+def test_marking_all_as_read_from_two_pages_at_once_is_no_error(begin: Begin) -> None:
+    clerk = a_clerk_of(example(batching.BATCH_SUBMITTED)["union"]["union_id"])
+    with begin() as session:
+        news.batch_submitted(session, example(batching.BATCH_SUBMITTED))
+    answers: list[dict[str, Any]] = []
+
+    def mark_from_another_page() -> None:
+        with begin() as session:
+            answers.append(inbox.mark_all_read(session, clerk))
+
+    with begin() as session:
+        inbox.mark_all_read(session, clerk)
+        other = threading.Thread(target=mark_from_another_page)
+        other.start()
+        other.join(0.3)
+    other.join()
+    assert answers == [{"unread": 0}]
 
 
 def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: Provider, sms_url: str) -> None:

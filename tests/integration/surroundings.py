@@ -1,0 +1,71 @@
+"""A service seen from outside: what others tell it and hear of it over the broker, what the gateway asks of it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import amqp
+import pytest
+from nameko.standalone.rpc import ClusterRpcProxy
+
+from services.common.contracts.event import EventContract
+from services.common.messaging.connection import open_connection, to_bytes
+from services.common.messaging.envelope import Event, unwrap, wrap
+from services.common.messaging.outbox import to_json
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.messaging.rpc import Caller
+
+
+class Surroundings:
+    """The broker around one service, and who is on its other side."""
+
+    def __init__(self, service: str, amqp_uri: str, channel: amqp.Channel) -> None:
+        self._service = service
+        self._amqp_uri = amqp_uri
+        self._channel = channel
+        channel.confirm_select()
+        declare_exchange(channel, EVENTS_EXCHANGE)
+
+    def hear(self, contract: EventContract) -> None:
+        """Listens to an event from now on."""
+        self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
+        self._channel.queue_bind(_ear(contract), EVENTS_EXCHANGE, contract.type)
+
+    def heard(self, contract: EventContract, seconds: float = 15) -> Event:
+        """The next event of a kind that was listened to."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            message = self._channel.basic_get(_ear(contract), no_ack=True)
+            if message is not None:
+                return unwrap(contract, to_bytes(message.body))
+            time.sleep(0.02)
+        pytest.fail(f"no {contract.type} in {seconds} s")
+
+    def tell(self, contract: EventContract, data: dict[str, Any], times: int = 1) -> None:
+        """Tells an event, the very same one several times."""
+        document = wrap(contract, data, None)
+        message_id = document["id"]
+        for _ in range(times):
+            message = amqp.Message(to_json(document), message_id=message_id, delivery_mode=2)
+            self._channel.basic_publish_confirm(message, EVENTS_EXCHANGE, contract.type, mandatory=True)
+
+    def ask(self, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
+        """What the service answers, `{"result": ...}` or `{"problem": ...}`, over Nameko's own client."""
+        request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
+        with ClusterRpcProxy({"AMQP_URI": self._amqp_uri}, timeout=10) as services:
+            return getattr(services[self._service], method)(request)
+
+
+@contextmanager
+def surroundings_of(service: str, amqp_uri: str) -> Iterator[Surroundings]:
+    """The surroundings, for as long as a test needs them."""
+    connection = open_connection(amqp_uri, "test")
+    try:
+        yield Surroundings(service, amqp_uri, connection.channel())
+    finally:
+        connection.close()
+
+
+def _ear(contract: EventContract) -> str:
+    return f"test.{contract.name}"

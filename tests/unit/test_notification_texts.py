@@ -1,0 +1,67 @@
+"""What people are told: every text says what happened, fits where it is shown, and leads somewhere."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.notification import texts
+
+BATCH_NO = "cbc81310000000000001X20261124001"
+NOTICES = {
+    "checks_failed": texts.checks_failed(3),
+    "checks_waiting": texts.checks_waiting(3),
+    "batch_submitted": texts.batch_submitted(BATCH_NO, 3, "工商银行国华支行"),
+    "cards_issued": texts.cards_issued(BATCH_NO, 3),
+    "cards_issued_late": texts.cards_issued_late(BATCH_NO, 3),
+    "cards_refused": texts.cards_refused(BATCH_NO, 3),
+    "batch_released": texts.batch_released(BATCH_NO, 3),
+    "revocation_requested": texts.revocation_requested(BATCH_NO, "上海建朗信息科技有限公司工会"),
+    "revocation_approved": texts.revocation_approved(BATCH_NO, "同意"),
+    "revocation_rejected": texts.revocation_rejected(BATCH_NO, "材料已送银行"),
+    "application_cancelled": texts.application_cancelled("0070258040"),
+    "import_finished": texts.import_finished(8, 2, "0192"),
+    "import_failed": texts.import_failed("0192"),
+}
+SMS = (
+    texts.sms_cards_issued(BATCH_NO, 3),
+    texts.sms_cards_refused(BATCH_NO, 3),
+    texts.sms_revocation_decided(BATCH_NO, approved=True),
+    texts.sms_revocation_decided(BATCH_NO, approved=False),
+    texts.sms_one_time_password("493027", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)),
+)
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_a_notice_has_its_kind_a_short_title_and_a_page_to_go_to(kind: str) -> None:
+    notice = NOTICES[kind]
+    assert notice.kind == kind
+    assert 0 < len(notice.title) <= 20
+    assert notice.link is not None
+    assert notice.link.startswith("/")
+
+
+@pytest.mark.parametrize("kind", ["batch_submitted", "cards_issued", "cards_refused", "batch_released"])
+def test_news_of_a_batch_name_it_and_how_many_it_concerns(kind: str) -> None:
+    assert BATCH_NO in NOTICES[kind].body
+    assert "3 人" in NOTICES[kind].body
+
+
+def test_a_decision_carries_the_reviewers_opinion_where_there_is_one() -> None:
+    assert NOTICES["revocation_rejected"].body.endswith("审核意见：材料已送银行")
+    assert "审核意见" not in texts.revocation_approved(BATCH_NO, None).body
+
+
+def test_an_import_says_what_to_do_with_bad_rows_only_where_there_are_some() -> None:
+    assert "错误清单" in NOTICES["import_finished"].body
+    assert "错误清单" not in texts.import_finished(8, 0, "0192").body
+
+
+@pytest.mark.parametrize("text", SMS)
+def test_an_sms_is_signed_and_fits_into_two_parts(text: str) -> None:
+    assert text.startswith(texts.SIGNATURE)
+    assert len(text) <= 134
+
+
+def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> None:
+    assert "10:05前有效" in SMS[-1]
+    assert "493027" in SMS[-1]
