@@ -12,7 +12,7 @@ from services.common.contracts.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
 )
-from services.common.contracts.membership import MEMBER_REGISTERED
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import ANONYMOUS, Caller, command, query
@@ -21,6 +21,7 @@ from services.common.persistence import Database
 from services.membership import (
     accounts,
     applications,
+    imports,
     member_search,
     members,
     numbering,
@@ -126,6 +127,43 @@ class MembershipService:
     def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Counts for the workbench."""
         return summary.member_summary(session, caller, data.get("union_id"))
+
+    # Imports
+
+    @command(rpc.StartImportRequest, roles={"clerk"})
+    def start_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Takes a sheet of members."""
+        return imports.start_import(session, caller, data["file_name"], data["content"])
+
+    @subscribe(IMPORT_REQUESTED)
+    def import_requested(self, session: Session, event: Event) -> None:
+        """Reads the sheet."""
+        imports.read_file(session, event.data["import_id"])
+
+    @subscribe(IMPORT_CONTINUED)
+    def import_continued(self, session: Session, event: Event) -> None:
+        """Registers the next rows."""
+        imports.continue_import(session, event.data["import_id"])
+
+    @query(rpc.ImportRequest, roles={"clerk"})
+    def get_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """How far an import is."""
+        return imports.get_import(session, caller, data["import_id"])
+
+    @query(rpc.ListImportsRequest, roles={"clerk"})
+    def list_imports(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The union's imports."""
+        return imports.list_imports(session, caller, data)
+
+    @query(rpc.ImportRequest, roles={"clerk"})
+    def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The rejected rows as a sheet."""
+        return imports.get_errors(session, caller, data["import_id"])
+
+    @query(rpc.GetImportTemplateRequest, roles={"clerk"})
+    def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The sheet to fill in."""
+        return imports.get_template()
 
     # Members on the phone
 

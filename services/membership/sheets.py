@@ -1,0 +1,255 @@
+"""Sheets of members: the template, reading .xlsx and .csv row by row, what a row says, the sheet of bad rows."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from marshmallow import ValidationError
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+
+from services.common.contracts.event import LONG_TERM
+from services.common.contracts.rpc.membership import RegisterMemberRequest
+from services.common.problems import invalid_fields
+
+LARGEST_FILE = 20 * 1024 * 1024
+MOST_ROWS = 200_000
+LARGEST_UNPACKED = 400 * 1024 * 1024
+"""An .xlsx that would unpack to more is no sheet of members."""
+
+ERROR_HEADING = "错误原因"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_LONGEST_CELL = 500
+
+HEADINGS = {
+    "姓名": "name",
+    "证件类型": "document_type",
+    "证件号码": "document_number",
+    "证件到期日": "document_expiry",
+    "证件签发日": "document_issued",
+    "性别": "sex",
+    "出生日期": "birth_date",
+    "国籍": "nationality",
+    "联系电话": "phone",
+    "地址": "address",
+    "退休类别": "retirement_category",
+    "特殊工种退休年月": "special_retirement_month",
+}
+_REQUIRED = ("姓名", "证件类型", "证件号码")
+_DOCUMENT_TYPES = {
+    "居民身份证": "resident_id",
+    "身份证": "resident_id",
+    "港澳台居民居住证": "hmt_residence_permit",
+    "外国人永久居留身份证": "foreign_permanent_resident_id",
+    "港澳居民来往内地通行证": "mainland_travel_permit_hm",
+    "台湾居民来往大陆通行证": "mainland_travel_permit_tw",
+    "护照": "passport",
+    "军官证": "military_officer_id",
+}
+_SEXES = {"男": "male", "女": "female"}
+_CATEGORIES = {
+    **{code: code for code in ("M60", "F55", "F50")},
+    "男职工": "M60",
+    "女干部": "F55",
+    "女工人": "F50",
+    "特殊工种": "special",
+}
+_EXAMPLE = ("韩梅梅", "居民身份证", "11010519491231002X", "长期", "", "女", "", "CHN", "13800000000", "", "F55", "")
+
+
+class UnreadableSheet(ValueError):
+    """The file is no sheet of members; the message says in Chinese what to do."""
+
+
+class WrongRow(ValueError):
+    """A row cannot be a member's; the message says in Chinese where and why."""
+
+
+def template() -> bytes:
+    """An empty .xlsx to fill in, with a second sheet that explains the columns."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("会员名册")
+    sheet.append([_bold(sheet, heading) for heading in HEADINGS])
+    notes = book.create_sheet("填写说明")
+    notes.append([_bold(notes, "列"), _bold(notes, "说明"), _bold(notes, "示例")])
+    for heading, example in zip(HEADINGS, _EXAMPLE, strict=True):
+        notes.append([heading, _note(heading), example])
+    return _saved(book)
+
+
+def read_rows(file_name: str, content: bytes) -> Iterator[dict[str, str]]:
+    """The rows of a file, each heading with its cell's text; empty rows are left out. Raises UnreadableSheet."""
+    rows = _xlsx_rows(content) if file_name.lower().endswith(".xlsx") else _csv_rows(content)
+    headings = _headings(next(rows, ()))
+    for number, row in enumerate(rows):
+        if number >= MOST_ROWS:
+            raise UnreadableSheet(f"一次最多导入 {MOST_ROWS} 行，请拆分后分别上传。")
+        cells = {heading: cell for heading, cell in zip(headings, row, strict=False) if heading}
+        if any(cells.values()):
+            yield cells
+
+
+def facts_of(cells: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of RegisterMemberRequest that a row says, loaded; raises WrongRow."""
+    given = {}
+    for heading, field in HEADINGS.items():
+        text = cells.get(heading, "").strip()
+        if text:
+            given[field] = _PARSERS.get(field, str)(text)
+        elif heading in _REQUIRED:
+            raise WrongRow(f"{heading}：必填")
+    try:
+        facts: dict[str, Any] = RegisterMemberRequest().load(given)
+    except ValidationError as error:
+        fields = invalid_fields(error.messages).fields
+        raise WrongRow("；".join(reason_of(field.field, field.reason) for field in fields)) from error
+    return facts
+
+
+def reason_of(field: str, reason: str) -> str:
+    """A reason in front of which stands the heading of the field that it is about."""
+    heading = next((heading for heading, name in HEADINGS.items() if name == field), None)
+    return f"{heading}：{reason}" if heading else reason
+
+
+def error_sheet(rows: Iterable[tuple[Mapping[str, str], str]]) -> bytes:
+    """The bad rows as they came, each with its reason in a last column; what looks like a formula is text."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("错误清单")
+    headings: list[str] = []
+    for cells, reason in rows:
+        if not headings:
+            headings = [heading for heading in cells if heading != ERROR_HEADING]
+            sheet.append([_bold(sheet, heading) for heading in [*headings, ERROR_HEADING]])
+        sheet.append([_text(sheet, cells.get(heading, "")) for heading in headings] + [_text(sheet, reason)])
+    if not headings:
+        sheet.append([_bold(sheet, heading) for heading in [*HEADINGS, ERROR_HEADING]])
+    return _saved(book)
+
+
+def _headings(row: Sequence[str]) -> list[str]:
+    headings = [cell.strip().strip("*＊").strip() for cell in row]
+    missing = [heading for heading in _REQUIRED if heading not in headings]
+    if missing:
+        raise UnreadableSheet(f"第一行缺少表头：{'、'.join(missing)}。请使用系统提供的模板重新填写后上传。")
+    return headings
+
+
+def _xlsx_rows(content: bytes) -> Iterator[Sequence[str]]:
+    _check_unpacked_size(content)
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        for row in book.worksheets[0].iter_rows(values_only=True):
+            yield [_cell_text(value) for value in row]
+    except UnreadableSheet:
+        raise
+    except Exception as error:
+        raise UnreadableSheet("文件不是有效的 .xlsx 表格。请用系统提供的模板填写，另存为 .xlsx 后上传。") from error
+
+
+def _check_unpacked_size(content: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            size = sum(part.file_size for part in packed.infolist())
+    except zipfile.BadZipFile as error:
+        raise UnreadableSheet("文件不是有效的 .xlsx 表格。请用系统提供的模板填写后上传。") from error
+    if size > LARGEST_UNPACKED:
+        raise UnreadableSheet("文件内容过大，请拆分后分别上传。")
+
+
+def _csv_rows(content: bytes) -> Iterator[Sequence[str]]:
+    text = _decoded(content)
+    try:
+        for row in csv.reader(io.StringIO(text, newline="")):
+            yield [cell[:_LONGEST_CELL].strip() for cell in row]
+    except csv.Error as error:
+        raise UnreadableSheet("文件不是有效的 .csv 表格，请另存为 .xlsx 后上传。") from error
+
+
+def _decoded(content: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise UnreadableSheet("文件编码无法识别，请另存为 UTF-8 编码的 .csv 或 .xlsx 后上传。")
+
+
+def _cell_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime | date):
+        return value.strftime("%Y-%m-%d")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)[:_LONGEST_CELL].strip()
+
+
+def _day(text: str) -> str:
+    if text == "长期":
+        return LONG_TERM.isoformat()
+    found = re.fullmatch(r"(\d{4})[-/.年]?(\d{1,2})[-/.月]?(\d{1,2})日?", text)
+    if not found:
+        raise WrongRow(f"日期“{text}”无法识别，请按 2030-01-31 的格式填写")
+    return "-".join(part.zfill(2) for part in found.groups())
+
+
+def _month(text: str) -> str:
+    found = re.fullmatch(r"(\d{4})[-/.年]?(\d{1,2})月?", text)
+    return f"{found[1]}-{found[2].zfill(2)}-01" if found else _day(text)
+
+
+def _one_of(words: Mapping[str, str], heading: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise WrongRow(f"{heading}“{text}”无法识别，应为：{'、'.join(words)}")
+        return words[text]
+
+    return parse
+
+
+_PARSERS: Mapping[str, Callable[[str], str]] = {
+    "document_type": _one_of(_DOCUMENT_TYPES, "证件类型"),
+    "sex": _one_of(_SEXES, "性别"),
+    "retirement_category": _one_of(_CATEGORIES, "退休类别"),
+    "document_expiry": _day,
+    "document_issued": _day,
+    "birth_date": _day,
+    "special_retirement_month": _month,
+}
+
+
+def _note(heading: str) -> str:
+    notes = {
+        "证件类型": "、".join(_DOCUMENT_TYPES),
+        "证件到期日": "如 2030-01-31；长期有效的填“长期”",
+        "性别": "男、女；居民身份证可不填",
+        "出生日期": "如 1990-01-31；居民身份证可不填",
+        "国籍": "三位国家代码，如 CHN",
+        "退休类别": "、".join(_CATEGORIES) + "；男职工可不填",
+        "特殊工种退休年月": "仅特殊工种填写，如 2035-01",
+    }
+    return ("必填。" if heading in _REQUIRED else "") + notes.get(heading, "")
+
+
+def _bold(sheet: Any, value: str) -> Any:
+    cell = WriteOnlyCell(sheet, value)
+    cell.font = Font(bold=True)
+    return cell
+
+
+def _text(sheet: Any, value: str) -> Any:
+    cell = WriteOnlyCell(sheet, value)
+    cell.data_type = "s"
+    return cell
+
+
+def _saved(book: Workbook) -> bytes:
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
