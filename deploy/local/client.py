@@ -15,7 +15,8 @@ class ApiProblem(Exception):
     """An answer that is a problem document."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(f"{status} {problem.get('code')}: {problem.get('detail') or problem.get('title')} {problem.get('fields') or ''}")
+        reason = problem.get("detail") or problem.get("title")
+        super().__init__(f"{status} {problem.get('code')}: {reason} {problem.get('fields') or ''}".rstrip())
         self.status = status
         self.code = problem.get("code")
         self.problem = problem

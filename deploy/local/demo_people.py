@@ -47,7 +47,12 @@ class People:
     @property
     def importable(self) -> list[Person]:
         """The 200 whose rows are good."""
-        return [*self.ordinary, *self.failing, self.registry_retired, self.rare_name, self.passport]
+        return [*self.ordinary, *self.removed, self.rare_name, self.passport]
+
+    @property
+    def removed(self) -> list[Person]:
+        """Who does not pass the system check."""
+        return [*self.failing, self.registry_retired]
 
     @property
     def rows(self) -> list[Person]:
@@ -122,7 +127,7 @@ def _cells(person: Person) -> dict[str, str]:
 
 
 def _working(dice: random.Random) -> Person:
-    return _person(dice, date(dice.randrange(1976, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
+    return _person(dice, date(dice.randrange(1980, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
 
 
 def _retired(dice: random.Random) -> Person:
