@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func, literal_column
+from sqlalchemy import ARRAY, DateTime, ForeignKey, Index, String, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.common.persistence import EncryptedText, new_metadata
@@ -44,6 +44,13 @@ class ReadMark(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
+GATHERS = text("state = 'waiting'")
+"""An SMS that takes up more news of its topic. Literally as its index has it: PostgreSQL matches no parameter to it."""
+
+TO_BE_SENT = text("state in ('waiting', 'sending')")
+"""An SMS that is not done with; literally, for the same reason."""
+
+
 class Sms(Base):
     """A text message: `waiting` until `due_at`, `sending` from the first try, then `sent`, or `failed` for its reason.
 
@@ -53,8 +60,8 @@ class Sms(Base):
 
     __tablename__ = "sms"
     __table_args__ = (
-        Index("ix_sms_due_at", "due_at", postgresql_where=literal_column("state").in_(("waiting", "sending"))),
-        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=literal_column("state") == "waiting"),
+        Index("ix_sms_due_at", "due_at", postgresql_where=TO_BE_SENT),
+        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=GATHERS),
     )
 
     sms_id: Mapped[UUID] = mapped_column(primary_key=True)

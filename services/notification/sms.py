@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.notification.models import Sms
+from services.notification.models import GATHERS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()
 
@@ -126,7 +126,7 @@ def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) 
     )
     added = adding.on_conflict_do_update(
         index_elements=[Sms.topic],
-        index_where=Sms.state == "waiting",
+        index_where=GATHERS,
         set_={"count": Sms.count + adding.excluded.count},
     ).returning(Sms.sms_id, Sms.count)
     sms_id, total = session.execute(added).one()
@@ -155,7 +155,7 @@ def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
     now = datetime.now(UTC)
     due = (
         select(Sms)
-        .where(Sms.state.in_(("waiting", "sending")), Sms.due_at <= now)
+        .where(TO_BE_SENT, Sms.due_at <= now)
         .order_by(Sms.expires_at.nulls_last(), Sms.due_at)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)

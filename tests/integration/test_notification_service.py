@@ -112,11 +112,11 @@ def test_many_cards_of_a_batch_are_one_sms_to_its_contact(
     notification: Surroundings, start: Callable[[], ServiceProcess], provider: SmsProvider
 ) -> None:
     start()
-    for _ in range(5):
+    for _ in range(12):
         notification.tell(CARDS_ISSUED, ISSUED)
     [sent] = wait_until(provider.sent, "the contact got an SMS")
     assert sent["phone"] == ISSUED["contact"]["phone"]
-    assert "新增5人" in sent["text"]
+    assert "新增12人" in sent["text"]
 
 
 def test_a_one_time_password_is_sent_once_though_answers_are_lost_and_the_service_is_killed(
