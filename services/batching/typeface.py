@@ -1,15 +1,19 @@
 """Text in PDF by several fonts: each character by the first font that has it, so that no name is printed wrong."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
+from typing import Any
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from services.common.settings import read_settings
+
+_CLOSING = "。，、；：？！）》”"
 
 
 @dataclass(frozen=True)
@@ -23,18 +27,28 @@ class FontSettings:
     )
 
 
-class Typeface:
-    """Fonts that stand in for one another; embedded by what is used of them."""
+class RegisterFont(TTFont):
+    """A font whose text can be copied and searched: reportlab notes code points where PDF wants UTF-16."""
 
-    def __init__(self, files: Iterable[str]) -> None:
-        self._fonts = [TTFont(f"Register{number}", file, shapable=False) for number, file in enumerate(files)]
-        self._name_of: dict[str, str] = {}
-        for font in self._fonts:
-            pdfmetrics.registerFont(font)
+    def addObjects(self, doc: Any) -> None:  # noqa: N802 - reportlab calls it so
+        """Adds the font's objects to the document, with the map to Unicode put right beyond U+FFFF."""
+        super().addObjects(doc)
+        for name, stream in doc.idToObject.items():
+            if name.startswith("toUnicodeCMap:"):
+                stream.content = re.sub(r"<([0-9A-F]{5,6})>", _in_utf16, stream.content)
+
+
+class Typeface:
+    """Fonts that stand in for one another; each is read when it is first needed, and embedded by what is used of it."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._files = files
+        self._fonts: list[RegisterFont] = []
+        self._name_of: dict[str, str | None] = {}
 
     def lacking(self, text: str) -> str:
         """The characters of the text that no font has."""
-        return "".join(character for character in dict.fromkeys(text) if not self._has(character))
+        return "".join(character for character in dict.fromkeys(text) if self._name_for(character) is None)
 
     def draw(self, canvas: Canvas, x: float, y: float, text: str, size: float) -> None:
         """Writes the text from x on, in points."""
@@ -48,37 +62,55 @@ class Typeface:
 
     def width(self, text: str, size: float) -> float:
         """How wide the text is, in points."""
-        return sum(pdfmetrics.stringWidth(run, name, size) for name, run in self._runs(text))
+        return float(sum(pdfmetrics.stringWidth(run, name, size) for name, run in self._runs(text)))
 
     def wrap(self, text: str, width: float, size: float) -> list[str]:
-        """The text in lines no wider than `width`; broken between any characters, as Chinese is, and at line ends."""
+        """The text in lines of `width`: broken anywhere but before closing marks (they hang) and in Latin words."""
         lines = []
         for paragraph in text.split("\n"):
-            line, used = "", 0.0
+            line = ""
             for character in paragraph:
-                advance = self.width(character, size)
-                if line and used + advance > width:
-                    lines.append(line)
-                    line, used = "", 0.0
-                line, used = line + character, used + advance
+                if line and character not in _CLOSING and self.width(line + character, size) > width:
+                    end = _break(line, character)
+                    lines.append(line[:end].rstrip())
+                    line = line[end:]
+                line += character
             lines.append(line)
         return lines
 
     def _runs(self, text: str) -> list[tuple[str, str]]:
-        return [(name, "".join(run)) for name, run in groupby(text, self._font_for)]
+        return [
+            (name or str(self._font(0).fontName), "".join(characters))
+            for name, characters in groupby(text, key=self._name_for)
+        ]
 
-    def _font_for(self, character: str) -> str:
-        name = self._name_of.get(character)
-        if name is None:
-            having = (font.fontName for font in self._fonts if ord(character) in font.face.charToGlyph)
-            name = self._name_of[character] = next(having, self._fonts[0].fontName)
-        return name
+    def _name_for(self, character: str) -> str | None:
+        """The name of the first font that has the character."""
+        if character not in self._name_of:
+            fonts = (self._font(number) for number in range(len(self._files)))
+            having = (str(font.fontName) for font in fonts if ord(character) in font.face.charToGlyph)
+            self._name_of[character] = next(having, None)
+        return self._name_of[character]
 
-    def _has(self, character: str) -> bool:
-        return any(ord(character) in font.face.charToGlyph for font in self._fonts)
+    def _font(self, number: int) -> RegisterFont:
+        while len(self._fonts) <= number:
+            font = RegisterFont(f"Register{len(self._fonts)}", self._files[len(self._fonts)], shapable=False)
+            pdfmetrics.registerFont(font)
+            self._fonts.append(font)
+        return self._fonts[number]
 
 
 @cache
 def register_typeface() -> Typeface:
-    """The typeface of all that is printed; reading the fonts takes about a second, once a process."""
+    """The typeface of all that is printed; reading a font takes up to half a second and 60 MB, once a process."""
     return Typeface(read_settings(FontSettings).register_fonts.split(","))
+
+
+def _break(line: str, following: str) -> int:
+    """Where a full line ends: at its last space where a Latin word would be cut, else where it is."""
+    is_within_word = following.isascii() and line[-1].isascii() and not following.isspace()
+    return (line.rfind(" ") + 1 if is_within_word else 0) or len(line)
+
+
+def _in_utf16(code_point: re.Match[str]) -> str:
+    return f"<{chr(int(code_point[1], 16)).encode('utf-16-be').hex().upper()}>"
