@@ -1,0 +1,30 @@
+"""Who must hear an event by its contract is who is subscribed to it, and nobody else."""
+
+from importlib import import_module
+
+import pytest
+from nameko.extensions import Entrypoint
+
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract
+from services.common.messaging.entrypoints import Subscription
+
+SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+
+
+def subscriptions_of(service: str) -> set[str]:
+    """The types of the events that a service's class is subscribed to."""
+    module = import_module(f"services.{service}.service")
+    [service_class] = [kind for kind in vars(module).values() if getattr(kind, "name", None) == service]
+    entrypoints: list[Entrypoint] = [
+        entrypoint
+        for method in vars(service_class).values()
+        for entrypoint in getattr(method, "nameko_entrypoints", ())
+    ]
+    return {entrypoint.contract.type for entrypoint in entrypoints if isinstance(entrypoint, Subscription)}
+
+
+@pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
+def test_the_consumers_in_the_contract_are_the_services_that_subscribe(contract: EventContract) -> None:
+    subscribed = {service for service in SERVICES if contract.type in subscriptions_of(service)}
+    assert subscribed == set(contract.consumers)
