@@ -78,8 +78,8 @@ def main() -> int:
 def tell_story(stack: Stack, seed: int | None = None) -> int:
     """The whole story on a running stack; each seed has people of its own. Returns the exit status."""
     chosen = int(time.time()) if seed is None else seed
-    clients = [ApiClient(stack.gateway_url) for _ in range(3)]
-    story = Story(stack, make_people(chosen), chosen, *clients)
+    administrator, reviewer, clerk = (ApiClient(stack.gateway_url) for _ in range(3))
+    story = Story(stack, make_people(chosen), chosen, administrator, reviewer, clerk)
     bank_before = requests.get(f"{stack.simulator_urls['bank']}/control", timeout=5).json()["mode"]
     _set_bank_mode(story, "manual")
     try:

@@ -167,7 +167,7 @@ def _resident(dice: random.Random, birth: date) -> dict[str, Any]:
     return {
         "name": dice.choice(_FAMILY) + "".join(dice.sample(_GIVEN, 2)),
         "document_type": "resident_id",
-        "document_number": body + ric.calc_check_digit(body),
+        "document_number": body + ric.calc_check_digit(f"{body}0"),
         "document_expiry": date(2038, 6, 13),
         "nationality": "CHN",
         "phone": f"136{dice.randrange(10**8):08d}",

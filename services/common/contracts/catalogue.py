@@ -258,7 +258,7 @@ def _schemas() -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _schema_name(schema))
     spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
     assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_seal_attribute)
+    plugin.converter.add_attribute_function(_seal_attribute)  # type: ignore[no-untyped-call]
     for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
         if schema.__name__ not in spec.components.schemas:
             spec.components.schema(schema.__name__, schema=schema)
@@ -272,7 +272,11 @@ def _schema_name(schema: Any) -> str:
 def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
     if not isinstance(field, Sealed):
         return {}
-    return {"type": "string", "description": f"sealed {_kind(field.inner)}", "x-sealed": self.field2property(field.inner)}
+    return {
+        "type": "string",
+        "description": f"sealed {_kind(field.inner)}",
+        "x-sealed": self.field2property(field.inner),
+    }
 
 
 if __name__ == "__main__":
