@@ -23,6 +23,7 @@ from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
+from services.common.personal import keyring
 from services.common.problems import FieldProblem, Invalid, NotFound
 from services.common.rowsets import as_table, insert_rows, is_among
 from services.membership.members import register_members
@@ -50,7 +51,7 @@ def start_import(session: Session, caller: Caller, file_name: str, content: str)
         union_id=UUID(caller.union_id),
         started_by=UUID(caller.account_id),
         file_name=file_name,
-        content=_checked_content(file_name, content),
+        content=keyring().encrypt(_checked_content(file_name, content)),
         state="running",
         rows_read=0,
         rows_accepted=0,
@@ -66,7 +67,9 @@ def start_import(session: Session, caller: Caller, file_name: str, content: str)
 def read_file(session: Session, import_id: UUID) -> None:
     """Keeps the rows of the file and forgets the file; a file that cannot be read ends the import."""
     job = session.get_one(ImportJob, import_id, with_for_update=True)
-    content, job.content = job.content or b"", None
+    if job.content is None:
+        return
+    content, job.content = keyring().decrypt(job.content), None
     try:
         with session.begin_nested():
             job.rows_total = _keep_rows(session, job, content)

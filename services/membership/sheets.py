@@ -11,7 +11,9 @@ from typing import Any
 from marshmallow import ValidationError
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 
 from services.common.contracts.event import LONG_TERM
 from services.common.contracts.rpc.membership import RegisterMemberRequest
@@ -25,6 +27,8 @@ LARGEST_UNPACKED = 400 * 1024 * 1024
 ERROR_HEADING = "错误原因"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LONGEST_CELL = 500
+_EXACT_NUMBERS = 10**15
+"""Excel keeps 15 digits of a number and makes the others zero."""
 
 HEADINGS = {
     "姓名": "name",
@@ -74,6 +78,9 @@ def template() -> bytes:
     """An empty .xlsx to fill in, with a second sheet that explains the columns."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("会员名册")
+    for position in range(1, len(HEADINGS) + 1):
+        # As text, or the program that fills it in would make a number of a document's.
+        sheet.column_dimensions[get_column_letter(position)].number_format = "@"
     sheet.append([_bold(sheet, heading) for heading in HEADINGS])
     notes = book.create_sheet("填写说明")
     notes.append([_bold(notes, "列"), _bold(notes, "说明"), _bold(notes, "示例")])
@@ -185,6 +192,8 @@ def _cell_text(value: Any) -> str:
         return ""
     if isinstance(value, datetime | date):
         return value.strftime("%Y-%m-%d")
+    if isinstance(value, float) and abs(value) >= _EXACT_NUMBERS:
+        return f"{value:.14E}"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value)[:_LONGEST_CELL].strip()
@@ -197,6 +206,12 @@ def _day(text: str) -> str:
     if not found:
         raise WrongRow(f"日期“{text}”无法识别，请按 2030-01-31 的格式填写")
     return "-".join(part.zfill(2) for part in found.groups())
+
+
+def _number(text: str) -> str:
+    if re.fullmatch(r"\d(\.\d+)?[Ee]\+\d+", text):
+        raise WrongRow("证件号码：已被表格软件改为科学计数，请将单元格设为文本格式后重新填写")
+    return text
 
 
 def _month(text: str) -> str:
@@ -215,6 +230,7 @@ def _one_of(words: Mapping[str, str], heading: str) -> Callable[[str], str]:
 
 _PARSERS: Mapping[str, Callable[[str], str]] = {
     "document_type": _one_of(_DOCUMENT_TYPES, "证件类型"),
+    "document_number": _number,
     "sex": _one_of(_SEXES, "性别"),
     "retirement_category": _one_of(_CATEGORIES, "退休类别"),
     "document_expiry": _day,
@@ -244,7 +260,7 @@ def _bold(sheet: Any, value: str) -> Any:
 
 
 def _text(sheet: Any, value: str) -> Any:
-    cell = WriteOnlyCell(sheet, value)
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value))
     cell.data_type = "s"
     return cell
 

@@ -1,0 +1,163 @@
+"""Sheets of members: what is read of files that people and other programs make, and what comes back."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from services.membership import sheets
+from tests.mothers import a_resident_number
+
+HEADINGS = ("姓名", "证件类型", "证件号码")
+
+
+def an_xlsx(*rows: Sequence[Any]) -> bytes:
+    book = Workbook()
+    sheet: Any = book.active
+    for row in rows:
+        sheet.append(list(row))
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def a_row(**changes: str) -> dict[str, str]:
+    return {"姓名": "王芳", "证件类型": "居民身份证", "证件号码": a_resident_number(), **changes}
+
+
+def read(content: bytes, file_name: str = "名册.xlsx") -> list[dict[str, str]]:
+    return list(sheets.read_rows(file_name, content))
+
+
+def test_a_filled_in_template_is_read_by_its_headings() -> None:
+    book = load_workbook(io.BytesIO(sheets.template()))
+    book.worksheets[0].append(["王芳", "居民身份证", "310115196501150016"])
+    filled = io.BytesIO()
+    book.save(filled)
+    (row,) = read(filled.getvalue())
+    assert [row[heading] for heading in HEADINGS] == ["王芳", "居民身份证", "310115196501150016"]
+
+
+def test_the_template_keeps_numbers_as_text() -> None:
+    sheet: Any = load_workbook(io.BytesIO(sheets.template())).worksheets[0]
+    column = next(cell.column_letter for cell in sheet[1] if cell.value == "证件号码")
+    assert sheet.column_dimensions[column].number_format == "@"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_csv_is_read_in_the_charsets_that_programs_write(charset: str) -> None:
+    text = "姓名,证件类型,证件号码\r\n王𬎆,护照,E12345678\r\n"
+    assert read(text.encode(charset), "名册.CSV") == [{"姓名": "王𬎆", "证件类型": "护照", "证件号码": "E12345678"}]
+
+
+def test_blank_rows_are_left_out_and_starred_headings_are_known() -> None:
+    content = an_xlsx(
+        ["*姓名", "*证件类型", "*证件号码"], ["王芳", "护照", "E1"], [None, "", " "], ["王丽", "护照", "E2"]
+    )
+    assert [row["姓名"] for row in read(content)] == ["王芳", "王丽"]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "content"),
+    [
+        ("a.xlsx", b"no zip at all"),
+        ("a.xlsx", an_xlsx(["姓名", "地址"])),
+        ("a.xlsx", an_xlsx()),
+        ("a.csv", b"\xff\xff\xff"),
+        ("a.csv", '姓名,证件类型,证件号码\n"'.encode() + b"x" * 200_000),
+    ],
+)
+def test_what_is_no_sheet_of_members_is_refused_with_a_reason(file_name: str, content: bytes) -> None:
+    with pytest.raises(sheets.UnreadableSheet, match=r"[一-龥]"):
+        read(content, file_name)
+
+
+def test_a_file_that_would_unpack_to_too_much_is_refused_before_it_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", b"0" * 2_000_000)
+    monkeypatch.setattr(sheets, "LARGEST_UNPACKED", 1_000_000)
+    monkeypatch.setattr(sheets, "load_workbook", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(sheets.UnreadableSheet, match="过大"):
+        read(bomb.getvalue())
+
+
+def test_a_sheet_with_an_entity_bomb_is_refused() -> None:
+    original, bomb = io.BytesIO(an_xlsx(HEADINGS, ["王芳", "护照", "E12345678"])), io.BytesIO()
+    with zipfile.ZipFile(original) as source, zipfile.ZipFile(bomb, "w") as target:
+        for name in source.namelist():
+            part = source.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                start = part.index(b"<worksheet")
+                part = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + part[start:]
+            target.writestr(name, part)
+    with pytest.raises(sheets.UnreadableSheet):
+        read(bomb.getvalue())
+
+
+def test_more_rows_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "MOST_ROWS", 2)
+    assert len(read(an_xlsx(HEADINGS, *[["王芳", "护照", "E1"]] * 2))) == 2
+    with pytest.raises(sheets.UnreadableSheet, match="2 行"):
+        read(an_xlsx(HEADINGS, *[["王芳", "护照", "E1"]] * 3))
+
+
+def test_a_document_number_whose_last_digits_excel_lost_is_refused() -> None:
+    (row,) = read(an_xlsx(HEADINGS, ["王芳", "居民身份证", 310115196501150000.0]))
+    with pytest.raises(sheets.WrongRow, match="文本格式"):
+        sheets.facts_of(row)
+
+
+def test_a_phone_number_typed_as_a_number_is_read() -> None:
+    (row,) = read(an_xlsx([*HEADINGS, "联系电话"], ["王芳", "护照", "E12345678", 13800000001]))
+    assert sheets.facts_of(row)["phone"] == "13800000001"
+
+
+@pytest.mark.parametrize("written", ["2038-06-13", "2038/6/13", "2038.6.13", "20380613", "2038年6月13日"])
+def test_dates_are_read_as_people_write_them(written: str) -> None:
+    assert str(sheets.facts_of(a_row(证件到期日=written))["document_expiry"]) == "2038-06-13"
+
+
+def test_a_document_valid_for_life_is_so() -> None:
+    assert str(sheets.facts_of(a_row(证件到期日="长期"))["document_expiry"]) == "9999-12-31"
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [
+        ("姓名", ""),
+        ("证件类型", "图书证"),
+        ("证件号码", ""),
+        ("出生日期", "2026-02-30"),
+        ("出生日期", "昨天"),
+        ("性别", "未知"),
+        ("国籍", "中国"),
+        ("联系电话", "12345"),
+        ("退休类别", "M65"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_named_with_a_reason(heading: str, cell: str) -> None:
+    with pytest.raises(sheets.WrongRow, match=r"[一-龥]"):
+        sheets.facts_of(a_row(**{heading: cell}))
+
+
+def test_bad_rows_come_back_as_they_were_with_the_reason_last() -> None:
+    row = a_row(姓名="=HYPERLINK(1)", 备注="\x0b老\x00李")
+    sheet: Any = load_workbook(io.BytesIO(sheets.error_sheet([(row, "姓名：不对")]))).worksheets[0]
+    headings, cells = ([cell.value for cell in line] for line in sheet.iter_rows())
+    assert headings == [*row, "错误原因"]
+    assert cells == ["=HYPERLINK(1)", "居民身份证", row["证件号码"], "老李", "姓名：不对"]
+    assert {cell.data_type for cell in sheet[2]} == {"s"}
+
+
+def test_a_sheet_that_came_back_twice_has_its_reasons_once() -> None:
+    first = sheets.error_sheet([(a_row(), "旧的原因")])
+    (row,) = read(first)
+    again: Any = load_workbook(io.BytesIO(sheets.error_sheet([(row, "新的原因")]))).worksheets[0]
+    assert [cell.value for cell in again[1]].count("错误原因") == 1
+    assert again[2][3].value == "新的原因"
