@@ -24,5 +24,5 @@ def test_only_the_first_of_many_decisions_counts(decisions: list[RequestState]) 
 
 
 def test_reopening_is_no_decision() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="approves or rejects"):
         decide(RequestState.REQUESTED, RequestState.REQUESTED)

@@ -1,7 +1,8 @@
 """What goes between batching and the bank: batches and recalls out, feedback in; signed JSON, not CloudEvents.
 
 Outgoing messages go to the exchange `bank` (topic) by their name as routing key; feedback comes on the queue
-`bank.feedback`. The header `x-signature` holds the hex HMAC-SHA256 of the body's bytes under the key shared with the bank.
+`bank.feedback`. The header `x-signature` holds the hex HMAC-SHA256 of the body's bytes under the key shared with the
+bank.
 """
 
 import hashlib

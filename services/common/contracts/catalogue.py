@@ -77,9 +77,10 @@ def _index() -> str:
             "Made from `services/common/contracts/` by `make docs`; do not edit. The same in machine form:",
             "[asyncapi.json](asyncapi.json).",
             "",
-            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange `events`, its",
-            "routing key is its type. Each consumer has one quorum queue an event, `<service>.<event>`, with a dead-letter",
-            "queue `<service>.<event>.dead` beside it. Fields marked *sealed* hold personal data and travel encrypted.",
+            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange `events`;",
+            "its routing key is its type. Each consumer has one quorum queue an event, `<service>.<event>`, and beside",
+            "it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and travel",
+            "encrypted.",
             "",
             "| event | what it says | heard by |",
             "|---|---|---|",
@@ -255,10 +256,9 @@ def _envelope(contract: EventContract) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    plugin = MarshmallowPlugin(schema_name_resolver=lambda schema: _schema_name(schema))
+    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
-    assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_seal_attribute)  # type: ignore[no-untyped-call]
+    plugin.converter.add_attribute_function(_seal_attribute)  # type: ignore[union-attr]
     for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
         if schema.__name__ not in spec.components.schemas:
             spec.components.schema(schema.__name__, schema=schema)
