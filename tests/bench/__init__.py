@@ -1,0 +1,1 @@
+"""Benchmarks of the running product against floors and peers; no tests."""

@@ -1,0 +1,316 @@
+"""Bank results a second: ours with all guarantees on, against a FastStream consumer and a bare loop."""
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+from sqlalchemy import create_engine, delete, update
+from sqlalchemy.orm import Session
+
+from deploy.local.nodes import Nodes
+from services.batching import listing, submission
+from services.batching.bank_messages import bank_key
+from services.batching.models import Application
+from services.batching.seed import OUTLETS, seed
+from services.common.contracts import bank
+from services.common.messaging.connection import PERSISTENT, Outgoing
+from services.common.messaging.outbox import to_json
+from services.common.messaging.publishing import ConfirmedPublisher
+from services.common.messaging.queues import declare_working_queue, rejected_queue
+from services.common.messaging.rpc import Caller
+from services.common.persistence import outbox
+from tests.bench.people import card_number, make_people
+from tests.bench.plain_consumer import TABLES
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
+from tests.bench.surroundings import (
+    Process,
+    copied_database,
+    fresh_database,
+    fresh_vhost,
+    plain_url,
+    running_peer,
+    running_service,
+)
+from tests.mothers import a_queueing, a_union
+
+RESULTS = 10_000
+RUNS = 3
+LEAST_RATIO = 3.0
+RESULTS_IN_A_LARGE_MESSAGE = 200
+CONNECTIONS_OF_PEER = 4
+_BATCHES = 10
+_POLL_SECONDS = 0.02
+_LONGEST_SECONDS = 300
+_OUR_PROGRESS = "select coalesce(sum(applied), 0) from bank_feedback"
+_THEIR_PROGRESS = "select count(*) from inbox"
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """Somebody whose card the bank makes."""
+
+    application_id: UUID
+    batch_no: str
+    serial: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all contenders share: the nodes, the process environment, applicants in a database, and their results."""
+
+    on: Nodes
+    secrets: dict[str, str]
+    ours: str
+    theirs: str
+    applicants: Sequence[Applicant]
+
+
+def measure(on: Nodes, secrets: dict[str, str], quick: bool) -> Report:
+    """Runs all contenders in turn, several times."""
+    results, runs = (500, 1) if quick else (RESULTS, RUNS)
+    with ExitStack() as after:
+        bench = _prepare(after, on, secrets, results)
+        contenders: dict[str, Callable[[Bench], float]] = {
+            "faststream": _faststream,
+            "single": lambda bench: _ours(bench, 1),
+            "large": lambda bench: _ours(bench, RESULTS_IN_A_LARGE_MESSAGE),
+            "plain": _plain,
+        }
+        figures: dict[str, list[float]] = {name: [] for name in contenders}
+        for _ in range(runs):
+            for name, contender in contenders.items():
+                figures[name].append(contender(bench))
+    return _report({name: Runs(measured) for name, measured in figures.items()}, results)
+
+
+def _prepare(after: ExitStack, on: Nodes, secrets: dict[str, str], results: int) -> Bench:
+    ours = after.enter_context(fresh_database(on, "batching"))
+    applicants = _submit_batches(ours, results)
+    theirs = after.enter_context(copied_database(on, "template0"))
+    with psycopg.connect(plain_url(theirs)) as database:
+        database.execute(TABLES)
+        database.execute(
+            "insert into application select unnest(%s::uuid[])", [[one.application_id for one in applicants]]
+        )
+    return Bench(on, secrets, ours, theirs, applicants)
+
+
+def _submit_batches(database_url: str, number: int) -> list[Applicant]:
+    """Lets batching list, check and submit so many people in several batches; who else is told does not matter here."""
+    engine = create_engine(database_url)
+    with Session(engine) as session, session.begin():
+        seed(session)
+    applicants = []
+    size = number // _BATCHES
+    for start in range(0, number, size):
+        with Session(engine) as session, session.begin():
+            applicants += _submit_batch(session, start, size)
+            session.execute(delete(outbox))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("vacuum analyze")
+    engine.dispose()
+    return applicants
+
+
+def _submit_batch(session: Session, start: int, size: int) -> list[Applicant]:
+    union = a_union()
+    people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
+    listing.list_queued(session, {**a_queueing(*people, union=union), "personal_application": None})
+    session.execute(
+        update(Application).where(Application.union_id == union["union_id"]).values(check_state="passed", check_no=1)
+    )
+    code, branch_code, *_ = OUTLETS[0]
+    batch = submission.submit_batch(
+        session,
+        Caller(
+            account_id=str(uuid4()),
+            roles=frozenset({"clerk"}),
+            union_id=str(union["union_id"]),
+            union_code=union["code"],
+            union_name=union["name"],
+            superior_union_id=str(union["superior_union_id"]),
+        ),
+        {
+            "channel": "ordinary",
+            "branch_code": branch_code,
+            "outlet_code": code,
+            "contact_name": "王芳",
+            "contact_phone": "13800000000",
+        },
+    )
+    batch_no = batch["batch_no"]
+    return [Applicant(person["application_id"], batch_no, serial) for serial, person in enumerate(people, start)]
+
+
+def _faststream(bench: Bench) -> float:
+    with _race(bench, bench.theirs, results_a_message=1) as race:
+        environment = {**race.environment, "CONNECTIONS": str(CONNECTIONS_OF_PEER)}
+        with running_peer("tests.bench.faststream_consumer", environment) as process:
+            return race.speed_of(process, _THEIR_PROGRESS)
+
+
+def _plain(bench: Bench) -> float:
+    with _race(bench, bench.theirs, results_a_message=1) as race:
+        with running_peer("tests.bench.plain_consumer", race.environment) as process:
+            return race.speed_of(process, _THEIR_PROGRESS)
+
+
+def _ours(bench: Bench, results_a_message: int) -> float:
+    with _race(bench, bench.ours, results_a_message) as race:
+        environment = {**race.environment, **bench.secrets, "DATABASE_URL": race.database_url}
+        with running_service("services.batching.service", environment) as process:
+            return race.speed_of(process, _OUR_PROGRESS)
+
+
+@dataclass(frozen=True)
+class Race:
+    """A database and a broker of one contender's own, and the results that it is to apply."""
+
+    database_url: str
+    amqp_uri: str
+    messages: Sequence[Outgoing]
+    results: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where a peer finds them."""
+        return {
+            "AMQP_URI": self.amqp_uri,
+            "DATABASE_URL": plain_url(self.database_url),
+            "QUEUE": bank.FEEDBACK_QUEUE,
+        }
+
+    def speed_of(self, process: Process, progress: str) -> float:
+        """Results a second from the moment the process may begin on the full queue until the last is committed.
+
+        `progress` is the query that counts applied results. Raises TimeoutError when they do not all get applied.
+        """
+        with psycopg.connect(plain_url(self.database_url), autocommit=True) as database:
+            with process.held():
+                _publish(self.amqp_uri, self.messages)
+                began = time.monotonic()
+            while _count(database, progress) < self.results:
+                if time.monotonic() > began + _LONGEST_SECONDS:
+                    raise TimeoutError(f"{_count(database, progress)} of {self.results} results were applied.")
+                time.sleep(_POLL_SECONDS)
+            return self.results / (time.monotonic() - began)
+
+
+@contextmanager
+def _race(bench: Bench, original: str, results_a_message: int) -> Iterator[Race]:
+    with copied_database(bench.on, original) as database_url, fresh_vhost(bench.on) as amqp_uri:
+        publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
+        publisher.declare(
+            lambda channel: declare_working_queue(channel, bank.FEEDBACK_QUEUE, rejected_queue(bank.FEEDBACK_QUEUE))
+        )
+        publisher.drop()
+        messages = [_signed(part) for part in _in_messages(bench.applicants, results_a_message)]
+        yield Race(database_url, amqp_uri, messages, len(bench.applicants))
+
+
+def _in_messages(applicants: Sequence[Applicant], size: int) -> list[list[Applicant]]:
+    """Parts of one batch each, mixed as several outlets would send them."""
+    batches = [list(group) for _, group in itertools.groupby(applicants, lambda one: one.batch_no)]
+    parts = [batch[start : start + size] for batch in batches for start in range(0, len(batch), size)]
+    random.Random(1).shuffle(parts)
+    return parts
+
+
+def _signed(applicants: Sequence[Applicant]) -> Outgoing:
+    body = to_json(
+        {
+            "feedback_id": str(uuid4()),
+            "batch_no": applicants[0].batch_no,
+            "processed_at": datetime.now(UTC).isoformat(),
+            "results": [_result(one) for one in applicants],
+        }
+    )
+    headers = {bank.SIGNATURE_HEADER: bank.sign(body, bank_key())}
+    properties = {"content_type": "application/json", "delivery_mode": PERSISTENT, "application_headers": headers}
+    return Outgoing("", bank.FEEDBACK_QUEUE, body, properties)
+
+
+def _result(applicant: Applicant) -> dict[str, str]:
+    """One in ten is refused."""
+    serial = applicant.serial
+    if serial % 10 == 0:
+        decision = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
+    else:
+        decision = {"outcome": "issued", "card_no": card_number(serial)}
+    return {"application_id": str(applicant.application_id), **decision}
+
+
+def _publish(amqp_uri: str, messages: Sequence[Outgoing]) -> None:
+    publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
+    refused = publisher.publish(messages)
+    publisher.drop()
+    if refused:
+        raise RuntimeError(f"The broker did not take the results: {refused}")
+
+
+def _count(database: "psycopg.Connection[Any]", progress: str) -> int:
+    (count,) = database.execute(progress).fetchone()
+    return int(count)
+
+
+def _report(runs: dict[str, Runs], results: int) -> Report:
+    peer, single, large, plain = runs["faststream"], runs["single"], runs["large"], runs["plain"]
+    shown = peer.show("a second")
+    times = ratio(single, peer)
+    return Report(
+        "feedback",
+        "Bank feedback",
+        [
+            Row(
+                "Bank results, one a message",
+                f"FastStream: {shown}",
+                single.show("a second"),
+                times.show("times", 1),
+                f"≥ {LEAST_RATIO:g} times",
+                times.middle >= LEAST_RATIO,
+            ),
+            Row(
+                f"Bank results, {RESULTS_IN_A_LARGE_MESSAGE} a message",
+                f"FastStream, one a message: {shown}",
+                large.show("a second"),
+                ratio(large, peer).show("times", 1),
+                "more than with one a message",
+                large.middle > single.middle,
+            ),
+            Row(
+                "Bank results, one a message, against the limit",
+                f"bare loop: {plain.show('a second')}",
+                single.show("a second"),
+                ratio(single, plain).show("times", 2),
+                "–",
+                None,
+            ),
+        ],
+        _HOW.format(results=f"{results:,}", runs=len(peer.figures), connections=CONNECTIONS_OF_PEER),
+    )
+
+
+_HOW = """
+{results} results (one in ten a refusal) lie in a quorum queue before anybody works on them: the consumer has started
+and is held by SIGSTOP while the queue is filled; time runs from SIGCONT until the last result is committed. {runs} runs
+of all contenders in turn, each with a database and a virtual host of its own.
+
+- **Ours** is batching's process (`services.batching.service`) as it runs in production: signature and schema of each
+  message, the contradictions with what is known, encrypted card number, state of the application, counts of the batch,
+  the record of the message, and the events to other services through the outbox, which its relay publishes with
+  confirms meanwhile. The results are of ten batches, mixed.
+- **FastStream** (`tests/bench/faststream_consumer.py`) takes the same messages from the same kind of queue and does the
+  least that applies a result once: parse, inbox row, update, commit, ack. No signature, no schema, no encryption, no
+  events; slim tables of its own. One transaction a message; {connections} messages at once on as many psycopg
+  connections, which is its fastest: more only wait for one another in the one process.
+- **The limit** (`tests/bench/plain_consumer.py`) is a loop over py-amqp and psycopg with the peer's tables, 200
+  messages a transaction, two statements and one ack for them, and nothing else.
+"""

@@ -1,0 +1,169 @@
+"""What the measurements run on: durable nodes of their own, fresh databases, processes of the product and of its peers."""
+
+import base64
+import itertools
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from deploy.local import nodes
+from deploy.local.environment import ROOT
+from deploy.local.nodes import Nodes
+from deploy.local.ports import LOOPBACK, free_port
+from services.common import migrate
+
+FOLDER = ROOT / ".local" / "bench"
+_SECONDS_TO_START = 60
+_SECONDS_TO_STOP = 60
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A started process; its output is in `log`."""
+
+    running: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.running.pid
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the process from running meanwhile."""
+        self.running.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.running.send_signal(signal.SIGCONT)
+
+
+def set_secrets() -> dict[str, str]:
+    """Makes this run's secrets and sets them for this process; answers them for those that it starts."""
+    names = ("BLIND_INDEX_KEY", "SESSION_SECRET", "BANK_HMAC_KEY")
+    made = {"PERSONAL_DATA_KEYS": f"k1:{_random_key()}", **{name: _random_key() for name in names}}
+    os.environ.update(made)
+    return made
+
+
+@contextmanager
+def running_nodes() -> Iterator[Nodes]:
+    """PostgreSQL and RabbitMQ as durable as in production, dropped at the end."""
+    nodes.drop(FOLDER)
+    try:
+        yield nodes.start(FOLDER, durable=True)
+    finally:
+        nodes.drop(FOLDER)
+
+
+@contextmanager
+def fresh_database(on: Nodes, service: str) -> Iterator[str]:
+    """The URL of a migrated, empty database of a service."""
+    with _dropped_after(on, service) as name:
+        on.postgres.create_database(name)
+        migrate.upgrade(service, on.postgres.url(name))
+        yield on.postgres.url(name)
+
+
+@contextmanager
+def copied_database(on: Nodes, original: str) -> Iterator[str]:
+    """The URL of a copy of a database (given by its URL), to which nobody is connected."""
+    with _dropped_after(on, "copy") as name:
+        on.postgres.create_database(name, template=original.rpartition("/")[2])
+        yield on.postgres.url(name)
+
+
+@contextmanager
+def fresh_vhost(on: Nodes) -> Iterator[str]:
+    """The AMQP address of an empty virtual host."""
+    name = f"bench_{next(_numbers)}"
+    on.rabbitmq.create_vhost(name)
+    try:
+        yield on.rabbitmq.uri(name)
+    finally:
+        on.rabbitmq.delete_vhost(name)
+
+
+@contextmanager
+def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
+    """A process of the product that is ready for work."""
+    port = free_port()
+    command = ("services.common.runner", module)
+    with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
+        _wait_until(process, lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"))
+        yield process
+
+
+@contextmanager
+def running_peer(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
+    """A process to compare with, which has said `ready`."""
+    with _started((module,), environment) as process:
+        _wait_until(process, lambda: b"ready" in process.log.read_bytes())
+        yield process
+
+
+def plain_url(database_url: str) -> str:
+    """The URL as psycopg itself reads it."""
+    return database_url.replace("+psycopg", "")
+
+
+@contextmanager
+def _dropped_after(on: Nodes, kind: str) -> Iterator[str]:
+    name = f"bench_{kind}_{next(_numbers)}"
+    try:
+        yield name
+    finally:
+        on.postgres.drop_database(name)
+
+
+@contextmanager
+def _started(command: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Process]:
+    log = FOLDER / "logs" / f"{command[-1]}-{next(_numbers)}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Process(running, log)
+    finally:
+        running.terminate()
+        try:
+            running.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def _wait_until(process: Process, is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline and process.running.poll() is None:
+        if is_ready():
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"The process is not ready:\n{process.log.read_text()[-3000:]}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def _random_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
