@@ -107,6 +107,18 @@ def test_more_rows_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
         read(an_xlsx(HEADINGS, *[["王芳", "护照", "E1"]] * 3))
 
 
+def test_others_get_their_turn_while_a_large_sheet_is_opened_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [[f"王{number:05}", "护照", f"E{number:08}"] for number in range(3000)]
+    content = an_xlsx(HEADINGS, *rows)
+    turns: list[float] = []
+    monkeypatch.setattr(sheets.time, "sleep", turns.append)
+    reading = sheets.read_rows("名册.xlsx", content)
+    next(reading)
+    while_opened = len(turns)
+    assert len(list(reading)) == 2999
+    assert (while_opened > 10, len(turns) - while_opened > 3, set(turns)) == (True, True, {0})
+
+
 def test_a_document_number_whose_last_digits_excel_lost_is_refused() -> None:
     (row,) = read(an_xlsx(HEADINGS, ["王芳", "居民身份证", 310115196501150000.0]))
     with pytest.raises(sheets.WrongRow, match="文本格式"):
