@@ -48,7 +48,7 @@ RESULTS_IN_A_LARGE_MESSAGE = 200
 CONNECTIONS_OF_PEER = 4
 _BATCHES = 10
 _POLL_SECONDS = 0.02
-_LONGEST_SECONDS = 300
+_LONGEST_SECONDS = 90
 _OUR_PROGRESS = "select coalesce(sum(applied), 0) from bank_feedback"
 _THEIR_PROGRESS = "select count(*) from inbox"
 

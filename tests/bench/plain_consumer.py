@@ -33,7 +33,7 @@ _LINGER_SECONDS = 0.02
 def change_of(feedback: dict[str, Any]) -> tuple[str, str | None, str, str]:
     """The values for APPLY of a feedback with one result."""
     (result,) = feedback["results"]
-    return result["outcome"], result["card_no"], feedback["processed_at"], result["application_id"]
+    return result["outcome"], result.get("card_no"), feedback["processed_at"], result["application_id"]
 
 
 def main() -> None:
