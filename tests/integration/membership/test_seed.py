@@ -1,6 +1,7 @@
 """Demo data: who can sign in, whom they find, and that seeding again changes nothing."""
 
 from collections import Counter
+from typing import Any
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ def seeded(engine: Engine) -> dict[str, int]:
     with Session(engine) as session, session.begin():
         seed(session)
     with Session(engine) as session:
-        counted = {"unions": Union, "accounts": Account, "members": Member, "events": outbox}
+        counted: dict[str, Any] = {"unions": Union, "accounts": Account, "members": Member, "events": outbox}
         return {name: session.scalar(select(func.count()).select_from(rows)) or 0 for name, rows in counted.items()}
 
 

@@ -1,0 +1,102 @@
+"""Membership as a process: asked over RPC, telling events, and killed in between."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import amqp
+import pytest
+from nameko.standalone.rpc import ClusterRpcProxy
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from services.common.contracts.membership import MEMBERS_QUEUED
+from services.common.contracts.rpc import membership as rpc
+from services.common.messaging.connection import open_connection
+from services.common.messaging.envelope import unwrap
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.messaging.rpc import Caller
+from services.membership import members
+from services.membership.models import Member
+from tests.integration.conftest import ServiceProcess, StartService
+from tests.integration.membership.office import Office
+from tests.mothers import a_member_form
+
+QUEUED = "test.members_queued"
+
+
+@pytest.fixture
+def start(engine: Engine, amqp_uri: str, start_service: StartService) -> Callable[[], ServiceProcess]:
+    """Starts a process; all of them end before their database and virtual host go."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    secrets = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
+    return lambda: start_service("services.membership.service", url, amqp_uri, **secrets)
+
+
+@pytest.fixture
+def channel(amqp_uri: str) -> Iterator[amqp.Channel]:
+    """Hears who is queued, as batching does."""
+    connection = open_connection(amqp_uri, "test")
+    channel = connection.channel()
+    declare_exchange(channel, EVENTS_EXCHANGE)
+    channel.queue_declare(QUEUED, durable=True, auto_delete=False)
+    channel.queue_bind(QUEUED, EVENTS_EXCHANGE, MEMBERS_QUEUED.type)
+    yield channel
+    connection.close()
+
+
+def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
+    with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=10) as services:
+        request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
+        return getattr(services.membership, method)(request)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def numbers_given(office: Office) -> int:
+    with Session(office.engine) as session:
+        return session.scalar(select(func.count(Member.member_no.distinct()))) or 0
+
+
+def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_twice(
+    channel: amqp.Channel, start: Callable[[], ServiceProcess], office: Office, amqp_uri: str
+) -> None:
+    start()
+    clerk, form = office.clerk, a_member_form()
+    first, again = (ask(amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
+    assert first == again
+    assert eventually(lambda: numbers_given(office) == 1)
+    named = {"member_ids": [first["result"]["member_id"]]}
+    answers = [ask(amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
+    told = unwrap(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
+    assert str(told.data["applications"][0]["member_id"]) == first["result"]["member_id"]
+
+
+def test_a_request_is_refused_with_its_fields(
+    start: Callable[[], ServiceProcess], office: Office, amqp_uri: str
+) -> None:
+    start()
+    answer = ask(amqp_uri, "register_member", office.clerk, {"name": "王芳", "document_type": "library_card"})
+    assert {field["field"] for field in answer["problem"]["fields"]} == {"document_type", "document_number"}
+
+
+def test_everyone_gets_a_number_though_a_process_is_killed(start: Callable[[], ServiceProcess], office: Office) -> None:
+    rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(3000)]
+    with office.begin() as session:
+        members.register_members(session, office.union.union_id, rows)
+    killed = start()
+    eventually(lambda: numbers_given(office) > 0)
+    killed.kill()
+    start()
+    start()
+    assert eventually(lambda: numbers_given(office) == 3000)
