@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from deploy.local.ports import LOOPBACK, free_port
-from tests.conftest import ROOT
+from tests.conftest import ROOT, DatabaseFactory
 
 _SECONDS_TO_BE_READY = 30
 _SECONDS_TO_STOP = 40
@@ -50,10 +50,11 @@ StartService = Callable[..., ServiceProcess]
 
 
 @pytest.fixture
-def start_service(tmp_path: Path) -> Iterator[StartService]:
+def start_service(tmp_path: Path, database: DatabaseFactory, amqp_uri: str) -> Iterator[StartService]:
     """`start_service("services.batching.service", database_url, amqp_uri, SETTING="value")`: ended after the test.
 
-    Further keywords are environment variables. Several may run at once.
+    Further keywords are environment variables. Several may run at once. They end before the database and the virtual
+    host of the test go: a broker that loses a virtual host in use is good for nothing more.
     """
     started: list[ServiceProcess] = []
 
