@@ -15,7 +15,6 @@ from services.batching.bank_messages import bank_key
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.persons import card_digest
-from services.batching.rowsets import Types, as_table, is_among
 from services.batching.telling import in_parts
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
@@ -23,6 +22,7 @@ from services.common.messaging.failures import ORIGINAL_QUEUE, REASON
 from services.common.messaging.outbox import send, tell, to_json
 from services.common.messaging.subscribe import Message, Reject
 from services.common.persistence import EncryptedText
+from services.common.rowsets import Types, as_table, is_among
 
 _FEEDBACK = bank.BankFeedback()
 _CHANGE: Types = {
@@ -42,6 +42,14 @@ _COUNT: Types = {
     "refused": Integer(),
     "released": Integer(),
     "feedback_at": DateTime(timezone=True),
+}
+_RECORD: Types = {
+    "feedback_id": String(),
+    "batch_no": String(),
+    "results": Integer(),
+    "applied": Integer(),
+    "repeated": Integer(),
+    "rejected": Integer(),
 }
 
 
@@ -95,7 +103,7 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
     _tell_decisions(session, batches, applicants.changed())
     for feedback in feedbacks:
         _reject_refused(session, feedback)
-    session.execute(insert(BankFeedback), [_record(feedback) for feedback in feedbacks])
+    _keep_records(session, feedbacks)
 
 
 def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
@@ -295,12 +303,13 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
     send(session, "", bank.REJECTED_QUEUE, body, headers)
 
 
-def _record(feedback: Feedback) -> dict[str, Any]:
-    return {
-        "feedback_id": feedback.feedback_id,
-        "batch_no": feedback.batch_no,
-        "results": len(feedback.results),
-        "applied": feedback.applied,
-        "repeated": feedback.repeated,
-        "rejected": len(feedback.refusals),
-    }
+def _keep_records(session: Session, feedbacks: Sequence[Feedback]) -> None:
+    records = as_table(
+        "records",
+        _RECORD,
+        [
+            (one.feedback_id, one.batch_no, len(one.results), one.applied, one.repeated, len(one.refusals))
+            for one in feedbacks
+        ],
+    )
+    session.execute(insert(BankFeedback).from_select(list(_RECORD), select(*records.c)))

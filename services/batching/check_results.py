@@ -13,9 +13,9 @@ from services.batching import personal_applications
 from services.batching.application_states import UNDER_CHECK, State
 from services.batching.models import Application
 from services.batching.pending import lock_pending
-from services.batching.rowsets import Types, as_table
 from services.batching.telling import tell_pending_changed
 from services.common.persistence import EncryptedText
+from services.common.rowsets import Types, as_table
 
 _RESULT: Types = {"application_id": Uuid(), "check_no": Integer(), "result": String(), "findings": EncryptedText()}
 

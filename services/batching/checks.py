@@ -10,10 +10,10 @@ from services.batching.application_states import UNDER_CHECK, Check, State
 from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
-from services.batching.rowsets import is_among
 from services.batching.telling import in_parts, tell_pending_changed
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.messaging.outbox import tell
+from services.common.rowsets import is_among
 
 
 def check_pending(session: Session, union_id: UUID, application_ids: Sequence[UUID] | None) -> int:

@@ -12,7 +12,6 @@ from services.batching.application_states import Check, State, Step, allowing
 from services.batching.channels import Charset, channel_for
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
-from services.batching.rowsets import is_among
 from services.batching.telling import in_parts, steps, tell_pending_changed
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
 from services.common.contracts.rpc.paging import page_answer
@@ -20,6 +19,7 @@ from services.common.messaging.outbox import tell
 from services.common.paging import page_of
 from services.common.personal import mask_document_in_list
 from services.common.problems import Conflict, NotFound
+from services.common.rowsets import is_among
 
 LISTING_CHARSET: Charset = "gbk"
 """What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""

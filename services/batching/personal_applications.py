@@ -12,8 +12,8 @@ from services.batching.checks import ask_for_checks
 from services.batching.models import Application, Outlet, PersonalApplication
 from services.batching.pending import remove
 from services.batching.persons import facts_of
-from services.batching.rowsets import is_among
 from services.batching.submission import Submission, form_batch
+from services.common.rowsets import is_among
 
 NATIONALITY = "CHN"
 """Only holders of a resident ID card apply for themselves, and only citizens hold one."""

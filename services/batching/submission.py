@@ -18,13 +18,13 @@ from services.batching.models import PENDING, Application, Batch, BatchPerson, B
 from services.batching.outlets import outlet_of_branch
 from services.batching.pending import lock_pending
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
-from services.batching.rowsets import Types, as_table, is_among
 from services.batching.telling import in_parts, steps, tell_pending_changed
 from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.persistence import EncryptedText
 from services.common.problems import Conflict
+from services.common.rowsets import Types, as_table, is_among
 from services.common.settings import read_settings
 
 _PERSON: Types = {
