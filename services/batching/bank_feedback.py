@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import ValidationError
-from sqlalchemy import DateTime, Integer, LargeBinary, String, Uuid, func, insert, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Contradiction, Outcome, Standing, State
@@ -15,42 +15,30 @@ from services.batching.bank_messages import bank_key
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
 from services.batching.persons import card_digest
-from services.batching.telling import in_parts
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.event import in_messages
 from services.common.messaging.failures import ORIGINAL_QUEUE, REASON
 from services.common.messaging.outbox import send, tell, to_json
 from services.common.messaging.subscribe import Message, Reject
-from services.common.persistence import EncryptedText
-from services.common.rowsets import Types, as_table, is_among
+from services.common.rowsets import as_table, insert_rows, is_among, types_of
 
 _FEEDBACK = bank.BankFeedback()
-_CHANGE: Types = {
-    "application_id": Uuid(),
-    "state": String(),
-    "version": Integer(),
-    "bank_outcome": String(),
-    "card_no": EncryptedText(),
-    "card_digest": LargeBinary(),
-    "reason_code": String(),
-    "reason": String(),
-    "decided_at": DateTime(timezone=True),
-}
-_COUNT: Types = {
-    "batch_no": String(),
-    "issued": Integer(),
-    "refused": Integer(),
-    "released": Integer(),
-    "feedback_at": DateTime(timezone=True),
-}
-_RECORD: Types = {
-    "feedback_id": String(),
-    "batch_no": String(),
-    "results": Integer(),
-    "applied": Integer(),
-    "repeated": Integer(),
-    "rejected": Integer(),
-}
+_CHANGE = types_of(
+    Application,
+    (
+        "application_id",
+        "state",
+        "version",
+        "bank_outcome",
+        "card_no",
+        "card_digest",
+        "reason_code",
+        "reason",
+        "decided_at",
+    ),
+)
+_COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback_at"))
 
 
 @dataclass(slots=True)
@@ -103,7 +91,7 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
     _tell_decisions(session, batches, applicants.changed())
     for feedback in feedbacks:
         _reject_refused(session, feedback)
-    _keep_records(session, feedbacks)
+    session.execute(insert_rows(BankFeedback, [_record(feedback) for feedback in feedbacks]))
 
 
 def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
@@ -247,7 +235,7 @@ def _tell_decisions(session: Session, batches: dict[str, Batch], changed: Sequen
         if applicant.told:
             decided[applicant.batch_no, applicant.told].append(applicant)
     for (batch_no, outcome), applicants in decided.items():
-        for part in in_parts(applicants):
+        for part in in_messages(applicants):
             if outcome is Outcome.ISSUED:
                 _tell_issued(session, batches[batch_no], part)
             else:
@@ -303,13 +291,12 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
     send(session, "", bank.REJECTED_QUEUE, body, headers)
 
 
-def _keep_records(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    records = as_table(
-        "records",
-        _RECORD,
-        [
-            (one.feedback_id, one.batch_no, len(one.results), one.applied, one.repeated, len(one.refusals))
-            for one in feedbacks
-        ],
-    )
-    session.execute(insert(BankFeedback).from_select(list(_RECORD), select(*records.c)))
+def _record(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "feedback_id": feedback.feedback_id,
+        "batch_no": feedback.batch_no,
+        "results": len(feedback.results),
+        "applied": feedback.applied,
+        "repeated": feedback.repeated,
+        "rejected": len(feedback.refusals),
+    }

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Application, Batch
 from services.batching.persons import facts_of
-from services.batching.telling import in_parts
 from services.common.contracts.bank import (
     EXCHANGE,
     RECALLED,
@@ -19,6 +18,7 @@ from services.common.contracts.bank import (
     BatchSubmitted,
     sign,
 )
+from services.common.contracts.event import in_messages
 from services.common.messaging.envelope import new_message_id
 from services.common.messaging.outbox import send, to_json
 from services.common.settings import read_settings
@@ -38,7 +38,7 @@ def bank_key() -> bytes:
 
 def send_submitted(session: Session, batch: Batch, applications: Sequence[Application]) -> None:
     """Sends a batch to the bank, in parts; the bank's copy has whole document numbers."""
-    parts = in_parts(applications)
+    parts = in_messages(applications)
     for number, part in enumerate(parts, 1):
         _send_signed(
             session,
@@ -60,7 +60,7 @@ def send_submitted(session: Session, batch: Batch, applications: Sequence[Applic
 
 def send_recalled(session: Session, batch_no: str, applications: Sequence[Any]) -> None:
     """Tells the bank whose cards it must no longer make."""
-    for part in in_parts(applications):
+    for part in in_messages(applications):
         applicants = [{"application_id": one.application_id, "member_no": one.member_no} for one in part]
         _send_signed(session, RECALLED, BatchRecalled(), {"batch_no": batch_no, "applicants": applicants})
 

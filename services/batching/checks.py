@@ -10,8 +10,9 @@ from services.batching.application_states import UNDER_CHECK, Check, State
 from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
-from services.batching.telling import in_parts, tell_pending_changed
+from services.batching.telling import tell_pending_changed
 from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.contracts.event import in_messages
 from services.common.messaging.outbox import tell
 from services.common.rowsets import is_among
 
@@ -54,7 +55,7 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
         )
         .execution_options(synchronize_session=False)
     ).all()
-    for part in in_parts(asked):
+    for part in in_messages(asked):
         tell(
             session,
             VALIDATION_REQUESTED,

@@ -12,8 +12,9 @@ from services.batching.application_states import Check, State, Step, allowing
 from services.batching.channels import Charset, channel_for
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
-from services.batching.telling import in_parts, steps, tell_pending_changed
+from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
+from services.common.contracts.event import in_messages
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.outbox import tell
 from services.common.paging import page_of
@@ -86,7 +87,7 @@ def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) ->
 
 def tell_channel(session: Session, union_id: UUID, channel: str, applications: Sequence[Any]) -> None:
     """Tells the channel that these applications take from now on."""
-    for part in in_parts(applications):
+    for part in in_messages(applications):
         tell(session, CHANNEL_ASSIGNED, {"union_id": union_id, "channel": channel, "applications": steps(part)})
 
 
@@ -124,7 +125,7 @@ def remove(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement
         .returning(Application.application_id, Application.member_id, Application.version)
         .execution_options(synchronize_session=False)
     ).all()
-    for part in in_parts(removed):
+    for part in in_messages(removed):
         tell(session, MEMBERS_REMOVED, {"union_id": union_id, "reason": reason, "applications": steps(part)})
     return len(removed)
 

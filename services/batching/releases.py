@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from services.batching import bank_messages, pending
 from services.batching.application_states import State, Step, allowing
 from services.batching.models import Application, Batch
-from services.batching.telling import in_parts, steps, tell_pending_changed
+from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import BATCH_RELEASED
+from services.common.contracts.event import in_messages
 from services.common.messaging.outbox import tell
 from services.common.messaging.subscribe import Reject, Retry
 
@@ -64,7 +65,7 @@ def _release(
         .execution_options(synchronize_session=False)
     ).all()
     batch.released += len(released)
-    for part in in_parts(released):
+    for part in in_messages(released):
         tell(
             session,
             BATCH_RELEASED,

@@ -1,12 +1,12 @@
 """Submitting a batch 提交办卡: all entries of a channel, or a member's own application, frozen and told at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, String, Uuid, insert, literal, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.batching import bank_messages
@@ -18,25 +18,14 @@ from services.batching.models import PENDING, Application, Batch, BatchPerson, B
 from services.batching.outlets import outlet_of_branch
 from services.batching.pending import lock_pending
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
-from services.batching.telling import in_parts, steps, tell_pending_changed
+from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import BATCH_SUBMITTED
+from services.common.contracts.event import in_messages
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
-from services.common.persistence import EncryptedText
 from services.common.problems import Conflict
-from services.common.rowsets import Types, as_table, is_among
+from services.common.rowsets import insert_rows, is_among
 from services.common.settings import read_settings
-
-_PERSON: Types = {
-    "position": Integer(),
-    "application_id": Uuid(),
-    "member_no": String(),
-    "name": String(),
-    "document_type": String(),
-    "document_number": EncryptedText(),
-    "document_expiry": Date(),
-    "nationality": String(),
-}
 
 
 @dataclass(frozen=True)
@@ -188,25 +177,11 @@ def _freeze(position: int, application: Application) -> RegisteredPerson:
 def _store_persons(
     session: Session, batch_no: str, applications: Sequence[Application], persons: Sequence[RegisteredPerson]
 ) -> None:
-    frozen = as_table(
-        "frozen",
-        _PERSON,
-        [
-            (
-                person.position,
-                application.application_id,
-                person.member_no,
-                person.name,
-                person.document_type,
-                person.document_number,
-                person.document_expiry,
-                person.nationality,
-            )
-            for application, person in zip(applications, persons, strict=True)
-        ],
-    )
-    rows = select(literal(batch_no), *frozen.c)
-    session.execute(insert(BatchPerson).from_select(["batch_no", *_PERSON], rows))
+    rows = [
+        {"batch_no": batch_no, "application_id": application.application_id, **asdict(person)}
+        for application, person in zip(applications, persons, strict=True)
+    ]
+    session.execute(insert_rows(BatchPerson, rows))
 
 
 def _move_into(session: Session, batch_no: str, applications: Sequence[Application]) -> Sequence[Any]:
@@ -224,7 +199,7 @@ def _move_into(session: Session, batch_no: str, applications: Sequence[Applicati
 
 
 def _tell_submitted(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
-    parts = in_parts(submitted)
+    parts = in_messages(submitted)
     for number, part in enumerate(parts, 1):
         tell(
             session,

@@ -1,21 +1,13 @@
-"""What the events of batching share: an application's step, parts of at most MESSAGE_SIZE, a changed pending list."""
+"""What the events of batching share: an application's step, a changed pending list."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import PENDING_CHANGED
-from services.common.contracts.event import MESSAGE_SIZE
 from services.common.messaging.outbox import tell
-
-Item = TypeVar("Item")
-
-
-def in_parts(items: Sequence[Item]) -> list[Sequence[Item]]:
-    """The items in parts that fit into one message each."""
-    return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 
 
 def steps(applications: Iterable[Any]) -> list[dict[str, Any]]:

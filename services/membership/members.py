@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from services.common.contracts.event import in_messages
 from services.common.contracts.membership import MEMBER_REGISTERED
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
@@ -23,7 +24,6 @@ from services.membership.documents import document_digest, has_form_of, holder_o
 from services.membership.member_search import member_item
 from services.membership.models import Application, ApplicationHistory, Member
 from services.membership.normalising import normalise_name, normalise_number
-from services.membership.telling import in_chunks
 from services.membership.unions import reachable_union
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
@@ -59,7 +59,7 @@ def register_members(session: Session, union_id: UUID, rows: Sequence[dict[str, 
             drafts[digest] = {"member_id": uuid7(), "union_id": union_id, **columns_of(facts)}
         outcomes.append(Outcome(problem=problem) if problem else digest)
     registered = _insert(session, drafts)
-    for chunk in in_chunks([{"member_id": member_id} for member_id in registered.values()]):
+    for chunk in in_messages([{"member_id": member_id} for member_id in registered.values()]):
         tell(session, MEMBER_REGISTERED, {"union_id": union_id, "members": chunk})
     return [outcome if isinstance(outcome, Outcome) else _outcome_of(registered.get(outcome)) for outcome in outcomes]
 

@@ -11,6 +11,7 @@ from sqlalchemy import DateTime, Uuid, func, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from services.common.contracts.event import in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.membership import LARGEST_QUEUEING
 from services.common.messaging.outbox import tell
@@ -20,7 +21,7 @@ from services.common.rowsets import Types, as_table, insert_rows, is_among
 from services.membership.application_states import CardState, State
 from services.membership.member_search import REASONS, filters, why_not_selectable
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member, Union
-from services.membership.telling import in_chunks, person_facts, union_facts
+from services.membership.telling import person_facts, union_facts
 from services.membership.unions import reachable_union
 
 _REASONS = REASONS | {"not_found": "未找到该会员，或会员不在本工会的列表中"}
@@ -92,7 +93,7 @@ def queue(
         "personal_application": choice and {"outlet_code": choice.outlet_code},
     }
     application_ids = [application["application_id"] for application in applications]
-    for chunk in in_chunks(list(zip(application_ids, members, strict=True))):
+    for chunk in in_messages(list(zip(application_ids, members, strict=True))):
         queued = [
             {"application_id": application_id, "member_id": member.member_id, "member_no": member.member_no}
             for application_id, member in chunk

@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session
 from services.batching import bank_feedback, check_results, checks, listing, pending, releases, submission
 from services.batching.models import Application, Batch
 from services.batching.seed import seed
-from services.batching.telling import in_parts
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
+from services.common.contracts.event import EventContract, in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.batching import SubmitBatchRequest
 from services.common.contracts.validation import MEMBERS_VALIDATED
@@ -59,7 +58,7 @@ class Desk:
     def queue(self, *applicants: dict[str, Any], **changes: Any) -> list[UUID]:
         """Lets membership queue these applicants; answers their application ids."""
         chosen = applicants or (an_applicant(),)
-        for part in in_parts(chosen):
+        for part in in_messages(chosen):
             queueing = a_queueing(*part, union=self.union, **changes)
             with self.begin() as session:
                 listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
@@ -71,7 +70,7 @@ class Desk:
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation tell results, each with one finding where one is given."""
-        for part in in_parts(list(results.items())):
+        for part in in_messages(list(results.items())):
             told = {
                 "union_id": self.union_id,
                 "results": [{"application_id": one, "check_no": check_no, "result": result} for one, result in part],

@@ -1,15 +1,16 @@
 """What an event is: a CloudEvents 1.0 document whose data a marshmallow schema holds to its word."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from services.common.personal import keyring
 
+Item = TypeVar("Item")
 SPEC_VERSION = "1.0"
 MESSAGE_SIZE = 500
 """How many applications one event speaks of at the most; a larger set goes out in several events."""
@@ -97,6 +98,11 @@ def choice(*values: str, **kwargs: Any) -> fields.String:
 def chunk_of(item: type[Schema], **kwargs: Any) -> fields.List[Any]:
     """A list field of one to MESSAGE_SIZE items."""
     return fields.List(fields.Nested(item), required=True, validate=validate.Length(1, MESSAGE_SIZE), **kwargs)
+
+
+def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """The items in parts that fit into one message each."""
+    return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 
 
 def _required(schema: Schema) -> Iterator[str]:

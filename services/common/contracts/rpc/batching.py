@@ -6,6 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.rpc.values import phone, text
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
@@ -14,12 +15,6 @@ BATCH_STATES = ("submitted", "partly_decided", "decided", "revoked")
 REGISTER_STATES = ("unprinted", "printed")
 REVOCATION_STATES = ("requested", "approved", "rejected")
 BANK_PROGRESS = ("accepted", "made")
-
-_PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
-
-
-def _text(longest: int, **kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, longest, error=f"请填写 1 至 {longest} 个字"), **kwargs)
 
 
 def _application_ids() -> fields.List[Any]:
@@ -31,8 +26,8 @@ def _application_ids() -> fields.List[Any]:
 
 class ListPendingRequest(PageRequest):
     channel = choice(*CHANNELS, load_default="ordinary")
-    name = _text(50, metadata={"description": "what the name begins with"})
-    document_number = _text(40, metadata={"description": "the whole number"})
+    name = text(50, metadata={"description": "what the name begins with"})
+    document_number = text(40, metadata={"description": "the whole number"})
     check_state = choice(*CHECK_STATES)
     complete = fields.Boolean(metadata={"description": "special channel: whether the information is complete"})
 
@@ -153,8 +148,8 @@ class ListBranchesAnswer(Schema):
 
 
 class ListOutletsRequest(PageRequest):
-    branch_code = _text(20)
-    q = _text(50, metadata={"description": "part of the name, address or district"})
+    branch_code = text(20)
+    q = text(50, metadata={"description": "part of the name, address or district"})
 
 
 class OutletAnswer(Schema):
@@ -177,15 +172,15 @@ class SubmitBatchRequest(Schema):
     """The contact's number must be right: the bank calls it for collection."""
 
     channel = choice(*CHANNELS, required=True)
-    branch_code = _text(20, required=True)
-    outlet_code = _text(20, required=True)
-    contact_name = _text(50, required=True)
-    contact_phone = fields.String(required=True, validate=validate.Regexp(_PHONE, error="请填写手机号或固定电话"))
+    branch_code = text(20, required=True)
+    outlet_code = text(20, required=True)
+    contact_name = text(50, required=True)
+    contact_phone = phone(required=True)
 
 
 class ListBatchesRequest(PageRequest):
     union_id = fields.UUID(metadata={"description": "a subordinate union, for reviewers and administrators"})
-    batch_no = _text(40, metadata={"description": "what the number begins with"})
+    batch_no = text(40, metadata={"description": "what the number begins with"})
     submitted_from = fields.Date(metadata={"description": "day in Shanghai"})
     submitted_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
     register_state = choice(*REGISTER_STATES)
@@ -232,7 +227,7 @@ class ListBatchesAnswer(PageAnswer):
 class BatchRequest(Schema):
     """Names a batch."""
 
-    batch_no = _text(40, required=True)
+    batch_no = text(40, required=True)
 
 
 class BatchContact(Schema):
@@ -254,7 +249,7 @@ class SubmitBatchAnswer(BatchDetailAnswer):
 
 class ListBatchMembersRequest(BatchRequest, PageRequest):
     state = choice("submitted", "issued", "refused", "released")
-    name = _text(50, metadata={"description": "what the name begins with"})
+    name = text(50, metadata={"description": "what the name begins with"})
 
 
 class BatchMemberAnswer(Schema):

@@ -6,6 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.rpc.values import mobile, text
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
 
 AFFILIATIONS = ("employer", "flexible")
@@ -16,17 +17,6 @@ ROLES = ("clerk", "reviewer", "administrator", "operator")
 UNION_KINDS = ("city", "superior", "grassroots")
 LARGEST_QUEUEING = 10_000
 """Members that one request can queue."""
-
-_MOBILE = r"^1[3-9]\d{9}$"
-
-
-def _text(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
-    length = validate.Length(shortest, longest, error=f"请填写 {shortest} 至 {longest} 个字")
-    return fields.String(validate=length, **kwargs)
-
-
-def _mobile(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Regexp(_MOBILE, error="请填写 11 位手机号"), **kwargs)
 
 
 def _password() -> fields.String:
@@ -43,7 +33,7 @@ def _roles(**kwargs: Any) -> fields.List[Any]:
 
 
 class SignInRequest(Schema):
-    account_name = _text(64, required=True)
+    account_name = text(64, required=True)
     password = fields.String(
         required=True, load_only=True, validate=validate.Length(1, 64, error="密码应为 8 至 64 个字符")
     )
@@ -86,9 +76,9 @@ class MemberFilter(Schema):
     """Which members of one union; what is absent does not narrow."""
 
     union_id = fields.UUID(metadata={"description": "a subordinate union; the caller's own where absent"})
-    name = _text(50, metadata={"description": "what the name begins with"})
-    document_number = _text(40, metadata={"description": "the whole number"})
-    address = _text(100, shortest=2, metadata={"description": "part of the address"})
+    name = text(50, metadata={"description": "what the name begins with"})
+    document_number = text(40, metadata={"description": "the whole number"})
+    address = text(100, shortest=2, metadata={"description": "part of the address"})
     sex = choice(*SEXES)
     applied_from = fields.Date(metadata={"description": "day in Shanghai"})
     applied_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
@@ -174,9 +164,9 @@ class MemberAnswer(MemberItem):
 class MemberFacts(Schema):
     """What a clerk says of a member; null or absent is not known."""
 
-    name = _text(50)
+    name = text(50)
     document_type = choice(*DOCUMENT_TYPES)
-    document_number = _text(40)
+    document_number = text(40)
     document_expiry = fields.Date(allow_none=True, metadata={"description": "9999-12-31 is 长期"})
     document_issued = fields.Date(allow_none=True)
     birth_date = fields.Date(allow_none=True)
@@ -184,17 +174,17 @@ class MemberFacts(Schema):
     nationality = fields.String(
         allow_none=True, validate=validate.Regexp(r"^[A-Z]{3}$", error="请填写三位国籍代码，如 CHN")
     )
-    phone = _mobile(allow_none=True)
-    address = _text(200, allow_none=True)
+    phone = mobile(allow_none=True)
+    address = text(200, allow_none=True)
     retirement_category = choice(*RETIREMENT_CATEGORIES, allow_none=True)
     special_retirement_month = fields.Date(allow_none=True, metadata={"description": "the first day of the month"})
     affiliation = choice(*AFFILIATIONS)
 
 
 class RegisterMemberRequest(MemberFacts):
-    name = _text(50, required=True)
+    name = text(50, required=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = _text(40, required=True)
+    document_number = text(40, required=True)
     affiliation = choice(*AFFILIATIONS, load_default="employer")
 
 
@@ -249,7 +239,7 @@ class QueueMembersAnswer(Schema):
 
 
 class StartImportRequest(Schema):
-    file_name = _text(200, required=True)
+    file_name = text(200, required=True)
     content = fields.String(required=True, metadata={"description": "the .xlsx or .csv file, base64"})
 
 
@@ -288,7 +278,7 @@ class GetImportTemplateRequest(Schema):
 
 
 class ListUnionsRequest(PageRequest):
-    q = _text(50, metadata={"description": "what the code begins with, or part of the name"})
+    q = text(50, metadata={"description": "what the code begins with, or part of the name"})
 
 
 class ListUnionsAnswer(PageAnswer):
@@ -296,7 +286,7 @@ class ListUnionsAnswer(PageAnswer):
 
 
 class CreateUnionRequest(Schema):
-    name = _text(100, required=True)
+    name = text(100, required=True)
     code = fields.String(required=True, metadata={"description": "统一社会信用代码, beginning with 81"})
     superior_union_id = fields.UUID(required=True)
 
@@ -331,9 +321,9 @@ class CreateAccountRequest(Schema):
             r"^[a-z][a-z0-9._-]{2,39}$", error="账号应为 3 至 40 个小写字母、数字或 . _ -，以字母开头"
         ),
     )
-    display_name = _text(50, required=True)
+    display_name = text(50, required=True)
     roles = _roles(required=True)
-    phone = _mobile(allow_none=True, load_default=None)
+    phone = mobile(allow_none=True, load_default=None)
 
 
 class AccountWithPasswordAnswer(AccountItem):
@@ -346,7 +336,7 @@ class UpdateAccountRequest(Schema):
     """What is absent stays as it is."""
 
     account_id = fields.UUID(required=True)
-    display_name = _text(50)
+    display_name = text(50)
     roles = _roles()
     disabled = fields.Boolean()
 
@@ -399,7 +389,7 @@ class MemberSummaryAnswer(Schema):
 
 
 class RequestOtpRequest(Schema):
-    phone = _mobile(required=True)
+    phone = mobile(required=True)
 
 
 class RequestOtpAnswer(Schema):
@@ -409,7 +399,7 @@ class RequestOtpAnswer(Schema):
 
 
 class PersonalSignInRequest(Schema):
-    phone = _mobile(required=True)
+    phone = mobile(required=True)
     code = fields.String(required=True, load_only=True, validate=validate.Regexp(r"^\d{6}$", error="请填写 6 位验证码"))
 
 
@@ -446,15 +436,15 @@ class PersonalProfileAnswer(Schema):
 class UpdatePersonalProfileRequest(Schema):
     """What is absent stays as it is."""
 
-    address = _text(200)
+    address = text(200)
     document_expiry = fields.Date()
     document_issued = fields.Date()
     retirement_category = choice(*RETIREMENT_CATEGORIES)
 
 
 class ApplyPersonallyRequest(Schema):
-    outlet_code = _text(20, required=True)
-    consent_version = _text(20, required=True, metadata={"description": "the consent text that the member agreed to"})
+    outlet_code = text(20, required=True)
+    consent_version = text(20, required=True, metadata={"description": "the consent text that the member agreed to"})
 
 
 class PersonalApplicationAnswer(ApplicationAnswer):

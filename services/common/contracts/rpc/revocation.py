@@ -4,10 +4,10 @@ from marshmallow import Schema, fields, validate
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.rpc.values import phone
 from services.common.contracts.shared import CHANNELS, UnionFacts
 
 REQUEST_STATES = ("requested", "approved", "rejected")
-_PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
 _remark = validate.Length(1, 200, error="请填写 1 至 200 个字")
 
 
@@ -16,9 +16,7 @@ class RequestRevocationRequest(Schema):
     applicant_name = fields.String(
         required=True, validate=validate.Length(1, 50, error="请填写申请人姓名，最多 50 个字")
     )
-    applicant_phone = fields.String(
-        required=True, validate=validate.Regexp(_PHONE, error="请填写正确的手机号或固定电话")
-    )
+    applicant_phone = phone(required=True)
 
 
 class ListRevocationsRequest(PageRequest):
