@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, String, Uuid, update
+from sqlalchemy import Row, update
 from sqlalchemy.orm import Session
 
 from services.batching import personal_applications
@@ -14,10 +14,9 @@ from services.batching.application_states import UNDER_CHECK, State
 from services.batching.models import Application
 from services.batching.pending import lock_pending
 from services.batching.telling import tell_pending_changed
-from services.common.persistence import EncryptedText
-from services.common.rowsets import Types, as_table
+from services.common.rowsets import as_table, types_of
 
-_RESULT: Types = {"application_id": Uuid(), "check_no": Integer(), "result": String(), "findings": EncryptedText()}
+_RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings"))
 
 
 def take_results(session: Session, told: dict[str, Any]) -> None:
@@ -46,7 +45,7 @@ def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, st
             Application.state == State.QUEUED,
             Application.check_state.in_(UNDER_CHECK),
         )
-        .values(check_state=results.result, findings=results.findings)
+        .values(check_state=results.check_state, findings=results.findings)
         .returning(Application.application_id, Application.personal, Application.check_state)
         .execution_options(synchronize_session=False)
     ).all()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching import personal_applications
@@ -12,6 +11,7 @@ from services.batching.pending import LISTING_CHARSET, tell_channel
 from services.batching.persons import stored
 from services.batching.telling import tell_pending_changed
 from services.common.messaging.subscribe import Reject
+from services.common.rowsets import insert_rows
 
 SPECIAL = "special"
 
@@ -24,10 +24,9 @@ def list_queued(session: Session, told: dict[str, Any]) -> None:
         raise Reject("The applications and the persons are not the same.")
     rows = [_entry(told, application, persons[application["application_id"]]) for application in applications]
     listed = session.execute(
-        insert(Application)
+        insert_rows(Application, rows)
         .on_conflict_do_nothing()
-        .returning(Application.application_id, Application.member_id, Application.version, Application.channel),
-        rows,
+        .returning(Application.application_id, Application.member_id, Application.version, Application.channel)
     ).all()
     tell_channel(session, told["union"]["union_id"], SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if told["personal_application"]:

@@ -20,6 +20,11 @@ def as_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableV
     return unnested.table_valued(*(column(key, kind) for key, kind in columns.items()), name=name).render_derived()
 
 
+def types_of(model: type[DeclarativeBase], names: Iterable[str]) -> Types:
+    """The types of these columns of a table."""
+    return {name: model.__table__.c[name].type for name in names}
+
+
 def is_among(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether the column holds one of the values."""
     return attribute == any_(cast(list(values), ARRAY(attribute.type)))
@@ -27,6 +32,6 @@ def is_among(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> Co
 
 def insert_rows(model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> Insert:
     """The statement that inserts the rows, which all have the same columns; there is at least one."""
-    columns = {name: model.__table__.c[name].type for name in rows[0]}
+    columns = types_of(model, rows[0])
     new = as_table("new", columns, [[row[name] for name in columns] for row in rows])
     return insert(model).from_select(list(columns), select(new))
