@@ -28,6 +28,9 @@ _SECRETS_OF = {
     "registry": (),
     "sms": (),
 }
+_GATEWAY_WORKERS = "200"
+"""A request waits in a worker: one service that is frozen must not take those of all the others."""
+
 _PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD")
 
 
@@ -160,8 +163,12 @@ def _process(name: str, surroundings: Surroundings) -> Process:
         environment = {**_common_environment(program, surroundings), f"{program.upper()}_PORT": str(port)}
     else:
         module = ["services.common.runner", "gateway.service"]
-        own_ports = {"HEALTH_PORT": str(port), "GATEWAY_PORT": str(surroundings.ports["gateway"])}
-        environment = {**_common_environment(program, surroundings), **own_ports}
+        own = {
+            "HEALTH_PORT": str(port),
+            "GATEWAY_PORT": str(surroundings.ports["gateway"]),
+            "MAX_WORKERS": _GATEWAY_WORKERS,
+        }
+        environment = {**_common_environment(program, surroundings), **own}
     return Process(
         name=name,
         command=(sys.executable, "-m", *module),

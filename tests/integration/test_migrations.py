@@ -1,0 +1,12 @@
+"""Each service's migrations make the tables that its models say."""
+
+import pytest
+
+from deploy.local.environment import SERVICES
+from services.common import migrate
+from tests.conftest import DatabaseFactory
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_migrated_database_is_what_the_models_say(database: DatabaseFactory, service: str) -> None:
+    migrate.check(service, database(service))
