@@ -16,7 +16,7 @@ from services.batching.batches import get_batch
 from services.batching.channels import channel_for
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.outlets import outlet_of_branch
-from services.batching.pending import lock_pending
+from services.batching.pending import lock_pending, missing_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import BATCH_SUBMITTED
@@ -150,10 +150,7 @@ def _refuse_unless_ready(channel: str, applications: Sequence[Application]) -> N
                 "请移除校验未通过及未校验的会员, 才能进行提交办卡。",
             )
     else:
-        complete = sum(
-            application.document_expiry is not None and application.nationality is not None
-            for application in applications
-        )
+        complete = sum(not missing_of(application) for application in applications)
         if complete < total:
             raise Conflict(
                 "not_all_complete",
