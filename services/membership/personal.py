@@ -154,13 +154,11 @@ def list_applications(session: Session, caller: Caller) -> dict[str, Any]:
 
 
 def _member_with(session: Session, phone: str) -> Member | None:
-    """The flexible member with this number, the newest where several share it."""
-    return session.scalar(
-        select(Member)
-        .where(Member.phone_digest == phone_digest(phone), Member.affiliation == "flexible")
-        .order_by(Member.member_id.desc())
-        .limit(1)
-    )
+    """The flexible member with this number; none where several share it: the code would let one in for another."""
+    found = session.scalars(
+        select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation == "flexible").limit(2)
+    ).all()
+    return found[0] if len(found) == 1 else None
 
 
 def _lock(session: Session, caller: Caller) -> Member:

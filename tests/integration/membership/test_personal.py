@@ -87,6 +87,13 @@ def test_an_unknown_phone_is_answered_alike_and_gets_nothing(office: Office) -> 
     assert [told["recipient"]["phone"] for told in office.told(OTP_ISSUED)] == [PHONE]
 
 
+def test_a_phone_that_two_members_share_lets_neither_in_for_the_other(office: Office) -> None:
+    a_member(office)
+    a_member(office)
+    request(office)
+    assert office.told(OTP_ISSUED) == []
+
+
 @pytest.mark.parametrize("phone", [PHONE, "13900000099"])
 def test_a_password_is_sent_at_most_once_a_minute_known_phone_or_not(office: Office, phone: str) -> None:
     a_member(office)
