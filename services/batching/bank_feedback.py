@@ -263,7 +263,7 @@ def _tell_refused(session: Session, batch: Batch, applicants: Sequence[Applicant
 
 def _facts(batch: Batch) -> dict[str, Any]:
     contact = {"name": batch.contact_name, "phone": batch.contact_phone}
-    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "contact": contact}
+    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "personal": batch.personal, "contact": contact}
 
 
 def _step(applicant: Applicant) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Who is told what when something happened: each event's inbox messages and SMS."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,26 +29,17 @@ def batch_submitted(session: Session, data: dict[str, Any]) -> None:
 
 
 def cards_issued(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
-    """The clerk and the batch's contact hear how many cards were issued; late ones are told apart."""
-    batch_no, union_id = data["batch_no"], data["union_id"]
+    """The clerk hears how many cards were issued, late ones told apart, and so does the batch's contact by SMS."""
     late = sum(application["late"] for application in data["applications"])
-    in_time = len(data["applications"]) - late
-    for count, kind, notice_of in (
-        (in_time, "cards_issued", texts.cards_issued),
-        (late, "cards_issued_late", texts.cards_issued_late),
-    ):
-        if count:
-            topic = within_hour(f"{kind}:{batch_no}")
-            post_counted(session, Audience(union_id, "clerk"), topic, count, partial(notice_of, batch_no))
-    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, batch_no))
+    _tell_clerk(session, data, "cards_issued", len(data["applications"]) - late, texts.cards_issued)
+    _tell_clerk(session, data, "cards_issued_late", late, texts.cards_issued_late)
+    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, data["batch_no"]))
 
 
 def cards_refused(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
-    """The clerk and the batch's contact hear how many were refused."""
-    batch_no, count = data["batch_no"], len(data["applications"])
-    topic = within_hour(f"cards_refused:{batch_no}")
-    post_counted(session, Audience(data["union_id"], "clerk"), topic, count, partial(texts.cards_refused, batch_no))
-    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, batch_no))
+    """The clerk hears how many were refused, and so does the batch's contact by SMS."""
+    _tell_clerk(session, data, "cards_refused", len(data["applications"]), texts.cards_refused)
+    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data["batch_no"]))
 
 
 def batch_released(session: Session, data: dict[str, Any]) -> None:
@@ -101,6 +93,16 @@ def otp_issued(session: Session, data: dict[str, Any]) -> None:
     recipient, expires_at = data["recipient"], data["expires_at"]
     text = texts.sms_one_time_password(recipient["code"], expires_at)
     sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient["phone"], text, expires_at=expires_at)
+
+
+def _tell_clerk(
+    session: Session, data: dict[str, Any], kind: str, count: int, notice_of: Callable[[str, int], texts.Notice]
+) -> None:
+    """One message an hour about a batch; a personal application has no clerk."""
+    if count and not data["personal"]:
+        batch_no = data["batch_no"]
+        audience = Audience(data["union_id"], "clerk")
+        post_counted(session, audience, within_hour(f"{kind}:{batch_no}"), count, partial(notice_of, batch_no))
 
 
 def _text_contact(session: Session, settings: SmsSettings, data: dict[str, Any], kind: str, text_of: Any) -> None:

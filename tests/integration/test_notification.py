@@ -142,6 +142,15 @@ def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin)
     assert [message.count for message in the_sms(begin)] == [12]
 
 
+def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: Begin) -> None:
+    issued = example(batching.CARDS_ISSUED, personal=True)
+    with begin() as session:
+        news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+    with begin() as session:
+        assert inbox.list_messages(session, a_clerk_of(issued["union_id"]), PAGE)["items"] == []
+    assert [message.phone for message in the_sms(begin)] == ["13800000000"]
+
+
 def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
     first, second = (a_clerk_of(submitted["union"]["union_id"]) for _ in range(2))

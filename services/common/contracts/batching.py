@@ -75,6 +75,7 @@ class CardsIssuedData(EventData):
     union_id = fields.UUID(required=True)
     applications = chunk_of(IssuedApplication)
     cards = Sealed(fields.List(fields.Nested(IssuedCard)), required=True)
+    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
     contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
 
 
@@ -87,6 +88,7 @@ class CardsRefusedData(EventData):
     batch_no = fields.String(required=True)
     union_id = fields.UUID(required=True)
     applications = chunk_of(RefusedApplication)
+    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
     contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
 
 
