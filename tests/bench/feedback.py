@@ -159,9 +159,11 @@ def _faststream(bench: Bench, at_once: int) -> float:
 
 
 def _plain(bench: Bench) -> float:
-    with _race(bench, bench.theirs, results_a_message=1) as race:
-        with running_peer("tests.bench.plain_consumer", race.environment) as process:
-            return race.speed_of(process, _THEIR_PROGRESS)
+    with (
+        _race(bench, bench.theirs, results_a_message=1) as race,
+        running_peer("tests.bench.plain_consumer", race.environment) as process,
+    ):
+        return race.speed_of(process, _THEIR_PROGRESS)
 
 
 def _ours(bench: Bench, results_a_message: int) -> float:
@@ -258,8 +260,7 @@ def _publish(amqp_uri: str, messages: Sequence[Outgoing]) -> None:
 
 
 def _count(database: "psycopg.Connection[Any]", progress: str) -> int:
-    (count,) = database.execute(progress).fetchone()
-    return int(count)
+    return int(database.execute(progress).fetchall()[0][0])
 
 
 def _report(runs: dict[str, Runs], results: int) -> Report:

@@ -1,4 +1,4 @@
-"""What the measurements run on: durable nodes of their own, fresh databases, processes of the product and of its peers."""
+"""What the measurements run on: durable nodes, fresh databases, processes of the product and of its peers."""
 
 import base64
 import itertools

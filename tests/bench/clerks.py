@@ -1,0 +1,35 @@
+"""Unions with a clerk who can sign in, for measurements through the HTTP API."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from deploy.local.client import ApiClient
+from services.membership.accounts import new_account
+from services.membership.unions import add_union
+from tests.mothers import a_union_code
+
+_PASSWORD = "bench-2026"
+
+
+@dataclass(frozen=True)
+class Clerk:
+    """A clerk's account."""
+
+    account_name: str
+    union_id: UUID
+
+    def sign_in(self, gateway_url: str) -> ApiClient:
+        """The API as this clerk sees it."""
+        return ApiClient(gateway_url).sign_in(self.account_name, _PASSWORD)
+
+
+def add_clerk(session: Session, serial: int) -> Clerk:
+    """A new union and its clerk in membership's database; each serial is another union."""
+    union = add_union(session, f"第 {serial} 工会", a_union_code(serial), "grassroots", None)
+    account = new_account(union, f"bench{serial}", "王芳", ["clerk"], _PASSWORD)
+    account.must_change_password = False
+    session.flush()
+    session.add(account)
+    return Clerk(account.account_name, union.union_id)
