@@ -78,7 +78,7 @@ class Bank:
             "POST /raw": self.send_raw,
             "GET /control": self.get_control,
             "PUT /control": self.put_control,
-            "GET /readyz": lambda _request: {"status": "ready"},
+            "GET /readyz": self.is_ready,
         }
 
     def get_batch(self, _request: Request, batch_no: str) -> dict[str, Any]:
@@ -108,6 +108,11 @@ class Bank:
         order = read_json(request, RawOrder())
         self._tell_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
         return json_response({"messages": 1}, 202)
+
+    def is_ready(self, _request: Request) -> Response:
+        """Whether batches reach the bank; 503 before."""
+        is_ready = self._reader.is_reading.is_set()
+        return json_response({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503)
 
     def get_control(self, _request: Request) -> dict[str, Any]:
         """The mode, and how many messages went in which way."""

@@ -48,12 +48,17 @@ class BatchReader(ConsumerMixin):
     def __init__(self, amqp_uri: str, key: bytes, ledger: Ledger) -> None:
         self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
         self.refused = 0
+        self.is_reading = threading.Event()
         self._key = key
         self._takers = {contract.SUBMITTED: ledger.take_batch, contract.RECALLED: ledger.take_recall}
 
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
         """One consumer; it declares the queue, so that batches wait for the bank and not the other way round."""
         return [new_consumer([BATCHES], on_message=self._take, prefetch_count=20)]
+
+    def on_consume_ready(self, *_: object, **__: object) -> None:
+        """The queue is there and bound: from now on nothing that batching sends comes back."""
+        self.is_reading.set()
 
     def _take(self, message: Message) -> None:
         """Acknowledged once it is in the ledger; what the key did not sign or nobody knows is not taken at all."""

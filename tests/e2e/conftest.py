@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack, running_stack, status
 from tests.conftest import ROOT
 
 FOLDER = ROOT / ".local" / "test-stack"
@@ -18,7 +18,7 @@ FOLDER = ROOT / ".local" / "test-stack"
 def stack(nodes: Nodes) -> Iterator[Stack]:
     """A running system with fresh seeded databases; the bank decides only when a test tells it to.
 
-    It tells addresses and rules over processes: see `Stack`.
+    It tells addresses and rules over processes: see `Stack`. No process had to be started twice.
     """
     name = f"stack_{os.getpid()}"
     with ExitStack() as after:
@@ -31,4 +31,6 @@ def stack(nodes: Nodes) -> Iterator[Stack]:
         nodes.rabbitmq.create_vhost(name)
         after.callback(nodes.rabbitmq.delete_vhost, name)
         addresses = Addresses(nodes.rabbitmq.uri(name), urls)
-        yield after.enter_context(running_stack(FOLDER, addresses, settings={"BANK_MODE": "manual"}))
+        running = after.enter_context(running_stack(FOLDER, addresses, settings={"BANK_MODE": "manual"}))
+        assert [process.name for process in status(FOLDER) if process.record.restarts] == []
+        yield running
