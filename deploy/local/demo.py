@@ -238,7 +238,7 @@ def submit_batches(story: Story) -> None:
 
 
 def bank_answers_in_parts(story: Story) -> None:
-    """The bank answers for half of the ordinary batch: in parts, out of order, twice; it refuses one, and talks nonsense."""
+    """The bank answers for half of the ordinary batch: in parts, out of order, twice; one is refused; some is junk."""
     batch_no = story.batches["ordinary"]["batch_no"]
     _bank_has(story, batch_no, len(story.people.ordinary))
     rejected_before = _rejected(story)
