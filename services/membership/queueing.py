@@ -16,13 +16,12 @@ from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.membership import LARGEST_QUEUEING
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict
+from services.common.problems import Conflict, NotFound
 from services.common.rowsets import Types, as_table, insert_rows, is_among
 from services.membership.application_states import CardState, State
 from services.membership.member_search import REASONS, filters, why_not_selectable
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member, Union
 from services.membership.telling import person_facts, union_facts
-from services.membership.unions import reachable_union
 
 _REASONS = REASONS | {"not_found": "未找到该会员，或会员不在本工会的列表中"}
 _NAMED_SKIPPED = 100
@@ -39,9 +38,12 @@ class PersonalChoice:
 def queue_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     """Queues the named members, or all of a filter that have no card: at most LARGEST_QUEUEING.
 
-    Who cannot be queued is skipped with the reason; raises Conflict `none_selectable` where that is everyone.
+    Who cannot be queued is skipped with the reason; raises Conflict `none_selectable` where that is everyone, and
+    NotFound for another union than the caller's: who may look into it still works for the own union only.
     """
-    union = reachable_union(session, caller, asked.get("filter", {}).get("union_id"))
+    union = session.get_one(Union, UUID(caller.union_id))
+    if asked.get("filter", {}).get("union_id", union.union_id) != union.union_id:
+        raise NotFound(title="未找到该工会")
     if "member_ids" in asked:
         members, skipped = _lock_named(session, union.union_id, asked["member_ids"])
         counts, more = Counter(skipped.values()), False

@@ -118,6 +118,13 @@ def test_a_subordinate_unions_members_are_queued_by_its_own_clerks_only(office: 
         queueing_module.queue_members(session, superior, {"filter": {"union_id": office.union.union_id}})
 
 
+def test_who_may_look_into_a_subordinate_union_still_cannot_queue_for_it(office: Office) -> None:
+    office.numbered()
+    both = a_caller(office.superior, "clerk", "administrator")
+    with pytest.raises(NotFound), office.begin() as session:
+        queueing_module.queue_members(session, both, {"filter": {"union_id": office.union.union_id}})
+
+
 def test_ten_thousand_are_queued_in_one_request_within_seconds(office: Office) -> None:
     rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(10_000)]
     with office.begin() as session:
