@@ -13,7 +13,7 @@ from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
 from services.common.contracts.rpc.files import file_answer
 from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.common.problems import NotFound, Problem
 
 _FORMS = {
     "pdf": (register_pdf, "application/pdf"),
@@ -23,7 +23,7 @@ _FORMS = {
 
 def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> dict[str, Any]:
     """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
-    batch = load_batch(session, caller, batch_no)
+    batch = _load_own_batch(session, caller, batch_no)
     write, content_type = _FORMS[form]
     content = write(_frozen_register(session, batch))
     batch.register_state = "printed"
@@ -35,8 +35,16 @@ def print_register(session: Session, caller: Caller, batch_no: str, form: str) -
 
 def get_attachments(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
     """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
-    register = _frozen_register(session, load_batch(session, caller, batch_no))
+    register = _frozen_register(session, _load_own_batch(session, caller, batch_no))
     return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register))
+
+
+def _load_own_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
+    """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
+    batch = load_batch(session, caller, batch_no)
+    if str(batch.union_id) != caller.union_id:
+        raise NotFound()
+    return batch
 
 
 def _frozen_register(session: Session, batch: Batch) -> Register:

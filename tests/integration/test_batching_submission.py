@@ -167,6 +167,20 @@ def test_batches_are_seen_by_their_union_and_its_superior_only(desk: Desk, engin
         batches.get_batch(session, other.clerk, batch_no)
 
 
+def test_the_register_with_its_whole_numbers_is_for_the_union_of_the_batch_alone(desk: Desk) -> None:
+    batch_no, _ = desk.a_batch(1)
+    superior = Caller(
+        account_id="c", roles=frozenset({"clerk", "reviewer"}), union_id=str(desk.union["superior_union_id"])
+    )
+    for give_out in (
+        lambda session: registers.print_register(session, superior, batch_no, "xlsx"),
+        lambda session: registers.get_attachments(session, superior, batch_no),
+    ):
+        with desk.begin() as session, pytest.raises(NotFound):
+            give_out(session)
+    assert listed(desk, register_state="unprinted") == [batch_no]
+
+
 def test_details_show_contact_and_persons_masked(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(name="韩梅", document_number="31010119750308002X"))
     desk.check()
