@@ -85,7 +85,7 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         raise NotFound(title="未找到该会员")
     before = {name: getattr(member, name) for name in _FACTS}
     given = {name: asked[name] for name in _FACTS if name in asked}
-    if "document_number" in given or "document_type" in given:
+    if any(given.get(name, before[name]) != before[name] for name in ("document_type", "document_number")):
         # What the old number told does not hold for the new one.
         before |= {"birth_date": None, "sex": None}
     facts = completed(before | given)

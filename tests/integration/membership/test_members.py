@@ -128,6 +128,14 @@ def test_a_new_number_brings_its_own_birth_date_and_sex(office: Office) -> None:
     assert (changed["birth_date"], changed["sex"]) == (date(1990, 1, 2), "female")
 
 
+def test_a_document_that_stays_the_same_keeps_birth_date_and_sex(office: Office) -> None:
+    member_id = office.register(
+        document_type="passport", document_number="E12345678", birth_date="1985-06-15", sex="female"
+    )
+    changed = office.update(member_id, document_type="passport", document_number="E12345678", address="控江路1号")
+    assert (changed["birth_date"], changed["sex"]) == (date(1985, 6, 15), "female")
+
+
 def test_the_number_of_another_member_is_refused(office: Office) -> None:
     form = a_member_form()
     office.register(**form)
