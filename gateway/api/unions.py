@@ -45,6 +45,7 @@ ROUTES = (
         request=rpc.CreateAccountRequest,
         answer=rpc.AccountWithPasswordAnswer,
         status=201,
+        has_secrets=True,
         summary="Open an account; its one-time password is told once",
     ),
     rpc_route(
@@ -63,6 +64,7 @@ ROUTES = (
         roles=ADMINISTRATOR,
         request=rpc.ResetPasswordRequest,
         answer=rpc.ResetPasswordAnswer,
+        has_secrets=True,
         summary="Give an account a one-time password (密码重置)",
     ),
 )

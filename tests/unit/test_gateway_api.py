@@ -77,6 +77,29 @@ def test_a_password_is_changed_without_a_request_id(page: Page) -> None:
     assert page.services["membership"].calls[0].request_id is None
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "body"),
+    [
+        (f"/api/v1/accounts/{ACCOUNT['account_id']}/password", "reset_password", {}),
+        (
+            f"/api/v1/unions/{UNION_ID}/accounts",
+            "create_account",
+            {"account_name": "wangfang", "display_name": "王芳", "roles": ["clerk"]},
+        ),
+    ],
+)
+def test_no_one_time_password_is_kept_for_a_repeated_request(
+    page: Page, path: str, name: str, body: dict[str, Any]
+) -> None:
+    page.sign_in_as("administrator")
+    page.services["membership"].answers[name] = {"one_time_password": "abc234"}
+
+    response = page.post(path, json=body, headers={"Idempotency-Key": "7"})
+
+    assert response.get_json() == {"one_time_password": "abc234"}
+    assert page.services["membership"].calls[0].request_id is None
+
+
 def test_a_member_on_the_phone_is_known_as_a_member_and_as_nothing_else(page: Page) -> None:
     member_id = "0192f0c1-0000-7000-8000-000000000077"
     page.services["membership"].answers = {
