@@ -24,6 +24,7 @@ ROUTES = (
         request=rpc.CheckPendingRequest,
         answer=rpc.CheckPendingAnswer,
         status=202,
+        deadline=30,
         summary="Ask for the system check (提交系统校验); results come by and by",
     ),
     rpc_route(
@@ -51,6 +52,7 @@ ROUTES = (
         roles=CLERK,
         request=rpc.RemovePendingManyRequest,
         answer=rpc.RemovePendingAnswer,
+        deadline=30,
         summary="Remove all that have not passed, all that are incomplete, or those named",
     ),
 )
