@@ -11,11 +11,11 @@ import time
 import psycopg
 
 from deploy.local.nodes import Nodes
-from tests.bench import feedback, pages
+from tests.bench import chain, feedback, pages
 from tests.bench.report import DOCUMENT, document, table
 from tests.bench.surroundings import plain_url, running_nodes, set_secrets
 
-PARTS = {"feedback": feedback.measure, "pages": pages.measure}
+PARTS = {"chain": chain.measure, "feedback": feedback.measure, "pages": pages.measure}
 
 
 def main() -> None:
