@@ -68,7 +68,7 @@ class ApiClient:
             page += 1
             answer = self.get(path, **query, page=page, size=200)
             items += answer["items"]
-            if len(items) >= answer["total"] or not answer["items"]:
+            if not answer["items"] or (answer["total_is_exact"] and len(items) >= answer["total"]):
                 return items
 
     def _json(self, method: str, path: str, **sent: Any) -> Any:

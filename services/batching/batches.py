@@ -46,8 +46,8 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
 def list_batches(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """A page of batches, newest first."""
     matching = _batches(caller).where(*_filters(request)).order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
-    rows, total = page_of(session, matching, request)
-    return page_answer([_batch_answer(row) for row in rows], request, total)
+    rows, counted = page_of(session, matching, request)
+    return page_answer([_batch_answer(row) for row in rows], request, counted)
 
 
 def get_batch(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def list_batch_members(session: Session, caller: Caller, request: dict[str, Any]
         matching = matching.where(Application.state == request["state"])
     if "name" in request:
         matching = matching.where(BatchPerson.name.startswith(request["name"], autoescape=True))
-    rows, total = page_of(session, matching, request)
-    return page_answer([_member_answer(row.BatchPerson, row.Application) for row in rows], request, total)
+    rows, counted = page_of(session, matching, request)
+    return page_answer([_member_answer(row.BatchPerson, row.Application) for row in rows], request, counted)
 
 
 def load_batch(session: Session, caller: Caller, batch_no: str) -> Batch:

@@ -24,8 +24,8 @@ def list_outlets(session: Session, request: dict[str, Any]) -> dict[str, Any]:
     if "q" in request:
         places = (Outlet.name, Outlet.address, Outlet.district)
         matching = matching.where(or_(*(place.contains(request["q"], autoescape=True) for place in places)))
-    rows, total = page_of(session, matching, request)
-    return page_answer([_outlet_answer(row.Outlet) for row in rows], request, total)
+    rows, counted = page_of(session, matching, request)
+    return page_answer([_outlet_answer(row.Outlet) for row in rows], request, counted)
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:

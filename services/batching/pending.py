@@ -40,9 +40,9 @@ def list_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> d
         .where(Application.union_id == union_id, PENDING, *_filters(request))
         .order_by(Application.listed_at, Application.application_id)
     )
-    rows, total = page_of(session, matching, request)
+    rows, counted = page_of(session, matching, request)
     items = [pending_answer(row.Application) for row in rows]
-    return {**page_answer(items, request, total), "counts": count_pending(session, union_id)}
+    return {**page_answer(items, request, counted), "counts": count_pending(session, union_id)}
 
 
 def count_pending(session: Session, union_id: UUID) -> dict[str, dict[str, int]]:

@@ -1,12 +1,13 @@
 """How lists are asked for and answered: page, size, total."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 
 LARGEST_PAGE = 200
 DEEPEST_ROW = 10_000
-"""Rows are counted and paged up to here: beyond it a search must be narrowed, so that every page costs the same."""
+"""Rows are paged, and as a rule counted, up to here: beyond it a search must be narrowed; so pages cost the same."""
 
 
 class PageRequest(Schema):
@@ -27,12 +28,20 @@ class PageAnswer(Schema):
     total_is_exact = fields.Boolean(required=True, metadata={"description": "false when more rows match than counted"})
 
 
-def page_answer(items: list[dict[str, Any]], request: dict[str, Any], counted: int) -> dict[str, Any]:
-    """The answer to a list request; `counted` is the number of matching rows, counted to DEEPEST_ROW + 1 at most."""
+@dataclass(frozen=True)
+class Counted:
+    """How many rows match; where more match than are counted, `is_exact` is false and `total` how many were."""
+
+    total: int
+    is_exact: bool
+
+
+def page_answer(items: list[dict[str, Any]], request: dict[str, Any], counted: Counted) -> dict[str, Any]:
+    """The answer to a list request."""
     return {
         "items": items,
         "page": request["page"],
         "size": request["size"],
-        "total": min(counted, DEEPEST_ROW),
-        "total_is_exact": counted <= DEEPEST_ROW,
+        "total": counted.total,
+        "total_is_exact": counted.is_exact,
     }
