@@ -216,8 +216,8 @@ turn, chain and floor take a union each with {members} registered and numbered m
 check.
 
 - **The chain** goes through the HTTP API as a clerk does: `POST members/queue` with an empty filter, `GET pending`
-  every {poll} s until all are listed, `POST pending/validate`, `GET pending` until all have passed or failed. Time runs from
-  the first request to the last answer, pauses and pages included. Seconds run by run: {courses}.
+  every {poll} s until all are listed, `POST pending/validate`, `GET pending` until all have passed or failed. Time
+  runs from the first request to the last answer, pauses and pages included. Seconds run by run: {courses}.
 - **The floor** (`tests/bench/chain_floor.py`) is one process without a broker: it reads and decrypts the same members,
   asks the same simulated registry with the same client (100 persons a call, five calls at once), applies the same rules
   and writes the same rows, each once and in its final state, with one bulk statement a table and one commit a database.
