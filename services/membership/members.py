@@ -85,10 +85,10 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         raise NotFound(title="未找到该会员")
     before = {name: getattr(member, name) for name in _FACTS}
     given = {name: asked[name] for name in _FACTS if name in asked}
-    if any(given.get(name, before[name]) != before[name] for name in ("document_type", "document_number")):
-        # What the old number told does not hold for the new one.
-        before |= {"birth_date": None, "sex": None}
     facts = completed(before | given)
+    if any(facts[name] != before[name] for name in ("document_type", "document_number")):
+        # What the old number told does not hold for the new one.
+        facts = completed(before | {"birth_date": None, "sex": None} | given)
     problem = _problem_of(facts)
     if problem:
         raise Invalid([problem])
