@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.common.personal import keyring
@@ -105,15 +105,6 @@ def new_metadata() -> MetaData:
     for table in _messaging.sorted_tables:
         table.to_metadata(metadata)
     return metadata
-
-
-def new_base() -> type[DeclarativeBase]:
-    """A declarative base of its own for each service, with `new_metadata`."""
-
-    class Base(DeclarativeBase):
-        metadata = new_metadata()
-
-    return Base
 
 
 def create_messaging_tables(op: Any) -> None:
