@@ -1,0 +1,1 @@
+"""Tests of one service with its real database and broker."""
