@@ -1,15 +1,16 @@
 """The list of a union's members (卡片信息管理): filters, each served by an index, and how a member is shown."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Text, func, select
+from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from services.common.contracts.rpc.paging import DEEPEST_ROW, page_answer
+from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
 from services.common.personal import mask_card, mask_document_in_list
@@ -36,6 +37,9 @@ REASONS = {
 ADDRESSES_COUNTED = 1000
 """No index can count an address's matches: each is looked at, so fewer of them are counted."""
 
+_LOOKED_AT, _ONE_IN = 2000, 20
+"""A part is common when one in twenty of the newest members' addresses holds it."""
+
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -46,8 +50,10 @@ def list_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dic
     is answered in the order of its index.
     """
     union = reachable_union(session, caller, asked.get("union_id"))
-    matching = select(Member).where(*filters(union.union_id, asked)).order_by(*_order(asked))
-    rows, counted = page_of(session, matching, asked, ADDRESSES_COUNTED if "address" in asked else DEEPEST_ROW)
+    if "address" in asked:
+        rows, counted = _page_by_address(session, union.union_id, asked)
+    else:
+        rows, counted = page_of(session, _in_order(asked).where(*filters(union.union_id, asked)), asked)
     return {**page_answer([member_item(row.Member) for row in rows], asked, counted), "hint": HINT}
 
 
@@ -61,7 +67,7 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
     if "address" in asked:
-        conditions += _address_holds(asked["address"])
+        conditions += [_has_fragments_of(asked["address"]), _holds(asked["address"])]
     if "applied_from" in asked:
         conditions.append(Member.applied_at >= _midnight(asked["applied_from"]))
     if "applied_to" in asked:
@@ -97,18 +103,54 @@ def why_not_selectable(member: Member) -> str | None:
     return "number_missing" if member.member_no is None else None
 
 
-def _order(asked: dict[str, Any]) -> tuple[ColumnElement[Any], ...]:
+def _in_order(asked: dict[str, Any]) -> Select[Member]:
+    members = select(Member)
     if "name" in asked:
-        return Member.name.asc(), Member.member_id.asc()
+        return members.order_by(Member.name, Member.member_id)
     if "applied_from" in asked or "applied_to" in asked:
-        return Member.applied_at.desc(), Member.member_id.desc()
-    return (Member.member_id.desc(),)
+        return members.order_by(Member.applied_at.desc(), Member.member_id.desc())
+    return members.order_by(Member.member_id.desc())
 
 
-def _address_holds(part: str) -> list[ColumnElement[bool]]:
-    """The index finds all of the part's neighbouring pairs; the text itself decides on their order."""
-    pairs = func.bigrams(Member.address, type_=ARRAY(Text))
-    return [pairs.contains(func.bigrams(part)), Member.address.contains(part, autoescape=True)]
+def _page_by_address(session: Session, union_id: UUID, asked: dict[str, Any]) -> tuple[Sequence[Row[Member]], Counted]:
+    """What many addresses hold is met soon wherever one looks, and the index of fragments would list too many; what few
+    hold is found by the index at once, and then all that match are known."""
+    part = asked["address"]
+    if _is_common(session, union_id, part):
+        others = {name: value for name, value in asked.items() if name != "address"}
+        common = _in_order(asked).where(*filters(union_id, others), _holds(part))
+        return page_of(session, common, asked, ADDRESSES_COUNTED)
+    rare = filters(union_id, asked)
+    found = session.scalars(select(Member.member_id).where(*rare).limit(ADDRESSES_COUNTED + 1)).all()
+    if len(found) > ADDRESSES_COUNTED:
+        return page_of(session, _in_order(asked).where(*rare), asked, ADDRESSES_COUNTED)
+    first = (asked["page"] - 1) * asked["size"]
+    page = _in_order(asked).where(is_among(Member.member_id, found)).limit(asked["size"]).offset(first)
+    return session.execute(page).all(), Counted(len(found), is_exact=True)
+
+
+def _is_common(session: Session, union_id: UUID, part: str) -> bool:
+    """Whether a part stands in so many of the newest members' addresses that it stands everywhere."""
+    newest = (
+        select(Member.address)
+        .where(Member.union_id == union_id, EMPLOYED)
+        .order_by(Member.member_id.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    holding = select(func.count()).select_from(newest).where(newest.c.address.contains(part, autoescape=True))
+    return (session.scalar(holding) or 0) >= _LOOKED_AT // _ONE_IN
+
+
+def _has_fragments_of(part: str) -> ColumnElement[bool]:
+    """The index knows addresses by each two and three neighbouring characters."""
+    size = min(len(part), 3)
+    wanted = sorted({part[start : start + size] for start in range(len(part) - size + 1)})
+    return func.fragments(Member.address, type_=ARRAY(Text)).contains(cast(wanted, ARRAY(Text)))
+
+
+def _holds(part: str) -> ColumnElement[bool]:
+    return Member.address.contains(part, autoescape=True)
 
 
 def _midnight(day: date) -> datetime:

@@ -118,7 +118,7 @@ for _name, _columns in {
 Index(
     "ix_member_union_id_address",
     Member.union_id,
-    func.bigrams(Member.address),
+    func.fragments(Member.address),
     postgresql_using="gin",
     postgresql_where=EMPLOYED,
 )

@@ -24,7 +24,7 @@ def registry_of(simulator: RegistrySimulator) -> Iterator[Callable[..., Registry
     opened: list[Registry] = []
 
     def open_registry(**settings: float) -> Registry:
-        times = {"registry_read_seconds": 0.3, "registry_deadline_seconds": 1.5} | settings
+        times = {"registry_read_seconds": 1, "registry_deadline_seconds": 3} | settings
         opened.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
         return opened[-1]
 

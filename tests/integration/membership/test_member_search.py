@@ -6,6 +6,7 @@ import pytest
 
 from services.common.contracts.batching import CHANNEL_ASSIGNED
 from services.common.problems import NotFound, Problem
+from services.membership import member_search
 from services.membership.member_search import SHANGHAI
 from services.membership.models import Member
 from tests.integration.membership.office import Office, a_caller
@@ -46,6 +47,27 @@ def test_an_address_is_found_by_a_part_of_it(office: Office) -> None:
     assert office.names(address="控江路") == ["王芳"]
     assert office.names(address="杨浦") == ["李雷", "王芳"]
     assert office.names(address="%_") == []
+
+
+def test_a_common_part_of_an_address_and_a_rare_one_are_both_found(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_search, "_LOOKED_AT", 20)
+    for number in range(10):
+        office.register(name=f"王{'一二三四五六七八九十'[number]}", address=f"上海市杨浦区黄兴路{number}弄")
+    office.register(name="韩梅", address="上海市长宁区古北路555弄")
+    assert len(office.names(address="黄兴路")) == 10
+    assert office.names(address="黄兴路", name="王三") == ["王三"]
+    assert office.names(address="古北路5") == ["韩梅"]
+    assert office.names(address="路3") == ["王四"]
+
+
+def test_of_many_addresses_that_match_not_all_are_counted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_search, "ADDRESSES_COUNTED", 2)
+    for name in ("王芳", "李雷", "韩梅"):
+        office.register(name=name, address="上海市杨浦区控江路1号")
+    answer = office.listed(address="控江路")
+    assert (answer["total"], answer["total_is_exact"], len(answer["items"])) == (2, False, 3)
 
 
 def test_card_state_channel_and_sex_narrow_together(office: Office) -> None:

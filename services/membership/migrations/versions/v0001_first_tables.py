@@ -11,14 +11,17 @@ from services.common.persistence import EncryptedText, create_messaging_tables, 
 revision = "0001"
 down_revision = None
 
-BIGRAMS = """
-create function bigrams(words text) returns text[] language sql immutable strict parallel safe cost 600 as $$
-    select array(select distinct substr(words, start, 2) from generate_series(1, length(words) - 1) start)
+# Costly, so that the text of an address is compared before its fragments are made.
+FRAGMENTS = """
+create function fragments(words text) returns text[] language sql immutable strict parallel safe cost 600 as $$
+    select array(
+        select distinct substr(words, start, size)
+        from generate_series(2, 3) size, generate_series(1, length(words) - size + 1) start
+    )
 $$;
 """
-# By what the function costs and how often each pair occurs, a search for a common pair is answered from the newest
-# members on and a search for a rare one by the index.
-STATISTICS = "create statistics member_address_bigrams on (bigrams(address)) from member"
+# How often each fragment occurs.
+STATISTICS = "create statistics member_address_fragments on (fragments(address)) from member"
 EMPLOYED = sa.text("affiliation = 'employer'")
 
 
@@ -26,7 +29,7 @@ def upgrade() -> None:
     """Makes the tables, the sequence of member numbers, and what addresses are searched by."""
     create_messaging_tables(op)
     op.execute("create extension if not exists btree_gin")
-    op.execute(BIGRAMS)
+    op.execute(FRAGMENTS)
     op.execute("create sequence member_no start 70000001 maxvalue 9999999999")
     op.create_table(
         "union",
@@ -119,7 +122,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_member_union_id_address",
         "member",
-        ["union_id", sa.text("bigrams(address)")],
+        ["union_id", sa.text("fragments(address)")],
         postgresql_using="gin",
         postgresql_where=EMPLOYED,
     )
@@ -230,5 +233,5 @@ def downgrade() -> None:
     ):
         op.drop_table(table)
     op.execute("drop sequence member_no")
-    op.execute("drop function bigrams")
+    op.execute("drop function fragments")
     drop_messaging_tables(op)
