@@ -31,7 +31,7 @@ def main() -> None:
         for name in [asked.only] if asked.only else PARTS:
             print(f"{name}: measuring", flush=True)
             reports.append(PARTS[name](on, secrets, asked.quick))
-            print(table(reports[-1:]), flush=True)
+            print(f"{table(reports[-1:])}\n{reports[-1].how.strip()}\n", flush=True)
         versions = _database_version(on), _broker_version()
     if not asked.only and not asked.quick:
         DOCUMENT.write_text(document(reports, *versions, (time.monotonic() - began) / 60))
