@@ -150,7 +150,7 @@ def applications_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
 def completed(row: dict[str, Any]) -> dict[str, Any]:
     """The facts normalised, with what the document's number tells where the row is silent.
 
-    Whether a woman's post is F50 or F55 no number tells: it stays open, and the system check says so.
+    Whether an employed woman's post is F50 or F55 no number tells: it stays open, and the system check says so.
     """
     facts: dict[str, Any] = dict.fromkeys(_FACTS) | {name: row[name] for name in _FACTS if name in row}
     facts["name"] = normalise_name(facts["name"])
@@ -158,8 +158,7 @@ def completed(row: dict[str, Any]) -> dict[str, Any]:
     holder = holder_of(facts["document_type"], facts["document_number"])
     facts["birth_date"] = facts["birth_date"] or holder.birth_date
     facts["sex"] = facts["sex"] or holder.sex
-    if facts["sex"] == "male":
-        facts["retirement_category"] = facts["retirement_category"] or "M60"
+    facts["retirement_category"] = facts["retirement_category"] or _certain_category(facts["sex"], facts["affiliation"])
     return facts
 
 
@@ -170,6 +169,13 @@ def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
         "document_digest": document_digest(facts["document_type"], facts["document_number"]),
         "phone_digest": phone_digest(facts["phone"]) if facts["phone"] else None,
     }
+
+
+def _certain_category(sex: str | None, affiliation: str | None) -> str | None:
+    """The retirement category that needs no guess, by the decision of 2024-09-13: men, women in flexible employment."""
+    if sex == "male":
+        return "M60"
+    return "F55" if sex == "female" and affiliation == "flexible" else None
 
 
 _REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")

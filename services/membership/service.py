@@ -25,7 +25,7 @@ from services.membership import (
     member_search,
     members,
     numbering,
-    personal,
+    personal_applications,
     queueing,
     summary,
     unions,
@@ -170,33 +170,33 @@ class MembershipService:
     @command(rpc.RequestOtpRequest, roles={ANONYMOUS})
     def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets a one-time password be sent."""
-        return personal.request_otp(session, data["phone"])
+        return personal_applications.request_otp(session, data["phone"])
 
     @command(rpc.PersonalSignInRequest, roles={ANONYMOUS})
     def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member of a phone and a one-time password."""
-        return personal.sign_in(session, self.database, data["phone"], data["code"])
+        return personal_applications.sign_in(session, self.database, data["phone"], data["code"])
 
     @query(rpc.GetPersonalProfileRequest, roles={"member"})
     def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own data."""
-        return personal.get_profile(session, caller)
+        return personal_applications.get_profile(session, caller)
 
     @command(rpc.UpdatePersonalProfileRequest, roles={"member"})
     def update_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the member's own data."""
-        return personal.update_profile(session, caller, data)
+        return personal_applications.update_profile(session, caller, data)
 
     @command(rpc.ApplyPersonallyRequest, roles={"member"})
     def apply_personally(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Makes the member's own application."""
         choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"])
-        return personal.apply(session, caller, choice)
+        return personal_applications.apply(session, caller, choice)
 
     @query(rpc.GetPersonalApplicationsRequest, roles={"member"})
     def get_personal_applications(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own applications and how far they are."""
-        return personal.list_applications(session, caller)
+        return personal_applications.list_applications(session, caller)
 
     # What became of applications
 

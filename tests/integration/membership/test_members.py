@@ -49,6 +49,11 @@ def test_a_womans_category_is_not_guessed(office: Office) -> None:
     assert (member["sex"], member["retirement_category"]) == ("female", None)
 
 
+def test_a_woman_in_flexible_employment_retires_as_one_in_a_cadre_post(office: Office) -> None:
+    member_id = office.register(document_number=a_resident_number(sex="female"), affiliation="flexible")
+    assert office.member(member_id)["retirement_category"] == "F55"
+
+
 def test_what_the_clerk_says_is_kept_though_the_number_tells_otherwise(office: Office) -> None:
     member = office.member(office.register(birth_date="1985-06-16"))
     assert member["birth_date"] == date(1985, 6, 16)

@@ -439,7 +439,6 @@ class UpdatePersonalProfileRequest(Schema):
     address = text(200)
     document_expiry = fields.Date()
     document_issued = fields.Date()
-    retirement_category = choice(*RETIREMENT_CATEGORIES)
 
 
 class ApplyPersonallyRequest(Schema):

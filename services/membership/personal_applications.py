@@ -27,7 +27,8 @@ AT_MOST_EVERY = timedelta(minutes=1)
 MOST_TRIES = 5
 """Choices: five tries of a password of six digits that is valid for five minutes, at most one new password a minute."""
 
-_CHANGEABLE = ("address", "document_expiry", "document_issued", "retirement_category")
+_CHANGEABLE = ("address", "document_expiry", "document_issued")
+"""Not the retirement category: the check follows from it."""
 
 
 def request_otp(session: Session, phone: str) -> dict[str, Any]:

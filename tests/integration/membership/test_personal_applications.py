@@ -12,7 +12,7 @@ from services.common.contracts.membership import MEMBERS_QUEUED, OTP_ISSUED
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.problems import Conflict, Problem
-from services.membership import personal
+from services.membership import personal_applications
 from services.membership.models import Application, OneTimePassword
 from services.membership.queueing import PersonalChoice
 from tests.integration.membership.office import Office
@@ -33,7 +33,7 @@ def on_the_phone(member_id: UUID) -> Caller:
 
 def request(office: Office, phone: str = PHONE) -> dict[str, Any]:
     with office.begin() as session:
-        return personal.request_otp(session, phone)
+        return personal_applications.request_otp(session, phone)
 
 
 def sent_code(office: Office) -> str:
@@ -44,7 +44,7 @@ def sign_in(office: Office, code: str, phone: str = PHONE) -> dict[str, Any]:
     database = Database()
     database.engine = office.engine
     with office.begin() as session:
-        return personal.sign_in(session, database, phone, code)
+        return personal_applications.sign_in(session, database, phone, code)
 
 
 def is_refused(office: Office, code: str) -> bool:
@@ -59,12 +59,12 @@ def another_than(code: str) -> str:
 
 def apply(office: Office, member_id: UUID) -> dict[str, Any]:
     with office.begin() as session:
-        return personal.apply(session, on_the_phone(member_id), CHOICE)
+        return personal_applications.apply(session, on_the_phone(member_id), CHOICE)
 
 
 def profile(office: Office, member_id: UUID) -> dict[str, Any]:
     with office.begin() as session:
-        return personal.get_profile(session, on_the_phone(member_id))
+        return personal_applications.get_profile(session, on_the_phone(member_id))
 
 
 def make_older(office: Office, by: timedelta) -> None:
@@ -187,7 +187,7 @@ def test_progress_is_shown_step_by_step(office: Office) -> None:
     application = apply(office, member_id)
     office.hear(BATCH_SUBMITTED, (application["application_id"], 1))
     with office.begin() as session:
-        (shown,) = personal.list_applications(session, on_the_phone(member_id))["items"]
+        (shown,) = personal_applications.list_applications(session, on_the_phone(member_id))["items"]
     assert (shown["state"], [step["state"] for step in shown["steps"]]) == ("submitted", ["queued", "submitted"])
 
 
@@ -200,8 +200,8 @@ def test_what_is_shown_of_oneself_is_masked(office: Office) -> None:
 def test_data_is_corrected_until_the_application_is_made(office: Office) -> None:
     member_id = a_member(office)
     with office.begin() as session:
-        changed = personal.update_profile(session, on_the_phone(member_id), {"address": "上海市杨浦区黄兴路1号"})
+        changed = personal_applications.update_profile(session, on_the_phone(member_id), {"address": "上海市杨浦区黄兴路1号"})
     assert changed["address"] == "上海市杨浦区黄兴路1号"
     apply(office, member_id)
     with pytest.raises(Conflict), office.begin() as session:
-        personal.update_profile(session, on_the_phone(member_id), {"address": "别处"})
+        personal_applications.update_profile(session, on_the_phone(member_id), {"address": "别处"})
