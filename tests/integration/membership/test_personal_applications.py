@@ -200,8 +200,9 @@ def test_what_is_shown_of_oneself_is_masked(office: Office) -> None:
 def test_data_is_corrected_until_the_application_is_made(office: Office) -> None:
     member_id = a_member(office)
     with office.begin() as session:
-        changed = personal_applications.update_profile(session, on_the_phone(member_id), {"address": "上海市杨浦区黄兴路1号"})
-    assert changed["address"] == "上海市杨浦区黄兴路1号"
+        given = {"address": "上海市杨浦区黄兴路1号"}
+        changed = personal_applications.update_profile(session, on_the_phone(member_id), given)
+    assert changed["address"] == given["address"]
     apply(office, member_id)
     with pytest.raises(Conflict), office.begin() as session:
         personal_applications.update_profile(session, on_the_phone(member_id), {"address": "别处"})
