@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from services.common.contracts.rpc.batching import ListBranchesRequest, ListPendingRequest
-from services.common.contracts.rpc.paging import page_answer
+from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller, query
 
 SLOW_SECONDS = 1.5
@@ -29,7 +29,7 @@ class TinyBatching:
     @query(ListPendingRequest, roles={"clerk"})
     def list_pending(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """An empty page as it was asked for."""
-        return {**page_answer([], data, 0), "counts": {}}
+        return {**page_answer([], data, Counted(0, is_exact=True)), "counts": {}}
 
     @query(ListBranchesRequest, roles={"clerk"})
     def list_branches(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
