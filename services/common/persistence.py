@@ -176,7 +176,11 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
             "application_name": application_name,
             "connect_timeout": 5,
             "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
-            f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}",
+            f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}"
+            # What is asked differs too much for one plan: a common name or a rare one, a union of ten or of a million.
+            " -c plan_cache_mode=force_custom_plan"
+            # All we ask is short: starting workers for it takes longer than they save.
+            " -c max_parallel_workers_per_gather=0",
         },
     )
 
