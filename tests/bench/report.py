@@ -66,7 +66,7 @@ def document(reports: Sequence[Report], database_version: str, broker_version: s
         "# Benchmarks\n\n"
         f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes; another run writes it anew.\n"
         f"Machine: {made_with}.\n"
-        "Nodes, product, simulators and measurement shared these cores; PostgreSQL waited for the disk at each commit.\n"
+        "Nodes, product, simulators and measurement shared them; PostgreSQL waited for the disk at each commit.\n"
         "Floor or peer and ours ran in turn; figures are medians, in brackets the span.\n\n"
         f"{table(reports)}{sections}"
     )
