@@ -311,8 +311,8 @@ of all contenders in turn, each with a database and a virtual host of its own.
 - **Ours** is batching's process (`services.batching.service`) as it runs in production: signature and schema of each
   message, the contradictions with what is known, encrypted card number, state of the application, counts of the batch,
   the record of the message, and the events to other services through the outbox, which its relay publishes with
-  confirms meanwhile. It takes up to 200 messages in one transaction with one ack, which is what makes most of the
-  difference to a transaction a message. The results are of ten batches, mixed; nobody reads the events' queues. With
+  confirms meanwhile. It takes up to 200 messages in one transaction with one ack, where the peer
+  makes one of each for every message. The results are of ten batches, mixed; nobody reads the events' queues. With
   {large} results a message all messages fit into one transaction.
 - **FastStream** (`tests/bench/faststream_consumer.py`) takes the same messages from the same kind of queue and does the
   least that applies a result once: parse, inbox row, update, commit, ack. No signature, no schema, no encryption, no

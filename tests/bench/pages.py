@@ -171,7 +171,7 @@ member; the one that is searched for is right. Indexes that have just been built
 What bounds the figures: for a field with an index of its own most of the time is HTTP and RPC, alike for both, which
 brings the ratio nearer to one. The search itself, called in one process on 1,000,000 members, took 1.5 to 2.5 ms; 4 ms
 for a road, 7 ms for a house, about 20 ms for the combination. A house is found by an index that holds the union apart
-from the parts of the address, so that the union's list of a million members is met with theirs: its ratio lies
-at the target, 1.28 to 1.53 in five runs. A combination walks along the index of the name and looks at each member there, whose number grows
-with the union; that search is no single field and misses the target.
+from the parts of the address, so that the union's list of a million members is met with theirs: its ratio lies at the
+target, 1.28 to 1.53 in five runs. A combination walks along the index of the name and looks at each member there, whose
+number grows with the union; that search is no single field and misses the target.
 """
