@@ -6,6 +6,9 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from services.common.personal import keyring
+from services.common.settings import SettingsError
+
 
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
     """A WSGI application for nameko containers; an extension with `why_not_ready()` has a say in /readyz."""
@@ -13,7 +16,7 @@ def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/healthz":
-            return _answer(start_response, "200 OK", {"status": "alive"})
+            return _answer(start_response, "200 OK", {"status": "alive", **_keys()})
         if path == "/readyz":
             reasons = not_ready(containers)
             status = "503 Service Unavailable" if reasons else "200 OK"
@@ -34,6 +37,15 @@ def not_ready(containers: Sequence[Any]) -> list[str]:
             if hasattr(extension, "why_not_ready") and (reason := extension.why_not_ready()):
                 reasons.append(reason)
     return reasons
+
+
+def _keys() -> dict[str, list[str]]:
+    """The ids of the keys of personal data, the one that seals first, where the process has any: a rotation waits for
+    all processes to know the new one."""
+    try:
+        return {"personal_data_keys": keyring().key_ids()}
+    except SettingsError:
+        return {}
 
 
 def _answer(start_response: Callable[..., Any], status: str, document: dict[str, Any]) -> Iterable[bytes]:

@@ -34,9 +34,10 @@ def configure_logs(service: str, level: str = "INFO") -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    for chatty in ("nameko", "amqp", "kombu", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Libraries may log what they handle, SQLAlchemy the rows that it fetched: only we speak below a warning.
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for our_own in ("services", "gateway", "deploy", "__main__"):
+        logging.getLogger(our_own).setLevel(level)
 
 
 def traceback_without_values(error: BaseException) -> str:

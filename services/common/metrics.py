@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 messages_handled = Counter("messages_handled", "Messages whose effects were committed.", ["queue"])
+messages_redelivered = Counter("messages_redelivered", "Messages that the broker delivered again.", ["queue"])
 messages_failed = Counter("messages_failed", "Attempts to handle a message that failed.", ["queue", "cause"])
 messages_retried = Counter("messages_retried", "Messages put into a retry queue.", ["queue"])
 messages_dead = Counter("messages_dead_lettered", "Messages laid among the dead letters or rejected.", ["queue"])

@@ -6,35 +6,53 @@ A service's `migrations/env.py` is one call of `run_migrations`; its `migrations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 SERVICES_FOLDER = Path(__file__).parents[1]
+
+
+LOCK_SECONDS = 1
+"""How long a migration waits for a table. Whoever needs it meanwhile waits behind the migration, clerks too."""
+
+_PAUSE_SECONDS = 1
+_LOCKED = ("55P03", "40P01")
+"""PostgreSQL's codes for a lock that was not had in time, and for two who wait for one another."""
 
 
 class DatabaseIsNewer(Exception):
     """The database was migrated by a newer version of the service than this one."""
 
 
-def upgrade(service: str, database_url: str) -> None:
+def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> None:
     """Apply the migrations of a service that its database has not had yet, all of them or none.
 
-    Two processes may do so at once: the second waits and finds nothing left to do.
-    Raises DatabaseIsNewer when the database knows a version that this code does not.
+    Two processes may do so at once: the second waits and finds nothing left to do. Where a table is in use for longer
+    than LOCK_SECONDS all is taken back, so that others get their turn, and tried again.
+    Raises DatabaseIsNewer when the database knows a version that this code does not, and OperationalError when a table
+    was never free within `patience_seconds`.
     """
     config = _configuration(service)
     engine = create_engine(database_url, poolclass=NullPool)
-    with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(hashtext('migrations'))"))
-        _refuse_newer(service, config, connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    until = time.monotonic() + patience_seconds
+    while True:
+        try:
+            _upgrade_at_once(service, config, engine)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _LOCKED or time.monotonic() >= until:
+                raise
+            print(f"{service}: a table is in use; the migration gives way and tries again", file=sys.stderr)
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def check(service: str, database_url: str) -> None:
@@ -52,6 +70,15 @@ def run_migrations(metadata: MetaData) -> None:
     context.configure(connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=False)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _upgrade_at_once(service: str, config: Config, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(hashtext('migrations'))"))
+        _refuse_newer(service, config, connection)
+        connection.execute(text(f"set local lock_timeout = '{LOCK_SECONDS}s'"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def _configuration(service: str) -> Config:

@@ -1,7 +1,7 @@
 """The service's database: sessions, the kit's own tables, encrypted columns."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, Timeou
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
-from services.common.personal import keyring
+from services.common.personal import is_encrypted, keyring
 from services.common.settings import DatabaseSettings, read_settings
 
 NAMING = {
@@ -59,6 +59,29 @@ class EncryptedText(TypeDecorator[str]):
         return None if value is None else keyring().decrypt(bytes(value)).decode()
 
 
+class EncryptedBytes(TypeDecorator[bytes]):
+    """Bytes that the database keeps encrypted, as EncryptedText keeps text."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Any) -> bytes | None:
+        """Encrypts on the way in."""
+        return None if value is None else keyring().encrypt(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> bytes | None:
+        """Decrypts on the way out."""
+        return None if value is None else opened(bytes(value))
+
+
+def opened(stored: bytes) -> bytes:
+    """What EncryptedBytes keeps, read past SQLAlchemy; what a version before left plain is answered as it is.
+
+    Raises CannotOpen.
+    """
+    return keyring().decrypt(stored) if is_encrypted(stored) else stored
+
+
 _messaging = MetaData(naming_convention=NAMING)
 
 outbox = Table(
@@ -67,7 +90,7 @@ outbox = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("exchange", Text, nullable=False),
     Column("routing_key", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("body", EncryptedBytes, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("mandatory", Boolean, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -116,6 +139,42 @@ def create_messaging_tables(op: Any) -> None:
 def drop_messaging_tables(op: Any) -> None:
     """Drops the kit's tables within an Alembic revision."""
     _messaging.drop_all(op.get_bind())
+
+
+def keep_unchanged(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
+    """Lets the database refuse, with these words, to change or delete a table's rows, within an Alembic revision.
+
+    Only the encrypted columns may change, and only to values under another key: what they say is proved elsewhere.
+    """
+    same_key = " or ".join(
+        f"(new.{name} is distinct from old.{name} and coalesce({_key_of('new', name)} = {_key_of('old', name)}, true))"
+        for name in encrypted
+    )
+    others = " - ".join(["to_jsonb({row})", *(f"'{name}'" for name in encrypted)])
+    op.execute(
+        f"""
+        create function keep_{table}() returns trigger language plpgsql as $$
+        begin
+            if tg_op <> 'UPDATE' then
+                raise exception '{words}';
+            end if;
+            if {others.format(row="new")} is distinct from {others.format(row="old")} or {same_key or "false"} then
+                raise exception '{words}';
+            end if;
+            return new;
+        end $$
+        """
+    )
+    op.execute(f"create trigger keep_{table} before update on {table} for each row execute function keep_{table}()")
+    op.execute(
+        f"create trigger keep_all_{table} before delete or truncate on {table} "
+        f"for each statement execute function keep_{table}()"
+    )
+
+
+def _key_of(row: str, column: str) -> str:
+    """The bytes of an encrypted value that tell its key."""
+    return f"substring({row}.{column} from 1 for 2 + get_byte({row}.{column}, 1))"
 
 
 class Database(DependencyProvider):
@@ -195,6 +254,11 @@ def is_database_away(error: BaseException) -> bool:
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
     return error.connection_invalidated or sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
+
+
+def is_beyond_limits(error: OperationalError) -> bool:
+    """Whether the database can never do it, for what it is given is too long or too much for it (SQLSTATE 54)."""
+    return str(getattr(error.orig, "sqlstate", None)).startswith("54")
 
 
 @cache

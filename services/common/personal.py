@@ -4,14 +4,22 @@ import base64
 import hashlib
 import hmac
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.common.settings import SettingsError, read_settings
+from services.common.secret_values import Key, flaws
+from services.common.settings import SettingsError, is_production, read_settings, settings_class
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+"""How often a process in use looks whether the file of keys has changed."""
 
 _NONCE = 12
 _VERSION = b"\x01"
@@ -26,24 +34,24 @@ class Keyring:
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self._current = next(iter(keys))
 
     @classmethod
     def from_text(cls, text: str) -> "Keyring":
-        """Keys written as `k2:base64,k1:base64`, the current one first; each is 16, 24 or 32 bytes long."""
-        keys = {}
-        for part in text.split(","):
-            key_id, _, encoded = part.strip().partition(":")
-            key = _unbase64(encoded)
-            if not key_id.isalnum() or len(key) not in (16, 24, 32):
-                raise SettingsError("PERSONAL_DATA_KEYS is not of the form id:base64,id:base64 with AES keys.")
-            keys[key_id] = key
-        return cls(keys)
+        """Keys written as `k2:base64,k1:base64` or one a line, the current one first; 16, 24 or 32 bytes long each."""
+        return cls(_read_keys(text))
+
+    def key_ids(self) -> list[str]:
+        """The ids of all keys, that of the one which seals first."""
+        return list(self._ciphers)
+
+    def prefix(self) -> bytes:
+        """What everything that `encrypt` answers now begins with: it tells the key."""
+        return encrypted_prefix(next(iter(self._ciphers)))
 
     def seal(self, plain: str | bytes) -> str:
         """A token `v1.<key id>.<base64url>` that only holders of the key can open."""
-        sealed = self._encrypt(self._current, _to_bytes(plain))
-        return f"v1.{self._current}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        key_id, sealed = self._encrypt(plain)
+        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
 
     def open(self, token: str) -> bytes:
         """What `seal` closed; raises CannotOpen."""
@@ -58,8 +66,8 @@ class Keyring:
 
     def encrypt(self, plain: str | bytes) -> bytes:
         """As `seal`, in the bytes that the database keeps: version, length of the key id, key id, nonce, text."""
-        key_id = self._current.encode()
-        return _VERSION + bytes([len(key_id)]) + key_id + self._encrypt(self._current, _to_bytes(plain))
+        key_id, encrypted = self._encrypt(plain)
+        return encrypted_prefix(key_id) + encrypted
 
     def decrypt(self, stored: bytes) -> bytes:
         """What `encrypt` closed; raises CannotOpen."""
@@ -68,12 +76,14 @@ class Keyring:
         end = 2 + stored[1]
         return self._decrypt(stored[2:end].decode(), stored[end:])
 
-    def _encrypt(self, key_id: str, plain: bytes) -> bytes:
+    def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
+        """The id of the key that seals, and what it made of the text."""
         nonce = os.urandom(_NONCE)
-        return nonce + self._ciphers[key_id].encrypt(nonce, plain, key_id.encode())
+        key_id, cipher = next(iter(self._ciphers.items()))
+        return key_id, nonce + cipher.encrypt(nonce, _to_bytes(plain), key_id.encode())
 
     def _decrypt(self, key_id: str, sealed: bytes) -> bytes:
-        cipher = self._ciphers.get(key_id)
+        cipher = self._cipher(key_id)
         if cipher is None:
             raise CannotOpen(f"There is no key {key_id}.")
         try:
@@ -81,19 +91,95 @@ class Keyring:
         except (InvalidTag, ValueError) as error:
             raise CannotOpen("The sealed value was changed.") from error
 
+    def _cipher(self, key_id: str) -> AESGCM | None:
+        return self._ciphers.get(key_id)
 
-@dataclass(frozen=True)
+
+class FileKeyring(Keyring):
+    """The keys of a file that may change while the process runs.
+
+    It looks at the file once in LOOK_SECONDS while it is used, and at once for a key that it does not know. A file that
+    cannot be read, or holds no keys, changes nothing: what was known stays in use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = _identity(path)
+        self._looked_at = time.monotonic()
+        super().__init__(_read_keys(path.read_text()))
+
+    def key_ids(self) -> list[str]:
+        """As the file says now."""
+        self._look()
+        return super().key_ids()
+
+    def prefix(self) -> bytes:
+        """As the file says now."""
+        self._look_now_and_then()
+        return super().prefix()
+
+    def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
+        self._look_now_and_then()
+        return super()._encrypt(plain)
+
+    def _cipher(self, key_id: str) -> AESGCM | None:
+        if key_id not in self._ciphers:
+            self._look()
+        return super()._cipher(key_id)
+
+    def _look_now_and_then(self) -> None:
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._look()
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        try:
+            found = _identity(self._path)
+            if found == self._seen:
+                return
+            text = self._path.read_text()
+            keys = _read_keys(text)
+            _refuse_flaws(text)
+        except (OSError, SettingsError) as error:
+            log.error("keys_not_taken", error=type(error).__name__)
+            return
+        self._seen = found
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        log.info("keys_read", key_ids=list(keys))
+
+
+@settings_class
 class PersonalDataSettings:
     """The keys of personal data; one environment has the same in all its services."""
 
-    personal_data_keys: str
-    blind_index_key: str
+    personal_data_keys: Key
+    blind_index_key: Key
+    personal_data_keys_file: str = ""
+    """Where the keys came from, if they are in a file: they are read again when it changes."""
 
 
 @cache
 def keyring() -> Keyring:
-    """The process-wide keyring, from PERSONAL_DATA_KEYS."""
-    return Keyring.from_text(read_settings(PersonalDataSettings).personal_data_keys)
+    """The process-wide keyring, from PERSONAL_DATA_KEYS_FILE or PERSONAL_DATA_KEYS; raises SettingsError."""
+    settings = read_settings(PersonalDataSettings)
+    if settings.personal_data_keys_file:
+        return FileKeyring(Path(settings.personal_data_keys_file))
+    return Keyring.from_text(settings.personal_data_keys)
+
+
+def encrypted_prefix(key_id: str) -> bytes:
+    """What a value that is encrypted with this key begins with in the database."""
+    return _VERSION + bytes([len(key_id)]) + key_id.encode()
+
+
+def is_encrypted(stored: bytes) -> bool:
+    """Whether bytes have the form that `encrypt` gives them."""
+    return stored[:1] == _VERSION
+
+
+def token_prefix(key_id: str) -> str:
+    """What a token that is sealed with this key begins with."""
+    return f"v1.{key_id}."
 
 
 def blind_index(value: str, purpose: str) -> bytes:
@@ -122,12 +208,48 @@ def mask_phone(number: str) -> str:
     return _mask(number, 3, 4)
 
 
+def mask_account_name(name: str) -> str:
+    """The name of an account: its first and last character."""
+    return _mask(name, 1, 1)
+
+
 def _mask(text: str, first: int, last: int) -> str:
     """Hides the middle; of a short text, where the middle would be less than half, all but the ends is hidden."""
     if len(text) < first + last + 4:
         first, last = min(first, 1), min(last, 1)
     hidden = max(len(text) - first - last, 0)
     return text[:first] + "*" * hidden + text[first + hidden :] if hidden else "*" * len(text)
+
+
+def _read_keys(text: str) -> dict[str, bytes]:
+    """The keys by their ids, in order; raises SettingsError."""
+    keys = {}
+    for part in text.replace(",", " ").split():
+        key_id, _, encoded = part.partition(":")
+        try:
+            keys[key_id] = _unbase64(encoded)
+        except ValueError as error:
+            raise _no_keys() from error
+        if not (key_id.isascii() and key_id.isalnum()) or len(keys[key_id]) not in (16, 24, 32):
+            raise _no_keys()
+    if not keys:
+        raise _no_keys()
+    return keys
+
+
+def _refuse_flaws(text: str) -> None:
+    if is_production() and (wrong := flaws([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
+        raise SettingsError("; ".join(wrong))
+
+
+def _no_keys() -> SettingsError:
+    return SettingsError("The keys of personal data are not of the form id:base64,id:base64 with AES keys.")
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """What differs between two versions of a file."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def _to_bytes(plain: str | bytes) -> bytes:

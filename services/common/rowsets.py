@@ -1,12 +1,15 @@
 """Many rows in one statement: values travel in one array parameter a column, however many they are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, TableValuedAlias, any_, cast, column, func, select
+from sqlalchemy import ColumnElement, Table, TableValuedAlias, TypeDecorator, any_, cast, column, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.type_api import TypeEngine
+from sqlalchemy.types import UserDefinedType
 
 Types = Mapping[str, TypeEngine[Any]]
 
@@ -14,9 +17,7 @@ Types = Mapping[str, TypeEngine[Any]]
 def as_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableValuedAlias:
     """The rows as a table to join, update or insert from; values stand in the order of the columns."""
     arrays = zip(*rows, strict=True) if rows else ([] for _ in columns)
-    unnested = func.unnest(
-        *(cast(list(values), ARRAY(kind)) for values, kind in zip(arrays, columns.values(), strict=True))
-    )
+    unnested = func.unnest(*(_array(values, kind) for values, kind in zip(arrays, columns.values(), strict=True)))
     return unnested.table_valued(*(column(key, kind) for key, kind in columns.items()), name=name).render_derived()
 
 
@@ -27,11 +28,71 @@ def types_of(model: type[DeclarativeBase], names: Iterable[str]) -> Types:
 
 def is_among(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether the column holds one of the values."""
-    return attribute == any_(cast(list(values), ARRAY(attribute.type)))
+    return attribute == any_(_array(values, attribute.type))
 
 
-def insert_rows(model: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -> Insert:
-    """The statement that inserts the rows, which all have the same columns; there is at least one."""
-    columns = types_of(model, rows[0])
+def insert_rows(model: type[DeclarativeBase] | Table, rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """The statement that inserts the rows, which all have the same columns; there is at least one.
+
+    What is pending in the session is not flushed before.
+    """
+    table: Any = model if isinstance(model, Table) else model.__table__
+    columns = {name: table.c[name].type for name in rows[0]}
     new = as_table("new", columns, [[row[name] for name in columns] for row in rows])
-    return insert(model).from_select(list(columns), select(new))
+    return insert(table).from_select(list(columns), select(new))
+
+
+class _ArrayText(UserDefinedType[Any]):
+    """A list as PostgreSQL writes arrays: psycopg takes several times as long to write one of many values."""
+
+    cache_ok = True
+
+    def __init__(self, kind: TypeEngine[Any]) -> None:
+        self.kind = kind
+
+    def get_col_spec(self, **_: Any) -> str:
+        """It is no column's type; what is bound by it has the type that it is cast to."""
+        return "unknown"
+
+    def bind_processor(self, dialect: Any) -> Callable[[Any], str]:
+        """Writes the values as the type of the column does, then the array."""
+        kind = self.kind
+        if isinstance(kind, TypeDecorator):
+            return lambda values: _written(kind.process_bind_param(value, dialect) for value in values)
+        return _written
+
+
+def _array(values: Iterable[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    return cast(literal(list(values), _ArrayText(kind)), ARRAY(kind))
+
+
+def _written(values: Iterable[Any]) -> str:
+    values = list(values)
+    writers = {kind: _writer_of(kind) for kind in set(map(type, values))}
+    return f"{{{','.join([writers[type(value)](value) for value in values])}}}"
+
+
+def _writer_of(kind: type) -> Callable[[Any], str]:
+    for known, write in _WRITERS.items():
+        if issubclass(kind, known):
+            return write
+    raise TypeError(f"Values of type {kind.__name__} cannot stand in an array.")
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
+
+
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    str: _quoted,
+    UUID: lambda value: f"{value.int:032x}",
+    bytes: lambda value: rf'"\\x{value.hex()}"',
+    bool: lambda value: "t" if value else "f",
+    int: str,
+    float: repr,
+    datetime: lambda value: f'"{value.isoformat()}"',
+    date: lambda value: value.isoformat(),
+}
+"""How a value stands in an array; a subclass is written as the first of these that it is one of."""

@@ -1,49 +1,123 @@
 """Typed settings, read from the environment once; what is missing or wrong is named in one error."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+from services.common.plain_addresses import is_plain
+from services.common.secret_values import Key, Secret, flaws
 
 Settings = TypeVar("Settings")
+ENVIRONMENTS = ("production", "demo", "test")
+_declared: list[type[Any]] = []
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a kind of settings."""
+
+    name: str
+    of_type: Any
+    is_required: bool
+    default: Any
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that it is read from."""
+        return self.name.upper()
 
 
 class SettingsError(RuntimeError):
     """Environment variables are missing or cannot be read; the message names all of them."""
 
 
+@dataclass_transform(frozen_default=True)
+def settings_class(kind: type[Settings]) -> type[Settings]:
+    """Declares a class of settings: a frozen dataclass that `read_settings` fills."""
+    declared = dataclass(frozen=True)(kind)
+    _declared.append(declared)
+    return declared
+
+
 @cache
 def read_settings(kind: type[Settings]) -> Settings:
-    """The frozen dataclass `kind`, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
+    """The settings of this kind, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
 
-    Fields without a default must be set. Types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
-    written with commas. Raises SettingsError. A second call answers the same object.
+    A field of type Secret or Key is read from the file that `AMQP_URI_FILE` names where `AMQP_URI` is not set. Fields
+    without a default must be set. Other types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
+    written with commas. In production a secret that is none is refused, and so is an address that is not
+    encrypted. Raises SettingsError. A second call answers the same object.
     """
     values: dict[str, Any] = {}
     wrong: list[str] = []
-    hints = get_type_hints(kind)
-    for field in fields(kind):  # type: ignore[arg-type]
-        variable = field.name.upper()
-        text = os.environ.get(variable, "").strip()
-        if not text:
-            if _is_required(field):
-                wrong.append(f"{variable} is not set")
-            continue
+    for one in settings_of(kind):
         try:
-            values[field.name] = _PARSERS[hints[field.name]](text)
+            text = _read(one.variable, one.of_type)
+            if text:
+                values[one.name] = _PARSERS[one.of_type](text)
+            elif one.is_required:
+                wrong.append(f"{one.variable} is not set")
+        except _Unreadable as error:
+            wrong.append(str(error))
         except ValueError:
-            wrong.append(f"{variable} is not a value of type {hints[field.name]}")
+            wrong.append(f"{one.variable} is not a value of type {getattr(one.of_type, '__name__', one.of_type)}")
+    if is_production():
+        wrong += flaws((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
+        wrong += _plain_addresses(kind, values)
     if wrong:
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
     return kind(**values)
 
 
-@dataclass(frozen=True)
+def check_secrets() -> None:
+    """Refuses to go on in production with secrets that are none, or with one for two purposes.
+
+    Looks at all secrets that are set, of every kind of settings that this process has imported. Raises SettingsError.
+    """
+    if not is_production():
+        return
+    secrets: dict[str, Secret] = {}
+    for kind in _declared:
+        for one in settings_of(kind):
+            if one.of_type in (Secret, Key) and (text := _read(one.variable, one.of_type)):
+                secrets[one.variable] = one.of_type(text)
+    if wrong := flaws(secrets.items()):
+        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+
+
+def declared() -> list[type[Any]]:
+    """All kinds of settings that this process has imported."""
+    return list(_declared)
+
+
+def settings_of(kind: type[Any]) -> list[Setting]:
+    """What a kind of settings reads."""
+    hints = get_type_hints(kind)
+    return [Setting(one.name, hints[one.name], _is_required(one), one.default) for one in fields(kind)]
+
+
+def is_production() -> bool:
+    """Whether this is the real thing, which it is unless ENVIRONMENT says other. Raises SettingsError."""
+    environment = os.environ.get("ENVIRONMENT", "").strip() or "production"
+    if environment not in ENVIRONMENTS:
+        raise SettingsError(f"ENVIRONMENT is none of {', '.join(ENVIRONMENTS)}.")
+    return environment == "production"
+
+
+def refuse_production(what: str) -> None:
+    """Ends a program that is for demonstrations and tests only where ENVIRONMENT is production."""
+    if is_production():
+        raise SystemExit(f"{what}: not with ENVIRONMENT=production, which it is when it is not set")
+
+
+@settings_class
 class MessagingSettings:
     """Where the broker is and how messages are tried again."""
 
-    amqp_uri: str
+    amqp_uri: Secret
     heartbeat_seconds: int = 10
     max_workers: int = 16
     retry_delays: tuple[float, ...] = (1, 5, 30, 120, 600)
@@ -55,17 +129,17 @@ class MessagingSettings:
     inbox_days: int = 30
 
 
-@dataclass(frozen=True)
+@settings_class
 class DatabaseSettings:
     """Where the service's database is, and how long it may take."""
 
-    database_url: str
+    database_url: Secret
     max_workers: int = 16
     statement_timeout_seconds: float = 30
     lock_timeout_seconds: float = 10
 
 
-@dataclass(frozen=True)
+@settings_class
 class ProcessSettings:
     """How a process shows itself to who runs it."""
 
@@ -73,6 +147,12 @@ class ProcessSettings:
     health_port: int = 0
     """0: no health endpoint."""
     log_level: str = "INFO"
+    release: str = "unknown"
+    """The version of the code, as operators are told it."""
+    environment: str = "production"
+    """`production`, `demo` or `test`: what is for demonstrations is refused in production."""
+    allow_plain_connections: bool = False
+    """Whether production may speak to other machines without TLS of its own: where a mesh or tunnel encrypts."""
     max_workers: int = 16
     stop_seconds: float = 30
     """How long what runs may take to finish after SIGTERM."""
@@ -81,8 +161,37 @@ class ProcessSettings:
     """Where the gateway's HTTP entrypoints listen."""
 
 
+class _Unreadable(SettingsError):
+    """What a variable or the file that it names cannot be taken for; the message holds no value."""
+
+
+def _read(variable: str, of_type: Any) -> str:
+    """The text of a variable, of a secret also from the file beside it; empty where neither is set."""
+    text = os.environ.get(variable, "").strip()
+    path = os.environ.get(f"{variable}_FILE", "").strip() if of_type in (Secret, Key) else ""
+    if not path:
+        return text
+    if text:
+        raise _Unreadable(f"{variable} and {variable}_FILE are both set")
+    try:
+        text = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _Unreadable(f"{variable}_FILE cannot be read: {type(error).__name__}") from None
+    if not text:
+        raise _Unreadable(f"{variable}_FILE names an empty file")
+    return text
+
+
 def _is_required(field: "Field[Any]") -> bool:
     return field.default is MISSING and field.default_factory is MISSING
+
+
+def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with addresses, of which the messages name the variables alone."""
+    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_plain(value)]
+    if not plain or read_settings(ProcessSettings).allow_plain_connections:
+        return []
+    return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]
 
 
 def _boolean(text: str) -> bool:
@@ -101,5 +210,8 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     int: int,
     float: float,
     bool: _boolean,
+    bool | None: _boolean,
     tuple[float, ...]: _numbers,
+    Secret: Secret,
+    Key: Key,
 }

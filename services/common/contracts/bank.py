@@ -1,13 +1,14 @@
 """What goes between batching and the bank: batches and recalls out, feedback in; signed JSON, not CloudEvents.
 
-Outgoing messages go to the exchange `bank` (topic) by their name as routing key; feedback comes on the queue
-`bank.feedback`. The header `x-signature` holds the hex HMAC-SHA256 of the body's bytes under the key shared with the
-bank.
+Outgoing messages go to the exchange `bank` (topic) by their name as routing key and wait in the queue `bank.batches`;
+the bank sends feedback to the exchange `bank.feedback` with the routing key `bank.feedback`, and may do nothing else on
+the broker. The header `x-signature` holds the hex HMAC-SHA256 of the body's bytes under the key shared with the bank.
 """
 
 import hashlib
 import hmac
 import re
+from datetime import UTC, datetime
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
@@ -15,12 +16,20 @@ from services.common.contracts.event import choice
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
 
 EXCHANGE = "bank"
+BATCHES_QUEUE = "bank.batches"
+FEEDBACK_EXCHANGE = "bank.feedback"
 FEEDBACK_QUEUE = "bank.feedback"
+"""Both the queue and the routing key that leads to it."""
 REJECTED_QUEUE = "bank.feedback.rejected"
 SUBMITTED = "batch.submitted"
 RECALLED = "batch.recalled"
 SIGNATURE_HEADER = "x-signature"
+PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""Between these the bank can have processed a card; far from them are clocks that were never set, and times that a
+database takes but no program reads again."""
 OUTCOMES = ("accepted", "made", "issued", "refused")
+_CARD_NUMBER = re.compile(r"[0-9]{16,19}")
+_DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
 class BankMessage(Schema):
@@ -100,7 +109,7 @@ class BankFeedback(BankMessage):
 
     feedback_id = fields.String(required=True, validate=validate.Length(1, 64))
     batch_no = fields.String(required=True, validate=validate.Length(1, 64))
-    processed_at = fields.AwareDateTime(required=True)
+    processed_at = fields.AwareDateTime(required=True, validate=validate.Range(*PLAUSIBLE))
     results = fields.List(fields.Nested(FeedbackResult), required=True, validate=validate.Length(1, 1000))
 
 
@@ -113,18 +122,18 @@ MESSAGES: dict[str, type[BankMessage]] = {
 
 def sign(body: bytes, key: bytes) -> str:
     """The hex HMAC-SHA256 of a body."""
-    return hmac.new(key, body, hashlib.sha256).hexdigest()
+    return hmac.digest(key, body, hashlib.sha256).hex()
 
 
 def is_signed(body: bytes, signature: object, key: bytes) -> bool:
     """Whether the signature is the body's; compares in constant time."""
-    return isinstance(signature, str) and hmac.compare_digest(sign(body, key).encode(), signature.encode())
+    given = signature.encode("utf-8", "replace") if isinstance(signature, str) else b""
+    return hmac.compare_digest(sign(body, key).encode(), given)
 
 
 def is_card_number(number: str) -> bool:
     """16 to 19 digits whose Luhn sum (ISO/IEC 7812-1) is a multiple of ten."""
-    if not re.fullmatch(r"[0-9]{16,19}", number):
+    if not _CARD_NUMBER.fullmatch(number):
         return False
-    digits = [int(digit) for digit in reversed(number)]
-    doubled = (2 * digit - 9 if digit > 4 else 2 * digit for digit in digits[1::2])
-    return (sum(digits[0::2]) + sum(doubled)) % 10 == 0
+    doubled = number[-2::-2].translate(_DOUBLED)
+    return (sum(map(int, number[::-2])) + sum(map(int, doubled))) % 10 == 0

@@ -2,6 +2,8 @@
 
 from marshmallow import fields
 
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.consent import BASES
 from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
 from services.common.contracts.shared import CHANNELS, ApplicationStep, PersonFacts, UnionFacts
 
@@ -56,6 +58,10 @@ class BatchSubmittedData(EventData):
     part = fields.Integer(required=True, metadata={"description": "this part of the batch, from 1"})
     parts = fields.Integer(required=True)
     personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
+    consent_version = fields.String(
+        allow_none=True, load_default=None, metadata={"description": "the text that each member agreed to"}
+    )
+    consent_basis = choice(*BASES, allow_none=True, load_default=None)
     contact = Sealed(fields.Nested(Contact), required=True)
     applications = chunk_of(ApplicationStep)
 
@@ -152,6 +158,7 @@ BATCH_RELEASED = EventContract(
     "Applications the bank had not decided were released from a batch; their members are free again.",
     consumers=("membership", "revocation", "notification"),
 )
+ACT_RECORDED = ACTS_RECORDED["batching"]
 EVENTS = (
     VALIDATION_REQUESTED,
     PENDING_CHANGED,
@@ -161,4 +168,5 @@ EVENTS = (
     CARDS_ISSUED,
     CARDS_REFUSED,
     BATCH_RELEASED,
+    ACT_RECORDED,
 )

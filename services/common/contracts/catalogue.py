@@ -1,12 +1,6 @@
-"""Makes the event catalogue (docs/events) from the contracts: pages for people and an AsyncAPI 3 document.
+"""The event catalogue (docs/events), made from the contracts: pages for people and an AsyncAPI 3 document."""
 
-`python -m services.common.contracts.catalogue --write` makes it, `--check` fails when what is committed differs.
-"""
-
-import argparse
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
@@ -18,7 +12,6 @@ from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import readable_example
 
-FOLDER = Path(__file__).parents[3] / "docs" / "events"
 BANK_SUMMARIES = {
     bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
     bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
@@ -26,42 +19,12 @@ BANK_SUMMARIES = {
 }
 
 
-def catalogue() -> dict[str, str]:
+def texts() -> dict[str, str]:
     """File name → content of everything the catalogue holds."""
     pages = {"README.md": _index(), "bank.md": _bank_page(), "asyncapi.json": _asyncapi()}
     for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
         pages[f"{producer}.md"] = _producer_page(producer)
     return pages
-
-
-def main() -> int:
-    """Write or check the catalogue; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true", help="write docs/events")
-    mode.add_argument("--check", action="store_true", help="fail when docs/events differs")
-    if parser.parse_args().write:
-        return _write()
-    return _check()
-
-
-def _write() -> int:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, content in catalogue().items():
-        (FOLDER / name).write_text(content, "utf-8")
-    return 0
-
-
-def _check() -> int:
-    stale = [name for name, content in catalogue().items() if _committed(name) != content]
-    for name in stale:
-        print(f"docs/events/{name} is not what the contracts say; run: make docs", file=sys.stderr)
-    return 1 if stale else 0
-
-
-def _committed(name: str) -> str | None:
-    page = FOLDER / name
-    return page.read_text("utf-8") if page.exists() else None
 
 
 def _index() -> str:
@@ -277,7 +240,3 @@ def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, 
         "description": f"sealed {_kind(field.inner)}",
         "x-sealed": self.field2property(field.inner),
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

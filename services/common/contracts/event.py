@@ -1,13 +1,15 @@
 """What an event is: a CloudEvents 1.0 document whose data a marshmallow schema holds to its word."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from services.common.contracts.quick import quick_deserialize, quick_dump, quick_load, quick_serialize
 from services.common.personal import keyring
 
 Item = TypeVar("Item")
@@ -39,13 +41,20 @@ class Sealed(fields.Field[Any]):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        plain = self.inner._serialize(value, attr, obj, **kwargs)
-        return keyring().seal(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+        return keyring().seal(json.dumps(self._dump(value), ensure_ascii=False, separators=(",", ":")))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, str):
             raise ValidationError("A sealed value is a token.")
-        return self.inner.deserialize(json.loads(keyring().open(value)), attr, data, **kwargs)
+        return self._load(json.loads(keyring().open(value)))
+
+    @cached_property
+    def _load(self) -> Callable[[Any], Any]:
+        return quick_deserialize(self.inner)
+
+    @cached_property
+    def _dump(self) -> Callable[[Any], Any]:
+        return quick_serialize(self.inner)
 
 
 @dataclass(frozen=True)
@@ -77,17 +86,16 @@ class EventContract:
 
     def dump(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The data as JSON types, checked on the way; raises ValidationError for data that breaks the contract."""
-        schema = self.schema()
-        wire: dict[str, Any] = schema.dump(data)
-        missing = [name for name in _required(schema) if wire.get(name) is None]
+        used = _used(self.schema)
+        wire = used.dump(data)
+        missing = [name for name in used.required if wire.get(name) is None]
         if missing:
             raise ValidationError({name: ["Missing data for required field."] for name in missing})
         return wire
 
     def load(self, wire: Mapping[str, Any]) -> dict[str, Any]:
         """The data as Python values; raises ValidationError for a document that breaks the contract."""
-        loaded: dict[str, Any] = self.schema().load(wire)
-        return loaded
+        return _used(self.schema).load(wire)
 
 
 def choice(*values: str, **kwargs: Any) -> fields.String:
@@ -105,5 +113,17 @@ def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 
 
-def _required(schema: Schema) -> Iterator[str]:
-    return (name for name, field in schema.fields.items() if field.required)
+@dataclass(frozen=True)
+class _Used:
+    """A schema in use: making one takes longer than loading with it."""
+
+    load: Callable[[Any], dict[str, Any]]
+    dump: Callable[[Any], dict[str, Any]]
+    required: tuple[str, ...]
+
+
+@cache
+def _used(kind: type[EventData]) -> _Used:
+    schema = kind()
+    required = tuple(name for name, field in schema.fields.items() if field.required)
+    return _Used(quick_load(schema), quick_dump(schema), required)

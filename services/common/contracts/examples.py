@@ -22,7 +22,12 @@ def readable_example(name: str) -> dict[str, Any]:
 
 def wire_example(contract: EventContract) -> dict[str, Any]:
     """The example of an event's data as it travels, sealed with this process's key."""
-    wire: dict[str, Any] = _sealed(readable_example(contract.type))
+    return as_it_travels(readable_example(contract.type))
+
+
+def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
+    """A readable example with its values sealed by this process's key."""
+    wire: dict[str, Any] = _sealed(readable)
     return wire
 
 

@@ -1,9 +1,16 @@
-"""What membership tells: members come, get numbers, are queued for a card; an application is cancelled."""
+"""What membership tells: members come, get numbers, are queued for a card; applications are cancelled; sessions end."""
 
 from marshmallow import fields, validate
 
-from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Sealed, choice, chunk_of
 from services.common.contracts.shared import PersonFacts, UnionFacts
+
+SESSION_ENDS = (
+    *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),
+    *("account_disabled", "second_factor_passed", "second_factor_changed", "locked"),
+)
+"""Why a session ended before its time; one that is idle or too old ends by itself."""
 
 
 class RegisteredMember(EventData):
@@ -37,12 +44,21 @@ class PersonalApplication(EventData):
     outlet_code = fields.String(required=True)
 
 
+class GivenConsent(EventData):
+    """That the member agreed, on the phone, to personal data going to the bank. Always sealed."""
+
+    version = fields.String(required=True)
+    given_at = fields.AwareDateTime(required=True)
+    origin = fields.String(allow_none=True, load_default=None, metadata={"description": "the address it came from"})
+
+
 class MembersQueuedData(EventData):
     union = fields.Nested(UnionFacts, required=True)
     queued_by = fields.UUID(required=True, metadata={"description": "the clerk's account, or the member on the phone"})
     queued_at = fields.AwareDateTime(required=True)
     applications = chunk_of(QueuedApplication)
     personal_application = fields.Nested(PersonalApplication, allow_none=True, load_default=None)
+    consent = Sealed(fields.Nested(GivenConsent), allow_none=True, load_default=None)
     persons = Sealed(fields.List(fields.Nested(PersonFacts)), required=True)
 
 
@@ -92,6 +108,25 @@ class OtpIssuedData(EventData):
     purpose = choice("personal_sign_in", required=True)
     expires_at = fields.AwareDateTime(required=True)
     recipient = Sealed(fields.Nested(OtpRecipient), required=True)
+
+
+class SessionsEndedData(EventData):
+    session_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(1, MESSAGE_SIZE))
+    because = choice(*SESSION_ENDS, required=True)
+
+
+class ResetLinkRecipient(EventData):
+    """Where the link goes, and for which account. Always sealed."""
+
+    phone = fields.String(required=True)
+    account_name = fields.String(required=True)
+    url_path = fields.String(required=True, metadata={"description": "the page to open, with the token"})
+
+
+class ResetLinkMadeData(EventData):
+    account_id = fields.UUID(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    recipient = Sealed(fields.Nested(ResetLinkRecipient), required=True)
 
 
 MEMBER_REGISTERED = EventContract(
@@ -146,6 +181,20 @@ OTP_ISSUED = EventContract(
     "A one-time password was made and is to be sent to the member's phone.",
     consumers=("notification",),
 )
+SESSIONS_ENDED = EventContract(
+    "membership",
+    "sessions_ended",
+    SessionsEndedData,
+    "Sessions of an account or of a member on the phone ended before their time; nobody acts in them any more.",
+)
+RESET_LINK_MADE = EventContract(
+    "membership",
+    "reset_link_made",
+    ResetLinkMadeData,
+    "An administrator made a link to choose another password and wants it sent to the account's telephone.",
+    consumers=("notification",),
+)
+ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
     MEMBER_NUMBERED,
@@ -155,4 +204,7 @@ EVENTS = (
     IMPORT_CONTINUED,
     IMPORT_PROGRESSED,
     OTP_ISSUED,
+    SESSIONS_ENDED,
+    RESET_LINK_MADE,
+    ACT_RECORDED,
 )

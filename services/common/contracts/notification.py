@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.event import EventContract, EventData
 
 
@@ -16,4 +17,5 @@ class MessagePostedData(EventData):
 MESSAGE_POSTED = EventContract(
     "notification", "message_posted", MessagePostedData, "A message was put into the inbox of a union's role."
 )
-EVENTS = (MESSAGE_POSTED,)
+ACT_RECORDED = ACTS_RECORDED["notification"]
+EVENTS = (MESSAGE_POSTED, ACT_RECORDED)

@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.event import EventContract, EventData, Sealed
 from services.common.contracts.shared import UnionFacts
 
@@ -63,4 +64,5 @@ REVOCATION_REJECTED = EventContract(
     "The superior union did not agree to revoke a batch.",
     consumers=("batching", "notification"),
 )
-EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED)
+ACT_RECORDED = ACTS_RECORDED["revocation"]
+EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, ACT_RECORDED)

@@ -1,6 +1,8 @@
 """Parts that several events hold: the union, a person, an application's step."""
 
-from marshmallow import fields, validate
+from typing import Any
+
+from marshmallow import fields, post_load, validate
 
 from services.common.contracts.event import EventData, choice
 
@@ -25,6 +27,18 @@ class UnionFacts(EventData):
     code = fields.String(required=True)
     name = fields.String(required=True)
     superior_union_id = fields.UUID(allow_none=True, load_default=None)
+    superior_ids = fields.List(
+        fields.UUID(),
+        load_default=list,
+        metadata={"description": "all unions above it, the city's first, its superior last"},
+    )
+
+    @post_load
+    def know_the_superior(self, facts: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Events told before `superior_ids` came name only the direct superior."""
+        if not facts["superior_ids"] and facts["superior_union_id"]:
+            facts["superior_ids"] = [facts["superior_union_id"]]
+        return facts
 
 
 class PersonFacts(EventData):

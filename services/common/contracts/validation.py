@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
 
 
@@ -37,4 +38,5 @@ MEMBERS_VALIDATED = EventContract(
     "A check ended for these applications, or waits for the registry ('waiting': the check goes on by itself).",
     consumers=("batching", "notification"),
 )
-EVENTS = (MEMBERS_VALIDATED,)
+ACT_RECORDED = ACTS_RECORDED["validation"]
+EVENTS = (MEMBERS_VALIDATED, ACT_RECORDED)

@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import amqp
+from amqp import serialization, spec
 from amqp.basic_message import Message as AmqpMessage
 from kombu.utils.url import parse_url
+
+from services.common.logs import class_name
 
 BROKER_ERRORS = (amqp.AMQPError, OSError)
 """What py-amqp raises when the broker is away or says no; timeouts are OSErrors."""
 
 PERSISTENT = 2
+_READ_AHEAD = 8192
+_HEAD = 7
+UNREADABLE = "x-unreadable"
+"""The header that stands for all properties of a message where they cannot be read; it says why."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,11 @@ class Outgoing:
 
 
 def open_connection(amqp_uri: str, name: str, *, heartbeat: int = 0, connect_timeout: float = 5) -> amqp.Connection:
-    """A connected connection that the broker lists by `name`; raises one of BROKER_ERRORS."""
+    """A connected connection that the broker lists by `name`; raises one of BROKER_ERRORS.
+
+    By `amqps://` the broker's certificate must be for its name and of a trusted authority: one of the system's, or of
+    the file that SSL_CERT_FILE names.
+    """
     address = parse_url(amqp_uri)
     is_secure = address["transport"] == "amqps"
     connection = amqp.Connection(
@@ -42,12 +53,14 @@ def open_connection(amqp_uri: str, name: str, *, heartbeat: int = 0, connect_tim
         userid=address["userid"] or "guest",
         password=address["password"] or "guest",
         virtual_host=address["virtual_host"] or "/",
-        ssl=is_secure,
+        # With the name, py-amqp checks not only that somebody vouches for the certificate but that it is this host's.
+        ssl={"server_hostname": address["hostname"]} if is_secure else False,
         heartbeat=heartbeat,
         connect_timeout=connect_timeout,
         client_properties={"connection_name": name},
     )
     connection.connect()
+    _read_ahead(connection.transport)
     return connection
 
 
@@ -56,16 +69,45 @@ def bound_waits(connection: amqp.Connection, seconds: float) -> None:
     connection.transport.sock.settimeout(seconds)
 
 
+def _read_ahead(transport: Any) -> None:
+    """Fills the buffer that py-amqp reads from: by itself it asks for parts of frames, nine times a message."""
+    receive = transport._quick_recv
+    transport._quick_recv = lambda size: receive(max(size, _READ_AHEAD))
+
+
+def has_whole_frame(connection: amqp.Connection) -> bool:
+    """Whether the next frame can be read without waiting: its head of 7 bytes says how long it is, one ends it."""
+    ahead = connection.transport._read_buffer
+    return len(ahead) >= _HEAD and len(ahead) >= _HEAD + int.from_bytes(ahead[3:_HEAD], "big") + 1
+
+
 def to_bytes(body: str | bytes) -> bytes:
     """The bytes of a body, which py-amqp may have decoded."""
     return body.encode() if isinstance(body, str) else body
 
 
+def _read_properties(frame: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """What py-amqp reads, where it can.
+
+    A stranger's properties (a time in the year 50,000, letters of another alphabet) break its reading. That must not
+    cost the connection, and with it an attempt of each message that came over it.
+    """
+    try:
+        properties, end = serialization.decode_properties_basic(frame, offset)
+    except Exception as error:
+        return {"application_headers": {UNREADABLE: class_name(error)}}, len(frame)
+    return properties, end
+
+
+serialization.PROPERTY_CLASSES[spec.Basic.CLASS_ID] = _read_properties
+
+
 def drop(connection: amqp.Connection | None) -> None:
     """Ends a connection that may be broken: closes its socket and waits for nobody."""
-    if connection is None or connection.transport is None:
+    # py-amqp's `transport` would connect anew where the connection has ended.
+    if connection is None or connection._transport is None:
         return
-    transport = connection.transport
+    transport = connection._transport
     with contextlib.suppress(Exception):
         transport.sock.shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(Exception):

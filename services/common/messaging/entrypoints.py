@@ -1,7 +1,8 @@
 """The entrypoints behind subscriptions: what a queue brings is run as a worker, settled when the worker has ended."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,13 +13,14 @@ import structlog
 from amqp.basic_message import Message as AmqpMessage
 from eventlet.event import Event as Signal
 from eventlet.queue import Empty, LightQueue
+from eventlet.semaphore import Semaphore
 from nameko.extensions import Entrypoint
 
 from services.common import metrics
 from services.common.contracts.event import EventContract
 from services.common.logs import class_name, traceback_without_values
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing, to_bytes
-from services.common.messaging.envelope import NotAnEvent, new_message_id, unwrap
+from services.common.messaging.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.common.messaging.failures import (
     Bury,
     Delay,
@@ -38,6 +40,8 @@ from services.common.messaging.queues import (
     declare_retry_queue,
     declare_subscription,
     declare_working_queue,
+    own_exchange,
+    owner_of,
     queue_name,
     rejected_queue,
 )
@@ -56,7 +60,11 @@ class Message:
     message_id: str | None
     received: AmqpMessage
     data: Any = None
+    is_fresh: bool = False
+    """Whether nobody has used `data` since it was made."""
     rejection: Exception | None = None
+    is_rejection_lost: bool = False
+    """Whether the database would not take the rejection down."""
 
     def reject(self, reason: str) -> None:
         """Sends this one to the rejected queue, as it is, with the reason; in the batch's transaction."""
@@ -72,29 +80,35 @@ class QueueEntrypoint(Entrypoint):
         super().__init__()
         self.queue = ""
         self._taken: LightQueue = LightQueue()
-        self._threads: list[Any] = []
+        self._reading: Any = None
+        self._working: Any = None
         self._connections_lost = 0
         self._is_busy = False
+        self._is_over = False
 
     def setup(self) -> None:
         """Makes the reader of the queue."""
         self.settings = read_settings(MessagingSettings)
         self.queue = self.name_queue()
-        self.reader = QueueReader(self.queue, self.settings, self.declare, self._taken.put, prefetch=self.prefetch)
-        self.reader.is_idle = lambda: not self._is_busy
+        self.reader = QueueReader(self.queue, self.settings, self.declare, self.take, prefetch=self.prefetch)
+        self.reader.is_idle = lambda: not self._is_busy and self._taken.empty()
         self.reader.on_lost = self._forget
 
     def start(self) -> None:
         """Consumes; returns when the broker has said so."""
-        self._threads = [self.container.spawn_managed_thread(run) for run in (self.reader.run, self._run)]
+        self._reading = self.container.spawn_managed_thread(self.reader.run)
+        self._working = self.container.spawn_managed_thread(self._run)
         self.reader.wait_until_ready()
 
     def stop(self) -> None:
-        """Takes nothing new and returns when what runs is done and acked."""
+        """Takes nothing new and returns when what was taken is done and acked: the broker repeats what is left."""
         self.reader.stop()
+        if self._reading is not None:
+            self._reading.wait()
+        self._is_over = True
         self._taken.put(None)
-        for thread in self._threads:
-            thread.wait()
+        if self._working is not None:
+            self._working.wait()
 
     def why_not_ready(self) -> str | None:
         """What keeps messages from coming."""
@@ -108,12 +122,16 @@ class QueueEntrypoint(Entrypoint):
         """Declares the queue and what belongs to it; answers its name."""
         raise NotImplementedError
 
-    def handle(self, first: AmqpMessage) -> None:
-        """Does all that a message needs, up to its ack."""
+    def handle(self, first: Any) -> None:
+        """Does all that needs to be done with what was taken, up to its ack."""
         raise NotImplementedError
 
-    def take_more(self, seconds: float) -> AmqpMessage | None:
-        """The next message that comes within the time."""
+    def take(self, message: AmqpMessage) -> None:
+        """Takes what the broker delivers."""
+        self._taken.put(message)
+
+    def take_more(self, seconds: float) -> Any:
+        """The next that is taken within the time; None where nothing is."""
         try:
             return self._taken.get(timeout=seconds) if seconds > 0 else self._taken.get_nowait()
         except Empty:
@@ -154,9 +172,9 @@ class QueueEntrypoint(Entrypoint):
             pause = min(pause * 2, 5)
 
     def _run(self) -> None:
-        while True:
+        while not self._is_over:
             message = self._taken.get()
-            if self.reader.is_stopping:
+            if message is None:
                 return
             self._is_busy = True
             try:
@@ -172,11 +190,11 @@ class QueueEntrypoint(Entrypoint):
 
 
 class Subscription(QueueEntrypoint):
-    """The entrypoint behind `subscribe`."""
+    """The entrypoint behind `subscribe`; several contracts are one event that several producers tell."""
 
-    def __init__(self, contract: EventContract) -> None:
+    def __init__(self, *contracts: EventContract) -> None:
         super().__init__()
-        self.contract = contract
+        self.contracts = contracts
 
     def setup(self) -> None:
         """Makes the reader, and the publisher that moves failed messages on."""
@@ -192,11 +210,12 @@ class Subscription(QueueEntrypoint):
 
     def name_queue(self) -> str:
         """`<service>.<event name>`: it does not depend on the method."""
-        return queue_name(self.container.service_name, self.contract.name)
+        return queue_name(self.container.service_name, self.contracts[0].name)
 
     def declare(self, channel: amqp.Channel) -> str:
         """The queue bound to the event, with its dead letters."""
-        declare_subscription(channel, self.queue, self.contract.routing_key)
+        for contract in self.contracts:
+            declare_subscription(channel, self.queue, contract.routing_key)
         return self.queue
 
     def handle(self, first: AmqpMessage) -> None:
@@ -218,18 +237,18 @@ class Subscription(QueueEntrypoint):
 
     def _handle_once(self, message: AmqpMessage) -> Exception | None:
         try:
-            event = unwrap(self.contract, to_bytes(message.body))
+            event = unwrap_one_of(self.contracts, to_bytes(message.body))
         except NotAnEvent as error:
             return Reject(str(error))
         return self.attempt(event)
 
     def _move(self, message: AmqpMessage, error: Exception, verdict: Delay | Bury) -> bool:
         """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
-        properties = failed_properties(message, error, self.queue)
+        properties, own = failed_properties(message, error, self.queue), own_exchange(self.container.service_name)
         for _ in chain([None], self.patience()):
             try:
                 target = self._declared_target(verdict)
-                refused = self._mover.publish([Outgoing("", target, to_bytes(message.body), properties)])
+                refused = self._mover.publish([Outgoing(own, target, to_bytes(message.body), properties)])
             except BROKER_ERRORS as trouble:
                 log.warning("move_failed", queue=self.queue, error=class_name(trouble))
                 continue
@@ -249,14 +268,35 @@ class Subscription(QueueEntrypoint):
 
 
 class BatchSubscription(QueueEntrypoint):
-    """The entrypoint behind `subscribe_batch`."""
+    """The entrypoint behind `subscribe_batch`.
 
-    def __init__(self, queue: str, size: int, linger: float) -> None:
+    Small messages are read as they come: while a set waits for the database, the next one is made ready.
+    """
+
+    def __init__(self, queue: str, size: int, linger: float, read: Callable[[Message], None]) -> None:
         super().__init__()
+        self._read = read
         self._foreign_queue = queue
         self._size = size
         self._linger = linger
+        self._held = 0
+        self._leaves_rest = False
+        self._has_abandoned = False
         self.prefetch = 2 * size
+
+    def setup(self) -> None:
+        """Makes the reader, which pauses while we hold much, and the publisher of what the database never sees."""
+        super().setup()
+        self.reader.is_full = lambda: self._held >= _MOST_HELD
+        self._mover = ConfirmedPublisher(
+            self.settings.amqp_uri, f"{self.queue} rejections", self.settings.publish_seconds
+        )
+        self._moving = Semaphore()
+
+    def stop(self) -> None:
+        """Stops reading, then closes the connection of rejections."""
+        super().stop()
+        self._mover.drop()
 
     def name_queue(self) -> str:
         """The foreign queue."""
@@ -267,32 +307,91 @@ class BatchSubscription(QueueEntrypoint):
         declare_working_queue(channel, self.queue, rejected_queue(self.queue))
         return self.queue
 
-    def handle(self, first: AmqpMessage) -> None:
-        """Handles a set in place until it is done, and acks it at once."""
-        received = self._gather(first)
-        messages = [
-            Message(to_bytes(one.body), one.headers or {}, one.properties.get("message_id"), one) for one in received
-        ]
+    def take(self, message: AmqpMessage) -> None:
+        """Takes a message; one that is too large to be read is rejected as it is. Raises one of BROKER_ERRORS."""
+        size = len(message.body)
+        # What is acked is acked with all before it, so after one that is left to the broker all are.
+        self._leaves_rest |= self.reader.is_stopping and (size > _LARGEST_MESSAGE or self.reader.is_full())
+        if self._leaves_rest:
+            return
+        if size > _LARGEST_MESSAGE:
+            self._reject(message, Reject(f"too_large: {size} bytes"))
+            self.reader.ack(message)
+            return
+        self._held += size
+        taken = Message(to_bytes(message.body), message.headers or {}, message.properties.get("message_id"), message)
+        if self._held <= _MOST_READ_AHEAD:
+            with suppress(Exception):  # whoever handles it meets the error again
+                self._read(taken)
+        self._taken.put(taken)
+
+    def handle(self, first: Message) -> None:
+        """Handles a set in place until it is done, and acks it at once.
+
+        After a set that is left unacked when we stop, no other is handled: its ack would be theirs too.
+        """
+        messages = self._gather(first)
+        if not self._has_abandoned:
+            self._has_abandoned = not self._handle_set(messages) and self.reader.is_stopping
+        self._held = max(0, self._held - sum(len(one.body) for one in messages))
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._held = 0
+
+    def _handle_set(self, messages: list[Message]) -> bool:
+        """Whether the set is acked or buried."""
+        last = messages[-1].received
         for _ in chain([None], self.patience()):
             error = self.attempt(messages)
             if error is None:
-                self.reader.ack(received[-1], with_all_before=True)
+                if not self._reject_lost(messages):
+                    return False
+                self.reader.ack(last, with_all_before=True)
                 metrics.messages_handled.labels(self.queue).inc(len(messages))
-                return
+                return True
             if not is_passing(error):
                 # Not even the rejection could be written down: the broker moves the set to the rejected queue.
-                self.reader.bury(received[-1], with_all_before=True)
+                self.reader.bury(last, with_all_before=True)
                 metrics.messages_dead.labels(self.queue).inc(len(messages))
-                return
+                return True
+        return False
 
-    def _gather(self, first: AmqpMessage) -> list[AmqpMessage]:
+    def _gather(self, first: Message) -> list[Message]:
         gathered, until = [first], time.monotonic() + self._linger
-        while len(gathered) < self._size:
+        size = len(first.body)
+        while len(gathered) < self._size and size < _LARGEST_SET:
             message = self.take_more(until - time.monotonic())
             if message is None:
                 break
             gathered.append(message)
+            size += len(message.body)
         return gathered
+
+    def _reject_lost(self, messages: list[Message]) -> bool:
+        """Rejects past the database what it would not take down; False where the set is to be left unacked."""
+        lost = [message for message in messages if message.is_rejection_lost]
+        for _ in chain([None], self.patience()):
+            try:
+                while lost:
+                    self._reject(lost[-1].received, lost[-1].rejection or Reject("unknown"))
+                    lost.pop()
+            except BROKER_ERRORS as trouble:
+                log.warning("rejection_failed", queue=self.queue, error=class_name(trouble))
+                continue
+            return True
+        return False
+
+    def _reject(self, message: AmqpMessage, rejection: Exception) -> None:
+        """Publishes a message with its reason where the rejected lie. Raises one of BROKER_ERRORS."""
+        properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
+        outgoing = Outgoing(own, rejected_queue(self.queue), to_bytes(message.body), properties)
+        with self._moving:
+            refused = self._mover.publish([outgoing])
+        if refused:
+            raise OSError(f"The broker did not take a rejected message: {refused[0]}")
+        metrics.messages_dead.labels(self.queue).inc()
+        log.warning("message_rejected", queue=self.queue, reason=reason_of(rejection))
 
 
 class Listener(QueueEntrypoint):
@@ -302,7 +401,7 @@ class Listener(QueueEntrypoint):
 
     def __init__(self, *contracts: EventContract) -> None:
         super().__init__()
-        self._contracts = {contract.type: contract for contract in contracts}
+        self.contracts = {contract.type: contract for contract in contracts}
 
     def name_queue(self) -> str:
         """A name of this process alone."""
@@ -312,17 +411,25 @@ class Listener(QueueEntrypoint):
         """A queue that goes with the connection, bound to the events."""
         declare_exchange(channel, EVENTS_EXCHANGE)
         declare_passing_queue(channel, self.queue)
-        for contract in self._contracts.values():
+        for contract in self.contracts.values():
             channel.queue_bind(self.queue, EVENTS_EXCHANGE, contract.routing_key)
         return self.queue
 
     def handle(self, first: AmqpMessage) -> None:
         """Hands the event on; what is wrong with it is the affair of those who keep it."""
         try:
-            event = unwrap(self._contracts[first.delivery_info["routing_key"]], to_bytes(first.body))
+            event = unwrap(self.contracts[first.delivery_info["routing_key"]], to_bytes(first.body))
         except (NotAnEvent, KeyError):
             return
         self.attempt(event)
 
 
 _GONE = object()
+_LARGEST_MESSAGE = 1 << 20
+"""Bytes of a message that is read at all; feedback of a thousand results with the longest reasons is smaller."""
+_LARGEST_SET = 4 << 20
+"""Bytes of the messages that are handled in one transaction."""
+_MOST_HELD = 8 << 20
+"""Bytes of the messages that are taken off the connection ahead of their turn."""
+_MOST_READ_AHEAD = 2 << 20
+"""Bytes of the messages up to which they are read ahead of their turn: what is read takes twenty times as much."""

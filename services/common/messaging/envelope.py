@@ -1,14 +1,21 @@
 """The CloudEvents 1.0 envelope in which events travel, and the work that a message belongs to."""
 
 import json
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from marshmallow import ValidationError
 from uuid_utils import uuid7
 
 from services.common.contracts.event import SPEC_VERSION, EventContract
+from services.common.contracts.strict_json import read_json
+
+LARGEST_EVENT = 4_000_000
+"""Bytes of an event: five hundred applications with all their persons need a quarter of it."""
+_LONGEST_ID = 255
 
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The id that all messages of one piece of work share, from the first request on."""
@@ -61,18 +68,27 @@ def wrap(contract: EventContract, data: dict[str, Any], subject: str | None) -> 
 
 def unwrap(contract: EventContract, body: bytes) -> Event:
     """The event in a body; unknown attributes and fields are ignored. Raises NotAnEvent."""
+    return unwrap_one_of((contract,), body)
+
+
+def unwrap_one_of(contracts: Sequence[EventContract], body: bytes) -> Event:
+    """As `unwrap`, for a body that may be an event of any of these contracts."""
+    if len(body) > LARGEST_EVENT:
+        raise NotAnEvent(f"An event has at most {LARGEST_EVENT} bytes.")
     try:
-        document = json.loads(body)
-        if document["specversion"] != SPEC_VERSION or document["type"] != contract.type:
-            raise NotAnEvent(f"This is no {contract.type} of CloudEvents {SPEC_VERSION}.")
+        document = read_json(body)
+        contract = next((one for one in contracts if one.type == document["type"]), None)
+        if document["specversion"] != SPEC_VERSION or contract is None:
+            names = " or ".join(one.type for one in contracts)
+            raise NotAnEvent(f"This is no {names} of CloudEvents {SPEC_VERSION}.")
         return Event(
-            id=str(document["id"]),
+            id=_id(document, "id") or _missing("id"),
             type=document["type"],
-            source=document["source"],
-            subject=document.get("subject"),
-            time=datetime.fromisoformat(document["time"]),
-            correlation_id=document.get("correlationid"),
-            causation_id=document.get("causationid"),
+            source=_id(document, "source") or _missing("source"),
+            subject=_id(document, "subject"),
+            time=_moment(document["time"]),
+            correlation_id=_id(document, "correlationid"),
+            causation_id=_id(document, "causationid"),
             data=contract.load(document["data"]),
         )
     except NotAnEvent:
@@ -82,6 +98,26 @@ def unwrap(contract: EventContract, body: bytes) -> Event:
         raise NotAnEvent(_without_values(error)) from error
 
 
+def _id(document: dict[str, Any], name: str) -> str | None:
+    value = document.get(name)
+    if value is not None and not (isinstance(value, str) and 0 < len(value.encode()) <= _LONGEST_ID):
+        raise NotAnEvent(f"{name} is no text of 1 to {_LONGEST_ID} bytes.")
+    return value
+
+
+def _missing(name: str) -> str:
+    raise NotAnEvent(f"{name} is missing.")
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise NotAnEvent("time is no moment.") from None
+
+
 def _without_values(error: Exception) -> str:
-    """Which fields are wrong and why; json's and KeyError's messages hold positions and names only."""
-    return f"{type(error).__name__}: {error}"[:1000]
+    """Which fields are wrong and why; of errors whose messages may quote what they met only the class."""
+    if isinstance(error, (ValidationError, KeyError, json.JSONDecodeError)):
+        return f"{type(error).__name__}: {error}"[:1000]
+    return type(error).__name__

@@ -1,5 +1,6 @@
 """What becomes of a message whose handling failed: held back, tried again later, or laid among the dead letters."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from typing import Any
 import amqp
 import requests
 from amqp.basic_message import Message as AmqpMessage
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from services.common.logs import class_name, traceback_without_values
 from services.common.messaging.connection import PERSISTENT
-from services.common.persistence import is_database_away
+from services.common.persistence import is_beyond_limits, is_database_away
 from services.common.settings import MessagingSettings
 
 ATTEMPTS = "x-attempts"
@@ -31,7 +32,16 @@ _HISTORY = {
     *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
 }
 
-_PASSING = (OperationalError, requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
+_COPYING = {"cc", "bcc"}
+"""Headers by which the broker would copy what we move to further queues of ours."""
+_NOT_OURS = ("expiration", "user_id", "cluster_id")
+"""Properties that only their sender may set, or that would let what we keep vanish."""
+_LARGEST_HEADERS = 32_000
+_MOST_ATTEMPTS = 1_000_000
+
+_WRONG_IN_ITSELF = (DataError, UnicodeError)
+"""What the database cannot hold today it cannot hold tomorrow."""
+_PASSING = (requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
 _LONGEST_HEADER = 8000
 
 
@@ -81,8 +91,8 @@ def decide(
 
     `held_since` is the monotonic time when this delivery was first handled.
     """
-    attempts = int(headers.get(ATTEMPTS, 0)) + 1
-    if isinstance(error, Reject):
+    attempts = attempts_of(headers) + 1
+    if isinstance(error, (Reject, *_WRONG_IN_ITSELF)):
         return Bury()
     if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
         return Hold()
@@ -98,7 +108,15 @@ def decide(
 
 def is_passing(error: Exception) -> bool:
     """Whether trying again later may help without anyone changing anything."""
+    if isinstance(error, OperationalError):
+        return not is_beyond_limits(error)
     return isinstance(error, (Retry, *_PASSING)) or is_database_away(error)
+
+
+def attempts_of(headers: Mapping[str, Any]) -> int:
+    """How often handling has failed before; headers come from outside and can say anything."""
+    said = headers.get(ATTEMPTS, 0)
+    return min(max(said, 0), _MOST_ATTEMPTS) if isinstance(said, int) else 0
 
 
 def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dict[str, Any]:
@@ -106,8 +124,8 @@ def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dic
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()
     history = {
-        ATTEMPTS: int(before.get(ATTEMPTS, 0)) + 1,
-        FIRST_FAILED_AT: before.get(FIRST_FAILED_AT, now),
+        ATTEMPTS: attempts_of(before) + 1,
+        FIRST_FAILED_AT: now if _moment(before.get(FIRST_FAILED_AT)) is None else before[FIRST_FAILED_AT],
         LAST_FAILED_AT: now,
         CAUSE: class_name(error),
         REASON: reason_of(error),
@@ -120,15 +138,22 @@ def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dic
 
 
 def without_history(message: AmqpMessage) -> dict[str, Any]:
-    """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's."""
-    headers = {name: value for name, value in (message.headers or {}).items() if name not in _HISTORY}
-    kept = {name: value for name, value in message.properties.items() if name != "expiration"}
-    return {**kept, "delivery_mode": PERSISTENT, "application_headers": headers}
+    """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's.
+
+    Nor what would make it another message when it is we who publish it; see `_kept`.
+    """
+    kept = {name: value for name, value in message.properties.items() if name not in _NOT_OURS}
+    return {**kept, "delivery_mode": PERSISTENT, "application_headers": _kept(message.headers or {})}
 
 
 def reason_of(error: Exception) -> str:
     """The reason that our own code wrote; of other errors only the class: their messages may quote personal data."""
-    return str(getattr(error, "reason", None) or class_name(error))[:1000]
+    return shortened(str(getattr(error, "reason", None) or class_name(error)))
+
+
+def shortened(reason: str) -> str:
+    """A reason as it fits into a header."""
+    return reason[:1000]
 
 
 def _delay(attempts: int, after: float | None, delays: tuple[float, ...]) -> float:
@@ -137,7 +162,30 @@ def _delay(attempts: int, after: float | None, delays: tuple[float, ...]) -> flo
     return next((delay for delay in delays if delay >= after), delays[-1])
 
 
-def _seconds_since(moment: str | None) -> float:
-    if moment is None:
-        return 0.0
-    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+def _kept(headers: Mapping[Any, Any]) -> dict[str, Any]:
+    """Headers that can be written down and published: what is nested or no JSON becomes text, what is too much goes."""
+    kept: dict[str, Any] = {}
+    room = _LARGEST_HEADERS
+    for name, value in headers.items():
+        if not isinstance(name, str) or name in _HISTORY or name.lower() in _COPYING:
+            continue
+        is_plain = value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+        plain = value if is_plain else str(value)
+        room -= len(f"{name}{plain}".encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
+        kept[name] = plain
+    return kept
+
+
+def _seconds_since(said: Any) -> float:
+    moment = _moment(said)
+    return 0.0 if moment is None else (datetime.now(UTC) - moment).total_seconds()
+
+
+def _moment(said: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

@@ -1,16 +1,18 @@
 """Messages to send, written in the transaction of the change that they speak of. The relay publishes them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.common.contracts.event import EventContract
 from services.common.messaging.connection import PERSISTENT, Outgoing
-from services.common.messaging.envelope import correlation, new_message_id, wrap
+from services.common.messaging.envelope import LARGEST_EVENT, correlation, new_message_id, wrap
 from services.common.messaging.queues import EVENTS_EXCHANGE
 from services.common.persistence import outbox
+from services.common.rowsets import insert_rows
 
 CHANNEL = "outbox"
 """The PostgreSQL notification that wakes the relay."""
@@ -23,16 +25,15 @@ def tell(session: Session, contract: EventContract, data: dict[str, Any], *, sub
     An event without consumers is for live pages only and may go unheard.
     Correlation and causation are those of the message or request that is being handled.
     """
-    document = wrap(contract, data, subject)
-    properties = {
-        "content_type": "application/cloudevents+json",
-        "message_id": document["id"],
-        "correlation_id": document["correlationid"],
-        "type": contract.type,
-    }
-    must_be_heard = bool(contract.consumers)
-    _add(session, Outgoing(EVENTS_EXCHANGE, contract.routing_key, to_json(document), properties, must_be_heard))
-    return str(document["id"])
+    message = _event(contract, data, subject)
+    _add(session, [message])
+    return str(message.properties["message_id"])
+
+
+def tell_all(session: Session, events: Sequence[tuple[EventContract, dict[str, Any]]]) -> None:
+    """Tells many events as `tell` does, in one statement and in this order."""
+    if events:
+        _add(session, [_event(contract, data, None) for contract, data in events])
 
 
 def send(
@@ -54,13 +55,13 @@ def send(
         "correlation_id": correlation.get(),
         "application_headers": headers,
     }
-    _add(session, Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties))
+    _add(session, [Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)])
     return message_id
 
 
 def send_as_it_is(session: Session, message: Outgoing) -> None:
     """Sends a message with its own properties when the transaction commits; headers that JSON lacks become text."""
-    _add(session, message)
+    _add(session, [message])
 
 
 def to_json(document: Any) -> bytes:
@@ -68,23 +69,37 @@ def to_json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _add(session: Session, message: Outgoing) -> None:
-    properties = {name: value for name, value in message.properties.items() if value is not None}
-    session.execute(
-        insert(outbox),
-        {
-            "exchange": message.exchange,
-            "routing_key": message.routing_key,
-            "body": message.body,
-            "mandatory": message.mandatory,
-            "properties": json.loads(json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str)),
-        },
-    )
-    _notify_once(session)
+def _event(contract: EventContract, data: dict[str, Any], subject: str | None) -> Outgoing:
+    document = wrap(contract, data, subject)
+    body = to_json(document)
+    if len(body) > LARGEST_EVENT:
+        raise ValueError(f"{contract.type} is larger than an event may be: {len(body)} bytes")
+    properties = {
+        "content_type": "application/cloudevents+json",
+        "message_id": document["id"],
+        "correlation_id": document["correlationid"],
+        "type": contract.type,
+    }
+    return Outgoing(EVENTS_EXCHANGE, contract.routing_key, body, properties, bool(contract.consumers))
 
 
-def _notify_once(session: Session) -> None:
+def _add(session: Session, messages: Sequence[Outgoing]) -> None:
+    """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits."""
+    rows = insert_rows(outbox, [_row(message) for message in messages])
     transaction = session.get_transaction()
-    if session.info.get(CHANNEL) is not transaction:
+    if session.info.get(CHANNEL) is transaction:
+        session.execute(rows)
+    else:
         session.info[CHANNEL] = transaction
-        session.execute(text(f"notify {CHANNEL}"))
+        session.execute(select(func.pg_notify(CHANNEL, "")).add_cte(rows.cte("written")))
+
+
+def _row(message: Outgoing) -> dict[str, Any]:
+    properties = {name: value for name, value in message.properties.items() if value is not None}
+    return {
+        "exchange": message.exchange,
+        "routing_key": message.routing_key,
+        "body": message.body,
+        "mandatory": message.mandatory,
+        "properties": json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str),
+    }

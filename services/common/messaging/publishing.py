@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import amqp
@@ -16,6 +17,11 @@ log = structlog.get_logger()
 
 WINDOW = 500
 """How many messages may be on their way unconfirmed."""
+
+
+_ONE_MESSAGES_AFFAIR = (amqp.AccessRefused, amqp.PreconditionFailed)
+"""By what the broker closes the channel for the sake of one message: nobody may publish it so."""
+_FRAME_OVERHEAD = 64
 
 
 class NotConfirmed(OSError):
@@ -42,6 +48,27 @@ class ConfirmedPublisher:
 
         Raises one of BROKER_ERRORS when the outcome is not known: then any of them may have been taken or not.
         """
+        self._connect()  # a user who is not let in at all is no trouble of one message
+        try:
+            return self._publish_set(messages)
+        except _ONE_MESSAGES_AFFAIR:
+            return self._publish_each(messages)
+
+    def declare(self, declaration: Callable[[amqp.Channel], Any]) -> Any:
+        """Runs a declaration on this publisher's connection and answers its result; raises as `publish`."""
+        try:
+            return declaration(self._connect()[1])
+        except BaseException:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Closes the connection without waiting."""
+        drop(self._connection)
+        self._connection = self._channel = None
+
+    def _publish_set(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """What the broker did not take; raises AccessRefused where one of them may not be published so."""
         try:
             sent, refused = self._send(messages)
         except BaseException:
@@ -56,18 +83,17 @@ class ConfirmedPublisher:
                 refused[position] = f"unroutable: {returned[address]}"
         return refused
 
-    def declare(self, declaration: Callable[[amqp.Channel], Any]) -> Any:
-        """Runs a declaration on this publisher's connection and answers its result; raises as `publish`."""
-        try:
-            return declaration(self._connect()[1])
-        except BaseException:
-            self.drop()
-            raise
-
-    def drop(self) -> None:
-        """Closes the connection without waiting."""
-        drop(self._connection)
-        self._connection = self._channel = None
+    def _publish_each(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """As the set, where one message that is not allowed closed the channel under all others."""
+        refused: dict[int, str] = {}
+        for position, message in enumerate(messages):
+            self._connect()
+            try:
+                if reason := self._publish_set([message]).get(0):
+                    refused[position] = reason
+            except _ONE_MESSAGES_AFFAIR as error:
+                refused[position] = f"not allowed: {error.reply_text}"
+        return refused
 
     def _send(self, messages: Sequence[Outgoing]) -> tuple[dict[int, int], dict[int, str]]:
         """The positions of what was sent and confirmed by delivery tags, and why the others could not be sent."""
@@ -92,7 +118,8 @@ class ConfirmedPublisher:
         if not self._exists(connection, message.exchange):
             return "no such exchange"
         try:
-            message.to_amqp()._serialize_properties()
+            if len(message.to_amqp()._serialize_properties()) > connection.frame_max - _FRAME_OVERHEAD:
+                return "not publishable: headers too large"
             amqp.serialization.dumps("ss", (message.exchange, message.routing_key))
         except Exception as error:
             return f"not publishable: {class_name(error)}"
@@ -100,14 +127,22 @@ class ConfirmedPublisher:
 
     def _connect(self) -> tuple[amqp.Connection, amqp.Channel]:
         if self._connection is None or self._channel is None:
-            self._connection = open_connection(self._amqp_uri, self._name)
-            bound_waits(self._connection, self._seconds)
-            self._channel = self._connection.channel()
-            self._channel.confirm_select()
-            self._confirms = _Confirms()
-            self._confirms.watch(self._channel)
-            self._exchanges = {""}
+            try:
+                self._connection, self._channel = self._open()
+            except BaseException:
+                self.drop()
+                raise
         return self._connection, self._channel
+
+    def _open(self) -> tuple[amqp.Connection, amqp.Channel]:
+        self._connection = connection = open_connection(self._amqp_uri, self._name)
+        bound_waits(connection, self._seconds)
+        channel = connection.channel()
+        channel.confirm_select()
+        self._confirms = _Confirms()
+        self._confirms.watch(channel)
+        self._exchanges = {""}
+        return connection, channel
 
     def _exists(self, connection: amqp.Connection, exchange: str) -> bool:
         """Publishing to an exchange that is not there would close the channel with all that is on its way."""
@@ -151,6 +186,14 @@ class DirectPublisher:
             except BaseException:
                 self.drop()
                 raise
+
+    def close(self) -> None:
+        """Closes the connection when the broker has all that was published: what is on its way may go with a drop."""
+        connection, self._connection, self._channel = self._connection, None, None
+        with suppress(*BROKER_ERRORS):
+            if connection is not None:
+                connection.close()
+        drop(connection)
 
     def drop(self) -> None:
         """Closes the connection without waiting."""

@@ -12,13 +12,16 @@ from amqp.basic_message import Message as AmqpMessage
 from eventlet.event import Event as Signal
 from eventlet.semaphore import Semaphore
 
-from services.common.messaging.connection import bound_waits, drop, open_connection
+from services.common import metrics
+from services.common.messaging.connection import bound_waits, drop, has_whole_frame, open_connection
 from services.common.messaging.queues import QueueChanged
 from services.common.settings import MessagingSettings
 
 log = structlog.get_logger()
 
 _LOOK_UP_SECONDS = 0.5
+_FULL_SECONDS = 0.01
+_TURN_SECONDS = 0.002
 _LONGEST_PAUSE = 5.0
 
 
@@ -27,7 +30,9 @@ class QueueReader:
 
     `declare(channel)` declares the queue and answers its name; it runs again after each reconnection.
     `prefetch` is how many messages may be unacked at once; 0 reads without acks.
+    `is_full()` says that nothing more is to be taken off the connection for now: prefetch counts messages, not bytes.
     `is_idle()` says on stopping whether the connection can be closed without an ack being lost.
+    While it stops, one message more than `prefetch` may come, and `on_message` may not ack.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class QueueReader:
     ) -> None:
         self.name = name
         self.is_idle: Callable[[], bool] = lambda: True
+        self.is_full: Callable[[], bool] = lambda: False
         self.on_lost: Callable[[], None] = lambda: None
         self.is_consuming = False
         self._settings = settings
@@ -48,6 +54,7 @@ class QueueReader:
         self._on_message = on_message
         self._prefetch = prefetch
         self._stopping = False
+        self._unsettled: set[int] = set()
         self._ready = Signal()
         self._writing = Semaphore()
 
@@ -80,12 +87,17 @@ class QueueReader:
 
     def ack(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
         """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
-        self._settle(message, lambda channel: channel.basic_ack(message.delivery_tag, multiple=with_all_before))
+        self._settle(
+            message,
+            with_all_before,
+            lambda channel: channel.basic_ack(message.delivery_tag, multiple=with_all_before),
+        )
 
     def bury(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
         """Leaves it to the broker to move a message to the queue's dead letters, as it is."""
         self._settle(
             message,
+            with_all_before,
             lambda channel: channel.send_method(spec.Basic.Nack, "Lbb", (message.delivery_tag, with_all_before, False)),
         )
 
@@ -93,11 +105,11 @@ class QueueReader:
         pause = 0.1
         while not self._stopping:
             try:
-                with self._consuming() as (connection, channel, tag):
+                with self._consuming() as (connection, channel, queue, tag):
                     pause = 0.1
                     self._read(connection, lambda: self._stopping)
                     with self._writing:
-                        channel.basic_cancel(tag)
+                        self._cancel(channel, queue, tag)
                     self._read(connection, self.is_idle)
             except QueueChanged:
                 raise
@@ -107,7 +119,7 @@ class QueueReader:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     @contextmanager
-    def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str]]:
+    def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str, str]]:
         connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
         try:
             bound_waits(connection, self._settings.publish_seconds)
@@ -116,33 +128,67 @@ class QueueReader:
             queue = self._declare(channel)
             if self._prefetch:
                 channel.basic_qos(0, self._prefetch, False)
-            tag = channel.basic_consume(queue, callback=self._on_message, no_ack=not self._prefetch)
+            tag = channel.basic_consume(queue, callback=self._take, no_ack=not self._prefetch)
             self.is_consuming = True
             self._announce(None)
-            yield connection, channel, tag
+            yield connection, channel, queue, tag
             connection.close()
         finally:
             self.is_consuming = False
+            self._unsettled.clear()
             drop(connection)
             self.on_lost()
 
-    def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
-        beat_at = time.monotonic()
-        while not is_over():
-            with suppress(TimeoutError):
-                connection.drain_events(timeout=_LOOK_UP_SECONDS)
-            if time.monotonic() - beat_at >= 1:
-                beat_at = time.monotonic()
-                with self._writing:
-                    connection.heartbeat_tick()
+    def _cancel(self, channel: amqp.Channel, queue: str, tag: str) -> None:
+        """Has no more delivered; nothing may be acked meanwhile.
 
-    def _settle(self, message: AmqpMessage, settle: Callable[[amqp.Channel], Any]) -> None:
+        A quorum queue assigns us more for each ack, and what it has assigned when the cancel comes is neither delivered
+        nor given to others before the connection ends: it comes again as redelivered. So where it may assign, a `get`
+        comes first, which is answered after all acks have been dealt with; what it brings is taken too, out of turn.
+        """
+        if len(self._unsettled) < self._prefetch and (one_more := channel.basic_get(queue)) is not None:
+            self._take(one_more)
+        channel.basic_cancel(tag)
+
+    def _take(self, message: AmqpMessage) -> None:
+        if message.delivery_info["redelivered"]:
+            metrics.messages_redelivered.labels(self.name).inc()
+        if self._prefetch:
+            self._unsettled.add(message.delivery_tag)
+        try:
+            self._on_message(message)
+        except TimeoutError as error:
+            # By itself it would say that nothing came, and the message would be neither handled nor given back.
+            raise ConnectionError("a message could not be taken in time") from error
+
+    def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
+        beat_at = turn_at = time.monotonic()
+        while not is_over():
+            beat = connection.heartbeat_tick
+            if self.is_full():
+                # Who does not read cannot know whether the other side is silent, but is to be heard itself.
+                beat = connection.send_heartbeat
+                time.sleep(_FULL_SECONDS)
+            else:
+                _read_next(connection)
+            now = time.monotonic()
+            if now - turn_at >= _TURN_SECONDS:
+                time.sleep(0)  # what has come already is read without yielding
+                turn_at = time.monotonic()
+            if now - beat_at >= 1:
+                beat_at = now
+                with self._writing:
+                    beat()
+
+    def _settle(self, message: AmqpMessage, with_all_before: bool, settle: Callable[[amqp.Channel], Any]) -> None:
         channel = message.channel
         if channel is None or channel.connection is None or not self.is_consuming:
             return
         try:
             with self._writing:
                 settle(channel)
+                settled = message.delivery_tag
+                self._unsettled -= {tag for tag in self._unsettled if tag <= settled} if with_all_before else {settled}
         except (amqp.AMQPError, OSError) as error:
             log.warning("ack_lost", reader=self.name, error=type(error).__name__)
 
@@ -158,3 +204,15 @@ class QueueReader:
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(min(0.1, seconds))
+
+
+def _read_next(connection: amqp.Connection) -> None:
+    """Takes in what comes next, if anything does soon.
+
+    What lies there whole is read without a bound, which costs as much as the reading.
+    """
+    if has_whole_frame(connection):
+        connection.blocking_read()
+        return
+    with suppress(TimeoutError):
+        connection.drain_events(timeout=_LOOK_UP_SECONDS)

@@ -17,7 +17,15 @@ from services.common.logs import class_name
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.outbox import CHANNEL
 from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange, declare_subscription, queue_name
+from services.common.messaging.queues import (
+    EVENTS_EXCHANGE,
+    NotProvisioned,
+    declare_exchange,
+    declare_foreign_subscription,
+    queue_name,
+)
+from services.common.persistence import opened
+from services.common.personal import CannotOpen
 from services.common.settings import DatabaseSettings, MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -92,7 +100,8 @@ class Relay(DependencyProvider):
                     pause = 0.2
                     self._take_turns(database)
             except Exception as error:
-                log.warning("relay_interrupted", error=class_name(error), pause=pause)
+                reason = str(error) if isinstance(error, NotProvisioned) else class_name(error)
+                log.warning("relay_interrupted", reason=reason, pause=pause)
                 time.sleep(pause)
                 pause = min(pause * 2, 5)
 
@@ -152,7 +161,7 @@ def declare_outlets(channel: amqp.Channel, producer: str) -> None:
     for contract in EVENTS.values():
         if contract.producer == producer:
             for consumer in contract.consumers:
-                declare_subscription(channel, queue_name(consumer, contract.name), contract.routing_key)
+                declare_foreign_subscription(channel, queue_name(consumer, contract.name), contract.routing_key)
 
 
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
@@ -163,7 +172,10 @@ def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublish
     rows = database.execute(_DUE).fetchall()
     if not rows:
         return 0
-    refused = publisher.publish([_outgoing(row) for row in rows])
+    messages, refused = _open(rows)
+    positions = list(messages)
+    refused_by_broker = publisher.publish(list(messages.values()))
+    refused |= {positions[position]: reason for position, reason in refused_by_broker.items()}
     confirmed = [row.id for position, row in enumerate(rows) if position not in refused]
     database.execute("delete from outbox where id = any(%s)", [confirmed])
     metrics.outbox_published.inc(len(confirmed))
@@ -180,5 +192,14 @@ def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], reasons:
         log.error("outbox_refused", exchange=exchange, routing_key=routing_key, reason=reason, messages=count)
 
 
-def _outgoing(row: Any) -> Outgoing:
-    return Outgoing(row.exchange, row.routing_key, bytes(row.body), row.properties, row.mandatory)
+def _open(rows: Sequence[Any]) -> tuple[dict[int, Outgoing], dict[int, str]]:
+    """The messages, which rest encrypted, by their positions; and why the others cannot be opened."""
+    messages, closed = {}, {}
+    for position, row in enumerate(rows):
+        try:
+            body = opened(bytes(row.body))
+        except CannotOpen as error:
+            closed[position] = str(error)
+        else:
+            messages[position] = Outgoing(row.exchange, row.routing_key, body, row.properties, row.mandatory)
+    return messages, closed

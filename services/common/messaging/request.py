@@ -10,9 +10,9 @@ from uuid import UUID
 
 from amqp.basic_message import Message as AmqpMessage
 
+from services.common.contracts.policy import ANONYMOUS, Reach
 from services.common.problems import Problem
 
-ANONYMOUS = "anonymous"
 RETRY_AFTER = 5
 """Seconds after which a caller may ask again for what is not available now."""
 
@@ -22,7 +22,10 @@ _GRACE = 2.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: an account of a union, a member on the phone (role `member`), or nobody known (role `anonymous`)."""
+    """Who asks: an account of a union, a member on the phone (role `member`), or nobody known (role `anonymous`).
+
+    An account that has to do something first, such as to choose a password, has the role `limited` and no other.
+    """
 
     account_id: str | None = None
     account_name: str | None = None
@@ -32,19 +35,36 @@ class Caller:
     union_code: str | None = None
     union_name: str | None = None
     superior_union_id: str | None = None
+    superior_ids: tuple[str, ...] = ()
+    """All unions above the caller's, the city's first, its superior last."""
     member_id: str | None = None
+    session_id: str | None = None
     origin: str | None = None
     """The address that the request came from."""
+    reach: Reach = Reach.OWN_UNION
+    """How far the caller reaches in what it asks for now; each service finds it out for itself."""
+
+    @property
+    def is_of_the_city(self) -> bool:
+        """Whether the caller's union is the city's, above which there is none."""
+        return self.union_id is not None and self.superior_union_id is None
 
     def to_dict(self) -> dict[str, Any]:
-        """The caller as JSON types."""
-        return {**asdict(self), "roles": sorted(self.roles)}
+        """The caller as JSON types, without the reach."""
+        document = {**asdict(self), "roles": sorted(self.roles)}
+        del document["reach"]
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Caller":
-        """The caller that `to_dict` wrote; attributes of a newer version are ignored."""
-        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
-        return cls(**{**known, "roles": frozenset(document.get("roles", ()))})
+        """The caller that `to_dict` wrote; attributes of a newer version are ignored.
+
+        A session of an older version names only the direct superior.
+        """
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "reach"}
+        superior = document.get("superior_union_id")
+        superior_ids = document.get("superior_ids") or ([superior] if superior else [])
+        return cls(**{**known, "roles": frozenset(document.get("roles", ())), "superior_ids": tuple(superior_ids)})
 
 
 @dataclass(frozen=True)

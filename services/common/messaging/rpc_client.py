@@ -25,6 +25,8 @@ from services.common.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
 
+_SECONDS_TO_LISTEN = 1.0
+
 
 class ReplyListener(SharedExtension):
     """The process's one queue of replies, and who waits for which."""
@@ -50,7 +52,7 @@ class ReplyListener(SharedExtension):
         """Stops listening; the workers have ended before."""
         self.reader.stop()
         self._thread.wait()
-        self.publisher.drop()
+        self.publisher.close()
 
     def why_not_ready(self) -> str | None:
         """What keeps messages from coming."""
@@ -58,7 +60,7 @@ class ReplyListener(SharedExtension):
 
     def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Sends a request and waits for its reply; raises Unavailable."""
-        if not self.reader.is_consuming:
+        if not self._is_listening():
             raise Unavailable(RETRY_AFTER)
         call_id = new_message_id()
         self.waiting[call_id] = reply = Signal()
@@ -86,6 +88,12 @@ class ReplyListener(SharedExtension):
             raise Unavailable(RETRY_AFTER) from error
         finally:
             self.waiting.pop(call_id, None)
+
+    def _is_listening(self) -> bool:
+        """Whether a reply can come. Requests come before the first connection is there: they wait a moment for it."""
+        with eventlet.Timeout(_SECONDS_TO_LISTEN, False):
+            self.reader.wait_until_ready()
+        return self.reader.is_consuming
 
     def _declare(self, channel: amqp.Channel) -> str:
         """A new queue for each connection: the broker may still hold the one of the connection that was lost."""

@@ -8,6 +8,8 @@ from amqp.basic_message import Message as AmqpMessage
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.policy import rule_of
 from services.common.logs import class_name
 from services.common.messaging.connection import Outgoing
 from services.common.messaging.publishing import DirectPublisher
@@ -49,7 +51,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         self.reader.stop()
         if self._thread is not None:
             self._thread.wait()
-        self._publisher.drop()
+        self._publisher.close()
 
     def _declare(self, channel: amqp.Channel) -> str:
         return declare_request_queue(channel, self.container.service_name)
@@ -112,7 +114,8 @@ class QueryEntrypoint(Entrypoint):
     server = RequestServer()
 
     def setup(self) -> None:
-        """Lets the server find this method."""
+        """Lets the server find this method; raises NoRule where no row of the policy says who may ask for it."""
+        rule_of(f"{self.container.service_name}.{self.method_name}")
         self.server.register_provider(self)
 
     def stop(self) -> None:
@@ -126,6 +129,11 @@ class QueryEntrypoint(Entrypoint):
 
 class CommandEntrypoint(QueryEntrypoint):
     """The entrypoint behind `command`."""
+
+    def setup(self) -> None:
+        """Lets the server find this method; raises KeyError in a service that cannot tell what its callers did."""
+        _ = ACTS_RECORDED[self.container.service_name]
+        super().setup()
 
     def can_repeat(self, request: Request) -> bool:
         """Without a request id nobody knows whether the first delivery was carried out, or still is."""

@@ -20,7 +20,7 @@ from services.common.messaging.entrypoints import BatchSubscription, Listener, M
 from services.common.messaging.envelope import Event, causation, correlation
 from services.common.messaging.failures import Reject, Retry, failed_properties, is_passing
 from services.common.messaging.outbox import send_as_it_is
-from services.common.messaging.queues import queue_name, rejected_queue
+from services.common.messaging.queues import own_exchange, owner_of, queue_name, rejected_queue
 
 __all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe", "subscribe_batch"]
 
@@ -29,8 +29,10 @@ log = structlog.get_logger()
 Handler = Callable[..., Any]
 
 
-def subscribe(contract: EventContract) -> Callable[[Handler], Handler]:
+def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
     """Handles each event of a kind once: `method(self, session, event: Event)`.
+
+    Where several producers tell an event of one name, their contracts share one queue.
 
     The transaction of `session` holds the inbox row and the method's effects, committed before the ack. The service has
     its database as `self.database`. The method raises Retry for trouble that passes and Reject for a message that is
@@ -40,10 +42,10 @@ def subscribe(contract: EventContract) -> Callable[[Handler], Handler]:
     def decorate(method: Handler) -> Handler:
         def handle(service: Any, event: Event) -> None:
             with _work_of(event), service.database.begin() as session:
-                if inbox.first_time(session, queue_name(service.name, contract.name), event.id):
+                if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
                     method(service, session, event)
 
-        return _entrypoint(method, handle, Subscription(contract))
+        return _entrypoint(method, handle, Subscription(*contracts))
 
     return decorate
 
@@ -62,7 +64,8 @@ def subscribe_batch(
     """
 
     def decorate(method: Handler) -> Handler:
-        return _entrypoint(method, _SetHandler(method, queue, decode), BatchSubscription(queue, size, linger))
+        handler = _SetHandler(method, queue, decode)
+        return _entrypoint(method, handler, BatchSubscription(queue, size, linger, handler.read))
 
     return decorate
 
@@ -102,10 +105,21 @@ class _SetHandler:
             for message in messages:
                 self._handle_alone(service, message)
 
+    def read(self, message: Message) -> None:
+        """Makes the message's `data`, or its rejection."""
+        message.rejection, message.is_rejection_lost = None, False
+        if self._decode is not None:
+            try:
+                message.data = self._decode(message)
+            except (Reject, ValueError, ValidationError) as error:
+                message.rejection = error
+        message.is_fresh = True
+
     def _handle(self, service: Any, messages: list[Message]) -> None:
         for message in messages:
-            message.rejection = None
-            self._read(message)
+            if not message.is_fresh:
+                self.read(message)
+            message.is_fresh = False
         with service.database.begin() as session:
             if good := [message for message in messages if message.rejection is None]:
                 self._method(service, session, good)
@@ -118,22 +132,24 @@ class _SetHandler:
             if is_passing(error):
                 raise
             message.rejection = error
+            self._note_rejection(service, message)
+
+    def _note_rejection(self, service: Any, message: Message) -> None:
+        try:
             with service.database.begin() as session:
                 self._send_rejected(session, [message])
-
-    def _read(self, message: Message) -> None:
-        if self._decode is None:
-            return
-        try:
-            message.data = self._decode(message)
-        except (Reject, ValueError, ValidationError) as error:
-            message.rejection = error if isinstance(error, Reject) else Reject(str(error))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning("rejection_not_noted", queue=self._queue, error=class_name(error))
+            message.is_rejection_lost = True
 
     def _send_rejected(self, session: Session, messages: list[Message]) -> None:
         for message in messages:
             if message.rejection is not None:
                 properties = failed_properties(message.received, message.rejection, self._queue)
-                send_as_it_is(session, Outgoing("", rejected_queue(self._queue), message.body, properties))
+                own = own_exchange(owner_of(self._queue))
+                send_as_it_is(session, Outgoing(own, rejected_queue(self._queue), message.body, properties))
                 metrics.messages_dead.labels(self._queue).inc()
 
 

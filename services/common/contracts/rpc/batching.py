@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from services.common.contracts.consent import BASES
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
 from services.common.contracts.rpc.values import phone, text
@@ -14,11 +15,19 @@ CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
 BATCH_STATES = ("submitted", "partly_decided", "decided", "revoked")
 REGISTER_STATES = ("unprinted", "printed")
 REVOCATION_STATES = ("requested", "approved", "rejected")
+CHARSETS = ("gb2312", "gbk", "gb18030")
+PLACE_STATES = ("open", "closed", "all")
 BANK_PROGRESS = ("accepted", "made")
 
 
 def _application_ids() -> fields.List[Any]:
     return fields.List(fields.UUID(), validate=validate.Length(1, 10_000, error="请选择 1 至 10000 位会员"))
+
+
+def _place_code() -> fields.String:
+    """The code of a branch or outlet, which never changes."""
+    form = validate.Regexp(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")
+    return fields.String(required=True, validate=form)
 
 
 # Pending list
@@ -42,6 +51,7 @@ class PendingAnswer(Schema):
     """An application in the pending list."""
 
     application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
     member_no = fields.String(required=True)
     name = fields.String(required=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
@@ -134,22 +144,41 @@ class RemovePendingAnswer(Schema):
 
 
 class ListBranchesRequest(Schema):
-    """Takes nothing: branches are few."""
+    state = choice(*PLACE_STATES, load_default="open")
 
 
 class BranchAnswer(Schema):
     code = fields.String(required=True)
     name = fields.String(required=True)
-    charset = choice("gb2312", "gbk", "gb18030", required=True)
+    charset = choice(*CHARSETS, required=True, metadata={"description": "what its systems can hold of a name"})
+    closed = fields.Boolean(required=True)
 
 
 class ListBranchesAnswer(Schema):
     items = fields.List(fields.Nested(BranchAnswer), required=True)
 
 
+class CreateBranchRequest(Schema):
+    code = _place_code()
+    name = text(50, required=True)
+    charset = choice(*CHARSETS, required=True)
+
+
+class UpdateBranchRequest(Schema):
+    """What is absent stays as it is."""
+
+    code = text(20, required=True)
+    name = text(50)
+    charset = choice(*CHARSETS)
+    closed = fields.Boolean()
+
+
 class ListOutletsRequest(PageRequest):
     branch_code = text(20)
     q = text(50, metadata={"description": "part of the name, address or district"})
+    state = choice(
+        *PLACE_STATES, load_default="open", metadata={"description": "an outlet of a closed branch counts as closed"}
+    )
 
 
 class OutletAnswer(Schema):
@@ -159,10 +188,31 @@ class OutletAnswer(Schema):
     address = fields.String(required=True)
     district = fields.String(required=True)
     phone = fields.String(required=True)
+    closed = fields.Boolean(required=True)
 
 
 class ListOutletsAnswer(PageAnswer):
     items = fields.List(fields.Nested(OutletAnswer), required=True)
+
+
+class CreateOutletRequest(Schema):
+    code = _place_code()
+    branch_code = text(20, required=True)
+    name = text(50, required=True)
+    address = text(200, required=True)
+    district = text(20, required=True)
+    phone = phone(required=True)
+
+
+class UpdateOutletRequest(Schema):
+    """What is absent stays as it is; batches keep the name and address that they were submitted with."""
+
+    code = text(20, required=True)
+    name = text(50)
+    address = text(200)
+    district = text(20)
+    phone = phone()
+    closed = fields.Boolean()
 
 
 # Batches
@@ -176,6 +226,13 @@ class SubmitBatchRequest(Schema):
     outlet_code = text(20, required=True)
     contact_name = text(50, required=True)
     contact_phone = phone(required=True)
+    consent_version = text(
+        20,
+        metadata={
+            "description": "the consent text that every member has signed, which the clerk attests to; without it, or"
+            " with another than the one in force: Problem `consent_required` or `consent_outdated`"
+        },
+    )
 
 
 class ListBatchesRequest(PageRequest):
@@ -252,10 +309,23 @@ class ListBatchMembersRequest(BatchRequest, PageRequest):
     name = text(50, metadata={"description": "what the name begins with"})
 
 
+class ConsentReceiptAnswer(Schema):
+    """That a member agreed to personal data going to the bank."""
+
+    version = fields.String(required=True, metadata={"description": "of the consent text"})
+    basis = choice(*BASES, required=True, metadata={"description": "signed_form: as the clerk attests"})
+    given_at = fields.AwareDateTime(required=True)
+
+
+class ConsentFormRequest(Schema):
+    channel = choice(*CHANNELS, load_default="ordinary")
+
+
 class BatchMemberAnswer(Schema):
     """A person of a batch and what became of the application."""
 
     application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
     member_no = fields.String(required=True)
     name = fields.String(required=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
@@ -265,6 +335,12 @@ class BatchMemberAnswer(Schema):
     card_no = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
     reason = fields.String(required=True, allow_none=True, metadata={"description": "why the bank refused"})
     decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    consent = fields.Nested(
+        ConsentReceiptAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "null for batches that were submitted before receipts were kept"},
+    )
 
 
 class ListBatchMembersAnswer(PageAnswer):
@@ -284,11 +360,34 @@ class RegisterAnswer(Schema):
     register_hash = fields.String(required=True)
 
 
+# Personal applications
+
+
+class ListPersonalProgressRequest(Schema):
+    """Takes nothing: the member is known."""
+
+
+class CollectionOutlet(BatchOutlet):
+    phone = fields.String(required=True)
+
+
+class PersonalProgressAnswer(Schema):
+    """Where the card of a personal application is to be collected, and how far the bank is."""
+
+    application_id = fields.UUID(required=True)
+    outlet = fields.Nested(CollectionOutlet, required=True)
+    bank_progress = choice(*BANK_PROGRESS, required=True, allow_none=True)
+
+
+class ListPersonalProgressAnswer(Schema):
+    items = fields.List(fields.Nested(PersonalProgressAnswer), required=True, metadata={"description": "newest first"})
+
+
 # Counts for the workbench
 
 
 class BatchSummaryRequest(Schema):
-    """Takes nothing: the caller's union, and for a superior its subordinates."""
+    """Takes nothing: the caller's union, and for a superior all unions below it."""
 
 
 class SubmittedDay(Schema):
@@ -303,7 +402,7 @@ class RefusalReason(Schema):
 
 
 class UnionBatches(Schema):
-    union = fields.Nested(BatchUnion, required=True)
+    union_id = fields.UUID(required=True)
     batches = fields.Integer(required=True)
     total = fields.Integer(required=True)
     issued = fields.Integer(required=True)
@@ -316,5 +415,7 @@ class BatchSummaryAnswer(Schema):
     submitted_by_day = fields.List(fields.Nested(SubmittedDay), required=True, metadata={"description": "30 days"})
     refused_by_reason = fields.List(fields.Nested(RefusalReason), required=True)
     by_union = fields.List(
-        fields.Nested(UnionBatches), required=True, metadata={"description": "direct subordinates, for a superior"}
+        fields.Nested(UnionBatches),
+        required=True,
+        metadata={"description": "for a superior: each direct subordinate with all below it"},
     )

@@ -13,8 +13,13 @@ AFFILIATIONS = ("employer", "flexible")
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 CARD_STATES = ("none", "pending", "submitted", "issued")
 IMPORT_STATES = ("running", "finished", "failed")
+ACCOUNT_STATES = ("active", "locked", "disabled")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
+NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
 UNION_KINDS = ("city", "superior", "grassroots")
+LARGEST_EXPORT = 50_000
+"""Members in one sheet."""
+
 LARGEST_QUEUEING = 10_000
 """Members that one request can queue."""
 
@@ -32,11 +37,40 @@ def _roles(**kwargs: Any) -> fields.List[Any]:
 # Sign-in and one's own account
 
 
-class SignInRequest(Schema):
+class Credentials(Schema):
     account_name = text(64, required=True)
     password = fields.String(
         required=True, load_only=True, validate=validate.Length(1, 64, error="密码应为 8 至 64 个字符")
     )
+
+
+class SignInForm(Credentials):
+    """What who signs in fills in."""
+
+    captcha_id = text(400, required=True, metadata={"description": "of a captcha that was not answered before"})
+    captcha_answer = text(20, required=True, metadata={"description": "case does not matter"})
+
+
+class CaptchaVerdict(Schema):
+    """What the gateway, which made the captcha, says of the answer."""
+
+    captcha_id = fields.UUID(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    is_right = fields.Boolean(required=True)
+
+
+class Visit(Schema):
+    """What the gateway knows of the browser that signs in."""
+
+    user_agent = fields.String(required=True, allow_none=True)
+    replaces = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "the session that the browser had until now"}
+    )
+
+
+class SignInRequest(Credentials):
+    captcha = fields.Nested(CaptchaVerdict, required=True)
+    visit = fields.Nested(Visit, required=True)
 
 
 class UnionAnswer(Schema):
@@ -44,6 +78,9 @@ class UnionAnswer(Schema):
     code = fields.String(required=True)
     name = fields.String(required=True)
     superior_union_id = fields.UUID(required=True, allow_none=True)
+    superior_ids = fields.List(
+        fields.UUID(), required=True, metadata={"description": "all unions above it, the city's first"}
+    )
     kind = choice(*UNION_KINDS, required=True)
 
 
@@ -56,6 +93,56 @@ class AccountAnswer(Schema):
     roles = _roles(required=True)
     union = fields.Nested(UnionAnswer, required=True)
     must_change_password = fields.Boolean(required=True)
+    next_step = choice(
+        *NEXT_STEPS,
+        required=True,
+        allow_none=True,
+        metadata={"description": "what is to be done before anything else is allowed; null: nothing"},
+    )
+    has_second_factor = fields.Boolean(required=True)
+
+
+class SessionAnswer(Schema):
+    """A session as the gateway needs to know it."""
+
+    session_id = fields.UUID(required=True)
+    caller = fields.Dict(required=True, metadata={"description": "who acts in it"})
+    ends_at = fields.AwareDateTime(required=True, metadata={"description": "unless it is used again"})
+    next_step = choice(*NEXT_STEPS, required=True, allow_none=True)
+
+
+class SignInAnswer(Schema):
+    """Somebody who signed in, and the session."""
+
+    account = fields.Nested(AccountAnswer, required=True)
+    session = fields.Nested(SessionAnswer, required=True)
+
+
+class SessionRequest(Schema):
+    session_id = fields.UUID(required=True)
+
+
+class SignOutRequest(Schema):
+    """Takes nothing: the session is known."""
+
+
+class ListMySessionsRequest(Schema):
+    """Takes nothing: the caller is known."""
+
+
+class MySession(Schema):
+    """A session of one's own that lives."""
+
+    session_id = fields.UUID(required=True)
+    started_at = fields.AwareDateTime(required=True)
+    used_at = fields.AwareDateTime(required=True, metadata={"description": "within half a minute"})
+    origin = fields.String(required=True, allow_none=True, metadata={"description": "the address"})
+    user_agent = fields.String(required=True, allow_none=True, metadata={"description": "the browser's own words"})
+    is_current = fields.Boolean(required=True)
+
+
+class MySessionsAnswer(Schema):
+    items = fields.List(fields.Nested(MySession), required=True, metadata={"description": "newest first"})
 
 
 class GetMeRequest(Schema):
@@ -67,6 +154,28 @@ class ChangePasswordRequest(Schema):
         required=True, load_only=True, validate=validate.Length(1, 64, error="密码应为 8 至 64 个字符")
     )
     new_password = _password()
+
+
+class CurrentPasswordRequest(Schema):
+    current_password = fields.String(
+        required=True, load_only=True, validate=validate.Length(1, 64, error="密码应为 8 至 64 个字符")
+    )
+
+
+class EnrolSecondFactorAnswer(Schema):
+    secret = fields.String(required=True, metadata={"description": "base32, for who cannot scan"})
+    otpauth_uri = fields.String(required=True)
+    qr_svg = fields.String(required=True, metadata={"description": "the URI as a QR code, an SVG document"})
+
+
+class SecondFactorCodeRequest(Schema):
+    code = text(40, required=True, metadata={"description": "six digits of the authenticator, or a recovery code"})
+
+
+class RecoveryCodesAnswer(Schema):
+    recovery_codes = fields.List(
+        fields.String(), required=True, metadata={"description": "each lets in once, in place of a code; told once"}
+    )
 
 
 # Members
@@ -139,6 +248,10 @@ class ApplicationAnswer(Schema):
     batch_no = fields.String(required=True, allow_none=True)
     outlet_code = fields.String(required=True, allow_none=True, metadata={"description": "of a personal application"})
     queued_at = fields.AwareDateTime(required=True)
+    consent_version = fields.String(
+        required=True, allow_none=True, metadata={"description": "the text agreed to; null until it is submitted"}
+    )
+    consented_at = fields.AwareDateTime(required=True, allow_none=True)
     steps = fields.List(fields.Nested(StepAnswer), required=True)
 
 
@@ -192,6 +305,35 @@ class UpdateMemberRequest(MemberFacts):
     """What is absent stays as it is."""
 
     member_id = fields.UUID(required=True)
+
+
+class RevealMemberRequest(Schema):
+    """Asks for whole numbers; who asked and why is kept."""
+
+    member_id = fields.UUID(required=True)
+    reason = text(200, shortest=2, required=True)
+
+
+class RevealedNumbers(Schema):
+    """The numbers as they are."""
+
+    document_number = fields.String(required=True)
+    phone = fields.String(required=True, allow_none=True)
+    card_no = fields.String(required=True, allow_none=True)
+
+
+class ExportMembersRequest(Schema):
+    """Whole numbers are for administrators, who say why."""
+
+    filter = fields.Nested(MemberFilter)
+    whole_numbers = fields.Boolean(load_default=False)
+    reason = text(200, shortest=2)
+
+    @validates_schema
+    def says_why(self, data: dict[str, object], **_: object) -> None:
+        """Whole numbers need a reason."""
+        if data["whole_numbers"] and "reason" not in data:
+            raise ValidationError("导出完整号码须填写理由", "reason")
 
 
 # Queueing
@@ -279,6 +421,7 @@ class GetImportTemplateRequest(Schema):
 
 class ListUnionsRequest(PageRequest):
     q = text(50, metadata={"description": "what the code begins with, or part of the name"})
+    superior_union_id = fields.UUID(metadata={"description": "only those right below this union"})
 
 
 class ListUnionsAnswer(PageAnswer):
@@ -289,10 +432,33 @@ class CreateUnionRequest(Schema):
     name = text(100, required=True)
     code = fields.String(required=True, metadata={"description": "统一社会信用代码, beginning with 81"})
     superior_union_id = fields.UUID(required=True)
+    kind = choice(
+        "superior",
+        "grassroots",
+        metadata={"description": "below the city's union superior alone; below a superior union grassroots by default"},
+    )
+
+
+class UnionRequest(Schema):
+    """Names a union."""
+
+    union_id = fields.UUID(required=True)
+
+
+class RenameUnionRequest(UnionRequest):
+    name = text(100, required=True)
 
 
 class ListAccountsRequest(PageRequest):
-    union_id = fields.UUID(required=True)
+    union_id = fields.UUID(metadata={"description": "of this union alone; without it of all within reach"})
+    q = text(50, metadata={"description": "part of the account or the display name, or the whole telephone number"})
+    state = choice(*ACCOUNT_STATES)
+
+
+class AccountRequest(Schema):
+    """Names an account."""
+
+    account_id = fields.UUID(required=True)
 
 
 class AccountItem(Schema):
@@ -300,12 +466,19 @@ class AccountItem(Schema):
 
     account_id = fields.UUID(required=True)
     union_id = fields.UUID(required=True)
+    union_name = fields.String(required=True)
     account_name = fields.String(required=True)
     display_name = fields.String(required=True)
     roles = _roles(required=True)
     phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    state = choice(*ACCOUNT_STATES, required=True)
     disabled = fields.Boolean(required=True)
+    locked_until = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "after too many wrong passwords"}
+    )
+    last_signed_in_at = fields.AwareDateTime(required=True, allow_none=True)
     must_change_password = fields.Boolean(required=True)
+    has_second_factor = fields.Boolean(required=True)
     created_at = fields.AwareDateTime(required=True)
 
 
@@ -337,16 +510,45 @@ class UpdateAccountRequest(Schema):
 
     account_id = fields.UUID(required=True)
     display_name = text(50)
+    phone = mobile(allow_none=True)
     roles = _roles()
     disabled = fields.Boolean()
 
 
-class ResetPasswordRequest(Schema):
+# Forgotten passwords
+
+
+class CreateResetLinkRequest(Schema):
     account_id = fields.UUID(required=True)
+    send_sms = fields.Boolean(load_default=False, metadata={"description": "send it to the account's telephone too"})
+
+
+class ResetLinkAnswer(Schema):
+    """Told once; the newest link is the only one that works."""
+
+    url_path = fields.String(required=True, metadata={"description": "the page to open, with the token: /reset#…"})
+    token = fields.String(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    sent_to = fields.String(
+        required=True, allow_none=True, metadata={"description": "the telephone that gets it by SMS, masked"}
+    )
+
+
+class CheckResetLinkRequest(Schema):
+    token = text(100, required=True, load_only=True)
+
+
+class CheckResetLinkAnswer(Schema):
+    account_name = fields.String(required=True, metadata={"description": "masked"})
+    expires_at = fields.AwareDateTime(required=True)
+
+
+class ResetPasswordRequest(CheckResetLinkRequest):
+    new_password = _password()
 
 
 class ResetPasswordAnswer(Schema):
-    one_time_password = fields.String(required=True)
+    account_name = fields.String(required=True, metadata={"description": "to sign in with"})
 
 
 # Counts for the workbench
@@ -381,7 +583,9 @@ class MemberSummaryAnswer(Schema):
         fields.Nested(ApplicationsOfDay), required=True, metadata={"description": "30 days"}
     )
     by_union = fields.List(
-        fields.Nested(UnionMembers), required=True, metadata={"description": "direct subordinates, for a superior"}
+        fields.Nested(UnionMembers),
+        required=True,
+        metadata={"description": "for a superior: each direct subordinate with all below it"},
     )
 
 
@@ -398,15 +602,28 @@ class RequestOtpAnswer(Schema):
     expires_at = fields.AwareDateTime(required=True)
 
 
-class PersonalSignInRequest(Schema):
+class PersonalSignInForm(Schema):
+    """What a member fills in on the phone."""
+
     phone = mobile(required=True)
     code = fields.String(required=True, load_only=True, validate=validate.Regexp(r"^\d{6}$", error="请填写 6 位验证码"))
 
 
-class PersonalSignInAnswer(Schema):
+class PersonalSignInRequest(PersonalSignInForm):
+    visit = fields.Nested(Visit, required=True)
+
+
+class SignedInMember(Schema):
     member_id = fields.UUID(required=True)
     name = fields.String(required=True)
     union = fields.Nested(UnionAnswer, required=True)
+
+
+class PersonalSignInAnswer(Schema):
+    """A member who signed in, and the session."""
+
+    member = fields.Nested(SignedInMember, required=True)
+    session = fields.Nested(SessionAnswer, required=True)
 
 
 class GetPersonalProfileRequest(Schema):

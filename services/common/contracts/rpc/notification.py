@@ -1,11 +1,14 @@
 """What may be asked of notification: inbox messages, announcements, guides and their attachments."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
 
 PLACES = ("sign_in", "workbench")
+MOST_ATTACHMENTS = 5
 LARGEST_ATTACHMENT = 10 * 1024 * 1024
 
 
@@ -56,6 +59,7 @@ class AnnouncementAnswer(Schema):
     body = fields.String(required=True)
     places = fields.List(choice(*PLACES), required=True)
     published_at = fields.AwareDateTime(required=True)
+    edited_at = fields.AwareDateTime(required=True, allow_none=True)
     attachments = fields.List(fields.Nested(AttachmentAnswer), required=True)
 
 
@@ -69,7 +73,11 @@ class GetAnnouncementRequest(Schema):
 
 class NewAttachment(Schema):
     file_name = fields.String(required=True, validate=validate.Length(1, 100, error="文件名最多 100 个字"))
-    content_type = fields.String(required=True, validate=validate.Length(1, 100))
+    content_type = fields.String(
+        required=True,
+        validate=validate.Length(1, 100),
+        metadata={"description": "not believed: the name's ending and the content decide"},
+    )
     content = fields.String(
         required=True,
         validate=validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"),
@@ -77,19 +85,60 @@ class NewAttachment(Schema):
     )
 
 
+def _title(**kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, 100, error="标题请填写 1 至 100 个字"), **kwargs)
+
+
+def _body(**kwargs: Any) -> fields.String:
+    return fields.String(validate=validate.Length(1, 20_000, error="内容请填写 1 至 20000 个字"), **kwargs)
+
+
+def _places(**kwargs: Any) -> fields.List[Any]:
+    length = validate.Length(1, len(PLACES), error="请选择显示位置")
+    return fields.List(choice(*PLACES), validate=length, **kwargs)
+
+
+def _new_attachments() -> fields.List[Any]:
+    length = validate.Length(max=MOST_ATTACHMENTS, error=f"最多 {MOST_ATTACHMENTS} 个附件")
+    return fields.List(fields.Nested(NewAttachment), load_default=list, validate=length)
+
+
+def _removed_attachments() -> fields.List[Any]:
+    return fields.List(fields.UUID(), load_default=list, validate=validate.Length(max=MOST_ATTACHMENTS))
+
+
+def _position() -> fields.Integer:
+    return fields.Integer(validate=validate.Range(0, 9999, error="序号为 0 至 9999"))
+
+
+def _video_url(**kwargs: Any) -> fields.URL:
+    """A link for people to open; no program of ours follows it."""
+    length = validate.Length(max=500, error="链接最多 500 个字符")
+    wrong: dict[str, Any] = {"invalid": "请填写 https:// 开头的链接"}
+    return fields.URL(schemes={"https"}, allow_none=True, validate=length, error_messages=wrong, **kwargs)
+
+
 class CreateAnnouncementRequest(Schema):
-    title = fields.String(required=True, validate=validate.Length(1, 100, error="标题请填写 1 至 100 个字"))
-    body = fields.String(required=True, validate=validate.Length(1, 20_000, error="内容请填写 1 至 20000 个字"))
-    places = fields.List(
-        choice(*PLACES), required=True, validate=validate.Length(1, len(PLACES), error="请选择显示位置")
-    )
-    attachments = fields.List(
-        fields.Nested(NewAttachment), load_default=list, validate=validate.Length(max=5, error="最多 5 个附件")
-    )
+    """What is shown on the sign-in page is for anybody."""
+
+    title = _title(required=True)
+    body = _body(required=True)
+    places = _places(required=True)
+    attachments = _new_attachments()
 
 
-class WithdrawAnnouncementRequest(Schema):
-    announcement_id = fields.UUID(required=True)
+class UpdateAnnouncementRequest(GetAnnouncementRequest):
+    """What is absent stays as it is; `attachments` are added."""
+
+    title = _title()
+    body = _body()
+    places = _places()
+    attachments = _new_attachments()
+    removed_attachment_ids = _removed_attachments()
+
+
+class WithdrawAnnouncementRequest(GetAnnouncementRequest):
+    pass
 
 
 class ListGuidesRequest(PageRequest):
@@ -98,13 +147,40 @@ class ListGuidesRequest(PageRequest):
 
 class GuideAnswer(Schema):
     guide_id = fields.UUID(required=True)
+    position = fields.Integer(required=True)
     title = fields.String(required=True)
     body = fields.String(required=True)
+    video_url = fields.String(required=True, allow_none=True)
     attachments = fields.List(fields.Nested(AttachmentAnswer), required=True)
 
 
 class GuidesAnswer(PageAnswer):
     items = fields.List(fields.Nested(GuideAnswer), required=True)
+
+
+class CreateGuideRequest(Schema):
+    title = _title(required=True)
+    body = _body(required=True)
+    video_url = _video_url(load_default=None)
+    position = _position()
+    attachments = _new_attachments()
+
+
+class GuideRequest(Schema):
+    """Names a guide."""
+
+    guide_id = fields.UUID(required=True)
+
+
+class UpdateGuideRequest(GuideRequest):
+    """What is absent stays as it is; `attachments` are added."""
+
+    title = _title()
+    body = _body()
+    video_url = _video_url()
+    position = _position()
+    attachments = _new_attachments()
+    removed_attachment_ids = _removed_attachments()
 
 
 class GetAttachmentRequest(Schema):

@@ -52,13 +52,14 @@ class RevocationAnswer(Schema):
     refused = fields.Integer(required=True)
     released = fields.Integer(required=True)
     applicant_name = fields.String(required=True)
-    applicant_phone = fields.String(required=True, metadata={"description": "masked, but for who reviews the request"})
+    applicant_phone = fields.String(required=True, metadata={"description": "masked"})
     requested_by = fields.UUID(required=True)
     requested_at = fields.AwareDateTime(required=True)
     state = choice(*REQUEST_STATES, required=True)
     decided_by = fields.UUID(required=True, allow_none=True)
     decided_at = fields.AwareDateTime(required=True, allow_none=True)
     remark = fields.String(required=True, allow_none=True)
+    can_decide = fields.Boolean(required=True, metadata={"description": "whether it waits for the caller's decision"})
 
 
 class RevocationsAnswer(PageAnswer):

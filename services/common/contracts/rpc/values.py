@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-_MOBILE = r"^1[3-9]\d{9}$"
+MOBILE = r"^1[3-9]\d{9}$"
 _PHONE = r"^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$"
 
 
@@ -16,7 +16,7 @@ def text(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
 
 def mobile(**kwargs: Any) -> fields.String:
     """A mobile number of China's mainland."""
-    return fields.String(validate=validate.Regexp(_MOBILE, error="请填写 11 位手机号"), **kwargs)
+    return fields.String(validate=validate.Regexp(MOBILE, error="请填写 11 位手机号"), **kwargs)
 
 
 def phone(**kwargs: Any) -> fields.String:

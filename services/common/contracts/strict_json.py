@@ -1,0 +1,55 @@
+"""Reading what others wrote as JSON: what could be read in two ways, or that no database holds, is refused."""
+
+import json
+from typing import Any
+
+
+def read_json(body: bytes) -> Any:
+    """The document in a body of UTF-8. Raises ValueError, without values, for anything but JSON.
+
+    Refused are besides: names given twice in one object, NaN and Infinity, NUL and lone surrogates in texts, and what
+    is nested so deep that it cannot be read.
+    """
+    try:
+        document = _DECODER.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))
+        if b"\\" in body or b"\0" in body:
+            _refuse_odd_texts(document)
+    except RecursionError:
+        raise ValueError("The document is nested too deep.") from None
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("A name is given twice in one object.")
+    return named
+
+
+def _refuse(_constant: str) -> None:
+    raise ValueError("JSON has no such number.")
+
+
+def _refuse_odd_texts(document: Any) -> None:
+    """Escapes can say what UTF-8 cannot, and NUL, which PostgreSQL takes in no text."""
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += [*value, *value.values()]
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str) and ("\0" in value or not _is_text(value)):
+            raise ValueError("A text holds NUL or half a character.")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_BYTE_ORDER_MARK = "\ufeff"
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)

@@ -1,0 +1,47 @@
+"""Which queues there are: named by the contracts, owned by the services."""
+
+from collections.abc import Iterable, Iterator
+
+import amqp
+
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.policy import SERVICES
+from services.common.messaging.queues import dead_queue, owner_of, queue_name, request_queue, retry_queue
+
+
+def event_queues() -> list[str]:
+    """Where events wait for the services that must hear them."""
+    return list(
+        dict.fromkeys(queue_name(consumer, event.name) for event in EVENTS.values() for consumer in event.consumers)
+    )
+
+
+def dead_queues(service: str | None = None) -> list[str]:
+    """Where what could not be handled lies; of one service or of all."""
+    found = [*map(dead_queue, event_queues()), bank.REJECTED_QUEUE]
+    return [queue for queue in found if service in (None, owner_of(queue))]
+
+
+def all_queues(retry_delays: Iterable[float]) -> list[str]:
+    """Every queue that outlasts a connection, whether it was needed yet or not."""
+    delays = list(retry_delays)
+    return [
+        *map(request_queue, SERVICES),
+        *(bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+        *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
+        *(retry_queue(queue, seconds) for queue in event_queues() for seconds in delays),
+    ]
+
+
+def depths(connection: amqp.Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Of the queues that there are: name, messages that are ready, consumers. Needs no permission on them."""
+    channel = connection.channel()
+    for queue in queues:
+        try:
+            found = channel.queue_declare(queue, passive=True)
+        except amqp.NotFound:
+            channel = connection.channel()
+            continue
+        yield queue, int(found.message_count), int(found.consumer_count)
+    channel.close()

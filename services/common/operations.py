@@ -1,0 +1,117 @@
+"""What every service answers operators: how it does, and what lies among its dead letters; and what they do with these.
+
+None of it shows personal data.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from sqlalchemy.orm import Session
+
+from services.common.contracts.rpc.operations import (
+    DiscardDeadLettersRequest,
+    GetDeadLetterRequest,
+    GetStatusRequest,
+    ReplayDeadLettersRequest,
+    ServiceDeadLettersRequest,
+)
+from services.common.health import not_ready
+from services.common.messaging import audit
+from services.common.messaging.dead_letters import DeadLetter, DeadLetters
+from services.common.messaging.rpc import Caller, command, question
+from services.common.messaging.topology import dead_queues
+from services.common.problems import NotFound
+from services.common.settings import MessagingSettings, ProcessSettings, read_settings
+
+
+class Operations(DependencyProvider):
+    """How the process does, and a hand on the service's dead letters."""
+
+    def setup(self) -> None:
+        """Reads the settings."""
+        self.letters = DeadLetters(read_settings(MessagingSettings).amqp_uri)
+        self._release = read_settings(ProcessSettings).release
+        self._started_at = datetime.now(UTC)
+
+    def get_dependency(self, worker_ctx: Any) -> "Operations":
+        """Itself: it is the same for all workers."""
+        return self
+
+    def status(self) -> dict[str, Any]:
+        """The version of the code, since when it runs, and what keeps it from working."""
+        reasons = not_ready([self.container])
+        return {"release": self._release, "started_at": self._started_at, "reasons": reasons}
+
+    def queues(self, wanted: str | None) -> list[str]:
+        """The service's queues of dead letters, or the one wanted; raises NotFound for one that is not among them."""
+        own = dead_queues(self.container.service_name)
+        if wanted is None:
+            return own
+        if wanted not in own:
+            raise NotFound
+        return [wanted]
+
+    def look(self, queue: str, limit: int | None = None) -> list[DeadLetter]:
+        """What lies in a queue, oldest first; nothing where the queue was never needed."""
+        try:
+            return self.letters.letters(queue, limit)
+        except LookupError:
+            return []
+
+
+class Operable:
+    """Base of each service's class."""
+
+    operations = Operations()
+
+    @question(GetStatusRequest)
+    def get_status(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """How this process does."""
+        return self.operations.status()
+
+    @question(ServiceDeadLettersRequest)
+    def list_dead_letters(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The oldest dead letters of each queue, and how many there are in all."""
+        queues = self.operations.queues(data["queue"])
+        sizes = self.operations.letters.queues()
+        found = [letter for queue in queues if queue in sizes for letter in self.operations.look(queue, data["limit"])]
+        items = [letter.summary() for letter in found]
+        return {"items": items, "total": sum(sizes.get(queue, 0) for queue in queues)}
+
+    @question(GetDeadLetterRequest)
+    def get_dead_letter(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One letter with what is open of its content."""
+        (queue,) = self.operations.queues(data["queue"])
+        for letter in self.operations.look(queue):
+            if letter.id == data["id"]:
+                return letter.detail()
+        raise NotFound
+
+    @command(ReplayDeadLettersRequest)
+    def replay_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Sends letters back to the queue that they came from."""
+        (queue,) = self.operations.queues(data["queue"])
+        wanted = _all if data["all"] else _among(data["ids"])
+        return _settled(session, self.operations.letters.replay(queue, wanted), {"queue": queue})
+
+    @command(DiscardDeadLettersRequest)
+    def discard_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Takes letters away for good."""
+        (queue,), reason = self.operations.queues(data["queue"]), data["reason"]
+        discarded = self.operations.letters.discard(queue, _among(data["ids"]), reason)
+        return _settled(session, discarded, {"queue": queue, "reason": reason})
+
+
+def _settled(session: Session, ids: list[str], how: dict[str, Any]) -> dict[str, Any]:
+    audit.note(session, *audit.references("dead_letter", ids), new=how)
+    return {"ids": ids}
+
+
+def _all(_letter: DeadLetter) -> bool:
+    return True
+
+
+def _among(ids: list[str]) -> Callable[[DeadLetter], bool]:
+    return lambda letter: letter.id in ids
