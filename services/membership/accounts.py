@@ -1,74 +1,55 @@
-"""Accounts: sign-in, one's own password, and the accounts that administrators keep for their unions."""
+"""Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, any_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.common.contracts.rpc.paging import page_answer
+from services.common.contracts.rpc.values import MOBILE
+from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
-from services.common.persistence import Database
 from services.common.personal import mask_phone
-from services.common.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound, Problem
-from services.membership import passwords
+from services.common.problems import Conflict, Forbidden, NotFound
+from services.membership import lockout, passwords, sessions
+from services.membership.account_acts import changeable, note_account
+from services.membership.documents import phone_digest
 from services.membership.models import Account, Union
-from services.membership.unions import reachable_union, union_answer
+from services.membership.unions import own_and_below, reachable_union
 
-FAILURES_TO_LOCK = 5
-FAILURES_WITHIN = timedelta(minutes=30)
-LOCKED_FOR = timedelta(minutes=60)
-"""Choice, for GB/T 22239-2019 8.1.4.1: five wrong passwords in half an hour lock the account for an hour."""
-
-
-def sign_in(session: Session, database: Database, account_name: str, password: str) -> dict[str, Any]:
-    """The account that this is the password of.
-
-    Raises Problem `sign_in_failed`, the same and after the same time for an unknown account, a wrong password, and one
-    that is locked or disabled. A failure is counted in a transaction of its own, since this one is rolled back.
-    """
-    account = session.scalar(select(Account).where(Account.account_name == account_name.strip().lower()))
-    is_right = passwords.is_right(password, account.password_hash if account else None)
-    if account is None or _is_locked(account):
-        raise _sign_in_failed()
-    if not is_right:
-        with database.begin() as apart:
-            _count_failure(apart.get_one(Account, account.account_id, with_for_update=True))
-        raise _sign_in_failed()
-    if account.disabled:
-        raise _sign_in_failed()
-    _forget_failures(account)
-    return _own_answer(session, account)
-
-
-def get_me(session: Session, caller: Caller) -> dict[str, Any]:
-    """The caller's account as it is now; raises Problem `session_ended` where it may not work any more."""
-    return _own_answer(session, _own_account(session, caller))
-
-
-def change_password(session: Session, caller: Caller, current: str, new: str) -> dict[str, Any]:
-    """Gives the caller's account another password; raises Invalid for a wrong current or a weak or equal new one."""
-    account = _own_account(session, caller)
-    if not passwords.is_right(current, account.password_hash):
-        raise Invalid([FieldProblem("current_password", "password_wrong", "当前密码不正确")])
-    if new == current:
-        raise Invalid([FieldProblem("new_password", "password_unchanged", "新密码不能与当前密码相同")])
-    passwords.check_choice(new, account.account_name)
-    account.password_hash = passwords.hash_password(new)
-    account.must_change_password = False
-    return _own_answer(session, account)
+ADMINISTRATOR = "administrator"
 
 
 def list_accounts(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the accounts of a union within reach, by name."""
-    union = reachable_union(session, caller, asked["union_id"])
-    matching = select(Account).where(Account.union_id == union.union_id).order_by(Account.account_name)
+    """A page of the accounts of one union, or of all within reach, by name.
+
+    So that who forgot the account is found by somebody of a union above. Raises NotFound for a union out of reach.
+    """
+    matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
+    if "union_id" in asked:
+        matching = matching.where(Account.union_id == reachable_union(session, caller, asked["union_id"]).union_id)
+    else:
+        matching = matching.where(own_and_below(caller))
+    if "q" in asked:
+        matching = matching.where(_is_about(asked["q"]))
+    if "state" in asked:
+        matching = matching.where(_has_state(asked["state"]))
     rows, counted = page_of(session, matching, asked)
-    return page_answer([_answer(row.Account) for row in rows], asked, counted)
+    return page_answer([account_answer(row.Account, row.Union) for row in rows], asked, counted)
+
+
+def get_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """An account within reach; raises NotFound."""
+    account = session.get(Account, account_id)
+    if account is None:
+        raise _not_found()
+    return account_answer(account, _union_of(session, caller, account))
 
 
 def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
@@ -80,13 +61,15 @@ def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> d
     _check_roles(union, asked["roles"])
     password = passwords.one_time_password()
     account = new_account(union, asked["account_name"], asked["display_name"], asked["roles"], password)
-    account.phone = asked["phone"]
+    _set_phone(account, asked["phone"])
     session.add(account)
     try:
         session.flush()
     except IntegrityError as taken:
         raise Conflict("account_exists", "该账号已被使用", "请换一个账号。") from taken
-    return {**_answer(account), "one_time_password": password}
+    note_account(session, account)
+    audit.note(session, new={"account_name": account.account_name, **changeable(account)})
+    return {**account_answer(account, union), "one_time_password": password}
 
 
 def new_account(union: Union, account_name: str, display_name: str, roles: list[str], password: str) -> Account:
@@ -105,40 +88,85 @@ def new_account(union: Union, account_name: str, display_name: str, roles: list[
 
 
 def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """Changes what is given; raises NotFound, Forbidden, and Conflict `own_account` for disabling oneself."""
-    account, union = _managed(session, caller, asked["account_id"])
-    if asked.get("disabled") and str(account.account_id) == caller.account_id:
-        raise Conflict("own_account", "不能停用自己的账号", "请由其他管理员操作。")
-    if "roles" in asked:
-        _check_roles(union, asked["roles"])
-        account.roles = sorted(set(asked["roles"]))
+    """Changes what is given.
+
+    Raises NotFound, Forbidden for a role that the union cannot have, Conflict `own_account` for one's own roles or
+    closing one's own account, and Conflict `last_administrator`.
+    """
+    account, union = managed_account(session, caller, asked["account_id"])
+    before = changeable(account)
+    roles = sorted(set(asked.get("roles", account.roles)))
+    disabled = asked.get("disabled", account.disabled)
+    if (roles, disabled) != (account.roles, account.disabled):
+        refuse_own(caller, account, "不能修改自己的角色，也不能停用自己的账号")
+        _check_roles(union, roles)
+        if _administers(account) and (disabled or ADMINISTRATOR not in roles):
+            _keep_an_administrator(session, caller, account)
+        if roles != account.roles:
+            sessions.end_all(session, account, "roles_changed")
+        if disabled:
+            sessions.end_all(session, account, "account_disabled")
+        account.roles, account.disabled = roles, disabled
     account.display_name = asked.get("display_name", account.display_name)
-    account.disabled = asked.get("disabled", account.disabled)
-    return _answer(account)
+    if "phone" in asked:
+        _set_phone(account, asked["phone"])
+    audit.note(session, old=before, new=changeable(account))
+    return account_answer(account, union)
 
 
-def reset_password(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
-    """Gives an account within reach a password for one sign-in, and unlocks it; raises NotFound."""
-    account, _ = _managed(session, caller, account_id)
-    password = passwords.one_time_password()
-    account.password_hash = passwords.hash_password(password)
-    account.must_change_password = True
-    _forget_failures(account)
-    return {"one_time_password": password}
+def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """Lets an account in again that too many wrong passwords have locked; raises NotFound, Conflict `own_account`."""
+    account, union = managed_account(session, caller, account_id)
+    refuse_own(caller, account, "不能解锁自己的账号")
+    lockout.forget_failures(account)
+    return account_answer(account, union)
 
 
-def _own_account(session: Session, caller: Caller) -> Account:
-    account = session.get(Account, caller.account_id)
-    if account is None or account.disabled:
-        raise Problem("session_ended", 401, "登录已失效", "请重新登录；如账号已停用，请联系上级工会。")
-    return account
-
-
-def _managed(session: Session, caller: Caller, account_id: UUID) -> tuple[Account, Union]:
+def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple[Account, Union]:
+    """An account within reach, locked until the transaction ends, and its union; raises NotFound."""
     account = session.get(Account, account_id, with_for_update=True)
     if account is None:
-        raise NotFound(title="未找到该账号")
-    return account, reachable_union(session, caller, account.union_id)
+        raise _not_found()
+    note_account(session, account)
+    return account, _union_of(session, caller, account)
+
+
+def refuse_own(caller: Caller, account: Account, what: str) -> None:
+    """Raises Conflict `own_account` for what nobody does to the own account."""
+    if str(account.account_id) == caller.account_id:
+        raise Conflict("own_account", what, "请由其他管理员操作。")
+
+
+def account_answer(account: Account, union: Union) -> dict[str, Any]:
+    """An account as administrators see it."""
+    return {
+        "account_id": account.account_id,
+        "union_id": account.union_id,
+        "union_name": union.name,
+        "account_name": account.account_name,
+        "display_name": account.display_name,
+        "roles": account.roles,
+        "phone": mask_phone(account.phone) if account.phone else None,
+        "state": _state_of(account),
+        "disabled": account.disabled,
+        "locked_until": account.locked_until if lockout.is_locked(account) else None,
+        "last_signed_in_at": account.last_signed_in_at,
+        "must_change_password": account.must_change_password,
+        "has_second_factor": account.totp_confirmed_at is not None,
+        "created_at": account.created_at,
+    }
+
+
+def _union_of(session: Session, caller: Caller, account: Account) -> Union:
+    """The account's union; an account out of reach is as good as none."""
+    try:
+        return reachable_union(session, caller, account.union_id)
+    except NotFound as out_of_reach:
+        raise _not_found() from out_of_reach
+
+
+def _not_found() -> NotFound:
+    return NotFound(title="未找到该账号")
 
 
 def _check_roles(union: Union, roles: list[str]) -> None:
@@ -147,49 +175,51 @@ def _check_roles(union: Union, roles: list[str]) -> None:
         raise Forbidden("role_not_allowed", "只有市总工会可以设置运维角色")
 
 
-def _is_locked(account: Account) -> bool:
-    return account.locked_until is not None and account.locked_until > datetime.now(UTC)
+def _administers(account: Account) -> bool:
+    return ADMINISTRATOR in account.roles and not account.disabled
 
 
-def _count_failure(account: Account) -> None:
-    now = datetime.now(UTC)
-    if account.first_failure_at is None or account.first_failure_at < now - FAILURES_WITHIN:
-        account.first_failure_at, account.failures = now, 0
-    account.failures += 1
-    if account.failures >= FAILURES_TO_LOCK:
-        account.locked_until = now + LOCKED_FOR
-        account.first_failure_at, account.failures = None, 0
+def _keep_an_administrator(session: Session, caller: Caller, account: Account) -> None:
+    """Of two administrators of a union who close each other's account at the same moment, one stays.
+
+    A union further up may leave one below without, for it can give it another.
+    """
+    if str(account.union_id) != caller.union_id:
+        return
+    session.execute(select(1).where(Union.union_id == account.union_id).select_from(Union).with_for_update())
+    others = select(Account.account_id).where(
+        Account.union_id == account.union_id,
+        Account.account_id != account.account_id,
+        Account.disabled.is_(False),
+        any_(Account.roles) == ADMINISTRATOR,
+    )
+    if session.scalar(others.limit(1)) is None:
+        raise Conflict("last_administrator", "本工会至少保留一个管理员", "请先增加其他管理员。")
 
 
-def _forget_failures(account: Account) -> None:
-    account.failures, account.first_failure_at, account.locked_until = 0, None, None
+def _set_phone(account: Account, phone: str | None) -> None:
+    account.phone = phone
+    account.phone_digest = phone_digest(phone) if phone else None
 
 
-def _sign_in_failed() -> Problem:
-    detail = f"请核对账号和密码；连续输错 {FAILURES_TO_LOCK} 次将锁定 1 小时。如忘记账号或密码，请联系上级工会。"
-    return Problem("sign_in_failed", 401, "账号或密码不正确", detail)
+def _is_about(words: str) -> ColumnElement[bool]:
+    about = or_(
+        Account.account_name.contains(words.lower(), autoescape=True),
+        Account.display_name.contains(words, autoescape=True),
+    )
+    return or_(about, Account.phone_digest == phone_digest(words)) if re.fullmatch(MOBILE, words) else about
 
 
-def _own_answer(session: Session, account: Account) -> dict[str, Any]:
+def _has_state(state: str) -> ColumnElement[bool]:
+    locked = func.coalesce(Account.locked_until > func.now(), False)
     return {
-        "account_id": account.account_id,
-        "account_name": account.account_name,
-        "display_name": account.display_name,
-        "roles": account.roles,
-        "union": union_answer(session.get_one(Union, account.union_id)),
-        "must_change_password": account.must_change_password,
-    }
+        "disabled": Account.disabled.is_(True),
+        "locked": and_(Account.disabled.is_(False), locked),
+        "active": and_(Account.disabled.is_(False), ~locked),
+    }[state]
 
 
-def _answer(account: Account) -> dict[str, Any]:
-    return {
-        "account_id": account.account_id,
-        "union_id": account.union_id,
-        "account_name": account.account_name,
-        "display_name": account.display_name,
-        "roles": account.roles,
-        "phone": mask_phone(account.phone) if account.phone else None,
-        "disabled": account.disabled,
-        "must_change_password": account.must_change_password,
-        "created_at": account.created_at,
-    }
+def _state_of(account: Account) -> str:
+    if account.disabled:
+        return "disabled"
+    return "locked" if lockout.is_locked(account) else "active"

@@ -58,6 +58,8 @@ def batch_submitted(session: Session, event: Event) -> None:
     """Marks applications that a batch took to the bank."""
     batch_no, channel = event.data["batch_no"], event.data["channel"]
     take(session, State.SUBMITTED, _steps(event, f"办卡批次 {batch_no}"), channel=channel, batch_no=batch_no)
+    if event.data["consent_basis"] == "signed_form":
+        _keep_consent(session, event)
 
 
 def batch_released(session: Session, event: Event) -> None:
@@ -102,6 +104,17 @@ def take(
             _refuse_second_cards(session, newer)
         _update_applications(session, state, newer, channel, batch_no)
         _update_members(session, state, newer)
+
+
+def _keep_consent(session: Session, event: Event) -> None:
+    """What a member agreed to on the phone is known here already."""
+    application_ids = [told["application_id"] for told in event.data["applications"]]
+    session.execute(
+        update(Application)
+        .where(is_among(Application.application_id, application_ids))
+        .values(consent_version=event.data["consent_version"], consented_at=event.data["submitted_at"])
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _steps(event: Event, note: str) -> list[Step]:

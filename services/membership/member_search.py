@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -67,7 +67,7 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
     if "address" in asked:
-        conditions += [_has_fragments_of(asked["address"]), _holds(asked["address"])]
+        conditions += [_has_fragments_of(union_id, asked["address"]), _holds(asked["address"])]
     if "applied_from" in asked:
         conditions.append(Member.applied_at >= _midnight(asked["applied_from"]))
     if "applied_to" in asked:
@@ -142,11 +142,12 @@ def _is_common(session: Session, union_id: UUID, part: str) -> bool:
     return (session.scalar(holding) or 0) >= _LOOKED_AT // _ONE_IN
 
 
-def _has_fragments_of(part: str) -> ColumnElement[bool]:
-    """The index knows addresses by each two and three neighbouring characters."""
+def _has_fragments_of(union_id: UUID, part: str) -> ColumnElement[bool]:
+    """The index knows addresses by a key for each two and three neighbouring characters, which holds the union too."""
     size = min(len(part), 3)
     wanted = sorted({part[start : start + size] for start in range(len(part) - size + 1)})
-    return func.fragments(Member.address, type_=ARRAY(Text)).contains(cast(wanted, ARRAY(Text)))
+    keys = func.fragment_keys(cast(union_id, Uuid), cast(wanted, ARRAY(Text)), type_=ARRAY(BigInteger))
+    return func.address_keys(Member.union_id, Member.address, type_=ARRAY(BigInteger)).contains(keys)
 
 
 def _holds(part: str) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from services.common.contracts.event import in_messages
 from services.common.contracts.membership import MEMBER_REGISTERED
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.personal import mask_document_in_detail, mask_phone
@@ -71,7 +72,9 @@ def register_member(session: Session, caller: Caller, facts: dict[str, Any]) -> 
         raise _member_exists()
     if outcome.problem:
         raise Invalid([outcome.problem])
-    return member_answer(session, session.get_one(Member, outcome.member_id))
+    member = session.get_one(Member, outcome.member_id)
+    audit.note(session, ("member", member.member_id), new=_known_facts(member))
+    return member_answer(session, member)
 
 
 def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +83,7 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
     Raises NotFound, Invalid, Conflict `application_live` for the identity while an application lives, and Conflict
     `member_exists` for a document that another member has.
     """
+    audit.note(session, ("member", asked["member_id"]))
     member = session.get(Member, asked["member_id"], with_for_update=True)
     if member is None or str(member.union_id) != caller.union_id:
         raise NotFound(title="未找到该会员")
@@ -101,6 +105,7 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         session.flush()
     except IntegrityError as taken:
         raise _member_exists() from taken
+    audit.note(session, old=before, new=facts)
     return member_answer(session, member)
 
 
@@ -141,6 +146,8 @@ def applications_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
             "batch_no": application.batch_no,
             "outlet_code": application.outlet_code,
             "queued_at": application.queued_at,
+            "consent_version": application.consent_version,
+            "consented_at": application.consented_at,
             "steps": steps[application.application_id],
         }
         for application in applications
@@ -169,6 +176,10 @@ def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
         "document_digest": document_digest(facts["document_type"], facts["document_number"]),
         "phone_digest": phone_digest(facts["phone"]) if facts["phone"] else None,
     }
+
+
+def _known_facts(member: Member) -> dict[str, Any]:
+    return {name: value for name in _FACTS if (value := getattr(member, name)) is not None}
 
 
 def _certain_category(sex: str | None, affiliation: str | None) -> str | None:

@@ -1,9 +1,11 @@
-"""Tables: unions, accounts, members, their applications with history, imports, one-time passwords."""
+"""Tables: unions, accounts, sessions, members, applications with history, imports, passwords, disclosures, acts."""
 
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
     DateTime,
     ForeignKey,
     Index,
@@ -19,7 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Uuid
 
-from services.common.persistence import EncryptedText, new_metadata
+from services.common.persistence import EncryptedBytes, EncryptedText, new_metadata
 from services.membership.application_states import LIVE, CardState, State
 
 
@@ -54,13 +56,83 @@ class Account(Base):
     display_name: Mapped[str]
     roles: Mapped[list[str]] = mapped_column(ARRAY(String))
     phone: Mapped[str | None] = mapped_column(EncryptedText)
+    phone_digest: Mapped[bytes | None] = mapped_column(index=True)
     password_hash: Mapped[str]
     must_change_password: Mapped[bool] = mapped_column(server_default="true")
     disabled: Mapped[bool] = mapped_column(server_default="false")
     failures: Mapped[int] = mapped_column(server_default="0")
     first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_signed_in_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    totp_secret: Mapped[str | None] = mapped_column(EncryptedText)
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RecoveryCode(Base):
+    """What lets in once who has lost the authenticator; only a digest is kept."""
+
+    __tablename__ = "recovery_code"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), primary_key=True)
+    code_digest: Mapped[bytes] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SignedInSession(Base):
+    """A session of an account, or of a member on the phone; `ended_at` where it ended before its time."""
+
+    __tablename__ = "signed_in_session"
+    __table_args__ = (CheckConstraint("num_nonnulls(account_id, member_id) = 1", name="one_holder"),)
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"), index=True)
+    member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.member_id"), index=True)
+    origin: Mapped[str | None]
+    user_agent: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    passed_second_factor: Mapped[bool] = mapped_column(server_default="false")
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_because: Mapped[str | None]
+
+
+class ResetLink(Base):
+    """A link that lets who holds it choose another password once; of its token only the hash is kept.
+
+    It has ended by use, or because a newer link, another password or the closing of the account made it void.
+    """
+
+    __tablename__ = "reset_link"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), index=True)
+    made_by: Mapped[UUID]
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    void_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class UsedCaptcha(Base):
+    """A captcha that was answered; kept until it has expired."""
+
+    __tablename__ = "used_captcha"
+
+    captcha_id: Mapped[UUID] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class AddressFailures(Base):
+    """Failed sign-ins from an address, as they are counted for an account; of IPv6 a network is one address."""
+
+    __tablename__ = "address_failures"
+
+    address: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(server_default="0")
+    first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxvalue=9_999_999_999)
@@ -105,10 +177,18 @@ EMPLOYED = Member.affiliation == literal_column("'employer'")
 """In the union's list; flexible members are not. Literal, for the partial indexes."""
 
 
-# One index for each filter of the list, in the order in which that filter's answer is shown.
+# One index for each filter of the list, in the order in which that filter's answer is shown. That of names knows what a
+# name is combined with, so that only members who match are looked at.
 for _name, _columns in {
     "ix_member_union_id": (Member.member_id,),
-    "ix_member_union_id_name": (Member.name, Member.member_id),
+    "ix_member_union_id_name_and_more": (
+        Member.name,
+        Member.member_id,
+        Member.sex,
+        Member.card_state,
+        Member.channel,
+        Member.applied_at,
+    ),
     "ix_member_union_id_sex": (Member.sex, Member.member_id),
     "ix_member_union_id_card_state": (Member.card_state, Member.member_id),
     "ix_member_union_id_channel": (Member.channel, Member.member_id),
@@ -116,9 +196,8 @@ for _name, _columns in {
 }.items():
     Index(_name, Member.union_id, *_columns, postgresql_where=EMPLOYED)
 Index(
-    "ix_member_union_id_address",
-    Member.union_id,
-    func.fragments(Member.address),
+    "ix_member_address_keys",
+    func.address_keys(Member.union_id, Member.address),
     postgresql_using="gin",
     postgresql_where=EMPLOYED,
 )
@@ -134,7 +213,8 @@ Index("ix_member_phone_digest", Member.phone_digest, postgresql_where=Member.pho
 class Application(Base):
     """One attempt of a member to get a card, as batching tells of it; `version` is that of the newest step heard of.
 
-    A personal application has the outlet and the consent that the member gave on the phone.
+    A personal application has the outlet that the member chose. The consent was given on the phone, or, as the clerk
+    attests, on a signed form before the submission.
     """
 
     __tablename__ = "application"
@@ -192,7 +272,7 @@ class ImportJob(Base):
     union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
     started_by: Mapped[UUID]
     file_name: Mapped[str]
-    content: Mapped[bytes | None]
+    content: Mapped[bytes | None] = mapped_column(EncryptedBytes)
     state: Mapped[str] = mapped_column(server_default="running")
     failure: Mapped[str | None]
     rows_total: Mapped[int | None]
@@ -217,6 +297,22 @@ class ImportRow(Base):
 Index("ix_import_row_waiting", ImportRow.import_id, ImportRow.row_no, postgresql_where=ImportRow.reason.is_(None))
 
 
+class Disclosure(Base):
+    """Whole numbers of members that were shown to an account, or exported by it, and the reason it gave."""
+
+    __tablename__ = "disclosure"
+    __table_args__ = (Index(None, "account_id", "at"), Index(None, "member_id", "at"))
+
+    disclosure_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    kind: Mapped[str]
+    union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
+    member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.member_id"))
+    members: Mapped[int]
+    reason: Mapped[str] = mapped_column(EncryptedText)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class OneTimePassword(Base):
     """The newest one-time password of a telephone number, known or not, so that both are answered alike."""
 
@@ -228,3 +324,63 @@ class OneTimePassword(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class AuditEntry(Base):
+    """An act of somebody, in the order in which it was kept. The database refuses to change or delete it.
+
+    `records` are written `kind:id`; `unions` are all in whose reach the act is, those above included. `personal` is
+    JSON: the only column that may be written anew, by another key.
+    """
+
+    __tablename__ = "audit_entry"
+
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    act_id: Mapped[UUID] = mapped_column(unique=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    action: Mapped[str]
+    outcome: Mapped[str]
+    problem_code: Mapped[str | None]
+    account_id: Mapped[UUID | None]
+    account_name: Mapped[str | None]
+    member_id: Mapped[UUID | None]
+    union_id: Mapped[UUID | None]
+    roles: Mapped[list[str]] = mapped_column(ARRAY(String))
+    origin: Mapped[str | None]
+    request_id: Mapped[str | None]
+    correlation_id: Mapped[str | None]
+    records: Mapped[list[str]] = mapped_column(ARRAY(String))
+    unions: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    personal: Mapped[str] = mapped_column(EncryptedText)
+    key_id: Mapped[str]
+    previous_hash: Mapped[bytes]
+    hash: Mapped[bytes]
+
+
+Index("ix_audit_entry_account_id_act_id", AuditEntry.account_id, AuditEntry.act_id)
+Index("ix_audit_entry_records", AuditEntry.records, postgresql_using="gin")
+
+
+class AuditReach(Base):
+    """By which a union finds the acts in its reach, the newest first; made of AuditEntry, and never changed either.
+
+    The database copies `account_id` from there.
+    """
+
+    __tablename__ = "audit_reach"
+
+    union_id: Mapped[UUID] = mapped_column(primary_key=True)
+    act_id: Mapped[UUID] = mapped_column(primary_key=True)
+    action: Mapped[str]
+    outcome: Mapped[str]
+    account_id: Mapped[UUID | None]
+
+
+Index("ix_audit_reach_union_id_account_id_act_id", AuditReach.union_id, AuditReach.account_id, AuditReach.act_id)
+Index("ix_audit_reach_union_id_action_act_id", AuditReach.union_id, AuditReach.action, AuditReach.act_id)
+Index(
+    "ix_audit_reach_refused",
+    AuditReach.union_id,
+    AuditReach.act_id,
+    postgresql_where=AuditReach.outcome == literal_column("'refused'"),
+)

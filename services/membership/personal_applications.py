@@ -9,12 +9,15 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.common.contracts.consent import refuse_unless_current
 from services.common.contracts.membership import OTP_ISSUED
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.personal import blind_index, mask_card, mask_document_in_detail, mask_phone
 from services.common.problems import Conflict, Problem
+from services.membership import lockout, sessions
 from services.membership.application_states import CardState
 from services.membership.documents import phone_digest
 from services.membership.members import applications_of
@@ -59,20 +62,25 @@ def request_otp(session: Session, phone: str) -> dict[str, Any]:
     if issued is None:
         raise _too_soon()
     if member:
+        audit.note(session, ("member", member.member_id), union_id=member.union_id)
         recipient = {"phone": phone, "code": code}
         told = {"purpose": "personal_sign_in", "expires_at": expires_at, "recipient": recipient}
         tell(session, OTP_ISSUED, told)
     return {"expires_at": expires_at}
 
 
-def sign_in(session: Session, database: Database, phone: str, code: str) -> dict[str, Any]:
-    """The member whose phone and one-time password these are; the password is used up.
+def sign_in(session: Session, database: Database, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """The member whose phone and one-time password these are, and a new session (PersonalSignInAnswer).
 
-    Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own, since
-    this one is rolled back then.
+    The password is used up. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a
+    transaction of its own, since this one is rolled back then. Failures count for the address as those of accounts do,
+    or six digits could be tried at many phones in turn: raises Problem `address_locked`.
     """
+    phone, code = asked["phone"], asked["code"]
     digest = phone_digest(phone)
     with database.begin() as apart:
+        if refusal := lockout.refusal_of_address(apart, caller.origin):
+            raise refusal
         kept = apart.execute(
             update(OneTimePassword)
             .where(
@@ -83,11 +91,15 @@ def sign_in(session: Session, database: Database, phone: str, code: str) -> dict
             .values(tries=OneTimePassword.tries + 1)
             .returning(OneTimePassword.code_digest, OneTimePassword.member_id)
         ).first()
+    if kept is not None and kept.member_id is not None:
+        audit.note(session, ("member", kept.member_id))
     if (
         kept is None
         or kept.member_id is None
         or not secrets.compare_digest(kept.code_digest, _code_digest(phone, code))
     ):
+        with database.begin() as apart:
+            lockout.count_failure_of_address(apart, caller.origin)
         raise _otp_wrong()
     used = session.execute(
         update(OneTimePassword)
@@ -99,7 +111,19 @@ def sign_in(session: Session, database: Database, phone: str, code: str) -> dict
         raise _otp_wrong()
     member = session.get_one(Member, kept.member_id)
     union = session.get_one(Union, member.union_id)
-    return {"member_id": member.member_id, "name": member.name, "union": union_answer(union)}
+    audit.note_actor(
+        session,
+        Caller(
+            member_id=str(member.member_id),
+            display_name=member.name,
+            roles=frozenset({"member"}),
+            union_id=str(union.union_id),
+        ),
+    )
+    return {
+        "member": {"member_id": member.member_id, "name": member.name, "union": union_answer(union)},
+        "session": sessions.start(session, member, caller, asked["visit"]),
+    }
 
 
 def get_profile(session: Session, caller: Caller) -> dict[str, Any]:
@@ -130,21 +154,27 @@ def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> d
     member = _lock(session, caller)
     if member.card_state in (CardState.PENDING, CardState.SUBMITTED):
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
-    for name in _CHANGEABLE:
-        if name in given:
-            setattr(member, name, given[name])
+    changed = {name: given[name] for name in _CHANGEABLE if name in given}
+    audit.note(session, old={name: getattr(member, name) for name in changed}, new=changed)
+    for name, value in changed.items():
+        setattr(member, name, value)
     session.flush()
     return get_profile(session, caller)
 
 
 def apply(session: Session, caller: Caller, choice: PersonalChoice) -> dict[str, Any]:
-    """Makes the caller's own application; raises Conflict `through_union`, `number_missing` or `application_live`."""
+    """Makes the caller's own application.
+
+    Raises Invalid `consent_outdated`, Conflict `through_union`, `number_missing` or `application_live`.
+    """
+    refuse_unless_current(choice.consent_version)
     member = _lock(session, caller)
     refusal = _why_not(member)
     if refusal:
         raise refusal
     union = session.get_one(Union, member.union_id)
     queue(session, union, [member], member.member_id, choice)
+    audit.note(session, new={"outlet_code": choice.outlet_code, "consent_version": choice.consent_version})
     return applications_of(session, member.member_id)[0]
 
 

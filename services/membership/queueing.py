@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from services.common.contracts.event import in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.membership import LARGEST_QUEUEING
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.problems import Conflict, NotFound
@@ -29,10 +30,11 @@ _NAMED_SKIPPED = 100
 
 @dataclass(frozen=True)
 class PersonalChoice:
-    """What a member who applies on the phone chose and consented to."""
+    """What a member who applies on the phone chose and consented to, and from where."""
 
     outlet_code: str
     consent_version: str
+    origin: str | None = None
 
 
 def queue_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def queue(
         "queued_by": queued_by,
         "queued_at": queued_at,
         "personal_application": choice and {"outlet_code": choice.outlet_code},
+        "consent": choice and {"version": choice.consent_version, "given_at": queued_at, "origin": choice.origin},
     }
     application_ids = [application["application_id"] for application in applications]
     for chunk in in_messages(list(zip(application_ids, members, strict=True))):
@@ -102,6 +105,8 @@ def queue(
         ]
         persons = [{"application_id": application_id, **person_facts(member)} for application_id, member in chunk]
         tell(session, MEMBERS_QUEUED, {**told, "applications": queued, "persons": persons})
+    queued_members = audit.references("member", (member.member_id for member in members))
+    audit.note(session, *queued_members, new={"queued": len(members)})
     return application_ids
 
 

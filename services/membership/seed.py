@@ -17,7 +17,7 @@ from stdnum.cn import ric, uscc
 
 from services.common.contracts.event import LONG_TERM
 from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings
+from services.common.settings import DatabaseSettings, read_settings, refuse_production
 from services.membership.members import register_members
 from services.membership.models import Account, Union
 from services.membership.passwords import hash_password
@@ -50,6 +50,8 @@ UNIONS = (
     DemoUnion("jianlang", "grassroots", "上海建朗信息科技有限公司工会", "yangpu"),
     DemoUnion("guohua", "grassroots", "上海国华物业管理有限公司工会", "yangpu"),
     DemoUnion("gubei", "grassroots", "上海古北商贸有限公司工会", "changning"),
+    DemoUnion("wujiaochang", "superior", "五角场街道总工会", "yangpu"),
+    DemoUnion("guoding", "grassroots", "上海国定软件有限公司工会", "wujiaochang"),
 )
 ACCOUNTS = (
     DemoAccount("city", "陈静", ("administrator",), "shanghai"),
@@ -60,6 +62,8 @@ ACCOUNTS = (
     DemoAccount("jianlang", "王芳", ("clerk",), "jianlang"),
     DemoAccount("guohua", "李伟", ("clerk",), "guohua"),
     DemoAccount("gubei", "张敏", ("clerk",), "gubei"),
+    DemoAccount("wujiaochang", "孙悦", ("administrator", "reviewer"), "wujiaochang"),
+    DemoAccount("guoding", "赵亮", ("clerk",), "guoding"),
 )
 FLEXIBLE_PHONES = ("13900000001", "13900000002", "13900000003")
 """The telephone numbers of members who may apply on the phone."""
@@ -93,7 +97,7 @@ def print_accounts() -> None:
     print(f"password of all: {demo_password()}\n")
     for account in ACCOUNTS:
         print(
-            f"  {account.account_name:14} {','.join(account.roles):14} {account.display_name}  {names[account.union]}"
+            f"  {account.account_name:14} {','.join(account.roles):23} {account.display_name}  {names[account.union]}"
         )
     print(f"\nmembers who apply on the phone: {', '.join(FLEXIBLE_PHONES)}")
 
@@ -184,6 +188,7 @@ def main() -> None:
     if parser.parse_args().accounts:
         print_accounts()
         return
+    refuse_production("demo accounts and members")
     with Session(engine_for(read_settings(DatabaseSettings), "membership-seed")) as session, session.begin():
         seed(session)
 

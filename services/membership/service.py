@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -13,106 +15,213 @@ from services.common.contracts.batching import (
     MEMBERS_REMOVED,
 )
 from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
+from services.common.contracts.rpc import audit as audit_rpc
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import ANONYMOUS, Caller, command, query
+from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, subscribe
+from services.common.operations import Operable
 from services.common.persistence import Database
 from services.membership import (
     accounts,
     applications,
+    audit_log,
+    audit_search,
+    disclosures,
+    exports,
     imports,
+    lost_second_factors,
     member_search,
     members,
     numbering,
+    own_account,
     personal_applications,
     queueing,
+    reset_links,
+    second_factor,
+    sessions,
+    sign_in,
     summary,
     unions,
 )
-
-ACCOUNTS = {"clerk", "reviewer", "administrator", "operator"}
-OFFICES = {"clerk", "reviewer", "administrator"}
+from services.membership.audit_log import ChainKeys
 
 
-class MembershipService:
+class MembershipService(Operable):
     """Entrypoints only; what they do is in the modules named by their concepts."""
 
     name = "membership"
 
     database = Database()
     relay = Relay()
+    audit_keys = ChainKeys()
 
-    # Accounts and unions
+    # Sign-in and one's own account
 
-    @command(rpc.SignInRequest, roles={ANONYMOUS})
+    @command(rpc.SignInRequest)
     def sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The account of a name and password."""
-        return accounts.sign_in(session, self.database, data["account_name"], data["password"])
+        """The account of a name and password, and a session."""
+        return sign_in.sign_in(session, self.database, caller, data)
 
-    @query(rpc.GetMeRequest, roles=ACCOUNTS)
+    @command(rpc.SessionRequest)
+    def use_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Who acts in a session that is in use."""
+        return sessions.use(session, data["session_id"])
+
+    @query(rpc.SessionRequest)
+    def look_at_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Who acts in a session, which counts as no use of it."""
+        return sessions.look_at(session, data["session_id"])
+
+    @command(rpc.SignOutRequest)
+    def sign_out(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
+        """Ends the caller's session."""
+        sessions.sign_out(session, caller)
+
+    @query(rpc.GetMeRequest)
     def get_me(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The caller's own account."""
-        return accounts.get_me(session, caller)
+        return own_account.get_me(session, caller)
 
-    @command(rpc.ChangePasswordRequest, roles=ACCOUNTS)
+    @command(rpc.CurrentPasswordRequest)
+    def enrol_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A secret for the caller's authenticator."""
+        return second_factor.enrol(session, self.database, caller, data["current_password"])
+
+    @command(rpc.SecondFactorCodeRequest)
+    def confirm_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Turns the caller's second factor on."""
+        return second_factor.confirm(session, self.database, caller, data["code"])
+
+    @command(rpc.SecondFactorCodeRequest)
+    def pass_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Ends the caller's sign-in by a code."""
+        return second_factor.pass_it(session, self.database, caller, data["code"])
+
+    @command(rpc.CurrentPasswordRequest)
+    def remove_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Turns the caller's second factor off."""
+        return second_factor.remove(session, self.database, caller, data["current_password"])
+
+    @query(rpc.ListMySessionsRequest)
+    def list_my_sessions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Where the caller's account is signed in."""
+        return sessions.list_own(session, caller)
+
+    @command(rpc.SessionRequest)
+    def end_my_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
+        """Ends one of these sessions."""
+        sessions.end_own(session, caller, data["session_id"])
+
+    @command(rpc.ChangePasswordRequest)
     def change_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the caller's own password."""
-        return accounts.change_password(session, caller, data["current_password"], data["new_password"])
+        return own_account.change_password(
+            session, self.database, caller, data["current_password"], data["new_password"]
+        )
 
-    @query(rpc.ListUnionsRequest, roles={"administrator", "reviewer"})
+    # Unions and their accounts
+
+    @query(rpc.ListUnionsRequest)
     def list_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The caller's union and those below it."""
         return unions.list_unions(session, caller, data)
 
-    @command(rpc.CreateUnionRequest, roles={"administrator"})
+    @query(rpc.UnionRequest)
+    def get_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One union."""
+        return unions.get_union(session, caller, data["union_id"])
+
+    @command(rpc.CreateUnionRequest)
     def create_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A new union below the caller's."""
         return unions.create_union(session, caller, data)
 
-    @query(rpc.ListAccountsRequest, roles={"administrator"})
+    @command(rpc.RenameUnionRequest)
+    def rename_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Another name for a union."""
+        return unions.rename_union(session, caller, data["union_id"], data["name"])
+
+    @query(rpc.ListAccountsRequest)
     def list_accounts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The accounts of a union."""
+        """The accounts of a union, or of all within reach."""
         return accounts.list_accounts(session, caller, data)
 
-    @command(rpc.CreateAccountRequest, roles={"administrator"})
+    @query(rpc.AccountRequest)
+    def get_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One account."""
+        return accounts.get_account(session, caller, data["account_id"])
+
+    @command(rpc.CreateAccountRequest)
     def create_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A new account of a union."""
         return accounts.create_account(session, caller, data)
 
-    @command(rpc.UpdateAccountRequest, roles={"administrator"})
+    @command(rpc.UpdateAccountRequest)
     def update_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes an account."""
         return accounts.update_account(session, caller, data)
 
-    @command(rpc.ResetPasswordRequest, roles={"administrator"})
+    @command(rpc.AccountRequest)
+    def unlock_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Lets a locked account in again."""
+        return accounts.unlock_account(session, caller, data["account_id"])
+
+    @command(rpc.AccountRequest)
+    def remove_second_factor_of(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Turns the second factor of an account off whose holder has lost it."""
+        return lost_second_factors.remove_second_factor_of(session, caller, data["account_id"])
+
+    # Forgotten passwords
+
+    @command(rpc.CreateResetLinkRequest)
+    def create_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A link to choose another password for an account."""
+        return reset_links.create_reset_link(session, caller, data["account_id"], data["send_sms"])
+
+    @command(rpc.CheckResetLinkRequest)
+    def check_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Whose link it is, and until when it works."""
+        return reset_links.check_reset_link(session, self.database, caller, data["token"])
+
+    @command(rpc.ResetPasswordRequest)
     def reset_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Gives an account a password for one sign-in."""
-        return accounts.reset_password(session, caller, data["account_id"])
+        """Chooses another password by a link."""
+        return reset_links.reset_password(session, self.database, caller, data["token"], data["new_password"])
 
     # Members
 
-    @query(rpc.ListMembersRequest, roles=OFFICES)
+    @query(rpc.ListMembersRequest)
     def list_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A union's members and their card states."""
         return member_search.list_members(session, caller, data)
 
-    @query(rpc.GetMemberRequest, roles=OFFICES)
+    @query(rpc.GetMemberRequest)
     def get_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A member in detail."""
         return members.get_member(session, caller, data["member_id"])
 
-    @command(rpc.RegisterMemberRequest, roles={"clerk"})
+    @command(rpc.RegisterMemberRequest)
     def register_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Registers a member."""
         return members.register_member(session, caller, data)
 
-    @command(rpc.UpdateMemberRequest, roles={"clerk"})
+    @command(rpc.UpdateMemberRequest)
     def update_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes what is known of a member."""
         return members.update_member(session, caller, data)
 
-    @command(rpc.QueueMembersRequest, roles={"clerk"})
+    @command(rpc.RevealMemberRequest)
+    def reveal_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The whole numbers of a member."""
+        return disclosures.reveal_member(session, caller, data["member_id"], data["reason"])
+
+    @command(rpc.ExportMembersRequest)
+    def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The members of a filter as a sheet."""
+        return exports.export_members(session, caller, data)
+
+    @command(rpc.QueueMembersRequest)
     def queue_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Queues members for a card."""
         return queueing.queue_members(session, caller, data)
@@ -123,14 +232,14 @@ class MembershipService:
         member_ids = [member["member_id"] for member in event.data["members"]]
         numbering.give_numbers(session, event.data["union_id"], member_ids)
 
-    @query(rpc.MemberSummaryRequest, roles=OFFICES)
+    @query(rpc.MemberSummaryRequest)
     def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Counts for the workbench."""
         return summary.member_summary(session, caller, data.get("union_id"))
 
     # Imports
 
-    @command(rpc.StartImportRequest, roles={"clerk"})
+    @command(rpc.StartImportRequest)
     def start_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Takes a sheet of members."""
         return imports.start_import(session, caller, data["file_name"], data["content"])
@@ -145,55 +254,83 @@ class MembershipService:
         """Registers the next rows."""
         imports.continue_import(session, event.data["import_id"])
 
-    @query(rpc.ImportRequest, roles={"clerk"})
+    @query(rpc.ImportRequest)
     def get_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """How far an import is."""
         return imports.get_import(session, caller, data["import_id"])
 
-    @query(rpc.ListImportsRequest, roles={"clerk"})
+    @query(rpc.ListImportsRequest)
     def list_imports(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The union's imports."""
         return imports.list_imports(session, caller, data)
 
-    @query(rpc.ImportRequest, roles={"clerk"})
+    @command(rpc.ImportRequest)
     def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The rejected rows as a sheet."""
         return imports.get_errors(session, caller, data["import_id"])
 
-    @query(rpc.GetImportTemplateRequest, roles={"clerk"})
+    @query(rpc.GetImportTemplateRequest)
     def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The sheet to fill in."""
         return imports.get_template()
 
+    # The log of acts
+
+    @subscribe(*ACTS_RECORDED.values())
+    def act_recorded(self, session: Session, event: Event) -> None:
+        """Keeps who did what."""
+        audit_log.append(session, self.audit_keys, event.data)
+
+    @query(audit_rpc.SearchActsRequest)
+    def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Acts by person, record and time."""
+        return audit_search.search(session, caller, data)
+
+    @query(audit_rpc.GetActRequest)
+    def get_act(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """One act with its place in the chain."""
+        return audit_search.get_act(session, caller, data["act_id"])
+
+    @query(audit_rpc.ListActNamesRequest)
+    def list_act_names(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """What to search by."""
+        return audit_search.names()
+
+    @timer(interval=300)
+    def log_audit_head(self) -> None:
+        """Writes down outside of the database how far the log of acts is."""
+        with self.database.read() as session:
+            audit_log.log_head(session)
+
     # Members on the phone
 
-    @command(rpc.RequestOtpRequest, roles={ANONYMOUS})
+    @command(rpc.RequestOtpRequest)
     def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets a one-time password be sent."""
         return personal_applications.request_otp(session, data["phone"])
 
-    @command(rpc.PersonalSignInRequest, roles={ANONYMOUS})
+    @command(rpc.PersonalSignInRequest)
     def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The member of a phone and a one-time password."""
-        return personal_applications.sign_in(session, self.database, data["phone"], data["code"])
+        """The member of a phone and a one-time password, and a session."""
+        return personal_applications.sign_in(session, self.database, caller, data)
 
-    @query(rpc.GetPersonalProfileRequest, roles={"member"})
+    @query(rpc.GetPersonalProfileRequest)
     def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own data."""
         return personal_applications.get_profile(session, caller)
 
-    @command(rpc.UpdatePersonalProfileRequest, roles={"member"})
+    @command(rpc.UpdatePersonalProfileRequest)
     def update_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the member's own data."""
         return personal_applications.update_profile(session, caller, data)
 
-    @command(rpc.ApplyPersonallyRequest, roles={"member"})
+    @command(rpc.ApplyPersonallyRequest)
     def apply_personally(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Makes the member's own application."""
-        choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"])
+        choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"], caller.origin)
         return personal_applications.apply(session, caller, choice)
 
-    @query(rpc.GetPersonalApplicationsRequest, roles={"member"})
+    @query(rpc.GetPersonalApplicationsRequest)
     def get_personal_applications(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own applications and how far they are."""
         return personal_applications.list_applications(session, caller)

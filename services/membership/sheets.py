@@ -11,23 +11,31 @@ from typing import Any
 
 from marshmallow import ValidationError
 from openpyxl import Workbook, load_workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from services.common.contracts.event import LONG_TERM
 from services.common.contracts.rpc.membership import RegisterMemberRequest
 from services.common.problems import invalid_fields
+from services.common.sheets import heading_row, saved, text_row, unmarked_text
 
 LARGEST_FILE = 20 * 1024 * 1024
 MOST_ROWS = 200_000
+MOST_COLUMNS = 200
 LARGEST_UNPACKED = 400 * 1024 * 1024
 """An .xlsx that would unpack to more is no sheet of members."""
+LARGEST_TEXTS = 100 * 1024 * 1024
+"""The table of texts of an .xlsx, which is held in memory as a whole."""
+LARGEST_PART = 5 * 1024 * 1024
+"""Any other part that is held in memory as a whole, such as the styles."""
+MOST_PARTS = 1000
+MOST_TIMES_SMALLER = 200
+"""A part of some size that was packed to less than one of so many is made to burst."""
 
 ERROR_HEADING = "错误原因"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LONGEST_CELL = 500
+_PIECE = 1024 * 1024
+_OLD_OR_LOCKED = bytes.fromhex("d0cf11e0a1b11ae1")
+"""How files of spreadsheet programs before 2007 begin, and newer ones with a password."""
 _EXACT_NUMBERS = 10**15
 """Excel keeps 15 digits of a number and makes the others zero."""
 
@@ -57,6 +65,8 @@ _DOCUMENT_TYPES = {
     "军官证": "military_officer_id",
 }
 _SEXES = {"男": "male", "女": "female"}
+DOCUMENT_TYPE_WORDS = {kind: word for word, kind in reversed(_DOCUMENT_TYPES.items())}
+SEX_WORDS = {sex: word for word, sex in _SEXES.items()}
 _CATEGORIES = {
     **{code: code for code in ("M60", "F55", "F50")},
     "男职工": "M60",
@@ -82,12 +92,12 @@ def template() -> bytes:
     for position in range(1, len(HEADINGS) + 1):
         # As text, or the program that fills it in would make a number of a document's.
         sheet.column_dimensions[get_column_letter(position)].number_format = "@"
-    sheet.append([_bold(sheet, heading) for heading in HEADINGS])
+    sheet.append(heading_row(sheet, HEADINGS))
     notes = book.create_sheet("填写说明")
-    notes.append([_bold(notes, "列"), _bold(notes, "说明"), _bold(notes, "示例")])
+    notes.append(heading_row(notes, ("列", "说明", "示例")))
     for heading, example in zip(HEADINGS, _EXAMPLE, strict=True):
-        notes.append([heading, _note(heading), example])
-    return _saved(book)
+        notes.append(text_row(notes, (heading, _note(heading), example)))
+    return saved(book)
 
 
 def read_rows(file_name: str, content: bytes) -> Iterator[dict[str, str]]:
@@ -126,18 +136,18 @@ def reason_of(field: str, reason: str) -> str:
 
 
 def error_sheet(rows: Iterable[tuple[Mapping[str, str], str]]) -> bytes:
-    """The bad rows as they came, each with its reason in a last column; what looks like a formula is text."""
+    """The bad rows as they came, each with its reason in a last column."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("错误清单")
     headings: list[str] = []
     for cells, reason in rows:
         if not headings:
             headings = [heading for heading in cells if heading != ERROR_HEADING]
-            sheet.append([_bold(sheet, heading) for heading in [*headings, ERROR_HEADING]])
-        sheet.append([_text(sheet, cells.get(heading, "")) for heading in headings] + [_text(sheet, reason)])
+            sheet.append(heading_row(sheet, [*headings, ERROR_HEADING]))
+        sheet.append(text_row(sheet, [*(cells.get(heading, "") for heading in headings), reason]))
     if not headings:
-        sheet.append([_bold(sheet, heading) for heading in [*HEADINGS, ERROR_HEADING]])
-    return _saved(book)
+        sheet.append(heading_row(sheet, [*HEADINGS, ERROR_HEADING]))
+    return saved(book)
 
 
 class _PausingFile(io.BytesIO):
@@ -157,10 +167,13 @@ def _headings(row: Sequence[str]) -> list[str]:
 
 
 def _xlsx_rows(content: bytes) -> Iterator[Sequence[str]]:
-    _check_unpacked_size(content)
+    if content.startswith(_OLD_OR_LOCKED):
+        raise UnreadableSheet("文件是旧版 .xls 表格或设有密码。请取消密码，另存为 .xlsx 后上传。")
     try:
+        with zipfile.ZipFile(_PausingFile(content)) as packed:
+            _check_parts(packed)
         book = load_workbook(_PausingFile(content), read_only=True, data_only=True)
-        for row in book.worksheets[0].iter_rows(values_only=True):
+        for row in book.worksheets[0].iter_rows(values_only=True, max_col=MOST_COLUMNS):
             yield [_cell_text(value) for value in row]
     except UnreadableSheet:
         raise
@@ -168,23 +181,59 @@ def _xlsx_rows(content: bytes) -> Iterator[Sequence[str]]:
         raise UnreadableSheet("文件不是有效的 .xlsx 表格。请用系统提供的模板填写，另存为 .xlsx 后上传。") from error
 
 
-def _check_unpacked_size(content: bytes) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            size = sum(part.file_size for part in packed.infolist())
-    except zipfile.BadZipFile as error:
-        raise UnreadableSheet("文件不是有效的 .xlsx 表格。请用系统提供的模板填写后上传。") from error
-    if size > LARGEST_UNPACKED:
+def _check_parts(packed: zipfile.ZipFile) -> None:
+    """Raises UnreadableSheet for what would burst on opening; no part unpacks to more than it says."""
+    parts = packed.infolist()
+    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
         raise UnreadableSheet("文件内容过大，请拆分后分别上传。")
+    for part in parts:
+        if part.filename.endswith((".xml", ".rels")):
+            if part.file_size > _largest(part.filename) or _bursts(part):
+                raise UnreadableSheet("文件内容过大，请用系统提供的模板重新填写，拆分后分别上传。")
+            _check_texts(packed, part)
+
+
+def _largest(part: str) -> int:
+    if part.startswith("xl/worksheets/"):
+        return LARGEST_UNPACKED
+    return LARGEST_TEXTS if part == "xl/sharedStrings.xml" else LARGEST_PART
+
+
+def _bursts(part: zipfile.ZipInfo) -> bool:
+    return part.file_size > _PIECE and part.file_size > part.compress_size * MOST_TIMES_SMALLER
+
+
+def _check_texts(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Raises UnreadableSheet for a text of a megabyte: the parser would hold each in memory as a whole."""
+    with packed.open(part) as unpacked:
+        while piece := unpacked.read(_PIECE):
+            if len(piece) == _PIECE and b"<" not in piece:
+                raise UnreadableSheet("文件中有过长的单元格，请用系统提供的模板重新填写后上传。")
 
 
 def _csv_rows(content: bytes) -> Iterator[Sequence[str]]:
-    text = _decoded(content)
+    lines = _Lines(_decoded(content))
     try:
-        for row in csv.reader(io.StringIO(text, newline="")):
-            yield [cell[:_LONGEST_CELL].strip() for cell in row]
+        for row in csv.reader(lines):
+            lines.commas = 0
+            yield [unmarked_text(cell[:_LONGEST_CELL].strip()) for cell in row[:MOST_COLUMNS]]
     except csv.Error as error:
         raise UnreadableSheet("文件不是有效的 .csv 表格，请另存为 .xlsx 后上传。") from error
+
+
+class _Lines:
+    """The lines of a text; who takes them says after each row that the next begins. Raises UnreadableSheet."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.commas = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.commas += line.count(",")
+            if self.commas > MOST_COLUMNS * 10:
+                raise UnreadableSheet("文件中有过长的行，请用系统提供的模板重新填写后上传。")
+            yield line
 
 
 def _decoded(content: bytes) -> str:
@@ -260,21 +309,3 @@ def _note(heading: str) -> str:
         "特殊工种退休年月": "仅特殊工种填写，如 2035-01",
     }
     return ("必填。" if heading in _REQUIRED else "") + notes.get(heading, "")
-
-
-def _bold(sheet: Any, value: str) -> Any:
-    cell = WriteOnlyCell(sheet, value)
-    cell.font = Font(bold=True)
-    return cell
-
-
-def _text(sheet: Any, value: str) -> Any:
-    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value))
-    cell.data_type = "s"
-    return cell
-
-
-def _saved(book: Workbook) -> bytes:
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()

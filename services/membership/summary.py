@@ -1,7 +1,9 @@
 """Counts for the workbench: members by card state, applications by day, subordinate unions side by side."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
+from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 from services.common.rowsets import is_among
 from services.membership.application_states import CardState, State
@@ -21,14 +24,11 @@ _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 
 
 def member_summary(session: Session, caller: Caller, union_id: UUID | None) -> dict[str, Any]:
-    """The counts of a union within the caller's reach; a union with others below it is counted with all of them."""
+    """The counts of a union within the caller's reach; who may look down has it counted with all unions below it."""
     union = reachable_union(session, caller, union_id)
-    subordinates = session.scalars(
-        select(Union).where(Union.superior_union_id == union.union_id).order_by(Union.code)
-    ).all()
-    families = {
-        one.union_id: _with_all_below(session, one) for one in ([union, *subordinates] if subordinates else [union])
-    }
+    subordinates = _direct_subordinates(session, union) if caller.reach >= Reach.SUBORDINATES else []
+    families = {one.union_id: _with_all_below(session, one) for one in subordinates}
+    families[union.union_id] = [union.union_id, *chain.from_iterable(families.values())]
     states = _card_states(session, families[union.union_id])
     return {
         "by_card_state": _sum_of(states, families[union.union_id]),
@@ -38,6 +38,10 @@ def member_summary(session: Session, caller: Caller, union_id: UUID | None) -> d
             for one in subordinates
         ],
     }
+
+
+def _direct_subordinates(session: Session, union: Union) -> Sequence[Union]:
+    return session.scalars(select(Union).where(Union.superior_union_id == union.union_id).order_by(Union.code)).all()
 
 
 def _with_all_below(session: Session, union: Union) -> list[UUID]:

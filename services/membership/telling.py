@@ -17,6 +17,7 @@ def union_facts(union: Union) -> dict[str, Any]:
         "code": union.code,
         "name": union.name,
         "superior_union_id": union.superior_union_id,
+        "superior_ids": union.superior_ids,
     }
 
 

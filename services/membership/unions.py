@@ -1,24 +1,25 @@
-"""Unions: the tree, who may look into which union, new unions."""
+"""Unions: the tree of any depth, who may look into which union, new and renamed ones."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from stdnum.cn import uscc
 from uuid_utils.compat import uuid7
 
+from services.common.contracts.policy import Reach
 from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
-from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.common.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.membership.models import Union
 
-LOOK_DOWN = frozenset({"reviewer", "administrator"})
-"""Roles that may look into the unions below their own."""
-
 _GRASSROOTS_CODE = "81"
+_KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "grassroots": ()}
+"""The kinds of unions that may stand right below one of each kind, the most common first."""
 
 
 def reachable_union(session: Session, caller: Caller, union_id: UUID | None) -> Union:
@@ -30,8 +31,11 @@ def reachable_union(session: Session, caller: Caller, union_id: UUID | None) -> 
 
 
 def list_unions(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the caller's union and all below it, by code."""
-    matching = select(Union).where(_own_and_below(caller)).order_by(Union.code)
+    """A page of the caller's union and all below it, or of those right below `superior_union_id`, by code."""
+    matching = select(Union).where(own_and_below(caller)).order_by(Union.code)
+    if "superior_union_id" in asked:
+        superior = reachable_union(session, caller, asked["superior_union_id"])
+        matching = matching.where(Union.superior_union_id == superior.union_id)
     if "q" in asked:
         matching = matching.where(
             or_(Union.name.contains(asked["q"], autoescape=True), Union.code.startswith(asked["q"], autoescape=True))
@@ -40,19 +44,40 @@ def list_unions(session: Session, caller: Caller, asked: dict[str, Any]) -> dict
     return page_answer([union_answer(row.Union) for row in rows], asked, counted)
 
 
+def get_union(session: Session, caller: Caller, union_id: UUID) -> dict[str, Any]:
+    """A union within reach; raises NotFound."""
+    return union_answer(reachable_union(session, caller, union_id))
+
+
 def create_union(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     """A new union below the caller's or one below it.
 
-    Right below the city's union it is a superior union, else a grassroots union, whose code begins with 81 (GB 32100).
-    Raises NotFound for a superior out of reach, Invalid for a wrong code, Conflict `union_exists`.
+    Without a kind it is the one that the superior's unions mostly are. Raises NotFound for a superior out of reach,
+    Invalid for a kind that cannot stand below it and for a wrong code, Conflict `union_exists`.
     """
     superior = reachable_union(session, caller, asked["superior_union_id"])
-    kind = "superior" if superior.kind == "city" else "grassroots"
+    kind = _kind_below(superior, asked.get("kind"))
     union = add_union(session, asked["name"], asked["code"], kind, superior)
     try:
         session.flush()
     except IntegrityError as taken:
         raise Conflict("union_exists", "该统一社会信用代码已有工会使用", "请核对代码，或在工会列表中查找。") from taken
+    new = {"code": union.code, "name": union.name, "superior_union_id": union.superior_union_id}
+    audit.note(session, ("union", union.union_id), new=new, union_id=union.union_id)
+    return union_answer(union)
+
+
+def rename_union(session: Session, caller: Caller, union_id: UUID, name: str) -> dict[str, Any]:
+    """Gives a union below the caller's another name; what was submitted keeps the old one.
+
+    Choice: its own name is for the union above to change, since registers bear it; above the city's there is none.
+    Raises NotFound, and Forbidden for the caller's own union.
+    """
+    union = reachable_union(session, caller, union_id)
+    audit.note(session, ("union", union_id), old={"name": union.name}, new={"name": name}, union_id=union_id)
+    if str(union.union_id) == caller.union_id and union.superior_union_id is not None:
+        raise Forbidden("own_union", "不能修改本工会的名称", "请由上级工会修改。")
+    union.name = name
     return union_answer(union)
 
 
@@ -78,17 +103,31 @@ def union_answer(union: Union) -> dict[str, Any]:
         "code": union.code,
         "name": union.name,
         "superior_union_id": union.superior_union_id,
+        "superior_ids": union.superior_ids,
         "kind": union.kind,
     }
 
 
+def own_and_below(caller: Caller) -> ColumnElement[bool]:
+    """The caller's union and all below it."""
+    own = UUID(caller.union_id)
+    return or_(Union.union_id == own, Union.superior_ids.contains([own]))
+
+
 def _is_within_reach(caller: Caller, union: Union) -> bool:
     own = UUID(caller.union_id)
-    return union.union_id == own or (bool(caller.roles & LOOK_DOWN) and own in union.superior_ids)
+    return union.union_id == own or (caller.reach >= Reach.SUBORDINATES and own in union.superior_ids)
 
 
-def _own_and_below(caller: Caller) -> Any:
-    return or_(Union.union_id == caller.union_id, Union.superior_ids.contains([UUID(caller.union_id)]))
+def _kind_below(superior: Union, wanted: str | None) -> str:
+    """The kind of a new union below this one; raises Invalid."""
+    possible = _KINDS_BELOW[superior.kind]
+    if not possible:
+        reason = "基层工会下不能再设工会，请选择区局（产业）工会"
+        raise Invalid([FieldProblem("superior_union_id", "grassroots_has_none_below", reason)])
+    if wanted is not None and wanted not in possible:
+        raise Invalid([FieldProblem("kind", "kind_not_below_superior", "市总工会下只能设区局（产业）工会")])
+    return wanted or possible[0]
 
 
 def _checked_code(code: str, kind: str) -> str:

@@ -1,0 +1,110 @@
+"""The chain of the log of acts: each entry is sealed by a key together with the seal of the one before.
+
+Who has no key can neither make nor change an entry, nor take one out of the middle. What an entry says is sealed as
+people read it, so that encrypting it with another key later changes nothing.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from services.common.secret_values import SHORTEST_KEY, Key
+from services.common.settings import SettingsError, settings_class
+
+
+@settings_class
+class AuditSettings:
+    """The keys of the log of acts, for membership alone."""
+
+    audit_keys: Key
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the chain ends: the position and the seal of its last entry."""
+
+    position: int
+    hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.position}:{self.hash.hex()}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Head":
+        """The head written as `position:hash`; raises ValueError."""
+        position, _, digest = text.strip().partition(":")
+        return cls(int(position), bytes.fromhex(digest))
+
+
+START = Head(0, bytes(32))
+"""The end of a chain without entries."""
+
+
+class Broken(Exception):
+    """The chain does not hold; the message names the first position where, and why."""
+
+
+class AuditKeys:
+    """Keys by their ids: the first one seals, all of them check."""
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        self._keys = dict(keys)
+        self.current = next(iter(self._keys))
+
+    @classmethod
+    def from_text(cls, text: str) -> "AuditKeys":
+        """Keys written as `k2:base64,k1:base64`, the current one first; each of at least SHORTEST_KEY bytes."""
+        keys = {}
+        for part in text.split(","):
+            key_id, _, encoded = part.strip().partition(":")
+            keys[key_id] = _decoded(encoded)
+            if not key_id.isalnum() or len(keys[key_id]) < SHORTEST_KEY:
+                raise SettingsError("AUDIT_KEYS is not of the form id:base64,id:base64 with keys of 32 bytes or more.")
+        return cls(keys)
+
+    def seal(self, key_id: str, before: Head, content: Mapping[str, Any]) -> bytes:
+        """The seal of the entry that follows `before`; raises KeyError for a key that is not here."""
+        document = {"position": before.position + 1, "previous_hash": before.hash.hex(), "key_id": key_id, **content}
+        return hmac.digest(self._keys[key_id], _canonical(document), hashlib.sha256)
+
+
+def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str, Any]) -> Head:
+    """The head after an entry that follows `before`; raises Broken. `entry` holds its seals beside its content."""
+    expected = before.position + 1
+    if position != expected:
+        missing = f"entry {expected} is" if position == expected + 1 else f"entries {expected} to {position - 1} are"
+        raise Broken(f"{missing} missing")
+    content = {name: value for name, value in entry.items() if name not in ("previous_hash", "key_id", "hash")}
+    if entry["previous_hash"] != before.hash:
+        raise Broken(
+            f"entry {position} does not follow entry {before.position}: it was put there, or one of them changed"
+        )
+    try:
+        sealed = keys.seal(entry["key_id"], before, content)
+    except KeyError:
+        raise Broken(f"entry {position} was sealed by the key {entry['key_id']}, which is not in AUDIT_KEYS") from None
+    if not hmac.compare_digest(sealed, entry["hash"]):
+        raise Broken(f"entry {position} was changed")
+    return Head(position, entry["hash"])
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_as_text)
+    return text.encode()
+
+
+def _as_text(value: Any) -> str:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return b""

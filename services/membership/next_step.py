@@ -1,0 +1,30 @@
+"""What the holder of an account has to do after signing in before anything else is allowed."""
+
+from services.common.settings import is_production, read_settings, settings_class
+from services.membership.models import Account, SignedInSession
+
+SECOND_FACTOR, PASSWORD_CHANGE, ENROLMENT = "second_factor", "password_change", "second_factor_enrolment"
+
+
+@settings_class
+class SecondFactorSettings:
+    """Who must have a second factor; read from the environment by `read_settings`."""
+
+    require_second_factor_of_administrators: bool | None = None
+    """Unless it is said: in production."""
+
+
+def next_step(account: Account, signed_in: SignedInSession) -> str | None:
+    """One of the contract's NEXT_STEPS; None where nothing is to be done. What proves who it is comes first."""
+    if account.totp_confirmed_at is not None and not signed_in.passed_second_factor:
+        return SECOND_FACTOR
+    if account.must_change_password:
+        return PASSWORD_CHANGE
+    if account.totp_confirmed_at is None and "administrator" in account.roles and _is_required():
+        return ENROLMENT
+    return None
+
+
+def _is_required() -> bool:
+    required = read_settings(SecondFactorSettings).require_second_factor_of_administrators
+    return is_production() if required is None else required

@@ -1,0 +1,100 @@
+"""One's own account: who I am, my password, and how I prove anew that it is me."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.common.messaging.rpc import Caller
+from services.common.persistence import Database
+from services.common.problems import FieldProblem, Forbidden, Invalid
+from services.membership import lockout, passwords, sessions
+from services.membership.account_acts import note_account
+from services.membership.models import Account, SignedInSession, Union
+from services.membership.next_step import SECOND_FACTOR, next_step
+from services.membership.reset_links import void_links
+from services.membership.unions import union_answer
+
+
+def get_me(session: Session, caller: Caller) -> dict[str, Any]:
+    """The caller's account as it is now; raises Problem `session_ended` where it may not work any more."""
+    account = own_account(session, caller)
+    return own_answer(session, account, next_step(account, sessions.current(session, caller)))
+
+
+def change_password(session: Session, database: Database, caller: Caller, current: str, new: str) -> dict[str, Any]:
+    """Gives the caller's account another password, and a new session (SessionAnswer); all sessions that it had end.
+
+    Raises Invalid for a wrong current or a weak or equal new password.
+    """
+    account, current_session = prove_password(session, database, caller, current)
+    if new == current:
+        raise Invalid([FieldProblem("new_password", "password_unchanged", "新密码不能与当前密码相同")])
+    passwords.check_choice(new, account.account_name)
+    account.password_hash = passwords.hash_password(new)
+    account.must_change_password = False
+    void_links(session, account)
+    sessions.end_all(session, account, "password_changed")
+    return sessions.go_on(session, current_session)
+
+
+def prove_password(
+    session: Session, database: Database, caller: Caller, password: str
+) -> tuple[Account, SignedInSession]:
+    """The caller's account, locked until the transaction ends, and session, for who knows the password too.
+
+    A page that was left open is not enough to change how the account is proved. Raises Invalid for a wrong password,
+    Forbidden for who has not passed the second factor, Problem `session_ended`.
+    """
+    account = own_account(session, caller)
+    note_account(session, account)
+    if next_step(account, sessions.current(session, caller)) == SECOND_FACTOR:
+        raise Forbidden("second_factor_due", "请先输入动态口令", "通过动态口令验证后才能进行此操作。")
+    account, current = begin_try(session, database, caller)
+    if not passwords.is_right(password, account.password_hash):
+        count_failure_of_address(database, caller)
+        raise Invalid([FieldProblem("current_password", "password_wrong", "当前密码不正确")])
+    lockout.take_back(account)
+    return account, current
+
+
+def begin_try(session: Session, database: Database, caller: Caller) -> tuple[Account, SignedInSession]:
+    """Counts a try of the caller to prove something as one of signing in; answers account and session, locked.
+
+    When too many have locked the account, its sessions end. Raises Problem `session_ended`.
+    """
+    with database.begin() as apart:
+        counted = own_account(apart, caller, for_update=True)
+        is_open = lockout.begin_try(counted)
+        if not is_open:
+            sessions.end_all(apart, counted, "locked")
+    if not is_open:
+        raise sessions.session_ended()
+    return own_account(session, caller, for_update=True), sessions.current(session, caller)
+
+
+def count_failure_of_address(database: Database, caller: Caller) -> None:
+    """Counts that it was no proof for the address too, in a transaction that outlasts the refusal."""
+    with database.begin() as apart:
+        lockout.count_failure_of_address(apart, caller.origin)
+
+
+def own_answer(session: Session, account: Account, step: str | None) -> dict[str, Any]:
+    """An account as its holder sees it."""
+    return {
+        "account_id": account.account_id,
+        "account_name": account.account_name,
+        "display_name": account.display_name,
+        "roles": account.roles,
+        "union": union_answer(session.get_one(Union, account.union_id)),
+        "must_change_password": account.must_change_password,
+        "next_step": step,
+        "has_second_factor": account.totp_confirmed_at is not None,
+    }
+
+
+def own_account(session: Session, caller: Caller, *, for_update: bool = False) -> Account:
+    """The caller's account; raises Problem `session_ended` for one that is disabled."""
+    account = session.get(Account, caller.account_id, with_for_update=for_update, populate_existing=for_update)
+    if account is None or account.disabled:
+        raise sessions.session_ended()
+    return account
