@@ -1,4 +1,4 @@
-"""The attachments to print 需打印附件: register, application pledge and letter of authorisation, in one .zip."""
+"""The attachments to print 需打印附件 in one .zip: register, pledge, letter of authorisation, form of consent."""
 
 import zipfile
 from io import BytesIO
@@ -6,9 +6,11 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from services.batching.consent_form import consent_form
 from services.batching.register import CHANNEL_NAMES, LOCAL_TIME, Register
 from services.batching.register_pdf import register_pdf
 from services.batching.typeface import register_typeface
+from services.common.contracts.consent import CONSENT_TITLE
 
 PLEDGE = "会员服务卡申领承诺书"
 AUTHORISATION = "会员服务卡办卡委托书"
@@ -17,12 +19,14 @@ _SIZE = 12
 _LINE = 24
 
 
-def attachments_zip(register: Register) -> bytes:
+def attachments_zip(register: Register, consent_version: str) -> bytes:
     """The .zip; raises Problem `font_lacks` as the register does."""
+    signers = [(person.member_no, person.name) for person in register.persons]
     files = {
         "办卡清册.pdf": register_pdf(register),
         f"{PLEDGE}.pdf": _pledge(register),
         f"{AUTHORISATION}.pdf": _authorisation(register),
+        f"{CONSENT_TITLE}.pdf": consent_form(consent_version, register.union_name, signers),
     }
     submitted = register.submitted_at.astimezone(LOCAL_TIME).timetuple()[:6]
     buffer = BytesIO()

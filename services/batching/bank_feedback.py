@@ -1,13 +1,13 @@
 """Bank feedback 银行反馈: many messages are read, checked and applied in one set; what cannot be true is rejected."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from marshmallow import ValidationError
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Contradiction, Outcome, Standing, State
@@ -17,13 +17,16 @@ from services.batching.models import Application, BankFeedback, Batch
 from services.batching.persons import card_digest
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
-from services.common.contracts.event import in_messages
-from services.common.messaging.failures import ORIGINAL_QUEUE, REASON
-from services.common.messaging.outbox import send, tell, to_json
+from services.common.contracts.event import EventContract, in_messages
+from services.common.contracts.quick import quick_load
+from services.common.contracts.strict_json import read_json
+from services.common.messaging.failures import ORIGINAL_QUEUE, REASON, shortened
+from services.common.messaging.outbox import send, tell_all, to_json
+from services.common.messaging.queues import own_exchange
 from services.common.messaging.subscribe import Message, Reject
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
 
-_FEEDBACK = bank.BankFeedback()
+_load = quick_load(bank.BankFeedback())
 _CHANGE = types_of(
     Application,
     (
@@ -39,6 +42,10 @@ _CHANGE = types_of(
     ),
 )
 _COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback_at"))
+
+
+Batched = Row[str, UUID, bool, str, str]
+"""What others are told of a batch."""
 
 
 @dataclass(slots=True)
@@ -61,8 +68,8 @@ def read_feedback(message: Message) -> Feedback:
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_key()):
         raise Reject("bad_signature")
     try:
-        document = json.loads(message.body)
-        loaded = _FEEDBACK.load(document)
+        document = read_json(message.body)
+        loaded = _load(document)
     except ValidationError as error:
         raise Reject(f"bad_schema: {', '.join(sorted(map(str, error.normalized_messages())))}") from error
     except ValueError as error:
@@ -109,13 +116,14 @@ def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
     )
 
 
-def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batch]:
-    """The batches by number, locked in order: who changes a batch's applications locks the batch first."""
-    locked = select(Batch).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
-    return {batch.batch_no: batch for batch in session.scalars(locked.with_for_update(key_share=True))}
+def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batched]:
+    """What is told of the batches by number, locked in order: who changes a batch's applications locks it first."""
+    facts = (Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone)
+    locked = select(*facts).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
+    return {batch.batch_no: batch for batch in session.execute(locked.with_for_update(key_share=True))}
 
 
-def _load_applicants(session: Session, batches: dict[str, Batch], results: Sequence[Result]) -> Applicants:
+def _load_applicants(session: Session, batches: dict[str, Batched], results: Sequence[Result]) -> Applicants:
     applicants = _named_applicants(session, batches, results)
     cards = {result.card for result in results if result.outcome is Outcome.ISSUED and result.card}
     issued = session.execute(
@@ -135,7 +143,7 @@ def _load_applicants(session: Session, batches: dict[str, Batch], results: Seque
     )
 
 
-def _named_applicants(session: Session, batches: dict[str, Batch], results: Sequence[Result]) -> list[Applicant]:
+def _named_applicants(session: Session, batches: dict[str, Batched], results: Sequence[Result]) -> list[Applicant]:
     by_number = {result.member_no for result in results if result.application_id is None}
     named = or_(
         is_among(Application.application_id, {result.application_id for result in results if result.application_id}),
@@ -155,16 +163,14 @@ def _named_applicants(session: Session, batches: dict[str, Batch], results: Sequ
     )
     return [
         Applicant(
-            application_id=row.application_id,
-            member_id=row.member_id,
-            member_no=row.member_no,
-            batch_no=row.batch_no or "",
-            version=row.version,
-            standing=Standing(
-                State(row.state), Outcome(row.bank_outcome) if row.bank_outcome else None, row.card_digest
-            ),
+            application_id=application_id,
+            member_id=member_id,
+            member_no=member_no,
+            batch_no=batch_no or "",
+            version=version,
+            standing=Standing(State(state), Outcome(outcome) if outcome else None, card),
         )
-        for row in rows
+        for application_id, member_id, member_no, batch_no, version, state, outcome, card in rows
     ]
 
 
@@ -229,39 +235,37 @@ def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[
     )
 
 
-def _tell_decisions(session: Session, batches: dict[str, Batch], changed: Sequence[Applicant]) -> None:
+def _tell_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
     decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
     for applicant in changed:
         if applicant.told:
             decided[applicant.batch_no, applicant.told].append(applicant)
-    for (batch_no, outcome), applicants in decided.items():
-        for part in in_messages(applicants):
-            if outcome is Outcome.ISSUED:
-                _tell_issued(session, batches[batch_no], part)
-            else:
-                _tell_refused(session, batches[batch_no], part)
-
-
-def _tell_issued(session: Session, batch: Batch, applicants: Sequence[Applicant]) -> None:
-    tell(
+    tell_all(
         session,
-        CARDS_ISSUED,
-        {
-            **_facts(batch),
-            "applications": [{**_step(one), "issued_at": one.decided_at, "late": one.late} for one in applicants],
-            "cards": [{"application_id": one.application_id, "card_no": one.card_no} for one in applicants],
-        },
+        [
+            _issued(batches[batch_no], part) if outcome is Outcome.ISSUED else _refused(batches[batch_no], part)
+            for (batch_no, outcome), applicants in decided.items()
+            for part in in_messages(applicants)
+        ],
     )
 
 
-def _tell_refused(session: Session, batch: Batch, applicants: Sequence[Applicant]) -> None:
+def _issued(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract, dict[str, Any]]:
+    return CARDS_ISSUED, {
+        **_facts(batch),
+        "applications": [{**_step(one), "issued_at": one.decided_at, "late": one.late} for one in applicants],
+        "cards": [{"application_id": one.application_id, "card_no": one.card_no} for one in applicants],
+    }
+
+
+def _refused(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract, dict[str, Any]]:
     applications = [
         {**_step(one), "reason_code": one.reason_code, "reason": one.reason or one.reason_code} for one in applicants
     ]
-    tell(session, CARDS_REFUSED, {**_facts(batch), "applications": applications})
+    return CARDS_REFUSED, {**_facts(batch), "applications": applications}
 
 
-def _facts(batch: Batch) -> dict[str, Any]:
+def _facts(batch: Batched) -> dict[str, Any]:
     contact = {"name": batch.contact_name, "phone": batch.contact_phone}
     return {"batch_no": batch.batch_no, "union_id": batch.union_id, "personal": batch.personal, "contact": contact}
 
@@ -278,6 +282,7 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
     if not feedback.refusals:
         return
     reason = ", ".join(f"results.{position}: {code}" for position, code in feedback.refusals.items())
+    reason = shortened(reason)
     if len(feedback.refusals) == len(feedback.results):
         feedback.message.reject(reason)
         return
@@ -288,7 +293,7 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
         REASON: reason,
         ORIGINAL_QUEUE: bank.FEEDBACK_QUEUE,
     }
-    send(session, "", bank.REJECTED_QUEUE, body, headers)
+    send(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
 
 
 def _record(feedback: Feedback) -> dict[str, Any]:

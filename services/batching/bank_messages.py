@@ -1,7 +1,6 @@
 """What the bank is sent, signed: submitted batches, and applicants recalled from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,14 +20,15 @@ from services.common.contracts.bank import (
 from services.common.contracts.event import in_messages
 from services.common.messaging.envelope import new_message_id
 from services.common.messaging.outbox import send, to_json
-from services.common.settings import read_settings
+from services.common.secret_values import Key
+from services.common.settings import read_settings, settings_class
 
 
-@dataclass(frozen=True)
+@settings_class
 class BankSettings:
     """The key that the bank and we sign by."""
 
-    bank_hmac_key: str
+    bank_hmac_key: Key
 
 
 def bank_key() -> bytes:

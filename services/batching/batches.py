@@ -2,14 +2,17 @@
 
 from datetime import datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Outcome
+from services.batching.consents import receipt_answer, receipts_of
 from services.batching.models import Application, Batch, BatchPerson, Branch
 from services.batching.outlets import branch_answer
 from services.batching.register import LOCAL_TIME
+from services.common.contracts.policy import Reach
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
@@ -36,10 +39,10 @@ _PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
 
 
 def visible_to(caller: Caller) -> ColumnElement[bool]:
-    """The batches of the caller's union; for its reviewers and administrators those of direct subordinates too."""
+    """The batches of the caller's union; with a reach to subordinates those of all unions below it too."""
     own = Batch.union_id == caller.union_id
-    if caller.roles & {"reviewer", "administrator"}:
-        return or_(own, Batch.superior_union_id == caller.union_id)
+    if caller.reach >= Reach.SUBORDINATES:
+        return or_(own, Batch.superior_ids.contains([UUID(caller.union_id)]))
     return own
 
 
@@ -78,7 +81,15 @@ def list_batch_members(session: Session, caller: Caller, request: dict[str, Any]
     if "name" in request:
         matching = matching.where(BatchPerson.name.startswith(request["name"], autoescape=True))
     rows, counted = page_of(session, matching, request)
-    return page_answer([_member_answer(row.BatchPerson, row.Application) for row in rows], request, counted)
+    receipts = receipts_of(session, [row.Application.application_id for row in rows])
+    items = [
+        {
+            **_member_answer(row.BatchPerson, row.Application),
+            "consent": receipt_answer(receipts.get(row.Application.application_id)),
+        }
+        for row in rows
+    ]
+    return page_answer(items, request, counted)
 
 
 def load_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
@@ -87,6 +98,11 @@ def load_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
     if batch is None:
         raise NotFound()
     return batch
+
+
+def bank_progress(application: Application) -> str | None:
+    """How far the bank is with an application that it has not decided on; None where it has said nothing or decided."""
+    return application.bank_outcome if application.bank_outcome in _PROGRESS else None
 
 
 def _batches(caller: Caller) -> Select[Batch, str, bool]:
@@ -143,12 +159,13 @@ def _batch_answer(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 def _member_answer(person: BatchPerson, application: Application) -> dict[str, Any]:
     return {
         "application_id": person.application_id,
+        "member_id": application.member_id,
         "member_no": person.member_no,
         "name": person.name,
         "document_type": person.document_type,
         "document_number": mask_document_in_list(person.document_number),
         "state": application.state,
-        "bank_progress": application.bank_outcome if application.bank_outcome in _PROGRESS else None,
+        "bank_progress": bank_progress(application),
         "card_no": mask_card(application.card_no) if application.card_no else None,
         "reason": application.reason,
         "decided_at": application.decided_at,

@@ -1,9 +1,10 @@
 """System checks 系统校验 of queued applications: asking validation for them."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import UNDER_CHECK, Check, State
@@ -13,8 +14,12 @@ from services.batching.persons import facts_of
 from services.batching.telling import tell_pending_changed
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.contracts.event import in_messages
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.rowsets import is_among
+
+_AT_ONCE = 5_000
+"""How many applications are in memory at once: a union may have any number."""
 
 
 def check_pending(session: Session, union_id: UUID, application_ids: Sequence[UUID] | None) -> int:
@@ -34,14 +39,28 @@ def check_pending(session: Session, union_id: UUID, application_ids: Sequence[UU
 
 def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
     """Asks validation to check the union's queued applications among the chosen; each check has a new number."""
-    asked = session.execute(
+    due = and_(
+        Application.union_id == union_id,
+        Application.state == State.QUEUED,
+        Application.check_state.not_in(UNDER_CHECK),
+        *chosen,
+    )
+    asked = 0
+    while True:
+        taken = _take_for_check(session, due)
+        _tell_requested(session, union_id, taken)
+        asked += len(taken)
+        if len(taken) < _AT_ONCE:
+            audit.note(session, new={"checking": asked})
+            return asked
+
+
+def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]:
+    """Marks at most _AT_ONCE of those that are due as being checked, and answers what is told of them."""
+    next_ones = select(Application.application_id).where(due).limit(_AT_ONCE)
+    return session.execute(
         update(Application)
-        .where(
-            Application.union_id == union_id,
-            Application.state == State.QUEUED,
-            Application.check_state.not_in(UNDER_CHECK),
-            *chosen,
-        )
+        .where(Application.application_id.in_(next_ones))
         .values(check_state=Check.CHECKING, check_no=Application.check_no + 1, findings=None)
         .returning(
             Application.application_id,
@@ -55,7 +74,11 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
         )
         .execution_options(synchronize_session=False)
     ).all()
-    for part in in_messages(asked):
+
+
+def _tell_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
+    audit.note(session, *audit.references("application", (row.application_id for row in taken)))
+    for part in in_messages(taken):
         tell(
             session,
             VALIDATION_REQUESTED,
@@ -65,4 +88,3 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
                 "persons": [facts_of(row) for row in part],
             },
         )
-    return len(asked)

@@ -3,7 +3,19 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, String, and_, func, literal_column
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    Uuid,
+    and_,
+    func,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.batching.application_states import Check, State
@@ -18,17 +30,24 @@ class Base(DeclarativeBase):
 
 
 class Branch(Base):
-    """A bank's branch that issues cards 发卡支行; `charset` is what its systems can hold of a name."""
+    """A bank's branch that issues cards 发卡支行; `charset` is what its systems can hold of a name.
+
+    No outlet of a closed branch can be chosen any more.
+    """
 
     __tablename__ = "branch"
 
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     charset: Mapped[Charset] = mapped_column(String)
+    closed: Mapped[bool] = mapped_column(server_default="false")
 
 
 class Outlet(Base):
-    """An outlet of a branch where batches are handed in and cards are collected 经办网点."""
+    """An outlet of a branch where batches are handed in and cards are collected 经办网点.
+
+    A closed one cannot be chosen any more; batches keep what they were submitted to.
+    """
 
     __tablename__ = "outlet"
 
@@ -38,6 +57,7 @@ class Outlet(Base):
     address: Mapped[str]
     district: Mapped[str]
     phone: Mapped[str]
+    closed: Mapped[bool] = mapped_column(server_default="false")
 
 
 class Application(Base):
@@ -98,6 +118,11 @@ Index(
     Application.member_no,
     postgresql_where=Application.batch_no.is_not(None),
 )
+Index(
+    "ix_application_refused_batch_no",
+    Application.batch_no,
+    postgresql_where=Application.state == literal_column(f"'{State.REFUSED}'"),
+)
 Index("uq_application_card_digest", Application.card_digest, unique=True)
 Index(
     "uq_application_issued_member_id",
@@ -118,10 +143,14 @@ class PersonalApplication(Base):
     union_code: Mapped[str]
     union_name: Mapped[str]
     superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
 
 
 class Batch(Base):
-    """A batch 办卡批次: the frozen facts of its submission, and how far the bank is with it."""
+    """A batch 办卡批次: the frozen facts of its submission, and how far the bank is with it.
+
+    `superior_ids` are all unions above its union, the city's first, its superior last.
+    """
 
     __tablename__ = "batch"
 
@@ -130,6 +159,7 @@ class Batch(Base):
     union_code: Mapped[str]
     union_name: Mapped[str]
     superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     personal: Mapped[bool]
     channel: Mapped[str]
     branch_code: Mapped[str] = mapped_column(ForeignKey("branch.code"))
@@ -153,7 +183,8 @@ class Batch(Base):
 
 
 Index("ix_batch_union_id_submitted_at", Batch.union_id, Batch.submitted_at)
-Index("ix_batch_superior_union_id_submitted_at", Batch.superior_union_id, Batch.submitted_at)
+Index("ix_batch_submitted_at_batch_no", Batch.submitted_at, Batch.batch_no)
+Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 
 class BatchPerson(Base):
@@ -163,13 +194,34 @@ class BatchPerson(Base):
 
     batch_no: Mapped[str] = mapped_column(ForeignKey("batch.batch_no"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
-    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), unique=True)
+    application_id: Mapped[UUID] = mapped_column(
+        ForeignKey("application.application_id"),
+        ForeignKey("consent_receipt.application_id", name="fk_batch_person_consent"),
+        unique=True,
+    )
     member_no: Mapped[str]
     name: Mapped[str]
     document_type: Mapped[str]
     document_number: Mapped[str] = mapped_column(EncryptedText)
     document_expiry: Mapped[date | None]
     nationality: Mapped[str | None]
+
+
+class ConsentReceipt(Base):
+    """That a member agreed to personal data going to the bank. The database lets no person into a batch without one.
+
+    `recorded_by` is the member for `basis` phone, the clerk's account for signed_form.
+    """
+
+    __tablename__ = "consent_receipt"
+
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("application.application_id"), primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(index=True)
+    version: Mapped[str]
+    basis: Mapped[str]
+    given_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    recorded_by: Mapped[UUID]
+    origin: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class BatchCounter(Base):

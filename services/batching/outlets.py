@@ -1,24 +1,34 @@
-"""Branches that issue cards and their outlets."""
+"""Branches that issue cards and their outlets: listed for who chooses, kept by the city's administrators."""
 
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
 from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
+from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
-from services.common.problems import FieldProblem, Invalid
+from services.common.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
+
+_OPEN = ~or_(Outlet.closed, Branch.closed)
 
 
-def list_branches(session: Session) -> dict[str, Any]:
-    """All branches."""
-    return {"items": [branch_answer(branch) for branch in session.scalars(select(Branch).order_by(Branch.code))]}
+def list_branches(session: Session, state: str) -> dict[str, Any]:
+    """All branches in a state: `open`, `closed` or `all`."""
+    matching = select(Branch).order_by(Branch.code)
+    if state != "all":
+        matching = matching.where(Branch.closed.is_(state == "closed"))
+    return {"items": [branch_answer(branch) for branch in session.scalars(matching)]}
 
 
 def list_outlets(session: Session, request: dict[str, Any]) -> dict[str, Any]:
     """Outlets of a branch, or of all; `q` is part of the name, address or district."""
-    matching = select(Outlet).order_by(Outlet.code)
+    matching = select(Outlet).join(Branch, Branch.code == Outlet.branch_code).order_by(Outlet.code)
+    if request["state"] != "all":
+        matching = matching.where(_has_state(request["state"]))
     if "branch_code" in request:
         matching = matching.where(Outlet.branch_code == request["branch_code"])
     if "q" in request:
@@ -29,18 +39,92 @@ def list_outlets(session: Session, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:
-    """The chosen outlet; raises Invalid where there is none or it belongs to another branch."""
+    """The chosen outlet; raises Invalid where there is none, it belongs to another branch, or it has closed."""
     outlet = session.get(Outlet, outlet_code)
     if outlet is None:
         raise Invalid([FieldProblem("outlet_code", "unknown_outlet", "没有该经办网点，请重新选择")])
     if outlet.branch_code != branch_code:
         raise Invalid([FieldProblem("outlet_code", "outlet_of_another_branch", "该网点不属于所选发卡支行")])
+    if not can_be_chosen(session, outlet_code):
+        raise Invalid([FieldProblem("outlet_code", "outlet_closed", "该经办网点已停用，请重新选择")])
     return outlet
+
+
+def can_be_chosen(session: Session, outlet_code: str) -> bool:
+    """Whether there is such an outlet and it is open."""
+    found = select(Outlet.code).join(Branch, Branch.code == Outlet.branch_code)
+    return session.scalar(found.where(Outlet.code == outlet_code, _OPEN)) is not None
+
+
+def create_branch(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+    """A new branch, for the city's administrators; raises Forbidden, Conflict `branch_exists`."""
+    _check_city(caller)
+    branch = Branch(**given, closed=False)
+    _add(session, branch, Conflict("branch_exists", "该发卡支行代码已被使用", "请换一个代码。"))
+    audit.note(session, ("branch", branch.code), new=branch_answer(branch))
+    return branch_answer(branch)
+
+
+def update_branch(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given of a branch; raises Forbidden, NotFound."""
+    _check_city(caller)
+    branch = session.get(Branch, given["code"], with_for_update=True)
+    if branch is None:
+        raise NotFound(title="未找到该发卡支行")
+    old = branch_answer(branch)
+    _change(branch, given)
+    audit.note(session, ("branch", branch.code), old=old, new=branch_answer(branch))
+    return branch_answer(branch)
+
+
+def create_outlet(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+    """A new outlet, for the city's administrators; raises Forbidden, Invalid, Conflict `outlet_exists`."""
+    _check_city(caller)
+    if session.get(Branch, given["branch_code"]) is None:
+        raise Invalid([FieldProblem("branch_code", "unknown_branch", "没有该发卡支行，请重新选择")])
+    outlet = Outlet(**given, closed=False)
+    _add(session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
+    audit.note(session, ("outlet", outlet.code), new=_outlet_answer(outlet))
+    return _outlet_answer(outlet)
+
+
+def update_outlet(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given of an outlet; batches keep what was submitted. Raises Forbidden, NotFound."""
+    _check_city(caller)
+    outlet = session.get(Outlet, given["code"], with_for_update=True)
+    if outlet is None:
+        raise NotFound(title="未找到该经办网点")
+    old = _outlet_answer(outlet)
+    _change(outlet, given)
+    audit.note(session, ("outlet", outlet.code), old=old, new=_outlet_answer(outlet))
+    return _outlet_answer(outlet)
 
 
 def branch_answer(branch: Branch) -> dict[str, Any]:
     """A branch as answers show it."""
-    return {"code": branch.code, "name": branch.name, "charset": branch.charset}
+    return {"code": branch.code, "name": branch.name, "charset": branch.charset, "closed": branch.closed}
+
+
+def _check_city(caller: Caller) -> None:
+    if not caller.is_of_the_city:
+        raise Forbidden(detail="发卡支行和经办网点由市总工会管理员维护。")
+
+
+def _has_state(state: str) -> ColumnElement[bool]:
+    return _OPEN if state == "open" else ~_OPEN
+
+
+def _add(session: Session, place: Branch | Outlet, taken: Conflict) -> None:
+    session.add(place)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise taken from error
+
+
+def _change(place: Branch | Outlet, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        setattr(place, name, value)
 
 
 def _outlet_answer(outlet: Outlet) -> dict[str, Any]:
@@ -51,4 +135,5 @@ def _outlet_answer(outlet: Outlet) -> dict[str, Any]:
         "address": outlet.address,
         "district": outlet.district,
         "phone": outlet.phone,
+        "closed": outlet.closed,
     }

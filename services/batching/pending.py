@@ -16,6 +16,7 @@ from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
 from services.common.contracts.event import in_messages
 from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.paging import page_of
 from services.common.personal import mask_document_in_list
@@ -67,6 +68,7 @@ def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) ->
 
     Raises NotFound, and Conflict `channel_locked` for a document that only the special channel takes.
     """
+    audit.note(session, ("application", request["application_id"]))
     lock_pending(session, union_id)
     application = session.scalar(
         select(Application).where(
@@ -75,13 +77,15 @@ def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) ->
     )
     if application is None:
         raise NotFound()
-    was_on = application.channel
+    before = _changeable(application)
     _change_document(application, request)
     _switch_channel(application, request.get("channel"))
-    if application.channel != was_on:
+    is_switched = application.channel != before["channel"]
+    if is_switched:
         application.version += 1
         tell_channel(session, union_id, application.channel, [application])
-    tell_pending_changed(session, union_id, "changed" if application.channel == was_on else "switched", 1)
+    audit.note(session, old=before, new=_changeable(application))
+    tell_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
     return pending_answer(application)
 
 
@@ -125,6 +129,10 @@ def remove(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement
         .returning(Application.application_id, Application.member_id, Application.version)
         .execution_options(synchronize_session=False)
     ).all()
+    application_ids = (row.application_id for row in removed)
+    audit.note(
+        session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
+    )
     for part in in_messages(removed):
         tell(session, MEMBERS_REMOVED, {"union_id": union_id, "reason": reason, "applications": steps(part)})
     return len(removed)
@@ -136,6 +144,7 @@ def pending_answer(application: Application) -> dict[str, Any]:
     missing = missing_of(application)
     return {
         "application_id": application.application_id,
+        "member_id": application.member_id,
         "member_no": application.member_no,
         "name": application.name,
         "document_type": application.document_type,
@@ -169,6 +178,10 @@ def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
     if "complete" in request:
         filters.append(COMPLETE if request["complete"] else ~COMPLETE)
     return filters
+
+
+def _changeable(application: Application) -> dict[str, Any]:
+    return {name: getattr(application, name) for name in ("document_type", *_REQUIRED_OF_SPECIAL, "channel")}
 
 
 def _change_document(application: Application, request: dict[str, Any]) -> None:

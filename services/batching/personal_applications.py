@@ -8,19 +8,38 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check
+from services.batching.batches import bank_progress
 from services.batching.checks import ask_for_checks
-from services.batching.models import Application, Outlet, PersonalApplication
+from services.batching.consents import receipts_of, record_on_phone
+from services.batching.models import Application, ConsentReceipt, Outlet, PersonalApplication
+from services.batching.outlets import can_be_chosen
 from services.batching.pending import remove
 from services.batching.persons import facts_of
 from services.batching.submission import Submission, form_batch
+from services.common.messaging.rpc import Caller
 from services.common.rowsets import is_among
 
 NATIONALITY = "CHN"
 """Only holders of a resident ID card apply for themselves, and only citizens hold one."""
 
 
+def list_progress(session: Session, caller: Caller) -> dict[str, Any]:
+    """Outlet and bank's progress of each of the caller's own applications, newest first."""
+    rows = session.execute(
+        select(Application, Outlet)
+        .join(PersonalApplication, PersonalApplication.application_id == Application.application_id)
+        .join(Outlet, Outlet.code == PersonalApplication.outlet_code)
+        .where(PersonalApplication.applied_by == UUID(caller.member_id))
+        .order_by(Application.application_id.desc())
+    )
+    return {"items": [_progress_answer(row.Application, row.Outlet) for row in rows]}
+
+
 def begin(session: Session, told: dict[str, Any], application_ids: Sequence[UUID]) -> None:
-    """Keeps what the member chose and asks for the check; an outlet that there is not ends the application at once."""
+    """Keeps what the member chose and agreed to, and asks for the check.
+
+    Without consent or an open outlet the application ends at once.
+    """
     union, choice = told["union"], told["personal_application"]
     session.add_all(
         PersonalApplication(
@@ -30,19 +49,25 @@ def begin(session: Session, told: dict[str, Any], application_ids: Sequence[UUID
             union_code=union["code"],
             union_name=union["name"],
             superior_union_id=union["superior_union_id"],
+            superior_ids=union["superior_ids"],
         )
         for application_id in application_ids
     )
     these = is_among(Application.application_id, application_ids)
     session.execute(update(Application).where(these, Application.nationality.is_(None)).values(nationality=NATIONALITY))
-    if session.get(Outlet, choice["outlet_code"]) is None:
+    if told["consent"]:
+        record_on_phone(session, told["consent"], _load(session, application_ids))
+    if told["consent"] is None or not can_be_chosen(session, choice["outlet_code"]):
         remove(session, union["union_id"], "incomplete", these)
     else:
         ask_for_checks(session, union["union_id"], these)
 
 
 def go_on(session: Session, checked: Sequence[Any]) -> None:
-    """Submits those that passed the check and removes those that failed; who waits for the registry waits on."""
+    """Submits those that passed the check and removes those that failed; who waits for the registry waits on.
+
+    Without a consent receipt, which an application of an earlier version may lack, nobody goes to the bank.
+    """
     by_result = {
         result: [row.application_id for row in checked if row.check_state == result]
         for result in (Check.PASSED, Check.FAILED)
@@ -50,26 +75,42 @@ def go_on(session: Session, checked: Sequence[Any]) -> None:
     for application in _load(session, by_result[Check.FAILED]):
         this = Application.application_id == application.application_id
         remove(session, application.union_id, "check_failed", this)
+    receipts = receipts_of(session, by_result[Check.PASSED])
     for application in _load(session, by_result[Check.PASSED]):
-        _submit(session, application)
+        if receipt := receipts.get(application.application_id):
+            _submit(session, application, receipt)
+        else:
+            this = Application.application_id == application.application_id
+            remove(session, application.union_id, "incomplete", this)
+
+
+def _progress_answer(application: Application, outlet: Outlet) -> dict[str, Any]:
+    return {
+        "application_id": application.application_id,
+        "outlet": {"code": outlet.code, "name": outlet.name, "address": outlet.address, "phone": outlet.phone},
+        "bank_progress": bank_progress(application),
+    }
 
 
 def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Application]:
     return session.scalars(select(Application).where(is_among(Application.application_id, application_ids))).all()
 
 
-def _submit(session: Session, application: Application) -> None:
+def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> None:
     chosen = session.get_one(PersonalApplication, application.application_id)
     submission = Submission(
         union_id=application.union_id,
         union_code=chosen.union_code,
         union_name=chosen.union_name,
         superior_union_id=chosen.superior_union_id,
+        superior_ids=chosen.superior_ids,
         channel=application.channel,
         outlet=session.get_one(Outlet, chosen.outlet_code),
         contact_name=application.name,
         contact_phone=facts_of(application)["phone"] or "",
         submitted_by=chosen.applied_by,
+        consent_version=receipt.version,
+        consent_basis=receipt.basis,
         personal=True,
     )
     form_batch(session, submission, [application])

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC
-from io import BytesIO
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 from services.batching.register import CHANNEL_NAMES, DOCUMENT_NAMES, Register, expiry_text
+from services.common.sheets import saved, text_row
 
 HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")
 WIDTHS = (8, 14, 24, 24, 24, 14, 8)
@@ -24,24 +22,20 @@ def register_xlsx(register: Register) -> bytes:
     for letter, width in zip("ABCDEFG", WIDTHS, strict=True):
         sheet.column_dimensions[letter].width = width
     for facts in _facts(register):
-        _append(sheet, facts)
-    _append(sheet, HEADINGS)
+        sheet.append(text_row(sheet, facts))
+    sheet.append(text_row(sheet, HEADINGS))
     for person in register.persons:
-        _append(
-            sheet,
-            (
-                str(person.position),
-                person.member_no,
-                person.name,
-                DOCUMENT_NAMES[person.document_type],
-                person.document_number,
-                expiry_text(person.document_expiry),
-                person.nationality or "",
-            ),
+        texts = (
+            str(person.position),
+            person.member_no,
+            person.name,
+            DOCUMENT_NAMES[person.document_type],
+            person.document_number,
+            expiry_text(person.document_expiry),
+            person.nationality or "",
         )
-    buffer = BytesIO()
-    workbook.save(buffer)
-    return buffer.getvalue()
+        sheet.append(text_row(sheet, texts))
+    return saved(workbook)
 
 
 def _facts(register: Register) -> Sequence[tuple[str, str]]:
@@ -55,13 +49,3 @@ def _facts(register: Register) -> Sequence[tuple[str, str]]:
         ("办理总人数", str(len(register.persons))),
         ("清册校验值", register.digest()),
     )
-
-
-def _append(sheet: WriteOnlyWorksheet, texts: Sequence[str]) -> None:
-    """A row of text cells: a name that begins with `=` is no formula."""
-    cells = []
-    for text in texts:
-        cell = WriteOnlyCell(sheet, text)
-        cell.data_type = "s"
-        cells.append(cell)
-    sheet.append(cells)

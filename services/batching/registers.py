@@ -7,11 +7,13 @@ from sqlalchemy.orm import Session
 
 from services.batching.attachments import attachments_zip
 from services.batching.batches import load_batch
+from services.batching.consents import consented_version
 from services.batching.models import Batch, BatchPerson
 from services.batching.register import Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
 from services.common.contracts.rpc.files import file_answer
+from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.problems import NotFound, Problem
 
@@ -24,6 +26,7 @@ _FORMS = {
 def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> dict[str, Any]:
     """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
     batch = _load_own_batch(session, caller, batch_no)
+    audit.note(session, new={"format": form, "register_hash": batch.register_hash})
     write, content_type = _FORMS[form]
     content = write(_frozen_register(session, batch))
     batch.register_state = "printed"
@@ -36,11 +39,13 @@ def print_register(session: Session, caller: Caller, batch_no: str, form: str) -
 def get_attachments(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
     """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
     register = _frozen_register(session, _load_own_batch(session, caller, batch_no))
-    return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register))
+    version = consented_version(session, batch_no)
+    return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register, version))
 
 
 def _load_own_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
     """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
+    audit.note(session, ("batch", batch_no))
     batch = load_batch(session, caller, batch_no)
     if str(batch.union_id) != caller.union_id:
         raise NotFound()

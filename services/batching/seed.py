@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
 from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings
+from services.common.settings import DatabaseSettings, read_settings, refuse_production
 
 BRANCHES = (
     ("icbc-sh", "中国工商银行上海市分行", "gb18030"),
@@ -46,5 +46,6 @@ def seed(session: Session) -> None:
 
 
 if __name__ == "__main__":
+    refuse_production("demo branches")
     with Session(engine_for(read_settings(DatabaseSettings), "batching seed")) as the_session, the_session.begin():
         seed(the_session)

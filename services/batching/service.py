@@ -10,9 +10,11 @@ from services.batching import (
     batches,
     check_results,
     checks,
+    consents,
     listing,
     outlets,
     pending,
+    personal_applications,
     registers,
     releases,
     submission,
@@ -27,14 +29,11 @@ from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, Message, subscribe, subscribe_batch
+from services.common.operations import Operable
 from services.common.persistence import Database
 
-CLERK = {"clerk"}
-STAFF = {"clerk", "reviewer", "administrator"}
-ANYONE = {*STAFF, "operator", "member"}
 
-
-class BatchingService:
+class BatchingService(Operable):
     """Entrypoints only; what they do is in the modules that they call."""
 
     name = "batching"
@@ -45,79 +44,111 @@ class BatchingService:
 
     # Pending list
 
-    @query(rpc.ListPendingRequest, roles=CLERK)
+    @query(rpc.ListPendingRequest)
     def list_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A page of the union's pending list, with counts."""
         return pending.list_pending(session, _union(caller), data)
 
-    @command(rpc.CheckPendingRequest, roles=CLERK)
+    @command(rpc.CheckPendingRequest)
     def check_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Asks for the system check."""
         return {"checking": checks.check_pending(session, _union(caller), data.get("application_ids"))}
 
-    @command(rpc.UpdatePendingRequest, roles=CLERK)
+    @command(rpc.UpdatePendingRequest)
     def update_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the expiry date, completes information, switches the channel."""
         return pending.update_pending(session, _union(caller), data)
 
-    @command(rpc.RemovePendingRequest, roles=CLERK)
+    @command(rpc.RemovePendingRequest)
     def remove_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Removes one entry."""
         return {"removed": pending.remove_pending(session, _union(caller), data["application_id"])}
 
-    @command(rpc.RemovePendingManyRequest, roles=CLERK)
+    @command(rpc.RemovePendingManyRequest)
     def remove_pending_many(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Removes the named entries, or all that cannot be submitted."""
         return {"removed": pending.remove_pending_many(session, _union(caller), data)}
 
+    @query(rpc.ConsentFormRequest)
+    def get_consent_form(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """The form of consent for who is in the pending list."""
+        return consents.get_form(session, caller, data["channel"])
+
     # Branches and outlets
 
-    @query(rpc.ListBranchesRequest, roles=ANYONE)
+    @query(rpc.ListBranchesRequest)
     def list_branches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """All branches."""
-        return outlets.list_branches(session)
+        return outlets.list_branches(session, data["state"])
 
-    @query(rpc.ListOutletsRequest, roles=ANYONE)
+    @query(rpc.ListOutletsRequest)
     def list_outlets(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A page of outlets."""
         return outlets.list_outlets(session, data)
 
+    @command(rpc.CreateBranchRequest)
+    def create_branch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A new branch."""
+        return outlets.create_branch(session, caller, data)
+
+    @command(rpc.UpdateBranchRequest)
+    def update_branch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Renames, closes or reopens a branch."""
+        return outlets.update_branch(session, caller, data)
+
+    @command(rpc.CreateOutletRequest)
+    def create_outlet(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A new outlet."""
+        return outlets.create_outlet(session, caller, data)
+
+    @command(rpc.UpdateOutletRequest)
+    def update_outlet(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Changes, closes or reopens an outlet."""
+        return outlets.update_outlet(session, caller, data)
+
     # Batches
 
-    @command(rpc.SubmitBatchRequest, roles=CLERK)
+    @command(rpc.SubmitBatchRequest)
     def submit_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Makes a batch of all entries of a channel."""
         return submission.submit_batch(session, caller, data)
 
-    @query(rpc.ListBatchesRequest, roles=STAFF)
+    @query(rpc.ListBatchesRequest)
     def list_batches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A page of batches."""
         return batches.list_batches(session, caller, data)
 
-    @query(rpc.BatchRequest, roles=STAFF)
+    @query(rpc.BatchRequest)
     def get_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """One batch."""
         return batches.get_batch(session, caller, data["batch_no"])
 
-    @query(rpc.ListBatchMembersRequest, roles=STAFF)
+    @query(rpc.ListBatchMembersRequest)
     def list_batch_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A page of a batch's persons."""
         return batches.list_batch_members(session, caller, data)
 
-    @command(rpc.GetRegisterRequest, roles=CLERK)
+    @command(rpc.GetRegisterRequest)
     def get_register(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The register as a file; marks it as printed."""
         return registers.print_register(session, caller, data["batch_no"], data["format"])
 
-    @query(rpc.BatchRequest, roles=CLERK)
+    @command(rpc.BatchRequest)
     def get_attachments(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What is to be printed, as a .zip."""
         return registers.get_attachments(session, caller, data["batch_no"])
 
-    @query(rpc.BatchSummaryRequest, roles=STAFF)
+    @query(rpc.BatchSummaryRequest)
     def get_batch_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Counts for the workbench."""
         return summary.summarise(session, caller)
+
+    # Members on the phone
+
+    @query(rpc.ListPersonalProgressRequest)
+    def list_personal_progress(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Outlet and bank's progress of the member's own applications."""
+        return personal_applications.list_progress(session, caller)
 
     # What other services and the bank tell
 
@@ -151,7 +182,7 @@ class BatchingService:
         """Shows the refusal on the batch."""
         releases.note_revocation(session, event.data["batch_no"], "rejected", event.data["decided_at"])
 
-    @subscribe_batch(queue=bank.FEEDBACK_QUEUE, decode=bank_feedback.read_feedback)
+    @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_feedback.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:
         """Applies the bank's results."""
         bank_feedback.apply_feedback(session, [message.data for message in messages])

@@ -14,21 +14,24 @@ from services.batching.application_states import Check, State, Step, allowing
 from services.batching.batch_numbers import next_batch_no
 from services.batching.batches import get_batch
 from services.batching.channels import channel_for
+from services.batching.consents import record_signed
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.outlets import outlet_of_branch
 from services.batching.pending import lock_pending, missing_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.telling import steps, tell_pending_changed
 from services.common.contracts.batching import BATCH_SUBMITTED
+from services.common.contracts.consent import refuse_unless_current
 from services.common.contracts.event import in_messages
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.problems import Conflict
 from services.common.rowsets import insert_rows, is_among
-from services.common.settings import read_settings
+from services.common.settings import read_settings, settings_class
 
 
-@dataclass(frozen=True)
+@settings_class
 class SubmissionSettings:
     """By which day of a month a batch must be submitted to count for that month."""
 
@@ -43,30 +46,37 @@ class Submission:
     union_code: str
     union_name: str
     superior_union_id: UUID | None
+    superior_ids: list[UUID]
     channel: str
     outlet: Outlet
     contact_name: str
     contact_phone: str
     submitted_by: UUID
+    consent_version: str
+    consent_basis: str = "signed_form"
     personal: bool = False
 
 
 def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Makes a batch of all entries of a channel; answers it, with warnings about names.
 
-    Raises Conflict `pending_empty` (also for the second of two clerks), `not_all_passed` and `not_all_complete`.
+    Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
+    clerks), `not_all_passed` and `not_all_complete`.
     """
+    refuse_unless_current(request.get("consent_version"))
     outlet = outlet_of_branch(session, request["branch_code"], request["outlet_code"])
     submission = Submission(
         union_id=UUID(caller.union_id),
         union_code=caller.union_code or "",
         union_name=caller.union_name or "",
         superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
+        superior_ids=[UUID(superior) for superior in caller.superior_ids],
         channel=request["channel"],
         outlet=outlet,
         contact_name=request["contact_name"],
         contact_phone=request["contact_phone"],
         submitted_by=UUID(caller.account_id),
+        consent_version=request["consent_version"],
     )
     lock_pending(session, submission.union_id)
     applications = session.scalars(
@@ -75,6 +85,7 @@ def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> d
         .order_by(Application.listed_at, Application.application_id)
     ).all()
     _refuse_unless_ready(submission.channel, applications)
+    record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
     batch = form_batch(session, submission, applications)
     tell_pending_changed(session, submission.union_id, "submitted", len(applications))
     return {
@@ -84,7 +95,7 @@ def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> d
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
-    """Freezes the applications into a new batch and tells everyone, the bank too."""
+    """Freezes the applications into a new batch and tells everyone, the bank too; each has its consent receipt."""
     submitted_at = datetime.now(UTC).replace(microsecond=0)
     batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(LOCAL_TIME).date())
     persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
@@ -107,6 +118,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
         union_code=submission.union_code,
         union_name=submission.union_name,
         superior_union_id=submission.superior_union_id,
+        superior_ids=submission.superior_ids,
         personal=submission.personal,
         channel=submission.channel,
         branch_code=outlet.branch_code,
@@ -125,7 +137,8 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     session.flush()
     _store_persons(session, batch_no, applications, persons)
     submitted = _move_into(session, batch_no, applications)
-    _tell_submitted(session, batch, submitted)
+    _note(session, batch, submitted)
+    _tell_submitted(session, submission, batch, submitted)
     bank_messages.send_submitted(session, batch, applications)
     return batch
 
@@ -195,7 +208,14 @@ def _move_into(session: Session, batch_no: str, applications: Sequence[Applicati
     ).all()
 
 
-def _tell_submitted(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
+def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
+    applications = audit.references("application", (row.application_id for row in submitted))
+    names = ("batch_no", "channel", "outlet_code", "contact_name", "contact_phone", "total")
+    new = {name: getattr(batch, name) for name in names}
+    audit.note(session, ("batch", batch.batch_no), *applications, new=new)
+
+
+def _tell_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
     parts = in_messages(submitted)
     for number, part in enumerate(parts, 1):
         tell(
@@ -208,6 +228,7 @@ def _tell_submitted(session: Session, batch: Batch, submitted: Sequence[Any]) ->
                     "code": batch.union_code,
                     "name": batch.union_name,
                     "superior_union_id": batch.superior_union_id,
+                    "superior_ids": batch.superior_ids,
                 },
                 "channel": batch.channel,
                 "outlet_code": batch.outlet_code,
@@ -218,6 +239,8 @@ def _tell_submitted(session: Session, batch: Batch, submitted: Sequence[Any]) ->
                 "part": number,
                 "parts": len(parts),
                 "personal": batch.personal,
+                "consent_version": submission.consent_version,
+                "consent_basis": submission.consent_basis,
                 "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
                 "applications": steps(part),
             },

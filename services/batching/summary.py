@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
@@ -10,18 +11,19 @@ from services.batching.application_states import State
 from services.batching.batches import UNDECIDED, visible_to
 from services.batching.models import Application, Batch
 from services.batching.register import LOCAL_TIME
+from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 
 DAYS = 30
 
 
 def summarise(session: Session, caller: Caller) -> dict[str, Any]:
-    """Counts over the batches that the caller may see; by union for those of direct subordinates."""
+    """Counts over the batches that the caller may see; by union for those below it."""
     return {
         "awaiting_bank": session.scalar(select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))),
         "submitted_by_day": _submitted_by_day(session, caller),
         "refused_by_reason": _refused_by_reason(session, caller),
-        "by_union": _by_union(session, caller) if caller.roles & {"reviewer", "administrator"} else [],
+        "by_union": _by_union(session, caller) if caller.reach >= Reach.SUBORDINATES else [],
     }
 
 
@@ -55,23 +57,20 @@ def _refused_by_reason(session: Session, caller: Caller) -> list[dict[str, Any]]
 
 
 def _by_union(session: Session, caller: Caller) -> list[dict[str, Any]]:
+    """The batches of all unions below, by the direct subordinate that each is or is below."""
+    own = UUID(caller.union_id)
+    below = Batch.superior_ids[func.array_position(Batch.superior_ids, own) + 1]
     names = ("total", "issued", "refused", "released")
     summed = (
         select(
-            Batch.union_id,
-            Batch.union_code.label("code"),
-            func.max(Batch.union_name).label("name"),
+            func.coalesce(below, Batch.union_id).label("subordinate_id"),
             func.count().label("batches"),
             *(func.sum(getattr(Batch, name)).label(name) for name in names),
         )
-        .where(Batch.superior_union_id == caller.union_id)
-        .group_by(Batch.union_id, Batch.union_code)
-        .order_by(Batch.union_code)
+        .where(Batch.superior_ids.contains([own]))
+        .group_by("subordinate_id")
     )
     return [
-        {
-            "union": {"union_id": row["union_id"], "code": row["code"], "name": row["name"]},
-            **{name: row[name] for name in ("batches", *names)},
-        }
+        {"union_id": row["subordinate_id"], **{name: row[name] for name in ("batches", *names)}}
         for row in session.execute(summed).mappings()
     ]

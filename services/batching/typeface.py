@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -11,12 +10,12 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from services.common.settings import read_settings
+from services.common.settings import read_settings, settings_class
 
 _CLOSING = "。，、；：？！）》”"
 
 
-@dataclass(frozen=True)
+@settings_class
 class FontSettings:
     """Files of TrueType fonts, the preferred one first."""
 
