@@ -7,13 +7,13 @@ are being continued, and other processes skip those.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from services.common.contracts.shared import PersonFacts
@@ -23,11 +23,11 @@ from services.common.messaging.failures import Reject
 from services.common.messaging.outbox import tell
 from services.common.personal import mask_document_in_detail
 from services.common.problems import NotFound
-from services.common.rowsets import as_table
+from services.common.rowsets import insert_rows
 from services.validation.documents import normalise_document_number
 from services.validation.findings import Finding
 from services.validation.judgements import Judgement, judge
-from services.validation.models import ApplicationCheck, Base, CheckFinding, WaitingCheck
+from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
 from services.validation.rules import Person
 
@@ -75,11 +75,13 @@ def take_request(session: Session, registry: Registry, request: dict[str, Any]) 
     Who failed by the rules alone has the result at once even when the registry is away; the others wait, which is told
     once, and `continue_waiting` goes on with them. A check older than one already taken is left out as stale.
     """
-    checks = _without_stale(session, _requested_checks(request))
-    judged = _judge(registry, checks)
+    checks = _requested_checks(request)
+    newest = _newest_taken(session, checks)
+    judged = _judge(registry, [check for check in checks if check.check_no > newest.get(check.application_id, 0)])
     if not judged:
         return
-    _insert(session, ApplicationCheck, [_check_row(one) for one in judged])
+    _end_waiting(session, newest.keys() & {one.check.application_id for one in judged})
+    session.execute(insert_rows(ApplicationCheck, [_check_row(one) for one in judged]))
     _keep_findings(session, judged)
     _let_wait(session, registry, judged)
     _tell(session, judged)
@@ -148,14 +150,20 @@ def _person(facts: dict[str, Any]) -> Person:
     return Person(**{name: facts[name] for name in _PERSON_FIELDS})
 
 
-def _without_stale(session: Session, checks: Sequence[Check]) -> list[Check]:
+def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
+    """The newest check number of each application that was checked before."""
     taken = (
         select(ApplicationCheck.application_id, func.max(ApplicationCheck.check_no))
         .where(ApplicationCheck.application_id.in_([check.application_id for check in checks]))
         .group_by(ApplicationCheck.application_id)
     )
-    newest = dict(session.execute(taken).all())
-    return [check for check in checks if check.check_no > newest.get(check.application_id, 0)]
+    return dict(session.execute(taken).all())
+
+
+def _end_waiting(session: Session, applications: Collection[UUID]) -> None:
+    """The older checks of these applications wait no longer."""
+    if applications:
+        session.execute(delete(WaitingCheck).where(WaitingCheck.application_id.in_(applications)))
 
 
 def _due(session: Session) -> Sequence[WaitingCheck]:
@@ -207,13 +215,12 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
         for one in judged
         for position, finding in enumerate(one.judgement.findings)
     ]
-    _insert(session, CheckFinding, rows)
+    if rows:
+        session.execute(insert_rows(CheckFinding, rows))
 
 
 def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
-    """Keeps who waits; an older check of the same application waits no longer."""
-    applications = [one.check.application_id for one in judged]
-    session.execute(delete(WaitingCheck).where(WaitingCheck.application_id.in_(applications)))
+    """Keeps who waits for the registry."""
     rows = [
         {
             "application_id": one.check.application_id,
@@ -227,16 +234,8 @@ def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck
         for one in judged
         if one.is_waiting
     ]
-    _insert(session, WaitingCheck, rows)
-
-
-def _insert(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
-    """All rows in one statement; psycopg's executemany would yield to the other greenlets once a row."""
-    if not rows:
-        return
-    columns = {name: table.__table__.columns[name].type for name in rows[0]}
-    given = as_table("given", columns, [tuple(row.values()) for row in rows])
-    session.execute(insert(table).from_select(list(columns), select(given)))
+    if rows:
+        session.execute(insert_rows(WaitingCheck, rows))
 
 
 def _next_try(registry: Registry, tries: int) -> datetime:

@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from services.common.settings import settings_class
 from services.validation.rules import RegistryAnswer
 
 LARGEST_CALL = 100
@@ -20,7 +21,7 @@ LARGEST_CALL = 100
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
+@settings_class
 class RegistrySettings:
     """Where the registry is, and how much of it and of our time is used."""
 
@@ -119,7 +120,7 @@ class Registry:
         ]
         times = (self._settings.registry_connect_seconds, self._settings.registry_read_seconds)
         try:
-            response = self._session.post(self._url, json={"persons": persons}, timeout=times)
+            response = self._session.post(self._url, json={"persons": persons}, timeout=times, allow_redirects=False)
             response.raise_for_status()
             return _read_answers(response.json(), {question.ref for question in questions})
         except (requests.RequestException, ValidationError) as error:

@@ -11,13 +11,12 @@ from services.common.contracts.rpc.validation import GetCheckRequest, ListRulesR
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import Caller, query
 from services.common.messaging.subscribe import Event, subscribe
+from services.common.operations import Operable
 from services.common.persistence import Database
 from services.common.settings import read_settings
 from services.validation import checks
 from services.validation.registry import Registry, RegistrySettings
 from services.validation.rules import RULES
-
-ACCOUNTS = {"clerk", "reviewer", "administrator", "operator"}
 
 
 class RegistryClient(DependencyProvider):
@@ -36,7 +35,7 @@ class RegistryClient(DependencyProvider):
         return self.registry
 
 
-class ValidationService:
+class ValidationService(Operable):
     """Entrypoints only; what they do is in checks.py and the rule modules."""
 
     name = "validation"
@@ -58,12 +57,12 @@ class ValidationService:
             with self.database.begin() as session:
                 decided = checks.continue_waiting(session, self.registry)
 
-    @query(GetCheckRequest, roles={"clerk", "reviewer"})
+    @query(GetCheckRequest)
     def get_check(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The newest check of an application of the caller's union."""
         return checks.newest_check(session, caller.union_id, data["application_id"])
 
-    @query(ListRulesRequest, roles=ACCOUNTS)
+    @query(ListRulesRequest)
     def list_rules(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The rules in force."""
         return {
