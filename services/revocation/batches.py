@@ -38,6 +38,7 @@ def keep_batch(session: Session, submitted: dict[str, Any]) -> None:
         "union_code": union["code"],
         "union_name": union["name"],
         "superior_union_id": union["superior_union_id"],
+        "superior_ids": union["superior_ids"],
         **{name: submitted[name] for name in ("channel", "outlet_name", "total", "submitted_at")},
     }
     session.execute(insert(Batch).values(row).on_conflict_do_nothing())

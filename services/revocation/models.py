@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, literal_column
+from sqlalchemy import DateTime, Index, Uuid, literal_column
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.common.persistence import EncryptedText, new_metadata
@@ -17,15 +18,17 @@ class Base(DeclarativeBase):
 
 
 class Batch(Base):
-    """A batch as `batch_submitted` told of it."""
+    """A batch as `batch_submitted` told of it; `superior_ids` are all unions above its union, its superior last."""
 
     __tablename__ = "batch"
+    __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
 
     batch_no: Mapped[str] = mapped_column(primary_key=True)
     union_id: Mapped[UUID]
     union_code: Mapped[str]
     union_name: Mapped[str]
     superior_union_id: Mapped[UUID | None]
+    superior_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     channel: Mapped[str]
     outlet_name: Mapped[str]
     total: Mapped[int]

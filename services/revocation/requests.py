@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.common.contracts.event import EventContract
+from services.common.contracts.policy import Reach
 from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
 from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
@@ -33,6 +35,7 @@ def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) 
     Raises NotFound for another's batch, Conflict when the bank has decided on all of it, when a request is open or was
     approved, or when the union has no superior.
     """
+    audit.note(session, ("batch", asked["batch_no"]))
     batch = session.get(Batch, asked["batch_no"], with_for_update=True)
     if batch is None or str(batch.union_id) != caller.union_id:
         raise NotFound(title="未找到该办卡批次", detail="请核对批次编号；刚提交的批次请稍候再申请撤销。")
@@ -51,12 +54,17 @@ def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) 
     session.add(revocation)
     session.flush()
     session.refresh(revocation)
+    applicant = {name: asked[name] for name in ("applicant_name", "applicant_phone")}
+    audit.note(session, ("revocation", revocation.revocation_id), new=applicant)
     _tell_requested(session, revocation, batch)
     return get_revocation(session, caller, revocation.revocation_id)
 
 
 def list_revocations(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the requests that the caller's union made or reviews, open ones first, then the newest."""
+    """A page of the requests of the caller's union, and for its reviewers and administrators of all below it.
+
+    Open ones first, then the newest.
+    """
     matching = _visible_to(caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
     if "state" in asked:
         matching = matching.where(Revocation.state == asked["state"])
@@ -67,7 +75,7 @@ def list_revocations(session: Session, caller: Caller, asked: dict[str, Any]) ->
 
 
 def get_revocation(session: Session, caller: Caller, revocation_id: UUID) -> dict[str, Any]:
-    """One request that the caller's union made or reviews. Raises NotFound."""
+    """One request that the caller may see. Raises NotFound."""
     rows = session.execute(_visible_to(caller).where(Revocation.revocation_id == revocation_id)).all()
     if not rows:
         raise NotFound(title="未找到该撤销申请")
@@ -97,11 +105,14 @@ def _check_revocable(session: Session, batch: Batch) -> None:
 
 
 def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: RequestState) -> dict[str, Any]:
-    revocation = session.get(Revocation, asked["revocation_id"], with_for_update=True)
-    if revocation is None or str(revocation.reviewer_union_id) != caller.union_id:
-        raise NotFound(title="未找到该撤销申请")
+    audit.note(session, ("revocation", asked["revocation_id"]))
+    get_revocation(session, caller, asked["revocation_id"])
+    revocation = session.get_one(Revocation, asked["revocation_id"], with_for_update=True, populate_existing=True)
+    audit.note(session, ("batch", revocation.batch_no), union_id=revocation.union_id)
     if str(revocation.requested_by) == caller.account_id:
         raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
+    if str(revocation.reviewer_union_id) != caller.union_id:
+        raise Forbidden("not_the_superior", "该撤销申请由提交工会的上级工会审核", "您可以查看，但不能审核。")
     try:
         revocation.state = decide(RequestState(revocation.state), decision)
     except AlreadyDecided as decided:
@@ -110,14 +121,15 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
     revocation.decided_at = datetime.now(UTC)
     revocation.remark = asked["remark"]
     session.flush()
+    audit.note(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
     _tell_decided(session, revocation)
     return get_revocation(session, caller, revocation.revocation_id)
 
 
 def _visible_to(caller: Caller) -> Select[Revocation, Batch]:
-    own = Revocation.union_id == caller.union_id
-    to_review = Revocation.reviewer_union_id == caller.union_id
-    reach = own | to_review if "reviewer" in caller.roles else own
+    reach = Revocation.union_id == caller.union_id
+    if caller.reach >= Reach.SUBORDINATES:
+        reach = or_(reach, Batch.superior_ids.contains([UUID(caller.union_id)]))
     return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(reach)
 
 
@@ -128,7 +140,7 @@ def _answers(session: Session, caller: Caller, rows: Any) -> list[dict[str, Any]
 
 def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> dict[str, Any]:
     revocation, batch = row
-    reviews = "reviewer" in caller.roles and str(revocation.reviewer_union_id) == caller.union_id
+    reviews = _reviews(caller, revocation)
     return {
         "revocation_id": revocation.revocation_id,
         "batch_no": batch.batch_no,
@@ -141,14 +153,24 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         "refused": progress.refused,
         "released": progress.released,
         "applicant_name": revocation.applicant_name,
-        "applicant_phone": revocation.applicant_phone if reviews else mask_phone(revocation.applicant_phone),
+        "applicant_phone": mask_phone(revocation.applicant_phone),
         "requested_by": revocation.requested_by,
         "requested_at": revocation.requested_at,
         "state": revocation.state,
         "decided_by": revocation.decided_by,
         "decided_at": revocation.decided_at,
         "remark": revocation.remark,
+        "can_decide": reviews and revocation.state == RequestState.REQUESTED,
     }
+
+
+def _reviews(caller: Caller, revocation: Revocation) -> bool:
+    """Choice: a reviewer of the direct superior union decides, those above it only see; never who asked."""
+    return (
+        "reviewer" in caller.roles
+        and str(revocation.reviewer_union_id) == caller.union_id
+        and str(revocation.requested_by) != caller.account_id
+    )
 
 
 def _union_facts(batch: Batch) -> dict[str, Any]:
@@ -157,6 +179,7 @@ def _union_facts(batch: Batch) -> dict[str, Any]:
         "code": batch.union_code,
         "name": batch.union_name,
         "superior_union_id": batch.superior_union_id,
+        "superior_ids": batch.superior_ids,
     }
 
 

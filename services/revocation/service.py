@@ -15,11 +15,12 @@ from services.common.contracts.rpc.revocation import (
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, subscribe
+from services.common.operations import Operable
 from services.common.persistence import Database
 from services.revocation import batches, requests
 
 
-class RevocationService:
+class RevocationService(Operable):
     """Entrypoints only; what they do is in batches.py and requests.py."""
 
     name = "revocation"
@@ -47,27 +48,27 @@ class RevocationService:
         """Hears who was released."""
         batches.keep_states(session, event.data["batch_no"], event.data["applications"], "released")
 
-    @command(RequestRevocationRequest, roles={"clerk"})
+    @command(RequestRevocationRequest)
     def request_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Asks the superior union to revoke a batch."""
         return requests.request_revocation(session, caller, data)
 
-    @query(ListRevocationsRequest, roles={"clerk", "reviewer"})
+    @query(ListRevocationsRequest)
     def list_revocations(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The requests that the caller's union made or reviews."""
+        """The requests of the caller's union and of those below it."""
         return requests.list_revocations(session, caller, data)
 
-    @query(GetRevocationRequest, roles={"clerk", "reviewer"})
+    @query(GetRevocationRequest)
     def get_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """One request."""
         return requests.get_revocation(session, caller, data["revocation_id"])
 
-    @command(ApproveRevocationRequest, roles={"reviewer"})
+    @command(ApproveRevocationRequest)
     def approve_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The superior union agrees."""
         return requests.approve(session, caller, data)
 
-    @command(RejectRevocationRequest, roles={"reviewer"})
+    @command(RejectRevocationRequest)
     def reject_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The superior union does not agree."""
         return requests.reject(session, caller, data)
