@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from services.common.contracts.notification import MESSAGE_POSTED
 from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
@@ -101,6 +102,7 @@ def count_unread(session: Session, caller: Caller) -> int:
 
 def mark_read(session: Session, caller: Caller, message_id: UUID) -> dict[str, Any]:
     """Marks a message as read. Raises NotFound for one that is not the caller's."""
+    audit.note(session, ("message", message_id))
     if session.scalar(select(exists().where(InboxMessage.message_id == message_id, _for(caller)))) is False:
         raise NotFound(title="未找到该消息")
     mark = insert(ReadMark).values(message_id=message_id, account_id=caller.account_id)

@@ -55,7 +55,7 @@ class Sms(Base):
     """A text message: `waiting` until `due_at`, `sending` from the first try, then `sent`, or `failed` for its reason.
 
     Its id is the provider's request id, so that sending it again is the same message. While it waits, news of the same
-    `topic` count up. `text` is wiped once a one-time password was sent.
+    `topic` count up. `text` is wiped once a one-time password or a link to choose a password was sent.
     """
 
     __tablename__ = "sms"
@@ -91,6 +91,7 @@ class Announcement(Base):
     places: Mapped[list[str]] = mapped_column(ARRAY(String))
     published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     published_by: Mapped[UUID | None]
+    edited_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     withdrawn_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -103,6 +104,8 @@ class Guide(Base):
     position: Mapped[int]
     title: Mapped[str]
     body: Mapped[str]
+    video_url: Mapped[str | None]
+    withdrawn_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Attachment(Base):

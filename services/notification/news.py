@@ -95,6 +95,14 @@ def otp_issued(session: Session, data: dict[str, Any]) -> None:
     sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient["phone"], text, expires_at=expires_at)
 
 
+def reset_link_made(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+    """The account's holder gets the link to choose another password."""
+    recipient, expires_at = data["recipient"], data["expires_at"]
+    link = settings.public_url.rstrip("/") + recipient["url_path"]
+    text = texts.sms_reset_link(recipient["account_name"], link, expires_at)
+    sms.ask_for(session, sms.RESET_LINK, recipient["phone"], text, expires_at=expires_at)
+
+
 def _tell_clerk(
     session: Session, data: dict[str, Any], kind: str, count: int, notice_of: Callable[[str, int], texts.Notice]
 ) -> None:

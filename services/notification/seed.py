@@ -1,12 +1,13 @@
 """Demo announcements and guides: `python -m services.notification.seed` makes what is not there."""
 
+from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings
+from services.common.settings import DatabaseSettings, read_settings, refuse_production
 from services.notification.models import Announcement, Attachment, Guide
 
 _STEPS = """会员服务卡办理步骤
@@ -39,24 +40,43 @@ GUIDES = (
     ("基层工会办卡流程", _STEPS, "基层工会办卡流程.txt"),
     ("个人办卡流程", _PERSONAL, "个人办卡流程.txt"),
 )
+HANDBOOK = "会员服务卡办理操作手册"
+_HANDBOOK_BODY = "图文操作手册：登录、办卡、撤销、审核、个人办卡、系统管理、运维。PDF 适合打印，HTML 适合在线阅读。"
+_HANDBOOK_FOLDER = Path(__file__).parents[2] / "docs" / "handbook"
+_HANDBOOK_FILES = (("handbook.pdf", "application/pdf"), ("handbook.html", "text/html; charset=utf-8"))
 
 
 def seed(session: Session) -> None:
-    """Makes the demo announcements and guides that are missing; changes none that are there."""
+    """Makes the demo announcements and guides that are missing; of those there it changes the files alone."""
     for title, body in ANNOUNCEMENTS:
         row = {"announcement_id": _id(title), "title": title, "body": body, "places": ["sign_in", "workbench"]}
         session.execute(insert(Announcement).values(row).on_conflict_do_nothing())
     for position, (title, body, file_name) in enumerate(GUIDES):
-        row = {"guide_id": _id(title), "position": position, "title": title, "body": body}
-        session.execute(insert(Guide).values(row).on_conflict_do_nothing())
-        file = {
-            "attachment_id": _id(file_name),
-            "guide_id": _id(title),
-            "file_name": file_name,
-            "content_type": "text/plain; charset=utf-8",
-            "content": body.encode("utf-8-sig"),
-        }
-        session.execute(insert(Attachment).values(file).on_conflict_do_nothing())
+        _guide(session, position, title, body)
+        _attach(session, title, file_name, "text/plain; charset=utf-8", body.encode("utf-8-sig"))
+    _guide(session, len(GUIDES), HANDBOOK, _HANDBOOK_BODY)
+    for name, content_type in _HANDBOOK_FILES:
+        built = _HANDBOOK_FOLDER / name
+        if built.exists():
+            _attach(session, HANDBOOK, f"{HANDBOOK}{built.suffix}", content_type, built.read_bytes())
+
+
+def _guide(session: Session, position: int, title: str, body: str) -> None:
+    row = {"guide_id": _id(title), "position": position, "title": title, "body": body}
+    session.execute(insert(Guide).values(row).on_conflict_do_nothing())
+
+
+def _attach(session: Session, title: str, file_name: str, content_type: str, content: bytes) -> None:
+    """A file that was made anew replaces the one that is there."""
+    row = {
+        "attachment_id": _id(file_name),
+        "guide_id": _id(title),
+        "file_name": file_name,
+        "content_type": content_type,
+        "content": content,
+    }
+    new = insert(Attachment).values(row)
+    session.execute(new.on_conflict_do_update(index_elements=["attachment_id"], set_={"content": new.excluded.content}))
 
 
 def _id(name: str) -> UUID:
@@ -64,5 +84,6 @@ def _id(name: str) -> UUID:
 
 
 if __name__ == "__main__":
+    refuse_production("demo announcements")
     with Session(engine_for(read_settings(DatabaseSettings), "notification-seed")) as own, own.begin():
         seed(own)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from services.common.settings import settings_class
 from services.notification.models import GATHERS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()
@@ -24,14 +25,19 @@ AT_ONCE = 20
 """How many messages one process hands to the provider at the same time."""
 
 ONE_TIME_PASSWORD = "one_time_password"  # noqa: S105 - a kind of message
+RESET_LINK = "reset_link"
+_SECRETS = frozenset({ONE_TIME_PASSWORD, RESET_LINK})
+"""Kinds of messages whose text nobody may read later."""
+
 Begin = Callable[[], AbstractContextManager[Session]]
 
 
-@dataclass(frozen=True)
+@settings_class
 class SmsSettings:
-    """Where the provider is and how messages are tried again."""
+    """Where the provider is, how messages are tried again, and where the system is for who reads them."""
 
     sms_url: str
+    public_url: str = "https://zzgl.shzgh.org"
     sms_connect_seconds: float = 1
     sms_read_seconds: float = 5
     sms_gather_seconds: float = 10
@@ -80,10 +86,11 @@ class Provider:
                 f"{self.settings.sms_url}/v1/messages",
                 json={"request_id": str(request_id), "phone": phone, "text": text},
                 timeout=(self.settings.sms_connect_seconds, self.settings.sms_read_seconds),
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise NoAnswer(type(error).__name__) from error
-        if answer.status_code == 429 or answer.status_code >= 500:
+        if 300 <= answer.status_code < 400 or answer.status_code == 429 or answer.status_code >= 500:
             raise NoAnswer(f"HTTP {answer.status_code}")
         if answer.status_code >= 400:
             raise Refused(f"HTTP {answer.status_code}")
@@ -192,4 +199,4 @@ def _failed(sms: Sms, reason: str) -> dict[str, object]:
 
 
 def _wiped(sms: Sms) -> dict[str, object]:
-    return {"text": None} if sms.kind == ONE_TIME_PASSWORD else {}
+    return {"text": None} if sms.kind in _SECRETS else {}

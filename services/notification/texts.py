@@ -118,5 +118,12 @@ def sms_one_time_password(code: str, expires_at: datetime) -> str:
     return f"{SIGNATURE}验证码{code}，用于申请办卡登录，{until}前有效。请勿告知他人。"
 
 
+def sms_reset_link(account_name: str, link: str, expires_at: datetime) -> str:
+    """To the holder of an account whose administrator makes a link to choose another password."""
+    until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
+    advice = "请勿转发；非本人申请请联系上级工会。"
+    return f"{SIGNATURE}您的账号{account_name}正在重置密码，请在{until}前打开 {link} 设置新密码。{advice}"
+
+
 def _opinion(remark: str | None) -> str:
     return f"审核意见：{remark}" if remark else ""

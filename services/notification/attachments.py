@@ -1,0 +1,75 @@
+"""Files beside announcements and guides: added, taken away, told with their sizes, downloaded."""
+
+import base64
+import binascii
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from uuid_utils.compat import uuid7
+
+from services.common.contracts.rpc.files import file_answer
+from services.common.contracts.rpc.notification import MOST_ATTACHMENTS
+from services.common.problems import FieldProblem, Invalid, NotFound
+from services.notification.file_kinds import ENDINGS, content_type_of
+from services.notification.models import Announcement, Attachment, Guide
+
+Owner = InstrumentedAttribute[UUID | None]
+"""The column that says whose a file is: Attachment.announcement_id or Attachment.guide_id."""
+
+Files = defaultdict[UUID, list[dict[str, Any]]]
+
+
+def change_attachments(session: Session, owner: Owner, owner_id: UUID, given: dict[str, Any]) -> None:
+    """Takes away `removed_attachment_ids` and adds `attachments`; raises Invalid for too many, a broken one, or
+    one that is not of a kind that all may be shown.
+    """
+    removed = given.get("removed_attachment_ids", [])
+    session.execute(delete(Attachment).where(owner == owner_id, Attachment.attachment_id.in_(removed)))
+    session.add_all(_new(position, file, owner, owner_id) for position, file in enumerate(given.get("attachments", [])))
+    session.flush()
+    if (session.scalar(select(func.count()).where(owner == owner_id)) or 0) > MOST_ATTACHMENTS:
+        raise Invalid([FieldProblem("attachments", "too_many", f"最多 {MOST_ATTACHMENTS} 个附件")])
+
+
+def attachments_of(session: Session, owner: Owner, owner_ids: Iterable[UUID]) -> Files:
+    """The attachments' names and sizes, without their content, by who they belong to."""
+    found = session.execute(
+        select(owner, Attachment.attachment_id, Attachment.file_name, func.length(Attachment.content))
+        .where(owner.in_(list(owner_ids)))
+        .order_by(Attachment.attachment_id)
+    )
+    by_owner: Files = defaultdict(list)
+    for owner_id, attachment_id, file_name, size in found:
+        by_owner[owner_id].append({"attachment_id": attachment_id, "file_name": file_name, "size": size})
+    return by_owner
+
+
+def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[bool]) -> dict[str, str]:
+    """The file of a guide or announcement that is `shown`. Raises NotFound."""
+    found = session.scalar(
+        select(Attachment)
+        .outerjoin(Announcement, Announcement.announcement_id == Attachment.announcement_id)
+        .outerjoin(Guide, Guide.guide_id == Attachment.guide_id)
+        .where(Attachment.attachment_id == attachment_id, shown)
+    )
+    if found is None:
+        raise NotFound(title="未找到该附件")
+    return file_answer(found.file_name, found.content_type, found.content)
+
+
+def _new(position: int, file: dict[str, str], owner: Owner, owner_id: UUID) -> Attachment:
+    try:
+        content = base64.b64decode(file["content"], validate=True)
+    except binascii.Error as error:
+        field = FieldProblem(f"attachments.{position}.content", "invalid", "附件内容无法读取")
+        raise Invalid([field]) from error
+    content_type = content_type_of(file["file_name"], content)
+    if content_type is None:
+        reason = f"附件应为 {'、'.join(ENDINGS)} 文件，且内容与文件名相符"
+        raise Invalid([FieldProblem(f"attachments.{position}.file_name", "file_kind", reason)])
+    named = {"file_name": file["file_name"], "content_type": content_type, owner.key: owner_id}
+    return Attachment(attachment_id=uuid7(), content=content, **named)

@@ -1,0 +1,66 @@
+"""Which files may stand beside announcements and guides: documents and pictures whose content is what the name says."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    content_type: str
+    is_such: Callable[[bytes], bool]
+
+
+def content_type_of(file_name: str, content: bytes) -> str | None:
+    """The content type of a file that may be shown to all; None for one of another kind or with another content."""
+    kind = _KINDS.get(PurePosixPath(file_name).suffix.lower())
+    return kind.content_type if kind and kind.is_such(content) else None
+
+
+def _begins(*signatures: bytes) -> Callable[[bytes], bool]:
+    return lambda content: content.startswith(signatures)
+
+
+def _is_office(content: bytes) -> bool:
+    """A zip file that names the types of its parts, as Office's do, and holds no macros."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            names = packed.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
+    return "[Content_Types].xml" in names and not any(name.lower().endswith("vbaproject.bin") for name in names)
+
+
+def _is_text(content: bytes) -> bool:
+    if b"\0" in content:
+        return False
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return True
+    return False
+
+
+_IS_OLD_OFFICE = _begins(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+_IS_JPEG = _begins(b"\xff\xd8\xff")
+_KINDS = {
+    ".pdf": _Kind("application/pdf", _begins(b"%PDF-")),
+    ".docx": _Kind(f"{_OFFICE}.wordprocessingml.document", _is_office),
+    ".xlsx": _Kind(f"{_OFFICE}.spreadsheetml.sheet", _is_office),
+    ".pptx": _Kind(f"{_OFFICE}.presentationml.presentation", _is_office),
+    ".doc": _Kind("application/msword", _IS_OLD_OFFICE),
+    ".xls": _Kind("application/vnd.ms-excel", _IS_OLD_OFFICE),
+    ".ppt": _Kind("application/vnd.ms-powerpoint", _IS_OLD_OFFICE),
+    ".txt": _Kind("text/plain; charset=utf-8", _is_text),
+    ".png": _Kind("image/png", _begins(b"\x89PNG\r\n\x1a\n")),
+    ".jpg": _Kind("image/jpeg", _IS_JPEG),
+    ".jpeg": _Kind("image/jpeg", _IS_JPEG),
+}
+ENDINGS = tuple(_KINDS)
+"""How the names of such files end."""
