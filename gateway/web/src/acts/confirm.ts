@@ -1,0 +1,33 @@
+// Asking once before an act that cannot be taken back, and telling what was done.
+import { ElMessage, ElMessageBox } from "element-plus";
+import "element-plus/es/components/message/style/css";
+import "element-plus/es/components/message-box/style/css";
+import type { ApiProblem } from "@/api/problems";
+
+/** Whether the user wants it. `what` says in a sentence what will happen; `act` is the word on the button. */
+export async function confirmAct(title: string, what: string, act: string, isDestructive = true): Promise<boolean> {
+  try {
+    await ElMessageBox.confirm(what, title, {
+      confirmButtonText: act,
+      cancelButtonText: "取消",
+      confirmButtonClass: isDestructive ? "el-button--danger" : "",
+      autofocus: false,
+      closeOnClickModal: false,
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A short word that something was done; read out by screen readers. */
+export function tellDone(message: string): void {
+  ElMessage({ type: "success", message, grouping: true, duration: 4000 });
+}
+
+/** What went wrong and what to do, where no form is there to show it. */
+export function tellProblem(problem: ApiProblem): void {
+  const reasons = problem.fields.map((wrong) => wrong.reason);
+  const message = [problem.title, ...reasons, reasons.length ? "" : problem.detail].filter(Boolean).join("。");
+  ElMessage({ type: "error", message: message.replace(/。。/g, "。"), grouping: true, duration: 8000, showClose: true });
+}

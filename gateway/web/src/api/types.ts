@@ -1,0 +1,51 @@
+// Short names for what the API answers, out of the types that are generated from its OpenAPI document.
+import type { components, paths } from "@/api/schema";
+
+type Schemas = components["schemas"];
+
+export type Account = Schemas["membership.AccountAnswer"];
+export type AccountItem = Schemas["membership.AccountItem"];
+export type NewAccount = Schemas["membership.AccountWithPasswordAnswer"];
+export type ResetLink = Schemas["membership.ResetLinkAnswer"];
+export type Union = Schemas["membership.UnionAnswer"];
+export type Act = Schemas["audit.ActAnswer"];
+export type MySession = Schemas["membership.MySession"];
+export type DeadLetter = Schemas["operations.DeadLetterAnswer"];
+export type QueueDepth = Schemas["operations.QueueDepth"];
+export type ServiceStatus = Schemas["operations.ServiceStatus"];
+export type Captcha = Schemas["captchas.CaptchaAnswer"];
+export type MemberItem = Schemas["membership.MemberItem"];
+export type Member = Schemas["membership.MemberAnswer"];
+export type MemberFilter = Schemas["membership.MemberFilter"];
+export type WholeNumbers = Schemas["membership.RevealedNumbers"];
+export type Application = Schemas["membership.ApplicationAnswer"];
+export type Import = Schemas["membership.ImportAnswer"];
+export type QueueResult = Schemas["membership.QueueMembersAnswer"];
+export type Pending = Schemas["batching.PendingAnswer"];
+export type PendingCounts = Schemas["batching.PendingCounts"];
+export type Batch = Schemas["batching.BatchAnswer"];
+export type BatchDetail = Schemas["batching.BatchDetailAnswer"];
+export type Outlet = Schemas["batching.OutletAnswer"];
+export type Branch = Schemas["batching.BranchAnswer"];
+export type Message = Schemas["notification.MessageAnswer"];
+export type Announcement = Schemas["notification.AnnouncementAnswer"];
+export type Guide = Schemas["notification.GuideAnswer"];
+export type Summary = Schemas["summary.SummaryAnswer"];
+export type Profile = Schemas["membership.PersonalProfileAnswer"];
+export type PersonalApplication = Schemas["membership.PersonalApplicationAnswer"];
+export type PersonalProgress = Schemas["batching.PersonalProgressAnswer"];
+export type Revocation = Schemas["revocation.RevocationAnswer"];
+
+/** A page of a list. */
+export interface Page<Row> {
+  items: Row[];
+  page: number;
+  size: number;
+  total: number;
+  total_is_exact: boolean;
+}
+
+/** The query of a GET path: `Query<"/api/v1/members">`. */
+export type Query<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Given } } }
+  ? NonNullable<Given>
+  : never;

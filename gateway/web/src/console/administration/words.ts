@@ -1,0 +1,10 @@
+// What unions and accounts are called.
+import type { Term } from "@/words/terms";
+
+export const UNION_KINDS = { city: "市总工会", superior: "区局（产业）工会", grassroots: "基层工会" } as const;
+
+export const ACCOUNT_STATES = {
+  active: { text: "正常", tone: "good" },
+  locked: { text: "已锁定", tone: "warn" },
+  disabled: { text: "已停用", tone: "plain" },
+} as const satisfies Record<string, Term>;

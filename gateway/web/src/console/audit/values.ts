@@ -1,0 +1,40 @@
+// What acts changed, as people read it: the names of what was changed, and values before and after.
+import { NOTHING } from "@/words/format";
+import { ROLES } from "@/words/terms";
+
+const NAMES: Record<string, string> = {
+  account_name: "账号", address: "地址", attachments: "附件", batch_no: "批次编号", birth_date: "出生日期", body: "内容",
+  branch_code: "发卡支行代码", channel: "办理通道", charset: "字符集", closed: "已停用", code: "代码", contact: "联系人",
+  count: "数量", disabled: "已停用", display_name: "姓名", district: "所在区", document_expiry: "证件到期日",
+  document_number: "证件号码", document_type: "证件类型", file_name: "文件名", name: "名称", nationality: "国籍",
+  outlet_code: "经办网点代码", phone: "电话", places: "显示位置", position: "排序", reason: "原因", remark: "审核意见",
+  retirement_category: "退休类别", roles: "角色", sex: "性别", special_retirement_month: "特殊工种退休年月",
+  superior_union_id: "上级工会", title: "标题", video_url: "视频地址",
+};
+
+export interface Change {
+  name: string;
+  before: string;
+  after: string;
+  isChanged: boolean;
+}
+
+type Values = Record<string, unknown> | null | undefined;
+
+/** One line for each thing that is told before or after, in the order told. */
+export function changesOf(old: Values, now: Values): Change[] {
+  const names = new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})]);
+  return [...names].map((name) => {
+    const before = wordOf(old?.[name], name);
+    const after = wordOf(now?.[name], name);
+    return { name: NAMES[name] ?? name, before, after, isChanged: before !== after };
+  });
+}
+
+function wordOf(value: unknown, name: string): string {
+  if (value === null || value === undefined || value === "") return NOTHING;
+  if (typeof value === "boolean") return value ? "是" : "否";
+  if (Array.isArray(value)) return value.map((one) => wordOf(one, name)).join("、") || NOTHING;
+  if (typeof value === "object") return JSON.stringify(value);
+  return name === "roles" ? (ROLES[value as keyof typeof ROLES] ?? String(value)) : String(value);
+}

@@ -1,0 +1,25 @@
+// How acts ended, and the page of a record where there is one.
+import type { RouteLocationRaw } from "vue-router";
+import type { Act } from "@/api/types";
+import { session } from "@/console/session";
+import type { Term } from "@/words/terms";
+
+export const OUTCOMES = {
+  done: { text: "成功", tone: "good" },
+  refused: { text: "未成功", tone: "bad" },
+} as const satisfies Record<string, Term>;
+
+/** Who acted: the name is for administrators, members act by themselves. */
+export function actorOf(act: Act): string {
+  if (act.account_name) return act.display_name ? `${act.display_name}（${act.account_name}）` : act.account_name;
+  return act.member_id ? "会员本人" : "未登录";
+}
+
+/** Where the record can be looked at. */
+export function pageOf(record: Act["records"][number]): RouteLocationRaw | undefined {
+  if (!session.has("administrator")) return undefined;
+  if (record.kind === "member") return { name: "member", params: { member_id: record.id } };
+  if (record.kind === "account") return { name: "account-of", params: { account_id: record.id } };
+  if (record.kind === "batch") return `/batches/${encodeURIComponent(record.id)}`;
+  return undefined;
+}

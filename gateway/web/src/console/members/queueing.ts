@@ -1,0 +1,49 @@
+// Both ways to queue members for a card: those ticked, or all without a card that a search finds.
+import { computed } from "vue";
+import { confirmAct } from "@/acts/confirm";
+import { useAction } from "@/acts/useAction";
+import { answer, api } from "@/api/client";
+import type { QueueResult } from "@/api/types";
+import { count } from "@/words/format";
+
+type Asked = { member_ids: string[] } | { filter: Record<string, string> };
+
+export function useQueueing() {
+  const queue = useAction((key, member_ids: string[]) => ask(key, { member_ids }));
+  const queueAll = useAction(inParts);
+
+  async function queueAllOf(filters: Record<string, string>): Promise<QueueResult | undefined> {
+    const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
+    const scope = Object.keys(filter).length ? "符合当前查询条件的" : "本工会";
+    const question = `${scope}全部未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
+    if (!(await confirmAct("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
+    return queueAll.run(filter);
+  }
+
+  return {
+    queueThese: queue.run,
+    queueAllOf,
+    isRunning: computed(() => queue.isRunning.value || queueAll.isRunning.value),
+    problem: computed(() => queue.problem.value ?? queueAll.problem.value),
+  };
+}
+
+/** What became of it, in a sentence. */
+export function outcome(result: QueueResult): string {
+  if (result.queued === 0) return "没有会员加入待办";
+  return `${count(result.queued)} 位会员已加入待办会员列表`;
+}
+
+/** One request queues 10,000 members at most; it says when there are more. */
+async function inParts(key: string, filter: Record<string, string>): Promise<QueueResult> {
+  let whole = await ask(`${key}-1`, { filter });
+  for (let part = 2; whole.more; part++) {
+    const next = await ask(`${key}-${part}`, { filter });
+    whole = { ...next, queued: whole.queued + next.queued };
+  }
+  return whole;
+}
+
+function ask(key: string, body: Asked): Promise<QueueResult> {
+  return answer(api.POST("/api/v1/members/queue", { params: { header: { "Idempotency-Key": key } }, body }));
+}

@@ -1,0 +1,28 @@
+import type { RouteRecordRaw } from "vue-router";
+
+export const routes: RouteRecordRaw[] = [
+  {
+    path: "/members",
+    name: "members",
+    component: () => import("@/console/members/MembersPage.vue"),
+    meta: {
+      title: "卡片信息管理",
+      roles: ["clerk", "reviewer", "administrator"],
+      menu: { group: "会员服务卡管理", order: 10 },
+    },
+    children: [
+      {
+        path: ":member_id([0-9a-f-]{36})",
+        name: "member",
+        component: () => import("@/console/members/MemberDrawer.vue"),
+        meta: { title: "会员详情" },
+      },
+    ],
+  },
+  {
+    path: "/members/imports",
+    name: "imports",
+    component: () => import("@/console/members/ImportsPage.vue"),
+    meta: { title: "批量导入会员", roles: ["clerk"] },
+  },
+];

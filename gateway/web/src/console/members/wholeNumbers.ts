@@ -1,0 +1,29 @@
+// A member's whole numbers, shown for a short while: not for who comes by later.
+import { onScopeDispose, shallowRef } from "vue";
+import type { WholeNumbers } from "@/api/types";
+
+export const SHOWN_SECONDS = 60;
+
+/** `numbers` is empty again after SHOWN_SECONDS, and when the page is left. */
+export function useWholeNumbers() {
+  const numbers = shallowRef<WholeNumbers>();
+  let hiding: ReturnType<typeof setTimeout> | undefined;
+
+  function show(told: WholeNumbers): void {
+    clearTimeout(hiding);
+    numbers.value = told;
+    hiding = setTimeout(hide, SHOWN_SECONDS * 1000);
+  }
+
+  function hide(): void {
+    clearTimeout(hiding);
+    numbers.value = undefined;
+  }
+
+  addEventListener("pagehide", hide);
+  onScopeDispose(() => {
+    removeEventListener("pagehide", hide);
+    hide();
+  });
+  return { numbers, show, hide };
+}

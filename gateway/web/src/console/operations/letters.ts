@@ -1,0 +1,12 @@
+// Which dead letters are meant: an id counts within its queue.
+export interface LetterKey {
+  queue: string;
+  id: string;
+}
+
+/** The ids of each queue. */
+export function byQueue(letters: readonly LetterKey[]): Map<string, string[]> {
+  const queues = new Map<string, string[]>();
+  for (const { queue, id } of letters) queues.set(queue, [...(queues.get(queue) ?? []), id]);
+  return queues;
+}

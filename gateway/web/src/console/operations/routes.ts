@@ -1,0 +1,24 @@
+import type { RouteRecordRaw } from "vue-router";
+
+export const routes: RouteRecordRaw[] = [
+  {
+    path: "/operations",
+    name: "operations",
+    component: () => import("@/console/operations/StatusPage.vue"),
+    meta: { title: "运行状态", roles: ["operator"], menu: { group: "运维", order: 80 } },
+  },
+  {
+    path: "/dead-letters",
+    name: "dead-letters",
+    component: () => import("@/console/operations/DeadLettersPage.vue"),
+    meta: { title: "死信处理", roles: ["operator"], menu: { group: "运维", order: 81 } },
+    children: [
+      {
+        path: ":queue/:letter_id",
+        name: "dead-letter",
+        component: () => import("@/console/operations/DeadLetterDrawer.vue"),
+        meta: { title: "死信详情" },
+      },
+    ],
+  },
+];

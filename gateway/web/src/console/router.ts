@@ -1,0 +1,86 @@
+// The console's pages. Each area names its own in `<area>/routes.ts`; what is public, or for which roles, stands there.
+import { createRouter, createWebHistory, type RouteMeta, type RouteRecordRaw } from "vue-router";
+import { onNotSignedIn } from "@/api/client";
+import { session, type Role } from "@/console/session";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    title: string;
+    /** Who may see it; all who are signed in where absent. */
+    roles?: readonly Role[];
+    isPublic?: boolean;
+    /** Only for the city's union. */
+    isOfTheCity?: boolean;
+    /** Its entry in the side menu; `order` also over the groups. */
+    menu?: { group: string; order: number };
+  }
+}
+
+/** Where what has to be done before anything else is done. */
+const STEPS = { password_change: "password", second_factor: "second-factor", second_factor_enrolment: "second-factor" };
+
+const areas = import.meta.glob<{ routes: RouteRecordRaw[] }>("./*/routes.ts", { eager: true });
+const routes = Object.values(areas).flatMap((area) => area.routes);
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    ...routes,
+    {
+      path: "/:path(.*)*",
+      name: "nowhere",
+      component: () => import("@/console/layout/NowherePage.vue"),
+      meta: { title: "页面不存在" },
+    },
+  ],
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
+});
+
+/** The pages of the menu that this account may use, in their groups. */
+export function menu(): { group: string; pages: { title: string; path: string }[] }[] {
+  const entries = routes
+    .filter((route) => route.meta?.menu && mayUse(route.meta))
+    .sort((one, other) => one.meta!.menu!.order - other.meta!.menu!.order);
+  const groups = new Map<string, { title: string; path: string }[]>();
+  for (const { meta, path } of entries) {
+    const pages = groups.get(meta!.menu!.group) ?? [];
+    groups.set(meta!.menu!.group, [...pages, { title: meta!.title, path }]);
+  }
+  return [...groups].map(([group, pages]) => ({ group, pages }));
+}
+
+/** A page of this site to come back to after signing in; nothing else is followed. */
+export function wayBack(given: unknown): string {
+  return typeof given === "string" && /^\/(?![/\\])/.test(given) ? given : "/";
+}
+
+router.beforeEach(async (to) => {
+  if (to.meta.isPublic) return true;
+  const account = await session.find();
+  if (!account) return { name: "sign-in", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
+  const step = account.next_step && STEPS[account.next_step];
+  if (step && to.name !== step) return { name: step, query: { back: wayBack(to.query.back ?? to.fullPath) } };
+  if (!mayUse(to.meta)) return { name: "nowhere", params: { path: to.path.slice(1).split("/") }, query: to.query };
+  return true;
+});
+
+router.afterEach((to, from) => {
+  if (to.path !== from.path) document.title = `${to.meta.title} · 上海工会网上工作平台`;
+});
+
+// A new build has replaced the files that this page would load: take the new page.
+addEventListener("vite:preloadError", (event) => {
+  event.preventDefault();
+  location.reload();
+});
+
+onNotSignedIn(() => {
+  if (!session.account.value) return;
+  session.end();
+  void router.push({ name: "sign-in", query: { back: router.currentRoute.value.fullPath, ended: "1" } });
+});
+
+function mayUse({ roles, isOfTheCity }: RouteMeta): boolean {
+  if (isOfTheCity && session.account.value?.union.kind !== "city") return false;
+  return !roles || session.has(...roles);
+}

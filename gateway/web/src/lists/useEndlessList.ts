@@ -1,0 +1,77 @@
+// A list that is read on and on ("load more"), for what has no last page; its filters stand in the address.
+import { reactive, ref, shallowRef, watch } from "vue";
+import { useRoute, useRouter } from "vue-router";
+import { asProblem, type ApiProblem } from "@/api/problems";
+import { readQuery, writeQuery, type Filters } from "@/lists/useListPage";
+
+const ROWS = 50;
+
+interface Part<Row> {
+  items: Row[];
+  /** From where the next part goes on; nothing at the end. */
+  before: string | null;
+}
+
+type Ask<Row, Given> = (query: Partial<Given> & { size: number; before?: string }, signal: AbortSignal) => Promise<Part<Row>>;
+
+/** `empty` names all filters with their empty values; an answer that was overtaken by a newer question is dropped. */
+export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: Ask<Row, Given>) {
+  const route = useRoute();
+  const router = useRouter();
+  const own = route.matched[0];
+  const form = reactive({ ...empty }) as Given;
+  let filters = { ...empty };
+  const rows = shallowRef<Row[]>();
+  const before = ref<string | null>(null);
+  const problem = shallowRef<ApiProblem>();
+  const isLoading = ref(false);
+  let asking: AbortController | undefined;
+
+  async function read(from?: string): Promise<void> {
+    asking?.abort();
+    const mine = (asking = new AbortController());
+    isLoading.value = true;
+    try {
+      const given = writeQuery(filters, 1, 20) as Partial<Given>;
+      const part = await ask({ ...given, size: ROWS, ...(from ? { before: from } : {}) }, mine.signal);
+      if (mine !== asking) return;
+      rows.value = from ? [...(rows.value ?? []), ...part.items] : part.items;
+      before.value = part.before;
+      problem.value = undefined;
+    } catch (error) {
+      if (mine === asking && !mine.signal.aborted) problem.value = asProblem(error);
+    } finally {
+      if (mine === asking) isLoading.value = false;
+    }
+  }
+
+  function search(): void {
+    const query = writeQuery(form, 1, 20);
+    if (JSON.stringify(query) === JSON.stringify(route.query)) void read();
+    else void router.push({ query });
+  }
+
+  function reset(): void {
+    Object.assign(form, empty);
+    search();
+  }
+
+  watch(
+    () => route.query,
+    (query, earlier) => {
+      if (route.matched[0] !== own || JSON.stringify(query) === JSON.stringify(earlier)) return;
+      filters = readQuery(query, empty).filters;
+      Object.assign(form, filters);
+      rows.value = undefined;
+      void read();
+    },
+    { immediate: true },
+  );
+
+  return {
+    form, rows, problem, isLoading, search, reset,
+    hasMore: before,
+    more: () => (before.value ? read(before.value) : undefined),
+    refresh: () => read(),
+  };
+}

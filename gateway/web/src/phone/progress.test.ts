@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import type { PersonalApplication } from "@/api/types";
+import { timeline } from "@/phone/progress";
+
+type State = PersonalApplication["state"];
+
+function anApplication(...states: State[]): PersonalApplication {
+  const steps = states.map((state) => ({ state, at: "2026-11-25T02:00:00+00:00", note: null }));
+  return { state: states.at(-1), steps } as PersonalApplication;
+}
+
+const shown = (...given: Parameters<typeof timeline>) => timeline(...given).map(({ title, kind }) => `${title} ${kind}`);
+
+describe("the progress of an application", () => {
+  it("shows all that is still to come while it is checked", () => {
+    expect(shown(anApplication("queued"), null)).toEqual([
+      "已提交申请 now",
+      "银行受理 to-come",
+      "银行制卡 to-come",
+      "凭身份证原件领卡 to-come",
+    ]);
+  });
+
+  it("shows how far the bank is", () => {
+    expect(shown(anApplication("queued", "submitted"), "accepted").slice(2)).toEqual([
+      "银行已受理 done",
+      "银行制卡 to-come",
+      "凭身份证原件领卡 to-come",
+    ]);
+    expect(shown(anApplication("queued", "submitted"), "made")).toContain("银行已受理 done");
+  });
+
+  it("has nothing to come once it is over", () => {
+    expect(shown(anApplication("queued", "submitted", "issued"), null).at(-1)).toBe("办卡成功 done");
+    expect(shown(anApplication("queued", "removed"), null).at(-1)).toBe("申请未通过 failed");
+  });
+});

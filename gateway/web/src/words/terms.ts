@@ -1,0 +1,99 @@
+// The field's words in Chinese, as the manual says them, for the codes of the API.
+export type Tone = "plain" | "busy" | "good" | "warn" | "bad";
+
+export interface Term {
+  text: string;
+  tone: Tone;
+}
+
+export const CARD_STATES = {
+  none: { text: "未办卡", tone: "plain" },
+  pending: { text: "待办中", tone: "warn" },
+  submitted: { text: "办理中", tone: "busy" },
+  issued: { text: "已办卡", tone: "good" },
+} as const satisfies Record<string, Term>;
+
+export const CHANNELS = {
+  ordinary: { text: "普通", tone: "plain" },
+  special: { text: "特殊", tone: "busy" },
+} as const satisfies Record<string, Term>;
+
+export const CHECK_STATES = {
+  unchecked: { text: "未校验", tone: "plain" },
+  checking: { text: "校验中", tone: "busy" },
+  waiting: { text: "等待核查", tone: "warn" },
+  passed: { text: "已通过", tone: "good" },
+  failed: { text: "未通过", tone: "bad" },
+} as const satisfies Record<string, Term>;
+
+export const APPLICATION_STATES = {
+  queued: { text: "待办中", tone: "warn" },
+  submitted: { text: "办理中", tone: "busy" },
+  issued: { text: "已办卡", tone: "good" },
+  refused: { text: "银行退回", tone: "bad" },
+  released: { text: "已释放", tone: "plain" },
+  removed: { text: "已移除", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+export const BATCH_STATES = {
+  submitted: { text: "待银行反馈", tone: "busy" },
+  partly_decided: { text: "部分已反馈", tone: "busy" },
+  decided: { text: "已全部反馈", tone: "good" },
+  revoked: { text: "已撤销", tone: "plain" },
+} as const satisfies Record<string, Term>;
+
+/** How far the bank is with whom it has not decided on. */
+export const BANK_PROGRESS = { accepted: "银行已受理", made: "已制卡" } as const;
+
+export const REVOCATION_STATES = {
+  requested: { text: "待审核", tone: "warn" },
+  approved: { text: "审核通过", tone: "good" },
+  rejected: { text: "审核不通过", tone: "bad" },
+} as const satisfies Record<string, Term>;
+
+export const REGISTER_STATES = {
+  unprinted: { text: "未打印", tone: "plain" },
+  printed: { text: "已打印", tone: "good" },
+} as const satisfies Record<string, Term>;
+
+export const DOCUMENT_TYPES = {
+  resident_id: "居民身份证",
+  hmt_residence_permit: "港澳台居民居住证",
+  foreign_permanent_resident_id: "外国人永久居留身份证",
+  mainland_travel_permit_hm: "港澳居民来往内地通行证",
+  mainland_travel_permit_tw: "台湾居民来往大陆通行证",
+  passport: "护照",
+  military_officer_id: "军官证",
+} as const;
+
+/** In tables, where width is dear. */
+export const SHORT_DOCUMENT_TYPES = {
+  resident_id: "身份证",
+  hmt_residence_permit: "港澳台居住证",
+  foreign_permanent_resident_id: "外国人永居证",
+  mainland_travel_permit_hm: "港澳通行证",
+  mainland_travel_permit_tw: "台湾通行证",
+  passport: "护照",
+  military_officer_id: "军官证",
+} as const;
+
+export const SEXES = { male: "男", female: "女" } as const;
+
+export const RETIREMENT_CATEGORIES = {
+  M60: "男职工（原 60 周岁）",
+  F55: "女干部（原 55 周岁）",
+  F50: "女工人（原 50 周岁）",
+  special: "特殊工种",
+} as const;
+
+export const ROLES = { clerk: "经办人", reviewer: "审核人", administrator: "管理员", operator: "运维" } as const;
+
+/** The options of a select: `options(SEXES)`. */
+export function options<Code extends string>(
+  terms: Readonly<Record<Code, string | Term>>,
+): { value: Code; label: string }[] {
+  return (Object.entries(terms) as [Code, string | Term][]).map(([value, term]) => ({
+    value,
+    label: typeof term === "string" ? term : term.text,
+  }));
+}

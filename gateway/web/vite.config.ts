@@ -1,0 +1,60 @@
+// How the pages are built: two documents (the console, the phone pages), and each file compressed beside itself.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { constants, gzipSync } from "node:zlib";
+import { VantResolver } from "@vant/auto-import-resolver";
+import vue from "@vitejs/plugin-vue";
+import { ElementPlusResolver } from "unplugin-vue-components/resolvers";
+import Components from "unplugin-vue-components/vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  plugins: [
+    vue(),
+    Components({ dirs: [], dts: false, resolvers: [ElementPlusResolver({ importStyle: "css" }), VantResolver()] }),
+    withoutForeignFonts(),
+    compressedBeside(),
+  ],
+  resolve: { alias: { "@": fileURLToPath(new URL("src", import.meta.url)) } },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    manifest: true,
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: { console: "index.html", phone: "m/index.html" } },
+  },
+  server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:8000" } },
+  test: { include: ["src/**/*.test.ts"], environment: "node" },
+});
+
+/** Vant's icons come within its style sheet; the second source that it names is another company's site. */
+function withoutForeignFonts(): Plugin {
+  return {
+    name: "without-foreign-fonts",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null,
+  };
+}
+
+/** `name.gz` beside each file that compresses, for the gateway to send as it is. */
+function compressedBeside(): Plugin {
+  let folder = "";
+  return {
+    name: "compressed-beside",
+    apply: "build",
+    configResolved(config) {
+      folder = join(config.root, config.build.outDir);
+    },
+    writeBundle() {
+      for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+        if (/\.(css|html|js|svg)$/.test(name)) {
+          const path = join(folder, name);
+          writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: constants.Z_BEST_COMPRESSION }));
+        }
+      }
+    },
+  };
+}
