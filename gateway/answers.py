@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,8 @@ from werkzeug.wrappers import Response
 from services.common.problems import Problem
 
 _PROBLEM_TYPE = "urn:union-card-services:problem:"
+_LONGEST_NAME = 150
+_NOT_IN_NAMES = re.compile(r'[/\\:*?"<>|%;]')
 _TITLES = {
     400: ("bad_request", "请求格式有误"),
     404: ("not_found", "未找到所查的内容"),
@@ -59,9 +63,18 @@ def http_error_answer(error: HTTPException, instance: str) -> Response:
     return response
 
 
-def _attachment(file_name: str) -> dict[str, str]:
+def _attachment(given: str) -> dict[str, str]:
     """The names of a download: a plain one, and in RFC 5987's form one that is not ASCII."""
-    plain = file_name.encode("ascii", "ignore").decode().lstrip(".") or "download"
+    file_name = _harmless(given)
+    plain = file_name.encode("ascii", "ignore").decode().strip(". ") or "download"
     if plain == file_name:
         return {"filename": plain}
     return {"filename": plain, "filename*": "UTF-8''" + quote(file_name, safe="")}
+
+
+def _harmless(file_name: str) -> str:
+    """The name without folders, and without characters that mean something to systems or turn what a reader sees."""
+    base = re.split(r"[/\\]", file_name)[-1]
+    visible = "".join(character for character in base if unicodedata.category(character)[0] != "C")
+    stem, dot, ending = _NOT_IN_NAMES.sub("_", visible).strip(". ").rpartition(".")
+    return f"{stem[:_LONGEST_NAME]}{dot}{ending[:10]}" or "download"

@@ -1,14 +1,8 @@
-"""The OpenAPI 3.1 document, made from the routes and from the schemas that check their requests.
+"""The OpenAPI 3.1 document, made from the routes and from the schemas that check their requests."""
 
-`python -m gateway.openapi --write` puts it into docs/api/openapi.json, `--check` fails where that file is out of date.
-"""
-
-import argparse
 import json
 import re
-import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
@@ -18,15 +12,18 @@ from marshmallow import Schema, fields
 from gateway.api import RESOURCES
 from gateway.routes import WITHOUT_BODY, Route
 
-FILE = Path(__file__).parents[1] / "docs" / "api" / "openapi.json"
-
 _DESCRIPTION = """\
 Everything that the pages do, for integrators. Texts that people read are in Simplified Chinese.
 
-Sign in with `POST /api/v1/sessions`; the answer sets the cookie `session`. Lists take `page` and `size` and answer
-`items` and `total`. A query parameter without a value counts as not given; an unknown one is refused. A command takes
-the header `Idempotency-Key`: sent again with the same key, it answers the same and changes nothing twice. Whatever goes
-wrong is told as `application/problem+json` with a stable `code`; with 503 comes `Retry-After`."""
+Sign in with `POST /api/v1/sessions`; the answer sets the cookie `session` (`__Host-session` over HTTPS). A session ends
+after 30 minutes without a request and after 12 hours; what a page asks by itself says so with the header
+`X-Background: 1` and counts as no use. As long as `next_step` of the account is not null, only that step and signing
+out are allowed.
+
+Lists take `page` and `size` and answer `items` and `total`. A query parameter without a value counts as not given; an
+unknown one is refused. A command takes the header `Idempotency-Key`: sent again with the same key, it answers the same
+and changes nothing twice. Whatever goes wrong is told as `application/problem+json` with a stable `code`; with 503
+comes `Retry-After`."""
 
 
 class FieldProblem(Schema):
@@ -48,6 +45,11 @@ class Problem(Schema):
     instance = fields.String(required=True, metadata={"description": "the path that was asked for"})
     wrong_fields = fields.List(fields.Nested(FieldProblem), data_key="fields")
     retry_after = fields.Integer(metadata={"description": "seconds"})
+
+
+def text() -> str:
+    """The document as docs/api/openapi.json holds it."""
+    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
 
 
 @cache
@@ -87,14 +89,13 @@ def _describe_common_parts(spec: APISpec) -> None:
 
 
 def _operation(plugin: MarshmallowPlugin, route: Route) -> dict[str, Any]:
-    is_public = "anonymous" in route.roles
     operation: dict[str, Any] = {
         "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", route.template.removeprefix("/api/v1"))]),
         "summary": route.summary,
-        "description": "For everybody." if is_public else f"For {', '.join(sorted(route.roles))}.",
-        "security": [] if is_public else [{"session": []}],
+        "description": "For everybody." if route.is_public else f"For {', '.join(sorted(route.rule.roles))}.",
+        "security": [] if route.is_public else [{"session": []}],
         "parameters": _parameters(plugin, route),
-        "responses": {str(route.status): _answer(route), "default": "Problem"},
+        "responses": {str(route.status): _answer(route), **dict.fromkeys(map(str, _refusals(route)), "Problem")},
     }
     if route.uploads:
         operation["requestBody"] = _upload()
@@ -136,6 +137,28 @@ def _answer(route: Route) -> dict[str, Any]:
     return {"description": "Done", "content": {"application/json": {"schema": route.answer}}}
 
 
+def _refusals(route: Route) -> list[int]:
+    """The statuses of the problems that the route can answer with, in order."""
+    changes, reads_body = route.method != "GET", route.uploads or (route.request and route.method not in WITHOUT_BODY)
+    found = {
+        400: True,
+        401: not route.is_public or route.has_secrets or route.kind == "sensitive",
+        403: changes or not route.is_public,
+        404: route.request is not None and bool(route.request().fields),
+        408: reads_body,
+        409: changes,
+        411: reads_body,
+        413: reads_body,
+        415: reads_body,
+        421: True,
+        422: route.request is not None,
+        429: not route.is_unlimited,
+        500: True,
+        503: True,
+    }
+    return [status for status, can_be in found.items() if can_be]
+
+
 def _own_fields(route: Route) -> list[str]:
     """The fields of the request that come neither from the query nor from the body."""
     return [*route.path_names, *route.fixed]
@@ -160,25 +183,3 @@ def _tag(resource: Any) -> str:
 
 def _summary_of(resource: Any) -> str:
     return str(resource.__doc__).strip().partition("\n")[0]
-
-
-def _text() -> str:
-    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
-
-
-def _main() -> int:
-    parser = argparse.ArgumentParser(description="Keep docs/api/openapi.json up to date.")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true")
-    action.add_argument("--check", action="store_true")
-    if parser.parse_args().write:
-        FILE.parent.mkdir(parents=True, exist_ok=True)
-        FILE.write_text(_text(), encoding="utf-8")
-    elif not FILE.exists() or FILE.read_text(encoding="utf-8") != _text():
-        print("docs/api/openapi.json is out of date: python -m gateway.openapi --write", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())

@@ -13,6 +13,10 @@ from services.common.problems import FieldProblem, Invalid, Problem, invalid_fie
 
 JSON_LIMIT = 1 << 20
 UPLOAD_LIMIT = 20 << 20
+ANONYMOUS_LIMIT = 16 << 10
+"""Bytes of JSON that are read from somebody who is not signed in."""
+_DEEPEST = 20
+"""How deep objects and lists may lie in one another; the deepest request of ours has four."""
 _FORM_OVERHEAD = 64 << 10
 _LONGEST_KEY = 200
 
@@ -42,10 +46,10 @@ def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        document = json.loads(request.get_data(cache=False))
+        document = json.loads(request.get_data(cache=False), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise BadRequest from error
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or _is_deeper_than(_DEEPEST, document):
         raise BadRequest
     _refuse_unstorable_text(document)
     return document
@@ -86,6 +90,25 @@ def _check_length(request: Request, limit: int) -> None:
         raise Problem("length_required", 411, "请求须注明内容长度")
     if (request.content_length or 0) > limit:
         raise RequestEntityTooLarge
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and infinities are Python's, not JSON's."""
+    raise ValueError(name)
+
+
+def _is_deeper_than(depth: int, document: Any) -> bool:
+    level = [document]
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(innermost, dict | list) for innermost in level)
 
 
 def _refuse_unstorable_text(document: Mapping[str, Any]) -> None:

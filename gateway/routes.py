@@ -1,7 +1,7 @@
 """How routes are declared: method, path, roles, schemas, and who answers. A resource's routes read as a table."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,9 +10,12 @@ from werkzeug.wrappers import Request, Response
 
 from gateway import reading
 from gateway.answers import file_download, json_answer, no_content
+from gateway.captchas import Captchas
+from gateway.limits import Limits
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
+from services.common.contracts.policy import ANONYMOUS, Rule, rule_of
 from services.common.messaging.rpc import Caller
 from services.common.problems import invalid_fields
 
@@ -39,10 +42,21 @@ class Backends:
     """What answers are made from."""
 
     services: Mapping[str, Service]
+    captchas: Captchas
     sessions: Sessions
     streams: Streams
     not_ready: Callable[[], list[str]]
     """What keeps this process from working; empty where nothing does."""
+    limits: Limits
+    hosts: frozenset[str] = frozenset()
+    """The names by which browsers may call; any where it is empty."""
+    by_https: bool = False
+    """Whether browsers are to come by HTTPS alone."""
+
+    def forget_sessions(self, session_ids: Collection[str]) -> None:
+        """Lets nobody act or listen in these sessions any more."""
+        self.sessions.forget(session_ids)
+        self.streams.cut(session_ids)
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class Exchange:
 
     @property
     def caller(self) -> Caller:
-        """Who asks; somebody anonymous when nobody is signed in."""
+        """Who asks; somebody anonymous when nobody is signed in, and on a route that is for everybody."""
         return self.session.caller if self.session else Caller(origin=self.request.remote_addr)
 
     @property
@@ -67,13 +81,30 @@ class Exchange:
             raise NotSignedIn
         return self.session
 
+    def find_session(self) -> Session | None:
+        """The session, on a route that is for everybody; raises Unavailable."""
+        return self.backends.sessions.find(self.request, self.backends.services["membership"])
+
+    def go_on_in(self, response: Response, begun: Mapping[str, Any]) -> None:
+        """Gives the browser the session that takes the place of the one that it acted in (SessionAnswer)."""
+        self.backends.forget_sessions([self.signed_in.session_id])
+        self.backends.sessions.start(response, begun)
+
+    def visit(self) -> dict[str, Any]:
+        """What membership keeps of a browser that signs in (Visit)."""
+        return {
+            "user_agent": self.request.headers.get("User-Agent"),
+            "replaces": self.backends.sessions.id_in(self.request),
+        }
+
     def read(self) -> dict[str, Any]:
         """What the route's schema asks for, from the path and the query or body; raises Problem 422."""
         if self.route.request is None:
             return {}
         if self.route.method in WITHOUT_BODY:
             return self.complete(reading.read_query(self.request, self.route.request))
-        return self.complete(reading.read_json(self.request, self.route.body_limit))
+        limit = self.route.body_limit if self.session else min(self.route.body_limit, reading.ANONYMOUS_LIMIT)
+        return self.complete(reading.read_json(self.request, limit))
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """`given` and the values that path and route give, checked by the route's schema; raises Problem 422.
@@ -104,14 +135,17 @@ Respond = Callable[[Exchange], Response]
 class Route:
     """One method on one path, and everything that is to be known about it.
 
+    `allowed_by` is the row of the policy table that says who may use it; without one, no route is made (NoRule).
     `request` holds what path, query or body, and `fixed` give together; `answer` is the schema of the JSON answer, or
     the content type of another. `deadline` is in seconds, without one the client's own counts; `body_limit` is in
-    bytes. Of a command that `has_secrets`, such as passwords, no trace may be kept: it takes no Idempotency-Key.
+    bytes. Of a command that `has_secrets`, such as passwords, no trace may be kept: it takes no Idempotency-Key. What
+    monitors ask every few seconds `is_unlimited`. What is for everybody, but tells more to those signed in,
+    `knows_callers`.
     """
 
     method: str
     path: str
-    roles: frozenset[str]
+    allowed_by: str
     summary: str
     respond: Respond
     request: type[Schema] | None = None
@@ -122,15 +156,37 @@ class Route:
     body_limit: int = reading.JSON_LIMIT
     uploads: bool = False
     has_secrets: bool = False
+    is_unlimited: bool = False
+    knows_callers: bool = False
 
     def __post_init__(self) -> None:
-        if not self.roles:
-            raise ValueError(f"{self.method} {self.path} does not say which roles may use it.")
+        rule_of(self.allowed_by)
+
+    @property
+    def rule(self) -> Rule:
+        """Who may use it."""
+        return rule_of(self.allowed_by)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is for everybody: then nobody asks who comes, unless it `knows_callers`."""
+        return ANONYMOUS in self.rule.roles
 
     @property
     def takes_key(self) -> bool:
         """Whether the header Idempotency-Key counts: for commands of those signed in."""
-        return self.method != "GET" and "anonymous" not in self.roles and not self.has_secrets
+        return self.method != "GET" and not self.is_public and not self.has_secrets
+
+    @property
+    def kind(self) -> str | None:
+        """What it counts as among the limits; sensitive are commands with secrets and those that need no sign-in."""
+        if self.is_unlimited:
+            return None
+        if self.uploads or (isinstance(self.answer, str) and self.answer != "text/event-stream"):
+            return "files"
+        if self.method == "GET":
+            return "reads"
+        return "writes" if self.takes_key else "sensitive"
 
     @property
     def path_names(self) -> list[str]:
@@ -143,14 +199,15 @@ class Route:
         return _PATH_VALUE.sub(r"{\1}", self.path)
 
 
-def route(method: str, path: str, **properties: Any) -> Callable[[Respond], Route]:
+def route(method: str, path: str, allowed_by: str, **properties: Any) -> Callable[[Respond], Route]:
     """Makes the function that follows the route's answer; `properties` are those of Route."""
-    return lambda respond: Route(method=method, path=path, respond=respond, **properties)
+    return lambda respond: Route(method=method, path=path, allowed_by=allowed_by, respond=respond, **properties)
 
 
 def rpc_route(method: str, path: str, asks: str, *, location: str | None = None, **properties: Any) -> Route:
     """A route that asks one method of one service (`asks="batching.list_pending"`) and answers what it answers.
 
+    Who may ask the method may use the route.
     `location` is a template of the path at which what was created can be read, filled from the answer.
     """
 
@@ -160,7 +217,7 @@ def rpc_route(method: str, path: str, asks: str, *, location: str | None = None,
             return no_content()
         return json_answer(answer, exchange.route.status, location and location.format_map(answer))
 
-    return Route(method=method, path=path, respond=respond, **properties)
+    return Route(method=method, path=path, allowed_by=asks, respond=respond, **properties)
 
 
 def file_route(path: str, asks: str, *, content_type: str, **properties: Any) -> Route:
@@ -169,4 +226,4 @@ def file_route(path: str, asks: str, *, content_type: str, **properties: Any) ->
     def respond(exchange: Exchange) -> Response:
         return file_download(exchange.ask(asks, exchange.read()))
 
-    return Route(method="GET", path=path, respond=respond, answer=content_type, **properties)
+    return Route(method="GET", path=path, allowed_by=asks, respond=respond, answer=content_type, **properties)

@@ -12,6 +12,9 @@ from werkzeug.wrappers import Request, Response
 
 from gateway import policy
 from gateway.answers import http_error_answer, problem_answer
+from gateway.headers import secure
+from gateway.limits import Allowance, TooManyRequests
+from gateway.pages import PagePath
 from gateway.routes import Backends, Exchange, Route
 from gateway.sessions import Session
 from services.common.messaging.envelope import correlation, new_message_id
@@ -22,13 +25,6 @@ log = structlog.get_logger()
 _request_seconds = Histogram(
     "http_request_seconds", "Requests until their answer began.", ["method", "route", "status"]
 )
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Said with every answer that does not say otherwise: answers hold personal data, and none of them is a page."""
 
 
 class Router:
@@ -36,7 +32,9 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._map = Map(
-            [Rule(route.path, methods=[route.method], endpoint=route) for route in routes], merge_slashes=False
+            [Rule(route.path, methods=[route.method], endpoint=route) for route in routes],
+            merge_slashes=False,
+            converters={"page": PagePath},
         )
 
     def answer(self, request: Request, backends: Backends) -> Response:
@@ -44,26 +42,27 @@ class Router:
         started = time.perf_counter()
         correlation_id = new_message_id()
         correlation.set(correlation_id)
-        session = backends.sessions.read(request)
         with bound_contextvars(correlation_id=correlation_id):
-            route, response = self._answer_or_problem(request, session, backends)
+            route, session, response = self._answer_or_problem(request, backends)
             response.headers["X-Correlation-Id"] = correlation_id
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
+            secure(response, by_https=backends.by_https)
             _record(request, route, session, response, time.perf_counter() - started)
         return response
 
-    def _answer_or_problem(
-        self, request: Request, session: Session | None, backends: Backends
-    ) -> tuple[Route | None, Response]:
+    def _answer_or_problem(self, request: Request, backends: Backends) -> tuple[Route | None, Session | None, Response]:
         route: Route | None = None
+        session: Session | None = None
+        allowances: list[Allowance] = []
         try:
+            policy.check_host(request, backends.hosts)
             route, path_values = self._find(request)
+            _count(allowances, backends.limits.count_address(route.kind, request.remote_addr))
             policy.check_origin(request)
-            policy.check_roles(route.roles, session.caller if session else None)
+            if route.knows_callers or not route.is_public:
+                session = backends.sessions.find(request, backends.services["membership"])
+                _count(allowances, backends.limits.count_account(route.kind, session.caller if session else None))
+            policy.check_roles(route.rule, session.caller if session else None)
             response = route.respond(Exchange(request, route, path_values, session, backends))
-            if session and _counts_as_use(response):
-                backends.sessions.renew(response, session)
         except Problem as problem:
             response = problem_answer(problem, request.path)
         except HTTPException as error:
@@ -74,7 +73,9 @@ class Router:
                 Problem("internal_error", 500, "系统内部错误", "请稍后重试；如仍有问题，请提供本次请求的编号。"),
                 request.path,
             )
-        return route, response
+        if allowances:
+            response.headers.update(min(allowances).headers)
+        return route, session, response
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         """The route, and the values in the path as text. Raises HTTP errors 404 and 405."""
@@ -82,9 +83,12 @@ class Router:
         return route, {name: str(value) for name, value in values.items()}
 
 
-def _counts_as_use(response: Response) -> bool:
-    """A page that only listens is not in use, and who signs in or out has just said what the cookie is to be."""
-    return response.mimetype != "text/event-stream" and "Set-Cookie" not in response.headers
+def _count(allowances: list[Allowance], allowance: Allowance | None) -> None:
+    """Notes what is left; raises TooManyRequests where nothing was."""
+    if allowance:
+        allowances.append(allowance)
+        if allowance.is_spent:
+            raise TooManyRequests(allowance.seconds)
 
 
 def _record(request: Request, route: Route | None, session: Session | None, response: Response, seconds: float) -> None:
@@ -99,4 +103,5 @@ def _record(request: Request, route: Route | None, session: Session | None, resp
         status=response.status_code,
         ms=round(seconds * 1000, 1),
         account_id=session.caller.account_id if session else None,
+        origin=request.remote_addr,
     )

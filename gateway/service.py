@@ -6,41 +6,62 @@ from typing import Any
 from nameko.extensions import DependencyProvider
 from werkzeug.wrappers import Request, Response
 
-from gateway import documentation
+from gateway import documentation, pages
 from gateway.api import ROUTES
+from gateway.captchas import Captchas
+from gateway.limits import Limits
 from gateway.notices import STREAMED, notice_of
 from gateway.routes import Backends, Service
 from gateway.routing import Router
 from gateway.server import everything
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
+from gateway.sharing import Sharing
 from gateway.stream import Streams
+from services.common.contracts.membership import SESSIONS_ENDED
 from services.common.health import not_ready
 from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import ServiceClient
 from services.common.messaging.subscribe import listen
-from services.common.settings import read_settings
+from services.common.settings import MessagingSettings, read_settings
 
-_ROUTER = Router((*ROUTES, *documentation.ROUTES))
+_ROUTER = Router((*ROUTES, *documentation.ROUTES, *pages.ROUTES))
 
 
 class Surroundings(DependencyProvider):
-    """What one process has of its own: the key of sessions, the open streams, and how ready it is."""
+    """What one process has of its own: known sessions, open streams, counts of requests, and how ready it is."""
 
     def setup(self) -> None:
         """Reads the settings, so that a process without a secret does not start."""
         settings = read_settings(GatewaySettings)
-        self._streams = Streams()
+        limits = Limits(settings.budgets)
+        self._streams = Streams(
+            most_per_account=settings.streams_per_account,
+            elsewhere=self._open_elsewhere,
+        )
+        self._sharing = Sharing(read_settings(MessagingSettings), limits, self._streams.open_by_account)
         self._backends = partial(
             Backends,
-            sessions=Sessions(settings.session_secret, secure=settings.cookies_need_https),
+            captchas=Captchas(settings.session_secret),
+            sessions=Sessions(settings.session_secret, secure=settings.needs_https),
             streams=self._streams,
             not_ready=lambda: not_ready([self.container]),
+            limits=limits,
+            hosts=settings.hosts,
+            by_https=settings.needs_https,
         )
+
+    def start(self) -> None:
+        """Begins to tell the other processes what this one counts, and to hear from them; the broker may come later."""
+        self._hearing = self.container.spawn_managed_thread(self._sharing.reader.run)
+        self._telling = self.container.spawn_managed_thread(self._sharing.run)
 
     def stop(self) -> None:
         """Ends the streams: their pages come back to another process."""
         self._streams.close()
+        self._sharing.stop()
+        self._telling.wait()
+        self._hearing.wait()
 
     def get_dependency(self, worker_ctx: Any) -> "Surroundings":
         """Itself: it is the same for all workers."""
@@ -50,9 +71,16 @@ class Surroundings(DependencyProvider):
         """All that routes make answers from."""
         return self._backends(services=services)
 
+    def forget_sessions(self, event: Event) -> None:
+        """Lets nobody act or listen in these sessions any more."""
+        self.backends().forget_sessions([str(session_id) for session_id in event.data["session_ids"]])
+
     def tell_pages(self, event: Event) -> None:
         """Tells the pages that are to hear of it."""
         self._streams.publish(notice_of(event))
+
+    def _open_elsewhere(self, account: str) -> int:
+        return self._sharing.streams_elsewhere(account)
 
 
 class Gateway:
@@ -78,6 +106,11 @@ class Gateway:
             notification=self.notification,
         )
         return _ROUTER.answer(request, backends)
+
+    @listen(SESSIONS_ENDED)
+    def forget_sessions(self, event: Event) -> None:
+        """Sessions that ended, wherever that was."""
+        self.surroundings.forget_sessions(event)
 
     @listen(*STREAMED)
     def tell_pages(self, event: Event) -> None:

@@ -1,78 +1,140 @@
-"""Sessions: who is signed in, kept in a signed cookie and nowhere else."""
+"""Sessions: a signed cookie names one, membership knows it, and this process remembers for a while what it heard."""
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Request, Response
 
-from services.common.messaging.rpc import Caller
+from services.common.contracts.policy import ANONYMOUS, LIMITED
+from services.common.messaging.request import Caller
+from services.common.problems import Problem, Unavailable
 
-COOKIE = "session"
-LONGEST_SECONDS = 12 * 3600
-"""After this one must sign in again, used or not."""
-IDLE_SECONDS = 30 * 60
-"""After this without a request one must sign in again."""
-_RENEW_SECONDS = 60
+CHECK_SECONDS = 30
+"""For so long membership's word is believed without asking again; an end that it tells counts at once."""
+GRACE_SECONDS = 5 * 60
+"""For so long it is believed where membership does not answer."""
+BACKGROUND = "X-Background"
+"""The header of what a page asks by itself: that keeps no session from going idle."""
+
+_REMEMBER_ENDS_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody signed in; times are seconds since 1970."""
+    """Somebody signed in. `ends_at` is in seconds since 1970 and moves on with each use."""
 
+    session_id: str
     caller: Caller
-    signed_in_at: float
-    used_at: float
+    ends_at: float
 
-    @property
-    def ends_at(self) -> float:
-        """When it ends unless it is used again."""
-        return min(self.signed_in_at + LONGEST_SECONDS, self.used_at + IDLE_SECONDS)
+
+@dataclass(frozen=True)
+class _Known:
+    """What membership said of a session, and when; `use_told_at` is when it last heard of a use."""
+
+    session: Session
+    checked_at: float
+    use_told_at: float
+
+    def may_be_believed(self, now: float, since: float, seconds: float) -> bool:
+        """Whether it counts for so long since then; a limited session may have done its step at another process."""
+        return now - since < seconds and now < self.session.ends_at and LIMITED not in self.session.caller.roles
 
 
 class Sessions:
-    """Writes and reads the cookie. `now` tells the time in seconds since 1970."""
+    """The sessions that this process knows. `now` tells the time in seconds since 1970."""
 
     def __init__(self, secret: str, *, secure: bool, now: Callable[[], float] = time.time) -> None:
         self._signer = URLSafeSerializer(secret, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
         self._secure = secure
         self._now = now
+        self._known: dict[str, _Known] = {}
+        self._ended: dict[str, float] = {}
 
-    def read(self, request: Request) -> Session | None:
-        """The session that a request belongs to; none when the cookie is missing, forged or too old."""
+    @property
+    def cookie(self) -> str:
+        """The cookie's name; with its prefix, browsers take it from this host over HTTPS only."""
+        return "__Host-session" if self._secure else "session"
+
+    def find(self, request: Request, membership: Any) -> Session | None:
+        """The session that a request belongs to; none when its cookie is missing or forged, or it has ended.
+
+        Raises Unavailable where membership does not answer and has not been heard of this session lately.
+        """
+        session_id = self.id_in(request)
+        if session_id is None:
+            return None
+        known = self._known.get(session_id)
+        is_use = _is_use(request)
+        since = 0.0 if known is None else known.use_told_at if is_use else known.checked_at
+        if known is None or not known.may_be_believed(self._now(), since, CHECK_SECONDS):
+            known = self._ask(session_id, request, membership, "use_session" if is_use else "look_at_session")
+        if known is None:
+            return None
+        return replace(known.session, caller=replace(known.session.caller, origin=request.remote_addr))
+
+    def id_in(self, request: Request) -> str | None:
+        """The session that the cookie names, alive or not; none when it is missing or forged."""
         try:
-            content = self._signer.loads(request.cookies.get(COOKIE, ""))
+            return str(self._signer.loads(request.cookies.get(self.cookie, "")))
         except BadSignature:
             return None
-        caller = Caller.from_dict({**content["caller"], "origin": request.remote_addr})
-        session = Session(caller, content["signed_in_at"], content["used_at"])
-        return session if self._now() < session.ends_at else None
 
-    def start(self, response: Response, caller: Caller) -> None:
-        """Signs the caller in."""
-        now = self._now()
-        self._write(response, Session(caller, now, now))
-
-    def renew(self, response: Response, session: Session) -> None:
-        """Keeps a session in use from going idle; the cookie is written once a minute at most."""
-        if self._now() >= session.used_at + _RENEW_SECONDS:
-            self._write(response, Session(session.caller, session.signed_in_at, self._now()))
+    def start(self, response: Response, begun: Mapping[str, Any]) -> None:
+        """Gives the browser the session that membership began (SessionAnswer)."""
+        session = _session_of(begun)
+        self._known[session.session_id] = _Known(session, self._now(), self._now())
+        response.set_cookie(self.cookie, str(self._signer.dumps(session.session_id)), **self._attributes())
 
     def end(self, response: Response) -> None:
-        """Signs out: the browser forgets the cookie."""
-        response.delete_cookie(COOKIE, **self._attributes())
+        """Lets the browser forget the cookie."""
+        response.delete_cookie(self.cookie, **self._attributes())
 
-    def _write(self, response: Response, session: Session) -> None:
-        content = {
-            "caller": session.caller.to_dict(),
-            "signed_in_at": session.signed_in_at,
-            "used_at": session.used_at,
-        }
-        lifetime = int(session.ends_at - self._now())
-        response.set_cookie(COOKIE, str(self._signer.dumps(content)), max_age=lifetime, **self._attributes())
+    def forget(self, session_ids: Iterable[str]) -> None:
+        """Believes nothing of these sessions any more, not even an answer that is on its way."""
+        for session_id in session_ids:
+            self._known.pop(session_id, None)
+            self._ended[session_id] = self._now()
+
+    def _ask(self, session_id: str, request: Request, membership: Any, question: str) -> _Known | None:
+        known, now = self._known.get(session_id), self._now()
+        self._forget_old(now)
+        caller = Caller(roles=frozenset({ANONYMOUS}), origin=request.remote_addr)
+        try:
+            session = _session_of(membership.call(question, caller, {"session_id": session_id}))
+        except Unavailable:
+            if known and known.may_be_believed(now, known.checked_at, GRACE_SECONDS):
+                return known
+            raise
+        except Problem as problem:
+            if problem.status != 401:
+                raise
+            self.forget([session_id])
+            return None
+        if session_id in self._ended:
+            return None
+        use_told_at = now if question == "use_session" else known.use_told_at if known else 0.0
+        self._known[session_id] = known = _Known(session, now, use_told_at)
+        return known
+
+    def _forget_old(self, now: float) -> None:
+        self._known = {name: one for name, one in self._known.items() if now - one.checked_at < GRACE_SECONDS}
+        self._ended = {name: at for name, at in self._ended.items() if now - at < _REMEMBER_ENDS_SECONDS}
 
     def _attributes(self) -> dict[str, Any]:
-        return {"secure": self._secure, "httponly": True, "samesite": "Lax", "path": "/"}
+        return {"secure": self._secure, "httponly": True, "samesite": "Strict", "path": "/"}
+
+
+def _is_use(request: Request) -> bool:
+    """A page that only listens, or asks by itself, is not in use."""
+    return BACKGROUND not in request.headers and "text/event-stream" not in request.headers.get("Accept", "")
+
+
+def _session_of(begun: Mapping[str, Any]) -> Session:
+    ends_at = datetime.fromisoformat(begun["ends_at"]).timestamp()
+    return Session(begun["session_id"], Caller.from_dict(begun["caller"]), ends_at)

@@ -5,8 +5,8 @@ A page learns that something changed and asks again for what it shows; whether i
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
@@ -16,6 +16,7 @@ from prometheus_client import Gauge
 
 from gateway.sessions import Session
 from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
 
 HEARTBEAT_SECONDS = 15
 QUEUE_SIZE = 100
@@ -45,11 +46,29 @@ class Notice:
     audiences: tuple[Audience, ...]
 
 
-class Streams:
-    """The open streams of this process."""
+class TooManyStreams(Problem):
+    """The account looks at more pages at once than it may."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self) -> None:
+        super().__init__("too_many_streams", 429, "打开的页面过多", "请关闭不用的页面后刷新。")
+        self.retry_after = HEARTBEAT_SECONDS
+
+
+class Streams:
+    """The open streams of this process; each account may have `most_per_account` over all processes, 0 is any number.
+
+    `elsewhere(account)` tells how many streams of an account are open at the other processes.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        most_per_account: int = 0,
+        elsewhere: Callable[[str], int] = lambda account: 0,
+    ) -> None:
         self._now = now
+        self._most_per_account = most_per_account
+        self._elsewhere = elsewhere
         self._listeners: dict[str | None, set[_Listener]] = defaultdict(set)
 
     def publish(self, notice: Notice) -> None:
@@ -58,7 +77,27 @@ class Streams:
             listener.tell(notice)
 
     def listen(self, session: Session) -> Iterator[bytes]:
-        """The stream for a session as bytes to send, from a `resync` until the session ends or the page is too slow."""
+        """The stream for a session as bytes to send, from a `resync` until the session ends or the page is too slow.
+
+        Raises TooManyStreams.
+        """
+        account = session.caller.account_id
+        if account and 0 < self._most_per_account <= self.open_by_account()[account] + self._elsewhere(account):
+            raise TooManyStreams
+        return self._notices(session)
+
+    def open_by_account(self) -> Counter[str]:
+        """How many streams of each account are open here."""
+        accounts = (listener.caller.account_id for those in self._listeners.values() for listener in those)
+        return Counter(account for account in accounts if account)
+
+    def close(self) -> None:
+        """Ends all streams; the pages come back to another process."""
+        for listeners in list(self._listeners.values()):
+            for listener in listeners:
+                listener.cut()
+
+    def _notices(self, session: Session) -> Iterator[bytes]:
         listener = _Listener(session.caller)
         self._listeners[session.caller.union_id].add(listener)
         _open_streams.inc()
@@ -77,11 +116,12 @@ class Streams:
             _open_streams.dec()
             self._leave(listener)
 
-    def close(self) -> None:
-        """Ends all streams; the pages come back to another process."""
+    def cut(self, session_ids: Collection[str]) -> None:
+        """Ends the streams of these sessions."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
-                listener.cut()
+                if listener.caller.session_id in session_ids:
+                    listener.cut()
 
     def _find(self, audiences: Iterable[Audience]) -> "set[_Listener]":
         return {

@@ -1,27 +1,26 @@
 """Announcements (通知公告) and guides (新手指引) with their attachments, for the sign-in page and the workbench."""
 
-from gateway.policy import ADMINISTRATOR, ANYONE
 from gateway.reading import UPLOAD_LIMIT
 from gateway.routes import file_route, rpc_route
 from services.common.contracts.rpc import notification as rpc
 
 _ANNOUNCEMENTS = "/api/v1/announcements"
+_GUIDES = "/api/v1/guides"
 
 ROUTES = (
     rpc_route(
         "GET",
         _ANNOUNCEMENTS,
         "notification.list_announcements",
-        roles=ANYONE,
         request=rpc.ListAnnouncementsRequest,
         answer=rpc.AnnouncementsAnswer,
-        summary="Announcements for a place, newest first",
+        knows_callers=True,
+        summary="Announcements for a place, newest first; who is not signed in gets those of the sign-in page",
     ),
     rpc_route(
         "POST",
         _ANNOUNCEMENTS,
         "notification.create_announcement",
-        roles=ADMINISTRATOR,
         request=rpc.CreateAnnouncementRequest,
         answer=rpc.AnnouncementAnswer,
         status=201,
@@ -34,34 +33,70 @@ ROUTES = (
         "GET",
         f"{_ANNOUNCEMENTS}/<uuid:announcement_id>",
         "notification.get_announcement",
-        roles=ANYONE,
         request=rpc.GetAnnouncementRequest,
         answer=rpc.AnnouncementAnswer,
+        knows_callers=True,
         summary="One announcement",
+    ),
+    rpc_route(
+        "PATCH",
+        f"{_ANNOUNCEMENTS}/<uuid:announcement_id>",
+        "notification.update_announcement",
+        request=rpc.UpdateAnnouncementRequest,
+        answer=rpc.AnnouncementAnswer,
+        body_limit=UPLOAD_LIMIT,
+        deadline=30,
+        summary="Edit an announcement; for the city union",
     ),
     rpc_route(
         "DELETE",
         f"{_ANNOUNCEMENTS}/<uuid:announcement_id>",
         "notification.withdraw_announcement",
-        roles=ADMINISTRATOR,
         request=rpc.WithdrawAnnouncementRequest,
         status=204,
         summary="Withdraw an announcement; for the city union",
     ),
     rpc_route(
         "GET",
-        "/api/v1/guides",
+        _GUIDES,
         "notification.list_guides",
-        roles=ANYONE,
         request=rpc.ListGuidesRequest,
         answer=rpc.GuidesAnswer,
         summary="Guides for newcomers",
+    ),
+    rpc_route(
+        "POST",
+        _GUIDES,
+        "notification.create_guide",
+        request=rpc.CreateGuideRequest,
+        answer=rpc.GuideAnswer,
+        status=201,
+        body_limit=UPLOAD_LIMIT,
+        deadline=30,
+        summary="Publish a guide; for the city union",
+    ),
+    rpc_route(
+        "PATCH",
+        f"{_GUIDES}/<uuid:guide_id>",
+        "notification.update_guide",
+        request=rpc.UpdateGuideRequest,
+        answer=rpc.GuideAnswer,
+        body_limit=UPLOAD_LIMIT,
+        deadline=30,
+        summary="Edit a guide or move it; for the city union",
+    ),
+    rpc_route(
+        "DELETE",
+        f"{_GUIDES}/<uuid:guide_id>",
+        "notification.withdraw_guide",
+        request=rpc.GuideRequest,
+        status=204,
+        summary="Withdraw a guide; for the city union",
     ),
     file_route(
         "/api/v1/attachments/<uuid:attachment_id>",
         "notification.get_attachment",
         content_type="application/octet-stream",
-        roles=ANYONE,
         request=rpc.GetAttachmentRequest,
         deadline=30,
         summary="A file of an announcement or guide",

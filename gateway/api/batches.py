@@ -1,9 +1,8 @@
-"""Batches (办卡批次): the outlets they go to, their members, their register (清册) and attachments."""
+"""Batches (办卡批次): their members, their register (清册) and attachments."""
 
 from werkzeug.wrappers import Response
 
 from gateway.answers import file_download
-from gateway.policy import ACCOUNTS, CLERK, MEMBER, STAFF
 from gateway.routes import Exchange, Route, file_route, route, rpc_route
 from services.common.contracts.rpc import batching as rpc
 
@@ -18,7 +17,7 @@ def _register(form: str, content_type: str) -> Route:
     @route(
         "GET",
         f"{_BATCHES}/<batch_no>/register.{form}",
-        roles=CLERK,
+        "batching.get_register",
         request=rpc.GetRegisterRequest,
         fixed={"format": form},
         answer=content_type,
@@ -36,28 +35,9 @@ def _register(form: str, content_type: str) -> Route:
 
 ROUTES = (
     rpc_route(
-        "GET",
-        "/api/v1/branches",
-        "batching.list_branches",
-        roles=ACCOUNTS | MEMBER,
-        request=rpc.ListBranchesRequest,
-        answer=rpc.ListBranchesAnswer,
-        summary="Branches that issue cards (发卡支行)",
-    ),
-    rpc_route(
-        "GET",
-        "/api/v1/outlets",
-        "batching.list_outlets",
-        roles=ACCOUNTS | MEMBER,
-        request=rpc.ListOutletsRequest,
-        answer=rpc.ListOutletsAnswer,
-        summary="Outlets of the branches (经办网点)",
-    ),
-    rpc_route(
         "POST",
         _BATCHES,
         "batching.submit_batch",
-        roles=CLERK,
         request=rpc.SubmitBatchRequest,
         answer=rpc.SubmitBatchAnswer,
         status=201,
@@ -69,7 +49,6 @@ ROUTES = (
         "GET",
         _BATCHES,
         "batching.list_batches",
-        roles=STAFF,
         request=rpc.ListBatchesRequest,
         answer=rpc.ListBatchesAnswer,
         summary="Batches of the union; reviewers and administrators see those of subordinates too",
@@ -78,7 +57,6 @@ ROUTES = (
         "GET",
         f"{_BATCHES}/<batch_no>",
         "batching.get_batch",
-        roles=STAFF,
         request=rpc.BatchRequest,
         answer=rpc.BatchDetailAnswer,
         summary="One batch",
@@ -87,7 +65,6 @@ ROUTES = (
         "GET",
         f"{_BATCHES}/<batch_no>/members",
         "batching.list_batch_members",
-        roles=STAFF,
         request=rpc.ListBatchMembersRequest,
         answer=rpc.ListBatchMembersAnswer,
         summary="The members of a batch and what became of their applications",
@@ -98,7 +75,6 @@ ROUTES = (
         f"{_BATCHES}/<batch_no>/attachments.zip",
         "batching.get_attachments",
         content_type="application/zip",
-        roles=CLERK,
         request=rpc.BatchRequest,
         deadline=_FILE_SECONDS,
         summary="What is to be printed and taken to the outlet",

@@ -1,6 +1,5 @@
 """System checks (系统校验) and the rules that they follow."""
 
-from gateway.policy import ACCOUNTS, CLERK, REVIEWER
 from gateway.routes import rpc_route
 from services.common.contracts.rpc import validation as rpc
 
@@ -9,7 +8,6 @@ ROUTES = (
         "GET",
         "/api/v1/checks/<uuid:application_id>",
         "validation.get_check",
-        roles=CLERK | REVIEWER,
         request=rpc.GetCheckRequest,
         answer=rpc.CheckAnswer,
         summary="The newest check of an application, with its findings and their evidence",
@@ -18,7 +16,6 @@ ROUTES = (
         "GET",
         "/api/v1/rules",
         "validation.list_rules",
-        roles=ACCOUNTS,
         request=rpc.ListRulesRequest,
         answer=rpc.RulesAnswer,
         summary="The rules in force, each with its version and source",

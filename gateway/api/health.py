@@ -1,19 +1,34 @@
-"""What operators ask: is the process alive, can it work, what does it measure."""
+"""What load balancers ask: is the process alive, can it work. What it measures is told on HEALTH_PORT only."""
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from marshmallow import Schema, fields
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.policy import ANYONE
 from gateway.routes import Exchange, route
 
 
-@route("GET", "/healthz", roles=ANYONE, answer="application/json", summary="The process is alive")
+class AliveAnswer(Schema):
+    status = fields.String(required=True)
+
+
+class ReadyAnswer(Schema):
+    status = fields.String(required=True)
+    reasons = fields.List(fields.String(), required=True)
+
+
+@route("GET", "/healthz", "gateway.healthz", is_unlimited=True, answer=AliveAnswer, summary="The process is alive")
 def healthz(exchange: Exchange) -> Response:
     return json_answer({"status": "alive"})
 
 
-@route("GET", "/readyz", roles=ANYONE, answer="application/json", summary="The process can work; 503 where it cannot")
+@route(
+    "GET",
+    "/readyz",
+    "gateway.readyz",
+    is_unlimited=True,
+    answer=ReadyAnswer,
+    summary="The process can work; 503 where it cannot",
+)
 def readyz(exchange: Exchange) -> Response:
     reasons = exchange.backends.not_ready()
     if reasons:
@@ -21,9 +36,4 @@ def readyz(exchange: Exchange) -> Response:
     return json_answer({"status": "ready", "reasons": []})
 
 
-@route("GET", "/metrics", roles=ANYONE, answer="text/plain", summary="Measurements for Prometheus")
-def metrics(exchange: Exchange) -> Response:
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
-
-
-ROUTES = (healthz, readyz, metrics)
+ROUTES = (healthz, readyz)

@@ -1,17 +1,34 @@
-"""Members (卡片信息管理): search, register, change, and queue for a card."""
+"""Members (卡片信息管理): search, register, change, show numbers, export, and queue for a card."""
 
-from gateway.policy import CLERK, STAFF
-from gateway.routes import rpc_route
+from werkzeug.wrappers import Response
+
+from gateway.answers import file_download
+from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.rpc import membership as rpc
 
 _MEMBERS = "/api/v1/members"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@route(
+    "POST",
+    f"{_MEMBERS}/export",
+    "membership.export_members",
+    request=rpc.ExportMembersRequest,
+    answer=_XLSX,
+    deadline=60,
+    has_secrets=True,
+    summary="The members of a filter as .xlsx; with whole numbers for administrators who say why",
+)
+def export(exchange: Exchange) -> Response:
+    return file_download(exchange.ask("membership.export_members", exchange.read()))
+
 
 ROUTES = (
     rpc_route(
         "GET",
         _MEMBERS,
         "membership.list_members",
-        roles=STAFF,
         request=rpc.ListMembersRequest,
         answer=rpc.ListMembersAnswer,
         summary="Members of affiliated employers, each with whether it can be chosen and if not why",
@@ -20,7 +37,6 @@ ROUTES = (
         "POST",
         _MEMBERS,
         "membership.register_member",
-        roles=CLERK,
         request=rpc.RegisterMemberRequest,
         answer=rpc.MemberAnswer,
         status=201,
@@ -31,7 +47,6 @@ ROUTES = (
         "GET",
         f"{_MEMBERS}/<uuid:member_id>",
         "membership.get_member",
-        roles=STAFF,
         request=rpc.GetMemberRequest,
         answer=rpc.MemberAnswer,
         summary="One member with the history of all applications (查看详情)",
@@ -40,16 +55,24 @@ ROUTES = (
         "PATCH",
         f"{_MEMBERS}/<uuid:member_id>",
         "membership.update_member",
-        roles=CLERK,
         request=rpc.UpdateMemberRequest,
         answer=rpc.MemberAnswer,
         summary="Change what is known of a member",
     ),
     rpc_route(
         "POST",
+        f"{_MEMBERS}/<uuid:member_id>/reveal",
+        "membership.reveal_member",
+        request=rpc.RevealMemberRequest,
+        answer=rpc.RevealedNumbers,
+        has_secrets=True,
+        summary="Show the whole numbers of a member (显示); the reason is kept, and an hour has so many and no more",
+    ),
+    export,
+    rpc_route(
+        "POST",
         f"{_MEMBERS}/queue",
         "membership.queue_members",
-        roles=CLERK,
         request=rpc.QueueMembersRequest,
         answer=rpc.QueueMembersAnswer,
         deadline=30,

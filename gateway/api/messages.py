@@ -1,6 +1,5 @@
 """Messages (消息提醒) in one's inbox."""
 
-from gateway.policy import ACCOUNTS
 from gateway.routes import rpc_route
 from services.common.contracts.rpc import notification as rpc
 
@@ -11,7 +10,6 @@ ROUTES = (
         "GET",
         _MESSAGES,
         "notification.list_messages",
-        roles=ACCOUNTS,
         request=rpc.ListMessagesRequest,
         answer=rpc.MessagesAnswer,
         summary="My messages, newest first, and how many are unread",
@@ -20,7 +18,6 @@ ROUTES = (
         "POST",
         f"{_MESSAGES}/<uuid:message_id>/read",
         "notification.mark_message_read",
-        roles=ACCOUNTS,
         request=rpc.MarkMessageReadRequest,
         answer=rpc.ReadAnswer,
         summary="I have read this one",
@@ -29,7 +26,6 @@ ROUTES = (
         "POST",
         f"{_MESSAGES}/read-all",
         "notification.mark_all_messages_read",
-        roles=ACCOUNTS,
         request=rpc.MarkAllMessagesReadRequest,
         answer=rpc.ReadAnswer,
         summary="I have read them all",

@@ -1,7 +1,6 @@
 """The pending list (待办会员列表) of both channels: check, change, complete, remove."""
 
-from gateway.policy import CLERK
-from gateway.routes import rpc_route
+from gateway.routes import file_route, rpc_route
 from services.common.contracts.rpc import batching as rpc
 
 _PENDING = "/api/v1/pending"
@@ -11,16 +10,22 @@ ROUTES = (
         "GET",
         _PENDING,
         "batching.list_pending",
-        roles=CLERK,
         request=rpc.ListPendingRequest,
         answer=rpc.ListPendingAnswer,
         summary="The pending list of one channel, with the counts of both",
+    ),
+    file_route(
+        f"{_PENDING}/consent-form.pdf",
+        "batching.get_consent_form",
+        content_type="application/pdf",
+        request=rpc.ConsentFormRequest,
+        deadline=30,
+        summary="The form of consent (告知同意书) for the members of a channel to sign before it is submitted",
     ),
     rpc_route(
         "POST",
         f"{_PENDING}/validate",
         "batching.check_pending",
-        roles=CLERK,
         request=rpc.CheckPendingRequest,
         answer=rpc.CheckPendingAnswer,
         status=202,
@@ -31,7 +36,6 @@ ROUTES = (
         "PATCH",
         f"{_PENDING}/<uuid:application_id>",
         "batching.update_pending",
-        roles=CLERK,
         request=rpc.UpdatePendingRequest,
         answer=rpc.PendingAnswer,
         summary="Change the expiry date, complete the information, or switch the channel",
@@ -40,7 +44,6 @@ ROUTES = (
         "DELETE",
         f"{_PENDING}/<uuid:application_id>",
         "batching.remove_pending",
-        roles=CLERK,
         request=rpc.RemovePendingRequest,
         answer=rpc.RemovePendingAnswer,
         summary="Remove one application",
@@ -49,7 +52,6 @@ ROUTES = (
         "POST",
         f"{_PENDING}/remove",
         "batching.remove_pending_many",
-        roles=CLERK,
         request=rpc.RemovePendingManyRequest,
         answer=rpc.RemovePendingAnswer,
         deadline=30,

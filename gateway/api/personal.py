@@ -1,14 +1,11 @@
 """Personal applications (个人办卡): members without an affiliated employer apply for themselves on the phone."""
 
-from typing import Any
-
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.policy import ANYONE, MEMBER
 from gateway.routes import Exchange, route, rpc_route
+from services.common.contracts.rpc import batching
 from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.rpc import Caller
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
@@ -18,16 +15,16 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
 @route(
     "POST",
     f"{_PERSONAL}/sessions",
-    roles=ANYONE,
-    request=rpc.PersonalSignInRequest,
-    answer=rpc.PersonalSignInAnswer,
+    "membership.personal_sign_in",
+    request=rpc.PersonalSignInForm,
+    answer=rpc.SignedInMember,
     status=201,
     summary="Sign in by the one-time password: the answer sets the cookie `session`",
 )
 def sign_in(exchange: Exchange) -> Response:
-    member = exchange.ask("membership.personal_sign_in", exchange.read())
-    response = json_answer(member, 201, _PROFILE)
-    exchange.backends.sessions.start(response, _caller_of(member))
+    answer = exchange.ask("membership.personal_sign_in", {**exchange.read(), "visit": exchange.visit()})
+    response = json_answer(answer["member"], 201, _PROFILE)
+    exchange.backends.sessions.start(response, answer["session"])
     return response
 
 
@@ -36,7 +33,6 @@ ROUTES = (
         "POST",
         f"{_PERSONAL}/otp",
         "membership.request_otp",
-        roles=ANYONE,
         request=rpc.RequestOtpRequest,
         answer=rpc.RequestOtpAnswer,
         status=202,
@@ -47,7 +43,6 @@ ROUTES = (
         "GET",
         _PROFILE,
         "membership.get_personal_profile",
-        roles=MEMBER,
         request=rpc.GetPersonalProfileRequest,
         answer=rpc.PersonalProfileAnswer,
         summary="What is known of me",
@@ -56,7 +51,6 @@ ROUTES = (
         "PATCH",
         _PROFILE,
         "membership.update_personal_profile",
-        roles=MEMBER,
         request=rpc.UpdatePersonalProfileRequest,
         answer=rpc.PersonalProfileAnswer,
         summary="Complete what is known of me",
@@ -65,7 +59,6 @@ ROUTES = (
         "POST",
         _APPLICATIONS,
         "membership.apply_personally",
-        roles=MEMBER,
         request=rpc.ApplyPersonallyRequest,
         answer=rpc.PersonalApplicationAnswer,
         status=201,
@@ -75,22 +68,16 @@ ROUTES = (
         "GET",
         _APPLICATIONS,
         "membership.get_personal_applications",
-        roles=MEMBER,
         request=rpc.GetPersonalApplicationsRequest,
         answer=rpc.PersonalApplicationsAnswer,
         summary="My applications and the steps they took",
     ),
+    rpc_route(
+        "GET",
+        f"{_PERSONAL}/progress",
+        "batching.list_personal_progress",
+        request=batching.ListPersonalProgressRequest,
+        answer=batching.ListPersonalProgressAnswer,
+        summary="Where the cards of my applications are to be collected, and how far the bank is",
+    ),
 )
-
-
-def _caller_of(member: dict[str, Any]) -> Caller:
-    union = member["union"]
-    return Caller(
-        member_id=member["member_id"],
-        display_name=member["name"],
-        roles=MEMBER,
-        union_id=union["union_id"],
-        union_code=union["code"],
-        union_name=union["name"],
-        superior_union_id=union["superior_union_id"],
-    )

@@ -1,6 +1,5 @@
 """Revocations (撤销): a union asks to have a batch back, its superior union decides."""
 
-from gateway.policy import CLERK, REVIEWER
 from gateway.routes import rpc_route
 from services.common.contracts.rpc import revocation as rpc
 
@@ -11,7 +10,6 @@ ROUTES = (
         "POST",
         _REVOCATIONS,
         "revocation.request_revocation",
-        roles=CLERK,
         request=rpc.RequestRevocationRequest,
         answer=rpc.RevocationAnswer,
         status=201,
@@ -22,16 +20,14 @@ ROUTES = (
         "GET",
         _REVOCATIONS,
         "revocation.list_revocations",
-        roles=CLERK | REVIEWER,
         request=rpc.ListRevocationsRequest,
         answer=rpc.RevocationsAnswer,
-        summary="A clerk's own union's requests, or those that a reviewer's union decides; open ones first",
+        summary="My union's requests, and for who may look down those of all unions below; open ones first",
     ),
     rpc_route(
         "GET",
         f"{_REVOCATIONS}/<uuid:revocation_id>",
         "revocation.get_revocation",
-        roles=CLERK | REVIEWER,
         request=rpc.GetRevocationRequest,
         answer=rpc.RevocationAnswer,
         summary="One request",
@@ -40,7 +36,6 @@ ROUTES = (
         "POST",
         f"{_REVOCATIONS}/<uuid:revocation_id>/approve",
         "revocation.approve_revocation",
-        roles=REVIEWER,
         request=rpc.ApproveRevocationRequest,
         answer=rpc.RevocationAnswer,
         summary="Agree (同意): what the bank has not decided is released",
@@ -49,7 +44,6 @@ ROUTES = (
         "POST",
         f"{_REVOCATIONS}/<uuid:revocation_id>/reject",
         "revocation.reject_revocation",
-        roles=REVIEWER,
         request=rpc.RejectRevocationRequest,
         answer=rpc.RevocationAnswer,
         summary="Refuse (不同意): the members stay locked in the batch",

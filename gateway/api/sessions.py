@@ -1,14 +1,12 @@
 """Signing in and out, and who I am."""
 
-from typing import Any
+from dataclasses import replace
 
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
-from gateway.policy import ACCOUNTS, ANYONE
 from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.rpc import Caller
 
 _ME = "/api/v1/me"
 
@@ -16,26 +14,67 @@ _ME = "/api/v1/me"
 @route(
     "POST",
     "/api/v1/sessions",
-    roles=ANYONE,
-    request=rpc.SignInRequest,
+    "membership.sign_in",
+    request=rpc.SignInForm,
     answer=rpc.AccountAnswer,
     status=201,
-    summary="Sign in (登录): the answer sets the cookie `session`",
+    summary="Sign in (登录) with a captcha: the answer sets the cookie `session`",
 )
 def sign_in(exchange: Exchange) -> Response:
-    account = exchange.ask("membership.sign_in", exchange.read())
-    response = json_answer(account, 201, _ME)
-    exchange.backends.sessions.start(response, _caller_of(account))
+    given = exchange.read()
+    verdict = exchange.backends.captchas.judge(given.pop("captcha_id"), given.pop("captcha_answer"))
+    answer = exchange.ask("membership.sign_in", {**given, "captcha": verdict, "visit": exchange.visit()})
+    response = json_answer(answer["account"], 201, _ME)
+    exchange.backends.sessions.start(response, answer["session"])
     return response
 
 
 @route(
-    "DELETE", "/api/v1/sessions/current", roles=ANYONE, status=204, summary="Sign out: the browser forgets the cookie"
+    "DELETE",
+    "/api/v1/sessions/current",
+    "gateway.sign_out",
+    status=204,
+    summary="Sign out: the session ends, and the browser forgets the cookie",
 )
 def sign_out(exchange: Exchange) -> Response:
+    session = exchange.find_session()
+    if session is not None:
+        replace(exchange, session=session).ask("membership.sign_out", {})
+        exchange.backends.forget_sessions([session.session_id])
     response = no_content()
     exchange.backends.sessions.end(response)
     return response
+
+
+@route(
+    "POST",
+    f"{_ME}/password",
+    "membership.change_password",
+    request=rpc.ChangePasswordRequest,
+    status=204,
+    has_secrets=True,
+    summary="Change my password: all other sessions end, and this one gets another cookie",
+)
+def change_password(exchange: Exchange) -> Response:
+    begun = exchange.ask("membership.change_password", exchange.read())
+    response = no_content()
+    exchange.go_on_in(response, begun)
+    return response
+
+
+@route(
+    "DELETE",
+    f"{_ME}/sessions/<uuid:session_id>",
+    "membership.end_my_session",
+    request=rpc.SessionRequest,
+    status=204,
+    summary="End one of my sessions, wherever it is",
+)
+def end_my_session(exchange: Exchange) -> Response:
+    asked = exchange.read()
+    exchange.ask("membership.end_my_session", asked)
+    exchange.backends.forget_sessions([asked["session_id"]])
+    return no_content()
 
 
 ROUTES = (
@@ -45,33 +84,18 @@ ROUTES = (
         "GET",
         _ME,
         "membership.get_me",
-        roles=ACCOUNTS,
         request=rpc.GetMeRequest,
         answer=rpc.AccountAnswer,
         summary="The account that is signed in",
     ),
+    change_password,
     rpc_route(
-        "POST",
-        f"{_ME}/password",
-        "membership.change_password",
-        roles=ACCOUNTS,
-        request=rpc.ChangePasswordRequest,
-        status=204,
-        has_secrets=True,
-        summary="Change my password",
+        "GET",
+        f"{_ME}/sessions",
+        "membership.list_my_sessions",
+        request=rpc.ListMySessionsRequest,
+        answer=rpc.MySessionsAnswer,
+        summary="Where my account is signed in",
     ),
+    end_my_session,
 )
-
-
-def _caller_of(account: dict[str, Any]) -> Caller:
-    union = account["union"]
-    return Caller(
-        account_id=account["account_id"],
-        account_name=account["account_name"],
-        display_name=account["display_name"],
-        roles=frozenset(account["roles"]),
-        union_id=union["union_id"],
-        union_code=union["code"],
-        union_name=union["name"],
-        superior_union_id=union["superior_union_id"],
-    )

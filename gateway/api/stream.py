@@ -2,14 +2,13 @@
 
 from werkzeug.wrappers import Response
 
-from gateway.policy import ACCOUNTS
 from gateway.routes import Exchange, route
 
 
 @route(
     "GET",
     "/api/v1/stream",
-    roles=ACCOUNTS,
+    "gateway.stream",
     answer="text/event-stream",
     summary="What changed in my union: `resync` first, then one event a change; heartbeats every 15 seconds",
 )

@@ -1,37 +1,52 @@
 """Counts and series for the workbench (业务工作台)."""
 
+from typing import Any
+
 from marshmallow import Schema, fields
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.policy import STAFF
 from gateway.routes import Exchange, route
 from services.common.contracts.rpc import batching, membership
 
 
+class NamedUnionBatches(batching.UnionBatches):
+    """Batches of a direct subordinate, which membership knows by name, and of all below it."""
+
+    union = fields.Nested(membership.UnionAnswer, required=True)
+
+
+class BatchesAnswer(batching.BatchSummaryAnswer):
+    by_union = fields.List(fields.Nested(NamedUnionBatches), required=True)
+
+
 class SummaryAnswer(Schema):
-    """What membership and batching count in the caller's union, and for a superior in its subordinates."""
+    """What membership and batching count in the caller's union, and for a superior in all unions below it."""
 
     members = fields.Nested(membership.MemberSummaryAnswer, required=True)
-    batches = fields.Nested(batching.BatchSummaryAnswer, required=True)
+    batches = fields.Nested(BatchesAnswer, required=True)
 
 
 @route(
     "GET",
     "/api/v1/summary",
-    roles=STAFF,
+    "gateway.get_summary",
     request=batching.BatchSummaryRequest,
     answer=SummaryAnswer,
     summary="Members by card state, applications and batches by day, refusals by reason",
 )
 def summary(exchange: Exchange) -> Response:
     asked = exchange.read()
-    return json_answer(
-        {
-            "members": exchange.ask("membership.get_member_summary", asked),
-            "batches": exchange.ask("batching.get_batch_summary", asked),
-        }
-    )
+    members = exchange.ask("membership.get_member_summary", asked)
+    batches = exchange.ask("batching.get_batch_summary", asked)
+    return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 
 
 ROUTES = (summary,)
+
+
+def _by_name(members: dict[str, Any], batches: dict[str, Any]) -> list[dict[str, Any]]:
+    """In the order in which membership names the unions; those without a batch are left out."""
+    counted = {one["union_id"]: one for one in batches["by_union"]}
+    unions = [one["union"] for one in members["by_union"]]
+    return [{**counted[one["union_id"]], "union": one} for one in unions if one["union_id"] in counted]

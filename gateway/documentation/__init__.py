@@ -6,14 +6,13 @@ from werkzeug.wrappers import Response
 
 from gateway import openapi
 from gateway.answers import json_answer
-from gateway.policy import ANYONE
+from gateway.headers import PAGE
 from gateway.routes import Exchange, Route, route
 
 _FOLDER = Path(__file__).parent
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'"
 
 
-@route("GET", "/api/openapi.json", roles=ANYONE, summary="The OpenAPI document")
+@route("GET", "/api/openapi.json", "gateway.documentation", summary="The OpenAPI document")
 def openapi_document(exchange: Exchange) -> Response:
     return json_answer(openapi.document())
 
@@ -21,9 +20,9 @@ def openapi_document(exchange: Exchange) -> Response:
 def _file(path: str, name: str, content_type: str) -> Route:
     content = (_FOLDER / name).read_bytes()
 
-    @route("GET", path, roles=ANYONE, summary=f"Part of the page that shows the document: {name}")
+    @route("GET", path, "gateway.documentation", summary=f"Part of the page that shows the document: {name}")
     def part(exchange: Exchange) -> Response:
-        return Response(content, content_type=content_type, headers={"Content-Security-Policy": _POLICY})
+        return Response(content, content_type=content_type, headers=PAGE)
 
     return part
 

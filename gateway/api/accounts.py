@@ -1,0 +1,99 @@
+"""Accounts (账号) of my union and all below it, and links for who forgot the password (密码重置)."""
+
+from gateway.routes import rpc_route
+from services.common.contracts.rpc import membership as rpc
+
+_ACCOUNTS = "/api/v1/accounts"
+_ACCOUNT = f"{_ACCOUNTS}/<uuid:account_id>"
+_OF_UNION = "/api/v1/unions/<uuid:union_id>/accounts"
+_RESETS = "/api/v1/password-resets"
+
+ROUTES = (
+    rpc_route(
+        "GET",
+        _ACCOUNTS,
+        "membership.list_accounts",
+        request=rpc.ListAccountsRequest,
+        answer=rpc.ListAccountsAnswer,
+        summary="Find an account (账号找回) by its name, display name or whole telephone number",
+    ),
+    rpc_route(
+        "GET",
+        _OF_UNION,
+        "membership.list_accounts",
+        request=rpc.ListAccountsRequest,
+        answer=rpc.ListAccountsAnswer,
+        summary="The accounts of a union",
+    ),
+    rpc_route(
+        "POST",
+        _OF_UNION,
+        "membership.create_account",
+        request=rpc.CreateAccountRequest,
+        answer=rpc.AccountWithPasswordAnswer,
+        status=201,
+        location=f"{_ACCOUNTS}/{{account_id}}",
+        has_secrets=True,
+        summary="Open an account; its one-time password is told once",
+    ),
+    rpc_route(
+        "GET",
+        _ACCOUNT,
+        "membership.get_account",
+        request=rpc.AccountRequest,
+        answer=rpc.AccountItem,
+        summary="One account",
+    ),
+    rpc_route(
+        "PATCH",
+        _ACCOUNT,
+        "membership.update_account",
+        request=rpc.UpdateAccountRequest,
+        answer=rpc.AccountItem,
+        summary="Change an account's display name, telephone or roles, close or reopen it",
+    ),
+    rpc_route(
+        "POST",
+        f"{_ACCOUNT}/unlock",
+        "membership.unlock_account",
+        request=rpc.AccountRequest,
+        answer=rpc.AccountItem,
+        summary="Let an account in again that too many wrong passwords have locked (解锁)",
+    ),
+    rpc_route(
+        "POST",
+        f"{_ACCOUNT}/second-factor/remove",
+        "membership.remove_second_factor_of",
+        request=rpc.AccountRequest,
+        answer=rpc.AccountItem,
+        summary="Turn the second factor off of who has lost it; all sessions of the account end",
+    ),
+    rpc_route(
+        "POST",
+        f"{_ACCOUNT}/reset-link",
+        "membership.create_reset_link",
+        request=rpc.CreateResetLinkRequest,
+        answer=rpc.ResetLinkAnswer,
+        status=201,
+        has_secrets=True,
+        summary="Make a link by which the holder chooses another password; told once",
+    ),
+    rpc_route(
+        "POST",
+        f"{_RESETS}/check",
+        "membership.check_reset_link",
+        request=rpc.CheckResetLinkRequest,
+        answer=rpc.CheckResetLinkAnswer,
+        has_secrets=True,
+        summary="Whose link it is, and until when it works",
+    ),
+    rpc_route(
+        "POST",
+        _RESETS,
+        "membership.reset_password",
+        request=rpc.ResetPasswordRequest,
+        answer=rpc.ResetPasswordAnswer,
+        has_secrets=True,
+        summary="Choose another password by a link; it works once and unlocks the account",
+    ),
+)

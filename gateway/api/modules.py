@@ -1,0 +1,44 @@
+"""Modules of the platform that are not part of this system: tiles of the workbench (业务工作台) that lead elsewhere."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+from werkzeug.wrappers import Response
+
+from gateway.answers import json_answer
+from gateway.routes import Exchange, route
+from gateway.settings import ModuleSettings
+from services.common.settings import read_settings
+
+_MODULES = Path(__file__).parents[1] / "modules.json"
+
+
+class Module(Schema):
+    title = fields.String(required=True, validate=validate.Length(1, 20))
+    url = fields.Url(required=True, schemes={"http", "https"})
+
+
+class ModulesAnswer(Schema):
+    items = fields.List(fields.Nested(Module), required=True)
+
+
+@route(
+    "GET",
+    "/api/v1/modules",
+    "gateway.modules",
+    answer=ModulesAnswer,
+    summary="The platform's other modules, each with the address to open",
+)
+def modules(exchange: Exchange) -> Response:
+    file = read_settings(ModuleSettings).modules_path
+    return json_answer({"items": read_modules(Path(file) if file else _MODULES)})
+
+
+def read_modules(file: Path) -> list[dict[str, Any]]:
+    """The modules that a settings file names; raises ValidationError for one that cannot be opened by a browser."""
+    return Module(many=True).load(json.loads(file.read_text(encoding="utf-8")))
+
+
+ROUTES = (modules,)

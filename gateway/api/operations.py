@@ -1,0 +1,159 @@
+"""What operators (运维) ask and do: how services and queues do, and dead letters; none of it shows personal data."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+from werkzeug.wrappers import Response
+
+from gateway import queues
+from gateway.answers import json_answer
+from gateway.routes import Exchange, route
+from services.common.contracts.policy import SERVICES
+from services.common.contracts.rpc import operations as rpc
+from services.common.contracts.rpc.paging import Counted, page_answer
+from services.common.messaging.queues import owner_of, request_queue
+from services.common.problems import NotFound, Unavailable, invalid_fields
+
+_LETTERS = "/api/v1/operations/dead-letters"
+_SECONDS = 2.0
+Answer = TypeVar("Answer")
+
+
+@route(
+    "GET",
+    "/api/v1/operations/services",
+    "gateway.list_services",
+    request=rpc.GetStatusRequest,
+    answer=rpc.ServicesAnswer,
+    deadline=_SECONDS,
+    summary="Each service: whether it answers, its version, its processes, and what keeps it from working",
+)
+def list_services(exchange: Exchange) -> Response:
+    asked = exchange.read()
+    statuses = _of_each(SERVICES, lambda service: exchange.ask(f"{service}.get_status", asked))
+    processes = _processes()
+    items = [
+        {
+            "service": service,
+            "answers": status is not None,
+            "processes": processes.get(request_queue(service)),
+            "status": status,
+        }
+        for service, status in statuses.items()
+    ]
+    return json_answer({"items": items})
+
+
+@route(
+    "GET",
+    "/api/v1/operations/queues",
+    "gateway.list_queues",
+    answer=rpc.QueuesAnswer,
+    summary="Each queue: how many messages are ready in it, how many consumers it has",
+)
+def list_queues(exchange: Exchange) -> Response:
+    items = [
+        {"queue": queue, "service": _service_of(queue), "kind": queues.kind_of(queue), "messages": size, "consumers": n}
+        for queue, size, n in queues.depths_of_all()
+    ]
+    return json_answer({"items": items})
+
+
+@route(
+    "GET",
+    _LETTERS,
+    "gateway.list_dead_letters",
+    request=rpc.ListDeadLettersRequest,
+    answer=rpc.DeadLettersAnswer,
+    deadline=10,
+    summary="Messages that could not be handled, and the bank's that were rejected, the oldest failure first",
+)
+def list_dead_letters(exchange: Exchange) -> Response:
+    asked = rpc.ListDeadLettersRequest().load(exchange.read())
+    deepest = asked["page"] * asked["size"]
+    if deepest > rpc.DEEPEST_LETTER:
+        raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})
+    services = [_owner(asked["queue"])] if asked["queue"] else SERVICES
+    question = {"queue": asked["queue"], "limit": deepest}
+    answers = _of_each(services, lambda service: exchange.ask(f"{service}.list_dead_letters", question))
+    answered = [answer for answer in answers.values() if answer is not None]
+    letters = sorted((one for answer in answered for one in answer["items"]), key=lambda one: one["failed_at"] or "")
+    total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
+    return json_answer(
+        {
+            **page_answer(letters[deepest - asked["size"] : deepest], asked, total),
+            "unanswered": [service for service, answer in answers.items() if answer is None],
+        }
+    )
+
+
+def _letter_route(method: str, path: str, name: str, **properties: Any) -> Any:
+    """A route that asks the service whose queue it is."""
+
+    def respond(exchange: Exchange) -> Response:
+        data = exchange.read()
+        return json_answer(exchange.ask(f"{_owner(data['queue'])}.{name}", data))
+
+    return route(method, f"{_LETTERS}/<queue>{path}", f"gateway.{name}", deadline=30, **properties)(respond)
+
+
+get_dead_letter = _letter_route(
+    "GET",
+    "/<id>",
+    "get_dead_letter",
+    request=rpc.GetDeadLetterRequest,
+    answer=rpc.DeadLetterDetailAnswer,
+    summary="One of them, with what is open of its content",
+)
+replay_dead_letters = _letter_route(
+    "POST",
+    "/replay",
+    "replay_dead_letters",
+    request=rpc.ReplayDeadLettersRequest,
+    answer=rpc.SettledAnswer,
+    summary="Send them back to the queue that they came from; doing so twice does nothing twice",
+)
+discard_dead_letters = _letter_route(
+    "POST",
+    "/discard",
+    "discard_dead_letters",
+    request=rpc.DiscardDeadLettersRequest,
+    answer=rpc.SettledAnswer,
+    summary="Take them away for good, with a reason that is recorded",
+)
+
+ROUTES = (list_services, list_queues, list_dead_letters, get_dead_letter, replay_dead_letters, discard_dead_letters)
+
+
+def _of_each(services: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | None]:
+    """What each service answers, all asked at once; None where it does not."""
+    with ThreadPoolExecutor(len(services)) as at_once:
+        return dict(zip(services, at_once.map(partial(_unless_away, ask), services), strict=True))
+
+
+def _unless_away(ask: Callable[[str], Answer], service: str) -> Answer | None:
+    try:
+        return ask(service)
+    except Unavailable:
+        return None
+
+
+def _processes() -> dict[str, int]:
+    """The consumers of each request queue; nothing where the broker does not say."""
+    try:
+        return {queue: consumers for queue, _, consumers in queues.depths(map(request_queue, SERVICES))}
+    except Unavailable:
+        return {}
+
+
+def _owner(queue: str) -> str:
+    owner = owner_of(queue)
+    if owner not in SERVICES:
+        raise NotFound
+    return owner
+
+
+def _service_of(queue: str) -> str:
+    return next((service for service in SERVICES if queue == request_queue(service)), owner_of(queue))

@@ -1,0 +1,72 @@
+"""The second factor (动态口令) of one's own account: turned on and off, and used in signing in."""
+
+from werkzeug.wrappers import Response
+
+from gateway.answers import json_answer, no_content
+from gateway.routes import Exchange, route, rpc_route
+from services.common.contracts.rpc import membership as rpc
+
+_MINE = "/api/v1/me/second-factor"
+
+
+@route(
+    "POST",
+    f"{_MINE}/confirm",
+    "membership.confirm_second_factor",
+    request=rpc.SecondFactorCodeRequest,
+    answer=rpc.RecoveryCodesAnswer,
+    has_secrets=True,
+    summary="Turn it on by a first code: the recovery codes are told once, and this session gets another cookie",
+)
+def confirm(exchange: Exchange) -> Response:
+    answer = exchange.ask("membership.confirm_second_factor", exchange.read())
+    response = json_answer({"recovery_codes": answer["recovery_codes"]})
+    exchange.go_on_in(response, answer["session"])
+    return response
+
+
+@route(
+    "POST",
+    f"{_MINE}/remove",
+    "membership.remove_second_factor",
+    request=rpc.CurrentPasswordRequest,
+    status=204,
+    has_secrets=True,
+    summary="Turn it off: all other sessions end, and this one gets another cookie",
+)
+def remove(exchange: Exchange) -> Response:
+    response = no_content()
+    exchange.go_on_in(response, exchange.ask("membership.remove_second_factor", exchange.read()))
+    return response
+
+
+@route(
+    "POST",
+    "/api/v1/sessions/current/second-factor",
+    "membership.pass_second_factor",
+    request=rpc.SecondFactorCodeRequest,
+    answer=rpc.AccountAnswer,
+    has_secrets=True,
+    summary="The second step of signing in: a code of the authenticator, or a recovery code",
+)
+def pass_it(exchange: Exchange) -> Response:
+    answer = exchange.ask("membership.pass_second_factor", exchange.read())
+    response = json_answer(answer["account"])
+    exchange.go_on_in(response, answer["session"])
+    return response
+
+
+ROUTES = (
+    rpc_route(
+        "POST",
+        _MINE,
+        "membership.enrol_second_factor",
+        request=rpc.CurrentPasswordRequest,
+        answer=rpc.EnrolSecondFactorAnswer,
+        has_secrets=True,
+        summary="A secret for an authenticator, which counts when it is confirmed",
+    ),
+    confirm,
+    remove,
+    pass_it,
+)

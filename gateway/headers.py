@@ -1,0 +1,64 @@
+"""The security headers of every answer: one set for all, one policy for what is no page and one for pages."""
+
+from werkzeug.wrappers import Response
+
+NO_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""What the API answers is never shown as a page, whatever it holds."""
+
+PAGE_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "media-src 'self' data: blob:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "frame-src blob:",
+        "worker-src 'none'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Scripts and styles come from files of ours alone; a register is looked at in a frame before it is printed."""
+
+PAGE = {"Content-Security-Policy": PAGE_POLICY}
+"""What an answer that is a page, or a part of one, says of itself."""
+
+_ALL = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": NO_PAGE_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in (
+            "accelerometer",
+            "browsing-topics",
+            "camera",
+            "display-capture",
+            "geolocation",
+            "gyroscope",
+            "magnetometer",
+            "microphone",
+            "midi",
+            "payment",
+            "publickey-credentials-get",
+            "serial",
+            "usb",
+        )
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+
+
+def secure(response: Response, *, by_https: bool) -> None:
+    """Adds the headers that the answer does not set itself; `by_https` where browsers are to come by HTTPS alone."""
+    for name, value in {**_ALL, **(_HTTPS_ONLY if by_https else {})}.items():
+        response.headers.setdefault(name, value)

@@ -1,0 +1,82 @@
+"""The pages: the console for every path that is not the API's, the phone pages under /m, and the files that they load.
+
+The build puts a content hash into the name of each file in `assets/`, so that browsers may keep it for ever; the two
+documents name these files, and are asked for anew each time.
+"""
+
+from pathlib import Path
+
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
+from werkzeug.wrappers import Request, Response
+
+from gateway.headers import PAGE
+from gateway.routes import Exchange, route
+from services.common.problems import Problem
+
+DIST = Path(__file__).parent / "web" / "dist"
+"""Where the build puts them; read at each request, so that a new build needs no restart."""
+
+_CONTENT_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+_COMPRESSED = frozenset({".css", ".html", ".js", ".svg"})
+
+
+class PagePath(BaseConverter):
+    """A path that a page may have: any without a dot that belongs neither to the API nor to the assets."""
+
+    regex = r"(?!api(?:/|$)|assets(?:/|$))[^/.][^.]*"
+    part_isolating = False
+
+
+@route("GET", "/", "gateway.pages", summary="The console")
+def console(exchange: Exchange) -> Response:
+    return _document(exchange.request, "index.html")
+
+
+@route("GET", "/<page:path>", "gateway.pages", summary="A page of the console or the phone; which one its script knows")
+def page(exchange: Exchange) -> Response:
+    is_phone = exchange.path_values["path"].partition("/")[0] == "m"
+    return _document(exchange.request, "m/index.html" if is_phone else "index.html")
+
+
+@route("GET", "/assets/<file>", "gateway.pages", summary="A file that pages load")
+def asset(exchange: Exchange) -> Response:
+    path = DIST / "assets" / exchange.path_values["file"]
+    if path.suffix not in _CONTENT_TYPES or not path.is_file():
+        raise NotFound
+    response = _file(exchange.request, path)
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+ROUTES = (console, page, asset)
+
+
+def _document(request: Request, name: str) -> Response:
+    path = DIST / name
+    if not path.is_file():
+        raise Problem("pages_not_built", 503, "页面尚未生成", "请联系运维人员生成页面。")
+    response = _file(request, path)
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers.update(PAGE)
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def _file(request: Request, path: Path) -> Response:
+    """The file, compressed as the build left it beside it where the browser takes that."""
+    response = Response(content_type=_CONTENT_TYPES[path.suffix])
+    if path.suffix in _COMPRESSED:
+        response.vary.add("Accept-Encoding")
+        if request.accept_encodings.quality("gzip") > 0:
+            response.content_encoding = "gzip"
+            path = path.with_name(f"{path.name}.gz")
+    response.set_data(path.read_bytes())
+    return response

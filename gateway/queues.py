@@ -1,0 +1,45 @@
+"""How full the broker's queues are: asked for passively, for which no permission on a queue is needed."""
+
+from collections.abc import Iterable
+
+from services.common.contracts import bank
+from services.common.contracts.policy import SERVICES
+from services.common.messaging import topology
+from services.common.messaging.connection import BROKER_ERRORS, bound_waits, drop, open_connection
+from services.common.messaging.queues import dead_queue, request_queue
+from services.common.messaging.request import RETRY_AFTER
+from services.common.problems import Unavailable
+from services.common.settings import MessagingSettings, read_settings
+
+_SECONDS = 5.0
+_KINDS = {
+    **{request_queue(service): "requests" for service in SERVICES},
+    **{dead_queue(queue): "dead" for queue in topology.event_queues()},
+    **dict.fromkeys(topology.event_queues(), "events"),
+    bank.BATCHES_QUEUE: "to_bank",
+    bank.FEEDBACK_QUEUE: "from_bank",
+    bank.REJECTED_QUEUE: "dead",
+}
+
+
+def depths(names: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Of those that there are: name, ready messages, consumers; raises Unavailable where the broker does not answer."""
+    connection = None
+    try:
+        connection = open_connection(read_settings(MessagingSettings).amqp_uri, "gateway depths")
+        bound_waits(connection, _SECONDS)
+        return list(topology.depths(connection, names))
+    except BROKER_ERRORS as error:
+        raise Unavailable(RETRY_AFTER) from error
+    finally:
+        drop(connection)
+
+
+def depths_of_all() -> list[tuple[str, int, int]]:
+    """As `depths`, of every queue that outlasts a connection."""
+    return depths(topology.all_queues(read_settings(MessagingSettings).retry_delays))
+
+
+def kind_of(queue: str) -> str:
+    """What a queue is for."""
+    return _KINDS.get(queue, "retry")

@@ -1,0 +1,104 @@
+"""What the processes of the gateway tell one another a few times a second: their counts of requests and open streams.
+
+A hint, not a record: it is not kept, and who misses one hears the grown count with the next.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import amqp
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+
+from gateway.limits import Limits
+from services.common.messaging.connection import BROKER_ERRORS, Outgoing
+from services.common.messaging.envelope import new_message_id
+from services.common.messaging.outbox import to_json
+from services.common.messaging.publishing import DirectPublisher
+from services.common.messaging.queues import COUNTS_EXCHANGE, declare_counts_exchange, declare_passing_queue
+from services.common.messaging.reader import QueueReader
+from services.common.settings import MessagingSettings
+
+log = structlog.get_logger()
+
+SECONDS_BETWEEN = 0.25
+_REMINDER_SECONDS = 5
+"""So often the open streams are told even if they did not change: a process that started meanwhile learns of them."""
+_SILENT_SECONDS = 20
+"""After this, the streams of a process that says nothing any more count as closed."""
+
+
+class Sharing:
+    """One process's part in it. `open_streams()` tells the number of streams open here by account."""
+
+    def __init__(
+        self,
+        settings: MessagingSettings,
+        limits: Limits,
+        open_streams: Callable[[], dict[str, int]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._process = new_message_id()
+        self._limits = limits
+        self._open_streams = open_streams
+        self._now = now
+        self._told_streams: dict[str, int] = {}
+        self._told_at = -float(_REMINDER_SECONDS)
+        self._elsewhere: dict[str, tuple[float, dict[str, int]]] = {}
+        self._is_stopping = False
+        self._publisher = DirectPublisher(settings.amqp_uri, "gateway counts", seconds=3)
+        self.reader = QueueReader("gateway counts", settings, self._declare, self._receive, prefetch=0)
+
+    def run(self) -> None:
+        """Tells news until `stop`."""
+        while not self._is_stopping:
+            time.sleep(SECONDS_BETWEEN)
+            news = self.news()
+            if news is None:
+                continue
+            try:
+                self._publisher.publish(Outgoing(COUNTS_EXCHANGE, "", to_json(news), {"delivery_mode": 1}))
+            except BROKER_ERRORS:
+                log.info("counts_not_told")
+
+    def stop(self) -> None:
+        """Tells and hears no more."""
+        self._is_stopping = True
+        self.reader.stop()
+        self._publisher.drop()
+
+    def news(self) -> dict[str, Any] | None:
+        """What the others do not know yet; None where there is nothing."""
+        counts, streams = self._limits.take_untold(), self._open_streams()
+        is_reminder = self._now() - self._told_at >= _REMINDER_SECONDS
+        if not counts and streams == self._told_streams and not (is_reminder and streams):
+            return None
+        self._told_streams, self._told_at = streams, self._now()
+        return {"process": self._process, "counts": counts, "streams": streams}
+
+    def hear(self, news: dict[str, Any]) -> None:
+        """Takes in what a process told; its own words mean nothing to it."""
+        if news["process"] == self._process:
+            return
+        self._limits.learn(news["process"], news["counts"])
+        self._elsewhere[news["process"]] = (self._now(), news["streams"])
+
+    def streams_elsewhere(self, account: str) -> int:
+        """How many streams of an account are open at other processes."""
+        heard_since = self._now() - _SILENT_SECONDS
+        self._elsewhere = {name: told for name, told in self._elsewhere.items() if told[0] >= heard_since}
+        return sum(streams.get(account, 0) for _, streams in self._elsewhere.values())
+
+    def _declare(self, channel: amqp.Channel) -> str:
+        declare_counts_exchange(channel)
+        queue = declare_passing_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
+        channel.queue_bind(queue, COUNTS_EXCHANGE)
+        return queue
+
+    def _receive(self, message: AmqpMessage) -> None:
+        try:
+            self.hear(json.loads(message.body))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("counts_not_understood")
