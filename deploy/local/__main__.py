@@ -1,19 +1,24 @@
-"""The commands behind the Makefile: `python -m deploy.local run|stop|reset|status|logs`."""
+"""The commands behind the Makefile: `python -m deploy.local run|stop|reset|status|logs|…`, as `--help` lists them."""
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.local import postgres, rabbitmq, stack
-from deploy.local.environment import ROOT, ScaleError, read_scale, read_state
+from deploy.local import key_rotation, postgres, rabbitmq, stack, web
+from deploy.local.captcha_solver import learn_secret
+from deploy.local.client import ApiClient, ApiProblem
+from deploy.local.environment import ROOT, SERVICES, ScaleError, read_scale, read_state
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import StackError
+from services.membership.seed import demo_password
 
 FOLDER = ROOT / ".local"
 
@@ -24,11 +29,22 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start what does not run, restart what has changed")
     run.add_argument("--scale", default="", help="processes of a service: 'validation=3 batching=2'")
+    commands.add_parser("rotate", help="new passwords for broker and databases, and restart with them")
+    restart = commands.add_parser("rolling-restart", help="restart processes one by one while all works")
+    restart.add_argument("--of", default="", help="one program only; without it all services, but not the gateway")
     commands.add_parser("stop", help="end all processes and nodes, keep the data")
     commands.add_parser("reset", help="stop, and forget all data, ports, secrets and logs")
     commands.add_parser("status", help="how each process does")
+    verify = commands.add_parser("audit-verify", help="check the chain of the log of acts")
+    verify.add_argument("--head", default="", help="position:hash; the newest that membership has logged without it")
+    session = commands.add_parser("session", help="sign an account of the demo in, and print the cookie")
+    session.add_argument("--account", default="jianlang")
     logs = commands.add_parser("logs", help="follow what the processes write")
     logs.add_argument("--of", default="", help="one service only")
+    rotation = commands.add_parser(
+        "rotate-keys", help="give personal data a new key while all runs, or drop an old one"
+    )
+    rotation.add_argument("--drop", default="", help="the id of a key that nothing needs any more")
     arguments = parser.parse_args()
     # It says so whenever migrations import tables; who starts the stack can do nothing about it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
@@ -42,17 +58,35 @@ def main() -> int:
 
 
 def _do(arguments: argparse.Namespace) -> int:
-    if arguments.command == "run":
-        return _run(arguments.scale)
-    if arguments.command == "status":
-        return _status()
-    if arguments.command == "logs":
-        _logs(arguments.of)
-    {"stop": stack.stop, "reset": stack.reset}[arguments.command](FOLDER)
-    return 0
+    commands: dict[str, Callable[[], int | None]] = {
+        "run": lambda: _run(arguments.scale),
+        "rotate": _rotate,
+        "rolling-restart": lambda: _rolling_restart(arguments.of),
+        "stop": lambda: stack.stop(FOLDER),
+        "reset": lambda: stack.reset(FOLDER),
+        "status": _status,
+        "audit-verify": lambda: _audit_verify(arguments.head),
+        "session": lambda: _session(arguments.account),
+        "rotate-keys": lambda: _rotate_keys(arguments.drop),
+        "logs": lambda: _logs(arguments.of),
+    }
+    return commands[arguments.command]() or 0
+
+
+def _rotate() -> None:
+    stack.rotate(FOLDER)
+
+
+def _rolling_restart(program: str) -> None:
+    stack.restart_one_by_one(FOLDER, [program] if program else SERVICES)
+
+
+def _rotate_keys(dropped: str) -> int:
+    return key_rotation.drop(FOLDER, dropped) if dropped else key_rotation.rotate(FOLDER)
 
 
 def _run(scale: str) -> int:
+    web.build()
     started_at = time.monotonic()
     running = stack.start(FOLDER, read_scale(scale))
     print(f"\nready after {time.monotonic() - started_at:.1f} s\n")
@@ -79,6 +113,28 @@ def _status() -> int:
         print(f"{process.name:16} {state:20} pid {record.pid or '-':<8} since {since}  restarts {record.restarts}")
     print(f"{'gateway':16} http://{LOOPBACK}:{read_state(FOLDER)['ports']['gateway']}")
     return 0 if all(process.ready for process in processes) else 1
+
+
+def _audit_verify(head: str) -> int:
+    """Checks the log of acts against a head that lies outside of its database."""
+    running = stack.find(FOLDER)
+    logged = re.findall(r'"head": "(\d+):([0-9a-f]+)"', running.log("membership"))
+    newest = max(logged, key=lambda one: int(one[0]), default=None)
+    known = head or (":".join(newest) if newest else "")
+    check = [sys.executable, "-m", "services.membership.audit_verify", *(["--head", known] if known else [])]
+    return subprocess.run(check, cwd=ROOT, env=running.environment("membership"), check=False).returncode
+
+
+def _session(account_name: str) -> int:
+    running = stack.find(FOLDER)
+    learn_secret(FOLDER)
+    try:
+        client = ApiClient(running.gateway_url).sign_in(account_name, demo_password())
+    except ApiProblem as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    print("; ".join(f"{cookie.name}={cookie.value}" for cookie in client.http.cookies))
+    return 0
 
 
 def _logs(program: str) -> NoReturn:

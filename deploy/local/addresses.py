@@ -1,20 +1,31 @@
 """Where the broker and the databases are: what the caller's environment names, private nodes for the rest."""
 
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.broker import User, declare_all, definitions
 from deploy.local import nodes
-from deploy.local.environment import SERVICES, Addresses, database_password
-from deploy.local.postgres import Postgres
+from deploy.local.environment import SERVICES, Addresses, broker_user, database_password
+from deploy.local.nodes import Nodes
+from deploy.local.postgres import Postgres, owner_of
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.permissions import PROGRAMS
 
 VHOST = "cards"
 
 
-def given_amqp_uri() -> str | None:
-    """The broker that the caller wants to be used instead of a private one."""
-    return os.environ.get("AMQP_URI") or None
+def given_amqp_uris() -> dict[str, str]:
+    """The broker that the caller wants to be used instead of a private one, by program.
+
+    `AMQP_URI` is for all of them, `AMQP_URI_BATCHING` for one.
+    """
+    everybody = os.environ.get("AMQP_URI")
+    uris = {program: os.environ.get(f"AMQP_URI_{program.upper()}") or everybody for program in PROGRAMS}
+    return {program: uri for program, uri in uris.items() if uri}
 
 
 def given_database_urls() -> dict[str, str]:
@@ -26,34 +37,75 @@ def given_database_urls() -> dict[str, str]:
 def private_nodes() -> tuple[str, ...]:
     """The nodes that the stack must run itself."""
     database = () if len(given_database_urls()) == len(SERVICES) else ("postgres",)
-    broker = () if given_amqp_uri() else ("rabbitmq",)
+    broker = () if len(given_amqp_uris()) == len(PROGRAMS) else ("rabbitmq",)
     return (*database, *broker)
 
 
-def find_addresses(folder: Path, secrets: Mapping[str, str]) -> Addresses:
-    """Start the private nodes that are needed, with a database and a role per service, and tell all addresses."""
+def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
+    """Start the private nodes that are needed, with a database and two roles per service and a user per program on the
+    broker, and tell all addresses.
+    """
     with ThreadPoolExecutor() as both:
-        broker = both.submit(lambda: given_amqp_uri() or _private_broker(folder))
-        databases = both.submit(_private_databases, folder, secrets)
-        return Addresses(broker.result(), databases.result())
+        broker = both.submit(_broker, folder, stack_secrets)
+        databases = both.submit(_databases, folder, stack_secrets)
+        return Addresses(broker.result(), *databases.result())
 
 
-def _private_broker(folder: Path) -> str:
-    broker = nodes.start_rabbitmq(folder)
-    broker.create_vhost(VHOST)
-    return broker.uri(VHOST)
+@contextmanager
+def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
+    """All that a stack needs on given nodes, under names that begin with `name`, gone at the end."""
+    users = {program: User(f"{name}_{program}", secrets.token_hex(16)) for program in PROGRAMS}
+    password = secrets.token_hex(16)
+    databases = {service: f"{name}_{service}" for service in SERVICES}
+
+    def urls(role_of: Callable[[str], str]) -> dict[str, str]:
+        return {service: on.postgres.url(name, role_of(name), password) for service, name in databases.items()}
+
+    try:
+        for database in databases.values():
+            on.postgres.prepare_private_database(database, password, password)
+        yield Addresses(_prepare_broker(on.rabbitmq, name, users), urls(str), urls(owner_of))
+    finally:
+        on.rabbitmq.delete_vhost(name)
+        on.rabbitmq.delete_users(user.name for user in users.values())
+        for database in databases.values():
+            on.postgres.drop_private_database(database)
 
 
-def _private_databases(folder: Path, secrets: Mapping[str, str]) -> dict[str, str]:
+def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:
+    given = given_amqp_uris()
+    if len(given) == len(PROGRAMS):
+        return given
+    users = {program: broker_user(stack_secrets, program) for program in PROGRAMS}
+    return _prepare_broker(nodes.start_rabbitmq(folder), VHOST, users) | given
+
+
+def _prepare_broker(broker: RabbitMQ, vhost: str, users: Mapping[str, User]) -> dict[str, str]:
+    """A virtual host with all that lasts in it, and what each program may do there; answers their addresses."""
+    broker.create_vhost(vhost)
+    broker.import_definitions(definitions(vhost, users))
+    declare_all(broker.uri(vhost))
+    return {program: broker.uri(vhost, user.name, user.password) for program, user in users.items()}
+
+
+def _databases(folder: Path, stack_secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The addresses for running and for migrating."""
     given = given_database_urls()
     missing = [service for service in SERVICES if service not in given]
     if not missing:
-        return given
+        return given, {}
     server = nodes.start_postgres(folder)
-    return given | {service: _database(server, service, database_password(secrets, service)) for service in missing}
+    for service in missing:
+        _prepare(server, service, stack_secrets)
+    return given | {service: _url(server, service, service, stack_secrets) for service in missing}, {
+        service: _url(server, service, owner_of(service), stack_secrets) for service in missing
+    }
 
 
-def _database(server: Postgres, service: str, password: str) -> str:
-    if not server.has_database(service):
-        server.create_private_database(service, password)
-    return server.url(service, user=service, password=password)
+def _prepare(server: Postgres, service: str, stack_secrets: Mapping[str, str]) -> None:
+    passwords = (database_password(stack_secrets, role) for role in (service, owner_of(service)))
+    server.prepare_private_database(service, *passwords)
+
+
+def _url(server: Postgres, service: str, role: str, stack_secrets: Mapping[str, str]) -> str:
+    return server.url(service, user=role, password=database_password(stack_secrets, role))

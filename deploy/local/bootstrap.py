@@ -1,4 +1,4 @@
-"""Makes a bare machine able to run the project: checks, Debian packages, the virtual environment.
+"""Makes a bare machine able to run the project: checks, Debian packages, the virtual environment, node for the pages.
 
     python3 deploy/local/bootstrap.py run|test
 
@@ -9,6 +9,7 @@ changed; what it may not do itself it says in one message.
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 _LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
+_NODE_LOCK = "requirements-node.lock"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -44,6 +46,8 @@ def main() -> int:
     if missing:
         _install_packages(missing)
     _install_lock(ROOT / _LOCKS[purpose])
+    if not machine_has_node():
+        _install_lock(ROOT / _NODE_LOCK)
     return 0
 
 
@@ -57,9 +61,19 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage("postgresql", not needs_database or _has_postgres()),
         DebianPackage("fonts-wqy-zenhei", fonts_given or Path("/usr/share/fonts/truetype/wqy").exists()),
         DebianPackage("fonts-hanazono", fonts_given or Path("/usr/share/fonts/truetype/hanazono").exists()),
+        DebianPackage("chromium", purpose != "test" or Path("/usr/bin/chromium").exists()),
         DebianPackage("python3-venv", _has_pip() or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
+
+
+def machine_has_node() -> bool:
+    """Whether the machine's own node and npm can build the pages: 20.19 or later of 20, or 22.12 or later."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        return False
+    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    version = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
+    return (20, 19) <= version < (21, 0) or version >= (22, 12)
 
 
 def _objection(missing: list[str]) -> str | None:

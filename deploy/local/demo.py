@@ -18,6 +18,7 @@ import requests
 from kombu import Connection
 from openpyxl import load_workbook
 
+from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
@@ -77,6 +78,7 @@ def main() -> int:
 
 def tell_story(stack: Stack, seed: int | None = None) -> int:
     """The whole story on a running stack; each seed has people of its own. Returns the exit status."""
+    learn_secret(stack.folder)
     chosen = int(time.time()) if seed is None else seed
     administrator, reviewer, clerk = (ApiClient(stack.gateway_url) for _ in range(3))
     story = Story(stack, make_people(chosen), chosen, administrator, reviewer, clerk)
@@ -217,7 +219,10 @@ def complete_special_channel(story: Story) -> None:
 
 
 def submit_batches(story: Story) -> None:
-    """Both channels are submitted to an outlet, and the registers printed."""
+    """Both channels are submitted to an outlet with everybody's consent, and the registers printed."""
+    form = story.clerk.download("pending/consent-form.pdf?channel=ordinary")
+    story.expect("the form of consent is a PDF", form[:5], b"%PDF-")
+    story.expect_refusal("consent_required", lambda: story.clerk.post("batches", _form_without_consent(story)))
     for channel, persons in (("ordinary", len(story.people.ordinary)), ("special", 2)):
         batch = _submit(story, channel)
         story.expect("persons in the batch", batch["total"], persons)
@@ -232,6 +237,8 @@ def submit_batches(story: Story) -> None:
             f"Submitted {batch['batch_no']} ({channel}, {persons} persons) to {batch['outlet']['name']}; register "
             f"{len(pdf)} bytes PDF, {len(sheet)} bytes .xlsx, attachments {len(attachments)} bytes"
         )
+        signed = story.clerk.get(f"batches/{batch['batch_no']}/members", size=1)["items"][0]["consent"]
+        story.expect("what the members agreed to", signed["basis"], "signed_form")
     story.expect_refusal("pending_empty", lambda: _submit(story, "ordinary"))
     submitted = len(story.people.ordinary) + 2
     wait_until(lambda: _state_counts(story)["submitted"] == submitted, "all members of the batches are 办理中")
@@ -314,8 +321,9 @@ def late_card(story: Story) -> None:
     _order_feedback(story, batch_no, {"results": [{"application_id": released, "outcome": "issued"}]})
     wait_until(lambda: _counts(story)["special"]["total"] == 0, "the newer application is cancelled")
     wait_until(lambda: _state_counts(story)["issued"] == 100, "the late card counts")
-    history = [a["state"] for a in story.clerk.get(f"members/{member['member_id']}")["applications"]]
-    story.expect("the member's applications, newest first", history, ["removed", "issued"])
+    wait_until(
+        lambda: _history(story, member["member_id"]) == ["removed", "issued"], "the newer application is removed"
+    )
     story.tell(f"A card of the revoked batch came late: {person.name} has it, the newer application was cancelled")
 
 
@@ -325,6 +333,7 @@ def bank_finishes(story: Story) -> None:
     _order_feedback(story, batch_no, {"outcome": "issued", "parts": 3})
     wait_until(lambda: _batch(story, batch_no)["state"] == "decided", "the bank has decided on all")
     wait_until(lambda: _state_counts(story)["issued"] == len(story.people.ordinary), "all but one of them have a card")
+    wait_until(lambda: _revocation_has_heard(story, batch_no), "revocation has heard of all that the bank decided")
     wait_until(lambda: _is_refused(story, batch_no, "batch_decided"), "a decided batch cannot be revoked")
     inbox = wait_until(
         lambda: _if(story.clerk.get("messages", size=200), lambda inbox: inbox["unread"] >= 4), "the clerk has messages"
@@ -389,6 +398,11 @@ def _members(story: Story) -> list[dict[str, Any]]:
     return story.clerk.all_pages("members")
 
 
+def _history(story: Story, member_id: str) -> list[str]:
+    """The states of a member's applications, newest first."""
+    return [application["state"] for application in story.clerk.get(f"members/{member_id}")["applications"]]
+
+
 def _state_counts(story: Story) -> Counter[str]:
     return Counter(member["card_state"] for member in _members(story))
 
@@ -403,10 +417,16 @@ def _contact(story: Story) -> dict[str, str]:
 
 
 def _submit(story: Story, channel: str) -> dict[str, Any]:
+    consent = {"consent_version": story.clerk.get("consent-text")["version"]}
+    form = {**_form_without_consent(story), **consent, "channel": channel}
+    batch: dict[str, Any] = story.clerk.post("batches", form)
+    return batch
+
+
+def _form_without_consent(story: Story) -> dict[str, str]:
     outlet = story.clerk.get("outlets", q="国华广场")["items"][0]
     place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
-    batch: dict[str, Any] = story.clerk.post("batches", {"channel": channel, **place, **_contact(story)})
-    return batch
+    return {"channel": "ordinary", **place, **_contact(story)}
 
 
 def _batch(story: Story, batch_no: str) -> dict[str, Any]:
@@ -459,9 +479,18 @@ def _send_nonsense(story: Story) -> None:
 
 def _rejected(story: Story) -> int:
     """How many messages wait in the rejected queue."""
-    with Connection(story.stack.addresses.amqp_uri, connect_timeout=5) as broker:
+    with Connection(story.stack.addresses.amqp_uris["batching"], connect_timeout=5) as broker:
         _, messages, _ = broker.default_channel.queue_declare(REJECTED_QUEUE, passive=True)
     return int(messages)
+
+
+def _revocation_has_heard(story: Story, batch_no: str) -> bool:
+    """Whether the list of requests, which is revocation's, shows all of a batch's applicants as decided."""
+    return any(
+        request["issued"] + request["refused"] + request["released"] == request["total"]
+        for request in story.clerk.all_pages("revocations")
+        if request["batch_no"] == batch_no
+    )
 
 
 def _is_refused(story: Story, batch_no: str, code: str) -> bool:

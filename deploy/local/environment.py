@@ -6,24 +6,33 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.broker import User, password_variable
 from deploy.local.ports import LOOPBACK, free_port, is_free
 from deploy.local.processes import Process
+from deploy.permissions import PROGRAMS, SERVICES
+from services.common.secret_values import DEMO_MARK
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+_PASSWORDS = (
+    *(f"DATABASE_PASSWORD_{service.upper()}{of}" for service in SERVICES for of in ("", "_OWNER")),
+    *map(password_variable, PROGRAMS),
+)
 SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
+RETIRED_KEYS = "personal_data_keys.retired"
+"""Keys that nothing running needs any more: backups of the databases still do."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
-_OF_PERSONAL_DATA = ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")
+_OF_PERSONAL_DATA = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY")
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_PERSONAL_DATA),
+    "membership": (*_OF_PERSONAL_DATA, "AUDIT_KEYS"),
     "batching": (*_OF_PERSONAL_DATA, "BANK_HMAC_KEY"),
-    "gateway": (*_OF_PERSONAL_DATA, "SESSION_SECRET"),
+    "gateway": ("SESSION_SECRET",),
     "bank": ("BANK_HMAC_KEY",),
     "registry": (),
     "sms": (),
@@ -36,10 +45,17 @@ _PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD")
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the broker and each service's database are."""
+    """Where the broker and each service's database are, each with the user that a program is there."""
 
-    amqp_uri: str
-    database_urls: Mapping[str, str]
+    amqp_uris: Mapping[str, str] = field(repr=False)
+    """By program: the services, `gateway`, `bank`."""
+    database_urls: Mapping[str, str] = field(repr=False)
+    owner_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """As the roles that migrate, where these are others."""
+
+    def migration_url(self, service: str) -> str:
+        """The address at which a service's database is migrated."""
+        return self.owner_urls.get(service, self.database_urls[service])
 
 
 @dataclass(frozen=True)
@@ -107,31 +123,80 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def keep_secrets(folder: Path) -> dict[str, str]:
-    """The stack's secrets: made at random at the first call, kept in `secrets.env`, which only its owner reads."""
+    """The stack's secrets: made at random where they are missing, kept in `secrets.env`, which only its owner reads.
+
+    They are marked as the demo's, so that production refuses them. The keys of personal data are in a file of their
+    own, because they change while everything runs.
+    """
     path = folder / "secrets.env"
-    if not path.exists():
-        made = {
-            "PERSONAL_DATA_KEYS": f"k1:{_random_key()}",
-            "BLIND_INDEX_KEY": _random_key(),
-            "SESSION_SECRET": _random_key(),
-            "BANK_HMAC_KEY": _random_key(),
-            **{_password_name(service): secrets.token_hex(16) for service in SERVICES},
-        }
-        path.touch(0o600)
-        path.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
-    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+    path.touch(0o600)
+    kept = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    made = {
+        "BLIND_INDEX_KEY": random_key(),
+        "AUDIT_KEYS": f"k1:{random_key()}",
+        "SESSION_SECRET": random_key(),
+        "BANK_HMAC_KEY": random_key(),
+        **{name: _random_password() for name in _PASSWORDS},
+    }
+    if made.keys() - kept.keys():
+        kept = {**made, **kept}
+        path.write_text("".join(f"{name}={value}\n" for name, value in kept.items()))
+    # A stack that is older than the file of keys has them among its secrets.
+    keys = kept.pop("PERSONAL_DATA_KEYS", None)
+    if not keys_file(folder).exists():
+        write_keys(folder, keys.split(",") if keys else [f"k1:{random_key()}"])
+    return {**kept, "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder))}
 
 
-def database_password(stack_secrets: Mapping[str, str], service: str) -> str:
-    return stack_secrets[_password_name(service)]
+def keys_file(folder: Path) -> Path:
+    """Where the keys of personal data are, one a line as `id:base64`; the first one seals."""
+    return folder.resolve() / "personal_data_keys"
+
+
+def read_keys(folder: Path) -> list[str]:
+    """The lines of the file of keys."""
+    return keys_file(folder).read_text().split()
+
+
+def write_keys(folder: Path, keys: Sequence[str]) -> None:
+    """Replaces the file of keys, so that nobody ever reads half of it."""
+    new = keys_file(folder).with_suffix(".new")
+    new.touch(0o600)
+    new.write_text("".join(f"{key}\n" for key in keys))
+    new.replace(keys_file(folder))
+
+
+def random_key() -> str:
+    """32 bytes in base64, of which the first letters are the demo's mark."""
+    return DEMO_MARK + base64.b64encode(secrets.token_bytes(26)).decode()
+
+
+def forget_passwords(folder: Path) -> None:
+    """Let the next `keep_secrets` make new passwords for broker and databases; keys stay: data is sealed by them."""
+    path = folder / "secrets.env"
+    kept = [line for line in path.read_text().splitlines(keepends=True) if line.split("=")[0] not in _PASSWORDS]
+    path.write_text("".join(kept))
+
+
+def broker_user(stack_secrets: Mapping[str, str], program: str) -> User:
+    """The user that a program is on the broker."""
+    return User(program, stack_secrets[password_variable(program)])
+
+
+def database_password(stack_secrets: Mapping[str, str], role: str) -> str:
+    """The password of a service's role, or of the owner of its database."""
+    return stack_secrets[_password_name(role)]
 
 
 def source_version() -> str:
-    """A digest of all that the processes run: it changes when a source file or a pinned package does."""
+    """A digest of all that the processes run: it changes when a source file or a pinned package does.
+
+    Not of the pages: the gateway reads them at each request.
+    """
     files = [path for folder in _SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
     digest = hashlib.sha256()
     for path in sorted([*files, ROOT / "requirements.lock"]):
-        if "__pycache__" not in path.parts:
+        if not {"__pycache__", "web"} & set(path.parts):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -149,6 +214,7 @@ def service_environment(service: str, surroundings: Surroundings) -> dict[str, s
         "DATABASE_URL": surroundings.addresses.database_urls[service],
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
+        "PUBLIC_URL": f"http://{LOOPBACK}:{ports['gateway']}",
     }
 
 
@@ -179,22 +245,24 @@ def _process(name: str, surroundings: Surroundings) -> Process:
 
 
 def _common_environment(program: str, surroundings: Surroundings) -> dict[str, str]:
+    amqp_uri = surroundings.addresses.amqp_uris.get(program)
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
         **{name: surroundings.secrets[name] for name in _SECRETS_OF[program]},
+        **({"AMQP_URI": amqp_uri} if amqp_uri else {}),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
-        "AMQP_URI": surroundings.addresses.amqp_uri,
         "ENVIRONMENT": "demo",
+        "RELEASE": surroundings.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
         **surroundings.settings,
     }
 
 
-def _password_name(service: str) -> str:
-    return f"DATABASE_PASSWORD_{service.upper()}"
+def _password_name(role: str) -> str:
+    return f"DATABASE_PASSWORD_{role.upper()}"
 
 
-def _random_key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
+def _random_password() -> str:
+    return DEMO_MARK + secrets.token_hex(16)

@@ -25,8 +25,28 @@ _ALWAYS = {
     "max_connections": "300",
     "timezone": "UTC",
     "log_min_duration_statement": "500ms",
+    # A log holds no values: none of parameters, none of the rows that an error is about.
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
     "random_page_cost": "1.1",
 }
+
+
+_HAND_OVER = (
+    "reassign owned by {role} to {owner}",
+    "grant select, insert, update, delete on all tables in schema public to {role}",
+    "grant usage on all sequences in schema public to {role}",
+)
+"""For tables that an earlier release made: they belonged to the role that the service runs as."""
+
+_RIGHTS = (
+    "revoke create on schema public from public",
+    "grant usage on schema public to {role}",
+    "alter default privileges for role {owner} in schema public"
+    " grant select, insert, update, delete on tables to {role}",
+    "alter default privileges for role {owner} in schema public grant usage on sequences to {role}",
+)
 
 
 @dataclass(frozen=True)
@@ -52,14 +72,30 @@ class Postgres:
                 sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
             )
 
-    def create_private_database(self, name: str, password: str) -> None:
-        """Make an empty database and a role, both of this name; no other role may connect to it."""
-        owned = sql.Identifier(name)
+    def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
+        """Make a database that only two roles may connect to: one of its name, which reads and writes rows, and its
+        owner, which migrates its tables. Done again it gives the roles the passwords of now.
+        """
+        database, owner = sql.Identifier(name), sql.Identifier(owner_of(name))
         with self._connect() as connection:
-            connection.execute(sql.SQL("drop role if exists {}").format(owned))
-            connection.execute(sql.SQL("create role {} login password {}").format(owned, sql.Literal(password)))
-            connection.execute(sql.SQL("create database {} owner {} template template0").format(owned, owned))
-            connection.execute(sql.SQL("revoke connect on database {} from public").format(owned))
+            for role, secret in ((name, password), (owner_of(name), owner_password)):
+                _prepare_role(connection, role, secret)
+            if not self.has_database(name):
+                connection.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
+            connection.execute(sql.SQL("alter database {} owner to {}").format(database, owner))
+            connection.execute(sql.SQL("revoke all on database {} from public").format(database))
+            connection.execute(sql.SQL("grant connect on database {} to {}").format(database, database))
+        with self._connect(name) as connection:
+            statements = [*(_HAND_OVER if _owns_tables(connection, name) else ()), *_RIGHTS]
+            for statement in statements:
+                connection.execute(sql.SQL(statement).format(role=database, owner=owner))
+
+    def drop_private_database(self, name: str) -> None:
+        """Drop a database with its two roles."""
+        self.drop_database(name)
+        with self._connect() as connection:
+            for role in (name, owner_of(name)):
+                connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
     def rename_database(self, name: str, new_name: str) -> None:
         with self._connect() as connection:
@@ -72,16 +108,21 @@ class Postgres:
         with self._connect() as connection:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
-    def _connect(self) -> psycopg.Connection:
+    def _connect(self, database: str = "postgres") -> psycopg.Connection:
         return psycopg.connect(
             host=LOOPBACK,
             port=self.port,
             user=SUPERUSER,
             password=self.password,
-            dbname="postgres",
+            dbname=database,
             autocommit=True,
             connect_timeout=10,
         )
+
+
+def owner_of(database: str) -> str:
+    """The role that owns a database and all that is in it."""
+    return f"{database}_owner"
 
 
 def data_folder(folder: Path) -> Path:
@@ -143,6 +184,19 @@ def binaries() -> Path | None:
         return found[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).resolve().parent if on_path else None
+
+
+def _prepare_role(connection: "psycopg.Connection", name: str, password: str) -> None:
+    role = sql.Identifier(name)
+    if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone() is None:
+        connection.execute(sql.SQL("create role {}").format(role))
+    rights = "login nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
+    connection.execute(sql.SQL(f"alter role {{}} {rights} password {{}}").format(role, sql.Literal(password)))
+
+
+def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:
+    found = connection.execute("select 1 from pg_tables where tableowner = %s limit 1", [role])
+    return found.fetchone() is not None
 
 
 def _reachable_by_others(folder: Path) -> bool:

@@ -10,24 +10,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import make_url
 
 from deploy.local import nodes, postgres
 from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
     PREFERRED_GATEWAY_PORT,
+    RETIRED_KEYS,
     ROOT,
     SERVICES,
     SIMULATORS,
     Addresses,
     Surroundings,
+    forget_passwords,
     keep_ports,
     keep_secrets,
     planned_processes,
@@ -48,7 +52,6 @@ from deploy.local.processes import (
     supervisor_pid,
     write_plan,
 )
-from services.common import migrate
 
 _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
@@ -87,6 +90,10 @@ class Stack:
         """Wait until each process answers that it is ready; raises StackError naming those that are not in time."""
         _wait_until_ready(self.folder, read_plan(self.folder), seconds)
 
+    def environment(self, program: str) -> dict[str, str]:
+        """What the processes of a program were started with."""
+        return next(dict(one.environment) for one in read_plan(self.folder).processes if one.program == program)
+
     def log(self, program: str) -> str:
         """What all processes of a program have written so far."""
         return "".join(path.read_text() for path in sorted((self.folder / "logs").glob(f"{program}-*.log")))
@@ -116,13 +123,44 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         return _bring_up(folder, scale, surroundings, private_nodes(), say)
 
 
+def rotate(folder: Path, say: Say = print) -> Stack:
+    """Give every program new passwords for broker and databases, and start it anew with them. Raises StackError.
+
+    What is connected stays so until its process is started anew; what connects meanwhile is refused and tries again.
+    """
+    scale = Counter(process.program for process in read_plan(folder).processes)
+    if supervisor_pid(folder) is None or not scale:
+        raise StackError("The system does not run: make run")
+    with _alone(folder):
+        forget_passwords(folder)
+    return start(folder, {service: scale[service] for service in SERVICES}, say)
+
+
+def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: Say = print) -> None:
+    """Restart the processes of these programs, the next one when the one before is ready again. Raises StackError.
+
+    Each finishes what it has taken. A program with a second process answers meanwhile; of one without, requests wait.
+    """
+    if supervisor_pid(folder) is None:
+        raise StackError("The system does not run: make run")
+    with _alone(folder):
+        for process in read_plan(folder).processes:
+            if process.program in programs:
+                started_at = time.monotonic()
+                _restart(folder, process)
+                say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
+
+
 def find(folder: Path) -> Stack:
     """The stack that runs in this folder; raises StackError when none does."""
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
     started_with = {process.program: process.environment for process in read_plan(folder).processes}
-    database_urls = {service: started_with[service]["DATABASE_URL"] for service in SERVICES if service in started_with}
-    return _stack(folder, Addresses(started_with["gateway"]["AMQP_URI"], database_urls))
+
+    def addresses(variable: str) -> dict[str, str]:
+        return {program: given[variable] for program, given in started_with.items() if variable in given}
+
+    return _stack(folder, Addresses(addresses("AMQP_URI"), addresses("DATABASE_URL")))
 
 
 def stop(folder: Path) -> None:
@@ -137,7 +175,7 @@ def reset(folder: Path) -> None:
     with _alone(folder):
         _stop_processes(folder)
         nodes.drop(folder)
-        for name in ("state.json", "secrets.env", "plan.json", "record.json"):
+        for name in ("state.json", "secrets.env", "personal_data_keys", RETIRED_KEYS, "plan.json", "record.json"):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "logs", ignore_errors=True)
 
@@ -216,35 +254,34 @@ def _stack(folder: Path, addresses: Addresses) -> Stack:
 
 def _prepare_databases(folder: Path, surroundings: Surroundings, say: Say) -> None:
     """Migrate and seed, unless this code has done so with these databases before."""
-    urls = surroundings.addresses.database_urls
-    version = hashlib.sha256(json.dumps([surroundings.version, dict(urls)]).encode()).hexdigest()
+    databases = {service: _without_password(url) for service, url in surroundings.addresses.database_urls.items()}
+    version = hashlib.sha256(json.dumps([surroundings.version, databases]).encode()).hexdigest()
     state = read_state(folder)
     if state.get("prepared") == version:
         return
     say("databases: migrating, and seeding demo data")
-    for service in SERVICES:
-        try:
-            migrate.upgrade(service, urls[service])
-        except (migrate.DatabaseIsNewer, OperationalError) as obstacle:
-            raise StackError(f"the database of {service} cannot be migrated: {obstacle}") from obstacle
-    seeded = [service for service in SERVICES if importlib.util.find_spec(f"services.{service}.seed")]
     with ThreadPoolExecutor() as at_once:
-        for seeding in [at_once.submit(_seed, service, surroundings) for service in seeded]:
-            seeding.result()
+        list(at_once.map(partial(_migrate_and_seed, surroundings), SERVICES))
     write_state(folder, {**state, "prepared": version})
 
 
-def _seed(service: str, surroundings: Surroundings) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", f"services.{service}.seed"],
-        cwd=ROOT,
-        env=service_environment(service, surroundings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _without_password(url: str) -> str:
+    return make_url(url).set(password=None).render_as_string()
+
+
+def _migrate_and_seed(surroundings: Surroundings, service: str) -> None:
+    environment = service_environment(service, surroundings)
+    url = {f"DATABASE_URL_{service.upper()}": surroundings.addresses.migration_url(service)}
+    _run(["services.common.migrate", service], {**environment, **url}, f"the database of {service} cannot be migrated")
+    if importlib.util.find_spec(f"services.{service}.seed"):
+        _run([f"services.{service}.seed"], environment, f"the demo data of {service} could not be made")
+
+
+def _run(module: list[str], environment: dict[str, str], failure: str) -> None:
+    command = [sys.executable, "-m", *module]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise StackError(f"the demo data of {service} could not be made:\n{done.stdout}{done.stderr}")
+        raise StackError(f"{failure}:\n{done.stdout}{done.stderr}")
 
 
 def _supervise(folder: Path, plan: Plan) -> None:
@@ -300,6 +337,21 @@ def _is_ready(process: Process) -> bool:
         return requests.get(process.ready_url, timeout=3).ok
     except requests.RequestException:
         return False
+
+
+def _restart(folder: Path, process: Process) -> None:
+    """Ask it to end, and wait until the supervisor has started another that is ready."""
+    before = read_record(folder).processes[process.name]
+    if before.pid is not None:
+        os.kill(before.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _SECONDS_TO_STOP + _SECONDS_TO_BE_READY
+    while True:
+        now = read_record(folder).processes[process.name]
+        if now.pid not in (None, before.pid) and _is_ready(process):
+            return
+        if time.monotonic() > deadline:
+            raise StackError(_why_not_ready(folder, [process]))
+        time.sleep(0.1)
 
 
 def _restarts(folder: Path, process: Process) -> int:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from deploy.simulators.bank_ledger import Ledger, Result, UnknownBatch, card_num
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender, Outgoing
 from deploy.simulators.http import json_response, read_json, server
 from services.common.contracts import bank as contract
+from services.common.settings import refuse_production
 
 RESULTS_A_MESSAGE = 200
 TICK_SECONDS = 0.2
@@ -35,6 +36,7 @@ class Control(Schema):
     mode = fields.String(validate=validate.OneOf(("auto", "manual")))
     delay_ms = fields.Integer(validate=validate.Range(min=0))
     refuse_every = fields.Integer(validate=validate.Range(min=0))
+    skew_seconds = fields.Integer(metadata={"description": "by how much the bank's clock is ahead"})
 
 
 class FeedbackOrder(Schema):
@@ -119,7 +121,7 @@ class Bank:
         return {**self._control, "sent": self._sender.sent, "refused": self._reader.refused}
 
     def put_control(self, request: Request) -> dict[str, Any]:
-        """Changes what is named: the mode, the pause between steps, how many are refused."""
+        """Changes what is named: the mode, the pause between steps, how many are refused, how wrong the clock is."""
         self._control.update(read_json(request, Control()))
         return dict(self._control)
 
@@ -140,7 +142,7 @@ class Bank:
             for start in range(0, len(steps), RESULTS_A_MESSAGE):
                 results = steps[start : start + RESULTS_A_MESSAGE]
                 try:
-                    self._tell(batch_no, results, [self._signed(_feedback(batch_no, results))])
+                    self._tell(batch_no, results, [self._signed(self._feedback(batch_no, results))])
                 except CannotSend:
                     return  # nothing was noted as told: the next tick tries again
 
@@ -165,7 +167,7 @@ class Bank:
 
     def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[Outgoing]:
         bodies = [
-            _feedback(batch_no, part, _part_id(order, number))
+            self._feedback(batch_no, part, _part_id(order, number))
             for number, part in enumerate(_parts(results, order["parts"]), start=1)
         ]
         if order["malformed"]:
@@ -175,17 +177,30 @@ class Bank:
         messages = [Outgoing(body) if order["unsigned"] else self._signed(body) for body in bodies]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
+    def _feedback(self, batch_no: str, results: list[Result], feedback_id: str | None = None) -> bytes:
+        """The body of a feedback; without an id it gets one that is the same for the same news."""
+        now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"])
+        document = {
+            "feedback_id": feedback_id or _digest(batch_no, results),
+            "batch_no": batch_no,
+            "processed_at": now.isoformat(timespec="seconds"),
+            "results": results,
+        }
+        return json.dumps(document, ensure_ascii=False).encode()
+
     def _signed(self, body: bytes) -> Outgoing:
         return Outgoing(body, {contract.SIGNATURE_HEADER: contract.sign(body, self._key)})
 
 
 def main() -> None:
     """Runs the bank until the process is stopped."""
+    refuse_production("the bank simulator")
     amqp_uri, key = os.environ["AMQP_URI"], os.environ["BANK_HMAC_KEY"].encode()
     control = {
         "mode": os.environ.get("BANK_MODE", "auto"),
         "delay_ms": int(os.environ.get("BANK_DELAY_MS", "3000")),
         "refuse_every": int(os.environ.get("BANK_REFUSE_EVERY", "20")),
+        "skew_seconds": 0,
     }
     ledger_file = os.environ.get("BANK_LEDGER")
     ledger = Ledger(Path(ledger_file) if ledger_file else None)
@@ -194,17 +209,6 @@ def main() -> None:
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
     server(int(os.environ["BANK_PORT"]), bank.routes()).serve_forever()
-
-
-def _feedback(batch_no: str, results: list[Result], feedback_id: str | None = None) -> bytes:
-    """The body of a feedback; without an id it gets one that is the same for the same news."""
-    document = {
-        "feedback_id": feedback_id or _digest(batch_no, results),
-        "batch_no": batch_no,
-        "processed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "results": results,
-    }
-    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _digest(batch_no: str, results: list[Result]) -> str:

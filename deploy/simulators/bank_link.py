@@ -8,22 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from amqp import AMQPError
-from kombu import Connection, Consumer, Exchange, Message, Producer, Queue
+from amqp import AMQPError, NotFound
+from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.mixins import ConsumerMixin
 
 from deploy.simulators.bank_ledger import Ledger
 from services.common.contracts import bank as contract
 
-BATCHES = Queue(
-    "bank.batches",
-    Exchange(contract.EXCHANGE, type="topic", durable=True),
-    routing_key="batch.*",
-    durable=True,
-    queue_arguments={"x-queue-type": "quorum"},
-)
+BATCHES = Queue(contract.BATCHES_QUEUE, no_declare=True)
+"""The bank may make no queue: those it uses are there before it comes."""
 HEARTBEAT_SECONDS = 10
+LOOK_AGAIN_SECONDS = 0.5
 LONGEST_PAUSE = 5.0
 _BROKER_TROUBLE = (AMQPError, KombuError, OSError)
 _log = logging.getLogger(__name__)
@@ -35,11 +31,10 @@ class CannotSend(Exception):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A message to a queue: its bytes as they are, and its headers."""
+    """A feedback: its bytes as they are, and its headers."""
 
     body: bytes
     headers: dict[str, Any] = field(default_factory=dict)
-    queue: str = contract.FEEDBACK_QUEUE
 
 
 class BatchReader(ConsumerMixin):
@@ -52,12 +47,20 @@ class BatchReader(ConsumerMixin):
         self._key = key
         self._takers = {contract.SUBMITTED: ledger.take_batch, contract.RECALLED: ledger.take_recall}
 
+    def run(self, _tokens: int = 1, **options: Any) -> None:
+        """Reads for ever; a queue that is not there yet is trouble that passes."""
+        while not self.should_stop:
+            try:
+                super().run(_tokens, **options)
+            except NotFound:
+                time.sleep(LOOK_AGAIN_SECONDS)
+
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
-        """One consumer; it declares the queue, so that batches wait for the bank and not the other way round."""
+        """One consumer of the one queue."""
         return [new_consumer([BATCHES], on_message=self._take, prefetch_count=20)]
 
     def on_consume_ready(self, *_: object, **__: object) -> None:
-        """The queue is there and bound: from now on nothing that batching sends comes back."""
+        """The queue is there: from now on the bank hears of what batching sends."""
         self.is_reading.set()
 
     def _take(self, message: Message) -> None:
@@ -100,15 +103,15 @@ class FeedbackSender:
             except _BROKER_TROUBLE as trouble:
                 self._hang_up()
                 if time.monotonic() + pause > deadline:
-                    raise CannotSend(f"{message.queue}: {type(trouble).__name__} {trouble}") from trouble
+                    raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(trouble).__name__} {trouble}") from trouble
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def _send(self, message: Outgoing) -> None:
         Producer(self._open_connection().default_channel).publish(
             message.body,
-            exchange="",
-            routing_key=message.queue,
+            exchange=contract.FEEDBACK_EXCHANGE,
+            routing_key=contract.FEEDBACK_QUEUE,
             headers=message.headers,
             content_type="application/json",
             content_encoding="utf-8",

@@ -17,6 +17,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.http import json_response, read_json, server
+from services.common.settings import refuse_production
 
 LARGEST_CALL = 100
 SLOW_MILLISECONDS = 30_000
@@ -141,4 +142,5 @@ def registry_server(port: int) -> BaseWSGIServer:
 
 
 if __name__ == "__main__":
+    refuse_production("the registry simulator")
     registry_server(int(os.environ["REGISTRY_PORT"])).serve_forever()

@@ -17,6 +17,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.http import json_response, read_json, server
+from services.common.settings import refuse_production
 
 SLOW_MILLISECONDS = 30_000
 MODES = ("normal", "down", "slow", "error", "refuse", "lose_answer")
@@ -119,4 +120,5 @@ def _break_connection(request: Request) -> None:
 
 
 if __name__ == "__main__":
+    refuse_production("the SMS simulator")
     sms_server(int(os.environ["SMS_PORT"])).serve_forever()

@@ -1,0 +1,87 @@
+"""Asks whether any pinned package has a known vulnerability: `python -m deploy.local.audit_dependencies`.
+
+Fails on a finding. Where neither service can be asked, or neither knows the packages, it says so in one line and fails
+nothing: a machine without a network can still check the code.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from deploy.local.environment import ROOT
+
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+_SERVICES = ("pypi", "osv")
+_LONGEST_SECONDS = 120
+
+Ask = Callable[[str, str], dict[str, Any]]
+
+
+class NotAnswered(RuntimeError):
+    """A service gave no report; the message says why in a few words."""
+
+
+def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
+    """The findings, and why packages of a lock could not be audited."""
+    findings: list[str] = []
+    obstacles: list[str] = []
+    for lock in locks:
+        try:
+            packages = _first_report(lock, ask)
+        except NotAnswered as obstacle:
+            obstacles.append(f"{lock}: {obstacle}")
+            continue
+        findings += [_line(package, flaw) for package in packages for flaw in package.get("vulns", ())]
+        skipped = sum("skip_reason" in package for package in packages)
+        if skipped:
+            obstacles.append(f"{lock}: {skipped} of {len(packages)} packages are not known to the service")
+    return findings, obstacles
+
+
+def ask_pip_audit(service: str, lock: str) -> dict[str, Any]:
+    """pip-audit's report on a lock file; raises NotAnswered."""
+    options = ("--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off")
+    command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, *options, "-r", lock]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST_SECONDS)
+        report: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise NotAnswered(f"{service} did not answer in {_LONGEST_SECONDS} s") from error
+    except ValueError as error:
+        raise NotAnswered(f"{service} cannot be reached") from error
+    return report
+
+
+def _first_report(lock: str, ask: Ask) -> list[dict[str, Any]]:
+    """The packages as the first service tells of them that knows any."""
+    reasons = []
+    for service in _SERVICES:
+        try:
+            packages: list[dict[str, Any]] = ask(service, lock)["dependencies"]
+        except NotAnswered as obstacle:
+            reasons.append(str(obstacle))
+            continue
+        if any("skip_reason" not in package for package in packages):
+            return packages
+        reasons.append(f"{service} knows none of the packages")
+    raise NotAnswered("; ".join(reasons))
+
+
+def _line(package: dict[str, Any], flaw: dict[str, Any]) -> str:
+    mended = ", ".join(flaw.get("fix_versions", ())) or "no version yet"
+    return f"{package['name']} {package['version']}: {flaw['id']}, mended in {mended}"
+
+
+def _main() -> int:
+    findings, obstacles = audit(LOCKS, ask_pip_audit)
+    for obstacle in obstacles:
+        print(f"not audited: {obstacle}", file=sys.stderr)
+    for finding in sorted(set(findings)):
+        print(finding, file=sys.stderr)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
