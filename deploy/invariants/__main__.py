@@ -1,0 +1,68 @@
+"""Checks the invariants of the local stack, or of the system that the environment names, and prints what is broken."""
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections import Counter
+
+from deploy.invariants import INVARIANTS, System, Violation, check
+from deploy.local import stack
+from deploy.local.environment import ROOT
+from deploy.local.stack import StackError
+
+_SHOWN_OF_ONE = 20
+
+
+def main() -> int:
+    """Checks once the system is at rest; answers 1 where something is broken, 2 where nothing could be read."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.invariants",
+        description="Holds what all services and the broker keep against what must always hold. Changes nothing.",
+        epilog="Another system than the local one is named by DATABASE_URL_MEMBERSHIP and so on for all five, AMQP_URI "
+        "(or AMQP_URI_MEMBERSHIP and so on), and by the keys and ENVIRONMENT that membership has.",
+    )
+    parser.add_argument("--settle", type=float, default=10, help="seconds that what is on its way may take (10)")
+    parser.add_argument(
+        "--allow", action="append", default=[], help="invariant:offender that is known; * stands for any"
+    )
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    try:
+        system = _system()
+    except (StackError, KeyError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    violations = check(system, settle_seconds=arguments.settle, allowed=arguments.allow)
+    _print(violations)
+    seconds = time.monotonic() - started
+    if violations:
+        print(
+            f"{len(violations)} violations of {len({one.invariant for one in violations})} invariants ({seconds:.1f} s)"
+        )
+        return 1
+    print(f"{len(INVARIANTS)} invariants hold ({seconds:.1f} s)")
+    return 0
+
+
+def _system() -> System:
+    if "DATABASE_URL_MEMBERSHIP" in os.environ:
+        return System.given(os.environ)
+    return System.of_stack(stack.find(ROOT / ".local"))
+
+
+def _print(violations: list[Violation]) -> None:
+    shown: Counter[str] = Counter()
+    for violation in violations:
+        shown[violation.invariant] += 1
+        if shown[violation.invariant] <= _SHOWN_OF_ONE:
+            print(violation)
+    for invariant, number in shown.items():
+        if number > _SHOWN_OF_ONE:
+            print(f"{invariant}: {number - _SHOWN_OF_ONE} more")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The bank's results: each applied once, or waiting in the rejected queue with its reason."""
+
+from collections.abc import Iterator
+
+from deploy.invariants.system import Snapshots
+from deploy.invariants.violations import Violation
+
+_SUMS = """
+    select id, feedback_id, results, applied, repeated, rejected from bank_feedback
+    where results <> applied + repeated + rejected or least(applied, repeated, rejected) < 0
+"""
+_APPLIED = """
+    select batch_no, coalesce(applied, 0) as applied, coalesce(heard, 0) as heard, coalesce(most, 0) as most
+    from (
+        select batch_no, count(bank_outcome) as heard,
+            sum(case bank_outcome when 'accepted' then 1 when 'made' then 2 when 'issued' then 3 when 'refused' then 3
+                else 0 end) as most
+        from application where batch_no is not null group by batch_no
+    ) as spoken_of
+    full join (select batch_no, sum(applied) as applied from bank_feedback group by batch_no) as fed using (batch_no)
+    where coalesce(applied, 0) not between coalesce(heard, 0) and coalesce(most, 0)
+"""
+_REJECTED = """
+    select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
+"""
+_LAST_DISCARD = """
+    select max(at) as at from audit_entry where action = 'batching.discard_dead_letters' and outcome = 'done'
+"""
+
+
+def feedback_adds_up(look: Snapshots) -> Iterator[Violation]:
+    """Each result of a message was applied, repeated or rejected."""
+    for row in look.rows("batching", _SUMS):
+        counts = ", ".join(f"{name} {row[name]}" for name in ("results", "applied", "repeated", "rejected"))
+        yield Violation("feedback_adds_up", row["feedback_id"], f"record {row['id']}: {counts}")
+
+
+def results_are_applied_once(look: Snapshots) -> Iterator[Violation]:
+    """As many results were applied to a batch as its applications show: at least one for each that the bank has spoken
+    of, and no step of any twice."""
+    for row in look.rows("batching", _APPLIED):
+        detail = f"{row['applied']} results applied; its applications show {row['heard']} to {row['most']}"
+        yield Violation("result_applied_once", row["batch_no"], detail)
+
+
+def rejected_results_wait(look: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
+    """What was rejected of a feedback lies in the rejected queue, unless an operator has discarded something since.
+
+    `waiting` are the ids of the feedbacks that lie there. One that was replayed has a newer record.
+    """
+    discarded_at = next(look.rows("membership", _LAST_DISCARD))["at"]
+    for row in look.rows("batching", _REJECTED):
+        is_settled = discarded_at is not None and discarded_at > row["at"]
+        if row["rejected"] and row["feedback_id"] not in waiting and not is_settled:
+            detail = f"{row['rejected']} results were rejected in batching, the rejected queue does not hold them"
+            yield Violation("rejected_result_waits", row["feedback_id"], detail)

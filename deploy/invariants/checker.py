@@ -1,0 +1,103 @@
+"""Reads a whole system once and holds it against every invariant."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import islice
+
+from deploy.invariants import applications, bank_results, batches, messages, notices
+from deploy.invariants.system import Snapshots, System, snapshots_of
+from deploy.invariants.violations import Violation
+
+MOST_OF_ONE = 1000
+"""Violations of one invariant that are named; a system that is broken throughout has millions."""
+
+_LOOK_AGAIN_SECONDS = 0.5
+_KEYS_OF_PERSONAL_DATA = "PERSONAL_DATA_KEYS"
+"""As a variable, or as a file that another one names: both at once are refused."""
+
+_IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
+    "applications_agree": applications.membership_and_batching_agree,
+    "revocation_agrees": applications.revocation_and_batching_agree,
+    "possible_state": applications.states_are_possible,
+    "no_step_lost": applications.no_step_is_lost,
+    "one_live_application": applications.one_live_application,
+    "one_issued_card": applications.one_issued_card,
+    "unique_member_number": applications.member_numbers_are_unique,
+    "card_state_follows": applications.card_states_follow_applications,
+    "checks_agree": applications.checks_agree,
+    "check_finished": applications.checks_are_finished,
+    "import_finished": applications.imports_are_finished,
+    "batches_agree": batches.revocation_knows_batches,
+    "revocation_done": batches.revocations_are_done,
+    "batch_counts": batches.counts_add_up,
+    "batch_persons": batches.persons_are_those_of_their_applications,
+    "batch_numbers": batches.numbers_have_no_gap,
+    "feedback_adds_up": bank_results.feedback_adds_up,
+    "result_applied_once": bank_results.results_are_applied_once,
+    "outbox_empty": messages.outboxes_are_empty,
+    "sms_settled": notices.sms_are_settled,
+    "clerk_told": notices.clerks_were_told,
+    "contact_texted": notices.contacts_were_texted,
+}
+
+INVARIANTS = (
+    *_IN_DATABASES,
+    "revocation_told",
+    "register_unchanged",
+    "rejected_result_waits",
+    "dead_letter_explained",
+    "queue_empty",
+    "act_log_holds",
+)
+"""The names of all that is checked."""
+
+
+def check(system: System, *, settle_seconds: float = 0, allowed: Sequence[str] = ()) -> list[Violation]:
+    """What does not hold; nothing where all does.
+
+    The system is expected to be at rest: nobody asks it for anything. What was asked before may need `settle_seconds`
+    to be finished, so long the check is repeated while anything is on its way or broken.
+    `allowed` are patterns such as `dead_letter_explained:notification.*`: an operator knows why.
+    Of each invariant the first MOST_OF_ONE violations are named.
+    """
+    until = time.monotonic() + settle_seconds
+    while True:
+        is_last = time.monotonic() >= until
+        if is_last or not list(messages.waiting_messages(messages.queue_depths(system))):
+            found = [one for one in _look_once(system) if not _is_allowed(one, allowed)]
+            if is_last or not found:
+                return found
+        time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _look_once(system: System) -> list[Violation]:
+    letters = messages.look_at_broker(system)
+    with snapshots_of(system) as look:
+        found = [
+            *(look_at(look) for look_at in _IN_DATABASES.values()),
+            batches.registers_say_the_same(look, system.keyring()),
+            bank_results.rejected_results_wait(look, letters.rejected_feedbacks),
+            iter(letters.unexplained),
+            messages.waiting_messages(letters.depths),
+            act_log_holds(system),
+        ]
+        return [violation for violations in found for violation in islice(violations, MOST_OF_ONE)]
+
+
+def act_log_holds(system: System) -> Iterator[Violation]:
+    """The log of acts is one chain, sealed by the keys; another process verifies it, which has these keys."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS_OF_PERSONAL_DATA)}
+    environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
+    command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit_verify"]
+    verified = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if verified.returncode:
+        last_line = (verified.stderr.strip().splitlines() or ["no word"])[-1]
+        yield Violation("act_log_holds", "membership", last_line)
+
+
+def _is_allowed(violation: Violation, allowed: Sequence[str]) -> bool:
+    return any(fnmatchcase(f"{violation.invariant}:{violation.offender}", pattern) for pattern in allowed)

@@ -1,0 +1,82 @@
+"""Messages on their way: outboxes and queues are empty at rest, and each dead letter has been explained."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deploy.invariants.system import Snapshots, System
+from deploy.invariants.violations import Violation
+from deploy.permissions import SERVICES
+from services.common.contracts import bank
+from services.common.messaging.connection import open_connection
+from services.common.messaging.dead_letters import DeadLetter, DeadLetters
+from services.common.messaging.queues import owner_of
+from services.common.messaging.topology import all_queues, dead_queues, depths
+
+_OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox order by id"
+
+
+@dataclass(frozen=True)
+class Letters:
+    """What the broker holds: the depths of the queues, the dead letters in them, the feedbacks among these."""
+
+    depths: dict[str, int]
+    unexplained: list[Violation]
+    rejected_feedbacks: frozenset[str]
+
+
+def look_at_broker(system: System) -> Letters:
+    """Reads all queues. What a consumer has taken and not acked is not seen."""
+    sizes = queue_depths(system)
+    unexplained, rejected = [], set()
+    for queue in dead_queues():
+        if not sizes.get(queue):
+            continue
+        for letter in DeadLetters(system.amqp_uris[owner_of(queue)]).each(queue):
+            if queue == bank.REJECTED_QUEUE:
+                rejected.add(_feedback_id(letter))
+            if not _is_explained(letter):
+                unexplained.append(_unexplained(letter))
+    return Letters(sizes, unexplained, frozenset(rejected))
+
+
+def queue_depths(system: System) -> dict[str, int]:
+    """How many messages are ready in each queue."""
+    connection = open_connection(next(iter(system.amqp_uris.values())), "invariants")
+    try:
+        return {name: ready for name, ready, _ in depths(connection, all_queues(system.retry_delays))}
+    finally:
+        connection.close()
+
+
+def waiting_messages(sizes: dict[str, int]) -> Iterator[Violation]:
+    """Every queue is empty but for those of dead letters."""
+    for queue in sorted(sizes.keys() - set(dead_queues())):
+        if sizes[queue]:
+            yield Violation("queue_empty", queue, f"{sizes[queue]} messages wait")
+
+
+def outboxes_are_empty(look: Snapshots) -> Iterator[Violation]:
+    """All that services told has been published."""
+    for service in SERVICES:
+        for row in look.rows(service, _OUTBOX):
+            detail = f"{row['routing_key']} since {row['created_at']}, {row['attempts']} tries, {row['last_error']}"
+            yield Violation("outbox_empty", f"{service}/{row['id']}", detail)
+
+
+def _is_explained(letter: DeadLetter) -> bool:
+    """What the bank sent wrong explains itself by its reason; an event of our own should never have died."""
+    return letter.queue == bank.REJECTED_QUEUE and bool(letter.reason)
+
+
+def _unexplained(letter: DeadLetter) -> Violation:
+    summary = letter.summary()
+    detail = f"{summary['type']}, {summary['cause']}: {summary['reason']}, {summary['attempts']} attempts"
+    return Violation("dead_letter_explained", f"{letter.queue}/{letter.id}", detail)
+
+
+def _feedback_id(letter: DeadLetter) -> str:
+    try:
+        return str(json.loads(letter.body)["feedback_id"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return ""

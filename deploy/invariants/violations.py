@@ -1,0 +1,63 @@
+"""What is found broken, and the comparing of what two sides know of the same things."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that does not hold, for what, and what both sides say; never personal data."""
+
+    invariant: str
+    offender: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}:{self.offender}  {self.detail}"
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one of two sides knows: rows in the order of their first column, which no two of them share."""
+
+    name: str
+    rows: Iterable[RowMapping]
+
+
+def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]:
+    """Where only one side knows something, or a column differs; both sides are read once, side by side."""
+    for key, left, right in paired(one.rows, other.rows):
+        if left is None or right is None:
+            knows, lacks = (one, other) if right is None else (other, one)
+            yield Violation(invariant, str(key), f"known to {knows.name}, not to {lacks.name}")
+            continue
+        differing = [
+            f"{column} is {value} in {one.name}, {right[column]} in {other.name}"
+            for column, value in left.items()
+            if value != right[column]
+        ]
+        if differing:
+            yield Violation(invariant, str(key), "; ".join(differing))
+
+
+def paired(
+    lefts: Iterable[RowMapping], rights: Iterable[RowMapping]
+) -> Iterator[tuple[Any, RowMapping | None, RowMapping | None]]:
+    """Rows of two streams by the same key, which is the first column of both and in whose order both come."""
+    left_rows, right_rows = iter(lefts), iter(rights)
+    left, right = next(left_rows, None), next(right_rows, None)
+    while left is not None or right is not None:
+        left_key, right_key = _key(left), _key(right)
+        key = right_key if left is None else left_key if right is None else min(left_key, right_key)
+        yield key, left if left_key == key else None, right if right_key == key else None
+        if left_key == key:
+            left = next(left_rows, None)
+        if right_key == key:
+            right = next(right_rows, None)
+
+
+def _key(row: RowMapping | None) -> Any:
+    return None if row is None else next(iter(row.values()))
