@@ -1,0 +1,129 @@
+"""Prepares a broker for the services: users with their permissions, then exchanges and queues with their bindings.
+
+`python -m deploy.broker definitions` prints users and permissions as `rabbitmqctl import_definitions` takes them: the
+virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
+`python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI. Each may be done again
+at any time: with other passwords it changes them.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import amqp
+
+from deploy.permissions import PROGRAMS, SERVICES, permissions_of
+from services.common.contracts.all_events import EVENTS
+from services.common.messaging.connection import open_connection
+from services.common.messaging.queues import (
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    declare_bank,
+    declare_exchange,
+    declare_request_queue,
+    declare_subscription,
+    queue_name,
+)
+
+_HASHING = "rabbit_password_hashing_sha256"
+
+
+@dataclass(frozen=True)
+class User:
+    """A name on the broker and its password."""
+
+    name: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"User({self.name!r})"
+
+
+def definitions(vhost: str, users: Mapping[str, User]) -> dict[str, Any]:
+    """Users, given by their programs, and what they may do in a virtual host, in RabbitMQ's own form."""
+    return {
+        "users": [_user(user) for user in users.values()],
+        "permissions": [_permission(vhost, program, user) for program, user in users.items()],
+        "topic_permissions": [
+            {"user": user.name, "vhost": vhost, "exchange": exchange, "write": topic.write, "read": topic.read}
+            for program, user in users.items()
+            for exchange, topic in permissions_of(program).topics.items()
+        ],
+    }
+
+
+def declare_all(amqp_uri: str) -> None:
+    """Makes every exchange and queue that lasts, for all services, and for those too that never ran yet.
+
+    Raises QueueChanged where the broker holds one with other arguments.
+    """
+    connection = open_connection(amqp_uri, "deploy")
+    try:
+        _declare(connection.channel())
+    finally:
+        connection.close()
+
+
+def main() -> int:
+    """Does one command; answers the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("definitions", "declare"))
+    wanted = {
+        "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
+        "declare": ["AMQP_URI"],
+    }[parser.parse_args().command]
+    given = {variable: os.environ.get(variable, "") for variable in wanted}
+    if missing := [variable for variable, text in given.items() if not text]:
+        print(f"not set: {', '.join(missing)}", file=sys.stderr)
+        return 2
+    if "AMQP_URI" in given:
+        declare_all(given["AMQP_URI"])
+    else:
+        users = {program: User(program, given[password_variable(program)]) for program in PROGRAMS}
+        print(json.dumps(definitions(given["BROKER_VHOST"], users), indent=1))
+    return 0
+
+
+def password_variable(program: str) -> str:
+    """The variable that holds the password of a program's user."""
+    return f"AMQP_PASSWORD_{program.upper()}"
+
+
+def _declare(channel: amqp.Channel) -> None:
+    for exchange in (EVENTS_EXCHANGE, RPC_EXCHANGE):
+        declare_exchange(channel, exchange)
+    for event in EVENTS.values():
+        for consumer in event.consumers:
+            declare_subscription(channel, queue_name(consumer, event.name), event.routing_key)
+    for service in SERVICES:
+        declare_request_queue(channel, service)
+    declare_bank(channel)
+
+
+def _user(user: User) -> dict[str, Any]:
+    salt = secrets.token_bytes(4)
+    digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
+    return {
+        "name": user.name,
+        "password_hash": base64.b64encode(digest).decode(),
+        "hashing_algorithm": _HASHING,
+        "tags": [],
+        "limits": {},
+    }
+
+
+def _permission(vhost: str, program: str, user: User) -> dict[str, str]:
+    allowed = permissions_of(program)
+    what = {"configure": allowed.configure, "write": allowed.write, "read": allowed.read}
+    return {"user": user.name, "vhost": vhost, **what}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

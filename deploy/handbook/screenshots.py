@@ -1,0 +1,135 @@
+"""Takes the pictures of docs/images of a stack of its own with demo data: `make screenshots`."""
+
+import argparse
+import io
+import re
+import sys
+from pathlib import Path
+
+import requests
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from deploy.handbook.chromium import chromium
+from deploy.handbook.pictures import PICTURES
+from deploy.handbook.working_day import WorkingDay, at_a_desk, work
+from deploy.local import stack, web
+from deploy.local.captcha_solver import learn_secret
+from deploy.local.client import wait_until
+from deploy.local.environment import ROOT
+from deploy.local.stack import Stack
+
+IMAGES = ROOT / "docs" / "images"
+_FOLDER = ROOT / ".local" / "screenshots"
+_DESK, _PHONE = (1366, 768), (360, 740)
+_COLOURS = 128
+_PATIENCE_MS = 30_000
+_MEMBER_ON_THE_PHONE = "13900000001"
+
+
+def main() -> int:
+    """Takes all pictures of a stack with fresh demo data, which is forgotten after it, or of one that runs."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.handbook.screenshots", description="The pictures.")
+    parser.add_argument("--of", type=Path, help="the folder of a stack that runs with demo data nobody has touched")
+    given = parser.parse_args().of
+    if given:
+        take_all(stack.find(given.absolute()))
+        return 0
+    web.build()
+    stack.reset(_FOLDER)
+    try:
+        take_all(stack.start(_FOLDER))
+    finally:
+        stack.reset(_FOLDER)
+    return 0
+
+
+def take_all(running: Stack) -> None:
+    """All pictures of a stack whose demo data nobody has touched."""
+    learn_secret(running.folder)
+    IMAGES.mkdir(exist_ok=True)
+    day = work(running)
+    with chromium() as browser:
+        _take_console(browser, running, day)
+        _take_phone(browser, running)
+
+
+def _take_console(browser: Browser, running: Stack, day: WorkingDay) -> None:
+    words = {"batch_no": day.answered_batch, "revocation_id": day.revocation_id}
+    pages: dict[str | None, Page] = {}
+    for picture in PICTURES:
+        if picture.account not in pages:
+            pages[picture.account] = _page(browser, running, _DESK, picture.account)
+        page = pages[picture.account]
+        page.goto(picture.path.format(**words))
+        page.get_by_text(picture.ready).first.wait_for()
+        picture.act(page)
+        _keep(page, picture.name)
+
+
+def _take_phone(browser: Browser, running: Stack) -> None:
+    page = _page(browser, running, _PHONE)
+    page.goto("/m/")
+    page.get_by_label("手机号").fill(_MEMBER_ON_THE_PHONE)
+    _keep(page, "phone-sign-in")
+    page.get_by_role("button", name="获取验证码").click()
+    page.get_by_text("验证码已发送").wait_for()
+    page.get_by_label("验证码").fill(_one_time_password(running))
+    page.get_by_role("button", name="登录").click()
+    page.get_by_role("heading", name="会员信息梳理").wait_for()
+    _keep(page, "phone-profile")
+    page.get_by_label("证件到期日").fill("2040-01-02")
+    page.get_by_label("联系地址").fill("上海市长宁区古北路555弄8号")
+    page.get_by_label("我已核对以上信息").check()
+    page.get_by_role("button", name="下一步：选择网点").click()
+    page.get_by_role("radio").first.check()
+    _keep(page, "phone-outlet")
+    page.get_by_role("button", name="下一步：同意并确认").click()
+    page.get_by_role("heading", name="同意并确认").wait_for()
+    _keep(page, "phone-confirm")
+    page.get_by_label("我已阅读并单独同意").check()
+    page.get_by_role("button", name="确认提交").click()
+    page.get_by_text("银行办理中").first.wait_for()
+    _keep(page, "phone-progress")
+
+
+def _page(browser: Browser, running: Stack, size: tuple[int, int], account: str | None = None) -> Page:
+    context = browser.new_context(
+        base_url=running.gateway_url,
+        viewport={"width": size[0], "height": size[1]},
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(_PATIENCE_MS)
+    if account:
+        client = at_a_desk(running, account)
+        context.add_cookies(
+            [
+                {"name": cookie.name, "value": cookie.value or "", "url": running.gateway_url}
+                for cookie in client.http.cookies
+            ]
+        )
+    return context.new_page()
+
+
+def _keep(page: Page, name: str) -> None:
+    """With few colours: the pages have not many, and the files are a third."""
+    page.locator(".el-skeleton").first.wait_for(state="hidden")
+    taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+    taken.quantize(_COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+    print(f"docs/images/{name}.png", flush=True)
+
+
+def _one_time_password(running: Stack) -> str:
+    def look() -> str | None:
+        address = f"{running.simulator_urls['sms']}/messages"
+        sent = requests.get(address, params={"phone": _MEMBER_ON_THE_PHONE}, timeout=5).json()["items"]
+        found = [re.search(r"验证码(\d{6})", message["text"]) for message in sent]
+        return next((match[1] for match in reversed(found) if match), None)
+
+    return wait_until(look, "the one-time password was sent")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What the demo's people have done before the pictures are taken, so that no page is empty."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from deploy.local.client import ApiClient, wait_until
+from deploy.local.demo_people import Person, fill_in, make_people
+from deploy.local.stack import Stack
+from services.membership.seed import demo_password
+
+_PEOPLE = 20260501
+_BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0"
+_CONTACT = {"contact_name": "王芳", "contact_phone": "13812345678"}
+
+
+@dataclass(frozen=True)
+class WorkingDay:
+    """What is on the pages: a batch that the bank answers, one whose revocation waits, and a message to settle."""
+
+    answered_batch: str
+    revocation_id: str
+
+
+def work(stack: Stack) -> WorkingDay:
+    """Two batches of imported members: the bank answers one, the other is to be revoked. The rest is on the list.
+
+    What the bank sends unsigned waits for an operator.
+    """
+    bank = stack.simulator_urls["bank"]
+    requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
+    people = make_people(_PEOPLE)
+    clerk = at_a_desk(stack, "jianlang")
+    first, second, rest = people.ordinary[:12], people.ordinary[12:16], people.ordinary[16:24]
+    waiting = [*rest, *people.failing[::3], people.failing[-1], people.registry_retired]
+    _import(clerk, [*first, *second, *waiting, people.rare_name, people.passport, *people.broken_rows])
+    answered, revoked = (_submit(clerk, group) for group in (first, second))
+    for order in ({"outcome": "accepted"}, {"outcome": "issued", "count": 9}, {"outcome": "refused", "count": 1}):
+        _answer(bank, answered, order)
+    wait_until(lambda: clerk.get(f"batches/{answered}")["issued"] == 9, "the bank's cards are counted")
+    applicant = {"applicant_name": "王芳", "applicant_phone": "13812345678"}
+    revocation = clerk.post("revocations", {"batch_no": revoked, **applicant})
+    _queue(clerk, [*waiting, people.rare_name, people.passport])
+    _check(clerk)
+    _send_unsigned(bank, at_a_desk(stack, "ops"))
+    return WorkingDay(answered, revocation["revocation_id"])
+
+
+def at_a_desk(stack: Stack, account_name: str) -> ApiClient:
+    """Signs in as people's browsers do, so that the account's list of devices looks as theirs."""
+    client = ApiClient(stack.gateway_url)
+    client.http.headers["User-Agent"] = _BROWSER
+    return client.sign_in(account_name, demo_password())
+
+
+def _import(clerk: ApiClient, people: list[Person]) -> None:
+    sheet = fill_in(clerk.download("members/imports/template.xlsx"), people)
+    job = clerk.upload("members/imports", "会员名册.xlsx", sheet)
+    wait_until(lambda: clerk.get(f"members/imports/{job['import_id']}")["state"] == "finished", "the sheet is read")
+    wait_until(lambda: all(one["member_no"] for one in clerk.all_pages("members")), "all members have a number")
+
+
+def _submit(clerk: ApiClient, people: list[Person]) -> str:
+    _queue(clerk, people)
+    _check(clerk)
+    outlet = clerk.get("outlets", q="国华广场")["items"][0]
+    chosen = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
+    consent = {"consent_version": clerk.get("consent-text")["version"]}
+    return str(clerk.post("batches", {"channel": "ordinary", **chosen, **_CONTACT, **consent})["batch_no"])
+
+
+def _queue(clerk: ApiClient, people: list[Person]) -> None:
+    numbers = [person.document_number for person in people]
+    found = [clerk.get("members", document_number=number)["items"][0]["member_id"] for number in numbers]
+    queued = clerk.post("members/queue", {"member_ids": found})["queued"]
+    wait_until(lambda: _listed(clerk) == queued, "all are on the pending list")
+
+
+def _check(clerk: ApiClient) -> None:
+    clerk.post("pending/validate")
+    states = ("unchecked", "checking", "waiting")
+    wait_until(lambda: not any(_counts(clerk)["ordinary"][state] for state in states), "every check has a result")
+
+
+def _listed(clerk: ApiClient) -> int:
+    counts = _counts(clerk)
+    return int(counts["ordinary"]["total"] + counts["special"]["total"])
+
+
+def _counts(clerk: ApiClient) -> Any:
+    return clerk.get("pending", size=1)["counts"]
+
+
+def _answer(bank: str, batch_no: str, order: dict[str, Any]) -> None:
+    address = f"{bank}/batches/{batch_no}/feedback"
+    wait_until(lambda: requests.post(address, json=order, timeout=10).ok, "the bank knows the batch")
+
+
+def _send_unsigned(bank: str, operator: ApiClient) -> None:
+    order = {"body": base64.b64encode(b'{"feedback_id": "unsigned"}').decode(), "headers": {}}
+    requests.post(f"{bank}/raw", json=order, timeout=10).raise_for_status()
+    wait_until(lambda: operator.get("operations/dead-letters")["items"], "the unsigned feedback waits for an operator")

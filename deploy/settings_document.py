@@ -1,0 +1,86 @@
+"""docs/settings.md, the one list of all settings, made from the classes that read them."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from deploy.permissions import SERVICES
+from services.common import settings
+from services.common.secret_values import Secret
+from services.common.settings import Setting
+
+_READ_BY = {
+    "MessagingSettings": "all",
+    "ProcessSettings": "all",
+    "DatabaseSettings": "services",
+    "PersonalDataSettings": "all",
+}
+"""The kinds that no one program has for itself."""
+
+_HEAD = """# Settings
+
+Made from the code by `make docs` (`deploy/settings_document.py`); do not edit. Each setting is an environment variable,
+read once at the start. A **secret** can be in a file instead, which `<VARIABLE>_FILE` names; it hides from logs and is
+held against [what production asks of it](operations.md#processes). Times are in seconds, lists are written with commas.
+
+| variable | read by | type | default | says |
+|---|---|---|---|---|
+"""
+_FOOT = """
+Besides: `python -m services.common.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
+`python -m services.common.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`,
+`python -m deploy.broker definitions` reads `BROKER_VHOST` and `AMQP_PASSWORD_<PROGRAM>`.
+"""
+
+
+def text() -> str:
+    """The list for people: one row a variable, those that all read first."""
+    rows: dict[str, str] = {}
+    for kind in sorted(_kinds(), key=_order):
+        said = _sayings(kind)
+        for setting in settings.settings_of(kind):
+            rows.setdefault(setting.variable, _row(kind, setting, said.get(setting.name, "")))
+    return _HEAD + "\n".join(rows.values()) + "\n" + _FOOT
+
+
+def _kinds() -> Iterator[type[Any]]:
+    """All kinds of settings of services and gateway."""
+    for module in (*(f"services.{service}.service" for service in SERVICES), "gateway.service"):
+        import_module(module)
+    return (kind for kind in settings.declared() if kind.__module__.partition(".")[0] in ("services", "gateway"))
+
+
+def _order(kind: type[Any]) -> tuple[bool, str, str]:
+    return kind.__name__ not in _READ_BY, _reader(kind), kind.__name__
+
+
+def _reader(kind: type[Any]) -> str:
+    parts = kind.__module__.split(".")
+    return _READ_BY.get(kind.__name__) or (parts[1] if parts[0] == "services" else parts[0])
+
+
+def _row(kind: type[Any], setting: Setting, said: str) -> str:
+    is_secret = isinstance(setting.of_type, type) and issubclass(setting.of_type, Secret)
+    of_type = "**secret**" if is_secret else getattr(setting.of_type, "__name__", str(setting.of_type))
+    default = "must be set" if setting.is_required else f"`{_text(setting.default)}`"
+    return f"| `{setting.variable}` | {_reader(kind)} | {of_type} | {default} | {said} |"
+
+
+def _text(value: Any) -> str:
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+def _sayings(kind: type[Any]) -> dict[str, str]:
+    """The text under each field; where there is none, what the class says of all."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101
+    said, field = {}, None
+    for statement in body.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            field = statement.target.id
+        elif field and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            said[field] = " ".join(str(statement.value.value).split())
+    return said
