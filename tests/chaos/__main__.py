@@ -1,0 +1,43 @@
+"""Hurts a whole system at work and holds what clients were told against what became of it; writes docs/chaos.
+
+`python -m tests.chaos --faults 200 --members 5000 --seed 1`. The exit status is 1 where anything was lost or doubled,
+an invariant is broken, or a client met what it never should.
+"""
+
+import argparse
+import sys
+import time
+
+from deploy.local.environment import ROOT
+from tests.chaos import report
+from tests.chaos.run import Size, run_chaos
+
+_SECONDS_A_FAULT = 3.4
+_SECONDS_TO_REST = 300.0
+
+
+def main() -> int:
+    """Runs what the arguments say."""
+    parser = argparse.ArgumentParser(description="Hurt a system at work; nothing may be lost or doubled.")
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--members", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=1, help="draws the plan and what clients do")
+    asked = parser.parse_args()
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
+
+    size = Size(asked.faults, asked.members, asked.seed, _SECONDS_A_FAULT * asked.faults, rest_seconds=_SECONDS_TO_REST)
+    outcome = run_chaos(size, ROOT / ".local" / f"chaos-{asked.seed}", say)
+    path = report.write(outcome, (time.monotonic() - began) / 60)
+    say(f"written: {path.relative_to(ROOT)}")
+    for violation in outcome.violations:
+        print(violation)
+    lost, doubled = len(outcome.verdict.lost), len(outcome.verdict.doubled)
+    say(f"lost {lost}, doubled {doubled}, {len(outcome.violations)} violations in all")
+    return 1 if outcome.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

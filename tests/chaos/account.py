@@ -1,0 +1,224 @@
+"""What clients were told, held against what the system says at the end: each promise kept, and kept once."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.local.client import ApiClient
+
+_READERS = 6
+_LIVE = ("queued", "submitted")
+
+
+@dataclass
+class UnionAccount:
+    """What the clerk of one union was told."""
+
+    names: list[str] = field(default_factory=list)
+    """Of members whose registration was answered, singly or as a row of an import."""
+    queued: int = 0
+    removed: int = 0
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    revocations: list[str] = field(default_factory=list)
+
+
+class Account:
+    """What all were told. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.results: dict[str, str] = {}
+        """The decision that the bank told, by application."""
+        self.results_told = 0
+        """With what was told twice, or by steps."""
+        self.decisions: dict[str, str] = {}
+        """Of reviewers, by revocation."""
+        self.phone_applications: Counter[str] = Counter()
+        """By telephone number."""
+        self.passwords_asked: Counter[str] = Counter()
+        """One-time passwords that were, or may have been, ordered: by telephone number."""
+
+    def note_results(self, results: Iterable[dict[str, Any]]) -> None:
+        with self._lock:
+            for result in results:
+                self.results_told += 1
+                if result["outcome"] in ("issued", "refused"):
+                    self.results[result["application_id"]] = result["outcome"]
+
+    def note_decision(self, revocation_id: str, state: str) -> None:
+        with self._lock:
+            self.decisions[revocation_id] = state
+
+    def note_phone_application(self, phone: str) -> None:
+        with self._lock:
+            self.phone_applications[phone] += 1
+
+    def note_password_asked(self, phone: str) -> None:
+        with self._lock:
+            self.passwords_asked[phone] += 1
+
+
+@dataclass
+class Verdict:
+    """How many promises there were of each kind, and which were not kept or kept twice."""
+
+    promised: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+
+    def compare(self, what: str, promised: int, found: int, where: str) -> None:
+        """Fewer are lost, more are doubled."""
+        self.promised[what] += promised
+        if found < promised:
+            self.lost.append(f"{where}: {promised - found} of {promised} {what}")
+        if found > promised:
+            self.doubled.append(f"{where}: {found - promised} {what} more than the {promised} promised")
+
+    def expect(self, what: str, is_kept: bool, where: str) -> None:
+        """One promise, which is lost where it is not kept."""
+        self.promised[what] += 1
+        if not is_kept:
+            self.lost.append(f"{what}: {where}")
+
+    @property
+    def offenders(self) -> list[str]:
+        """All that is wrong, in words."""
+        return [f"lost: {one}" for one in self.lost] + [f"doubled: {one}" for one in self.doubled]
+
+
+@dataclass(frozen=True)
+class PhoneMember:
+    """A member who applied on the phone, and the session in which."""
+
+    phone: str
+    client: ApiClient
+
+
+def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: Verdict) -> None:
+    """One union: its members, their applications, its batches, the bank's results on them, its revocations."""
+    where = clerk.account["account_name"]
+    members = clerk.all_pages("members")
+    _hold_members(told, members, where, verdict)
+    with ThreadPoolExecutor(_READERS) as readers:
+        details = list(readers.map(lambda member: clerk.get(f"members/{member['member_id']}"), members))
+    applications = {one["application_id"]: one for member in details for one in member["applications"]}
+    verdict.compare("applications queued", told.queued, len(applications), where)
+    removed = sum(one["state"] == "removed" for one in applications.values())
+    verdict.promised["applications removed"] += told.removed
+    if removed < told.removed:  # others may have been cancelled besides, by a late card
+        verdict.lost.append(f"{where}: {told.removed - removed} of {told.removed} applications removed")
+    for member in details:
+        _hold_cards(member, verdict)
+    persons = _hold_batches(told, clerk, verdict)
+    _hold_agreement(applications, persons, where, verdict)
+    holders = {
+        one["application_id"]
+        for member in details
+        for one in member["applications"]
+        if any(other["state"] == "issued" for other in member["applications"])
+    }
+    for application_id, person in persons.items():
+        _hold_result(account.results.get(application_id), person, application_id in holders, verdict)
+    _hold_revocations(told, account, clerk, verdict)
+
+
+def hold_phone_members(account: Account, members: Sequence[PhoneMember], verdict: Verdict) -> None:
+    """Each applied as often as was told, and has what the bank told."""
+    for member in members:
+        applications = member.client.get("personal/applications")["items"]
+        promised = account.phone_applications[member.phone]
+        verdict.compare("applications on the phone", promised, len(applications), member.phone)
+        for one in applications:
+            told = account.results.get(one["application_id"])
+            verdict.expect("results of phone applications", told in (None, one["state"]), one["application_id"])
+
+
+def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Verdict) -> None:
+    """No text message was sent twice: a request id is one message, a one-time password is sent once."""
+    verdict.promised["text messages sent"] += len(sent)
+    by_request = Counter(message["request_id"] for message in sent)
+    by_text: dict[tuple[str, str], set[str]] = defaultdict(set)
+    passwords: Counter[str] = Counter()
+    for message in sent:
+        if "验证码" in message["text"]:
+            by_text[message["phone"], message["text"]].add(message["request_id"])
+            passwords[message["phone"]] += 1
+    verdict.doubled += [f"text message {request}" for request, count in by_request.items() if count > 1]
+    verdict.doubled += [f"one-time password to {phone}" for (phone, _), ids in by_text.items() if len(ids) > 1]
+    for phone, count in passwords.items():
+        if count > account.passwords_asked[phone]:
+            verdict.doubled.append(f"{count} one-time passwords to {phone}, {account.passwords_asked[phone]} asked for")
+
+
+def _hold_members(told: UnionAccount, members: Sequence[dict[str, Any]], where: str, verdict: Verdict) -> None:
+    found = Counter(member["name"] for member in members)
+    verdict.promised["members registered"] += len(told.names)
+    for name, promised in Counter(told.names).items():
+        if found[name] < promised:
+            verdict.lost.append(f"{where}: member {name}")
+        if found[name] > promised:
+            verdict.doubled.append(f"{where}: member {name}")
+    verdict.doubled += [f"{where}: member {name}, of whom nobody was told" for name in found.keys() - set(told.names)]
+    numbers = Counter(member["member_no"] for member in members)
+    verdict.doubled += [f"{where}: member number {number}" for number, count in numbers.items() if count > 1]
+    verdict.expect("all members numbered", None not in numbers, where)
+
+
+def _hold_cards(member: dict[str, Any], verdict: Verdict) -> None:
+    states = Counter(one["state"] for one in member["applications"])
+    if states["issued"] > 1:
+        verdict.doubled.append(f"cards of member {member['member_id']}")
+    if states["queued"] + states["submitted"] > 1:
+        verdict.doubled.append(f"live applications of member {member['member_id']}")
+
+
+def _hold_batches(told: UnionAccount, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:
+    """Answers the persons of the union's batches by application."""
+    found = {batch["batch_no"]: batch for batch in clerk.all_pages("batches") if not batch["personal"]}
+    verdict.compare("batches submitted", len(told.batches), len(found), clerk.account["account_name"])
+    persons: dict[str, dict[str, Any]] = {}
+    for batch_no, answer in told.batches.items():
+        verdict.expect("batch is there", batch_no in found, batch_no)
+        listed = clerk.all_pages(f"batches/{batch_no}/members")
+        verdict.compare("persons in batches", answer["total"], len(listed), batch_no)
+        frozen = clerk.get(f"batches/{batch_no}")["register_hash"]
+        verdict.expect("register unchanged", frozen == answer["register_hash"], batch_no)
+        persons |= {person["application_id"]: person for person in listed}
+    return persons
+
+
+def _hold_agreement(
+    applications: dict[str, dict[str, Any]], persons: dict[str, dict[str, Any]], where: str, verdict: Verdict
+) -> None:
+    """Membership and batching say the same of each application; of those in no batch batching lists the queued ones."""
+    for application_id, person in persons.items():
+        known = applications.get(application_id, {"state": "unknown"})
+        verdict.expect("both services agree", known["state"] == person["state"], f"{where}: {application_id}")
+
+
+def _hold_result(told: str | None, person: dict[str, Any], has_card: bool, verdict: Verdict) -> None:
+    """A card that the bank issued is issued, unless the member had another already; a refusal may come too late."""
+    where, state = person["application_id"], person["state"]
+    if told == "issued":
+        verdict.expect("bank results applied", state == "issued" or has_card, f"{where} is {state}, issued was told")
+    elif told == "refused":
+        verdict.expect(
+            "bank results applied", state in ("refused", "released"), f"{where} is {state}, refused was told"
+        )
+    elif state in ("issued", "refused"):
+        verdict.doubled.append(f"{where} is {state}, of which the bank has told nothing")
+
+
+def _hold_revocations(told: UnionAccount, account: Account, clerk: ApiClient, verdict: Verdict) -> None:
+    found = {one["revocation_id"]: one for one in clerk.all_pages("revocations")}
+    verdict.compare("revocations requested", len(told.revocations), len(found), clerk.account["account_name"])
+    for revocation_id, one in found.items():
+        decision = account.decisions.get(revocation_id, "undecided")
+        verdict.expect("revocations decided", one["state"] == decision, f"{revocation_id} is {one['state']}")
+        if one["state"] == "approved":
+            batch = clerk.get(f"batches/{one['batch_no']}")
+            left = batch["total"] - batch["issued"] - batch["refused"] - batch["released"]
+            verdict.expect("revoked batches released", left == 0, f"{one['batch_no']}: {left} left")

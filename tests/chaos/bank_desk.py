@@ -1,0 +1,126 @@
+"""The bank at work: by the simulator's desk it tells results in parts, and late ones of cards that were recalled."""
+
+import hashlib
+import random
+import threading
+import time
+from typing import Any
+
+import requests
+
+from tests.chaos.account import Account
+from tests.chaos.faults import Manners
+
+_PAUSE = 1.0
+_REST_OF_A_BATCH = 4.0
+"""At least so long the bank leaves a batch alone between two messages on it."""
+_REFUSED_OF_100 = 6
+_LATE_OF_100 = 15
+_DECIDED = ("issued", "refused")
+
+
+class BankDesk:
+    """Decides on each applicant once and for good: who is asked twice hears the same."""
+
+    def __init__(self, url: str, account: Account, manners: Manners, seed: int) -> None:
+        self.messages = 0
+        self._url = url
+        self._account = account
+        self._manners = manners
+        self._dice = random.Random(f"{seed} bank")
+        self._touched: dict[str, float] = {}
+        self._told_late: set[str] = set()
+        self._asked = requests.Session()
+
+    def work(self, is_over: threading.Event, nobody_waits: threading.Event) -> None:
+        """Tells results until it is over and the bank has decided on all."""
+        while not nobody_waits.is_set():
+            is_last = is_over.is_set()
+            left = sum(self._attend(batch["batch_no"], is_last) for batch in self._get("batches")["items"])
+            if is_last and not left:
+                return
+            time.sleep(_PAUSE)
+
+    def open_applicants(self) -> int:
+        """Of all batches: those whom the bank has neither decided on nor been told to leave alone."""
+        return sum(len(self._open(self._get(f"batches/{one['batch_no']}"))) for one in self._get("batches")["items"])
+
+    def _attend(self, batch_no: str, is_last: bool) -> int:
+        """Tells something of a batch; answers on how many the bank still has to decide."""
+        if not is_last and time.monotonic() < self._touched.get(batch_no, 0) + _REST_OF_A_BATCH:
+            return 1
+        is_new = batch_no not in self._touched
+        self._touched[batch_no] = time.monotonic()
+        batch = self._get(f"batches/{batch_no}")
+        waiting = self._open(batch)
+        late = [one for one in batch["applicants"] if self._is_late(batch, one)]
+        if late:
+            self._tell(batch_no, [_result(one["application_id"], "issued") for one in late])
+            self._told_late |= {one["application_id"] for one in late}
+        if not waiting:
+            return 0
+        if is_new and not is_last:
+            self._tell(batch_no, [{"application_id": one["application_id"], "outcome": "accepted"} for one in waiting])
+            return len(waiting)
+        chosen = waiting if is_last or len(waiting) < 5 else self._dice.sample(waiting, len(waiting) * 6 // 10)
+        self._tell(batch_no, [_result(one["application_id"], _decision(one["application_id"])) for one in chosen])
+        return len(waiting) - len(chosen)
+
+    def _open(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
+        recalled = set(batch["recalled"])
+        return [
+            one
+            for one in batch["applicants"]
+            if one["outcome"] not in _DECIDED and one["application_id"] not in recalled
+        ]
+
+    def _is_late(self, batch: dict[str, Any], applicant: dict[str, Any]) -> bool:
+        """Whether the card of somebody recalled was made all the same."""
+        application_id = applicant["application_id"]
+        return (
+            application_id in batch["recalled"]
+            and application_id not in self._told_late
+            and applicant["outcome"] not in _DECIDED
+            and _decision(application_id) == "issued"
+            and _share(f"late {application_id}") < _LATE_OF_100
+        )
+
+    def _tell(self, batch_no: str, results: list[dict[str, Any]]) -> None:
+        order = {
+            "results": results,
+            "parts": self._dice.randint(1, 6),
+            "duplicate": self._manners.twice,
+            "reorder": self._manners.out_of_order,
+        }
+        while not self._post(f"batches/{batch_no}/feedback", order):
+            time.sleep(_PAUSE)
+        self._account.note_results(results)
+        self.messages += 1
+
+    def _post(self, path: str, order: dict[str, Any]) -> bool:
+        try:
+            answer = self._asked.post(f"{self._url}/{path}", json=order, timeout=60)
+        except requests.RequestException:
+            return False
+        if answer.status_code not in (202, 503):
+            answer.raise_for_status()
+        return answer.status_code == 202
+
+    def _get(self, path: str) -> Any:
+        answer = self._asked.get(f"{self._url}/{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _decision(application_id: str) -> str:
+    return "refused" if _share(application_id) < _REFUSED_OF_100 else "issued"
+
+
+def _share(text: str) -> int:
+    """A number below 100 that is always the same for this text."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100
+
+
+def _result(application_id: str, outcome: str) -> dict[str, Any]:
+    reason = {"reason_code": "photo_unclear", "reason": "证件影像不清晰"} if outcome == "refused" else {}
+    return {"application_id": application_id, "outcome": outcome, **reason}

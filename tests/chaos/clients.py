@@ -1,0 +1,96 @@
+"""Clients as they are in real life: what was not answered is asked again, under the same Idempotency-Key."""
+
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import requests
+
+from deploy.local.client import ApiClient, ApiProblem
+
+_PAUSE = 0.5
+_LONGEST_PAUSE = 3.0
+_HANGS_SECONDS = 45
+"""The longest deadline of an API command is 30 s: who hears nothing for longer was left hanging."""
+
+
+class GaveUp(Exception):
+    """The run is over, and still there was no answer."""
+
+
+class Tally:
+    """What all clients together asked and met. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.answered = 0
+        self.refused: Counter[str] = Counter()
+        """Answers below 500 that say no, by code: clerks meet them in any case."""
+        self.retries: Counter[str] = Counter()
+        self.findings: Counter[str] = Counter()
+        """What no client should ever meet."""
+
+    def note_answer(self) -> None:
+        with self._lock:
+            self.answered += 1
+
+    def note_refusal(self, code: str) -> None:
+        with self._lock:
+            self.refused[code] += 1
+
+    def note_retry(self, why: str) -> None:
+        with self._lock:
+            self.retries[why] += 1
+
+    def note_finding(self, what: str) -> None:
+        with self._lock:
+            self.findings[what] += 1
+
+
+class PatientClient(ApiClient):
+    """Asks until there is an answer, or until `over` is set; raises GaveUp then, and ApiProblem for what is refused."""
+
+    def __init__(self, base: str, tally: Tally, over: threading.Event) -> None:
+        super().__init__(base)
+        self._tally = tally
+        self._over = over
+
+    def _request(self, method: str, path: str, **sent: Any) -> requests.Response:
+        pause = _PAUSE
+        while True:
+            answer = self._ask_once(method, path, **sent)
+            if answer is not None:
+                return answer
+            if self._over.is_set():
+                raise GaveUp(f"{method} {path}")
+            time.sleep(pause)
+            pause = min(1.5 * pause, _LONGEST_PAUSE)
+
+    def _ask_once(self, method: str, path: str, **sent: Any) -> requests.Response | None:
+        """The answer; None where it is to be asked again."""
+        try:
+            answer = self.http.request(method, f"{self.base}/api/v1/{path}", timeout=(5, _HANGS_SECONDS), **sent)
+        except requests.ReadTimeout:
+            self._tally.note_finding(f"{method} {_pattern(path)}: no answer in {_HANGS_SECONDS} s")
+            return None
+        except requests.RequestException:
+            self._tally.note_retry("connection lost or refused")
+            return None
+        if answer.status_code == 503 and "Retry-After" in answer.headers:
+            self._tally.note_retry("503 with Retry-After")
+            return None
+        if answer.status_code >= 500:
+            self._tally.note_finding(f"{method} {_pattern(path)}: {answer.status_code} {answer.text[:200]}")
+            return None
+        if answer.status_code >= 400:
+            problem = ApiProblem(answer.status_code, answer.json())
+            self._tally.note_refusal(f"{answer.status_code} {problem.code}")
+            raise problem
+        self._tally.note_answer()
+        return answer
+
+
+def _pattern(path: str) -> str:
+    """The path without what names one thing: `members/…`."""
+    return "/".join("…" if any(letter.isdigit() for letter in part) else part for part in path.split("/"))

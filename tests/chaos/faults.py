@@ -1,0 +1,190 @@
+"""Strikes the faults of a plan: processes, nodes, connections are really hurt, simulators are told to misbehave."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from deploy.local import nodes, postgres, rabbitmq
+from tests.chaos import plan
+from tests.chaos.plan import Fault
+from tests.tcp_proxy import TcpProxy
+
+_DELAY_SECONDS = 0.15
+_SLOW_MILLISECONDS = 6000
+_SKEW_SECONDS = {"6 hours ahead": 6 * 3600, "6 hours behind": -6 * 3600}
+
+
+@dataclass
+class Manners:
+    """How the bank's desk sends its messages at the moment."""
+
+    twice: bool = False
+    out_of_order: bool = False
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What faults can strike."""
+
+    folder: Path
+    """Of the nodes."""
+    pids: Callable[[str], list[int]]
+    """The process ids of a program at this moment."""
+    proxies: Mapping[str, TcpProxy]
+    """By whose connections go through it to what: `batching to broker`."""
+    simulators: Mapping[str, str] = field(default_factory=dict)
+    manners: Manners = field(default_factory=Manners)
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault that was struck, with when it began and ended, by the monotonic clock."""
+
+    fault: Fault
+    began: float
+    ended: float
+    trouble: str = ""
+    """Why it could not be struck or ended as planned."""
+
+
+class Faults:
+    """A plan at work. Faults overlap, but for those of one node or one simulator, which wait for one another."""
+
+    def __init__(self, targets: Targets, faults: Sequence[Fault], seed: int) -> None:
+        self.struck: list[Struck] = []
+        self._targets = targets
+        self._faults = faults
+        self._dice = random.Random(seed)
+        self._locks = {name: threading.Lock() for name in ("broker", "database", "registry", "sms", "bank")}
+        self._strikes: dict[str, Callable[[Fault], None]] = {
+            plan.KILL.name: self._kill,
+            plan.TERMINATE.name: self._terminate,
+            plan.CUT.name: self._cut,
+            plan.DELAY.name: self._delay,
+            plan.RESTART_DATABASE.name: self._restart_database,
+            plan.RESTART_BROKER.name: self._restart_broker,
+            plan.FREEZE_BROKER.name: self._freeze_broker,
+            plan.REGISTRY.name: lambda fault: self._misbehave("registry", fault),
+            plan.SMS.name: lambda fault: self._misbehave("sms", fault),
+            plan.TWICE.name: lambda fault: self._change_manners("twice", fault),
+            plan.DISORDER.name: lambda fault: self._change_manners("out_of_order", fault),
+            plan.WRONG.name: self._send_wrong,
+            plan.CLOCK.name: self._skew_clock,
+        }
+
+    def strike_all(self) -> None:
+        """Returns when the last fault has ended."""
+        begin = time.monotonic()
+        threads = []
+        for fault in self._faults:
+            time.sleep(max(0.0, begin + fault.at - time.monotonic()))
+            threads.append(threading.Thread(target=self._strike, args=(fault,), name=str(fault)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+
+    def _strike(self, fault: Fault) -> None:
+        began, trouble = time.monotonic(), ""
+        try:
+            self._strikes[fault.kind](fault)
+        except Exception as error:
+            trouble = f"{type(error).__name__}: {error}"
+        self.struck.append(Struck(fault, began, time.monotonic(), trouble))
+
+    def _kill(self, fault: Fault) -> None:
+        self._signal(fault.target, signal.SIGKILL)
+
+    def _terminate(self, fault: Fault) -> None:
+        """Ends with the process: it may take its time to finish what it does."""
+        pid = self._signal(fault.target, signal.SIGTERM)
+        while pid is not None and pid in self._targets.pids(fault.target):
+            time.sleep(0.05)
+
+    def _signal(self, program: str, number: signal.Signals) -> int | None:
+        """To one of the program's processes; None where all of them are dead already."""
+        pids = self._targets.pids(program)
+        if not pids:
+            return None
+        pid = self._dice.choice(pids)
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return None
+        return pid
+
+    def _cut(self, fault: Fault) -> None:
+        self._targets.proxies[fault.target].cut()
+
+    def _delay(self, fault: Fault) -> None:
+        proxy = self._targets.proxies[fault.target]
+        proxy.delay(_DELAY_SECONDS)
+        time.sleep(fault.seconds)
+        proxy.delay(0)
+
+    def _restart_database(self, fault: Fault) -> None:
+        with self._locks["database"]:
+            postgres.stop(self._targets.folder)
+            time.sleep(fault.seconds)
+            started = nodes.start_postgres(self._targets.folder)
+            self._point("database", started.port)
+
+    def _restart_broker(self, fault: Fault) -> None:
+        with self._locks["broker"]:
+            rabbitmq.stop(self._targets.folder)
+            time.sleep(fault.seconds)
+            started = nodes.start_rabbitmq(self._targets.folder)
+            self._point("broker", started.port)
+
+    def _freeze_broker(self, fault: Fault) -> None:
+        with self._locks["broker"]:
+            pid = rabbitmq.pid(self._targets.folder)
+            if pid is None:
+                raise ProcessLookupError("the broker does not run")
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(fault.seconds)
+            os.kill(pid, signal.SIGCONT)
+
+    def _point(self, node: str, port: int) -> None:
+        """A node that found its port taken has another one now."""
+        for name, proxy in self._targets.proxies.items():
+            if name.endswith(f" to {node}"):
+                proxy.target = (proxy.target[0], port)
+
+    def _misbehave(self, simulator: str, fault: Fault) -> None:
+        latency = {"latency_ms": _SLOW_MILLISECONDS} if fault.target == "slow" else {}
+        with self._locks[simulator]:
+            self._control(simulator, {"mode": fault.target, **latency})
+            time.sleep(fault.seconds)
+            self._control(simulator, {"mode": "normal"})
+
+    def _skew_clock(self, fault: Fault) -> None:
+        with self._locks["bank"]:
+            self._control("bank", {"skew_seconds": _SKEW_SECONDS[fault.target]})
+            time.sleep(fault.seconds)
+            self._control("bank", {"skew_seconds": 0})
+
+    def _control(self, simulator: str, orders: dict[str, Any]) -> None:
+        url = f"{self._targets.simulators[simulator]}/control"
+        requests.put(url, json=orders, timeout=10).raise_for_status()
+
+    def _change_manners(self, name: str, fault: Fault) -> None:
+        setattr(self._targets.manners, name, True)
+        time.sleep(fault.seconds)
+        setattr(self._targets.manners, name, False)
+
+    def _send_wrong(self, fault: Fault) -> None:
+        """A message that is to be rejected; sent until the broker has it."""
+        how = {} if fault.target == "unknown batch" else {fault.target: True}
+        result = {"application_id": str(uuid4()), "outcome": "issued"}
+        url = f"{self._targets.simulators['bank']}/batches/wrong-{uuid4()}/feedback"
+        while not requests.post(url, json={"results": [result], **how}, timeout=60).ok:
+            time.sleep(1)

@@ -1,0 +1,66 @@
+"""The plan of a chaos run: which fault strikes what, when and for how long, drawn from a seed beforehand."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+PROGRAMS = (*SERVICES, "gateway")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault: how often it strikes beside the others, how long it may last, and what it can strike."""
+
+    name: str
+    weight: float
+    seconds: tuple[float, float]
+    targets: Sequence[str]
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One fault of a plan; `at` is in seconds from the beginning of the faults."""
+
+    at: float
+    kind: str
+    target: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.at:.1f} s: {self.kind} {self.target}, {self.seconds:.1f} s"
+
+
+_AT_ONCE = (0.0, 0.0)
+_OF_BROKER = tuple(f"{program} to broker" for program in (*PROGRAMS, "bank"))
+_OF_DATABASE = tuple(f"{service} to database" for service in SERVICES)
+
+KILL = Kind("process killed", 26, _AT_ONCE, PROGRAMS)
+TERMINATE = Kind("process terminated", 18, _AT_ONCE, PROGRAMS)
+CUT = Kind("connections cut", 24, _AT_ONCE, (*_OF_BROKER, *_OF_DATABASE))
+DELAY = Kind("connections delayed", 12, (2, 8), (*_OF_BROKER, *_OF_DATABASE))
+RESTART_DATABASE = Kind("PostgreSQL restarted", 4, (0, 3), ("postgres",))
+RESTART_BROKER = Kind("broker restarted", 3, (0, 3), ("rabbitmq",))
+FREEZE_BROKER = Kind("broker frozen", 1.5, (20, 20), ("rabbitmq",))
+REGISTRY = Kind("registry in trouble", 9, (2, 8), ("down", "slow", "rubbish", "partial", "error"))
+SMS = Kind("SMS provider in trouble", 9, (2, 8), ("down", "slow", "error", "lose_answer"))
+TWICE = Kind("bank messages doubled", 6, (3, 8), ("bank",))
+DISORDER = Kind("bank messages out of order", 6, (3, 8), ("bank",))
+WRONG = Kind("bank messages wrong", 7, _AT_ONCE, ("malformed", "unsigned", "unknown batch"))
+CLOCK = Kind("bank's clock wrong", 5, (3, 8), ("6 hours ahead", "6 hours behind"))
+
+CHEAP_KINDS = (KILL, TERMINATE, CUT, DELAY, RESTART_DATABASE, REGISTRY, SMS, TWICE, DISORDER, WRONG, CLOCK)
+"""Those after which work goes on within seconds."""
+ALL_KINDS = (*CHEAP_KINDS, RESTART_BROKER, FREEZE_BROKER)
+
+
+def draw(seed: int, count: int, seconds: float, kinds: Sequence[Kind] = ALL_KINDS) -> list[Fault]:
+    """`count` faults within so many seconds, in their order; each kind at least once where there are enough of them."""
+    dice = random.Random(seed)
+    chosen = list(kinds[:count])
+    chosen += dice.choices(kinds, [kind.weight for kind in kinds], k=count - len(chosen))
+    return sorted(_fault(dice, kind, dice.uniform(0, seconds)) for kind in chosen)
+
+
+def _fault(dice: random.Random, kind: Kind, at: float) -> Fault:
+    return Fault(round(at, 2), kind.name, dice.choice(kind.targets), round(dice.uniform(*kind.seconds), 2))

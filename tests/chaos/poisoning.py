@@ -1,0 +1,191 @@
+"""Feeds batching's process poison, with true results between it, and accounts for every message."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import amqp
+import psycopg
+
+from services.common.contracts import bank
+from services.common.messaging.connection import open_connection, to_bytes
+from tests.chaos.poison import SECRET, Poison, Target, to_json
+from tests.memory import peak_megabytes
+from tests.mothers import a_card_number
+
+WAVE = 500
+EVERY = 20
+"""One message in so many is a true result."""
+_LONGEST_WAVE_SECONDS = 180
+_LONGEST_REASON = 1000
+_OF_US = ("x-reason", "x-cause", "x-traceback")
+
+
+@dataclass
+class Fate:
+    """What was sent and what became of it."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind and by the class of the reason."""
+    in_part: int = 0
+    taken: int = 0
+    repeated: int = 0
+    true_results: int = 0
+    slowest_seconds: float = 0.0
+    largest_reason: int = 0
+    seconds: float = 0.0
+    megabytes: float = 0.0
+
+
+class Feeder:
+    """The bank's side of the queue, and a look into batching's database and log."""
+
+    def __init__(self, amqp_uri: str, database_url: str, pid: int, log: Path, target: Target) -> None:
+        self._connection = open_connection(amqp_uri, "bank")
+        self.channel: amqp.Channel = self._connection.channel()
+        self.channel.auto_decode = False
+        self.channel.confirm_select()
+        self._database = psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+        self._pid = pid
+        self._log = log
+        self.target = target
+        self._known: dict[str, str] = {}
+        """The kinds of what was sent, by the digest of id and body; where the id cannot be read, of the body alone."""
+        self._left: Counter[str] = Counter()
+        self._cards: list[str] = []
+        self.fate = Fate()
+
+    def close(self) -> None:
+        """Ends both connections."""
+        self._database.close()
+        self._connection.close()
+
+    def feed(self, poison: Sequence[Poison], true_ids: Sequence[str]) -> None:
+        """Sends all, wave by wave, a true result for each of `true_ids` between them; returns when all is settled."""
+        began, true_left = time.monotonic(), list(true_ids)
+        for start in range(0, len(poison), WAVE):
+            published: dict[str, float] = {}
+            for number, one in enumerate(poison[start : start + WAVE], start):
+                self._send(one, f"poison-{number}")
+                if number % EVERY == 0 and true_left:
+                    feedback_id = f"true-{number}"
+                    self._send(self._true_result(true_left.pop(), feedback_id), feedback_id)
+                    published[feedback_id] = time.time()
+            self._settle()
+            self._see_applied(published)
+        self.fate.seconds += time.monotonic() - began
+
+    def at_once(self, poison: Sequence[Poison]) -> None:
+        """Sends all without waiting for any, as they pile up while nobody works; `settle` waits."""
+        for number, one in enumerate(poison):
+            self._send(one, f"pile-{number}-{one.kind}")
+
+    def settle(self) -> None:
+        """Returns when all that was sent is applied or rejected; fails past a bound."""
+        self._settle()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the process from running meanwhile."""
+        os.kill(self._pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._pid, signal.SIGCONT)
+
+    def peak_megabytes(self) -> float:
+        """The most memory that the process has had resident."""
+        return peak_megabytes(self._pid)
+
+    def look_for_secrets(self) -> None:
+        """Fails where the log has what may stand in no log."""
+        log = self._log.read_text(errors="replace")
+        told = [secret for secret in (SECRET, *self._cards) if secret in log]
+        assert not told, f"{len(told)} secrets are in the log"
+
+    def _send(self, poison: Poison, message_id: str) -> None:
+        message = poison.to_amqp(message_id)
+        self.channel.basic_publish(message, "", bank.FEEDBACK_QUEUE)
+        key = _key(None if poison.raw else message_id, poison.body)
+        self._known[key] = poison.kind
+        self._left[key] += 1
+        self.fate.sent[poison.kind] += 1
+        self.fate.megabytes += len(poison.body) / 1e6
+
+    def _true_result(self, application_id: str, feedback_id: str) -> Poison:
+        card = a_card_number()
+        self._cards.append(card)
+        result = {"application_id": application_id, "outcome": "issued", "card_no": card, "reason": SECRET}
+        self.fate.true_results += 1
+        return self.target.signed("true", to_json(self.target.feedback(result, feedback_id=feedback_id)))
+
+    def _settle(self) -> None:
+        deadline = time.monotonic() + _LONGEST_WAVE_SECONDS
+        while True:
+            self._take_rejected()
+            taken, in_part = self._count()
+            left = sum(self.fate.sent.values()) - taken - sum(self.fate.rejected.values())
+            if left == 0 and in_part == self.fate.in_part:
+                self.fate.taken = taken
+                return
+            assert left >= 0, f"{-left} messages too many became something"
+            assert time.monotonic() < deadline, f"{left} messages are neither applied nor rejected"
+            time.sleep(0.05)
+
+    def _count(self) -> tuple[int, int]:
+        """How many messages were taken, wholly or in part, and in part."""
+        rows = self._database.execute(
+            "select count(*) filter (where rejected < results),"
+            " count(*) filter (where 0 < rejected and rejected < results), coalesce(sum(repeated), 0)"
+            " from bank_feedback"
+        ).fetchall()
+        self.fate.repeated = int(rows[0][2])
+        return int(rows[0][0]), int(rows[0][1])
+
+    def _take_rejected(self) -> None:
+        while (message := self.channel.basic_get(bank.REJECTED_QUEUE, no_ack=True)) is not None:
+            body, headers = to_bytes(message.body), message.headers
+            reason = headers["x-reason"]
+            assert reason
+            assert len(reason) <= _LONGEST_REASON
+            told = json.dumps([headers.get(name) for name in _OF_US], ensure_ascii=False)
+            assert SECRET not in told
+            assert not any(card in told for card in self._cards)
+            self.fate.largest_reason = max(self.fate.largest_reason, len(reason))
+            key = _key(message.properties.get("message_id"), body)
+            if key not in self._known:
+                assert b'"results"' in body, f"nobody sent what lies among the rejected: {reason}"
+                self.fate.in_part += 1
+                continue
+            assert self._left[key] > 0, f"rejected twice: {self._known[key]}, {reason}"
+            self._left[key] -= 1
+            self.fate.rejected[self._known[key], _class_of(reason)] += 1
+
+    def _see_applied(self, published: dict[str, float]) -> None:
+        rows = self._database.execute(
+            "select feedback_id, applied, extract(epoch from at)::float8 from bank_feedback"
+            " where feedback_id = any(%s)",
+            [list(published)],
+        ).fetchall()
+        assert {row[0] for row in rows} == set(published), "a true result was not taken"
+        assert all(row[1] == 1 for row in rows), "a true result was not applied"
+        self.fate.slowest_seconds = max([self.fate.slowest_seconds, *(row[2] - published[row[0]] for row in rows)])
+
+
+def _key(message_id: str | None, body: bytes) -> str:
+    return f"{message_id}:{hashlib.sha256(body).hexdigest()}"
+
+
+def _class_of(reason: str) -> str:
+    """`results.0: unknown_application, results.1: …` is `unknown_application`; numbers are left out."""
+    codes = sorted(set(re.findall(r"results\.\d+: (\w+)", reason)))
+    return ", ".join(codes) if codes else re.sub(r"\d+", "n", reason)

@@ -1,0 +1,267 @@
+"""One chaos run: clients work, faults strike, everything comes to rest by itself, and then accounts are held."""
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from deploy.invariants import check
+from deploy.local.environment import SERVICES
+from deploy.local.stack import Say
+from services.membership.seed import demo_password
+from tests.chaos.account import PhoneMember, Verdict, hold_messages, hold_phone_members, hold_union
+from tests.chaos.bank_desk import BankDesk
+from tests.chaos.faults import Faults, Struck
+from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
+from tests.chaos.watch import Recovery, Watch, recovery_by_kind
+from tests.chaos.work import (
+    Clerk,
+    Office,
+    apply_on_phones,
+    hire_clerks,
+    hire_phone_clerk,
+    hire_reviewer,
+    review,
+)
+from tests.chaos.world import World, hurt_world
+
+_PROBED = ("members?size=1", "pending?size=1", "revocations?size=1", "messages?size=1")
+_PROBE_SECONDS = 6
+_SETTLE_SECONDS = 15
+_WORKING_SHARE = 0.9
+"""Of the time of the faults: what begins last is to end under fire too."""
+_LONG_NUMBER = re.compile(r"\d+")
+_EVENTS = frozenset(
+    {
+        "broker_away",
+        "broker_lost",
+        "handling_failed",
+        "message_moved",
+        "no_answer",
+        "registry_away",
+        "relay_interrupted",
+        "sms_not_sent",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a run does. Everything that is drawn comes from the seed."""
+
+    faults: int
+    members: int
+    seed: int
+    seconds: float
+    """Within which the faults strike."""
+    members_a_union: int = 250
+    members_a_round: int = 50
+    phones: int = 20
+    kinds: Sequence[Kind] = ALL_KINDS
+    scale: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 2))
+    is_durable: bool = True
+    rest_seconds: float = 120
+    """Within which all must have come to rest by itself after the last fault."""
+
+    @property
+    def clerks(self) -> int:
+        return max(1, self.members // self.members_a_union)
+
+    @property
+    def rounds(self) -> list[int]:
+        """The members that a clerk registers in each round."""
+        share = self.members // self.clerks
+        full, rest = divmod(share, self.members_a_round)
+        return [self.members_a_round] * full + ([rest] if rest else [])
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    size: Size
+    plan: list[Fault]
+    struck: list[Struck] = field(default_factory=list)
+    recoveries: dict[str, Recovery] = field(default_factory=dict)
+    share_of_well: float = 0.0
+    fault_seconds: float = 0.0
+    working_seconds: float = 0.0
+    """From the end of the last fault until the last client had finished."""
+    rest_seconds: float = 0.0
+    """From the end of the last fault until nothing was on its way any more."""
+    unfinished: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    retries: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    troubles: list[str] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
+    logged: Counter[str] = field(default_factory=Counter)
+    restarts: Counter[str] = field(default_factory=Counter)
+    results_told: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    invariants: list[str] = field(default_factory=list)
+    letters: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """What was put aside, by queue and reason."""
+    nodes: dict[str, str] = field(default_factory=dict)
+    """The nodes' versions."""
+
+    def overlaps(self, struck: Struck) -> bool:
+        """Whether another fault lasted when this one ended."""
+        return any(other is not struck and other.began <= struck.ended <= other.ended for other in self.struck)
+
+    @property
+    def overlapping(self) -> int:
+        """How many faults ended while another one lasted."""
+        return sum(map(self.overlaps, self.struck))
+
+    @property
+    def violations(self) -> list[str]:
+        """All that should not be, in words; empty after a good run."""
+        return [
+            *self.verdict.offenders,
+            *(f"invariant: {one}" for one in self.invariants),
+            *(f"unfinished: {name}: {count}" for name, count in self.unfinished.items()),
+            *(f"answer: {what} ({count} times)" for what, count in self.findings.items()),
+            *(f"worker: {trouble}" for trouble in self.troubles),
+            *(f"fault: {one.fault}: {one.trouble}" for one in self.struck if one.trouble),
+        ]
+
+
+def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
+    """Hurts a stack of its own in this folder as the size and its seed have it; answers what came of it."""
+    outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
+    with hurt_world(folder, size.scale, size.is_durable, say) as world:
+        office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
+        clerks = hire_clerks(office, size.clerks, size.seed)
+        with Watch(world.ready_urls, _probe(clerks[0])) as watch:
+            phones = _work_under_fire(outcome, world, office, clerks, say)
+            _come_to_rest(outcome, world, watch)
+        say("holding what was told against what is")
+        _hold_accounts(outcome, office, clerks, phones)
+        outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
+        _sum_up(outcome, world, office, watch)
+    return outcome
+
+
+def _work_under_fire(
+    outcome: Outcome, world: World, office: Office, clerks: Sequence[Clerk], say: Say
+) -> list[PhoneMember]:
+    """Returns when the faults are over and all who work have finished, or nobody waits for them any longer."""
+    size = outcome.size
+    desk = BankDesk(world.stack.simulator_urls["bank"], office.account, world.targets.manners, size.seed)
+    reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
+    phones: list[PhoneMember] = []
+    is_over = threading.Event()
+    say(f"{size.faults} faults strike within {size.seconds:.0f} s, while {len(clerks)} clerks work")
+    begin = time.monotonic()
+    pause = _WORKING_SHARE * size.seconds / len(size.rounds)
+    fronts = [
+        office.begin(f"clerk {number}", clerk.work, size.rounds, begin + pause * number / len(clerks), pause)
+        for number, clerk in enumerate(clerks)
+    ]
+    every = _WORKING_SHARE * size.seconds / max(1, size.phones)
+    fronts.append(office.begin("phones", apply_on_phones, office, phone_clerk, phones, size.phones, every))
+    others = [
+        office.begin("reviewer", review, office, reviewer, size.seed, is_over),
+        office.begin("bank", desk.work, is_over, office.over),
+    ]
+    faults = Faults(world.targets, outcome.plan, size.seed)
+    faults.strike_all()
+    outcome.struck = faults.struck
+    outcome.fault_seconds = time.monotonic() - begin
+    deadline = time.monotonic() + size.rest_seconds
+    _join(fronts, deadline)
+    is_over.set()
+    _join(others, deadline)
+    outcome.working_seconds = time.monotonic() - begin - outcome.fault_seconds
+    office.troubles += [f"not finished in time: {one.name}" for one in (*fronts, *others) if one.is_alive()]
+    office.over.set()
+    outcome.results_told = office.account.results_told
+    return phones
+
+
+def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
+    """Waits until nothing is on its way: twice in a row, for a message may be between outbox and queue."""
+    last_fault = max(one.ended for one in outcome.struck)
+    deadline = last_fault + outcome.size.rest_seconds
+    quiet = 0
+    while quiet < 2:
+        outcome.unfinished = world.unfinished() | ({} if watch.is_well() else {"processes not ready": 1})
+        quiet = 0 if outcome.unfinished else quiet + 1
+        outcome.rest_seconds = time.monotonic() - last_fault
+        if time.monotonic() > deadline and outcome.unfinished:
+            return
+        time.sleep(0.5)
+
+
+def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], phones: Sequence[PhoneMember]) -> None:
+    for clerk in clerks:
+        hold_union(clerk.told, office.account, clerk.client, outcome.verdict)
+    hold_phone_members(office.account, phones, outcome.verdict)
+    sent = requests.get(f"{office.sms_url}/messages", timeout=30).json()["items"]
+    hold_messages(office.account, sent, outcome.verdict)
+
+
+def _sum_up(outcome: Outcome, world: World, office: Office, watch: Watch) -> None:
+    tally = office.tally
+    outcome.requests = tally.answered
+    outcome.refusals, outcome.retries, outcome.findings = tally.refused, tally.retries, tally.findings
+    outcome.troubles = office.troubles
+    outcome.recoveries = recovery_by_kind(watch, outcome.struck)
+    outcome.share_of_well = watch.share_of_well
+    outcome.counted = {name: round(counted.total) for name, counted in watch.counted.items()}
+    outcome.logged = _logged(world.stack.folder / "logs")
+    outcome.restarts = world.restarts()
+    outcome.letters = _letters(office)
+    outcome.nodes = world.versions()
+
+
+def _letters(office: Office) -> Counter[tuple[str, str]]:
+    operator = office.client()
+    operator.sign_in("ops", demo_password())
+    letters = operator.all_pages("operations/dead-letters")
+    return Counter((letter["queue"], _LONG_NUMBER.sub("…", letter["reason"])) for letter in letters)
+
+
+def _probe(clerk: Clerk) -> Callable[[], bool]:
+    """Asks each service that answers clerks, without patience."""
+    cookies = clerk.client.http.cookies.get_dict()
+
+    def answers() -> bool:
+        try:
+            return all(
+                requests.get(f"{clerk.client.base}/api/v1/{path}", cookies=cookies, timeout=_PROBE_SECONDS).ok
+                for path in _PROBED
+            )
+        except requests.RequestException:
+            return False
+
+    return answers
+
+
+def _logged(folder: Path) -> Counter[str]:
+    """How often the processes wrote of what they tried again: their logs outlive them."""
+    counted: Counter[str] = Counter()
+    for path in folder.glob("*.log*"):
+        with path.open(errors="replace") as lines:
+            counted.update(event for line in lines if (event := _event(line)) in _EVENTS)
+    return counted
+
+
+def _event(line: str) -> str:
+    try:
+        return str(json.loads(line).get("event"))
+    except (ValueError, AttributeError):
+        return ""

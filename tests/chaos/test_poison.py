@@ -1,0 +1,66 @@
+"""Whatever the bank sends is applied or rejected with its reason, in bounded memory, and holds up nothing.
+
+`POISON_MESSAGES` says how many; with `POISON_REPORT` the run is written to docs/chaos/poison.md.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.chaos import poison_report
+from tests.chaos.poison import Poison, Target, draw, to_json
+from tests.chaos.poisoning import EVERY, Feeder
+from tests.conftest import DatabaseFactory
+from tests.integration.batching_desk import KEY, fresh
+from tests.integration.conftest import StartService, start_service
+
+MESSAGES = int(os.environ.get("POISON_MESSAGES", "600"))
+REPORT = os.environ.get("POISON_REPORT")
+MOST_MEGABYTES = 400
+"""What batching's process may ever have resident; it has a good 100 when it has done nothing."""
+_SHARED = 50
+"""Applications that poison speaks of."""
+__all__ = ["start_service"]
+
+
+@pytest.fixture
+def feeder(database: DatabaseFactory, amqp_uri: str, start_service: StartService) -> Iterator[Feeder]:
+    """The bank beside a process of batching that knows a batch."""
+    database_url = database("batching")
+    engine = create_engine(database_url)
+    batch_no, application_ids = fresh(engine).a_batch(_SHARED + MESSAGES // EVERY + 1)
+    engine.dispose()
+    process = start_service("services.batching.service", database_url, amqp_uri, BANK_HMAC_KEY=KEY.decode())
+    target = Target(batch_no, [str(one) for one in application_ids], KEY)
+    feeding = Feeder(amqp_uri, database_url, process.running.pid, process.log_file, target)
+    yield feeding
+    feeding.close()
+
+
+def test_poison_is_rejected_with_its_reason_and_true_results_between_it_are_applied(feeder: Feeder) -> None:
+    shared, own = feeder.target.application_ids[:_SHARED], feeder.target.application_ids[_SHARED:]
+    before = feeder.peak_megabytes()
+    feeder.feed(draw(Target(feeder.target.batch_no, shared, KEY), MESSAGES), own)
+    while_fed = feeder.peak_megabytes()
+
+    pile = _pile(feeder.target)
+    with feeder.held():
+        feeder.at_once(pile)
+    feeder.settle()
+
+    feeder.look_for_secrets()
+    assert feeder.peak_megabytes() < MOST_MEGABYTES
+    if REPORT:
+        poison_report.write(feeder.fate, MESSAGES, (before, while_fed, feeder.peak_megabytes()), pile, MOST_MEGABYTES)
+
+
+def _pile(target: Target) -> list[Poison]:
+    """Much at once: what is too large to be read, and what is just not."""
+    too_large, large = (50, 100) if REPORT else (12, 30)
+    filled = to_json({**target.feedback({"member_no": "0", "outcome": "made"}), "other": [[]] * 240_000})
+    return [
+        *[target.signed("10 MB", bytes([number]) * 10_000_000) for number in range(too_large)],
+        *[target.signed("1 MB of lists", filled + b" " * number) for number in range(large)],
+    ]

@@ -1,0 +1,99 @@
+"""Rubbish on the queue of each event: it lies among the dead letters with its cause, and the queue goes on."""
+
+import json
+import time
+from typing import Any
+
+import amqp
+import pytest
+
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract
+from services.common.contracts.examples import wire_example
+from services.common.messaging.connection import open_connection, to_bytes
+from services.common.messaging.envelope import wrap
+from services.common.messaging.queues import dead_queue, queue_name
+from tests.conftest import DatabaseFactory
+from tests.integration.conftest import StartService, start_service
+
+__all__ = ["start_service"]
+
+CONSUMERS: dict[str, dict[str, EventContract]] = {}
+for _contract in EVENTS.values():
+    for _consumer in _contract.consumers:
+        CONSUMERS.setdefault(_consumer, {})[queue_name(_consumer, _contract.name)] = _contract
+_NOWHERE = "http://127.0.0.1:9"
+_SETTINGS = {"REGISTRY_URL": _NOWHERE, "SMS_URL": _NOWHERE, "PUBLIC_URL": _NOWHERE}
+_SECONDS = 90
+_PERSON = "310101199003078814"
+
+
+@pytest.mark.parametrize("service", CONSUMERS)
+def test_rubbish_for_any_consumer_is_a_dead_letter_at_once(
+    service: str, database: DatabaseFactory, amqp_uri: str, start_service: StartService
+) -> None:
+    process = start_service(f"services.{service}.service", database(service), amqp_uri, **_SETTINGS)
+    connection = open_connection(amqp_uri, "test")
+    channel = connection.channel()
+    channel.auto_decode = False
+    sent = {queue: _rubbish(contract) for queue, contract in CONSUMERS[service].items()}
+    for queue, bodies in sent.items():
+        for body in bodies:
+            channel.basic_publish(amqp.Message(body, delivery_mode=2, message_id="rubbish"), "", queue)
+
+    for queue, bodies in sent.items():
+        letters = _letters(channel, dead_queue(queue), len(bodies))
+        assert sorted(map(hash, bodies)) == sorted(hash(to_bytes(letter.body)) for letter in letters)
+        for letter in letters:
+            assert letter.headers["x-cause"]
+            assert 0 < len(letter.headers["x-reason"]) <= 1000
+            assert _PERSON not in json.dumps(letter.headers, default=str)
+        assert channel.queue_declare(queue, passive=True).message_count == 0
+    assert _PERSON not in process.log
+    connection.close()
+
+
+def _letters(channel: amqp.Channel, queue: str, count: int) -> list[amqp.Message]:
+    letters: list[amqp.Message] = []
+    deadline = time.monotonic() + _SECONDS
+    while len(letters) < count:
+        letter = channel.basic_get(queue, no_ack=True)
+        if letter is not None:
+            letters.append(letter)
+            continue
+        assert time.monotonic() < deadline, f"{count - len(letters)} of {count} are not in {queue}"
+        time.sleep(0.02)
+    return letters
+
+
+def _rubbish(contract: EventContract) -> list[bytes]:
+    event = wrap(contract, contract.load(wire_example(contract)), None)
+    changes: list[dict[str, Any]] = [
+        {"type": "another.event.v1"},
+        {"specversion": "7"},
+        {"id": None},
+        {"id": "x" * 10_000},
+        {"id": {"a": 1}},
+        {"correlationid": "x" * 10_000},
+        {"time": _PERSON},
+        {"time": 10**400},
+        {"data": None},
+        {"data": []},
+        {"data": {}},
+        {"data": _PERSON},
+        {"data": {**event["data"], "note": "\0"}},
+        {"data": {**event["data"], "note": "\ud800"}},
+        {"data": {name: {"odd": _PERSON} for name in event["data"]}},
+        {"data": {name: [None, _PERSON] for name in event["data"]}},
+    ]
+    return [
+        b"",
+        b"\xff\x00",
+        b"7",
+        b"null",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"\0" * 10_000_000,
+        json.dumps(event).encode()[:-1] + b', "id": "another"}',
+        *(json.dumps({**event, **change}).encode() for change in changes),
+    ]

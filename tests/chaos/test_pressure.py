@@ -1,0 +1,16 @@
+"""Under more than there is room for, queues grow and not memory, and all is caught up. `make pressure` is longer."""
+
+import pytest
+
+from deploy.local.environment import ROOT
+from tests.chaos.pressure import Size, run_pressure
+
+_SHORT = Size(members=400, quiet_seconds=1, slow_seconds=4, alarm_seconds=6, is_durable=False)
+
+
+def test_pressure_is_borne_and_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SECRET", "that of the stack of all other tests comes back")
+    outcome = run_pressure(_SHORT, ROOT / ".local" / "chaos-pressure-short")
+    assert outcome.violations == []
+    assert outcome.issued == outcome.passed > 300
+    assert outcome.stages[-1].busy, "with the broker's alarm on, who asks is told to come again"

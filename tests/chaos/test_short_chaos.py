@@ -1,0 +1,30 @@
+"""A short chaos run: faults of each cheap kind while clerks, reviewers and the bank work. `make chaos` is longer."""
+
+import pytest
+
+from deploy.local.environment import ROOT, SERVICES
+from tests.chaos.plan import CHEAP_KINDS
+from tests.chaos.run import Size, run_chaos
+
+_SHORT = Size(
+    faults=12,
+    members=200,
+    seed=1,
+    seconds=14,
+    members_a_union=50,
+    members_a_round=25,
+    phones=2,
+    kinds=CHEAP_KINDS,
+    scale={**dict.fromkeys(SERVICES, 1), "batching": 2},
+    is_durable=False,
+)
+
+
+def test_nothing_is_lost_or_doubled_while_everything_is_hurt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SECRET", "that of the stack of all other tests comes back")
+    outcome = run_chaos(_SHORT, ROOT / ".local" / "chaos-short")
+    assert outcome.violations == []
+    assert len(outcome.struck) == _SHORT.faults
+    assert outcome.verdict.promised["members registered"] == _SHORT.members
+    assert outcome.verdict.promised["bank results applied"] > 0
+    assert outcome.verdict.promised["applications on the phone"] == _SHORT.phones

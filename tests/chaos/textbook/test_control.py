@@ -1,0 +1,21 @@
+"""The harness sees losses: a textbook's services have some, under two of the same faults."""
+
+from pathlib import Path
+
+from deploy.local.nodes import Nodes
+from tests.chaos.faults import Faults
+from tests.chaos.plan import CUT, Fault
+from tests.chaos.textbook.control import hurt, running_textbook
+
+_MOST_ROUNDS = 6
+
+
+def test_what_a_textbooks_services_lose_is_seen(nodes: Nodes, tmp_path: Path) -> None:
+    cuts = [Fault(1 + 0.5 * number, CUT.name, "listing to database", 0) for number in range(4)]
+    with running_textbook(nodes, tmp_path) as textbook:
+        for _ in range(_MOST_ROUNDS):
+            verdict, promises = hurt(textbook, Faults(textbook.targets, cuts, 1))
+            if verdict.lost:
+                break
+    assert promises.queued
+    assert verdict.lost

@@ -1,0 +1,158 @@
+"""Watches a system that is being hurt: whether it answers, how long it took to come back, and what its metrics say."""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.chaos.faults import Struck
+from tests.chaos.plan import PROGRAMS
+
+_EVERY = 1.0
+_SCRAPES_EVERY = 3
+_TIMEOUT = 2.0
+
+COUNTERS = ("messages_handled", "messages_redelivered", "messages_failed", "messages_retried", "outbox_published")
+"""Of the metrics, those that are added up."""
+
+
+@dataclass
+class Counted:
+    """The sum of a counter over the lives of its processes: a process that was killed begins at nought again."""
+
+    total: float = 0.0
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def note(self, source: str, value: float) -> None:
+        last = self._last.get(source, 0.0)
+        self.total += value - last if value >= last else value
+        self._last[source] = value
+
+
+@dataclass(frozen=True)
+class Look:
+    """How things were at one moment: which process was ready, and whether questions were answered."""
+
+    at: float
+    answers: bool
+    ready: Mapping[str, bool]
+
+    @property
+    def is_well(self) -> bool:
+        return self.answers and all(self.ready.values())
+
+    def is_at_work(self, program: str) -> bool:
+        """Whether all processes of a program were ready."""
+        return all(is_ready for name, is_ready in self.ready.items() if name.rpartition("-")[0] == program)
+
+
+class Watch:
+    """Looks each second; what a killed process counted since the last look is not seen."""
+
+    def __init__(self, ready_urls: Mapping[str, str], answers: Callable[[], bool]) -> None:
+        """`ready_urls` by process; `answers` asks the system a question that needs all of it."""
+        self.counted: dict[str, Counted] = defaultdict(Counted)
+        self._looks: list[Look] = []
+        self._ready_urls = ready_urls
+        self._answers = answers
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def recovery_of(self, struck: Struck) -> float | None:
+        """Seconds from the end of a fault until what was struck was at work again; None if never.
+
+        That is the program whose process or connection it was; for a node or a simulator, all of the system.
+        """
+        program = _struck_program(struck)
+        for look in self._looks:
+            if look.at >= struck.ended and (look.is_at_work(program) if program else look.is_well):
+                return look.at - struck.ended
+        return None
+
+    @property
+    def share_of_well(self) -> float:
+        """Of all looks, those at which everything was well."""
+        return sum(look.is_well for look in self._looks) / max(1, len(self._looks))
+
+    def is_well(self) -> bool:
+        """Whether everything was well at the last look."""
+        return bool(self._looks) and self._looks[-1].is_well
+
+    def _look(self) -> None:
+        with ThreadPoolExecutor(len(self._ready_urls) + 1) as asking:
+            number = 0
+            while not self._stopping.wait(_EVERY):
+                at = time.monotonic()
+                answering = asking.submit(self._answers)
+                ready = list(asking.map(_is_ready, self._ready_urls.values()))
+                self._looks.append(Look(at, answering.result(), dict(zip(self._ready_urls, ready, strict=True))))
+                number += 1
+                if number % _SCRAPES_EVERY == 0:
+                    list(asking.map(self._scrape, self._ready_urls.items()))
+
+    def _scrape(self, process: tuple[str, str]) -> None:
+        name, ready_url = process
+        try:
+            text = requests.get(ready_url.replace("/readyz", "/metrics"), timeout=_TIMEOUT).text
+            families = list(text_string_to_metric_families(text))
+        except (requests.RequestException, ValueError):
+            return  # it is away, or has no metrics, as simulators
+        sums: Counter[str] = Counter()
+        for family in families:
+            if family.name in COUNTERS:
+                for sample in family.samples:
+                    if sample.name.endswith("_total"):
+                        sums[family.name] += sample.value  # type: ignore[assignment]
+        for counter, value in sums.items():
+            self.counted[counter].note(name, float(value))
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How long the faults of a kind took to be over."""
+
+    count: int
+    never: int
+    middle: float
+    most: float
+    longest: float
+
+
+def recovery_by_kind(watch: Watch, struck: Sequence[Struck]) -> dict[str, Recovery]:
+    """For each kind of fault."""
+    seconds: dict[str, list[float | None]] = defaultdict(list)
+    for one in struck:
+        seconds[one.fault.kind].append(watch.recovery_of(one))
+    return {kind: _recovery(values) for kind, values in seconds.items()}
+
+
+def _recovery(values: Sequence[float | None]) -> Recovery:
+    known = sorted(value for value in values if value is not None) or [0.0]
+    most = quantiles(known, n=20, method="inclusive")[-1] if len(known) > 1 else known[0]
+    return Recovery(len(values), len(values) - sum(v is not None for v in values), median(known), most, known[-1])
+
+
+def _struck_program(struck: Struck) -> str | None:
+    program = struck.fault.target.partition(" to ")[0]
+    return program if program in PROGRAMS else None
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=_TIMEOUT).ok
+    except requests.RequestException:
+        return False
