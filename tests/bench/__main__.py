@@ -1,41 +1,68 @@
-"""Measures the product against floors and peers, prints the table and writes docs/benchmarks.md.
+"""Measures the product against floors and peers, prints the tables and writes docs/benchmarks.md.
 
-`python -m tests.bench [--only chain|feedback|pages] [--quick]`; the document is written by a whole run only.
+`python -m tests.bench [--only pages feedback] [--quick] [--members 1000000] [--keep]`; what was not measured stays.
 """
 
 import argparse
 import re
 import subprocess
+import sys
 import time
+import traceback
 
 import psycopg
 
 from deploy.local.nodes import Nodes
-from tests.bench import chain, feedback, pages
-from tests.bench.report import DOCUMENT, document, table
-from tests.bench.surroundings import plain_url, running_nodes, set_secrets
+from tests.bench import chain, feedback, gateway, imports, pages, scaling, starting
+from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
+from tests.bench.surroundings import Asked, plain_url, running_nodes, set_secrets
 
-PARTS = {"chain": chain.measure, "feedback": feedback.measure, "pages": pages.measure}
+PARTS = {
+    "chain": chain,
+    "feedback": feedback,
+    "scaling": scaling,
+    "gateway": gateway,
+    "imports": imports,
+    "starting": starting,
+    "pages": pages,
+}
 
 
-def main() -> None:
-    """Measures what the arguments name."""
+def main() -> int:
+    """Measures what the arguments name; 1 where a part failed."""
     parser = argparse.ArgumentParser(description="Measure the product against floors and peers.")
-    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="some parts instead of all")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it works; says nothing")
-    asked = parser.parse_args()
+    parser.add_argument("--members", type=int, default=Asked.members, help="how many the largest list of pages has")
+    parser.add_argument("--keep", action="store_true", help="leave the nodes' data, and find that of the run before")
+    given = parser.parse_args()
+    asked = Asked(given.quick, given.members, given.keep)
+    secrets = set_secrets(asked.keep)
+    failed = 0
+    with running_nodes(asked.keep) as on:
+        machine = made_with(_database_version(on), _broker_version())
+        for name in given.only:
+            failed += not _measure(name, on, secrets, asked, machine)
+    return 1 if failed else 0
+
+
+def _measure(name: str, on: Nodes, secrets: dict[str, str], asked: Asked, machine: str) -> bool:
+    """Measures one part and writes its section; False where it failed."""
+    print(f"{name}: measuring", flush=True)
+    part = PARTS[name]
+    sections = sections_of(DOCUMENT.read_text()) if DOCUMENT.exists() else {}
     began = time.monotonic()
-    secrets = set_secrets()
-    reports = []
-    with running_nodes() as on:
-        for name in [asked.only] if asked.only else PARTS:
-            print(f"{name}: measuring", flush=True)
-            reports.append(PARTS[name](on, secrets, asked.quick))
-            print(f"{table(reports[-1:])}\n{reports[-1].how.strip()}\n", flush=True)
-        versions = _database_version(on), _broker_version()
-    if not asked.only and not asked.quick:
-        DOCUMENT.write_text(document(reports, *versions, (time.monotonic() - began) / 60))
-        print(f"{time.monotonic() - began:.0f} s; written: docs/{DOCUMENT.name}")
+    try:
+        report = part.measure(on, secrets, asked)
+    except Exception as error:
+        traceback.print_exc()
+        sections[part.TITLE] = failure(error, sections.get(part.TITLE))
+    else:
+        print(f"{table(report)}\n{report.how.strip()}\n{time.monotonic() - began:.0f} s\n", flush=True)
+        sections[part.TITLE] = section(report, machine, time.monotonic() - began)
+    if not asked.quick:
+        DOCUMENT.write_text(document(sections, [part.TITLE for part in PARTS.values()]))
+    return not sections[part.TITLE].startswith("**")
 
 
 def _database_version(on: Nodes) -> str:
@@ -50,4 +77,4 @@ def _broker_version() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

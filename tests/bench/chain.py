@@ -1,12 +1,10 @@
-"""From queueing 10,000 members to all results of the system check, on a whole running stack, against a floor."""
+"""From queueing 1,000 to 100,000 members to all results of the check, on a whole running stack, against a floor."""
 
-import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -14,8 +12,9 @@ import psycopg
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
+from deploy.local.addresses import passing_addresses
 from deploy.local.client import ApiClient, wait_until
-from deploy.local.environment import SERVICES, Addresses
+from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
 from services.membership.members import register_members
@@ -25,15 +24,21 @@ from tests.bench.clerks import Clerk, add_clerk
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import FOLDER, fresh_vhost, plain_url
+from tests.bench.surroundings import FOLDER, Asked, plain_url
+from tests.memory import forget_peak, peak_megabytes
+from tests.unlimited import UNLIMITED
 
+TITLE = "The chain from queueing to results"
 MEMBERS = 10_000
+FEW, MANY = 1_000, 100_000
 RUNS = 3
 LARGEST_RATIO = 3.0
+LARGEST_GROWTH = 1.2
 LARGEST_MEGABYTES = 250
+LARGEST_MEMORY_GROWTH = 1.25
 _REGISTERED_AT_ONCE = 2000
 _POLL_SECONDS = 0.05
-_LONGEST_SECONDS = 120
+_LONGEST_SECONDS = 900
 _WRITTEN = {
     "membership": """
         select count(*), count(*) filter (where card_state = 'pending') from member where union_id = %(union_id)s
@@ -54,6 +59,9 @@ _WRITTEN = {
 """What both must have written, counted."""
 
 
+_PROGRAMS = (*SERVICES, "gateway")
+
+
 @dataclass(frozen=True)
 class Course:
     """Seconds since the request to queue until: it was answered, all were listed, the check was asked for, all done."""
@@ -64,51 +72,65 @@ class Course:
     checked: float
 
 
-def measure(on: Nodes, secrets: dict[str, str], quick: bool) -> Report:
-    """Runs chain and floor in turn, several times, each with members of a union of its own."""
-    members, runs = (400, 1) if quick else (MEMBERS, RUNS)
+def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+    """Runs chain and floor in turn, several times, each with a union of its own; then takes few and many members."""
+    few, members, many, runs = (100, 400, 1_000, 1) if asked.quick else (FEW, MEMBERS, MANY, RUNS)
     with ExitStack() as after:
-        addresses = _addresses(after, on)
-        settings = {**secrets, "BANK_MODE": "manual"}
+        addresses = after.enter_context(passing_addresses(on, "bench_chain"))
+        settings = {**_with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "manual"}
         stack = after.enter_context(running_stack(FOLDER / "stack", addresses, settings=settings, say=lambda _: None))
-        clerks = _register(addresses.database_urls["membership"], 2 * runs, members)
-        courses, floors = [], []
-        programs = (*SERVICES, "gateway", "registry")
-        busy: Counter[str] = Counter()
-        for ours, theirs in zip(clerks[::2], clerks[1::2], strict=True):
-            before = {program: _cpu_seconds(stack, program) for program in programs}
-            courses.append(_run(stack, ours, members))
-            busy.update({program: _cpu_seconds(stack, program) - before[program] for program in programs})
+        clerks = _register(addresses.database_urls["membership"], [*[members] * 2 * runs, *[few] * runs, many])
+        measured = {few: Measured(), members: Measured(), many: Measured()}
+        floors = []
+        for ours, theirs in zip(clerks[: 2 * runs : 2], clerks[1 : 2 * runs : 2], strict=True):
+            _run(stack, ours, members, measured[members])
             registry_url = stack.simulator_urls["registry"]
             floors.append(chain_floor.run(addresses.database_urls, registry_url, theirs.union_id))
             _compare(addresses.database_urls, ours, theirs)
-        memory = {program: _peak_megabytes(stack, program) for program in (*SERVICES, "gateway")}
-    return _report(members, courses, Runs(floors), memory, {program: busy[program] / runs for program in programs})
+        for clerk in clerks[2 * runs : 3 * runs]:
+            _run(stack, clerk, few, measured[few])
+        _run(stack, clerks[-1], many, measured[many])
+    return _report((few, members, many), measured, Runs(floors))
 
 
-def _addresses(after: ExitStack, on: Nodes) -> Addresses:
-    urls = {}
-    for service in SERVICES:
-        name = f"bench_chain_{service}"
-        on.postgres.create_database(name)
-        after.callback(on.postgres.drop_database, name)
-        urls[service] = on.postgres.url(name)
-    return Addresses(after.enter_context(fresh_vhost(on)), urls)
+def _with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
+    """The secrets as a stack has them, whose keys of personal data are in a file: with this process's keys."""
+    given = dict(secrets)
+    path = FOLDER / "personal_data_keys"
+    path.write_text(given.pop("PERSONAL_DATA_KEYS"))
+    path.chmod(0o600)
+    return {**given, "PERSONAL_DATA_KEYS_FILE": str(path)}
 
 
-def _register(database_url: str, unions: int, members: int) -> list[Clerk]:
-    """Registers the members of so many unions and waits until the service has numbered all."""
+@dataclass
+class Measured:
+    """The runs with so many members: their courses, the processor time and the most memory of each program."""
+
+    courses: list[Course] = field(default_factory=list)
+    busy: Counter[str] = field(default_factory=Counter)
+    megabytes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def checked(self) -> Runs:
+        """Seconds until all was done."""
+        return Runs([course.checked for course in self.courses])
+
+
+def _register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
+    """Registers the members of unions of these sizes and waits until the service has numbered all."""
     engine = create_engine(database_url)
     clerks = []
-    for serial in range(unions):
+    first = 0
+    for serial, members in enumerate(sizes):
         with Session(engine) as session, session.begin():
             clerks.append(add_clerk(session, 1000 + serial))
         for start in range(0, members, _REGISTERED_AT_ONCE):
-            people = make_people(serial * members + start, min(_REGISTERED_AT_ONCE, members - start))
+            people = make_people(first + start, min(_REGISTERED_AT_ONCE, members - start))
             with Session(engine) as session, session.begin():
                 outcomes = register_members(session, clerks[-1].union_id, [_form(person) for person in people])
                 if any(outcome.problem for outcome in outcomes):
                     raise RuntimeError("Some of the made-up people could not be registered.")
+        first += members
     wait_until(lambda: _all_numbered(engine), "all members have numbers", _LONGEST_SECONDS)
     _settle(engine)
     return clerks
@@ -130,19 +152,33 @@ def _settle(engine: Engine) -> None:
     engine.dispose()
 
 
-def _run(stack: Stack, clerk: Clerk, members: int) -> Course:
+def _run(stack: Stack, clerk: Clerk, members: int, measured: Measured) -> None:
     client = clerk.sign_in(stack.gateway_url)
+    for program in _PROGRAMS:
+        for pid in stack.pids(program):
+            forget_peak(pid)
+    before = {program: _cpu_seconds(stack, program) for program in (*_PROGRAMS, "registry")}
+    measured.courses.append(_course(client, members))
+    measured.busy.update({program: _cpu_seconds(stack, program) - used for program, used in before.items()})
+    for program in _PROGRAMS:
+        measured.megabytes[program] = max(*map(peak_megabytes, stack.pids(program)), measured.megabytes.get(program, 0))
+
+
+def _course(client: ApiClient, members: int) -> Course:
+    """Queues all, as many at once as one request takes, and has them checked."""
     began = time.monotonic()
-    answer = client.post("members/queue", {"filter": {}})
-    if answer["queued"] != members:
-        raise RuntimeError(f"{answer['queued']} of {members} members were queued.")
-    queued = time.monotonic() - began
+    queued = 0
+    while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
+        queued += answer["queued"]
+    if queued + answer["queued"] != members:
+        raise RuntimeError(f"{queued + answer['queued']} of {members} members were queued.")
+    queued_at = time.monotonic() - began
     _wait_for(client, "total", members)
-    listed = time.monotonic() - began
+    listed_at = time.monotonic() - began
     client.post("pending/validate")
-    asked = time.monotonic() - began
+    asked_at = time.monotonic() - began
     _wait_for(client, "passed failed", members)
-    return Course(queued, listed, asked, time.monotonic() - began)
+    return Course(queued_at, listed_at, asked_at, time.monotonic() - began)
 
 
 def _wait_for(client: ApiClient, counts: str, members: int) -> None:
@@ -173,71 +209,97 @@ def _cpu_seconds(stack: Stack, program: str) -> float:
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in stack.pids(program))
 
 
-def _peak_megabytes(stack: Stack, program: str) -> float:
-    """The most memory that a process of the program has held since it started (VmHWM)."""
-    peaks = [
-        int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()).group(1))  # type: ignore[union-attr]
-        for pid in stack.pids(program)
-    ]
-    return max(peaks) / 1024
-
-
-def _report(
-    members: int, courses: list[Course], floors: Runs, memory: dict[str, float], busy: dict[str, float]
-) -> Report:
-    ours = Runs([course.checked for course in courses])
-    times = ratio(ours, floors)
-    largest = max(memory, key=lambda program: memory[program])
+def _report(sizes: tuple[int, int, int], measured: dict[int, Measured], floors: Runs) -> Report:
+    few, members, many = sizes
+    ours, most = measured[members], measured[many].megabytes
+    times = ratio(ours.checked, floors)
+    largest = max(most, key=lambda program: most[program])
+    growing = max(most, key=lambda program: most[program] / ours.megabytes[program])
+    growth = most[growing] / ours.megabytes[growing]
     return Report(
         "chain",
-        "The chain from queueing to results",
+        TITLE,
         [
             Row(
                 f"Queue and check {members:,} members",
                 f"floor: {floors.show('s', 1)}",
-                ours.show("s", 1),
+                ours.checked.show("s", 1),
                 times.show("times", 1),
                 f"≤ {LARGEST_RATIO:g} times",
                 times.middle <= LARGEST_RATIO,
             ),
+            _per_member(few, members, measured, None),
+            _per_member(many, members, measured, LARGEST_GROWTH),
             Row(
-                "Peak memory of a process meanwhile",
+                f"Peak memory of a process with {many:,} members",
                 "–",
-                f"{memory[largest]:.0f} MB ({largest})",
+                f"{most[largest]:.0f} MB ({largest})",
                 "–",
                 f"< {LARGEST_MEGABYTES} MB",
-                memory[largest] < LARGEST_MEGABYTES,
+                most[largest] < LARGEST_MEGABYTES,
+            ),
+            Row(
+                f"Peak memory of the process that grows most ({growing})",
+                f"with {members:,} members: {ours.megabytes[growing]:.0f} MB",
+                f"with {many:,} members: {most[growing]:.0f} MB",
+                f"{growth:.2f} times",
+                f"≤ {LARGEST_MEMORY_GROWTH:g} times",
+                growth <= LARGEST_MEMORY_GROWTH,
             ),
         ],
         _HOW.format(
-            runs=len(courses),
+            runs=len(floors.figures),
             poll=_POLL_SECONDS,
             members=f"{members:,}",
-            courses="; ".join(
-                f"queued {one.queued:.1f}, listed {one.listed:.1f}, check asked {one.asked:.1f}, done {one.checked:.1f}"
-                for one in courses
-            ),
-            busy=", ".join(f"{program} {seconds:.1f}" for program, seconds in busy.items()),
-            memory=", ".join(f"{program} {peak:.0f}" for program, peak in memory.items()),
+            courses="; ".join(_steps(size, course) for size in sizes for course in measured[size].courses),
+            busy=_of_programs({name: used / len(floors.figures) for name, used in ours.busy.items()}, 1),
+            busy_with_many=_of_programs(measured[many].busy, 1),
+            many=f"{many:,}",
+            memory="; ".join(f"{size:,} members: {_of_programs(measured[size].megabytes, 0)}" for size in sizes),
         ),
     )
 
 
+def _per_member(size: int, members: int, measured: dict[int, Measured], most: float | None) -> Row:
+    ours, compared = (measured[one].checked.middle / one * 1000 for one in (size, members))
+    return Row(
+        f"Queue and check, time a member of {size:,}",
+        f"of {members:,}: {compared:.2f} ms",
+        f"{ours:.2f} ms",
+        f"{ours / compared:.2f} times",
+        f"≤ {most:g} times" if most else "–",
+        ours / compared <= most if most else None,
+    )
+
+
+def _steps(size: int, course: Course) -> str:
+    return (
+        f"{size:,} members: queued {course.queued:.1f}, listed {course.listed:.1f}, "
+        f"check asked {course.asked:.1f}, done {course.checked:.1f}"
+    )
+
+
+def _of_programs(figures: Mapping[str, float], digits: int) -> str:
+    return ", ".join(f"{program} {figure:.{digits}f}" for program, figure in figures.items())
+
+
 _HOW = """
-A whole stack (`deploy.local.stack`): five services with one process each, the gateway, the simulators. {runs} times in
-turn, chain and floor take a union each with {members} registered and numbered members, of whom one in twenty fails the
-check.
+A whole stack (`deploy.local.stack`): five services with one process each, the gateway, the simulators. {runs} times
+in turn, chain and floor take a union each with {members} registered and numbered members, of whom one in twenty fails
+the check; then the chain alone takes unions of fewer and, once, of more.
 
-- **The chain** goes through the HTTP API as a clerk does: `POST members/queue` with an empty filter, `GET pending`
-  every {poll} s until all are listed, `POST pending/validate`, `GET pending` until all have passed or failed. Time
-  runs from the first request to the last answer, pauses and pages included. Seconds run by run: {courses}.
-- **The floor** (`tests/bench/chain_floor.py`) is one process without a broker: it reads and decrypts the same members,
-  asks the same simulated registry with the same client (100 persons a call, five calls at once), applies the same rules
-  and writes the same rows, each once and in its final state, with one bulk statement a table and one commit a database.
-  That both wrote the same is counted afterwards.
+- **The chain** goes through the HTTP API as a clerk does: `POST members/queue` with an empty filter, again while
+  there are more (one request takes 10,000), `GET pending` every {poll} s until all are listed, `POST
+  pending/validate`, `GET pending` until all have passed or failed. Time runs from the first request to the last
+  answer, pauses and pages included. Seconds run by run: {courses}.
+- **The floor** (`tests/bench/chain_floor.py`) is one process without a broker: it reads and decrypts the same
+  members, asks the same simulated registry with the same client (100 persons a call, five calls at once), applies the
+  same rules and writes the same rows, each once and in its final state, with one bulk statement a table and one
+  commit a database. That both wrote the same is counted afterwards.
 
-Processor time of each process in a run of the chain, in seconds on average, without the nodes: {busy}.
+Processor time of each process in a run of the chain, in seconds on average, without the nodes: {busy}; with {many}
+members: {busy_with_many}. That is what bounds it: the processes take more of two cores than there is, beside database
+and broker, for each person is sealed, opened and checked against a schema on each way from one service to the next.
 
-Peak memory (VmHWM, in MB) since the start of each process: {memory}. Membership's includes the clerks' sign-in, whose
-password hash alone takes 64 MB by design.
+Peak memory (VmHWM, in MB) of each process within the runs, {memory}.
 """

@@ -28,8 +28,17 @@ class Clerk:
 def add_clerk(session: Session, serial: int) -> Clerk:
     """A new union and its clerk in membership's database; each serial is another union."""
     union = add_union(session, f"第 {serial} 工会", a_union_code(serial), "grassroots", None)
-    account = new_account(union, f"bench{serial}", "王芳", ["clerk"], _PASSWORD)
+    account = new_account(union, _account_name(serial), "王芳", ["clerk"], _PASSWORD)
     account.must_change_password = False
     session.flush()
     session.add(account)
     return Clerk(account.account_name, union.union_id)
+
+
+def sign_in_again(serial: int, gateway_url: str) -> ApiClient:
+    """The API as the clerk of this serial sees it, who was added before."""
+    return ApiClient(gateway_url).sign_in(_account_name(serial), _PASSWORD)
+
+
+def _account_name(serial: int) -> str:
+    return f"bench{serial}"

@@ -13,7 +13,7 @@ from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from faststream.rabbit.schemas import QueueType
 
-from tests.bench.plain_consumer import APPLY, REMEMBER, change_of
+from tests.bench.peers import APPLY, REMEMBER, change_of
 
 CONNECTIONS = int(os.environ["CONNECTIONS"])
 

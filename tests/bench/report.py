@@ -1,8 +1,9 @@
-"""The rows that a benchmark comes to, and docs/benchmarks.md made of them."""
+"""The rows that a benchmark comes to, and docs/benchmarks.md, in which each part has a section with its own date."""
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,6 +14,14 @@ from deploy.local.environment import ROOT
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 _HEADINGS = ("What", "Floor or peer", "Ours", "Ratio", "Target", "Met", "Command")
+_MISSED = "**no**"
+_HEAD = """# Benchmarks
+
+Made by `make bench`. A part that is measured again, as by `python -m tests.bench --only pages`, replaces its section;
+each says when and on what it was measured. Nodes, product, simulators and measurement shared the machine; PostgreSQL
+waited for the disk at each commit. Floor or peer and ours ran in turn; figures are medians, in brackets the span.
+
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Row:
 
     def cells(self, command: str) -> tuple[str, ...]:
         """The row as the table shows it."""
-        met = {True: "yes", False: "**no**", None: "–"}[self.is_met]
+        met = {True: "yes", False: _MISSED, None: "–"}[self.is_met]
         return self.what, self.compared, self.ours, self.ratio, self.target, met, command
 
 
@@ -42,34 +51,61 @@ class Report:
     how: str
 
 
-def table(reports: Iterable[Report]) -> str:
-    """All rows as a Markdown table."""
-    rows = [row.cells(f"`{_command(report.part)}`") for report in reports for row in report.rows]
+def table(report: Report) -> str:
+    """The rows as a Markdown table."""
+    rows = [row.cells(f"`{_command(report.part)}`") for row in report.rows]
     lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def document(reports: Sequence[Report], database_version: str, broker_version: str, minutes: float) -> str:
-    """The whole of docs/benchmarks.md."""
-    made_with = ", ".join(
+def made_with(database_version: str, broker_version: str) -> str:
+    """The machine and what ran on it."""
+    packages = ("nameko", "kombu", "psycopg", "SQLAlchemy", "faststream")
+    return ", ".join(
         [
             f"{os.cpu_count()} cores",
             f"{psutil.virtual_memory().total / 2**30:.0f} GiB of memory",
             f"Python {platform.python_version()}",
             f"PostgreSQL {database_version}",
             f"RabbitMQ {broker_version}",
-            *(f"{name} {version(name)}" for name in ("nameko", "kombu", "psycopg", "SQLAlchemy", "faststream")),
+            *(f"{name} {version(name)}" for name in packages),
         ]
     )
-    sections = "".join(f"\n## {report.title}\n\n{report.how.strip()}\n" for report in reports)
-    return (
-        "# Benchmarks\n\n"
-        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d} in {minutes:.0f} minutes; another run writes it anew.\n"
-        f"Machine: {made_with}.\n"
-        "Nodes, product, simulators and measurement shared them; PostgreSQL waited for the disk at each commit.\n"
-        "Floor or peer and ours ran in turn; figures are medians, in brackets the span.\n\n"
-        f"{table(reports)}{sections}"
-    )
+
+
+def section(report: Report, machine: str, seconds: float) -> str:
+    """A part's section, below its heading."""
+    when = f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s on {machine}."
+    return f"{when}\n\n{table(report)}\n{report.how.strip()}\n"
+
+
+def failure(error: BaseException, before: str | None) -> str:
+    """The section of a part that could not be measured: what it said before stays."""
+    said = f"**The run of {datetime.now(UTC):%Y-%m-%d} failed: {type(error).__name__}.**"
+    return "\n\n".join(part for part in (said, _without_failure(before or "")) if part).rstrip() + "\n"
+
+
+def sections_of(document: str) -> dict[str, str]:
+    """What stands below each heading."""
+    found = re.split(r"^## (.+)\n", document, flags=re.MULTILINE)[1:]
+    return {title: text.strip() + "\n" for title, text in zip(found[::2], found[1::2], strict=True)}
+
+
+def document(sections: Mapping[str, str], titles: Iterable[str]) -> str:
+    """The whole of docs/benchmarks.md, its parts in the order of the titles."""
+    parts = [f"## {title}\n\n{sections[title]}" for title in titles if title in sections]
+    return _HEAD + _summary(sections.values()) + "\n" + "\n".join(parts)
+
+
+def _summary(sections: Iterable[str]) -> str:
+    rows = [line.split(" | ") for text in sections for line in text.splitlines() if line.startswith("| ")]
+    missed = [f"{cells[0].removeprefix('| ')} ({cells[3]})" for cells in rows if len(cells) > 5 and cells[5] == _MISSED]
+    met = sum(1 for cells in rows if len(cells) > 5 and cells[5] == "yes")
+    return f"Targets met: {met}. Targets missed: {len(missed)}{': ' if missed else ''}{'; '.join(missed)}.\n"
+
+
+def _without_failure(text: str) -> str:
+    return re.sub(r"\A\*\*The run of .*?\*\*\s*", "", text)
 
 
 def _command(part: str) -> str:

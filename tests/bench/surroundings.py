@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import json
 import os
 import secrets
 import signal
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
 
 from deploy.local import nodes
@@ -38,6 +40,10 @@ class Process:
     def pid(self) -> int:
         return self.running.pid
 
+    def cpu_seconds(self) -> float:
+        """What it has used of a core so far."""
+        return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keeps the process from running meanwhile."""
@@ -48,22 +54,40 @@ class Process:
             self.running.send_signal(signal.SIGCONT)
 
 
-def set_secrets() -> dict[str, str]:
-    """Makes this run's secrets and sets them for this process; answers them for those that it starts."""
-    names = ("BLIND_INDEX_KEY", "SESSION_SECRET", "BANK_HMAC_KEY")
-    made = {"PERSONAL_DATA_KEYS": f"k1:{_random_key()}", **{name: _random_key() for name in names}}
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for: small numbers only, how many members the largest list has, whether to keep its nodes."""
+
+    quick: bool = False
+    members: int = 10_000_000
+    keep: bool = False
+
+
+def set_secrets(keep: bool) -> dict[str, str]:
+    """Sets the run's secrets for this process, and answers them for those that it starts: new ones unless kept."""
+    kept = FOLDER / "secrets.json"
+    if keep and kept.exists():
+        made = json.loads(kept.read_text())
+    else:
+        names = ("BLIND_INDEX_KEY", "SESSION_SECRET", "BANK_HMAC_KEY")
+        keys = {name: f"k1:{_random_key()}" for name in ("PERSONAL_DATA_KEYS", "AUDIT_KEYS")}
+        made = {**keys, **{name: _random_key() for name in names}}
+    if keep:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(made))
     os.environ.update(made)
-    return made
+    return dict(made)
 
 
 @contextmanager
-def running_nodes() -> Iterator[Nodes]:
-    """PostgreSQL and RabbitMQ as durable as in production, dropped at the end."""
-    nodes.drop(FOLDER)
+def running_nodes(keep: bool) -> Iterator[Nodes]:
+    """PostgreSQL and RabbitMQ as durable as in production; dropped at the end, or stopped with what they hold."""
+    if not keep:
+        nodes.drop(FOLDER)
     try:
         yield nodes.start(FOLDER, durable=True)
     finally:
-        nodes.drop(FOLDER)
+        (nodes.stop if keep else nodes.drop)(FOLDER)
 
 
 @contextmanager
@@ -73,6 +97,17 @@ def fresh_database(on: Nodes, service: str) -> Iterator[str]:
         on.postgres.create_database(name)
         migrate.upgrade(service, on.postgres.url(name))
         yield on.postgres.url(name)
+
+
+@contextmanager
+def kept_database(on: Nodes, service: str, name: str, fill: Callable[[str], None]) -> Iterator[str]:
+    """The URL of a database that was filled once, by this run or one before that kept its nodes."""
+    if not on.postgres.has_database(name):
+        with fresh_database(on, service) as database_url:
+            fill(database_url)
+            on.postgres.rename_database(database_url.rpartition("/")[2], name)
+    migrate.upgrade(service, on.postgres.url(name))
+    yield on.postgres.url(name)
 
 
 @contextmanager
@@ -101,6 +136,14 @@ def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Pro
     command = ("services.common.runner", module)
     with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
         _wait_until(process, lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"))
+        yield process
+
+
+@contextmanager
+def running_program(module: str, environment: Mapping[str, str], url: str) -> Iterator[Process]:
+    """A process that is ready when it answers at the URL."""
+    with _started((module,), environment) as process:
+        _wait_until(process, lambda: _answers(url))
         yield process
 
 

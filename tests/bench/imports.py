@@ -1,0 +1,142 @@
+"""The import of a sheet of 100,000 members, beside reading the file alone and copying the finished rows alone."""
+
+import io
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from openpyxl import Workbook
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from deploy.local.client import ApiClient, wait_until
+from deploy.local.nodes import Nodes
+from deploy.local.ports import LOOPBACK, free_port
+from services.membership.sheets import DOCUMENT_TYPE_WORDS, HEADINGS, SEX_WORDS, read_rows
+from tests.bench.clerks import add_clerk
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
+from tests.bench.surroundings import Asked, fresh_database, fresh_vhost, plain_url, running_service
+from tests.unlimited import UNLIMITED
+
+TITLE = "Imports"
+ROWS = 100_000
+_LONGEST_SECONDS = 900
+_SHEET = "members.xlsx"
+
+
+def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+    """Imports one sheet through the API, then reads it and copies its rows."""
+    rows = 2_000 if asked.quick else ROWS
+    sheet = _sheet(rows)
+    with fresh_database(on, "membership") as database_url:
+        with _client(on, secrets, database_url) as client:
+            began = time.monotonic()
+            import_id = client.upload("members/imports", _SHEET, sheet)["import_id"]
+            done = wait_until(lambda: _finished(client, import_id), "the import is done", _LONGEST_SECONDS)
+            took = time.monotonic() - began
+        if done["rows_accepted"] != rows:
+            raise RuntimeError(f"{done['rows_accepted']} of {rows} rows were accepted.")
+        reading = _time_to_read(sheet, rows)
+        copying = _time_to_copy(database_url, rows)
+    return Report(
+        "imports",
+        TITLE,
+        [
+            _row(f"Import {rows:,} members from an .xlsx", f"floor: reading it {reading:.1f} s", took, reading),
+            _row(f"Import {rows:,} members from an .xlsx", f"floor: COPY of the rows {copying:.1f} s", took, copying),
+            _row(
+                f"Import {rows:,} members from an .xlsx",
+                f"floor: both {reading + copying:.1f} s",
+                took,
+                reading + copying,
+            ),
+        ],
+        _HOW.format(size=f"{len(sheet) / 2**20:.1f}", speed=f"{rows / took:,.0f}"),
+    )
+
+
+def _row(what: str, floor: str, took: float, compared: float) -> Row:
+    return Row(what, floor, f"{took:.1f} s", f"{took / compared:.1f} times", "–", None)
+
+
+@contextmanager
+def _client(on: Nodes, secrets: dict[str, str], database_url: str) -> Iterator[ApiClient]:
+    engine = create_engine(database_url)
+    with Session(engine) as session, session.begin():
+        clerk = add_clerk(session, 1)
+    engine.dispose()
+    port = free_port()
+    with fresh_vhost(on) as amqp_uri:
+        environment = {**secrets, **UNLIMITED, "AMQP_URI": amqp_uri, "ENVIRONMENT": "demo"}
+        with (
+            running_service("services.membership.service", {**environment, "DATABASE_URL": database_url}),
+            running_service("gateway.service", {**environment, "GATEWAY_PORT": str(port)}),
+        ):
+            yield clerk.sign_in(f"http://{LOOPBACK}:{port}")
+
+
+def _sheet(rows: int) -> bytes:
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append(list(HEADINGS))
+    for person in make_people(0, rows):
+        sheet.append([_cell(field, person) for field in HEADINGS.values()])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _cell(field: str, person: Mapping[str, Any]) -> str:
+    words = {"document_type": DOCUMENT_TYPE_WORDS, "sex": SEX_WORDS}.get(field)
+    value = person[field]
+    return words[value] if words else str(value or "")
+
+
+def _finished(client: ApiClient, import_id: str) -> dict[str, Any] | None:
+    job: dict[str, Any] = client.get(f"members/imports/{import_id}")
+    return None if job["state"] == "running" else job
+
+
+def _time_to_read(sheet: bytes, rows: int) -> float:
+    began = time.monotonic()
+    read = sum(1 for _ in read_rows(_SHEET, sheet))
+    if read != rows:
+        raise RuntimeError(f"{read} of {rows} rows were read.")
+    return time.monotonic() - began
+
+
+def _time_to_copy(database_url: str, rows: int) -> float:
+    """Seconds to copy the imported rows into an empty table like theirs, with all its indexes, and to commit."""
+    with psycopg.connect(plain_url(database_url)) as database, database.cursor() as cursor:
+        with cursor.copy("copy member to stdout (format binary)") as copy:
+            content = [bytes(part) for part in copy]
+        cursor.execute("create table copied (like member including all)")
+        database.commit()
+        began = time.monotonic()
+        with cursor.copy("copy copied from stdin (format binary)") as copy:
+            for part in content:
+                copy.write(part)
+        database.commit()
+        took = time.monotonic() - began
+        copied = cursor.execute("select count(*) from copied").fetchall()[0][0]
+    if copied != rows:
+        raise RuntimeError(f"{copied} of {rows} rows were copied.")
+    return took
+
+
+_HOW = """
+A clerk uploads an .xlsx of {size} MB through the HTTP API and asks until the import is finished: {speed} rows a
+second. A gateway and a membership service, one process each; all rows are good. The service keeps the file, reads it,
+keeps its rows (so that whoever is killed goes on where it was), checks each as a form would be, encrypts, finds who
+is registered already, registers a thousand a transaction, records who did it, tells other services, and gives numbers
+meanwhile.
+
+- **Reading alone** is the product's own reader, with all checks of what could be wrong with the file.
+- **COPY alone** is a binary COPY of the finished rows into an empty table like theirs with all its indexes, and the
+  commit.
+
+What bounds it: one process on one core, most of it Python: reading the sheet, and checking and encrypting each row.
+"""

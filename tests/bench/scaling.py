@@ -1,0 +1,173 @@
+"""Checks a second by one, two and four processes of validation, beside a registry that takes 50 ms a call."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from uuid import uuid4
+
+import psycopg
+import requests
+
+from deploy.local.nodes import Nodes
+from deploy.local.ports import LOOPBACK, free_port
+from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.messaging.connection import PERSISTENT, Outgoing
+from services.common.messaging.envelope import wrap
+from services.common.messaging.outbox import to_json
+from services.common.messaging.publishing import ConfirmedPublisher
+from services.common.messaging.queues import EVENTS_EXCHANGE
+from services.common.messaging.relay import declare_outlets
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
+from tests.bench.surroundings import (
+    Asked,
+    Process,
+    fresh_database,
+    fresh_vhost,
+    plain_url,
+    running_program,
+    running_service,
+)
+
+TITLE = "Processes of validation"
+RUNS = 3
+PROCESSES = (1, 2, 4)
+LEAST_RATIO = 3.6
+LATENCY_MILLISECONDS = 50
+_MESSAGES = {5: 200, 20: 200, 500: 40}
+"""How many messages there are of how many persons each."""
+_FACTS = (
+    "name",
+    "document_type",
+    "document_number",
+    "document_expiry",
+    "document_issued",
+    "birth_date",
+    "sex",
+    "nationality",
+    "retirement_category",
+    "special_retirement_month",
+)
+_POLL_SECONDS = 0.02
+_LONGEST_SECONDS = 120
+_PROGRESS = "select count(*) from application_check where checked_at is not null"
+
+
+def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+    """Lets each number of processes work off the same messages, several times in turn."""
+    runs = 1 if asked.quick else RUNS
+    rows, busy = [], {}
+    with _slow_registry() as registry_url:
+        environment = {**secrets, "REGISTRY_URL": registry_url}
+        for persons, messages in _MESSAGES.items():
+            measured: dict[int, list[float]] = {processes: [] for processes in PROCESSES}
+            for _ in range(runs):
+                for processes in PROCESSES:
+                    number = messages // 10 if asked.quick else messages
+                    speed, busy[persons, processes] = _speed(on, environment, processes, persons, number)
+                    measured[processes].append(speed)
+            rows += _rows(persons, {processes: Runs(speeds) for processes, speeds in measured.items()})
+    used = "; ".join(
+        f"{persons} persons, {processes} processes: {cores:.2f}" for (persons, processes), cores in busy.items()
+    )
+    return Report("scaling", TITLE, rows, _HOW.format(runs=runs, latency=LATENCY_MILLISECONDS, used=used))
+
+
+@contextmanager
+def _slow_registry() -> Iterator[str]:
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    with running_program(
+        "deploy.simulators.registry", {"REGISTRY_PORT": str(port), "ENVIRONMENT": "test"}, f"{url}/readyz"
+    ):
+        requests.put(f"{url}/control", json={"latency_ms": LATENCY_MILLISECONDS}, timeout=10).raise_for_status()
+        yield url
+
+
+def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int, messages: int) -> tuple[float, float]:
+    """Checks a second from the moment the processes may begin on the full queue, and cores that they used meanwhile."""
+    with ExitStack() as after:
+        database_url = after.enter_context(fresh_database(on, "validation"))
+        amqp_uri = after.enter_context(fresh_vhost(on))
+        publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
+        after.callback(publisher.drop)
+        publisher.declare(lambda channel: declare_outlets(channel, "batching"))
+        started = [
+            after.enter_context(
+                running_service(
+                    "services.validation.service", {**environment, "AMQP_URI": amqp_uri, "DATABASE_URL": database_url}
+                )
+            )
+            for _ in range(processes)
+        ]
+        database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
+        with ExitStack() as holding:
+            for process in started:
+                holding.enter_context(process.held())
+            refused = publisher.publish([_request(serial, persons) for serial in range(messages)])
+            if refused:
+                raise RuntimeError(f"The broker did not take the requests: {refused}")
+            used, began = _used(started), time.monotonic()
+        _wait(database, persons * messages)
+        took = time.monotonic() - began
+        return persons * messages / took, (_used(started) - used) / took
+
+
+def _used(processes: Sequence[Process]) -> float:
+    return sum(process.cpu_seconds() for process in processes)
+
+
+def _request(serial: int, persons: int) -> Outgoing:
+    people = [{**person, "application_id": uuid4()} for person in make_people(serial * persons, persons)]
+    data = {
+        "union_id": uuid4(),
+        "applications": [{"application_id": person["application_id"], "check_no": 1} for person in people],
+        "persons": [{name: person[name] for name in ("application_id", *_FACTS)} for person in people],
+    }
+    document = wrap(VALIDATION_REQUESTED, data, None)
+    properties = {
+        "content_type": "application/cloudevents+json",
+        "delivery_mode": PERSISTENT,
+        "message_id": document["id"],
+    }
+    return Outgoing(EVENTS_EXCHANGE, VALIDATION_REQUESTED.routing_key, to_json(document), properties)
+
+
+def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while (done := database.execute(_PROGRESS).fetchall()[0][0]) < checks:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{done} of {checks} checks were made.")
+        time.sleep(_POLL_SECONDS)
+
+
+def _rows(persons: int, speeds: dict[int, Runs]) -> list[Row]:
+    one = speeds[1]
+    rows = []
+    for processes in PROCESSES[1:]:
+        times = ratio(speeds[processes], one)
+        is_aimed_at = processes == PROCESSES[-1] and persons == min(_MESSAGES)
+        rows.append(
+            Row(
+                f"Checks by {processes} processes of validation, {persons} persons a message",
+                f"one process: {one.show('a second')}",
+                speeds[processes].show("a second"),
+                times.show("times", 2),
+                f"≥ {LEAST_RATIO:g} times" if is_aimed_at else "–",
+                times.middle >= LEAST_RATIO if is_aimed_at else None,
+            )
+        )
+    return rows
+
+
+_HOW = """
+Messages `validation_requested` lie in the queue before the processes may begin (they are held by SIGSTOP); time runs
+until the last check is written. {runs} runs in turn. The simulated registry takes {latency} ms a call of at most 100
+persons, and a process makes up to five calls at once for one message, one message after the other. A clerk who adds a
+few persons has five checked at once: then a process waits for the registry most of the time, and more processes wait
+side by side. With 500 persons a message, as of a union that queues thousands, a process computes more than it waits.
+
+What bounds the figures: with five persons the registry's time; the more persons, the more the two cores, which
+processes, database, broker and registry share. Cores used by the processes of validation in the last run: {used}.
+"""
