@@ -1,0 +1,26 @@
+"""What axe finds wrong with a page for people who cannot see, hear or point."""
+
+from playwright.sync_api import Page
+
+from deploy.local.web import WEB
+
+_AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+_SERIOUS = ("serious", "critical")
+_COME_TO_REST = """async () => {
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const passing = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(passing.map((one) => one.finished));
+}"""
+
+
+def serious_findings(page: Page) -> list[str]:
+    """Each serious or critical finding on the page once nothing on it changes colour, with where it is."""
+    page.evaluate(_COME_TO_REST)
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+    return [
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in found
+        if violation["impact"] in _SERIOUS
+        for node in violation["nodes"]
+    ]

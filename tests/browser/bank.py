@@ -1,0 +1,14 @@
+"""What the simulated bank is told to answer."""
+
+from typing import Any
+
+import requests
+
+from deploy.local.client import wait_until
+from deploy.local.stack import Stack
+
+
+def answer_batch(stack: Stack, batch_no: str, order: dict[str, Any]) -> None:
+    """Lets the bank decide on a batch, as soon as it knows it: `{"outcome": "issued", "count": 3}`."""
+    feedback = f"{stack.simulator_urls['bank']}/batches/{batch_no}/feedback"
+    wait_until(lambda: requests.post(feedback, json=order, timeout=10).ok, "the bank knows the batch")

@@ -1,0 +1,77 @@
+"""Passwords that are forgotten or given: a link of the superior union, and the first sign-in."""
+
+from playwright.sync_api import Page, expect
+from pyotp import TOTP
+
+from deploy.local.client import ApiClient
+from services.membership.seed import demo_password
+from tests.browser.accessibility import serious_findings
+from tests.browser.conftest import PageOf, fill_sign_in
+from tests.browser.desks import DESK_PASSWORD, Desk
+
+_NEW_PASSWORD = "chosen-by-the-link-2026"
+
+
+def test_a_link_of_the_administrator_lets_one_choose_another_password_once(
+    desk: Desk, page: Page, pages_url: str
+) -> None:
+    administrator = ApiClient(pages_url).sign_in("yangpu-admin", demo_password())
+    account = desk.clerk.get("me")
+    path = administrator.post(f"accounts/{account['account_id']}/reset-link", {})["url_path"]
+    page.goto(path)
+
+    page.get_by_label("新密码", exact=True).fill(_NEW_PASSWORD)
+    page.get_by_label("再次输入新密码").fill(_NEW_PASSWORD)
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="确认重置").click()
+    expect(page.get_by_text(f"您的账号是 {desk.account_name}")).to_be_visible()
+    page.get_by_role("link", name="去登录").click()
+    fill_sign_in(page, desk.account_name, _NEW_PASSWORD)
+    expect(page.get_by_role("navigation", name="功能菜单")).to_be_visible()
+
+    page.goto("/messages")
+    page.goto(path)
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text("请联系上级工会的管理员重新发送")).to_be_visible()
+
+
+def test_who_signs_in_for_the_first_time_chooses_a_password_before_anything_else(
+    desk: Desk, page: Page, pages_url: str
+) -> None:
+    administrator = ApiClient(pages_url).sign_in("yangpu-admin", demo_password())
+    name = f"new{desk.number}"
+    account = administrator.post(
+        f"unions/{desk.clerk.account['union']['union_id']}/accounts",
+        {"account_name": name, "display_name": "李娜", "roles": ["clerk"]},
+    )
+    page.goto("/members")
+    fill_sign_in(page, name, account["one_time_password"])
+    expect(page.get_by_text("须先设置新密码才能继续使用")).to_be_visible()
+
+    page.get_by_label("当前密码").fill(account["one_time_password"])
+    page.get_by_label("新密码", exact=True).fill(_NEW_PASSWORD)
+    page.get_by_label("再次输入新密码").fill(_NEW_PASSWORD)
+    page.get_by_role("button", name="确认修改").click()
+
+    expect(page.get_by_role("heading", name="卡片信息管理")).to_be_visible()
+
+
+def test_a_second_factor_is_turned_on_and_then_asked_for(desk: Desk, page_of: PageOf, page: Page) -> None:
+    own = page_of(desk.clerk)
+    own.goto("/second-factor")
+    enrolment = own.locator(".panel").filter(has_text="启用动态口令")
+    enrolment.get_by_label("当前密码").fill(DESK_PASSWORD)
+    enrolment.get_by_role("button", name="下一步").click()
+    secret = enrolment.locator("code").inner_text()
+    assert serious_findings(own) == []
+    enrolment.get_by_label("6 位数字").fill(TOTP(secret).now())
+    enrolment.get_by_role("button", name="启用").click()
+    recovery_code = own.locator(".codes li").first.inner_text()
+    own.get_by_role("button", name="已保管好，继续").click()
+
+    page.goto("/members")
+    fill_sign_in(page, desk.account_name, DESK_PASSWORD)
+    page.get_by_label("动态口令", exact=True).fill(recovery_code)
+    page.get_by_role("button", name="确认").click()
+
+    expect(page.get_by_role("heading", name="卡片信息管理")).to_be_visible()
