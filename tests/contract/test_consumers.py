@@ -21,7 +21,8 @@ def subscriptions_of(service: str) -> set[str]:
         for method in vars(service_class).values()
         for entrypoint in getattr(method, "nameko_entrypoints", ())
     ]
-    return {entrypoint.contract.type for entrypoint in entrypoints if isinstance(entrypoint, Subscription)}
+    subscriptions = [entrypoint for entrypoint in entrypoints if isinstance(entrypoint, Subscription)]
+    return {contract.type for subscription in subscriptions for contract in subscription.contracts}
 
 
 @pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())

@@ -5,7 +5,7 @@ import json
 import pytest
 from marshmallow import ValidationError
 
-from services.common.contracts import bank, catalogue
+from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
@@ -97,9 +97,3 @@ def test_a_card_number_with_a_luhn_check_is_one(number: str) -> None:
 )
 def test_anything_else_is_no_card_number(number: str) -> None:
     assert not bank.is_card_number(number)
-
-
-def test_the_committed_catalogue_says_what_the_contracts_say() -> None:
-    assert {
-        name: (catalogue.FOLDER / name).read_text("utf-8") for name in catalogue.catalogue()
-    } == catalogue.catalogue()

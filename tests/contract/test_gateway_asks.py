@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.environment import SERVICES
 from gateway import api
 
 ASKED = sorted(
@@ -13,6 +14,7 @@ ASKED = sorted(
         (service, name)
         for file in Path(api.__file__).parent.glob("*.py")
         for service, name in re.findall(r'"(\w+)\.(\w+)"', file.read_text("utf-8"))
+        if service in SERVICES
     }
 )
 

@@ -1,0 +1,35 @@
+"""Each command has a name in the log of acts, and nothing else has one."""
+
+from importlib import import_module
+from inspect import getmembers
+
+from services.common.contracts.acts import ACTIONS, ACTS_RECORDED
+from services.common.messaging.rpc_server import CommandEntrypoint
+
+SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+
+
+def commands() -> set[str]:
+    """All commands, by service and method."""
+    classes = {
+        service: kind
+        for service in SERVICES
+        for kind in vars(import_module(f"services.{service}.service")).values()
+        if getattr(kind, "name", None) == service
+    }
+    return {
+        f"{service}.{name}"
+        for service, kind in classes.items()
+        for name, method in getmembers(kind)
+        for entrypoint in getattr(method, "nameko_entrypoints", ())
+        if isinstance(entrypoint, CommandEntrypoint)
+    }
+
+
+def test_each_command_has_a_name_in_chinese() -> None:
+    assert commands() == set(ACTIONS)
+    assert all(not name.isascii() for name in ACTIONS.values())
+
+
+def test_each_service_with_commands_can_tell_its_acts() -> None:
+    assert {name.partition(".")[0] for name in commands()} <= set(ACTS_RECORDED)

@@ -1,0 +1,101 @@
+"""The policy names each method and each route, and nothing else."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+
+from deploy.local.environment import SERVICES
+from gateway import documentation, pages
+from gateway.api import ROUTES
+from services.common.contracts.policy import (
+    ACCOUNTS,
+    ANONYMOUS,
+    OF_EVERY_SERVICE,
+    ROLES,
+    TABLE,
+    NoRule,
+    Reach,
+    Rule,
+    rule_of,
+)
+from services.common.messaging.rpc_server import QueryEntrypoint
+from tests.policy_rows import OF_TESTS
+
+
+def methods_of(service: str) -> set[str]:
+    """What may be asked of a service."""
+    module = import_module(f"services.{service}.service")
+    (kind,) = [kind for kind in vars(module).values() if getattr(kind, "name", None) == service]
+    return {f"{service}.{name}" for name, method in inspect.getmembers(kind, inspect.isfunction) if _is_asked(method)}
+
+
+def _is_asked(method: Any) -> bool:
+    return any(isinstance(one, QueryEntrypoint) for one in getattr(method, ENTRYPOINT_EXTENSIONS_ATTR, ()))
+
+
+ASKED = frozenset().union(*(methods_of(service) for service in SERVICES))
+ALLOWED_BY = frozenset(route.allowed_by for route in (*ROUTES, *documentation.ROUTES, *pages.ROUTES))
+ASKED_BY_THE_GATEWAY_ITSELF = {
+    "membership.use_session",
+    "membership.look_at_session",
+    "membership.sign_out",
+    "membership.get_member_summary",
+    "batching.get_batch_summary",
+    *(f"{service}.{name}" for service in SERVICES for name in OF_EVERY_SERVICE),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ASKED | ALLOWED_BY))
+def test_each_method_and_each_route_has_a_row(name: str) -> None:
+    assert rule_of(name).roles <= set(ROLES)
+
+
+@pytest.fixture
+def table() -> dict[str, Rule]:
+    """The product's own rows."""
+    return {name: rule for name, rule in TABLE.items() if name not in OF_TESTS}
+
+
+def test_no_row_is_left_over(table: dict[str, Rule]) -> None:
+    assert table.keys() == ASKED | ALLOWED_BY
+
+
+def test_each_method_can_be_reached_by_a_route() -> None:
+    assert ASKED - ALLOWED_BY == ASKED_BY_THE_GATEWAY_ITSELF
+
+
+def test_what_belongs_to_a_union_is_never_for_everybody(table: dict[str, Rule]) -> None:
+    open_rows = {name for name, rule in table.items() if ANONYMOUS in rule.roles and rule.reach_of([ANONYMOUS])}
+    assert open_rows == set()
+
+
+def test_operators_reach_no_members(table: dict[str, Rule]) -> None:
+    reached = {name for name, rule in table.items() if rule.reach_of(["operator"]) > Reach.SELF}
+    assert reached <= {
+        "gateway.stream",
+        "notification.list_messages",
+        "notification.mark_message_read",
+        "notification.mark_all_messages_read",
+        # without what is personal of the acts
+        "membership.search_acts",
+        "membership.get_act",
+    }
+
+
+def test_of_several_roles_the_one_that_reaches_farthest_counts() -> None:
+    rule = Rule((("clerk", Reach.OWN_UNION), ("reviewer", Reach.SUBORDINATES)))
+    assert rule.reach_of({"clerk", "reviewer"}) == Reach.SUBORDINATES
+    assert rule.reach_of({"clerk"}) == Reach.OWN_UNION
+    assert not rule.lets_in({"operator"})
+
+
+def test_who_is_signed_in_is_let_in_where_anybody_is() -> None:
+    assert all(Rule(((ANONYMOUS, Reach.NO_UNION),)).lets_in({role}) for role in ACCOUNTS)
+
+
+def test_an_unknown_name_has_no_rule() -> None:
+    with pytest.raises(NoRule, match=r"membership\.list_secrets"):
+        rule_of("membership.list_secrets")
