@@ -1,4 +1,5 @@
-"""Real nodes for the tests: one PostgreSQL and one RabbitMQ a session, a fresh database and virtual host a test.
+"""Real nodes for the tests: one PostgreSQL and one RabbitMQ a session, a fresh database and virtual host a test; and a
+whole stack for the session, for the tests that look at the system from outside.
 
 `TEST_NODES=keep` leaves the nodes running for the next session, which then starts at once. Several sessions may run
 at the same time: names of databases and virtual hosts carry the process id.
@@ -11,20 +12,48 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local import nodes as private_nodes
+from deploy.local.addresses import passing_addresses
+from deploy.local.captcha_solver import learn_secret
 from deploy.local.nodes import Nodes
+from deploy.local.stack import Stack, running_stack, status
 from services.common import migrate
+from tests.unlimited import UNLIMITED
 
 ROOT = Path(__file__).parents[1]
 NODES_FOLDER = ROOT / ".local" / "test"
+STACK_FOLDER = ROOT / ".local" / f"test-stack{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+os.environ.setdefault("ENVIRONMENT", "test")
 os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("BLIND_INDEX_KEY", "dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
+os.environ.setdefault("AUDIT_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
+# How long an example takes is the machine's affair, which does other things besides.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
+_WITH_STACKS_OF_THEIR_OWN = ("tests/e2e/test_operated.py",)
 _numbers = itertools.count(1)
 
 DatabaseFactory = Callable[[str], str]
+
+
+class SharedStacks(LoadScopeScheduling):
+    """Of several workers (`-n 2`) one has all pages' tests, one all others on a shared stack; else files stay whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in ("tests/browser", "tests/e2e") and file not in _WITH_STACKS_OF_THEIR_OWN else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedStacks:
+    """Called by pytest-xdist."""
+    return SharedStacks(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +93,24 @@ def module_amqp_uri(nodes: Nodes) -> Iterator[str]:
     """As `amqp_uri`, kept for all tests of the module."""
     with _fresh_vhost(nodes) as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def stack(nodes: Nodes) -> Iterator[Stack]:
+    """A running system of this worker with fresh seeded databases; the bank decides only when a test tells it to.
+
+    All tests come from one address: how much of it is too much is tried apart.
+
+    It tells addresses and rules over processes: see `Stack`. No process had to be started twice.
+    """
+    settings = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", **UNLIMITED}
+    with (
+        passing_addresses(nodes, f"stack_{os.getpid()}") as addresses,
+        running_stack(STACK_FOLDER, addresses, settings=settings) as running,
+    ):
+        learn_secret(STACK_FOLDER)
+        assert [process.name for process in status(STACK_FOLDER) if process.record.restarts] == []
+        yield running
 
 
 @pytest.fixture

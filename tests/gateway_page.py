@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
+from gateway.captchas import IMAGE, Captchas
+from gateway.limits import KINDS, Budget, Limits
 from gateway.routes import Backends, Route
 from gateway.routing import Router
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
 from services.common.messaging.rpc import Caller
 
+SESSION_ID = "0192f0c1-0000-4000-8000-0000000000ff"
 UNION_ID = "0192f0c1-0000-7000-8000-000000000001"
+NO_LIMIT = Budget(0, 0)
 SUPERIOR_UNION_ID = "0192f0c1-0000-7000-8000-000000000002"
 
 
@@ -72,8 +77,12 @@ class Page(Client):
             name: FakeService() for name in ("membership", "validation", "batching", "revocation", "notification")
         }
         self.not_ready: list[str] = []
+        self.captchas = Captchas("secret of the tests", now=self.clock)
         self.sessions = Sessions("secret of the tests", secure=secure, now=self.clock)
         self.streams = Streams(now=self.clock)
+        self.limits = Limits(dict.fromkeys(KINDS, NO_LIMIT), now=self.clock)
+        self.hosts: frozenset[str] = frozenset()
+        self.by_https = secure
         self._router = Router(routes)
         super().__init__(self._app)
 
@@ -81,13 +90,34 @@ class Page(Client):
         """Gives the browser a session, as a sign-in does."""
         caller = a_caller(roles, **changes)
         response = Response()
-        self.sessions.start(response, caller)
-        cookie = response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
-        self.set_cookie("session", cookie)
+        begun = self.a_session_of(caller)
+        self.services["membership"].answers |= {"use_session": begun, "look_at_session": begun}
+        self.sessions.start(response, begun)
+        self.set_cookie(*response.headers["Set-Cookie"].partition(";")[0].split("=", 1))
         return caller
 
+    def answered_captcha(self) -> dict[str, str]:
+        """What a sign-in form holds of a captcha, answered rightly."""
+        made = self.captchas.make(IMAGE)
+        puzzle = self.captchas.open(made.token)
+        assert puzzle is not None
+        return {"captcha_id": made.token, "captcha_answer": puzzle.answer}
+
+    def a_session_of(self, caller: Caller) -> dict[str, Any]:
+        """What membership says of a session that was used just now (SessionAnswer)."""
+        return a_session_answer(caller, self.clock.seconds + 1800)
+
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        backends = Backends(self.services, self.sessions, self.streams, lambda: self.not_ready)
+        backends = Backends(
+            self.services,
+            self.captchas,
+            self.sessions,
+            self.streams,
+            lambda: self.not_ready,
+            self.limits,
+            hosts=self.hosts,
+            by_https=self.by_https,
+        )
         return self._router.answer(Request(environ), backends)(environ, start_response)
 
 
@@ -102,10 +132,21 @@ def a_caller(roles: Sequence[str] = ("clerk",), **changes: Any) -> Caller:
         "union_code": "81310110MC0000000X",
         "union_name": "上海建朗信息科技有限公司工会",
         "superior_union_id": SUPERIOR_UNION_ID,
+        "superior_ids": (SUPERIOR_UNION_ID,),
+        "session_id": SESSION_ID,
     }
     return Caller(**{**facts, **changes})
 
 
 def a_session(roles: Sequence[str] = ("clerk",), now: float = 1_750_000_000.0, **changes: Any) -> Session:
     """Somebody who signed in just now."""
-    return Session(a_caller(roles, **changes), now, now)
+    return Session(SESSION_ID, a_caller(roles, **changes), now + 1800)
+
+
+def a_session_answer(caller: Caller, ends_at: float) -> dict[str, Any]:
+    """A session as membership tells of it (SessionAnswer)."""
+    return {
+        "session_id": caller.session_id,
+        "caller": caller.to_dict(),
+        "ends_at": datetime.fromtimestamp(ends_at, UTC).isoformat(),
+    }

@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 
 from stdnum import luhn
 from stdnum.cn import ric, uscc
+from uuid_utils.compat import uuid7
 
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.consent import CURRENT_CONSENT
 from services.validation.rules import Person
 
 
@@ -73,12 +76,14 @@ _numbers = itertools.count(1)
 
 
 def a_union(**changes: Any) -> dict[str, Any]:
-    """UnionFacts of a grassroots union with a superior; its code is its own."""
+    """UnionFacts of a grassroots union below a superior below the city's; its code is its own."""
+    superior = uuid4()
     facts = {
         "union_id": uuid4(),
         "code": a_union_code(next(_numbers)),
         "name": "上海建朗信息科技有限公司工会",
-        "superior_union_id": uuid4(),
+        "superior_union_id": superior,
+        "superior_ids": [uuid4(), superior],
     }
     return facts | changes
 
@@ -108,11 +113,39 @@ def a_queueing(*applicants: dict[str, Any], union: dict[str, Any], **changes: An
             for one in applicants
         ],
         "persons": list(applicants),
+        "consent": a_consent() if changes.get("personal_application") else None,
     }
     return data | changes
+
+
+def a_consent(**changes: Any) -> dict[str, Any]:
+    """GivenConsent of a member on the phone, to the text in force."""
+    facts = {"version": CURRENT_CONSENT.version, "given_at": datetime.now(UTC), "origin": "203.0.113.7"}
+    return facts | changes
 
 
 def a_card_number() -> str:
     """A synthetic card number of 16 digits that no other test has, its last digit by Luhn."""
     first_fifteen = f"622478{next(_numbers):09}"
     return f"{first_fifteen}{luhn.calc_check_digit(first_fifteen)}"
+
+
+def an_act(**changes: Any) -> dict[str, Any]:
+    """The data of an `act_recorded`: a clerk changed a member's telephone number."""
+    personal = {"display_name": "王芳", "old": {"phone": "138****0000"}, "new": {"phone": "139****1111"}}
+    facts = {
+        "act_id": uuid7(),
+        "action": "membership.update_member",
+        "outcome": "done",
+        "account_id": uuid4(),
+        "account_name": "jianlang",
+        "union_id": None,
+        "roles": ["clerk"],
+        "origin": "10.8.3.21",
+        "request_id": str(uuid4()),
+        "correlation_id": str(uuid4()),
+        "records": [f"member:{uuid4()}"],
+        "personal": personal,
+    }
+    contract = ACTS_RECORDED["membership"]
+    return contract.load(contract.dump(facts | changes))

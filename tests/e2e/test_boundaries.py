@@ -40,7 +40,14 @@ def batch(clerk: ApiClient) -> dict[str, Any]:
     outlet = clerk.get("outlets", q="黄兴路")["items"][0]
     place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
     made: dict[str, Any] = clerk.post(
-        "batches", {"channel": "special", **place, "contact_name": "李伟", "contact_phone": "13911112222"}
+        "batches",
+        {
+            "channel": "special",
+            **place,
+            "contact_name": "李伟",
+            "contact_phone": "13911112222",
+            "consent_version": clerk.get("consent-text")["version"],
+        },
     )
     return made
 

@@ -1,6 +1,7 @@
 """A member in flexible employment gets a card on the phone 个人办卡, without a clerk."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,22 +12,24 @@ from deploy.local.stack import Stack
 from services.membership.seed import FLEXIBLE_PHONES
 
 
-def sms_code(stack: Stack, phone: str) -> str:
-    """The one-time password that was sent to a phone."""
+def sms_codes(stack: Stack, phone: str) -> list[str]:
+    """The one-time passwords that were sent to a phone, oldest first."""
+    url = f"{stack.simulator_urls['sms']}/messages"
+    sent = requests.get(url, params={"phone": phone}, timeout=5).json()["items"]
+    return [match[1] for message in sent if (match := re.search(r"验证码(\d{6})", message["text"]))]
 
-    def look() -> str | None:
-        url = f"{stack.simulator_urls['sms']}/messages"
-        sent = requests.get(url, params={"phone": phone}, timeout=5).json()["items"]
-        found = [re.search(r"验证码(\d{6})", message["text"]) for message in sent]
-        return next((match[1] for match in reversed(found) if match), None)
 
-    return wait_until(look, "the one-time password was sent")
+def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
+    """The one-time password that a phone gets by asking for one, not one that another test asked for before."""
+    before = len(sms_codes(stack, phone))
+    ask()
+    return wait_until(lambda: sms_codes(stack, phone)[before:], "the one-time password was sent")[-1]
 
 
 def signed_in(stack: Stack, phone: str) -> ApiClient:
     member = ApiClient(stack.gateway_url)
-    member.post("personal/otp", {"phone": phone})
-    member.post("personal/sessions", {"phone": phone, "code": sms_code(stack, phone)})
+    code = asked_code(stack, phone, lambda: member.post("personal/otp", {"phone": phone}))
+    member.post("personal/sessions", {"phone": phone, "code": code})
     return member
 
 
@@ -41,7 +44,11 @@ def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(s
     member.patch("personal/profile", {"address": "上海市长宁区古北路555弄8号"})
     outlet = member.get("outlets", q="古北")["items"][0]
 
-    member.post("personal/applications", {"outlet_code": outlet["code"], "consent_version": "2026-01"})
+    with pytest.raises(ApiProblem) as outdated:
+        member.post("personal/applications", {"outlet_code": outlet["code"], "consent_version": "2020-01"})
+    assert outdated.value.code == "consent_outdated"
+    agreed = member.get("consent-text")["version"]
+    member.post("personal/applications", {"outlet_code": outlet["code"], "consent_version": agreed})
 
     application = wait_until(
         lambda: one if (one := newest_application(member))["state"] == "submitted" else None,
@@ -60,8 +67,7 @@ def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(s
 def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once(stack: Stack) -> None:
     phone = FLEXIBLE_PHONES[1]
     anybody = ApiClient(stack.gateway_url)
-    anybody.post("personal/otp", {"phone": phone})
-    code = sms_code(stack, phone)
+    code = asked_code(stack, phone, lambda: anybody.post("personal/otp", {"phone": phone}))
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     for refused in ({"phone": phone, "code": wrong}, {"phone": FLEXIBLE_PHONES[2], "code": code}):
         with pytest.raises(ApiProblem) as problem:

@@ -17,6 +17,7 @@ from services.batching.models import Application, Batch
 from services.batching.seed import seed
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.consent import CURRENT_CONSENT
 from services.common.contracts.event import EventContract, in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.batching import SubmitBatchRequest
@@ -29,6 +30,7 @@ from tests.mothers import a_queueing, a_union, an_applicant
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
 OUTLET = {"branch_code": "icbc-sh", "outlet_code": "icbc-yp-01"}
 CONTACT = {"contact_name": "王芳", "contact_phone": "13800000000"}
+CONSENT = {"consent_version": CURRENT_CONSENT.version}
 
 
 class Desk:
@@ -44,6 +46,7 @@ class Desk:
             union_code=self.union["code"],
             union_name=self.union["name"],
             superior_union_id=str(self.union["superior_union_id"]),
+            superior_ids=tuple(str(superior) for superior in self.union["superior_ids"]),
         )
 
     @property
@@ -97,7 +100,7 @@ class Desk:
             return pending.remove_pending_many(session, self.union_id, request)
 
     def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
-        request = SubmitBatchRequest().load({"channel": channel, **OUTLET, **CONTACT, **changes})
+        request = SubmitBatchRequest().load({"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
         with self.begin() as session:
             return submission.submit_batch(session, self.clerk, request)
 
@@ -151,6 +154,11 @@ class Desk:
             rows = session.execute(select(outbox).where(outbox.c.routing_key == bank.REJECTED_QUEUE)).all()
         return [(json.loads(row.body), row.properties["application_headers"]) for row in rows]
 
+    def exchanges(self) -> set[str]:
+        """Where all went to that was told or sent."""
+        with self.begin() as session:
+            return set(session.scalars(select(outbox.c.exchange)))
+
     def versions(self, application_id: UUID) -> list[int]:
         """The versions of all steps told of an application, in order."""
         contracts = [contract for name, contract in EVENTS.items() if name.startswith("batching.")]
@@ -196,12 +204,15 @@ def a_message(body: bytes, headers: dict[str, Any]) -> Message:
 def fresh(engine: Engine) -> Desk:
     """A desk with outlets and nothing else in the database."""
     with Session(engine) as session, session.begin():
-        session.execute(text("alter table batch_person disable trigger batch_person_never_changes"))
+        session.execute(text("alter table batch_person disable trigger user"))
+        session.execute(text("alter table consent_receipt disable trigger user"))
         session.execute(
             text(
-                "truncate application, batch, batch_person, batch_counter, bank_feedback, personal_application, outbox"
+                "truncate application, batch, batch_person, consent_receipt, batch_counter, bank_feedback,"
+                " personal_application, outbox"
             )
         )
-        session.execute(text("alter table batch_person enable trigger batch_person_never_changes"))
+        session.execute(text("alter table batch_person enable trigger user"))
+        session.execute(text("alter table consent_receipt enable trigger user"))
         seed(session)
     return Desk(engine)

@@ -17,11 +17,16 @@ from tests.conftest import ROOT, DatabaseFactory
 _SECONDS_TO_BE_READY = 30
 _SECONDS_TO_STOP = 40
 TEST_SECRETS = {
-    "PERSONAL_DATA_KEYS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-    "BLIND_INDEX_KEY": "YmxpbmQgaW5kZXgga2V5IGZvciB0ZXN0cyBvbmx5ISE=",
+    # Those of the test process: each writes into the databases that the other reads.
+    "PERSONAL_DATA_KEYS": os.environ["PERSONAL_DATA_KEYS"],
+    "BLIND_INDEX_KEY": os.environ["BLIND_INDEX_KEY"],
+    "AUDIT_KEYS": "k1:YXVkaXQga2V5IG9mIHRoZSB0ZXN0cyBvbmx5ISEhISE=",
     "SESSION_SECRET": "c2Vzc2lvbiBzZWNyZXQgZm9yIHRlc3RzIG9ubHkhISE=",
     "BANK_HMAC_KEY": "YmFuayBobWFjIGtleSBmb3IgdGVzdHMgb25seSEhISE=",
 }
+
+
+_SURROUNDINGS = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def start_service(tmp_path: Path, database: DatabaseFactory, amqp_uri: str) -> I
             running = subprocess.Popen(
                 [sys.executable, "-m", "services.common.runner", module],
                 cwd=ROOT,
-                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **TEST_SECRETS, **addresses, **settings},
+                env={**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

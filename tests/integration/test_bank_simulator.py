@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,17 +32,22 @@ class BankProcess:
     def __init__(self, amqp_uri: str, **settings: str) -> None:
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
-        environment = {"PATH": os.environ["PATH"], "AMQP_URI": amqp_uri, "BANK_PORT": str(port), **TEST_SECRETS}
+        environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", "AMQP_URI": amqp_uri, "BANK_PORT": str(port)}
         self.running = subprocess.Popen(
-            [sys.executable, "-m", "deploy.simulators.bank"], cwd=ROOT, env={**environment, **settings}
+            [sys.executable, "-m", "deploy.simulators.bank"], cwd=ROOT, env={**environment, **TEST_SECRETS, **settings}
         )
         self.connection = open_connection(amqp_uri, "test")
         self.channel = self.connection.channel()
         self.channel.confirm_select()
+        self.channel.exchange_declare(contract.EXCHANGE, "topic", durable=True, auto_delete=False)
+        self.channel.queue_declare(contract.BATCHES_QUEUE, durable=True, auto_delete=False)
+        self.channel.queue_bind(contract.BATCHES_QUEUE, contract.EXCHANGE, "batch.*")
         eventually(self._is_ready)
 
     def declare_feedback_queue(self) -> None:
+        self.channel.exchange_declare(contract.FEEDBACK_EXCHANGE, "topic", durable=True, auto_delete=False)
         self.channel.queue_declare(contract.FEEDBACK_QUEUE, durable=True, auto_delete=False)
+        self.channel.queue_bind(contract.FEEDBACK_QUEUE, contract.FEEDBACK_EXCHANGE, contract.FEEDBACK_QUEUE)
 
     def submit(self, batch_no: str, count: int) -> list[str]:
         """Sends a signed batch; answers the application ids."""
@@ -174,6 +180,15 @@ def test_in_auto_mode_everybody_is_decided_step_by_step_but_for_the_recalled(ban
     outcomes = Counter(result["outcome"] for result in results)
     assert outcomes["accepted"] == outcomes["made"] == outcomes["issued"] + outcomes["refused"] == 55
     assert outcomes["refused"] > 0
+
+
+def test_the_banks_clock_can_be_wrong(bank: BankProcess) -> None:
+    bank.control(skew_seconds=-6 * 3600)
+    bank.submit("cbc1", 1)
+    bank.order("cbc1", outcome="issued")
+    (feedback,) = eventually(bank.feedbacks)
+    told = datetime.fromisoformat(feedback["processed_at"])
+    assert timedelta(hours=5, minutes=59) < datetime.now(UTC) - told < timedelta(hours=6, minutes=5)
 
 
 def test_feedback_waits_for_the_queue_that_is_not_there_yet(start_bank: Callable[..., BankProcess]) -> None:

@@ -1,6 +1,7 @@
 """The bank's feedback: applied once, in any order, in parts; what cannot be true is put aside with its reason."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, create_engine, select
 
+from deploy.permissions import permissions_of
 from services.batching import bank_feedback, batches, releases, summary
 from services.batching.models import BankFeedback
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
+from services.common.contracts.policy import Reach
 from services.common.messaging.failures import Reject, Retry
+from services.common.messaging.rpc import Caller
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
-from tests.mothers import a_card_number, an_applicant
+from tests.mothers import a_card_number, a_union, an_applicant
 
 REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
 
@@ -166,6 +170,15 @@ def test_only_the_wrong_results_of_a_message_are_put_aside_and_can_be_replayed(d
     assert desk.feed(again) == ["results.0: unknown_application"]
 
 
+def test_what_is_put_aside_goes_where_batching_may_publish(desk: Desk) -> None:
+    batch_no, [first, _] = desk.a_batch(2)
+
+    desk.feed(a_feedback(batch_no, issued(first), refused(uuid4())))
+
+    allowed = re.compile(permissions_of("batching").write)
+    assert [exchange for exchange in desk.exchanges() if not allowed.match(exchange)] == []
+
+
 def test_what_we_do_not_know_is_rejected(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     assert desk.feed(
@@ -191,7 +204,7 @@ def test_an_application_that_was_never_submitted_is_rejected(desk: Desk) -> None
 def test_a_message_without_the_banks_signature_is_not_read(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     feedback = a_feedback(batch_no, refused(application_id))
-    for headers in ({}, {bank.SIGNATURE_HEADER: "0" * 64}, {bank.SIGNATURE_HEADER: 7}):
+    for headers in ({}, *({bank.SIGNATURE_HEADER: forged} for forged in ("0" * 64, 7, "\ud800", "签" * 64))):
         with pytest.raises(Reject, match="bad_signature"):
             bank_feedback.read_feedback(a_message(feedback.body, headers))
     with pytest.raises(Reject, match="bad_signature"):
@@ -208,6 +221,8 @@ def test_a_message_without_the_banks_signature_is_not_read(desk: Desk) -> None:
         {"results": [{"member_no": "1", "outcome": "issued", "card_no": "6224781234567890"}]},
         {"results": [{"member_no": "1", "outcome": "refused"}]},
         {"processed_at": "yesterday"},
+        {"processed_at": "9999-12-31T23:59:59-12:00"},
+        {"processed_at": "0001-01-01T00:00:00+14:00"},
         {"feedback_id": None},
     ],
 )
@@ -216,7 +231,7 @@ def test_a_message_of_another_form_is_not_read(change: dict[str, Any]) -> None:
         bank_feedback.read_feedback(a_feedback("cbc", {"member_no": "1", **REFUSAL}, **change))
 
 
-@pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[]", b"7"])
+@pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[]", b"7", b"[" * 100_000, b'{"feedback_id": "\\ud800"}'])
 def test_a_body_that_is_no_feedback_is_not_read(body: bytes) -> None:
     signed = a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_feedback.bank_key())})
     with pytest.raises(Reject):
@@ -320,3 +335,16 @@ def test_the_summary_adds_up(desk: Desk) -> None:
     assert shown["submitted_by_day"][-1]["submitted"] == 3
     assert shown["refused_by_reason"] == [{"reason_code": "name_mismatch", "reason": "姓名与证件不符", "count": 1}]
     assert shown["by_union"] == []
+
+
+def test_the_city_counts_all_batches_by_the_union_right_below_it(desk: Desk, engine: Engine) -> None:
+    city, district = desk.union["superior_ids"]
+    of_the_district = Desk(engine, a_union(union_id=district, superior_union_id=city, superior_ids=[city]))
+    for each, size in ((desk, 2), (of_the_district, 1), (Desk(engine), 1)):
+        each.a_batch(size)
+    with desk.begin() as session:
+        shown = summary.summarise(
+            session, Caller(roles=frozenset({"reviewer"}), union_id=str(city), reach=Reach.SUBORDINATES)
+        )
+    assert shown["awaiting_bank"] == 3
+    assert [(one["union_id"], one["batches"], one["total"]) for one in shown["by_union"]] == [(district, 2, 3)]

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from services.batching import checks
 from services.common.contracts.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
@@ -108,6 +109,16 @@ def test_a_check_is_asked_for_once_while_it_runs(desk: Desk) -> None:
     assert told["persons"][0]["name"] == "刘春"
     assert told["persons"][0]["birth_date"] == date(1971, 2, 3)
     assert desk.show()["items"][0]["check_state"] == "checking"
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_long_list_is_checked_part_by_part(desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    monkeypatch.setattr(checks, "_AT_ONCE", 2)
+    application_ids = desk.queue(*[an_applicant() for _ in range(number)])
+    assert desk.check() == number
+    told = [one["application_id"] for event in desk.told(VALIDATION_REQUESTED) for one in event["applications"]]
+    assert sorted(told) == sorted(application_ids)
+    assert desk.show()["counts"]["ordinary"]["checking"] == number
 
 
 def test_results_come_with_their_findings_and_failed_ones_can_be_checked_again(desk: Desk) -> None:

@@ -30,7 +30,7 @@ from services.common.contracts.rpc import batching as rpc
 from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.connection import open_connection, to_bytes
 from services.common.messaging.rpc import Caller
-from tests.integration.batching_desk import CONTACT, KEY, OUTLET, a_feedback
+from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
@@ -43,8 +43,9 @@ CLERK = Caller(
     union_code=UNION["code"],
     union_name=UNION["name"],
     superior_union_id=str(UNION["superior_union_id"]),
+    superior_ids=tuple(str(superior) for superior in UNION["superior_ids"]),
 )
-SUBMISSION: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT}
+SUBMISSION: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT}
 
 
 @dataclass

@@ -1,22 +1,30 @@
 """Submitting: all of a channel, frozen under one number, told and sent to the bank; personal ones go alone."""
 
+import base64
+import io
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from services.batching import batches, registers
+from services.batching import batches, consents, personal_applications, registers, submission
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
+from services.common.contracts.consent import CURRENT_CONSENT
+from services.common.contracts.policy import Reach
 from services.common.contracts.rpc.batching import ListBatchesRequest, ListBatchMembersRequest
 from services.common.messaging.rpc import Caller
 from services.common.problems import Conflict, Invalid, NotFound, Problem
-from tests.integration.batching_desk import Desk, fresh
-from tests.mothers import an_applicant
+from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
+from tests.mothers import a_consent, an_applicant
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +63,80 @@ def test_the_bank_gets_the_batch_signed_with_whole_numbers(desk: Desk) -> None:
     assert sent["applicants"][0]["document_number"] == "31010119750308002X"
     assert sent["applicants"][0]["phone"] == "13800000009"
     assert bank.BatchSubmitted().validate(sent) == {}
+
+
+@pytest.mark.parametrize(
+    ("version", "code"), [(None, "consent_required"), ("", "consent_required"), ("2020-01", "consent_outdated")]
+)
+def test_without_everybodys_consent_to_the_text_in_force_nothing_is_submitted(
+    desk: Desk, version: str | None, code: str
+) -> None:
+    desk.queue()
+    request = {"channel": "ordinary", **OUTLET, **CONTACT, "consent_version": version}
+    with pytest.raises(Invalid, match=code) as refusal, desk.begin() as session:
+        submission.submit_batch(session, desk.clerk, request)
+    assert [field.field for field in refusal.value.fields] == ["consent_version"]
+
+
+def test_each_member_of_a_batch_has_a_receipt_of_what_the_clerk_attests(desk: Desk) -> None:
+    desk.clerk = replace(desk.clerk, origin="203.0.113.7")
+    batch_no, application_ids = desk.a_batch(2)
+    with desk.begin() as session:
+        receipts = consents.receipts_of(session, application_ids)
+    assert receipts.keys() == set(application_ids)
+    for receipt in receipts.values():
+        assert (receipt.version, receipt.basis) == (CURRENT_CONSENT.version, "signed_form")
+        assert (str(receipt.recorded_by), receipt.origin) == (desk.clerk.account_id, "203.0.113.7")
+    shown = _members_of(desk, batch_no)
+    assert [one["consent"]["basis"] for one in shown] == ["signed_form", "signed_form"]
+    [told] = desk.told(BATCH_SUBMITTED)
+    assert (told["consent_version"], told["consent_basis"]) == (CURRENT_CONSENT.version, "signed_form")
+
+
+def test_the_database_takes_nobody_into_a_batch_without_a_receipt(desk: Desk) -> None:
+    _, [application_id] = desk.a_batch(1)
+    [without_receipt] = desk.queue()
+    copied = (
+        "insert into batch_person select batch_no, 2, :other, member_no, name, document_type, document_number,"
+        " document_expiry, nationality from batch_person where application_id = :one"
+    )
+    with pytest.raises(DBAPIError, match="fk_batch_person_consent"), desk.engine.begin() as connection:
+        connection.execute(text(copied), {"other": without_receipt, "one": application_id})
+
+
+def test_a_receipt_is_never_changed(desk: Desk) -> None:
+    desk.a_batch(1)
+    for change in ("update consent_receipt set version = '2020-01'", "delete from consent_receipt"):
+        with pytest.raises(DBAPIError, match="never changes"), desk.engine.begin() as connection:
+            connection.execute(text(change))
+
+
+def test_the_form_of_consent_names_those_who_are_to_sign_it(desk: Desk) -> None:
+    desk.queue(an_applicant(name="王建国"), an_applicant(name="王𬎆"), an_applicant(name="SMITH JOHN"))
+    with desk.begin() as session:
+        form = consents.get_form(session, desk.clerk, "ordinary")
+    words = pdf_text(base64.b64decode(form["content"]))
+    assert "王建国" in words
+    assert "SMITH" in words
+    assert "王𬎆" not in words, "the special channel has a form of its own"
+    assert CURRENT_CONSENT.version in words
+
+
+def test_a_personal_application_without_consent_never_goes_to_the_bank(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"}, consent=None)
+    assert desk.states([application_id]) == ["removed"]
+    assert desk.sent_to_bank(bank.SUBMITTED) == []
+
+
+def test_a_personal_application_carries_the_members_own_consent(desk: Desk) -> None:
+    given = a_consent()
+    [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"}, consent=given)
+    desk.validate({application_id: "passed"})
+    with desk.begin() as session:
+        receipt = consents.receipts_of(session, [application_id])[application_id]
+    assert (receipt.basis, receipt.version, receipt.given_at) == ("phone", given["version"], given["given_at"])
+    assert (receipt.recorded_by, receipt.origin) == (receipt.member_id, given["origin"])
+    assert desk.told(BATCH_SUBMITTED)[0]["consent_basis"] == "phone"
 
 
 def test_numbers_of_a_day_count_up(desk: Desk) -> None:
@@ -134,7 +216,14 @@ def test_the_persons_of_a_batch_cannot_be_changed_or_deleted(desk: Desk, engine:
 
 
 def reviewer_of(desk: Desk) -> Caller:
-    return Caller(account_id="r", roles=frozenset({"reviewer"}), union_id=str(desk.union["superior_union_id"]))
+    return above(desk, -1, "reviewer")
+
+
+def above(desk: Desk, height: int, *roles: str) -> Caller:
+    """Somebody of a union above the desk's: 0 is the city's, -1 the direct superior."""
+    union_id = str(desk.union["superior_ids"][height])
+    reach = Reach.OWN_UNION if roles == ("clerk",) else Reach.SUBORDINATES
+    return Caller(account_id="r", roles=frozenset(roles), union_id=union_id, reach=reach)
 
 
 def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:
@@ -156,12 +245,14 @@ def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
     assert listed(desk, state="submitted", register_state="unprinted") == [second, first]
 
 
-def test_batches_are_seen_by_their_union_and_its_superior_only(desk: Desk, engine: Engine) -> None:
+def test_batches_are_seen_by_their_union_and_those_above_it_only(desk: Desk, engine: Engine) -> None:
     batch_no, _ = desk.a_batch(1)
     other = Desk(engine)
 
     assert listed(desk, reviewer_of(desk)) == [batch_no]
     assert listed(desk, reviewer_of(desk), union_id=str(desk.union_id)) == [batch_no]
+    assert listed(desk, above(desk, 0, "administrator")) == [batch_no]
+    assert listed(desk, above(desk, 0, "clerk")) == []
     assert listed(other) == listed(other, reviewer_of(other)) == []
     with other.begin() as session, pytest.raises(NotFound):
         batches.get_batch(session, other.clerk, batch_no)
@@ -170,7 +261,10 @@ def test_batches_are_seen_by_their_union_and_its_superior_only(desk: Desk, engin
 def test_the_register_with_its_whole_numbers_is_for_the_union_of_the_batch_alone(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     superior = Caller(
-        account_id="c", roles=frozenset({"clerk", "reviewer"}), union_id=str(desk.union["superior_union_id"])
+        account_id="c",
+        roles=frozenset({"clerk", "reviewer"}),
+        reach=Reach.SUBORDINATES,
+        union_id=str(desk.union["superior_union_id"]),
     )
     for give_out in (
         lambda session: registers.print_register(session, superior, batch_no, "xlsx"),
@@ -229,6 +323,23 @@ def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -
     assert desk.states([application_id]) == ["submitted"]
 
 
+def test_a_member_sees_outlet_and_banks_progress_of_no_application_but_the_own(desk: Desk) -> None:
+    member = Caller(member_id=str(uuid4()), roles=frozenset({"member"}), reach=Reach.SELF)
+    chosen: dict[str, Any] = {"personal_application": {"outlet_code": "bocom-cn-01"}}
+    [own] = desk.queue(an_applicant(), queued_by=UUID(member.member_id), **chosen)
+    [others] = desk.queue(an_applicant(), **chosen)
+    desk.validate({own: "passed", others: "passed"})
+    assert progress_of(desk, member)["bank_progress"] is None
+
+    for application_id in (own, others):
+        batch_no = desk.application(application_id).batch_no or ""
+        assert desk.feed(a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"})) == [None]
+
+    shown = progress_of(desk, member)
+    assert (shown["application_id"], shown["bank_progress"]) == (own, "accepted")
+    assert shown["outlet"]["name"] == "交通银行古北路支行"
+
+
 def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
     desk.validate({application_id: "waiting"})
@@ -263,3 +374,20 @@ def test_what_was_changed_before_submission_is_what_the_batch_holds(desk: Desk) 
     desk.submit("special")
     [sent] = desk.sent_to_bank(bank.SUBMITTED)
     assert sent["applicants"][0]["document_expiry"] == "2041-02-03"
+
+
+def progress_of(desk: Desk, member: Caller) -> dict[str, Any]:
+    with desk.begin() as session:
+        [shown] = personal_applications.list_progress(session, member)["items"]
+    return dict(shown)
+
+
+def _members_of(desk: Desk, batch_no: str) -> list[dict[str, Any]]:
+    with desk.begin() as session:
+        asked = ListBatchMembersRequest().load({"batch_no": batch_no})
+        found: list[dict[str, Any]] = batches.list_batch_members(session, desk.clerk, asked)["items"]
+    return found
+
+
+def pdf_text(content: bytes) -> str:
+    return "".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)

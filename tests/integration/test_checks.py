@@ -174,6 +174,16 @@ def test_a_check_older_than_one_already_taken_is_left_out(desk: Desk) -> None:
     assert desk.results() == [(application_id, 2, "passed")]
 
 
+def test_an_older_check_that_comes_late_leaves_the_newer_one_waiting(desk: Desk, simulator: RegistrySimulator) -> None:
+    simulator.behave("down")
+    [edited] = desk.take(a_validation_request(a_person(), check_no=2))
+    other = uuid4()
+    desk.take(a_validation_request(a_person(), a_person(), application_ids=[edited, other]))
+    simulator.behave("normal")
+    desk.go_on()
+    assert {(edited, 2, "passed"), (other, 1, "passed")} <= set(desk.results())
+
+
 def test_a_new_check_ends_the_waiting_of_the_old_one(desk: Desk, simulator: RegistrySimulator) -> None:
     simulator.behave("down")
     [application_id] = desk.take(a_validation_request(a_person()))

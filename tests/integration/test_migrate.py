@@ -1,12 +1,14 @@
 """A service's database is brought to the newest version, once, and never by older code."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from deploy.local.nodes import Nodes
 from services.common import migrate
@@ -24,6 +26,13 @@ import sqlalchemy as sa
 revision, down_revision = "0001", None
 def upgrade():
     op.create_table("cards", sa.Column("id", sa.Integer, primary_key=True))
+"""
+SECOND_VERSION = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("cards", sa.Column("name", sa.Text))
 """
 
 
@@ -65,6 +74,34 @@ def test_processes_that_migrate_at_the_same_time_migrate_once(library: Path, dat
     migrate.upgrade("library", database_url)
 
 
+def test_a_migration_that_waits_for_a_table_lets_others_go_first(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").write_text(SECOND_VERSION)
+    engine = create_engine(database_url)
+    with ThreadPoolExecutor(1) as other, engine.connect() as long_transaction, engine.connect() as clerk:
+        long_transaction.execute(text("select * from cards"))
+        upgrading = other.submit(migrate.upgrade, "library", database_url)
+        _wait_until_blocked(engine)
+        clerk.execute(text("set statement_timeout = '20s'"))
+        clerk.execute(text("select * from cards")).all()
+        clerk.commit()
+        assert not upgrading.done()
+        long_transaction.commit()
+        upgrading.result(timeout=60)
+    assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id", "name"]
+
+
+def test_a_migration_that_never_gets_its_lock_changes_nothing_and_says_so(library: Path, database_url: str) -> None:
+    migrate.upgrade("library", database_url)
+    (library / "v0002.py").write_text(SECOND_VERSION)
+    engine = create_engine(database_url)
+    with engine.connect() as long_transaction:
+        long_transaction.execute(text("select * from cards"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate.upgrade("library", database_url, patience_seconds=0)
+    assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id"]
+
+
 def test_models_that_say_other_than_the_migrations_are_found(library: Path, database_url: str) -> None:
     migrate.upgrade("library", database_url)
     (library.parent / "env.py").write_text(ENV.replace('"cards"', '"members"'))
@@ -85,3 +122,12 @@ def test_a_database_of_a_newer_version_is_refused(library: Path, database_url: s
 def test_a_service_without_migrations_is_named(library: Path, database_url: str) -> None:
     with pytest.raises(ValueError, match="no service 'archive'"):
         migrate.upgrade("archive", database_url)
+
+
+def _wait_until_blocked(engine: Engine) -> None:
+    waiting = text("select count(*) from pg_locks where not granted and relation = 'cards'::regclass")
+    deadline = time.monotonic() + 30
+    with engine.connect() as connection:
+        while not connection.scalar(waiting):
+            assert time.monotonic() < deadline, "the migration does not wait for its lock"
+            time.sleep(0.01)

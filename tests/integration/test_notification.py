@@ -1,4 +1,4 @@
-"""Inbox, SMS and announcements on a real database, with a provider that can misbehave."""
+"""Inbox and SMS on a real database, with a provider that can misbehave."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,9 +17,10 @@ from deploy.simulators.sms import sms_server
 from services.common.contracts import batching, membership, revocation, validation
 from services.common.contracts.event import EventContract
 from services.common.contracts.examples import wire_example
+from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 from services.common.problems import Problem
-from services.notification import announcements, inbox, news, seed, sms
+from services.notification import inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.conftest import DatabaseFactory
@@ -111,7 +112,9 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
     with begin() as session:
         clerk = inbox.list_messages(session, a_clerk_of(batch["union"]["union_id"]), PAGE)
         superior = batch["union"]["superior_union_id"]
-        reviewer = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior))
+        reviewer = Caller(
+            account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=str(superior)
+        )
         to_review = inbox.list_messages(session, reviewer, PAGE)
         stranger = inbox.list_messages(session, a_clerk_of(uuid4()), PAGE)
     assert {message["kind"] for message in clerk["items"]} == {
@@ -322,42 +325,11 @@ def test_a_one_time_password_that_has_expired_is_not_sent(begin: Begin, provider
     assert the_sms(begin)[0].state == "failed"
 
 
-def test_announcements_are_shown_until_they_are_withdrawn(begin: Begin) -> None:
-    city = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
-    file = {"file_name": "说明.txt", "content_type": "text/plain", "content": "5LiK5rW3"}
-    given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [file]}
+def test_a_link_to_choose_a_password_is_sent_whole_and_wiped(begin: Begin, provider: Provider, sms_url: str) -> None:
+    in_half_an_hour = datetime.now(UTC) + timedelta(minutes=30)
     with begin() as session:
-        made = announcements.create_announcement(session, city, given)
-    attachment_id = made["attachments"][0]["attachment_id"]
-    with begin() as session:
-        assert announcements.list_announcements(session, {**PAGE, "place": "sign_in"})["total"] == 1
-        assert announcements.list_announcements(session, {**PAGE, "place": "workbench"})["total"] == 0
-        assert announcements.get_attachment(session, attachment_id)["content"] == "5LiK5rW3"
-        announcements.withdraw_announcement(session, city, made["announcement_id"])
-    with begin() as session:
-        assert announcements.list_announcements(session, PAGE)["total"] == 0
-        with pytest.raises(Problem):
-            announcements.get_attachment(session, attachment_id)
-
-
-def test_only_the_city_union_publishes(begin: Begin) -> None:
-    district = Caller(
-        account_id=str(uuid4()),
-        roles=frozenset({"administrator"}),
-        union_id=str(uuid4()),
-        superior_union_id=str(uuid4()),
-    )
-    with begin() as session, pytest.raises(Problem) as refused:
-        announcements.create_announcement(session, district, {"attachments": []})
-    assert refused.value.code == "forbidden"
-
-
-def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
-    for _ in range(2):
-        with begin() as session:
-            seed.seed(session)
-    with begin() as session:
-        assert announcements.list_announcements(session, PAGE)["total"] == len(seed.ANNOUNCEMENTS)
-        guides = announcements.list_guides(session, PAGE)["items"]
-    assert [guide["title"] for guide in guides] == [title for title, _, _ in seed.GUIDES]
-    assert all(guide["attachments"] for guide in guides)
+        data = example(membership.RESET_LINK_MADE, expires_at=in_half_an_hour)
+        news.reset_link_made(session, provider.settings, data)
+    send_until_nothing_is_due(begin, provider)
+    assert f"https://zzgl.shzgh.org{data['recipient']['url_path']} " in sent_by(sms_url)[0]["text"]
+    assert the_sms(begin)[0].text is None

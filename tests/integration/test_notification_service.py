@@ -63,17 +63,17 @@ def notification(amqp_uri: str) -> Iterator[Surroundings]:
 @pytest.fixture
 def start(
     start_service: StartService, database: Callable[[str], str], amqp_uri: str, provider: SmsProvider
-) -> Callable[[], ServiceProcess]:
+) -> Callable[..., ServiceProcess]:
     database_url = database("notification")
 
-    def start() -> ServiceProcess:
+    def start(gather_seconds: int = 1) -> ServiceProcess:
         return start_service(
             "services.notification.service",
             database_url,
             amqp_uri,
             PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
             SMS_URL=provider.url,
-            SMS_GATHER_SECONDS="1",
+            SMS_GATHER_SECONDS=str(gather_seconds),
             SMS_READ_SECONDS="0.5",
             SMS_PAUSES="0.2,0.2,0.2,1,1,1,1,1",
         )
@@ -109,9 +109,9 @@ def test_an_event_that_comes_twice_is_one_message_in_the_inbox_of_its_union(
 
 
 def test_many_cards_of_a_batch_are_one_sms_to_its_contact(
-    notification: Surroundings, start: Callable[[], ServiceProcess], provider: SmsProvider
+    notification: Surroundings, start: Callable[..., ServiceProcess], provider: SmsProvider
 ) -> None:
-    start()
+    start(gather_seconds=5)
     for _ in range(12):
         notification.tell(CARDS_ISSUED, ISSUED)
     [sent] = wait_until(provider.sent, "the contact got an SMS")

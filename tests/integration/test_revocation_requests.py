@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.contracts.examples import wire_example
+from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
 from services.common.problems import Problem
@@ -55,7 +57,13 @@ def a_clerk_of(batch: dict[str, Any]) -> Caller:
 
 def a_reviewer_of(batch: dict[str, Any]) -> Caller:
     superior = str(batch["union"]["superior_union_id"])
-    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=superior)
+    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=superior)
+
+
+def of_the_city(batch: dict[str, Any], role: str) -> Caller:
+    city = str(batch["union"]["superior_ids"][0])
+    reach = Reach.OWN_UNION if role == "clerk" else Reach.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset({role}), reach=reach, union_id=city)
 
 
 def a_request(batch: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +94,7 @@ def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
     answer = requests.list_revocations(session, a_reviewer_of(batch), {"page": 1, "size": 20})
     assert [item["revocation_id"] for item in answer["items"]] == [revocation["revocation_id"]]
     assert answer["items"][0]["total"] == 2
-    assert answer["items"][0]["applicant_phone"] == PHONE
+    assert answer["items"][0]["applicant_phone"] == "138****0000"
     assert told(session) == ["revocation.revocation_requested.v1"]
 
 
@@ -134,10 +142,54 @@ def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(session: 
 
 def test_only_the_superior_union_decides(session: Session, batch: dict[str, Any]) -> None:
     decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
-    stranger = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(uuid4()))
-    own_union = Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(batch["union"]["union_id"]))
+    stranger = Caller(
+        account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=str(uuid4())
+    )
+    own_union = Caller(
+        account_id=str(uuid4()),
+        roles=frozenset({"reviewer"}),
+        reach=Reach.SUBORDINATES,
+        union_id=str(batch["union"]["union_id"]),
+    )
     assert refusal(session, requests.approve, stranger, decision) == "not_found"
-    assert refusal(session, requests.approve, own_union, decision) == "not_found"
+    assert refusal(session, requests.approve, own_union, decision) == "not_the_superior"
+    assert refusal(session, requests.approve, of_the_city(batch, "reviewer"), decision) == "not_the_superior"
+
+
+def test_all_unions_above_see_a_request_but_the_direct_superior_decides(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    asked(session, batch)
+    for caller, decides in (
+        (a_reviewer_of(batch), True),
+        (of_the_city(batch, "reviewer"), False),
+        (of_the_city(batch, "administrator"), False),
+    ):
+        (seen,) = requests.list_revocations(session, caller, {"page": 1, "size": 20})["items"]
+        assert seen["can_decide"] is decides
+        assert "*" in seen["applicant_phone"]
+    assert requests.list_revocations(session, of_the_city(batch, "clerk"), {"page": 1, "size": 20})["items"] == []
+
+
+def test_who_is_clerk_and_reviewer_at_once_does_not_decide_the_own_request(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    both = replace(a_clerk_of(batch), roles=frozenset({"clerk", "reviewer"}))
+    request = requests.request_revocation(session, both, a_request(batch))
+    session.commit()
+    assert request["can_decide"] is False
+    decision = {"revocation_id": request["revocation_id"], "remark": None}
+    assert refusal(session, requests.approve, both, decision) == "own_request"
+    assert refusal(session, requests.reject, both, decision) == "own_request"
+
+
+def test_a_batch_told_before_all_unions_above_were_is_seen_by_the_direct_superior(session: Session) -> None:
+    told = wire_example(BATCH_SUBMITTED)
+    del told["union"]["superior_ids"]
+    submitted = BATCH_SUBMITTED.load(told)
+    batches.keep_batch(session, submitted)
+    asked(session, submitted)
+    assert requests.list_revocations(session, a_reviewer_of(submitted), {"page": 1, "size": 20})["total"] == 1
 
 
 def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> None:
@@ -145,6 +197,7 @@ def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> N
     applicant = Caller(
         account_id=str(batch["submitted_by"]),
         roles=frozenset({"reviewer"}),
+        reach=Reach.SUBORDINATES,
         union_id=str(batch["union"]["superior_union_id"]),
     )
     assert refusal(session, requests.approve, applicant, decision) == "own_request"

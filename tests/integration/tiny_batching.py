@@ -26,12 +26,12 @@ class TinyBatching:
     name = "batching"
     database = NoDatabase()
 
-    @query(ListPendingRequest, roles={"clerk"})
+    @query(ListPendingRequest)
     def list_pending(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """An empty page as it was asked for."""
         return {**page_answer([], data, Counted(0, is_exact=True)), "counts": {}}
 
-    @query(ListBranchesRequest, roles={"clerk"})
+    @query(ListBranchesRequest)
     def list_branches(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """No branches, after a while."""
         time.sleep(SLOW_SECONDS)

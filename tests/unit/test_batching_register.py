@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from services.batching.attachments import attachments_zip
+from services.batching.consent_form import consent_form
 from services.batching.register import Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
 from services.batching.submission import count_month
 from services.batching.typeface import register_typeface
+from services.common.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.common.problems import Problem
 
 NAMES = ("韩梅", "欧阳䶮", "𬎆𫖯𠅤", "迪丽·热巴", "Christopher Montgomery-Featherstonehaugh the Younger", "=SUM(A1)")
@@ -124,14 +126,25 @@ def test_the_workbook_says_the_same_and_holds_no_formula() -> None:
     assert all(cell.data_type != "f" for row in rows for cell in row)
 
 
-def test_the_attachments_are_the_register_and_two_forms_about_this_batch() -> None:
+def test_the_attachments_are_the_register_two_forms_about_this_batch_and_its_form_of_consent() -> None:
     register = a_register(3)
-    content = attachments_zip(register)
-    assert content == attachments_zip(register)
+    content = attachments_zip(register, CURRENT_CONSENT.version)
+    assert content == attachments_zip(register, CURRENT_CONSENT.version)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         texts = {name: "".join(pages_of(archive.read(name))) for name in archive.namelist()}
+    consent = texts.pop(f"{CONSENT_TITLE}.pdf")
     assert texts.keys() == {"办卡清册.pdf", "会员服务卡申领承诺书.pdf", "会员服务卡办卡委托书.pdf"}
     assert all(register.batch_no in text for text in texts.values())
+    assert CURRENT_CONSENT.version in consent
+    assert register.persons[0].document_number not in consent, "who signs sees no other's number"
+
+
+def test_a_form_of_consent_goes_over_as_many_pages_as_its_signatures_need() -> None:
+    signers = [(f"{number:010}", f"王{number}") for number in range(60)]
+    pages = pages_of(consent_form(CURRENT_CONSENT.version, "上海建朗工会", signers))
+    assert len(pages) > 2
+    words = "".join(pages)
+    assert all(member_no in words for member_no, _ in signers)
 
 
 def test_long_text_is_wrapped_without_losing_a_character() -> None:
@@ -153,3 +166,22 @@ def test_long_text_is_wrapped_without_losing_a_character() -> None:
 )
 def test_a_submission_after_the_20th_in_shanghai_counts_for_the_next_month(submitted_at: datetime, month: str) -> None:
     assert count_month(submitted_at, 20) == month
+
+
+@pytest.mark.parametrize("name", ["<b>&amp;", "<para>x</para>", "(王) Tj", "=1+1", "a\\b"])
+def test_a_name_is_printed_as_it_is_and_never_as_markup(name: str) -> None:
+    register = a_register(1)
+    named = replace(register, persons=(replace(register.persons[0], name=name),), union_name=f"{name}工会")
+
+    assert name in "".join(pages_of(register_pdf(named)))
+    pledge = zipfile.ZipFile(io.BytesIO(attachments_zip(named, CURRENT_CONSENT.version))).read(
+        "会员服务卡申领承诺书.pdf"
+    )
+    assert name in "".join(pages_of(pledge)).replace("\n", "")
+
+
+def test_the_files_of_the_attachments_have_names_of_ours() -> None:
+    named = replace(a_register(1), batch_no="../../x", union_name="../y", outlet_name="/z")
+
+    names = zipfile.ZipFile(io.BytesIO(attachments_zip(named, CURRENT_CONSENT.version))).namelist()
+    assert names == ["办卡清册.pdf", "会员服务卡申领承诺书.pdf", "会员服务卡办卡委托书.pdf", f"{CONSENT_TITLE}.pdf"]

@@ -81,3 +81,31 @@ def test_the_ban_on_starting_services_leaves_nothing_behind(
 
     assert (policy.read_bytes() if policy.exists() else None) == before
     assert before is None or policy.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("version", "can_build"),
+    [
+        ("v20.18.3", False),
+        ("v20.19.0", True),
+        ("v21.7.3", False),
+        ("v22.11.0", False),
+        ("v22.12.0", True),
+        ("v24.1.0", True),
+    ],
+)
+def test_a_node_builds_the_pages_from_the_versions_on_that_the_build_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, can_build: bool
+) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {version}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+
+    assert bootstrap.machine_has_node() is can_build
+
+
+def test_a_machine_without_npm_has_no_node_for_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert not bootstrap.machine_has_node()

@@ -1,6 +1,8 @@
 """Identity documents: forms of numbers, what they tell, agreement with the form, validity."""
 
+import json
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -24,6 +26,11 @@ from services.validation.findings import Finding
 from tests.mothers import a_resident_number
 
 TODAY = date(2026, 3, 1)
+_EXAMPLES_OF_THE_PAGES = json.loads(
+    (Path(__file__).parents[2] / "gateway" / "web" / "src" / "words" / "documents.examples.json").read_text(
+        encoding="utf-8"
+    )
+)
 
 birth_dates = st.dates(date(1900, 1, 1), TODAY)
 sexes = st.sampled_from(["male", "female"])
@@ -364,3 +371,17 @@ def test_without_a_date_of_issue_the_expiry_must_at_least_be_possible(
 def test_no_dates_break_the_check_of_the_term(birth_date: date, issued: date | None, expiry: date) -> None:
     findings = check_validity_term(birth_date, issued, expiry, TODAY)
     assert all(finding.rule == documents.VALIDITY_TERM.id for finding in findings)
+
+
+@pytest.mark.parametrize("example", _EXAMPLES_OF_THE_PAGES, ids=lambda example: example["number"])
+def test_the_pages_judge_numbers_as_the_system_check_does(example: dict[str, str]) -> None:
+    assert _judgement(example["document_type"], example["number"]) == example
+
+
+def _judgement(document_type: str, number: str) -> dict[str, str | None]:
+    judged: dict[str, str | None] = {"document_type": document_type, "number": number}
+    try:
+        facts = read_document_number(document_type, number, date(2026, 11, 25))
+    except InvalidDocumentNumber as invalid:
+        return {**judged, "code": invalid.finding.code, "message": invalid.finding.message}
+    return {**judged, "birth_date": str(facts.birth_date) if facts.birth_date else None, "sex": facts.sex}

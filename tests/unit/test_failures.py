@@ -1,7 +1,9 @@
 """What becomes of a message is decided by its error and by what was tried before."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -9,7 +11,7 @@ from amqp.basic_message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from services.common.messaging.failures import (
     Bury,
@@ -22,9 +24,10 @@ from services.common.messaging.failures import (
     is_passing,
     without_history,
 )
+from services.common.secret_values import Secret
 from services.common.settings import MessagingSettings
 
-SETTINGS = MessagingSettings("amqp://")
+SETTINGS = MessagingSettings(Secret("amqp://"))
 AWAY = OperationalError("", {}, errors.AdminShutdown())
 DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
 
@@ -42,6 +45,7 @@ DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
         (IntegrityError("", {}, errors.UniqueViolation()), False),
         (FileNotFoundError(), False),
         (ZeroDivisionError(), False),
+        (OperationalError("", {}, errors.ProgramLimitExceeded()), False),
         (Reject("wrong"), False),
     ],
 )
@@ -60,8 +64,39 @@ def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None
     assert decide(ZeroDivisionError(), {"x-attempts": attempts}, time.monotonic(), SETTINGS) == verdict
 
 
-def test_what_is_wrong_in_itself_is_never_tried_again() -> None:
-    assert decide(Reject("wrong"), {}, time.monotonic(), SETTINGS) == Bury()
+@pytest.mark.parametrize(
+    "error",
+    [
+        Reject("wrong"),
+        DataError("", {}, errors.UntranslatableCharacter()),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "half a character"),
+    ],
+)
+def test_what_is_wrong_in_itself_is_never_tried_again(error: Exception) -> None:
+    assert decide(error, {}, time.monotonic(), SETTINGS) == Bury()
+
+
+_HEADERS = st.dictionaries(
+    st.sampled_from(["x-attempts", "x-first-failed-at", "x-reason", "theirs", b"bytes", "CC"]),
+    st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.integers()) | st.datetimes(),
+)
+
+
+@given(_HEADERS)
+def test_headers_that_somebody_made_up_keep_no_message_from_being_moved(headers: dict[Any, Any]) -> None:
+    decide(ZeroDivisionError(), headers, time.monotonic(), SETTINGS)
+    moved = failed_properties(Message(b"x", application_headers=headers), Reject("wrong"), "bank.feedback")
+    assert json.loads(json.dumps(moved, allow_nan=False)) == moved
+    assert moved["application_headers"]["x-reason"] == "wrong"
+
+
+def test_what_is_moved_is_published_in_our_name_to_one_queue_and_fits_into_a_frame() -> None:
+    headers = {"CC": ["batching.revocation_approved"], "BCC": ["a"], "theirs": 1, "large": "x" * 100_000}
+    message = Message(b"x", user_id="bank", message_id="m", application_headers=headers)
+    moved = failed_properties(message, Reject("wrong"), "bank.feedback")
+    assert "user_id" not in moved
+    assert moved["application_headers"].keys() & {"CC", "BCC", "theirs", "large"} == {"theirs"}
+    assert len(Message(b"x", **moved)._serialize_properties()) < 100_000
 
 
 def test_a_message_is_held_while_the_database_is_away_but_not_for_ever() -> None:

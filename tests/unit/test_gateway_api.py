@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from gateway.api import ROUTES
+from gateway.api.support import SupportAnswer
+from gateway.captchas import SECONDS
 from gateway.documentation import ROUTES as DOCUMENTATION
 from gateway.reading import UPLOAD_LIMIT
 from services.common.contracts.rpc.files import file_answer
+from services.common.messaging.rpc import Caller
 from services.common.problems import Problem
-from tests.gateway_page import SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
+from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
 
 IMPORT_ID = "0192f0c1-0000-7000-8000-000000000042"
 UNION = {
@@ -19,8 +22,10 @@ UNION = {
     "code": "81310110MC0000000X",
     "name": "上海建朗信息科技有限公司工会",
     "superior_union_id": SUPERIOR_UNION_ID,
+    "superior_ids": [SUPERIOR_UNION_ID],
     "kind": "grassroots",
 }
+CREDENTIALS = {"account_name": "jianlang", "password": "correct horse"}
 ACCOUNT: dict[str, Any] = {
     "account_id": "0192f0c1-0000-7000-8000-0000000000aa",
     "account_name": "jianlang",
@@ -28,7 +33,10 @@ ACCOUNT: dict[str, Any] = {
     "roles": ["clerk"],
     "union": UNION,
     "must_change_password": False,
+    "next_step": None,
+    "has_second_factor": False,
 }
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
@@ -37,9 +45,10 @@ def page() -> Page:
 
 
 def test_who_signs_in_is_known_from_then_on(page: Page) -> None:
-    page.services["membership"].answers = {"sign_in": ACCOUNT, "get_me": ACCOUNT}
+    begun = page.a_session_of(a_caller(("clerk",)))
+    page.services["membership"].answers = {"sign_in": {"account": ACCOUNT, "session": begun}, "get_me": ACCOUNT}
 
-    signed_in = page.post("/api/v1/sessions", json={"account_name": "jianlang", "password": "correct horse"})
+    signed_in = page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()})
 
     assert (signed_in.status_code, signed_in.headers["Location"]) == (201, "/api/v1/me")
     assert signed_in.get_json() == ACCOUNT
@@ -50,22 +59,100 @@ def test_who_signs_in_is_known_from_then_on(page: Page) -> None:
 def test_a_failed_sign_in_gives_no_session(page: Page) -> None:
     page.services["membership"].answers["sign_in"] = Problem("sign_in_failed", 401, "账号或密码有误")
 
-    response = page.post("/api/v1/sessions", json={"account_name": "jianlang", "password": "wrong"})
+    response = page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()})
 
     assert (response.status_code, "Set-Cookie" in response.headers) == (401, False)
     assert page.get("/api/v1/me").status_code == 401
 
 
-def test_who_signs_out_is_known_no_more(page: Page) -> None:
+def test_membership_is_told_whether_the_captcha_was_answered_rightly(page: Page) -> None:
+    page.services["membership"].answers["sign_in"] = Problem("captcha_wrong", 422, "验证码不正确")
+    captcha = page.answered_captcha()
+
+    for answer in (f" {captcha['captcha_answer'].lower()} ", "wrong"):
+        page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha, "captcha_answer": answer})
+
+    told = [call.data["captcha"] for call in page.services["membership"].calls]
+    assert [one["is_right"] for one in told] == [True, False]
+    assert told[0]["captcha_id"] == told[1]["captcha_id"]
+    assert captcha["captcha_answer"] not in str(page.services["membership"].calls)
+
+
+@pytest.mark.parametrize("how", ["too old", "forged"])
+def test_a_captcha_that_is_too_old_or_not_ours_lets_nobody_try(page: Page, how: str) -> None:
+    captcha = page.answered_captcha()
+    if how == "too old":
+        page.clock.pass_by(SECONDS)
+    else:
+        captcha["captcha_id"] = captcha["captcha_id"][::-1]
+
+    response = page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha})
+
+    assert (response.status_code, response.get_json(force=True)["code"]) == (422, "captcha_expired")
+    assert page.services["membership"].calls == []
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("image", b"\x89PNG"), ("audio", b"RIFF")])
+def test_a_captcha_is_a_picture_or_a_voice_that_does_not_tell_its_answer(page: Page, kind: str, begins: bytes) -> None:
+    made = page.post("/api/v1/captchas", json={"kind": kind}).get_json()
+
+    assert base64.b64decode(made[kind].partition(",")[2]).startswith(begins)
+    assert [made[other] for other in ("image", "audio") if other != kind] == [None]
+    puzzle = page.captchas.open(made["captcha_id"])
+    assert puzzle is not None
+    assert len(puzzle.answer) == 5
+    assert puzzle.answer not in str(made)
+
+
+def test_who_signs_in_again_leaves_the_session_that_the_browser_had(page: Page) -> None:
     page.sign_in_as("clerk")
+    page.services["membership"].answers["sign_in"] = Problem("sign_in_failed", 401, "账号或密码有误")
+
+    page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()}, headers={"User-Agent": "Firefox"})
+
+    assert page.services["membership"].calls[-1].data["visit"] == {"user_agent": "Firefox", "replaces": SESSION_ID}
+
+
+def test_who_signs_out_is_known_no_more_not_even_by_a_copy_of_the_cookie(page: Page) -> None:
+    page.sign_in_as("clerk")
+    copy = page.get_cookie("session")
+    assert copy is not None
+    page.services["membership"].answers["sign_out"] = None
 
     assert page.delete("/api/v1/sessions/current").status_code == 204
+    assert page.services["membership"].calls[-1].caller == a_caller(("clerk",))
+    assert page.get("/api/v1/me").status_code == 401
+    page.services["membership"].answers["use_session"] = Problem("session_ended", 401, "登录已失效")
+    page.set_cookie("session", copy.value)
+    assert page.get("/api/v1/me").status_code == 401
+
+
+def test_who_is_not_signed_in_may_sign_out(page: Page) -> None:
+    assert page.delete("/api/v1/sessions/current").status_code == 204
+    assert page.services["membership"].calls == []
+
+
+def test_a_limited_session_opens_nothing_but_its_step(page: Page) -> None:
+    page.sign_in_as("limited")
+    page.services["membership"].answers["get_me"] = {}
+
+    assert page.get("/api/v1/me").status_code == 200
+    others = ("members", "me/sessions", "messages", "stream")
+    assert {page.get(f"/api/v1/{path}").status_code for path in others} == {403}
+
+
+def test_ones_own_session_elsewhere_is_ended_at_once(page: Page) -> None:
+    page.sign_in_as("clerk")
+    page.services["membership"].answers["end_my_session"] = None
+
+    assert page.delete(f"/api/v1/me/sessions/{SESSION_ID}").status_code == 204
+    page.services["membership"].answers["use_session"] = Problem("session_ended", 401, "登录已失效")
     assert page.get("/api/v1/me").status_code == 401
 
 
 def test_a_password_is_changed_without_a_request_id(page: Page) -> None:
     page.sign_in_as("clerk")
-    page.services["membership"].answers["change_password"] = {}
+    page.services["membership"].answers["change_password"] = page.a_session_of(a_caller(session_id="another"))
 
     response = page.post(
         "/api/v1/me/password",
@@ -75,12 +162,16 @@ def test_a_password_is_changed_without_a_request_id(page: Page) -> None:
 
     assert response.status_code == 204
     assert page.services["membership"].calls[0].request_id is None
+    page.services["membership"].answers["get_me"] = {}
+    assert page.get("/api/v1/me").status_code == 200
+    assert page.services["membership"].calls[-1].caller.session_id == "another"
 
 
 @pytest.mark.parametrize(
     ("path", "name", "body"),
     [
-        (f"/api/v1/accounts/{ACCOUNT['account_id']}/password", "reset_password", {}),
+        (f"/api/v1/accounts/{ACCOUNT['account_id']}/reset-link", "create_reset_link", {}),
+        ("/api/v1/password-resets", "reset_password", {"token": "abc234", "new_password": "battery staple"}),
         (
             f"/api/v1/unions/{UNION_ID}/accounts",
             "create_account",
@@ -88,22 +179,26 @@ def test_a_password_is_changed_without_a_request_id(page: Page) -> None:
         ),
     ],
 )
-def test_no_one_time_password_is_kept_for_a_repeated_request(
+def test_no_secret_told_once_is_kept_for_a_repeated_request(
     page: Page, path: str, name: str, body: dict[str, Any]
 ) -> None:
     page.sign_in_as("administrator")
-    page.services["membership"].answers[name] = {"one_time_password": "abc234"}
+    page.services["membership"].answers[name] = {"account_id": "a", "secret": "abc234"}
 
     response = page.post(path, json=body, headers={"Idempotency-Key": "7"})
 
-    assert response.get_json() == {"one_time_password": "abc234"}
+    assert response.get_json() == {"account_id": "a", "secret": "abc234"}
     assert page.services["membership"].calls[0].request_id is None
 
 
 def test_a_member_on_the_phone_is_known_as_a_member_and_as_nothing_else(page: Page) -> None:
     member_id = "0192f0c1-0000-7000-8000-000000000077"
+    member = Caller(member_id=member_id, roles=frozenset({"member"}), session_id=SESSION_ID)
     page.services["membership"].answers = {
-        "personal_sign_in": {"member_id": member_id, "name": "李四", "union": UNION},
+        "personal_sign_in": {
+            "member": {"member_id": member_id, "name": "李四", "union": UNION},
+            "session": page.a_session_of(member),
+        },
         "get_personal_profile": {},
     }
 
@@ -136,7 +231,11 @@ def test_an_uploaded_sheet_reaches_the_service_whole(page: Page) -> None:
 def test_an_upload_without_a_file_is_a_422(page: Page) -> None:
     page.sign_in_as("clerk")
 
-    response = page.post("/api/v1/members/imports", data={"sheet": (BytesIO(b"PK"), "会员名册.xlsx")})
+    response = page.post(
+        "/api/v1/members/imports",
+        data={"sheet": (BytesIO(b"PK"), "会员名册.xlsx")},
+        headers=OWN_PAGE,
+    )
 
     assert (response.status_code, response.get_json(force=True)["fields"][0]["field"]) == (422, "file")
 
@@ -145,7 +244,8 @@ def test_an_upload_without_a_file_is_a_422(page: Page) -> None:
 def test_an_upload_above_the_limit_is_a_413(page: Page, size: int) -> None:
     page.sign_in_as("clerk")
 
-    response = page.post("/api/v1/members/imports", data={"file": (BytesIO(bytes(size)), "会员名册.xlsx")})
+    sheet = (BytesIO(bytes(size)), "会员名册.xlsx")
+    response = page.post("/api/v1/members/imports", data={"file": sheet}, headers=OWN_PAGE)
 
     assert response.status_code == 413
 
@@ -173,10 +273,26 @@ def test_the_register_comes_in_the_form_of_its_path_with_the_hash_of_what_it_say
 
 def test_the_summary_holds_what_membership_and_batching_count(page: Page) -> None:
     page.sign_in_as("reviewer")
-    page.services["membership"].answers["get_member_summary"] = {"by_union": []}
-    page.services["batching"].answers["get_batch_summary"] = {"awaiting_bank": 3}
+    members = {"by_union": [{"union": {"union_id": "a", "name": "杨浦区总工会"}}, {"union": {"union_id": "b"}}]}
+    page.services["membership"].answers["get_member_summary"] = members
+    page.services["batching"].answers["get_batch_summary"] = {
+        "awaiting_bank": 3, "by_union": [{"union_id": "a", "total": 4}],
+    }  # fmt: skip
 
-    assert page.get("/api/v1/summary").get_json() == {"members": {"by_union": []}, "batches": {"awaiting_bank": 3}}
+    assert page.get("/api/v1/summary").get_json() == {
+        "members": members,
+        "batches": {
+            "awaiting_bank": 3,
+            "by_union": [{"union_id": "a", "total": 4, "union": {"union_id": "a", "name": "杨浦区总工会"}}],
+        },
+    }
+
+
+def test_the_sign_in_page_says_whom_to_ask(page: Page) -> None:
+    answer = page.get("/api/v1/support").get_json()
+
+    assert SupportAnswer().validate(answer) == {}
+    assert [line["name"] for line in answer["lines"]] == ["系统操作", "账号与密码"]
 
 
 def test_a_process_that_cannot_work_says_why(page: Page) -> None:
@@ -198,7 +314,8 @@ def test_the_documentation_needs_no_sign_in_and_no_other_site(page: Page, path: 
 
 
 def test_these_routes_and_no_others_need_no_sign_in() -> None:
-    assert {f"{route.method} {route.template}" for route in ROUTES if "anonymous" in route.roles} == {
+    assert {f"{route.method} {route.template}" for route in ROUTES if "anonymous" in route.rule.roles} == {
+        "POST /api/v1/captchas",
         "POST /api/v1/sessions",
         "DELETE /api/v1/sessions/current",
         "POST /api/v1/personal/otp",
@@ -206,8 +323,10 @@ def test_these_routes_and_no_others_need_no_sign_in() -> None:
         "GET /api/v1/announcements",
         "GET /api/v1/announcements/{announcement_id}",
         "GET /api/v1/guides",
+        "GET /api/v1/support",
+        "POST /api/v1/password-resets",
+        "POST /api/v1/password-resets/check",
         "GET /api/v1/attachments/{attachment_id}",
         "GET /healthz",
         "GET /readyz",
-        "GET /metrics",
     }

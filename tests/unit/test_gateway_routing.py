@@ -8,13 +8,21 @@ from marshmallow import Schema, fields, validates_schema
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
-from gateway.policy import ANYONE, CLERK
 from gateway.reading import JSON_LIMIT
 from gateway.routes import Exchange, file_route, route, rpc_route
 from services.common.contracts.rpc.files import file_answer
 from services.common.problems import Conflict, Unavailable
 from tests.gateway_page import Page, a_caller
+from tests.policy_rows import let_in
 
+for _own in ("find", "rename", "register"):
+    let_in(f"membership.{_own}", "clerk")
+let_in("membership.send", "anonymous")
+let_in("notification.news", "anonymous")
+let_in("batching.get_sheet", "clerk")
+let_in("gateway.broken", "anonymous")
+
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 MEMBER_ID = "0192f0c1-0000-7000-8000-000000000009"
 
 
@@ -38,31 +46,30 @@ class GetSheet(Schema):
     form = fields.String(required=True)
 
 
-@route("GET", "/broken", roles=ANYONE, summary="")
+@route("GET", "/broken", "gateway.broken", summary="")
 def broken(exchange: Exchange) -> Response:
     raise LookupError("张三 310115198506150011")
 
 
 ROUTES = (
-    rpc_route("GET", "/members", "membership.find", roles=CLERK, request=FindMembers, summary=""),
-    rpc_route("PATCH", "/members/<uuid:member_id>", "membership.rename", roles=CLERK, request=RenameMember, summary=""),
+    rpc_route("GET", "/members", "membership.find", request=FindMembers, summary=""),
+    rpc_route("PATCH", "/members/<uuid:member_id>", "membership.rename", request=RenameMember, summary=""),
     rpc_route(
         "POST",
         "/members",
         "membership.register",
-        roles=CLERK,
         request=FindMembers,
         status=201,
         location="/members/{member_id}",
         deadline=30,
         summary="",
     ),
-    rpc_route("POST", "/otp", "membership.send", roles=ANYONE, summary=""),
+    rpc_route("GET", "/news", "notification.news", request=FindMembers, knows_callers=True, summary=""),
+    rpc_route("POST", "/otp", "membership.send", request=FindMembers, summary=""),
     file_route(
         "/sheet.pdf",
         "batching.get_sheet",
         content_type="application/pdf",
-        roles=CLERK,
         request=GetSheet,
         fixed={"form": "pdf"},
         summary="",
@@ -107,6 +114,18 @@ def test_the_service_hears_who_asks_and_from_where(page: Page) -> None:
 
     caller = page.services["membership"].calls[0].caller
     assert caller == a_caller(("clerk",), origin="192.0.2.7")
+
+
+def test_on_a_route_for_everybody_that_knows_callers_the_service_hears_who_is_signed_in(page: Page) -> None:
+    page.services["notification"].answers["news"] = {"items": []}
+
+    page.get("/news")
+    page.delete_cookie("session")
+    page.get("/news")
+
+    known, unknown = (call.caller.roles for call in page.services["notification"].calls)
+    assert known == {"clerk"}
+    assert "clerk" not in unknown
 
 
 def test_a_body_and_the_path_go_to_the_service_together(page: Page) -> None:
@@ -193,7 +212,7 @@ def test_a_body_that_is_no_json_object_with_storable_text_is_a_400(page: Page, b
 
 
 def test_a_body_of_another_type_is_a_415(page: Page) -> None:
-    response = page.post("/members", data="name=x", content_type="application/x-www-form-urlencoded")
+    response = page.post("/members", data="name=x", content_type="application/x-www-form-urlencoded", headers=OWN_PAGE)
 
     assert problem_of(response)["status"] == 415
 
@@ -227,6 +246,16 @@ def test_a_wrong_method_is_a_405_that_names_the_right_ones(page: Page) -> None:
     assert response.headers["Allow"] == "GET, HEAD, POST"
 
 
+def test_a_request_is_never_sent_back_as_it_came(page: Page) -> None:
+    assert page.open("/members", method="TRACE").status_code == 405
+
+
+def test_a_parameter_that_comes_twice_where_one_is_meant_is_a_422(page: Page) -> None:
+    problem = problem_of(page.get("/members?name=a&name=b"))
+
+    assert [(field["field"], field["code"]) for field in problem["fields"]] == [("name", "repeated")]
+
+
 def test_a_refusal_of_the_service_is_handed_on(page: Page) -> None:
     page.services["membership"].answers["find"] = Conflict("none_selectable", "所选会员均不可添加", "请查看原因。")
 
@@ -253,20 +282,21 @@ def test_an_error_of_our_own_is_a_500_that_tells_nothing_but_its_id(page: Page) 
     assert response.headers["X-Correlation-Id"]
 
 
-def test_the_access_line_names_route_and_account_but_no_values(page: Page) -> None:
+def test_the_access_line_names_route_account_and_address_but_no_values(page: Page) -> None:
     with structlog.testing.capture_logs() as lines:
-        page.get("/members?name=王建国")
-        page.patch(f"/members/{MEMBER_ID}", json={"name": "李"})
+        page.get("/members?name=王建国", environ_base={"REMOTE_ADDR": "192.0.2.7"})
+        page.patch(f"/members/{MEMBER_ID}", json={"name": "李"}, environ_base={"REMOTE_ADDR": "192.0.2.7"})
 
     assert [(line["route"], line["status"]) for line in lines] == [("/members", 200), ("/members/{member_id}", 200)]
     assert all(line["account_id"] == "0192f0c1-0000-7000-8000-0000000000aa" for line in lines)
+    assert all(line["origin"] == "192.0.2.7" for line in lines)
     assert "王建国" not in str(lines)
     assert MEMBER_ID not in str(lines)
 
 
 def test_a_command_with_secrets_takes_no_idempotency_key() -> None:
     change_password = rpc_route(
-        "POST", "/password", "membership.change_password", roles=CLERK, has_secrets=True, status=204, summary=""
+        "POST", "/password", "membership.change_password", has_secrets=True, status=204, summary=""
     )
     page = Page([change_password])
     page.sign_in_as("clerk")
@@ -276,3 +306,24 @@ def test_a_command_with_secrets_takes_no_idempotency_key() -> None:
 
     assert (response.status_code, response.data) == (204, b"")
     assert page.services["membership"].calls[0].request_id is None
+
+
+@pytest.mark.parametrize("depth", [19, 20])
+def test_objects_and_lists_may_lie_in_one_another_only_so_deep(page: Page, depth: int) -> None:
+    body = '{"name":' + "[" * depth + "]" * depth + "}"
+
+    response = page.patch(f"/members/{MEMBER_ID}", data=body, content_type="application/json")
+
+    assert response.status_code == (422 if depth == 19 else 400)
+
+
+@pytest.mark.parametrize("body", ['{"name": NaN}', '{"name": -Infinity}', '{"name": 1' + "0" * 5000 + "}"])
+def test_numbers_that_json_does_not_know_are_a_400(page: Page, body: str) -> None:
+    assert page.patch(f"/members/{MEMBER_ID}", data=body, content_type="application/json").status_code == 400
+
+
+def test_of_somebody_unknown_only_a_small_body_is_read(page: Page) -> None:
+    page.delete_cookie("session")
+    page.services["membership"].answers["send"] = {}
+
+    assert page.post("/otp", data=b" " * 20_000, content_type="application/json").status_code == 413

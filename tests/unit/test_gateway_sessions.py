@@ -1,83 +1,167 @@
-"""How long a session lives, and that nobody can make one."""
+"""Whom a cookie signs in, how long membership's word is believed, and that nobody can make a session."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from werkzeug.test import EnvironBuilder
-from werkzeug.wrappers import Request, Response
+from itsdangerous import URLSafeSerializer
+from werkzeug.wrappers import Response
 
-from gateway.policy import CLERK
 from gateway.routes import rpc_route
-from gateway.sessions import IDLE_SECONDS, LONGEST_SECONDS, Sessions
-from tests.gateway_page import Page, a_caller
+from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
+from services.common.problems import Problem, Unavailable
+from tests.gateway_page import SESSION_ID, Page, a_caller, a_session_answer
+from tests.policy_rows import let_in
 
-ROUTES = (rpc_route("GET", "/me", "membership.get_me", roles=CLERK, summary=""),)
+let_in("membership.list_mine", "clerk")
+let_in("membership.list_news", "anonymous")
+
+ROUTES = (
+    rpc_route("GET", "/me", "membership.list_mine", summary=""),
+    rpc_route("GET", "/step", "membership.get_me", summary=""),
+    rpc_route("GET", "/news", "membership.list_news", summary=""),
+)
+ENDED = Problem("session_ended", 401, "登录已失效")
 
 
 @pytest.fixture
 def page() -> Page:
     page = Page(ROUTES)
-    page.services["membership"].answers["get_me"] = {}
+    page.services["membership"].answers |= {"list_mine": {}, "get_me": {}, "list_news": {}}
     page.sign_in_as("clerk")
     return page
 
 
-def test_a_session_that_is_used_lives_on(page: Page) -> None:
-    for _ in range(10):
-        page.clock.pass_by(IDLE_SECONDS - 60)
-        assert page.get("/me").status_code == 200
+def asked_of_sessions(page: Page) -> list[str]:
+    return [call.name for call in page.services["membership"].calls if call.name.endswith("_session")]
 
 
-def test_an_idle_session_ends(page: Page) -> None:
-    page.clock.pass_by(IDLE_SECONDS)
-
-    assert page.get("/me").status_code == 401
-
-
-def test_a_session_ends_after_its_longest_time_although_it_is_used(page: Page) -> None:
-    for _ in range(LONGEST_SECONDS // 1200 - 1):
-        page.clock.pass_by(1200)
-        assert page.get("/me").status_code == 200
-    page.clock.pass_by(1200)
-
-    assert page.get("/me").status_code == 401
+def a_cookie(sessions: Sessions, session_id: str = SESSION_ID) -> str:
+    """The header that gives a browser a session."""
+    response = Response()
+    sessions.start(response, a_session_answer(a_caller(session_id=session_id), 0))
+    return response.headers["Set-Cookie"]
 
 
-def test_the_cookie_is_written_anew_once_a_minute_at_most(page: Page) -> None:
-    page.clock.pass_by(59)
-    assert "Set-Cookie" not in page.get("/me").headers
+def value_of(cookie: str) -> str:
+    return cookie.partition(";")[0].partition("=")[2]
+
+
+def test_a_session_is_checked_again_only_after_a_while(page: Page) -> None:
+    page.clock.pass_by(CHECK_SECONDS - 1)
+    page.get("/me")
+    assert asked_of_sessions(page) == []
 
     page.clock.pass_by(1)
-    assert "Set-Cookie" in page.get("/me").headers
+    page.get("/me")
+    page.get("/me")
+    assert asked_of_sessions(page) == ["use_session"]
 
 
-@pytest.mark.parametrize("cookie", ["", "e30.forged", "not a token", "é"])
-def test_a_cookie_that_we_did_not_sign_is_nobody(page: Page, cookie: str) -> None:
-    page.set_cookie("session", cookie)
+def test_a_check_brings_what_has_changed_of_the_caller(page: Page) -> None:
+    page.services["membership"].answers["use_session"] = page.a_session_of(a_caller(["reviewer"]))
+
+    page.clock.pass_by(CHECK_SECONDS)
+
+    assert page.get("/me").status_code == 403
+
+
+@pytest.mark.parametrize("why", ["ended", "gone idle"])
+def test_a_session_that_membership_ended_is_nobodys(page: Page, why: str) -> None:
+    page.services["membership"].answers["use_session"] = ENDED
+
+    page.clock.pass_by(CHECK_SECONDS)
+
+    assert [page.get("/me").status_code for _ in range(2)] == [401, 401]
+
+
+def test_a_session_that_is_told_to_have_ended_is_nobodys_at_once(page: Page) -> None:
+    page.services["membership"].answers["use_session"] = ENDED
+
+    page.sessions.forget([SESSION_ID])
 
     assert page.get("/me").status_code == 401
+
+
+def test_an_answer_that_was_on_its_way_when_the_session_ended_does_not_count(page: Page) -> None:
+    begun = page.a_session_of(a_caller())
+
+    def ends_meanwhile(_data: dict[str, Any]) -> dict[str, Any]:
+        page.sessions.forget([SESSION_ID])
+        return begun
+
+    page.services["membership"].answers["use_session"] = ends_meanwhile
+    page.clock.pass_by(CHECK_SECONDS)
+
+    assert page.get("/me").status_code == 401
+
+
+def test_a_session_checked_a_short_while_ago_goes_on_without_membership(page: Page) -> None:
+    page.services["membership"].answers["use_session"] = Unavailable(5)
+
+    page.clock.pass_by(GRACE_SECONDS - 1)
+    assert page.get("/me").status_code == 200
+    page.clock.pass_by(1)
+    assert page.get("/me").status_code == 503
+
+
+def test_a_session_that_this_process_has_not_seen_waits_for_membership(page: Page) -> None:
+    page.services["membership"].answers["use_session"] = Unavailable(5)
+    page.set_cookie("session", value_of(a_cookie(Sessions("secret of the tests", secure=False), "another")))
+
+    assert page.get("/me").status_code == 503
+
+
+def test_a_limited_session_is_checked_each_time(page: Page) -> None:
+    page.sign_in_as("limited")
+
+    page.get("/step")
+    page.get("/step")
+    page.services["membership"].answers["use_session"] = page.a_session_of(a_caller())
+
+    assert asked_of_sessions(page) == ["use_session"] * 2
+    assert page.get("/me").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{"X-Background": "1"}, {"Accept": "text/event-stream"}])
+def test_what_a_page_asks_by_itself_keeps_no_session_from_going_idle(page: Page, headers: dict[str, str]) -> None:
+    for _ in range(3):
+        page.clock.pass_by(CHECK_SECONDS - 1)
+        page.get("/me", headers=headers)
+    page.get("/me")
+
+    assert asked_of_sessions(page) == ["look_at_session", "use_session"]
+
+
+def test_a_route_for_everybody_asks_for_no_session(page: Page) -> None:
+    page.clock.pass_by(CHECK_SECONDS)
+
+    assert page.get("/news").status_code == 200
+    assert asked_of_sessions(page) == []
+
+
+@pytest.mark.parametrize("forge", [lambda: "", lambda: "e30.forged", lambda: "é", lambda: SESSION_ID])
+def test_a_cookie_that_we_did_not_sign_is_nobody_and_costs_no_question(page: Page, forge: Callable[[], str]) -> None:
+    page.set_cookie("session", forge())
+
+    assert page.get("/me").status_code == 401
+    assert asked_of_sessions(page) == []
 
 
 def test_a_cookie_signed_with_another_secret_is_nobody(page: Page) -> None:
-    response = Response()
-    Sessions("another secret", secure=False, now=page.clock).start(response, a_caller())
-    page.set_cookie("session", response.headers["Set-Cookie"].partition(";")[0].partition("=")[2])
+    page.set_cookie("session", value_of(a_cookie(Sessions("another secret", secure=False))))
 
     assert page.get("/me").status_code == 401
 
 
-def test_scripts_and_other_sites_do_not_get_the_cookie() -> None:
-    response = Response()
-    Sessions("secret", secure=True).start(response, a_caller())
+def test_scripts_and_other_sites_do_not_get_the_cookie_and_it_goes_with_the_browser() -> None:
+    cookie = a_cookie(Sessions("secret", secure=True))
 
-    cookie = response.headers["Set-Cookie"]
-    assert all(attribute in cookie for attribute in ("HttpOnly", "SameSite=Lax", "Secure", "Path=/"))
+    assert cookie.startswith("__Host-session=")
+    assert set(cookie.split("; ")[1:]) == {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"}
 
 
-def test_the_session_gives_back_who_signed_in() -> None:
-    sessions, response = Sessions("secret", secure=False), Response()
-    sessions.start(response, a_caller(("clerk", "reviewer")))
-    cookie = response.headers["Set-Cookie"].partition(";")[0]
+def test_the_cookie_says_nothing_of_who_signed_in(page: Page) -> None:
+    value = value_of(a_cookie(page.sessions))
 
-    session = sessions.read(Request({**EnvironBuilder().get_environ(), "HTTP_COOKIE": cookie}))
-
-    assert session is not None
-    assert session.caller == a_caller(("clerk", "reviewer"))
+    assert URLSafeSerializer("without a key").load_payload(value.rpartition(".")[0].encode()) == SESSION_ID

@@ -9,12 +9,11 @@ import pytest
 
 from gateway import stream
 from gateway.notices import STREAMED, notice_of
-from gateway.sessions import IDLE_SECONDS
 from gateway.stream import QUEUE_SIZE, Audience, Notice, Streams
 from services.common.contracts.event import EventContract
 from services.common.contracts.examples import readable_example
 from services.common.messaging.envelope import Event
-from tests.gateway_page import SUPERIOR_UNION_ID, UNION_ID, Clock, a_session
+from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Clock, a_session
 
 UNION = Audience(UNION_ID)
 
@@ -103,9 +102,19 @@ def test_a_stream_ends_with_its_session() -> None:
     streams = Streams(now=clock)
     page = an_open_stream(streams, "clerk")
 
-    clock.pass_by(IDLE_SECONDS)
+    clock.pass_by(1800)
 
     assert frames(page) == []
+
+
+def test_a_stream_ends_when_its_session_is_ended_and_others_go_on(streams: Streams) -> None:
+    ended, other = an_open_stream(streams, "clerk"), an_open_stream(streams, "clerk", session_id="another")
+
+    streams.cut([SESSION_ID])
+    streams.publish(a_notice(UNION))
+
+    assert frames(ended) == []
+    assert next(other).startswith(b"event: pending_changed")
 
 
 def test_a_page_that_goes_away_leaves_nothing_behind(streams: Streams) -> None:

@@ -12,10 +12,12 @@ from deploy.local.environment import (
     Addresses,
     ScaleError,
     Surroundings,
+    forget_passwords,
     keep_ports,
     keep_secrets,
     planned_processes,
     process_names,
+    read_keys,
     read_scale,
     read_state,
     write_state,
@@ -23,6 +25,8 @@ from deploy.local.environment import (
 from deploy.local.processes import Process
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
+from deploy.permissions import PROGRAMS
+from services.common.secret_values import Key, Secret, flaws
 
 
 @pytest.fixture
@@ -30,7 +34,10 @@ def processes(tmp_path: Path) -> dict[str, Process]:
     """The planned processes of two validations and one of each other, by name."""
     scale = read_scale("validation=2")
     surroundings = Surroundings(
-        addresses=Addresses("amqp://broker/cards", {service: f"postgresql://{service}" for service in SERVICES}),
+        addresses=Addresses(
+            {program: f"amqp://{program}@broker/cards" for program in PROGRAMS},
+            {service: f"postgresql://{service}" for service in SERVICES},
+        ),
         ports=keep_ports(tmp_path, process_names(scale), chosen_anew=True, gateway_port=None),
         secrets=keep_secrets(tmp_path),
         settings={"RETRY_DELAYS": "0.1,0.2"},
@@ -64,13 +71,32 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
         return {process.program for process in processes.values() if secret in process.environment}
 
     assert holders("SESSION_SECRET") == {"gateway"}
-    assert holders("PERSONAL_DATA_KEYS") == {*SERVICES, "gateway"}
+    assert holders("PERSONAL_DATA_KEYS_FILE") == set(SERVICES)
     assert holders("BANK_HMAC_KEY") == {"batching", "bank"}
+    assert holders("AUDIT_KEYS") == {"membership"}
     assert holders("DATABASE_URL") == set(SERVICES)
+    assert holders("AMQP_URI") == {*SERVICES, "gateway", "bank"}
+
+
+def test_each_program_has_a_user_of_its_own_on_the_broker(processes: dict[str, Process]) -> None:
+    assert processes["batching-1"].environment["AMQP_URI"] == "amqp://batching@broker/cards"
+    assert processes["bank-1"].environment["AMQP_URI"] == "amqp://bank@broker/cards"
 
 
 def test_further_settings_reach_every_process(processes: dict[str, Process]) -> None:
     assert {process.environment["RETRY_DELAYS"] for process in processes.values()} == {"0.1,0.2"}
+
+
+def test_a_secret_that_a_newer_version_needs_is_added_to_those_kept(tmp_path: Path) -> None:
+    first = keep_secrets(tmp_path)
+    older = {name: value for name, value in first.items() if name != "AUDIT_KEYS"}
+    (tmp_path / "secrets.env").write_text("".join(f"{name}={value}\n" for name, value in older.items()))
+
+    again = keep_secrets(tmp_path)
+
+    assert again.items() >= older.items()
+    assert keep_secrets(tmp_path) == again
+    assert again.keys() == first.keys()
 
 
 def test_ports_stay_the_same_from_start_to_start(tmp_path: Path) -> None:
@@ -104,7 +130,35 @@ def test_choosing_ports_keeps_what_else_is_remembered(tmp_path: Path) -> None:
 def test_secrets_are_made_once_and_hidden_from_others(tmp_path: Path) -> None:
     assert keep_secrets(tmp_path) == keep_secrets(tmp_path)
     assert (tmp_path / "secrets.env").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "personal_data_keys").stat().st_mode & 0o077 == 0
     assert len(set(keep_secrets(tmp_path).values())) == len(keep_secrets(tmp_path))
+
+
+def test_rotating_makes_new_passwords_and_keeps_the_keys(tmp_path: Path) -> None:
+    before = keep_secrets(tmp_path)
+    forget_passwords(tmp_path)
+    after = keep_secrets(tmp_path)
+
+    assert before.keys() == after.keys()
+    kept = {name for name in before if before[name] == after[name]}
+    assert kept == {name for name in before if "_PASSWORD_" not in name}
+
+
+def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
+    kept = keep_secrets(tmp_path)
+    keys = {"PERSONAL_DATA_KEYS": Path(kept.pop("PERSONAL_DATA_KEYS_FILE")).read_text()}
+    for name, secret in (kept | keys).items():
+        kind = Secret if "_PASSWORD_" in name else Key
+        assert flaws([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
+
+
+def test_keys_of_personal_data_that_an_older_stack_kept_among_its_secrets_stay_in_use(tmp_path: Path) -> None:
+    keep_secrets(tmp_path)
+    (tmp_path / "personal_data_keys").unlink()
+    with (tmp_path / "secrets.env").open("a") as file:
+        file.write("PERSONAL_DATA_KEYS=k2:new,k1:old\n")
+    assert "PERSONAL_DATA_KEYS" not in keep_secrets(tmp_path)
+    assert read_keys(tmp_path) == ["k2:new", "k1:old"]
 
 
 def test_given_addresses_replace_the_private_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +168,7 @@ def test_given_addresses_replace_the_private_nodes(tmp_path: Path, monkeypatch: 
         monkeypatch.setenv(f"DATABASE_URL_{service.upper()}", url)
 
     assert private_nodes() == ()
-    assert find_addresses(tmp_path, {}) == Addresses("amqp://broker/cards", given)
+    assert find_addresses(tmp_path, {}) == Addresses(dict.fromkeys(PROGRAMS, "amqp://broker/cards"), given)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,10 +15,12 @@ SECRET = "310101199001011234"
 @pytest.fixture(autouse=True)
 def _restore_logs() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in ("root", "services", "gateway", "deploy", "__main__")}
     yield
     root.handlers[:] = handlers
-    root.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     structlog.reset_defaults()
 
 
@@ -58,3 +60,10 @@ def test_a_traceback_without_values_names_places_and_classes() -> None:
     assert "KeyError" in text
     assert "ValueError" in text
     assert "test_logs.py" in text
+
+
+def test_libraries_speak_only_of_what_is_wrong_however_much_we_say(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("membership", "DEBUG")
+    logging.getLogger("sqlalchemy.engine.Engine").info("row (%r)", SECRET)
+    logging.getLogger("services.membership.members").debug("ours")
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["ours"]

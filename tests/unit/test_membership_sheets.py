@@ -1,8 +1,9 @@
 """Sheets of members: what is read of files that people and other programs make, and what comes back."""
 
 import io
+import random
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -75,16 +76,59 @@ def test_what_is_no_sheet_of_members_is_refused_with_a_reason(file_name: str, co
         read(content, file_name)
 
 
-def test_a_file_that_would_unpack_to_too_much_is_refused_before_it_is_unpacked(
-    monkeypatch: pytest.MonkeyPatch,
+def a_bomb(part: str, content: bytes, copies: int = 1) -> bytes:
+    """A sheet with one more part, which came to be small by packing."""
+    file = io.BytesIO(an_xlsx(HEADINGS, ["王芳", "护照", "E1"]))
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as packed:
+        for number in range(copies):
+            packed.writestr(part.format(number), content)
+    return file.getvalue()
+
+
+_TAGS = b"".join(b"<a>%d</a>" % number for number in range(280_000))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        pytest.param(lambda: a_bomb("xl/worksheets/sheet2.xml", b"<a/>" * 500_000), id="one that packs very well"),
+        pytest.param(lambda: a_bomb("xl/worksheets/s{}.xml", _TAGS, 2), id="one that unpacks to much"),
+        pytest.param(lambda: a_bomb("xl/theme/theme2.xml", _TAGS), id="a large part that is no sheet"),
+        pytest.param(lambda: a_bomb("xl/{}.bin", b"", 1001), id="very many parts"),
+        pytest.param(lambda: a_bomb("xl/x.xml", random.Random(1).randbytes(3_000_000).replace(b"<", b"")), id="a text"),
+    ],
+)
+def test_a_file_made_to_burst_is_refused_before_it_is_opened(
+    bomb: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("xl/worksheets/sheet1.xml", b"0" * 2_000_000)
-    monkeypatch.setattr(sheets, "LARGEST_UNPACKED", 1_000_000)
+    monkeypatch.setattr(sheets, "LARGEST_UNPACKED", 3_900_000)
+    monkeypatch.setattr(sheets, "LARGEST_PART", 3_100_000)
+    monkeypatch.setattr(sheets, "MOST_TIMES_SMALLER", 50)
     monkeypatch.setattr(sheets, "load_workbook", lambda *_, **__: pytest.fail("it was opened"))
-    with pytest.raises(sheets.UnreadableSheet, match="过大"):
-        read(bomb.getvalue())
+    with pytest.raises(sheets.UnreadableSheet, match=r"过大|过长"):
+        read(bomb())
+
+
+def test_an_old_or_locked_file_is_named_as_such() -> None:
+    with pytest.raises(sheets.UnreadableSheet, match="密码"):
+        read(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600))
+
+
+def test_a_sheet_that_claims_to_be_as_wide_as_can_be_is_read_as_wide_as_members_are() -> None:
+    book = Workbook()
+    sheet: Any = book.active
+    sheet.append(list(HEADINGS))
+    sheet.append(["王芳", "护照", "E1"])
+    sheet["XFD3"] = "far away"
+    file = io.BytesIO()
+    book.save(file)
+    assert [row["姓名"] for row in read(file.getvalue())] == ["王芳"]
+
+
+@pytest.mark.parametrize("filler", ["," * 100_000, ',"\n"' * 100_000])
+def test_a_csv_row_without_end_is_refused(filler: str) -> None:
+    with pytest.raises(sheets.UnreadableSheet, match="过长"):
+        read(f"姓名,证件类型,证件号码\n王芳,护照,E1{filler}\n".encode(), "名册.csv")
 
 
 def test_a_sheet_with_an_entity_bomb_is_refused() -> None:
@@ -165,6 +209,17 @@ def test_bad_rows_come_back_as_they_were_with_the_reason_last() -> None:
     assert headings == [*row, "错误原因"]
     assert cells == ["=HYPERLINK(1)", "居民身份证", row["证件号码"], "老李", "姓名：不对"]
     assert {cell.data_type for cell in sheet[2]} == {"s"}
+
+
+def test_a_sheet_of_bad_rows_is_read_again_as_it_was_sent() -> None:
+    row = a_row(姓名="=王", 证件类型="+护照", 地址="-1 号", 联系电话="@139")
+    (again,) = read(sheets.error_sheet([(row, "姓名：不对")]))
+    assert {heading: again[heading] for heading in row} == row
+
+
+def test_a_csv_whose_formulas_another_program_marked_is_read_without_the_marks() -> None:
+    (row,) = read("姓名,证件类型,证件号码\r\n'=王,护照,'+E1\r\n".encode(), "名册.csv")
+    assert row == {"姓名": "=王", "证件类型": "护照", "证件号码": "+E1"}
 
 
 def test_a_sheet_that_came_back_twice_has_its_reasons_once() -> None:

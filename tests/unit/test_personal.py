@@ -1,13 +1,17 @@
 """Personal data is sealed, found without being read, and masked where it is shown."""
 
 import base64
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common import personal
 from services.common.personal import (
     CannotOpen,
+    FileKeyring,
     Keyring,
     blind_index,
     mask_card,
@@ -15,6 +19,7 @@ from services.common.personal import (
     mask_document_in_list,
     mask_phone,
 )
+from services.common.secret_values import DEMO_MARK
 from services.common.settings import SettingsError
 
 OLD = Keyring({"k1": b"1" * 32})
@@ -86,3 +91,76 @@ def test_a_blind_index_is_equal_for_equal_values_of_one_purpose_only() -> None:
 )
 def test_numbers_are_masked_in_the_middle(mask: object, number: str, shown: str) -> None:
     assert mask(number) == shown  # type: ignore[operator]
+
+
+FIRST, SECOND = (f"k{number}:{base64.b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))
+
+
+def replace(file: Path, *keys: str) -> None:
+    new = file.with_suffix(".new")
+    new.write_text("\n".join(keys))
+    os.replace(new, file)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    replace(file, FIRST)
+    return file
+
+
+def test_a_key_added_to_the_file_is_known_as_soon_as_something_needs_it(file: Path) -> None:
+    ring = FileKeyring(file)
+    replace(file, FIRST, SECOND)
+    sealed_elsewhere = Keyring.from_text(f"{SECOND},{FIRST}").seal("x")
+    assert ring.open(sealed_elsewhere) == b"x"
+    assert ring.seal("x").startswith("v1.k1.")
+
+
+def test_a_key_that_comes_first_in_the_file_seals_within_a_second(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = FileKeyring(file)
+    before = ring.encrypt("x")
+    replace(file, SECOND, FIRST)
+    assert ring.encrypt("x").startswith(personal.encrypted_prefix("k1"))
+    monkeypatch.setattr(personal, "LOOK_SECONDS", 0)
+    assert ring.encrypt("x").startswith(personal.encrypted_prefix("k2"))
+    assert ring.seal("x").startswith("v1.k2.")
+    assert ring.decrypt(before) == b"x"
+
+
+def test_who_asks_for_the_keys_is_told_those_of_the_file_at_once(file: Path) -> None:
+    ring = FileKeyring(file)
+    replace(file, SECOND, FIRST)
+    assert ring.key_ids() == ["k2", "k1"]
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "k1:AAAA"])
+def test_a_file_that_holds_no_keys_leaves_those_in_use_that_were_known(file: Path, content: str) -> None:
+    ring = FileKeyring(file)
+    sealed = ring.seal("x")
+    replace(file, content)
+    assert ring.key_ids() == ["k1"]
+    file.unlink()
+    assert ring.key_ids() == ["k1"]
+    assert ring.open(sealed) == b"x"
+
+
+def test_a_key_that_left_the_file_opens_nothing_more(file: Path) -> None:
+    replace(file, SECOND, FIRST)
+    ring = FileKeyring(file)
+    sealed = Keyring.from_text(FIRST).seal("x")
+    replace(file, SECOND)
+    ring.key_ids()
+    with pytest.raises(CannotOpen, match="k1"):
+        ring.open(sealed)
+
+
+def test_in_production_a_good_key_is_taken_from_the_file_and_one_of_the_demo_is_not(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    ring = FileKeyring(file)
+    file.write_text(f"{SECOND}\n{FIRST}\n")
+    assert ring.key_ids() == ["k2", "k1"]
+    file.write_text(f"k3:{DEMO_MARK}{base64.b64encode(b'3' * 26).decode()}\n{SECOND}\n")
+    assert ring.key_ids() == ["k2", "k1"]

@@ -1,11 +1,14 @@
-"""An office with a fresh database for each test."""
+"""An office with a fresh database for each test, and an account of its union."""
 
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from services.membership import accounts
+from services.membership.models import Account
 from tests.conftest import DatabaseFactory
+from tests.integration.membership.holder import PASSWORD
 from tests.integration.membership.office import Office
 
 
@@ -19,3 +22,12 @@ def engine(database: DatabaseFactory) -> Iterator[Engine]:
 @pytest.fixture
 def office(engine: Engine) -> Office:
     return Office(engine)
+
+
+@pytest.fixture
+def account(office: Office) -> Account:
+    """A clerk's account `jianlang`, whose first password is to be changed."""
+    account = accounts.new_account(office.union, "jianlang", "王芳", ["clerk"], PASSWORD)
+    with office.begin() as session:
+        session.add(account)
+    return account

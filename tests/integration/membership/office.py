@@ -20,6 +20,7 @@ from services.common.contracts.batching import (
 )
 from services.common.contracts.event import EventContract
 from services.common.contracts.membership import MEMBER_REGISTERED
+from services.common.contracts.policy import Reach
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
@@ -156,8 +157,9 @@ class Office:
 
 
 def a_caller(union: Union, *roles: str) -> Caller:
-    """An account of the union with these roles."""
-    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id))
+    """An account of the union with these roles; all but clerks look down, as the policy has it."""
+    reach = Reach.OWN_UNION if roles == ("clerk",) else Reach.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), reach=reach)
 
 
 def an_event(contract: EventContract, data: dict[str, Any]) -> Event:

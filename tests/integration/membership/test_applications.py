@@ -145,3 +145,11 @@ def test_an_event_about_hundreds_is_applied_to_each(office: Office) -> None:
     ])  # fmt: skip
     assert office.listed(card_state="issued")["total"] == 100
     assert office.listed(card_state="submitted")["total"] == 20
+
+
+def test_a_submission_says_what_its_members_signed(office: Office) -> None:
+    member_id, application_id = office.queued()
+    office.hear(BATCH_SUBMITTED, (application_id, 1), consent_version="2026-01", consent_basis="signed_form")
+    [application] = office.member(member_id)["applications"]
+    assert application["consent_version"] == "2026-01"
+    assert application["consented_at"] is not None

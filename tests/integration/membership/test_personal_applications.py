@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.common.contracts.membership import MEMBERS_QUEUED, OTP_ISSUED
 from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
 from services.common.problems import Conflict, Problem
 from services.membership import personal_applications
 from services.membership.models import Application, OneTimePassword
 from services.membership.queueing import PersonalChoice
+from tests.integration.membership.holder import VISIT, VISITOR, database_of
 from tests.integration.membership.office import Office
 
 PHONE = "13900000001"
@@ -40,16 +40,17 @@ def sent_code(office: Office) -> str:
     return str(office.told(OTP_ISSUED)[-1]["recipient"]["code"])
 
 
-def sign_in(office: Office, code: str, phone: str = PHONE) -> dict[str, Any]:
-    database = Database()
-    database.engine = office.engine
+def sign_in(office: Office, code: str, phone: str = PHONE, visitor: Caller = VISITOR) -> dict[str, Any]:
+    asked = {"phone": phone, "code": code, "visit": VISIT}
     with office.begin() as session:
-        return personal_applications.sign_in(session, database, phone, code)
+        answer = personal_applications.sign_in(session, database_of(office), visitor, asked)
+    member: dict[str, Any] = answer["member"]
+    return member
 
 
-def is_refused(office: Office, code: str) -> bool:
+def is_refused(office: Office, code: str, phone: str = PHONE) -> bool:
     with pytest.raises(Problem, match="otp_wrong"):
-        sign_in(office, code)
+        sign_in(office, code, phone)
     return True
 
 
@@ -78,6 +79,17 @@ def test_the_password_that_was_sent_signs_its_member_in_once(office: Office) -> 
     request(office)
     assert sign_in(office, sent_code(office))["member_id"] == member_id
     assert is_refused(office, sent_code(office))
+
+
+def test_who_tries_one_password_at_many_phones_is_locked_out_by_the_address(office: Office) -> None:
+    member_id = a_member(office)
+    request(office)
+    for number in range(50):
+        assert is_refused(office, "123456", f"139000001{number:02d}")
+
+    with pytest.raises(Problem, match="address_locked"):
+        sign_in(office, sent_code(office))
+    assert sign_in(office, sent_code(office), visitor=Caller(origin="192.0.2.8"))["member_id"] == member_id
 
 
 def test_an_unknown_phone_is_answered_alike_and_gets_nothing(office: Office) -> None:

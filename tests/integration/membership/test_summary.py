@@ -45,6 +45,12 @@ def test_a_superior_sees_its_subordinates_side_by_side(office: Office) -> None:
     }
 
 
+def test_a_clerk_of_a_superior_union_counts_its_own_members_alone(office: Office) -> None:
+    office.numbered(1)
+    found = summary(office, a_caller(office.superior, "clerk"))
+    assert (found["by_card_state"], found["by_union"]) == (NOBODY, [])
+
+
 def test_a_union_without_members_counts_nothing(office: Office) -> None:
     assert summary(office, a_caller(office.other, "reviewer"))["by_card_state"] == NOBODY
 

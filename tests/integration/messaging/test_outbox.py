@@ -4,18 +4,20 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import PENDING_CHANGED, VALIDATION_REQUESTED
 from services.common.contracts.examples import wire_example
+from services.common.messaging.connection import Outgoing
 from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import send, tell, to_json
+from services.common.messaging.outbox import send, send_as_it_is, tell, to_json
 from services.common.messaging.relay import declare_outlets
 from services.common.persistence import outbox
+from services.common.personal import Keyring
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
-from tests.integration.messaging.proxy import BrokerProxy
 from tests.integration.messaging.world import World, eventually
+from tests.tcp_proxy import TcpProxy
 
 
 def test_what_is_rolled_back_is_never_told(world: World) -> None:
@@ -82,6 +84,28 @@ def test_an_exchange_that_is_not_there_holds_up_nothing_else(world: World) -> No
     assert "no such exchange" in eventually(lambda: refused(world)).last_error
 
 
+def test_an_exchange_that_is_forbidden_holds_up_nothing_else(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        tell(session, PINGED, {"key": "a"})
+        send(session, "amq.rabbitmq.trace", "nowhere", {"x": 1})  # nobody may publish there
+        tell(session, PINGED, {"key": "b"})
+    eventually(lambda: world.happened("a")() and world.happened("b")())
+    assert "not allowed" in eventually(lambda: refused(world)).last_error
+    eventually(lambda: waiting(world) == 1)
+
+
+def test_a_message_in_anothers_name_or_with_too_many_headers_holds_up_nothing_else(world: World) -> None:
+    world.start()
+    with Session(world.engine) as session, session.begin():
+        tell(session, PINGED, {"key": "a"})
+        for properties in ({"user_id": "somebody"}, {"application_headers": {"x": "y" * 200_000}}):
+            send_as_it_is(session, Outgoing("events", PINGED.type, b"", properties))
+        tell(session, PINGED, {"key": "b"})
+    eventually(lambda: world.happened("a")() and world.happened("b")())
+    eventually(lambda: waiting(world) == 2)
+
+
 def test_a_message_that_amqp_cannot_carry_holds_up_nothing_else(world: World) -> None:
     world.start()
     with Session(world.engine) as session, session.begin():
@@ -141,8 +165,8 @@ def test_a_relay_that_is_killed_at_work_loses_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("trouble", ["cut", "freeze", "refuse"])
 def test_trouble_with_the_broker_delays_but_loses_nothing(world: World, trouble: str) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
-        world.start(AMQP_URI=proxy.amqp_uri, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")
+    with TcpProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.url, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")
         with Session(world.engine) as session, session.begin():
             tell(session, PINGED, {"key": "before"})
         eventually(world.happened("before"))
@@ -156,6 +180,39 @@ def test_trouble_with_the_broker_delays_but_loses_nothing(world: World, trouble:
         eventually(world.happened("meanwhile"))
         eventually(lambda: waiting(world) == 0)
         assert len(world.done("meanwhile")) == 1
+
+
+def test_a_message_rests_encrypted_until_it_is_published(world: World) -> None:
+    with Session(world.engine) as session, session.begin():
+        send(session, "", "bank", {"document_number": "31010119750308002X"})
+    with world.engine.connect() as connection:
+        [kept] = connection.scalars(text("select body from outbox"))
+    assert b"31010119750308002X" not in bytes(kept)
+    world.outside.channel.queue_declare("bank", durable=True, auto_delete=False)
+    world.start()
+    message = eventually(lambda: world.outside.get("bank"))
+    assert world.outside.body_of(message) == {"document_number": "31010119750308002X"}
+
+
+def test_a_message_that_cannot_be_opened_waits_with_its_reason_and_holds_nothing_up(world: World) -> None:
+    sealed_elsewhere = Keyring({"lost": b"l" * 32}).encrypt("{}")
+    with Session(world.engine) as session, session.begin():
+        send(session, "", "bank", b"{}")
+        session.execute(text("update outbox set body = :body"), {"body": sealed_elsewhere})
+        tell(session, PINGED, {"key": "a"})
+    world.start()
+    eventually(world.happened("a"))
+    with world.engine.connect() as connection:
+        assert eventually(lambda: connection.scalar(text("select last_error from outbox"))) == "There is no key lost."
+
+
+def test_a_message_that_an_earlier_version_left_plain_is_published(world: World) -> None:
+    world.outside.channel.queue_declare("bank", durable=True, auto_delete=False)
+    with Session(world.engine) as session, session.begin():
+        send(session, "", "bank", {})
+        session.execute(text("update outbox set body = :body"), {"body": b'{"plain":true}'})
+    world.start()
+    assert world.outside.body_of(eventually(lambda: world.outside.get("bank"))) == {"plain": True}
 
 
 def waiting(world: World) -> int:

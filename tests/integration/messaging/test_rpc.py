@@ -1,15 +1,19 @@
 """Requests are answered in time or not at all, and a repeated command changes nothing twice."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from deploy.local.ports import free_port
-from tests.integration.messaging.proxy import BrokerProxy
+from services.common.persistence import handled_request
 from tests.integration.messaging.world import ASKER, World, eventually
+from tests.tcp_proxy import TcpProxy
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -77,6 +81,15 @@ def test_a_request_id_cannot_be_used_for_something_else(world: World) -> None:
     assert world.outside.ask("knock", {"key": "b"}, request_id="r1")["problem"]["code"] == "idempotency_key_reused"
 
 
+def test_what_is_kept_of_a_request_is_found_again_by_nobody_without_the_key(world: World) -> None:
+    world.start()
+    world.outside.ask("knock", {"key": "a"}, request_id="r1")
+    with world.engine.connect() as connection:
+        kept = connection.scalar(select(handled_request.c.fingerprint))
+
+    assert kept != hashlib.sha256(json.dumps(["knock", {"key": "a"}]).encode()).digest()
+
+
 def test_a_request_id_is_its_accounts_own(world: World) -> None:
     world.start()
     for account in ("a1", "a2"):
@@ -127,8 +140,8 @@ def test_a_stop_answers_what_was_asked_before(world: World) -> None:
 
 @pytest.mark.parametrize("request_id", [None, "r1"])
 def test_a_command_that_the_broker_delivers_again_changes_once(world: World, request_id: str | None) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
-        world.start(AMQP_URI=proxy.amqp_uri)
+    with TcpProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.url)
         data = {"key": "a", "behaviour": "sleep:1"}
         world.outside.request("knock", data, request_id=request_id)
         time.sleep(0.5)
@@ -169,8 +182,8 @@ def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(world: Wo
 
 def test_without_a_broker_the_client_answers_at_once_and_recovers(world: World) -> None:
     world.start()
-    with BrokerProxy(world.amqp_uri) as proxy:
-        ask = asker(world, AMQP_URI=proxy.amqp_uri)
+    with TcpProxy(world.amqp_uri) as proxy:
+        ask = asker(world, AMQP_URI=proxy.url)
         proxy.refuse()
         time.sleep(0.5)
         answer = ask("count", {"key": "a"})
@@ -183,8 +196,8 @@ def test_without_a_broker_the_client_answers_at_once_and_recovers(world: World) 
 @pytest.mark.parametrize("trouble", ["cut", "freeze"])
 def test_a_connection_that_breaks_within_a_call_ends_it_in_time(world: World, trouble: str) -> None:
     world.start()
-    with BrokerProxy(world.amqp_uri) as proxy:
-        ask = asker(world, AMQP_URI=proxy.amqp_uri, HEARTBEAT_SECONDS="2")
+    with TcpProxy(world.amqp_uri) as proxy:
+        ask = asker(world, AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2")
         ask("count", {"key": "a"})
         getattr(proxy, trouble)()
         assert ask("count", {"key": "a"})["seconds"] < 2.5

@@ -12,8 +12,8 @@ from services.common.messaging.queues import declare_subscription
 from tests.conftest import ROOT
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.probe.contracts import ANSWERED, PINGED
-from tests.integration.messaging.proxy import BrokerProxy
 from tests.integration.messaging.world import PROBE, World, event, eventually
+from tests.tcp_proxy import TcpProxy
 
 QUEUE = "probe.pinged"
 DEAD = "probe.pinged.dead"
@@ -129,8 +129,10 @@ def test_a_killed_process_loses_nothing_and_does_nothing_twice(world: World) -> 
         world.outside.knock(f"k{number}", "sleep:0.05")
     eventually(world.happened("k5"))
     probe.kill()
-    world.start()
+    successor = world.start()
     eventually(lambda: all(world.done(f"k{number}") for number in range(20)))
+    metrics = requests.get(f"{successor.health_url}/metrics", timeout=5).text
+    assert f'messages_redelivered_total{{queue="{QUEUE}"}} 1.0' in metrics
     assert [len(world.done(f"k{number}")) for number in range(20)] == [1] * 20
 
 
@@ -151,7 +153,7 @@ def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(world: W
     ended = subprocess.run(
         [sys.executable, "-m", "services.common.runner", PROBE],
         cwd=ROOT,
-        env={**TEST_SECRETS, "AMQP_URI": world.amqp_uri, "DATABASE_URL": world.database_url},
+        env={"ENVIRONMENT": "test", **TEST_SECRETS, "AMQP_URI": world.amqp_uri, "DATABASE_URL": world.database_url},
         capture_output=True,
         text=True,
         timeout=30,
@@ -170,10 +172,10 @@ def test_while_the_database_is_away_messages_wait_where_they_are(world: World) -
 
 
 def test_a_service_that_starts_without_a_broker_begins_when_it_comes(world: World) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
+    with TcpProxy(world.amqp_uri) as proxy:
         proxy.refuse()
         threading.Timer(2, proxy.welcome).start()
-        world.start(AMQP_URI=proxy.amqp_uri)
+        world.start(AMQP_URI=proxy.url)
         world.outside.knock("a")
         eventually(world.happened("a"))
 
@@ -182,7 +184,12 @@ def test_a_service_that_waits_for_the_broker_can_be_stopped(world: World) -> Non
     waiting = subprocess.Popen(
         [sys.executable, "-m", "services.common.runner", PROBE],
         cwd=ROOT,
-        env={**TEST_SECRETS, "AMQP_URI": "amqp://guest:guest@127.0.0.1:9//", "DATABASE_URL": world.database_url},
+        env={
+            "ENVIRONMENT": "test",
+            **TEST_SECRETS,
+            "AMQP_URI": "amqp://guest:guest@127.0.0.1:9//",
+            "DATABASE_URL": world.database_url,
+        },
         stdout=subprocess.DEVNULL,
     )
     time.sleep(3)
@@ -191,8 +198,8 @@ def test_a_service_that_waits_for_the_broker_can_be_stopped(world: World) -> Non
 
 
 def test_a_cut_connection_is_opened_again(world: World) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
-        world.start(AMQP_URI=proxy.amqp_uri)
+    with TcpProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.url)
         for number in range(3):
             proxy.cut()
             world.outside.knock(f"a{number}", "sleep:0.1")
@@ -201,8 +208,8 @@ def test_a_cut_connection_is_opened_again(world: World) -> None:
 
 
 def test_a_frozen_broker_is_noticed_by_the_heartbeat(world: World) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
-        probe = world.start(AMQP_URI=proxy.amqp_uri, HEARTBEAT_SECONDS="2")
+    with TcpProxy(world.amqp_uri) as proxy:
+        probe = world.start(AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2")
         proxy.freeze()
         eventually(lambda: "probe.pinged is not consumed" in _reasons(probe.health_url))
         proxy.cut()
@@ -212,8 +219,8 @@ def test_a_frozen_broker_is_noticed_by_the_heartbeat(world: World) -> None:
 
 
 def test_an_ack_that_was_lost_with_the_connection_does_nothing_twice(world: World) -> None:
-    with BrokerProxy(world.amqp_uri) as proxy:
-        world.start(AMQP_URI=proxy.amqp_uri)
+    with TcpProxy(world.amqp_uri) as proxy:
+        world.start(AMQP_URI=proxy.url)
         world.outside.knock("a", "sleep:1")
         time.sleep(0.5)
         proxy.cut()

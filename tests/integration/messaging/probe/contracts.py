@@ -1,8 +1,11 @@
-"""The events that probes tell one another."""
+"""The events that probes tell one another, and their foreign queue."""
 
 from marshmallow import fields
 
+from services.common.contracts.acts import ActRecordedData
 from services.common.contracts.event import EventContract, EventData
+
+BATCH_QUEUE = "probe.foreign"
 
 
 class PingedData(EventData):
@@ -13,3 +16,4 @@ class PingedData(EventData):
 PINGED = EventContract("probe", "pinged", PingedData, "Someone knocked.", consumers=("probe",))
 ANSWERED = EventContract("probe", "answered", PingedData, "The probe answered a knock.")
 UNHEARD = EventContract("probe", "unheard", PingedData, "Nobody is subscribed to this.", consumers=("nobody",))
+ACT_RECORDED = EventContract("probe", "act_recorded", ActRecordedData, "Somebody asked the probe.")

@@ -10,16 +10,20 @@ from marshmallow import Schema, fields
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.messaging.outbox import tell
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
 from services.common.persistence import Database
 from services.common.problems import Conflict
-from tests.integration.messaging.probe.contracts import ANSWERED, PINGED, UNHEARD
+from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, BATCH_QUEUE, PINGED, UNHEARD
 from tests.integration.messaging.probe.models import Effect
+from tests.policy_rows import let_in
 
-BATCH_QUEUE = "probe.foreign"
+ACTS_RECORDED["probe"] = ACT_RECORDED
+let_in("probe.knock", "clerk")
+let_in("probe.count", "clerk")
 
 
 class Knock(Schema):
@@ -61,7 +65,7 @@ class Probe:
         with self.database.begin() as session:
             session.add(Effect(key=event.data["key"], note="heard"))
 
-    @command(Knock, roles={"clerk"})
+    @command(Knock)
     def knock(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Writes the key down and tells it."""
         session.add(Effect(key=data["key"], note=caller.account_id or ""))
@@ -70,7 +74,7 @@ class Probe:
         tell(session, UNHEARD if data["behaviour"] == "unheard" else PINGED, {"key": data["key"]})
         return {"key": data["key"], "at": time.time_ns()}
 
-    @query(Knock, roles={"clerk"})
+    @query(Knock)
     def count(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """How often the key was written down; tries to write when told to."""
         if data["behaviour"] == "write":

@@ -1,28 +1,33 @@
-"""A TCP proxy before the broker, which can freeze, cut and refuse connections."""
+"""A TCP proxy before a broker or a database, which can freeze, delay, cut and refuse connections."""
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from urllib.parse import urlsplit, urlunsplit
 
 
-class BrokerProxy:
-    """Passes bytes to the broker until told otherwise; `amqp_uri` is the broker's address through it."""
+class TcpProxy:
+    """Passes bytes to the host of an address until told otherwise; `url` is that address through the proxy.
 
-    def __init__(self, amqp_uri: str) -> None:
-        parts = urlsplit(amqp_uri)
-        self._target = (parts.hostname, parts.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    `target` is where connections are made to from now on, and may be set anew; where nothing listens, they are refused.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.target = (parts.hostname or "", parts.port or 0)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._open: set[socket.socket] = set()
         self._flowing = threading.Event()
         self._flowing.set()
         self._refusing = False
+        self._delay = 0.0
         port = self._listener.getsockname()[1]
-        self.amqp_uri = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}"))
+        self.url = urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}"))
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def __enter__(self) -> "BrokerProxy":
+    def __enter__(self) -> "TcpProxy":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -37,6 +42,10 @@ class BrokerProxy:
     def thaw(self) -> None:
         """Lets bytes through again."""
         self._flowing.set()
+
+    def delay(self, seconds: float) -> None:
+        """Lets each piece wait for so long before it goes on, in each direction; 0 is no delay."""
+        self._delay = seconds
 
     def cut(self) -> None:
         """Ends all connections; new ones are welcome."""
@@ -62,7 +71,13 @@ class BrokerProxy:
             if self._refusing:
                 client.close()
                 continue
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self.target)
+            except OSError:
+                client.close()
+                continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open |= {client, server}
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
@@ -71,6 +86,8 @@ class BrokerProxy:
         try:
             while data := source.recv(65536):
                 self._flowing.wait()
+                if self._delay:
+                    time.sleep(self._delay)
                 sink.sendall(data)
         except OSError:
             pass

@@ -1,0 +1,160 @@
+"""A caller's union with the unions around it, each with one thing of every kind, and a session for each role.
+
+city ─┬─ above ─── own ─── below
+      └─ beside ─── foreign
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.stack import Stack
+from services.membership.seed import FLEXIBLE_PHONES, demo_password
+from tests.e2e.test_personal_application import signed_in as signed_in_on_the_phone
+from tests.mothers import a_union_code
+
+RELATIONS = ("own", "below", "above", "foreign")
+NOBODYS_ID = "0192f0c1-0000-7000-8000-00000000dead"
+PASSWORD = "a password of the matrix"
+
+Thing = dict[str, str]
+"""The ids of what one union has, by the names that paths and bodies give them."""
+
+
+@dataclass(frozen=True)
+class World:
+    """`things` by relation, `callers` by role; those of staff belong to the union `own`."""
+
+    things: dict[str, Thing]
+    callers: dict[str, ApiClient]
+    outlet: dict[str, str]
+
+
+def build(stack: Stack) -> World:
+    """Makes all of it through the API, as administrators and clerks would."""
+    city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
+    own_city = city.account["union"]["union_id"]
+    above = _found(city, own_city, "superior")
+    own = _found(city, above, "superior")
+    unions = {
+        "above": above,
+        "own": own,
+        "below": _found(city, own, "grassroots"),
+        "foreign": _found(city, _found(city, own_city, "superior"), "grassroots"),
+    }
+    outlet = city.get("outlets")["items"][0]
+    place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
+    roles = {role: an_account(city, own, [role]) for role in ("reviewer", "administrator")}
+    clerks = {relation: an_account(city, union_id, ["clerk"]) for relation, union_id in unions.items()}
+    things = {relation: _stock(clerks[relation], unions[relation], place) for relation in RELATIONS}
+    for thing in things.values():
+        thing["account_id"] = an_account(city, thing["union_id"], ["clerk"], is_new=True).account["account_id"]
+        thing["act_id"] = _act_on(city, thing["member_id"])
+    things["own"]["session_id"] = NOBODYS_ID  # ending one's own session would end the matrix
+    return World(
+        things,
+        {
+            "clerk": clerks["own"],
+            **roles,
+            "operator": ApiClient(stack.gateway_url).sign_in("ops", demo_password()),
+            "member": signed_in_on_the_phone(stack, FLEXIBLE_PHONES[2]),
+            "limited": an_account(city, own, ["clerk"], is_new=True),
+            "anonymous": ApiClient(stack.gateway_url),
+        },
+        place,
+    )
+
+
+def _found(city: ApiClient, superior: str, kind: str) -> str:
+    code = a_union_code(uuid4().int % 10**9)
+    given = {"name": f"矩阵工会{code[8:17]}", "code": code, "superior_union_id": superior, "kind": kind}
+    union_id: str = city.post("unions", given)["union_id"]
+    return union_id
+
+
+def an_account(city: ApiClient, union_id: str, roles: list[str], *, is_new: bool = False) -> ApiClient:
+    """A session of a new account; `is_new` leaves it at its first step, which is to choose a password."""
+    name = f"matrix-{uuid4().hex[:10]}"
+    given = {"account_name": name, "display_name": "矩阵", "roles": roles, "phone": None}
+    first = city.post(f"unions/{union_id}/accounts", given)["one_time_password"]
+    client = ApiClient(city.base).sign_in(name, first)
+    if not is_new:
+        client.post("me/password", {"current_password": first, "new_password": PASSWORD})
+    return client
+
+
+def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:
+    """One thing of every kind in the clerk's union. Passports take the special channel, which has no check."""
+    members = [_register(clerk) for _ in range(2)]
+    numbered = wait_until(lambda: _all_numbered(clerk, members), "the members have numbers")
+    assert len(numbered) == len(members)
+    batch_no = _submit(clerk, members[0], place)
+    revocation = wait_until(lambda: _ask_back(clerk, batch_no), "revocation has heard of the batch")
+    clerk.post("members/queue", {"member_ids": [members[1]]})
+    pending = wait_until(lambda: clerk.get("pending", channel="special")["items"], "the member is listed")
+    return {
+        "union_id": union_id,
+        "session_id": clerk.get("me/sessions")["items"][0]["session_id"],
+        "member_id": members[1],
+        "application_id": pending[0]["application_id"],
+        "batch_no": batch_no,
+        "revocation_id": revocation["revocation_id"],
+        "import_id": clerk.upload("members/imports", "empty.csv", _an_empty_sheet(clerk))["import_id"],
+    }
+
+
+def _act_on(city: ApiClient, member_id: str) -> str:
+    """Of a clerk on a member, as the log of acts has it."""
+    query = {"record_kind": "member", "record_id": member_id}
+    acts = wait_until(lambda: city.get("audit", **query)["items"], "the act is in the log")
+    act_id: str = acts[0]["act_id"]
+    return act_id
+
+
+def _register(clerk: ApiClient) -> str:
+    person = {
+        "name": "MATRIX",
+        "document_type": "passport",
+        "document_number": f"M{uuid4().int % 10**9:09d}",
+        "document_expiry": "2035-01-01",
+        "nationality": "GBR",
+        "phone": "13800000000",
+    }
+    member_id: str = clerk.post("members", person)["member_id"]
+    return member_id
+
+
+def _all_numbered(clerk: ApiClient, members: list[str]) -> list[Any] | None:
+    numbers = [clerk.get(f"members/{member_id}")["member_no"] for member_id in members]
+    return numbers if all(numbers) else None
+
+
+def _submit(clerk: ApiClient, member_id: str, place: dict[str, str]) -> str:
+    clerk.post("members/queue", {"member_ids": [member_id]})
+    wait_until(lambda: clerk.get("pending", channel="special")["items"], "the member is listed")
+    contact = {"contact_name": "矩阵", "contact_phone": "13911112222"}
+    consent = {"consent_version": clerk.get("consent-text")["version"]}
+    batch_no: str = clerk.post("batches", {"channel": "special", **place, **contact, **consent})["batch_no"]
+    return batch_no
+
+
+def _ask_back(clerk: ApiClient, batch_no: str) -> dict[str, Any] | None:
+    body = {"batch_no": batch_no, "applicant_name": "矩阵", "applicant_phone": "13911112222"}
+    try:
+        asked: dict[str, Any] = clerk.post("revocations", body)
+    except ApiProblem as problem:
+        if problem.status == requests.codes.not_found:
+            return None
+        raise
+    return asked
+
+
+def _an_empty_sheet(clerk: ApiClient) -> bytes:
+    sheet = io.StringIO()
+    csv.writer(sheet).writerow(["姓名", "证件类型", "证件号码"])
+    return sheet.getvalue().encode("utf-8-sig")

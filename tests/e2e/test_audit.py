@@ -1,0 +1,93 @@
+"""Who did what can be found by person, record and time, over the API of a whole stack, and its chain holds."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.environment import ROOT
+from deploy.local.stack import Stack
+from services.membership.seed import demo_password
+from tests.mothers import a_member_form
+
+
+@pytest.fixture(scope="module")
+def clerk(stack: Stack) -> ApiClient:
+    return ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())
+
+
+@pytest.fixture(scope="module")
+def administrator(stack: Stack) -> ApiClient:
+    return ApiClient(stack.gateway_url).sign_in("yangpu-admin", demo_password())
+
+
+def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]]:
+    """The acts that are found, once there are as many: they are kept a moment after they were done."""
+
+    def found() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = reader.get("audit", **asked)["items"]
+        return items if len(items) >= least else []
+
+    return wait_until(found, f"{least} acts are found")
+
+
+def test_acts_are_found_by_person_record_and_time(clerk: ApiClient, administrator: ApiClient) -> None:
+    form = a_member_form(name="审计人", phone="13800000000")
+    member = clerk.post("members", form)
+    clerk.patch(f"members/{member['member_id']}", {"phone": "13911112222"})
+    with pytest.raises(ApiProblem):
+        clerk.post("members", form)
+
+    today = datetime.now(UTC).astimezone(ZoneInfo("Asia/Shanghai")).date().isoformat()
+    on_member = acts(administrator, 2, document_number=form["document_number"], acted_from=today)
+    assert [one["label"] for one in on_member] == ["修改会员信息", "登记会员"]
+    changed = on_member[0]
+    assert (changed["account_name"], changed["display_name"]) == ("jianlang", "王芳")
+    assert (changed["old"]["phone"], changed["new"]["phone"]) == ("138****0000", "139****2222")
+    assert changed["origin"] == "127.0.0.1"
+
+    by_clerk = acts(administrator, 3, account_name="jianlang", acted_to=today)
+    refused = next(one for one in by_clerk if one["outcome"] == "refused")
+    assert (refused["action"], refused["problem_code"]) == ("membership.register_member", "member_exists")
+    by_record = acts(administrator, 2, record_kind="member", record_id=member["member_id"])
+    assert [one["act_id"] for one in by_record] == [one["act_id"] for one in on_member]
+    assert administrator.get(f"audit/{changed['act_id']}")["position"] > 0
+    assert form["document_number"] not in str(by_record)
+
+
+def test_a_wrong_password_is_on_record_without_it(stack: Stack, administrator: ApiClient) -> None:
+    with pytest.raises(ApiProblem):
+        ApiClient(stack.gateway_url).sign_in("guohua", "not the password")
+    [failed, *_] = acts(administrator, action="membership.sign_in", outcome="refused")
+    assert (failed["problem_code"], failed["records"][0]["kind"]) == ("sign_in_failed", "account")
+    assert "not the password" not in str(failed)
+
+
+def test_only_whose_union_reaches_there_sees_an_act_and_operators_see_nothing_personal(
+    stack: Stack, clerk: ApiClient, administrator: ApiClient
+) -> None:
+    [seen, *_] = acts(administrator, account_name="jianlang")
+    with pytest.raises(ApiProblem) as refused:
+        clerk.get("audit")
+    assert refused.value.status == 403
+    operator = ApiClient(stack.gateway_url).sign_in("ops", demo_password())
+    shown = operator.get(f"audit/{seen['act_id']}")
+    assert (shown["display_name"], shown["old"], shown["new"]) == (None, None, None)
+    city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
+    assert city.get(f"audit/{seen['act_id']}")["display_name"] == seen["display_name"]
+    [of_the_city, *_] = acts(city, account_name="city")
+    with pytest.raises(ApiProblem) as not_found:
+        administrator.get(f"audit/{of_the_city['act_id']}")
+    assert not_found.value.status == 404
+
+
+def test_the_chain_of_the_running_system_holds(stack: Stack) -> None:
+    check = [sys.executable, "-m", "services.membership.audit_verify"]
+    done = subprocess.run(
+        check, cwd=ROOT, env=stack.environment("membership"), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "chain intact to" in done.stdout) == (0, True), done.stderr

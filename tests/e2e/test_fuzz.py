@@ -1,0 +1,71 @@
+"""Requests that nobody thought of, for each operation and by each role that may use it: no answer is a surprise.
+
+`FUZZ_EXAMPLES` says how many for each operation; `make fuzz` asks 200. The requests are made in processes beside each
+other, for Hypothesis cannot be at work in two threads.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+from deploy.local.client import ApiClient
+from deploy.local.stack import Stack
+from gateway.api import ROUTES
+from gateway.routes import Route
+from services.membership.seed import FLEXIBLE_PHONES, demo_password
+from tests.e2e.fuzzing import Cookies, fuzz
+from tests.e2e.matrix_world import an_account
+from tests.e2e.test_personal_application import signed_in
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "50"))
+_AT_ONCE = 3
+_APART = frozenset({"GET /api/v1/stream", "DELETE /api/v1/sessions/current"})
+"""One never ends, and one ends the session that all others use."""
+FUZZED = [route for route in ROUTES if f"{route.method} {route.template}" not in _APART]
+
+
+@pytest.fixture(scope="module")
+def outcomes(stack: Stack) -> Iterator[dict[Route, "Future[str]"]]:
+    """What the fuzzing of each operation found, or will find."""
+    member = signed_in(stack, FLEXIBLE_PHONES[2]).http.cookies.get_dict()
+    cookies, of_guessers = {**_cookies(stack), "member": member}, _cookies(stack)
+
+    def begin(route: Route) -> "Future[str]":
+        known = of_guessers if _guesses(route) else cookies
+        who: Cookies = {role: cookie for role, cookie in known.items() if role in route.rule.roles}
+        return pool.submit(fuzz, stack.gateway_url, route.method, route.template, who, EXAMPLES)
+
+    with ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn")) as pool:
+        yield {route: begin(route) for route in FUZZED}
+        pool.shutdown(cancel_futures=True)
+
+
+def _cookies(stack: Stack) -> dict[str, dict[str, str]]:
+    """Of new accounts, one for each role of staff: what is guessed locks nobody whom other tests need."""
+    city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
+    own = city.account["union"]["union_id"]
+    district = city.get("unions", q="长宁区总工会")["items"][0]["union_id"]
+    unions = {"clerk": district, "reviewer": district, "administrator": district, "operator": own}
+    clients = {role: an_account(city, union_id, [role]) for role, union_id in unions.items()}
+    return {role: client.http.cookies.get_dict() for role, client in clients.items()}
+
+
+def _guesses(route: Route) -> bool:
+    """Whether wrong values count as guesses, which lock the account and end its sessions."""
+    return any(word in route.path for word in ("password", "second-factor"))
+
+
+@pytest.mark.parametrize("route", FUZZED, ids=lambda route: f"{route.method} {route.template}")
+def test_every_answer_is_one_that_the_document_knows(route: Route, outcomes: dict[Route, "Future[str]"]) -> None:
+    assert outcomes[route].result() == ""
+
+
+def test_what_is_left_out_is_asked_apart(stack: Stack) -> None:
+    client = ApiClient(stack.gateway_url).sign_in("gubei", demo_password())
+    with client.http.get(f"{stack.gateway_url}/api/v1/stream", stream=True, timeout=20) as stream:
+        assert (stream.status_code, stream.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    client.delete("sessions/current")
+    assert client.http.get(f"{stack.gateway_url}/api/v1/me", timeout=20).status_code == 401

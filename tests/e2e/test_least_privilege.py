@@ -1,0 +1,207 @@
+"""On broker and databases of a running stack nobody can do more than is theirs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import amqp
+import pytest
+from amqp import AccessRefused
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from deploy.local.nodes import Nodes
+from deploy.local.stack import Stack
+from deploy.permissions import PROGRAMS, SERVICES
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract
+from services.common.messaging.connection import open_connection
+from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, owner_of
+
+EXCHANGES = (
+    *("", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic"),
+    *(EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
+    *map(own_exchange, SERVICES),
+)
+Act = Callable[[amqp.Channel], object]
+
+
+class Login:
+    """One program's connection to the broker."""
+
+    def __init__(self, connection: amqp.Connection) -> None:
+        self._connection = connection
+
+    def is_refused(self, act: Act) -> bool:
+        """Whether the broker refuses the user to do this."""
+        channel = self._connection.channel()
+        channel.confirm_select()
+        try:
+            act(channel)
+        except AccessRefused:
+            return True
+        channel.close()
+        return False
+
+
+@pytest.fixture(scope="module")
+def logins(stack: Stack) -> Iterator[dict[str, Login]]:
+    """Each program as the broker knows it."""
+    with ExitStack() as after:
+        connections = {program: open_connection(stack.addresses.amqp_uris[program], "test") for program in PROGRAMS}
+        for connection in connections.values():
+            after.callback(connection.close)
+        yield {program: Login(connection) for program, connection in connections.items()}
+
+
+@pytest.fixture(scope="module")
+def queues(stack: Stack, nodes: Nodes) -> list[str]:
+    """All queues that there are."""
+    found = list(nodes.rabbitmq.queue_depths(stack.addresses.amqp_uris["bank"].rpartition("/")[2]))
+    assert {bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, "batching.members_queued", "rpc-membership"} <= set(found)
+    return found
+
+
+def reading(queue: str) -> dict[str, Act]:
+    """All ways to a queue's messages."""
+    return {
+        "get": lambda channel: channel.basic_get(queue),
+        "consume": lambda channel: channel.basic_consume(queue),
+        "purge": lambda channel: channel.queue_purge(queue),
+    }
+
+
+def changing(queue: str) -> dict[str, Act]:
+    """All ways to change a queue and where its messages come from."""
+    return {
+        "delete": lambda channel: channel.queue_delete(queue, if_unused=True),
+        "declare": lambda channel: channel.queue_declare(queue, durable=True, auto_delete=False),
+        "bind": lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, "#"),
+        "unbind": lambda channel: channel.queue_unbind(queue, EVENTS_EXCHANGE, "nothing"),
+    }
+
+
+def publishing(exchange: str, routing_key: str) -> Act:
+    return lambda channel: channel.basic_publish_confirm(amqp.Message(b"{}"), exchange, routing_key)
+
+
+def allowed(login: Login, acts: dict[str, Act]) -> list[str]:
+    """The acts that the broker did not refuse."""
+    return [name for name, act in acts.items() if not login.is_refused(act)]
+
+
+def test_the_bank_reads_no_queue_but_its_own(logins: dict[str, Login], queues: list[str]) -> None:
+    others = [queue for queue in queues if queue != bank.BATCHES_QUEUE]
+    assert {queue: ways for queue in others if (ways := allowed(logins["bank"], reading(queue)))} == {}
+
+
+def test_the_bank_changes_no_queue_not_even_its_own(logins: dict[str, Login], queues: list[str]) -> None:
+    mine = "bank.mine"
+    assert {queue: ways for queue in [*queues, mine] if (ways := allowed(logins["bank"], changing(queue)))} == {}
+
+
+def test_the_bank_publishes_nothing_but_feedback(logins: dict[str, Login]) -> None:
+    keys = ("", bank.FEEDBACK_QUEUE, bank.SUBMITTED, "batching.members_queued", "membership.list_members", *EVENTS)
+    targets = [(exchange, key) for exchange in EXCHANGES for key in keys]
+    taken = [target for target in targets if not logins["bank"].is_refused(publishing(*target))]
+    assert taken == [(bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nobody_makes_or_removes_what_all_share(logins: dict[str, Login], program: str) -> None:
+    for exchange in (EVENTS_EXCHANGE, RPC_EXCHANGE):
+        assert logins[program].is_refused(lambda channel, name=exchange: channel.exchange_delete(name))  # type: ignore[misc]
+        assert logins[program].is_refused(
+            lambda channel, name=exchange: channel.exchange_declare(name, "topic", durable=True)  # type: ignore[misc]
+        )
+    assert logins[program].is_refused(lambda channel: channel.exchange_declare("another", "topic"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_no_part_in_anothers_queues(logins: dict[str, Login], queues: list[str], service: str) -> None:
+    mine = {queue for queue in queues if owner_of(queue) == service or queue == f"rpc-{service}"}
+    others = [queue for queue in queues if queue not in mine]
+    ways = {queue: {**reading(queue), **changing(queue)} for queue in others}
+    assert {queue: done for queue in others if (done := allowed(logins[service], ways[queue]))} == {}
+
+
+@pytest.mark.parametrize("program", [*SERVICES, "gateway"])
+def test_nobody_tells_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
+    foreign = [event for event in EVENTS.values() if event.producer != program]
+    told = [event.type for event in foreign if not logins[program].is_refused(publishing(EVENTS_EXCHANGE, event.type))]
+    assert told == []
+    others = ["", *(own_exchange(service) for service in SERVICES if service != program)]
+    assert [
+        name for name in others if not logins[program].is_refused(publishing(name, "batching.members_queued"))
+    ] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_asks_another_as_the_gateway_does(logins: dict[str, Login], service: str) -> None:
+    assert logins[service].is_refused(publishing(RPC_EXCHANGE, "membership.list_members"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_hears_only_the_events_that_are_for_it(logins: dict[str, Login], service: str) -> None:
+    mine = next(event for event in EVENTS.values() if service in event.consumers)
+    queue = f"{service}.{mine.name}"
+
+    def binding(event: EventContract) -> Act:
+        return lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, event.type)
+
+    others = [event for event in EVENTS.values() if service not in event.consumers]
+    assert [event.type for event in others if not logins[service].is_refused(binding(event))] == []
+    assert not logins[service].is_refused(binding(mine))
+    assert logins[service].is_refused(lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, "#"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_reaches_no_database_but_its_own(stack: Stack, service: str) -> None:
+    own = make_url(stack.addresses.database_urls[service])
+    create_engine(own).connect().close()
+    for other in SERVICES:
+        if other != service:
+            foreign = own.set(database=make_url(stack.addresses.database_urls[other]).database)
+            with pytest.raises(OperationalError, match="permission denied for database"):
+                create_engine(foreign).connect()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create table another (id int)",
+        "create temporary table another (id int)",
+        "alter table batch_person add column another int",
+        "alter table batch_person disable trigger all",
+        "drop trigger {trigger} on batch_person",
+        "truncate batch",
+        "drop table batch",
+        "set session_replication_role = replica",
+        "create extension btree_gin",
+        "set role {owner}",
+    ],
+)
+def test_a_running_service_does_not_change_its_tables(stack: Stack, statement: str) -> None:
+    url = make_url(stack.addresses.database_urls["batching"])
+    with create_engine(url).connect() as connection:
+        trigger = connection.scalar(
+            text("select tgname from pg_trigger where tgrelid = 'batch_person'::regclass limit 1")
+        )
+        assert trigger
+        with pytest.raises(ProgrammingError, match=r"must be owner|denied"):
+            connection.execute(text(statement.format(owner=f"{url.username}_owner", trigger=f'"{trigger}"')))
+
+
+def test_no_role_of_a_service_is_a_superuser(stack: Stack, nodes: Nodes) -> None:
+    urls = [*stack.addresses.database_urls.values(), *stack.addresses.owner_urls.values()]
+    with create_engine(nodes.postgres.url()).connect() as connection:
+        rights = "rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls"
+        mighty = text(f"select rolname from pg_roles where rolname = any(:names) and ({rights})")
+        assert connection.scalars(mighty, {"names": [make_url(url).username for url in urls]}).all() == []
+
+
+def test_each_process_runs_with_its_own_users(stack: Stack) -> None:
+    users = [make_url(uri).username for uri in stack.addresses.amqp_uris.values()]
+    roles = [make_url(url).username for url in stack.addresses.database_urls.values()]
+    assert len(set(users)) == len(PROGRAMS)
+    assert len(set(roles)) == len(SERVICES)

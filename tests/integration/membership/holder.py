@@ -1,0 +1,76 @@
+"""The holder of an account, who signs in at membership's functions."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.common.messaging.rpc import Caller
+from services.common.persistence import Database
+from services.common.problems import Problem
+from services.membership import own_account, sessions
+from services.membership.models import Account
+from services.membership.sign_in import sign_in as membership_signs_in
+from tests.integration.membership.office import Office
+
+PASSWORD = "jianlang 2026!"
+VISITOR = Caller(origin="192.0.2.7")
+VISIT = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0)", "replaces": None}
+
+
+def sign_in(office: Office, account_name: str = "jianlang", **more: Any) -> dict[str, Any]:
+    """The account that signed in."""
+    answer: dict[str, Any] = sign_in_and_stay(office, account_name, **more)["account"]
+    return answer
+
+
+def sign_in_and_stay(
+    office: Office,
+    account_name: str = "jianlang",
+    password: str = PASSWORD,
+    captcha: dict[str, Any] | None = None,
+    visitor: Caller = VISITOR,
+) -> dict[str, Any]:
+    """The account that signed in, and its session."""
+    asked = {"account_name": account_name, "password": password, "captcha": captcha or a_captcha(), "visit": VISIT}
+    with office.begin() as session:
+        return membership_signs_in(session, database_of(office), visitor, asked)
+
+
+def database_of(office: Office) -> Database:
+    """The office's database as the service has it."""
+    database = Database()
+    database.engine = office.engine
+    return database
+
+
+def change_password(office: Office, holder: Caller, new: str, current: str = PASSWORD) -> dict[str, Any]:
+    """The session in which who changed the password goes on (SessionAnswer)."""
+    with office.begin() as session:
+        return own_account.change_password(session, database_of(office), holder, current, new)
+
+
+def a_captcha(**changes: Any) -> dict[str, Any]:
+    """What the gateway says of a captcha that was answered rightly (CaptchaVerdict)."""
+    expires_at = datetime.now(UTC) + timedelta(minutes=5)
+    return {"captcha_id": uuid4(), "expires_at": expires_at, "is_right": True, **changes}
+
+
+def fails(office: Office, **credentials: Any) -> Problem:
+    """The refusal of a sign-in."""
+    with pytest.raises(Problem, match="sign_in_failed") as refusal:
+        sign_in(office, **credentials)
+    return refusal.value
+
+
+def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:
+    """Who acts in a new session of the account."""
+    with office.begin() as session:
+        begun = sessions.start(session, account, VISITOR, {**VISIT, **visit})
+    return Caller.from_dict(begun["caller"])
+
+
+def a_holder(account: Account) -> Caller:
+    """Who is signed in with the account."""
+    return Caller(account_id=str(account.account_id), roles=frozenset(account.roles), union_id=str(account.union_id))

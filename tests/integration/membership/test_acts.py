@@ -1,0 +1,122 @@
+"""What membership's commands note of their acts: the records, and what was changed, masked."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.membership import IMPORT_CONTINUED
+from services.common.messaging import audit
+from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
+from services.membership import accounts, imports, members, own_account, queueing, unions
+from services.membership.models import Account
+from services.membership.sign_in import sign_in
+from tests.integration.membership.holder import PASSWORD, VISIT, a_captcha, database_of
+from tests.integration.membership.office import Office, a_caller
+from tests.mothers import a_member_form, a_union_code
+
+
+def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.Act:
+    """The act of a command, done or refused."""
+    act = audit.Act("test", caller or office.clerk)
+    try:
+        with office.begin() as session:
+            audit.begin(session, act)
+            command(session, *arguments)
+    except Problem:
+        pass
+    return act
+
+
+def test_a_registered_and_changed_member_is_noted_with_masked_numbers(office: Office) -> None:
+    form = {**a_member_form(phone="13800000000"), "affiliation": "employer"}
+    act = acted(office, members.register_member, office.clerk, form)
+    [record] = act.records
+    assert act.new["phone"] == "138****0000"
+    assert form["document_number"] not in act.new.values()
+
+    member_id = UUID(record.removeprefix("member:"))
+    act = acted(office, members.update_member, office.clerk, {"member_id": member_id, "phone": "13911111111"})
+    assert (act.records, act.old, act.new) == ([record], {"phone": "138****0000"}, {"phone": "139****1111"})
+
+
+def test_a_try_at_another_unions_member_is_noted_by_its_id(office: Office) -> None:
+    member_id = office.register()
+    foreigner = a_caller(office.other, "clerk")
+    act = acted(office, members.update_member, foreigner, {"member_id": member_id, "address": "x"})
+    assert (act.records, act.new) == ([f"member:{member_id}"], {})
+
+
+def test_all_queued_members_are_noted(office: Office) -> None:
+    member_ids = office.numbered(3)
+    act = acted(office, queueing.queue_members, office.clerk, {"member_ids": member_ids})
+    assert set(act.records) == {f"member:{member_id}" for member_id in member_ids}
+    assert act.new == {"queued": 3}
+
+
+def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Office) -> None:
+    act = audit.Act("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
+    with office.begin() as session:
+        audit.tell_act(session, "membership", act)
+    told = office.told(ACTS_RECORDED["membership"])
+    assert [len(one["records"]) for one in told] == [500, 500, 1]
+    assert len({one["act_id"] for one in told}) == 3
+
+
+def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(office: Office, account: Account) -> None:
+    clerk = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
+    content = "77u/5aeT5ZCN"  # a heading alone
+    act = acted(office, imports.start_import, clerk, "members.csv", content)
+    [record] = act.records
+    import_id = UUID(record.removeprefix("import:"))
+    with office.begin() as session:
+        job = session.get_one(imports.ImportJob, import_id)
+        members_of_part = [office.register()]
+        imports._record(session, job, members_of_part, 2)
+    [told] = office.told(ACTS_RECORDED["membership"])
+    assert told["account_name"] == "jianlang"
+    assert told["records"] == [record, f"member:{members_of_part[0]}"]
+    assert told["personal"]["new"] == {"registered": 1, "rejected": 2}
+    assert office.told(IMPORT_CONTINUED) == []
+
+
+def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:
+    administrator = a_caller(office.city, "administrator")
+    asked = {"name": "静安区总工会", "code": a_union_code(77), "superior_union_id": office.city.union_id}
+    act = acted(office, unions.create_union, administrator, asked)
+    assert act.records == [f"union:{union_id}" for union_id in act.union_ids]
+    assert act.new["name"] == "静安区总工会"
+
+
+def test_a_changed_account_is_noted_in_the_reach_of_its_union(office: Office, account: Account) -> None:
+    administrator = a_caller(office.superior, "administrator")
+    asked = {"account_id": account.account_id, "display_name": "王小芳"}
+    act = acted(office, accounts.update_account, administrator, asked)
+    assert act.records == [f"account:{account.account_id}"]
+    assert act.union_ids == {str(office.union.union_id)}
+    assert (act.old, act.new) == ({"display_name": "王芳"}, {"display_name": "王小芳"})
+
+
+@pytest.mark.parametrize(("name", "password"), [("jianlang", PASSWORD), ("jianlang", "wrong"), ("nobody", "wrong")])
+def test_signing_in_is_noted_whether_it_succeeds_or_not(
+    office: Office, account: Account, name: str, password: str
+) -> None:
+    asked = {"account_name": name, "password": password, "captcha": a_captcha(), "visit": VISIT}
+    act = acted(
+        office, sign_in, database_of(office), Caller(origin="10.8.3.21"), asked, caller=Caller(origin="10.8.3.21")
+    )
+    known, right = name == "jianlang", password == PASSWORD
+    assert act.is_of_somebody
+    assert act.records == ([f"account:{account.account_id}"] * len(act.records) if known else [])
+    assert (act.caller.account_id, act.caller.origin) == (str(account.account_id) if right else None, "10.8.3.21")
+    assert password not in str(vars(act))
+    assert "nobody" not in str(vars(act))
+
+
+def test_passwords_are_not_noted(office: Office, account: Account) -> None:
+    caller = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
+    act = acted(office, own_account.change_password, database_of(office), caller, "wrong", "another good password")
+    assert act.records == [f"account:{account.account_id}"]
+    assert (act.old, act.new) == ({}, {})

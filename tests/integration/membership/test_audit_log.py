@@ -1,0 +1,203 @@
+"""The log of acts: one chain that is only added to; what somebody changes behind its back is found and named."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from services.common.personal import Keyring
+from services.membership import audit_log
+from services.membership.audit_chain import START, AuditKeys, Broken, Head
+from services.membership.audit_verify import verify
+from services.membership.models import AuditEntry, AuditReach
+from tests.conftest import ROOT
+from tests.integration.membership.office import Office
+from tests.mothers import an_act
+
+KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
+
+
+def keep(office: Office, *acts: dict[str, Any]) -> None:
+    for act in acts:
+        with office.begin() as session:
+            audit_log.append(session, KEYS, act)
+
+
+def some_acts(office: Office, count: int = 5) -> list[dict[str, Any]]:
+    return [an_act(union_id=office.union.union_id) for _ in range(count)]
+
+
+def verified(office: Office, *known: Head) -> Head:
+    with office.begin() as session:
+        return verify(session, KEYS, known)
+
+
+def why_broken(office: Office, *known: Head) -> str:
+    with pytest.raises(Broken) as broken:
+        verified(office, *known)
+    return str(broken.value)
+
+
+def as_superuser(office: Office, *statements: str) -> None:
+    """What who rules over the database can do: triggers are turned off first."""
+    with office.begin() as session:
+        for statement in ("set session_replication_role = replica", *statements):
+            session.execute(text(statement))
+        session.execute(text("set session_replication_role = origin"))
+
+
+@pytest.fixture
+def log_of_five(office: Office) -> Office:
+    keep(office, *some_acts(office))
+    return office
+
+
+def test_an_empty_log_holds(office: Office) -> None:
+    assert verified(office) == START
+
+
+def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
+    end = verified(log_of_five)
+    with log_of_five.begin() as session:
+        assert audit_log.head(session) == end
+        positions = session.scalars(select(AuditEntry.position).order_by(AuditEntry.position)).all()
+    assert (end.position, positions) == (5, [1, 2, 3, 4, 5])
+
+
+def test_an_act_is_kept_once_however_often_it_is_told(office: Office) -> None:
+    act = an_act(union_id=office.union.union_id)
+    keep(office, act, act)
+    assert verified(office).position == 1
+
+
+def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office) -> None:
+    act = an_act(union_id=office.union.union_id, union_ids=[office.other.union_id])
+    keep(office, act)
+    with office.begin() as session:
+        reached = set(session.scalars(select(AuditReach.union_id)))
+    unions = (office.union, office.superior, office.city, office.other)
+    assert reached == {union.union_id for union in unions}
+
+
+def test_an_act_of_nobody_known_is_the_citys_to_see(office: Office) -> None:
+    keep(office, an_act(account_id=None, account_name=None, union_id=None))
+    with office.begin() as session:
+        assert session.scalars(select(AuditReach.union_id)).all() == [office.city.union_id]
+
+
+def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda act: keep(office, act), some_acts(office, 40)))
+    assert verified(office).position == 40
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update audit_entry set action = 'membership.sign_in' where position = 2",
+        "delete from audit_entry where position = 2",
+        "truncate audit_entry",
+        "update audit_reach set action = 'membership.sign_in'",
+        "delete from audit_reach",
+        "truncate audit_reach",
+    ],
+)
+def test_the_database_refuses_to_change_the_log(log_of_five: Office, statement: str) -> None:
+    with pytest.raises(DBAPIError, match="only added to"), log_of_five.begin() as session:
+        session.execute(text(statement))
+    assert verified(log_of_five).position == 5
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("update audit_entry set account_name = 'nobody' where position = 3", "entry 3 was changed"),
+        ("update audit_entry set records = '{}' where position = 5", "entry 5 was changed"),
+        ("update audit_entry set at = at - interval '1 day' where position = 1", "entry 1 was changed"),
+        ("update audit_entry set personal = 'x' where position = 2", "entry 2 was changed: its personal part"),
+        (
+            "update audit_entry set personal = (select personal from audit_entry where position = 1),"
+            " act_id = gen_random_uuid() where position = 4",
+            "entry 4 was changed",
+        ),
+        ("delete from audit_entry where position = 3", "entry 3 is missing"),
+        ("delete from audit_entry where position < 3", "entries 1 to 2 are missing"),
+        (
+            "update audit_entry set position = 10 - position where position in (2, 3);"
+            "update audit_entry set position = position - 5 where position in (7, 8)",
+            "entry 2 does not follow entry 1",
+        ),
+        (
+            "delete from audit_entry where position = 3; update audit_entry set position = position - 1"
+            " where position > 3",
+            "entry 3 does not follow entry 2",
+        ),
+        (
+            "delete from audit_reach where act_id = (select act_id from audit_entry where position = 4)",
+            "entry 4 is hidden",
+        ),
+        ("update audit_reach set outcome = 'refused'", "entry 1 is hidden"),
+        ("update audit_reach set account_id = null", "entry 1 is hidden"),
+    ],
+)
+def test_what_the_superuser_changes_is_named(log_of_five: Office, statement: str, why: str) -> None:
+    as_superuser(log_of_five, *statement.split(";"))
+    assert why_broken(log_of_five).startswith(why)
+
+
+def test_a_cut_tail_shows_against_a_head_that_was_written_down(log_of_five: Office) -> None:
+    head = verified(log_of_five)
+    as_superuser(log_of_five, "delete from audit_entry where position > 3")
+    assert verified(log_of_five).position == 3
+    assert why_broken(log_of_five, head) == "entries 4 to 5 are missing: the end was cut off"
+
+
+def test_a_tail_that_was_cut_and_grew_again_shows_against_the_head(log_of_five: Office) -> None:
+    head = verified(log_of_five)
+    as_superuser(log_of_five, "delete from audit_entry where position > 3")
+    keep(log_of_five, *some_acts(log_of_five, 4))
+    assert why_broken(log_of_five, head) == "entry 5 is not the one whose hash was written down"
+
+
+def test_the_personal_part_can_be_encrypted_by_another_key(
+    log_of_five: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Keyring.from_text(f"new1:{'A' * 43}=,{os.environ['PERSONAL_DATA_KEYS']}")
+    for module in ("persistence", "personal"):
+        monkeypatch.setattr(f"services.common.{module}.keyring", lambda: both)
+    monkeypatch.setattr("services.membership.audit_verify.keyring", lambda: both)
+    with log_of_five.begin() as session:
+        for entry in session.scalars(select(AuditEntry)):
+            anew = update(AuditEntry).where(AuditEntry.position == entry.position).values(personal=entry.personal)
+            session.execute(anew.execution_options(synchronize_session=False))
+    with log_of_five.begin() as session:
+        assert session.scalar(
+            text("select bool_and(position('new1' in encode(personal, 'escape')) > 0) from audit_entry")
+        )
+    assert verified(log_of_five).position == 5
+
+
+def test_the_command_says_how_far_the_chain_holds_and_where_it_does_not(log_of_five: Office) -> None:
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        url = log_of_five.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return subprocess.run(
+            [sys.executable, "-m", "services.membership.audit_verify", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    head = verified(log_of_five)
+    held = command("--head", str(head))
+    assert (held.returncode, held.stdout.partition(" (")[0]) == (0, f"5 entries, chain intact to {head}")
+    as_superuser(log_of_five, "delete from audit_entry where position = 2")
+    broken = command()
+    assert (broken.returncode, broken.stderr) == (1, "the log of acts does not hold: entry 2 is missing\n")
+    assert command("--head", "nonsense").returncode == 2

@@ -1,0 +1,142 @@
+"""The log of acts is searched by person, record and time, each reader as far as the union reaches."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from services.common.contracts.rpc.audit import ActDetailAnswer, ActNamesAnswer, ActsAnswer
+from services.common.problems import NotFound
+from services.membership import audit_log, audit_search
+from services.membership.accounts import new_account
+from services.membership.audit_chain import AuditKeys
+from services.membership.models import Union
+from tests.integration.membership.office import Office, a_caller
+from tests.mothers import an_act
+
+KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
+
+
+def keep(office: Office, **changes: Any) -> UUID:
+    act = an_act(**{"union_id": office.union.union_id, **changes})
+    with office.begin() as session:
+        audit_log.append(session, KEYS, act)
+    return UUID(str(act["act_id"]))
+
+
+def search(office: Office, union: Union | None = None, role: str = "administrator", **asked: Any) -> dict[str, Any]:
+    with office.begin() as session:
+        answer = audit_search.search(session, a_caller(union or office.city, role), {"size": 20, **asked})
+    assert ActsAnswer().load(ActsAnswer().dump(answer))
+    return answer
+
+
+def found(office: Office, union: Union | None = None, **asked: Any) -> list[UUID]:
+    return [one["act_id"] for one in search(office, union, **asked)["items"]]
+
+
+def an_id_of(moment: datetime) -> UUID:
+    """An act's id of another time: its first 48 bits are the milliseconds."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80 | uuid7().int & (1 << 80) - 1)
+
+
+def test_the_newest_acts_come_first_page_by_page(office: Office) -> None:
+    ids = [keep(office) for _ in range(5)]
+    first = search(office, size=2)
+    second = search(office, size=2, before=first["before"])
+    last = search(office, size=2, before=second["before"])
+    pages = [one["act_id"] for page in (first, second, last) for one in page["items"]]
+    assert pages == list(reversed(ids))
+    assert last["before"] is None
+
+
+def test_acts_are_found_by_who_acted(office: Office) -> None:
+    account_id = uuid4()
+    act_id = keep(office, account_id=account_id)
+    keep(office)
+    assert found(office, account_id=account_id) == [act_id]
+
+
+def test_an_account_is_found_by_its_whole_name(office: Office) -> None:
+    account = new_account(office.union, "wangfang", "王芳", ["clerk"], "a password of the tests")
+    with office.begin() as session:
+        session.add(account)
+    act_id = keep(office, account_id=account.account_id)
+    keep(office, account_id=None)
+    assert found(office, account_name=" WangFang ") == [act_id]
+    assert found(office, account_name="nobody") == []
+
+
+def test_acts_on_a_member_are_found_by_the_whole_document_number_through_all_applications(office: Office) -> None:
+    member_id, application_id = office.queued(document_number="31010119750308002X")
+    ids = [
+        keep(office, records=[f"member:{member_id}"]),
+        keep(office, records=["batch:cbc1", f"application:{application_id}"], action="batching.submit_batch"),
+    ]
+    keep(office, records=[f"member:{uuid4()}"])
+    newest_first = list(reversed(ids))
+    assert found(office, document_number="31010119750308002x") == newest_first
+    assert found(office, record_kind="member", record_id=str(member_id)) == newest_first
+    assert found(office, record_kind="application", record_id=str(application_id)) == [ids[1]]
+    assert found(office, document_number="310101197503080038") == []
+    assert found(office, record_kind="member", record_id="no id") == []
+
+
+def test_acts_are_found_by_days_in_shanghai(office: Office) -> None:
+    last_of_day = keep(office, act_id=an_id_of(datetime(2026, 11, 24, 15, 59, 59, 999000, UTC)))
+    first_of_next = keep(office, act_id=an_id_of(datetime(2026, 11, 24, 16, tzinfo=UTC)))
+    day, next_day = date(2026, 11, 24), date(2026, 11, 25)
+    assert found(office, acted_to=day) == [last_of_day]
+    assert found(office, acted_from=next_day, acted_to=next_day) == [first_of_next]
+    assert found(office, acted_from=day, acted_to=next_day) == [first_of_next, last_of_day]
+    assert found(office, acted_from=next_day + timedelta(days=1)) == []
+    assert found(office, acted_from=date.min, acted_to=date.max) == found(office)
+    assert found(office, acted_to=date.min) == found(office, acted_from=date.max) == []
+
+
+def test_acts_are_found_by_action_and_outcome(office: Office) -> None:
+    refused = keep(office, action="membership.sign_in", outcome="refused", problem_code="sign_in_failed")
+    done = keep(office, action="membership.sign_in")
+    keep(office)
+    assert found(office, action="membership.sign_in") == [done, refused]
+    assert found(office, outcome="refused") == [refused]
+    assert found(office, action="membership.sign_in", outcome="done") == [done]
+
+
+def test_each_union_sees_its_own_acts_and_those_below_it(office: Office) -> None:
+    own = keep(office)
+    elsewhere = keep(office, union_id=office.other.union_id)
+    on_its_account = keep(office, union_id=office.city.union_id, union_ids=[office.union.union_id])
+    assert found(office, office.city) == [on_its_account, elsewhere, own]
+    assert found(office, office.superior) == [on_its_account, own]
+    assert found(office, office.union) == [on_its_account, own]
+    assert found(office, office.other) == [elsewhere]
+
+
+def test_administrators_see_masked_values_and_operators_none(office: Office) -> None:
+    keep(office)
+    [seen] = search(office)["items"]
+    assert (seen["display_name"], seen["old"]) == ("王芳", {"phone": "138****0000"})
+    assert (seen["label"], seen["union_name"]) == ("修改会员信息", office.union.name)
+    [seen] = search(office, role="operator")["items"]
+    assert (seen["display_name"], seen["old"], seen["new"]) == (None, None, None)
+    assert seen["account_name"] == "jianlang"
+
+
+def test_one_act_is_shown_with_its_place_in_the_chain_within_reach_only(office: Office) -> None:
+    act_id = keep(office)
+    with office.begin() as session:
+        act = audit_search.get_act(session, a_caller(office.superior, "administrator"), act_id)
+        assert (act["position"], len(act["hash"]), act["previous_hash"]) == (1, 64, "0" * 64)
+        assert ActDetailAnswer().load(ActDetailAnswer().dump(act))
+        with pytest.raises(NotFound):
+            audit_search.get_act(session, a_caller(office.other, "administrator"), act_id)
+
+
+def test_the_names_to_search_by_are_told_in_chinese() -> None:
+    names = ActNamesAnswer().load(audit_search.names())
+    assert {"action": "batching.submit_batch", "label": "提交办卡"} in names["actions"]
+    assert {"kind": "member", "label": "会员"} in names["record_kinds"]

@@ -1,0 +1,47 @@
+"""An empty system gets its first administrator, and only an empty one."""
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from services.common.persistence import Database
+from services.common.problems import Conflict, Invalid
+from services.membership import sign_in
+from services.membership.first_administrator import make_first_administrator
+from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
+from tests.mothers import a_union_code
+
+CITY = {
+    "union_name": "上海市总工会",
+    "union_code": a_union_code(900_001),
+    "account_name": "first",
+    "display_name": "陈静",
+}
+
+
+def test_the_first_administrator_signs_in_and_must_choose_a_password(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        password = make_first_administrator(session, **CITY)
+    database = Database()
+    database.engine = engine
+    asked = {"account_name": "first", "password": password, "captcha": a_captcha(), "visit": VISIT}
+    with Session(engine) as session, session.begin():
+        answer = sign_in.sign_in(session, database, VISITOR, asked)["account"]
+    assert (answer["roles"], answer["union"]["kind"], answer["next_step"]) == (
+        ["administrator"],
+        "city",
+        "password_change",
+    )
+
+
+def test_a_system_with_a_union_gets_no_second_way_in(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        make_first_administrator(session, **CITY)
+    with Session(engine) as session, pytest.raises(Conflict) as refusal:
+        make_first_administrator(session, **{**CITY, "account_name": "second"})
+    assert refusal.value.code == "not_empty"
+
+
+def test_a_wrong_code_makes_nothing(engine: Engine) -> None:
+    with Session(engine) as session, pytest.raises(Invalid):
+        make_first_administrator(session, **{**CITY, "union_code": "810000000000000000"})

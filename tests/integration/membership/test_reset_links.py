@@ -1,0 +1,150 @@
+"""Links by which who forgot a password chooses another one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from services.common.contracts.membership import RESET_LINK_MADE
+from services.common.messaging.rpc import Caller
+from services.common.problems import Conflict, Invalid, NotFound, Problem
+from services.membership import accounts, reset_links
+from services.membership.models import Account, ResetLink
+from tests.integration.membership.holder import (
+    VISITOR,
+    a_holder,
+    a_session_of,
+    change_password,
+    database_of,
+    fails,
+    sign_in,
+)
+from tests.integration.membership.office import Office, a_caller
+
+NEW = "a much better one"
+
+
+def make(office: Office, account: Account, *, send_sms: bool = False, union: Any = None) -> dict[str, Any]:
+    administrator = a_caller(union or office.superior, "administrator")
+    with office.begin() as session:
+        return reset_links.create_reset_link(session, administrator, account.account_id, send_sms)
+
+
+def choose(office: Office, token: str, password: str = NEW) -> dict[str, Any]:
+    with office.begin() as session:
+        return reset_links.reset_password(session, database_of(office), VISITOR, token, password)
+
+
+def refuses(office: Office, token: str) -> None:
+    """Neither greets nor changes anything by this token."""
+    who = (database_of(office), VISITOR)
+    for use in (lambda session: reset_links.check_reset_link(session, *who, token),
+                lambda session: reset_links.reset_password(session, *who, token, NEW)):  # fmt: skip
+        with pytest.raises(NotFound, match="reset_link_invalid"), office.begin() as session:
+            use(session)
+
+
+def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, account: Account) -> None:
+    for _ in range(5):
+        fails(office, password="wrong")
+    link = make(office, account)
+    assert link["url_path"] == f"/reset#{link['token']}"
+    with office.begin() as session:
+        greeted = reset_links.check_reset_link(session, database_of(office), VISITOR, link["token"])
+    assert greeted == {"account_name": "j******g", "expires_at": link["expires_at"]}
+    assert choose(office, link["token"]) == {"account_name": "jianlang"}
+    assert sign_in(office, password=NEW)["must_change_password"] is False
+
+
+def test_a_link_works_once(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    choose(office, token)
+    refuses(office, token)
+
+
+def test_the_newest_link_makes_older_ones_void(office: Office, account: Account) -> None:
+    older, newer = make(office, account)["token"], make(office, account)["token"]
+    refuses(office, older)
+    choose(office, newer)
+
+
+def test_a_link_expires(office: Office, account: Account) -> None:
+    link = make(office, account)
+    assert link["expires_at"] - datetime.now(UTC) <= timedelta(minutes=30)
+    with office.begin() as session:
+        session.execute(update(ResetLink).values(expires_at=datetime.now(UTC)))
+    refuses(office, link["token"])
+
+
+@pytest.mark.parametrize("token", ["", "x", "kTj0cRrQbYI0d9VwQJ7yq4m5mZt1u8sXbS3f6gA2hEo"])
+def test_a_guessed_token_is_refused_like_an_old_one(office: Office, account: Account, token: str) -> None:
+    make(office, account)
+    refuses(office, token)
+
+
+def test_who_guesses_tokens_is_locked_out_by_the_address(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    for _ in range(25):
+        refuses(office, "guessed")
+
+    with pytest.raises(Problem, match="address_locked"):
+        choose(office, token)
+    with pytest.raises(Problem, match="address_locked"):
+        sign_in(office)
+    assert sign_in(office, visitor=Caller(origin="192.0.2.8"))
+
+
+def test_a_weak_password_is_refused_and_the_link_still_works(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    with pytest.raises(Invalid):
+        choose(office, token, "jianlang2026")
+    choose(office, token)
+
+
+def test_the_link_of_an_account_that_was_closed_is_refused(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    administrator = a_caller(office.superior, "administrator")
+    with office.begin() as session:
+        accounts.update_account(session, administrator, {"account_id": account.account_id, "disabled": True})
+    refuses(office, token)
+    with pytest.raises(Conflict, match="account_disabled"):
+        make(office, account)
+
+
+def test_a_password_that_the_holder_changes_makes_the_link_void(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    holder = a_session_of(office, account)
+    change_password(office, holder, NEW)
+    refuses(office, token)
+
+
+def test_the_database_does_not_know_the_token(office: Office, account: Account) -> None:
+    token = make(office, account)["token"]
+    with office.begin() as session:
+        (kept,) = session.scalars(select(ResetLink.token_hash))
+    assert token.encode() not in kept
+
+
+def test_links_are_made_by_administrators_of_the_union_and_above(office: Office, account: Account) -> None:
+    for union in (office.union, office.superior, office.city):
+        make(office, account, union=union)
+    with pytest.raises(NotFound):
+        make(office, account, union=office.other)
+
+
+def test_nobody_makes_a_link_for_the_own_account(office: Office, account: Account) -> None:
+    with pytest.raises(Conflict, match="own_account"), office.begin() as session:
+        reset_links.create_reset_link(session, a_holder(account), account.account_id, False)
+
+
+def test_a_link_is_sent_to_the_accounts_telephone_when_asked(office: Office, account: Account) -> None:
+    with pytest.raises(Conflict, match="no_phone"):
+        make(office, account, send_sms=True)
+    with office.begin() as session:
+        asked = {"account_id": account.account_id, "phone": "13812345678"}
+        accounts.update_account(session, a_caller(office.superior, "administrator"), asked)
+    link = make(office, account, send_sms=True)
+    assert link["sent_to"] == "138****5678"
+    (told,) = office.told(RESET_LINK_MADE)
+    assert told["recipient"] == {"phone": "13812345678", "account_name": "jianlang", "url_path": link["url_path"]}

@@ -1,0 +1,106 @@
+"""The tree of unions, as administrators see and extend it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.common.messaging.rpc import Caller
+from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from services.membership import unions
+from services.membership.models import Union
+from tests.integration.membership.office import Office, a_caller
+from tests.mothers import a_union_code
+
+PAGE = {"page": 1, "size": 20}
+
+
+def found(office: Office, superior: Union, caller: Caller, **asked: Any) -> dict[str, Any]:
+    """A new union below `superior`."""
+    request = {"name": "第二工会", "code": a_union_code(9), "superior_union_id": superior.union_id, **asked}
+    with office.begin() as session:
+        return unions.create_union(session, caller, request)
+
+
+def names(office: Office, caller: Caller, **asked: Any) -> list[str]:
+    with office.begin() as session:
+        return [one["name"] for one in unions.list_unions(session, caller, {**PAGE, **asked})["items"]]
+
+
+def test_a_new_union_stands_below_its_superior(office: Office) -> None:
+    administrator = a_caller(office.superior, "administrator")
+    created = found(office, office.superior, administrator)
+    assert (created["kind"], created["superior_ids"]) == (
+        "grassroots",
+        [office.city.union_id, office.superior.union_id],
+    )
+    assert set(names(office, administrator)) == {"杨浦区总工会", "上海建朗工会", "第二工会"}
+    with pytest.raises(Conflict, match="union_exists"):
+        found(office, office.superior, administrator)
+
+
+def test_the_tree_grows_to_any_depth(office: Office) -> None:
+    city = a_caller(office.city, "administrator")
+    above = office.superior
+    for depth in range(4):
+        created = found(office, above, city, name=f"第{depth}级工会", code=a_union_code(20 + depth), kind="superior")
+        with office.begin() as session:
+            above = session.get_one(Union, created["union_id"])
+    assert len(above.superior_ids) == 5
+    assert names(office, city, superior_union_id=office.superior.union_id) == ["上海建朗工会", "第0级工会"]
+    with office.begin() as session:
+        assert unions.get_union(session, a_caller(office.superior, "reviewer"), above.union_id)["name"] == "第3级工会"
+
+
+def test_right_below_the_city_stand_superior_unions_alone(office: Office) -> None:
+    city = a_caller(office.city, "administrator")
+    assert found(office, office.city, city)["kind"] == "superior"
+    with pytest.raises(Invalid) as refused:
+        found(office, office.city, city, kind="grassroots", code=a_union_code(10))
+    assert [field.code for field in refused.value.fields] == ["kind_not_below_superior"]
+
+
+def test_a_grassroots_union_has_none_below(office: Office) -> None:
+    with pytest.raises(Invalid) as refused:
+        found(office, office.union, a_caller(office.superior, "administrator"))
+    assert [field.code for field in refused.value.fields] == ["grassroots_has_none_below"]
+
+
+@pytest.mark.parametrize("code", ["810000000000000000", "91110000600037341L", "81"])
+def test_a_code_that_no_union_can_have_is_refused(office: Office, code: str) -> None:
+    with pytest.raises(Invalid):
+        found(office, office.superior, a_caller(office.superior, "administrator"), code=code)
+
+
+def test_a_union_is_found_by_part_of_its_name(office: Office) -> None:
+    assert names(office, a_caller(office.city, "administrator"), q="杨浦") == ["杨浦区总工会"]
+
+
+def test_a_union_below_is_renamed_and_the_own_one_by_the_union_above(office: Office) -> None:
+    administrator = a_caller(office.superior, "administrator")
+    with office.begin() as session:
+        assert unions.rename_union(session, administrator, office.union.union_id, "新名工会")["name"] == "新名工会"
+    with pytest.raises(Forbidden, match="own_union"), office.begin() as session:
+        unions.rename_union(session, administrator, office.superior.union_id, "新名")
+    with office.begin() as session:
+        city = a_caller(office.city, "administrator")
+        assert unions.rename_union(session, city, office.city.union_id, "市总")["name"] == "市总"
+
+
+def test_unions_out_of_reach_are_not_there(office: Office) -> None:
+    stranger = a_caller(office.other, "administrator")
+    for out_of_reach in (office.union.union_id, office.city.union_id, uuid4()):
+        with office.begin() as session:
+            for touch in (
+                lambda union_id: unions.get_union(session, stranger, union_id),
+                lambda union_id: unions.rename_union(session, stranger, union_id, "新名"),
+                lambda union_id: unions.list_unions(session, stranger, {**PAGE, "superior_union_id": union_id}),
+            ):
+                _is_not_there(touch, out_of_reach)
+    with pytest.raises(NotFound):
+        found(office, office.superior, stranger)
+
+
+def _is_not_there(touch: Any, union_id: UUID) -> None:
+    with pytest.raises(NotFound):
+        touch(union_id)

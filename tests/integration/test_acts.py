@@ -1,0 +1,104 @@
+"""What batching, revocation and notification note of their commands: the records, and what was changed, masked."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+from services.batching import checks, pending, registers, submission
+from services.batching.seed import seed
+from services.common.contracts.batching import BATCH_SUBMITTED
+from services.common.contracts.examples import wire_example
+from services.common.contracts.policy import Reach
+from services.common.contracts.rpc.batching import SubmitBatchRequest
+from services.common.messaging import audit
+from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
+from services.notification import announcements, inbox
+from services.revocation import batches, requests
+from tests.conftest import DatabaseFactory
+from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
+from tests.mothers import an_applicant
+
+SUBMITTED = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
+
+
+@pytest.fixture
+def engine_of(database: DatabaseFactory) -> Callable[[str], Engine]:
+    return lambda service: create_engine(database(service).replace("postgresql://", "postgresql+psycopg://"))
+
+
+def acted(engine: Engine, command: Any, *arguments: Any) -> audit.Act:
+    """The act of a command, done or refused."""
+    act = audit.Act("test", CITY)
+    try:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            audit.begin(session, act)
+            command(session, *arguments)
+    except Problem:
+        pass
+    return act
+
+
+def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engine]) -> None:
+    engine = engine_of("batching")
+    desk = Desk(engine)
+    with desk.begin() as session:
+        seed(session)
+    first, second = desk.queue(an_applicant(nationality=None), an_applicant())
+
+    act = acted(engine, pending.update_pending, desk.union_id, {"application_id": first, "nationality": "CHN"})
+    assert (act.records, act.old, act.new) == ([f"application:{first}"], {"nationality": None}, {"nationality": "CHN"})
+    act = acted(engine, checks.check_pending, desk.union_id, None)
+    assert (set(act.records), act.new) == ({f"application:{one}" for one in (first, second)}, {"checking": 2})
+    act = acted(engine, pending.remove_pending, desk.union_id, second)
+    assert (act.records, act.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
+
+    desk.validate({first: "passed"})
+    asked = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+    act = acted(engine, submission.submit_batch, desk.clerk, asked)
+    batch, application = act.records
+    assert (application, act.new["contact_phone"]) == (f"application:{first}", "138****0000")
+    batch_no = batch.removeprefix("batch:")
+    act = acted(engine, registers.print_register, desk.clerk, batch_no, "xlsx")
+    assert (act.records, act.new["format"]) == ([batch], "xlsx")
+    assert acted(engine, registers.get_attachments, desk.clerk, batch_no).records == [batch]
+    foreigner = Desk(engine).clerk
+    assert acted(engine, registers.get_attachments, foreigner, batch_no).records == [batch]
+
+
+def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Callable[[str], Engine]) -> None:
+    engine = engine_of("revocation")
+    union_id, superior_id = (SUBMITTED["union"][name] for name in ("union_id", "superior_union_id"))
+    with Session(engine) as session, session.begin():
+        batches.keep_batch(session, SUBMITTED)
+    clerk = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
+    asked = {"batch_no": SUBMITTED["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
+    act = acted(engine, requests.request_revocation, clerk, asked)
+    batch, revocation = act.records
+    assert batch == f"batch:{SUBMITTED['batch_no']}"
+    assert act.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
+
+    reviewer = Caller(
+        account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), reach=Reach.SUBORDINATES
+    )
+    decision = {"revocation_id": revocation.removeprefix("revocation:"), "remark": "请打 13800000000"}
+    act = acted(engine, requests.reject, reviewer, decision)
+    assert (set(act.records), act.union_ids) == ({revocation, batch}, {str(union_id)})
+    assert (act.old, act.new) == ({"state": "requested"}, {"state": "rejected", "remark": "请打 138****0000"})
+
+
+def test_acts_on_announcements_and_messages(engine_of: Callable[[str], Engine]) -> None:
+    engine = engine_of("notification")
+    given = {"title": "办卡通知", "body": "正文", "places": ["workbench"], "attachments": []}
+    act = acted(engine, announcements.create_announcement, CITY, given)
+    [record] = act.records
+    assert act.new["title"] == "办卡通知"
+    announcement_id = record.removeprefix("announcement:")
+    assert acted(engine, announcements.withdraw_announcement, CITY, announcement_id).records == [record]
+    message_id = uuid4()
+    assert acted(engine, inbox.mark_read, CITY, message_id).records == [f"message:{message_id}"]

@@ -1,0 +1,194 @@
+"""Announcements and guides on a real database: kept by the city, shown to whom they are for."""
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+from services.common.contracts.rpc.notification import (
+    CreateAnnouncementRequest,
+    CreateGuideRequest,
+    UpdateAnnouncementRequest,
+)
+from services.common.messaging.rpc import Caller
+from services.common.problems import Forbidden, Invalid, NotFound
+from services.notification import announcements, guides, seed
+from tests.conftest import DatabaseFactory
+
+PAGE = {"page": 1, "size": 20}
+Begin = Callable[[], Any]
+CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
+CLERK = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(uuid4()))
+ANYBODY = Caller()
+FILE = {"file_name": "说明.txt", "content_type": "text/plain", "content": "5LiK5rW3"}
+
+
+@pytest.fixture
+def engine(database: DatabaseFactory) -> Iterator[Engine]:
+    engine = create_engine(database("notification").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def begin(engine: Engine) -> Begin:
+    @contextmanager
+    def transaction() -> Iterator[Session]:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    return transaction
+
+
+def publish(begin: Begin, **changes: Any) -> dict[str, Any]:
+    given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [FILE], **changes}
+    with begin() as session:
+        return announcements.create_announcement(session, CITY, CreateAnnouncementRequest().load(given))
+
+
+def shown(begin: Begin, caller: Caller, **asked: Any) -> list[str]:
+    with begin() as session:
+        items = announcements.list_announcements(session, caller, {**PAGE, **asked})["items"]
+    return [one["title"] for one in items]
+
+
+def download(begin: Begin, caller: Caller, owner: dict[str, Any]) -> str:
+    with begin() as session:
+        file = announcements.get_attachment(session, caller, owner["attachments"][0]["attachment_id"])
+    return file["content"]
+
+
+def test_announcements_are_shown_until_they_are_withdrawn(begin: Begin) -> None:
+    made = publish(begin)
+    assert shown(begin, ANYBODY, place="sign_in") == ["停机通知"]
+    assert shown(begin, CLERK, place="workbench") == []
+    assert download(begin, ANYBODY, made) == "5LiK5rW3"
+    with begin() as session:
+        announcements.withdraw_announcement(session, CITY, made["announcement_id"])
+    assert shown(begin, CLERK) == []
+    with pytest.raises(NotFound):
+        download(begin, CLERK, made)
+    with pytest.raises(NotFound), begin() as session:
+        announcements.update_announcement(session, CITY, {"announcement_id": made["announcement_id"], "title": "新"})
+
+
+@pytest.mark.parametrize(
+    "outsider", [ANYBODY, Caller(roles=frozenset({"member"})), Caller(account_id="a", roles=frozenset({"limited"}))]
+)
+def test_what_is_not_for_the_sign_in_page_is_for_accounts_alone(begin: Begin, outsider: Caller) -> None:
+    inner = publish(begin, title="内部通知", places=["workbench"])
+    assert shown(begin, CLERK) == ["内部通知"]
+    assert download(begin, CLERK, inner) == "5LiK5rW3"
+    assert shown(begin, outsider) == shown(begin, outsider, place="workbench") == []
+    with pytest.raises(NotFound):
+        download(begin, outsider, inner)
+    with pytest.raises(NotFound), begin() as session:
+        announcements.get_announcement(session, outsider, inner["announcement_id"])
+
+
+def test_an_announcement_is_edited_with_its_files(begin: Begin) -> None:
+    made = publish(begin)
+    sent = {
+        "announcement_id": str(made["announcement_id"]),
+        "title": "停机通知（更正）",
+        "removed_attachment_ids": [str(made["attachments"][0]["attachment_id"])],
+        "attachments": [{**FILE, "file_name": "新说明.txt"}],
+    }
+    with begin() as session:
+        edited = announcements.update_announcement(session, CITY, UpdateAnnouncementRequest().load(sent))
+    assert (edited["title"], edited["body"], edited["places"]) == ("停机通知（更正）", "周六维护", ["sign_in"])
+    assert [file["file_name"] for file in edited["attachments"]] == ["新说明.txt"]
+    assert edited["edited_at"] is not None
+
+
+def test_files_of_another_announcement_are_not_taken_away_and_no_more_than_five_kept(begin: Begin) -> None:
+    other, made = publish(begin), publish(begin, attachments=[FILE] * 5)
+    given = {
+        "announcement_id": made["announcement_id"],
+        "removed_attachment_ids": [other["attachments"][0]["attachment_id"]],
+    }
+    with begin() as session:
+        announcements.update_announcement(session, CITY, given)
+    assert download(begin, ANYBODY, other) == "5LiK5rW3"
+    with pytest.raises(Invalid), begin() as session:
+        announcements.update_announcement(session, CITY, {**given, "attachments": [FILE]})
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(begin: Begin) -> None:
+    with pytest.raises(Invalid) as refusal:
+        publish(begin, attachments=[FILE, {**FILE, "file_name": "说明.pdf", "content_type": "application/pdf"}])
+    assert [(one.field, one.code) for one in refusal.value.fields] == [("attachments.1.file_name", "file_kind")]
+    assert shown(begin, ANYBODY) == []
+
+
+def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> None:
+    def make(title: str, **more: Any) -> dict[str, Any]:
+        given = CreateGuideRequest().load({"title": title, "body": "步骤", "attachments": [FILE], **more})
+        with begin() as session:
+            return guides.create_guide(session, CITY, given)
+
+    first, second = make("办卡流程"), make("视频", video_url="https://zzgl.shzgh.org/video/1.mp4")
+    with begin() as session:
+        guides.update_guide(session, CITY, {"guide_id": first["guide_id"], "position": 9, "title": "基层办卡流程"})
+        listed = guides.list_guides(session, PAGE)["items"]
+    assert [(one["title"], one["video_url"]) for one in listed] == [
+        ("视频", "https://zzgl.shzgh.org/video/1.mp4"), ("基层办卡流程", None),
+    ]  # fmt: skip
+    assert download(begin, ANYBODY, second) == "5LiK5rW3"
+    with begin() as session:
+        guides.withdraw_guide(session, CITY, second["guide_id"])
+        assert guides.list_guides(session, PAGE)["total"] == 1
+    with pytest.raises(NotFound):
+        download(begin, ANYBODY, second)
+    with pytest.raises(NotFound), begin() as session:
+        guides.withdraw_guide(session, CITY, second["guide_id"])
+
+
+@pytest.mark.parametrize("url", ["http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4"])
+def test_a_guides_video_is_at_an_address_that_is_safe_to_open(url: str) -> None:
+    errors = CreateGuideRequest().validate({"title": "视频", "body": "步骤", "video_url": url})
+    assert errors == {"video_url": ["请填写 https:// 开头的链接"]}
+
+
+def test_only_the_city_union_publishes(begin: Begin) -> None:
+    district = replace(CITY, superior_union_id=str(uuid4()))
+    acts: tuple[tuple[Any, Any], ...] = (
+        (announcements.create_announcement, {"attachments": []}),
+        (announcements.update_announcement, {"announcement_id": uuid4()}),
+        (announcements.withdraw_announcement, uuid4()),
+        (guides.create_guide, {"attachments": []}),
+        (guides.update_guide, {"guide_id": uuid4()}),
+        (guides.withdraw_guide, uuid4()),
+    )
+    for act, given in acts:
+        with begin() as session, pytest.raises(Forbidden):
+            act(session, district, given)
+
+
+def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
+    for _ in range(2):
+        with begin() as session:
+            seed.seed(session)
+    with begin() as session:
+        assert announcements.list_announcements(session, CLERK, PAGE)["total"] == len(seed.ANNOUNCEMENTS)
+        listed = guides.list_guides(session, PAGE)["items"]
+    assert [guide["title"] for guide in listed] == [*(title for title, _, _ in seed.GUIDES), seed.HANDBOOK]
+    assert all(guide["attachments"] for guide in listed)
+
+
+def test_the_handbook_is_offered_to_all_as_pdf_and_html(begin: Begin) -> None:
+    with begin() as session:
+        seed.seed(session)
+    with begin() as session:
+        (guide,) = [one for one in guides.list_guides(session, PAGE)["items"] if one["title"] == seed.HANDBOOK]
+        ids = {file["file_name"]: file["attachment_id"] for file in guide["attachments"]}
+        files = {name: announcements.get_attachment(session, ANYBODY, file_id) for name, file_id in ids.items()}
+
+    begins = {name: base64.b64decode(file["content"])[:9] for name, file in files.items()}
+    assert begins == {f"{seed.HANDBOOK}.pdf": b"%PDF-1.4\n", f"{seed.HANDBOOK}.html": b"<!doctype"}

@@ -1,0 +1,143 @@
+"""Branches and outlets: kept by the city's administrators, chosen from by clerks while they are open."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from services.batching import batches, outlets
+from services.common.contracts.rpc import batching as rpc
+from services.common.messaging.rpc import Caller
+from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from tests.integration.batching_desk import OUTLET, Desk, fresh
+from tests.mothers import an_applicant
+
+CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
+BRANCH = {"code": "abc-sh", "name": "农业银行上海市分行", "charset": "gbk"}
+NEW_OUTLET = {
+    "code": "abc-pt-01", "branch_code": "abc-sh", "name": "农业银行曹杨支行", "address": "上海市普陀区曹杨路500号",
+    "district": "普陀区", "phone": "021-62540101",
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine(database: Callable[[str], str]) -> Iterator[Engine]:
+    made = create_engine(database("batching").replace("postgresql://", "postgresql+psycopg://"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Desk:
+    return fresh(engine)
+
+
+def do(desk: Desk, act: Any, **given: Any) -> dict[str, Any]:
+    with desk.begin() as session:
+        answer: dict[str, Any] = act(session, CITY, given)
+    return answer
+
+
+def codes(desk: Desk, **asked: str) -> list[str]:
+    with desk.begin() as session:
+        found = outlets.list_outlets(session, rpc.ListOutletsRequest().load(asked))
+    return [outlet["code"] for outlet in found["items"]]
+
+
+def branches(desk: Desk, state: str) -> list[str]:
+    with desk.begin() as session:
+        return [branch["code"] for branch in outlets.list_branches(session, state)["items"]]
+
+
+def refusal(desk: Desk) -> list[str]:
+    """Why a batch cannot be submitted to the outlet."""
+    with pytest.raises(Invalid) as refused:
+        desk.submit()
+    return [field.code for field in refused.value.fields]
+
+
+def test_a_new_branch_with_an_outlet_can_be_chosen(desk: Desk) -> None:
+    do(desk, outlets.create_branch, **BRANCH)
+    assert do(desk, outlets.create_outlet, **NEW_OUTLET)["closed"] is False
+    assert codes(desk, q="曹杨") == ["abc-pt-01"]
+    passed = desk.queue(an_applicant())
+    desk.check()
+    desk.validate(dict.fromkeys(passed, "passed"))
+    batch = desk.submit(branch_code="abc-sh", outlet_code="abc-pt-01")
+    assert batch["outlet"]["address"] == NEW_OUTLET["address"]
+
+
+def test_no_code_is_given_twice(desk: Desk) -> None:
+    do(desk, outlets.create_branch, **BRANCH)
+    do(desk, outlets.create_outlet, **NEW_OUTLET)
+    with pytest.raises(Conflict, match="branch_exists"):
+        do(desk, outlets.create_branch, **BRANCH)
+    with pytest.raises(Conflict, match="outlet_exists"):
+        do(desk, outlets.create_outlet, **NEW_OUTLET)
+    with pytest.raises(Invalid):
+        do(desk, outlets.create_outlet, **{**NEW_OUTLET, "code": "abc-pt-02", "branch_code": "no-such"})
+
+
+def test_a_closed_outlet_cannot_be_chosen_until_it_opens_again(desk: Desk) -> None:
+    code = OUTLET["outlet_code"]
+    do(desk, outlets.update_outlet, code=code, closed=True)
+    assert code not in codes(desk)
+    assert codes(desk, state="closed") == [code]
+    assert code in codes(desk, state="all")
+    assert refusal(desk) == ["outlet_closed"]
+    do(desk, outlets.update_outlet, code=code, closed=False)
+    assert code in codes(desk)
+
+
+def test_with_a_branch_all_its_outlets_close(desk: Desk) -> None:
+    branch = OUTLET["branch_code"]
+    do(desk, outlets.update_branch, code=branch, closed=True)
+    assert codes(desk, branch_code=branch) == []
+    assert set(codes(desk, state="closed")) == set(codes(desk, branch_code=branch, state="all"))
+    assert (branch in branches(desk, "open"), branches(desk, "closed")) == (False, [branch])
+    assert refusal(desk) == ["outlet_closed"]
+
+
+def test_a_batch_keeps_the_outlet_that_it_was_submitted_to(desk: Desk) -> None:
+    batch_no, _ = desk.a_batch(1)
+    do(desk, outlets.update_outlet, code=OUTLET["outlet_code"], name="新名", address="新址", closed=True)
+    do(desk, outlets.update_branch, code=OUTLET["branch_code"], name="新分行")
+    with desk.begin() as session:
+        kept = batches.get_batch(session, desk.clerk, batch_no)["outlet"]
+    assert kept == {
+        "code": "icbc-yp-01", "name": "工商银行国华支行", "address": "上海市杨浦区闸殷路1555号国华广场102室",
+    }  # fmt: skip
+
+
+def test_a_members_own_application_to_a_closed_outlet_ends_at_once(desk: Desk) -> None:
+    do(desk, outlets.update_outlet, code=OUTLET["outlet_code"], closed=True)
+    applied = desk.queue(personal_application={"outlet_code": OUTLET["outlet_code"]})
+    assert desk.states(applied) == ["removed"]
+
+
+@pytest.mark.parametrize(
+    ("act", "given"),
+    [
+        (outlets.create_branch, BRANCH),
+        (outlets.update_branch, {"code": "icbc-sh", "closed": True}),
+        (outlets.create_outlet, {**NEW_OUTLET, "branch_code": "icbc-sh"}),
+        (outlets.update_outlet, {"code": "icbc-yp-01", "closed": True}),
+    ],
+)
+def test_only_the_city_keeps_them(desk: Desk, act: Any, given: dict[str, Any]) -> None:
+    district = Caller(roles=frozenset({"administrator"}), union_id=str(uuid4()), superior_union_id=CITY.union_id)
+    with pytest.raises(Forbidden), desk.begin() as session:
+        act(session, district, given)
+
+
+def test_what_there_is_not_cannot_be_changed(desk: Desk) -> None:
+    for act in (outlets.update_branch, outlets.update_outlet):
+        with pytest.raises(NotFound):
+            do(desk, act, code="no-such", closed=True)
+
+
+@pytest.mark.parametrize("code", ["A", "Abc", "x", "a b", "-a", "a" * 21])
+def test_a_code_that_is_no_code_is_refused(code: str) -> None:
+    assert set(rpc.CreateBranchRequest().validate({**BRANCH, "code": code})) == {"code"}

@@ -1,0 +1,102 @@
+"""What commands tell of their acts: noted by the function at work, numbers masked, secrets left out."""
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+from sqlalchemy.orm import Session
+
+from services.common.contracts.acts import ActRecordedData, record_reference, referred_record
+from services.common.messaging import audit
+from services.common.messaging.request import Caller
+
+MEMBER = UUID(int=7)
+
+
+def an_act(session: Session, caller: Caller | None = None) -> audit.Act:
+    act = audit.Act("membership.update_member", caller or Caller(origin="10.8.3.21"))
+    audit.begin(session, act)
+    return act
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("document_number", "31010119750308002X", "310101**********2X"),
+        ("card_no", "6224781234567891", "622478******7891"),
+        ("phone", "13800000000", "138****0000"),
+        ("contact_phone", "13800000000", "138****0000"),
+        ("remark", "请打 13800000000 联系", "请打 138****0000 联系"),
+        ("address", "证件31010119750308002X", "证件310101**********2X"),
+        ("batch_no", "cbc81310000000000017P20261124001", "cbc81310000000000017P20261124001"),
+        ("member_no", "0070000139", "0070000139"),
+        ("document_expiry", date(2035, 8, 8), "2035-08-08"),
+        ("disabled", True, True),
+        ("roles", ["clerk", "reviewer"], ["clerk", "reviewer"]),
+        ("contact", {"name": "王芳", "phone": "13800000000"}, {"name": "王芳", "phone": "138****0000"}),
+        ("address", None, None),
+    ],
+)
+def test_values_are_masked_by_their_names(name: str, value: object, shown: object) -> None:
+    assert audit.masked({name: value}) == {name: shown}
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "one_time_password", "totp_secret", "otp", "reset_token"])
+def test_secrets_are_left_out(name: str) -> None:
+    assert audit.masked({name: "Demo-2026-card", "account": {name: "Demo-2026-card"}}) == {"account": {}}
+
+
+def test_only_what_differs_is_kept_though_its_mask_does_not_show_it() -> None:
+    with Session() as session:
+        act = an_act(session)
+        old = {"name": "王芳", "phone": "13800000000", "address": None}
+        audit.note(session, ("member", MEMBER), old=old, new={**old, "phone": "13811110000"})
+    assert (act.old, act.new) == ({"phone": "138****0000"}, {"phone": "138****0000"})
+
+
+def test_notes_add_up() -> None:
+    with Session() as session:
+        act = an_act(session)
+        audit.note(session, ("batch", "cbc1"), new={"total": 1}, union_id=MEMBER)
+        audit.note(session, *audit.references("application", [1, 2]), new={"channel": "ordinary"})
+    assert act.records == ["batch:cbc1", "application:1", "application:2"]
+    assert act.new == {"total": 1, "channel": "ordinary"}
+    assert act.union_ids == {str(MEMBER)}
+
+
+@pytest.mark.parametrize("asked_for", ["cbc 1", "cbc1\n", "\x00", "", "批次/1", "\ud800", "x" * 5000])
+def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: str) -> None:
+    with Session() as session:
+        act = an_act(session)
+        audit.note(session, ("batch", asked_for))
+    told = ActRecordedData().fields["records"].deserialize(act.records)
+    assert len(told[0]) <= 1000
+    assert "\x00" not in told[0]
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    assert referred_record(record_reference("batch", "批次 1:2\n")) == ("batch", "批次 1:2\n")
+
+
+def test_a_record_of_a_kind_without_a_name_is_a_mistake() -> None:
+    with Session() as session:
+        an_act(session)
+        with pytest.raises(LookupError, match="unheard_of"):
+            audit.note(session, ("unheard_of", 1))
+
+
+def test_without_a_command_at_work_nothing_is_noted() -> None:
+    with Session() as session:
+        audit.note(session, ("member", MEMBER))
+        audit.note_actor(session, Caller(account_id="a1"))
+        assert session.info == {}
+
+
+def test_acts_of_nobody_are_recorded_where_something_is_noted() -> None:
+    with Session() as session:
+        assert an_act(session, Caller(account_id="a1")).is_of_somebody
+        act = an_act(session)
+        assert not act.is_of_somebody
+        audit.note_actor(session, Caller(account_id="a1"))
+    assert act.is_of_somebody
+    assert (act.caller.account_id, act.caller.origin) == ("a1", "10.8.3.21")

@@ -1,0 +1,33 @@
+"""The platform's other modules come from a settings file, and lead only where a browser can go."""
+
+from pathlib import Path
+
+import pytest
+from marshmallow import ValidationError
+
+from gateway.api import ROUTES
+from gateway.api.modules import read_modules
+from tests.gateway_page import Page
+
+
+def test_those_signed_in_hear_of_the_other_modules() -> None:
+    page = Page(ROUTES)
+    page.sign_in_as("clerk")
+
+    answer = page.get("/api/v1/modules")
+
+    assert answer.json is not None
+    assert {"title", "url"} == set(answer.json["items"][0])
+
+
+def test_another_file_names_other_modules(tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text('[{"title": "体检申请", "url": "https://health.example.org/"}]')
+
+    assert read_modules(tmp_path / "modules.json") == [{"title": "体检申请", "url": "https://health.example.org/"}]
+
+
+def test_an_address_that_would_run_a_script_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "modules.json").write_text('[{"title": "体检申请", "url": "javascript:alert(1)"}]')
+
+    with pytest.raises(ValidationError):
+        read_modules(tmp_path / "modules.json")

@@ -1,0 +1,97 @@
+"""Pages come from one document for every path that is not the API's, compressed, and their files for ever."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from gateway import pages
+from gateway.api import ROUTES
+from tests.gateway_page import Page
+
+_SCRIPT = "console.log('会员服务卡')"
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
+    """A browser at a gateway whose pages were built."""
+    files = {
+        "index.html": "the console",
+        "m/index.html": "the phone",
+        "assets/console-abc.js": _SCRIPT,
+        "assets/emblem.svg": "<svg/>",
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content.encode()))
+    (tmp_path / "secret.js").write_text("beside the assets")
+    monkeypatch.setattr(pages, "DIST", tmp_path)
+    return Page((*ROUTES, *pages.ROUTES))
+
+
+@pytest.mark.parametrize("path", ["/", "/members", "/batches/cbc813101P20261124001", "/members/imports", "/mine"])
+def test_each_path_of_the_console_gives_its_document(page: Page, path: str) -> None:
+    answer = page.get(path)
+
+    assert (answer.status_code, answer.text) == (200, "the console")
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["/m", "/m/", "/m/progress"])
+def test_paths_under_m_give_the_phone_s_document(page: Page, path: str) -> None:
+    assert page.get(path).text == "the phone"
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v1/nowhere", "/favicon.ico", "/../gateway/service.py", "/assets/"])
+def test_what_is_no_page_is_a_404(page: Page, path: str) -> None:
+    assert page.get(path).status_code == 404
+
+
+def test_scripts_run_and_styles_apply_only_from_our_own_files(page: Page) -> None:
+    policy = page.get("/").headers["Content-Security-Policy"]
+
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+
+
+def test_a_document_that_the_browser_has_is_not_sent_again(page: Page) -> None:
+    first = page.get("/")
+
+    assert page.get("/", headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+
+
+def test_a_file_named_by_its_content_is_kept_for_ever(page: Page) -> None:
+    answer = page.get("/assets/console-abc.js")
+
+    assert answer.text == _SCRIPT
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
+def test_a_picture_in_xml_names_its_characters(page: Page) -> None:
+    assert page.get("/assets/emblem.svg").headers["Content-Type"] == "image/svg+xml; charset=utf-8"
+
+
+def test_files_come_compressed_to_who_takes_that(page: Page) -> None:
+    answer = page.get("/assets/console-abc.js", headers={"Accept-Encoding": "gzip, br"})
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(answer.data).decode() == _SCRIPT
+
+
+@pytest.mark.parametrize("name", ["other.js", "..%2fsecret.js", "../secret.js", "console-abc.js.gz", "a%00b.js"])
+def test_only_the_build_s_files_are_served(page: Page, name: str) -> None:
+    assert page.get(f"/assets/{name}").status_code == 404
+
+
+def test_pages_that_were_not_built_are_a_503_that_says_so(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "index.html").unlink()
+
+    answer = page.get("/members")
+
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert answer.json["code"] == "pages_not_built"
