@@ -3,12 +3,21 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv/bin
 SCALE ?=
 SERVICE ?=
+EXAMPLES ?= 200
+MESSAGES ?= 10000
+HEAD ?=
+SETTLE ?= 10
+ACCOUNT ?= jianlang
+DROP ?=
+FAULTS ?= 200
+MEMBERS ?= 5000
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset status logs demo test check docs format bench setup setup-dev
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test check docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 setup:
 	@$(PYTHON) deploy/local/bootstrap.py run
@@ -22,6 +31,12 @@ $(VENV)/python:
 run: setup ## Start the whole system, or find it running: make run SCALE="validation=3 batching=2"
 	@$(VENV)/python -m deploy.local run --scale "$(SCALE)"
 
+rotate: $(VENV)/python ## Give every program new passwords for broker and database
+	@$(VENV)/python -m deploy.local rotate
+
+rolling-restart: $(VENV)/python ## Restart all services one process at a time, while they work: make rolling-restart SERVICE=batching
+	@$(VENV)/python -m deploy.local rolling-restart --of "$(SERVICE)"
+
 stop: $(VENV)/python ## End all processes, keep the data
 	@$(VENV)/python -m deploy.local stop
 
@@ -34,23 +49,47 @@ status: $(VENV)/python ## How each process does
 logs: $(VENV)/python ## Follow the logs: make logs SERVICE=batching
 	@$(VENV)/python -m deploy.local logs --of "$(SERVICE)"
 
+audit-verify: $(VENV)/python ## Check the chain of the log of acts: make audit-verify HEAD=position:hash
+	@$(VENV)/python -m deploy.local audit-verify --head "$(HEAD)"
+
+invariants: $(VENV)/python ## Hold all databases and queues against what must always hold: make invariants SETTLE=60
+	@$(VENV)/python -m deploy.invariants --settle "$(SETTLE)"
+
+session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
+	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"
+
+rotate-keys: $(VENV)/python ## Give personal data a new key while all runs; make rotate-keys DROP=k1 forgets an old one
+	@$(VENV)/python -m deploy.local rotate-keys --drop "$(DROP)"
+
 demo: setup ## Drive the running system through one story from sign-in to the bank's answers
 	@$(VENV)/python -m deploy.local.demo
 
-test: setup-dev check ## Check the code, then run all tests
-	$(VENV)/pytest
+test: setup-dev check ## Check the code, then run all tests, by two workers
+	$(VENV)/pytest -n 2 --no-loadscope-reorder
 
 check: setup-dev ## Style, types, boundaries between the parts, generated documents
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 	$(VENV)/lint-imports
-	$(VENV)/python -m services.common.contracts.catalogue --check
-	$(VENV)/python -m gateway.openapi --check
+	$(VENV)/python -m deploy.documents --check
+	$(VENV)/python -m deploy.local.web check
+	$(VENV)/python -m deploy.local.audit_dependencies
 
-docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI
-	$(VENV)/python -m services.common.contracts.catalogue --write
-	$(VENV)/python -m gateway.openapi --write
+audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulnerability; part of check
+	$(VENV)/python -m deploy.local.audit_dependencies
+
+fuzz: setup-dev ## Ask each operation of the API 200 things that nobody thought of: make fuzz EXAMPLES=1000
+	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest tests/e2e/test_fuzz.py
+
+docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings
+	$(VENV)/python -m deploy.documents --write
+
+screenshots: setup-dev ## Take the pictures of docs/images, of a stack of its own with demo data
+	$(VENV)/python -m deploy.handbook.screenshots
+
+handbook: setup-dev ## Make the handbook of docs/handbook and docs/images: HTML and PDF
+	$(VENV)/python -m deploy.handbook.book
 
 format: setup-dev ## Bring the code into its form
 	$(VENV)/ruff check --fix .
@@ -58,3 +97,17 @@ format: setup-dev ## Bring the code into its form
 
 bench: setup-dev ## Measure, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
+
+chaos: setup-dev ## Hurt a whole system at work and see that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1
+	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED)
+
+poison: setup-dev ## Feed batching what no bank in its senses sends, and account for all of it: make poison MESSAGES=10000
+	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest -n 0 tests/chaos/test_poison.py
+
+pressure: MEMBERS = 20000
+pressure: setup-dev ## Put a system under more than there is room for, and see that memory stays: make pressure MEMBERS=20000
+	$(VENV)/python -m tests.chaos.pressure_run --members $(MEMBERS)
+
+chaos-control: FAULTS = 40
+chaos-control: setup-dev ## Hurt a textbook's services alike, and see that what they lose is seen: make chaos-control FAULTS=40
+	$(VENV)/python -m tests.chaos.textbook.control_run --faults $(FAULTS) --seed $(SEED)
