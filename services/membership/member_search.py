@@ -104,12 +104,16 @@ def why_not_selectable(member: Member) -> str | None:
 
 
 def _in_order(asked: dict[str, Any]) -> Select[Member]:
-    members = select(Member)
+    return select(Member).order_by(*_order(asked, Member))
+
+
+def _order(asked: dict[str, Any], of: Any) -> list[ColumnElement[Any]]:
+    """The order of a list by the columns `of` members or of what was found of them."""
     if "name" in asked:
-        return members.order_by(Member.name, Member.member_id)
+        return [of.name, of.member_id]
     if "applied_from" in asked or "applied_to" in asked:
-        return members.order_by(Member.applied_at.desc(), Member.member_id.desc())
-    return members.order_by(Member.member_id.desc())
+        return [of.applied_at.desc(), of.member_id.desc()]
+    return [of.member_id.desc()]
 
 
 def _page_by_address(session: Session, union_id: UUID, asked: dict[str, Any]) -> tuple[Sequence[Row[Member]], Counted]:
@@ -121,12 +125,26 @@ def _page_by_address(session: Session, union_id: UUID, asked: dict[str, Any]) ->
         common = _in_order(asked).where(*filters(union_id, others), _holds(part))
         return page_of(session, common, asked, ADDRESSES_COUNTED)
     rare = filters(union_id, asked)
-    found = session.scalars(select(Member.member_id).where(*rare).limit(ADDRESSES_COUNTED + 1)).all()
-    if len(found) > ADDRESSES_COUNTED:
+    page, total = _page_and_total(session, rare, asked)
+    if total > ADDRESSES_COUNTED:
         return page_of(session, _in_order(asked).where(*rare), asked, ADDRESSES_COUNTED)
+    return page, Counted(total, is_exact=True)
+
+
+def _page_and_total(
+    session: Session, conditions: Sequence[ColumnElement[bool]], asked: dict[str, Any]
+) -> tuple[Sequence[Row[Member]], int]:
+    """The page of those that are found, and how many are, up to one more than are counted: looked for once."""
+    keys = select(Member.member_id, Member.name, Member.applied_at)
+    found = keys.where(*conditions).limit(ADDRESSES_COUNTED + 1).cte("found")
+    total = select(func.count()).select_from(found)
     first = (asked["page"] - 1) * asked["size"]
-    page = _in_order(asked).where(is_among(Member.member_id, found)).limit(asked["size"]).offset(first)
-    return session.execute(page).all(), Counted(len(found), is_exact=True)
+    cut = select(found.c.member_id).order_by(*_order(asked, found.c)).limit(asked["size"]).offset(first).subquery()
+    page = _in_order(asked).add_columns(total.scalar_subquery().label("total"))
+    rows = session.execute(page.join(cut, cut.c.member_id == Member.member_id)).all()
+    if rows or first == 0:
+        return rows, rows[0].total if rows else 0
+    return rows, session.scalar(total) or 0
 
 
 def _is_common(session: Session, union_id: UUID, part: str) -> bool:
