@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from deploy.local.environment import NO_RESOLVER
 from deploy.local.ports import LOOPBACK, free_port
 from tests.conftest import ROOT, DatabaseFactory
 
-_SECONDS_TO_BE_READY = 30
-_SECONDS_TO_STOP = 40
+_SECONDS_TO_BE_READY = 90
+_SECONDS_TO_STOP = 90
 TEST_SECRETS = {
     # Those of the test process: each writes into the databases that the other reads.
     "PERSONAL_DATA_KEYS": os.environ["PERSONAL_DATA_KEYS"],
@@ -26,7 +27,7 @@ TEST_SECRETS = {
 }
 
 
-_SURROUNDINGS = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test"}
+_SURROUNDINGS = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test", **NO_RESOLVER}
 
 
 @dataclass(frozen=True)

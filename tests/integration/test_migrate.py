@@ -6,12 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from services.common import migrate
+from services.common.persistence import newest_version
+from tests.conftest import ROOT
 
 ENV = """
 from sqlalchemy import Column, Integer, MetaData, Table
@@ -34,6 +38,16 @@ revision, down_revision = "0002", "0001"
 def upgrade():
     op.add_column("cards", sa.Column("name", sa.Text))
 """
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_waits_for_the_version_that_its_migrations_lead_to(service: str) -> None:
+    folder = ROOT / "services" / service
+    assert [newest_version(folder)] == ScriptDirectory(folder / "migrations").get_heads()
+
+
+def test_who_has_no_migrations_waits_for_none(tmp_path: Path) -> None:
+    assert newest_version(tmp_path) is None
 
 
 @pytest.fixture
@@ -70,7 +84,7 @@ def test_processes_that_migrate_at_the_same_time_migrate_once(library: Path, dat
         with pytest.raises(TimeoutError):
             upgrading.result(timeout=0.3)
         connection.commit()
-        upgrading.result(timeout=10)
+        upgrading.result(timeout=60)
     migrate.upgrade("library", database_url)
 
 
