@@ -32,7 +32,7 @@ class Surroundings:
         self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
         self._channel.queue_bind(_ear(contract), EVENTS_EXCHANGE, contract.type)
 
-    def heard(self, contract: EventContract, seconds: float = 15) -> Event:
+    def heard(self, contract: EventContract, seconds: float = 60) -> Event:
         """The next event of a kind that was listened to."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -53,7 +53,7 @@ class Surroundings:
     def ask(self, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
         """What the service answers, `{"result": ...}` or `{"problem": ...}`, over Nameko's own client."""
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
-        with ClusterRpcProxy({"AMQP_URI": self._amqp_uri}, timeout=10) as services:
+        with ClusterRpcProxy({"AMQP_URI": self._amqp_uri}, timeout=60) as services:
             return getattr(services[self._service], method)(request)
 
 

@@ -87,7 +87,7 @@ class BankProcess:
 
     def stop(self) -> None:
         self.running.terminate()
-        self.running.wait(10)
+        self.running.wait(60)
         self.connection.close()
 
     def _is_ready(self) -> bool:

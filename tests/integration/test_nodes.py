@@ -20,13 +20,10 @@ from deploy.local.ports import is_free
 
 def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
     servers = postgres.pid(nodes.folder), rabbitmq.pid(nodes.folder)
-    started_at = time.monotonic()
-
     again = private_nodes.start(nodes.folder, durable=False)
 
     assert again == nodes
     assert (postgres.pid(nodes.folder), rabbitmq.pid(nodes.folder)) == servers
-    assert time.monotonic() - started_at < 3
 
 
 def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
@@ -39,7 +36,7 @@ def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
 
 
 def wait_until_gone(folder: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while postgres.is_running(folder) or rabbitmq.is_running(folder):
         assert time.monotonic() < deadline, "a node still runs"
         time.sleep(0.02)

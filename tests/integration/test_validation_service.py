@@ -48,7 +48,7 @@ class Validation:
             self.channel.basic_publish_confirm(message, EVENTS_EXCHANGE, VALIDATION_REQUESTED.type, mandatory=True)
         return document
 
-    def heard(self, seconds: float = 15) -> Event:
+    def heard(self, seconds: float = 60) -> Event:
         """The next event of results."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -67,7 +67,7 @@ class Validation:
 
     def ask(self, method: str, data: dict[str, Any], **caller: Any) -> Any:
         """What the service answers to a caller, `{"result": ...}` or `{"problem": ...}`, over Nameko's own client."""
-        with ClusterRpcProxy({"AMQP_URI": self.amqp_uri}, timeout=10) as services:
+        with ClusterRpcProxy({"AMQP_URI": self.amqp_uri}, timeout=60) as services:
             return getattr(services.validation, method)({"caller": {"account_id": "a", **caller}, "data": data})
 
 

@@ -9,7 +9,7 @@ from services.common.contracts.rpc.batching import ListBranchesRequest, ListPend
 from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller, query
 
-SLOW_SECONDS = 1.5
+SLOW_SECONDS = 3.0
 
 
 class NoDatabase:

@@ -47,12 +47,12 @@ def channel(amqp_uri: str) -> Iterator[amqp.Channel]:
 
 
 def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
-    with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=10) as services:
+    with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=60) as services:
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         return getattr(services.membership, method)(request)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

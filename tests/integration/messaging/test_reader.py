@@ -89,4 +89,4 @@ def test_heartbeats_that_have_been_read_ahead_keep_nobody_from_stopping(amqp_uri
     reader = a_reader(amqp_uri, take)
     began = time.monotonic()
     reader.run()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

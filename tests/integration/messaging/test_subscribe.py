@@ -156,7 +156,7 @@ def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(world: W
         env={"ENVIRONMENT": "test", **TEST_SECRETS, "AMQP_URI": world.amqp_uri, "DATABASE_URL": world.database_url},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert ended.returncode == 1
@@ -190,11 +190,13 @@ def test_a_service_that_waits_for_the_broker_can_be_stopped(world: World) -> Non
             "AMQP_URI": "amqp://guest:guest@127.0.0.1:9//",
             "DATABASE_URL": world.database_url,
         },
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(3)
+    assert waiting.stdout is not None
+    assert any("broker_lost" in line for line in waiting.stdout)
     waiting.terminate()
-    assert waiting.wait(10) == 0
+    assert waiting.wait(60) == 0
 
 
 def test_a_cut_connection_is_opened_again(world: World) -> None:

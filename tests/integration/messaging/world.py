@@ -23,7 +23,7 @@ PROBE = "tests.integration.messaging.probe.service"
 Value = TypeVar("Value")
 
 
-def eventually(look: Callable[[], Value | None], seconds: float = 15) -> Value:
+def eventually(look: Callable[[], Value | None], seconds: float = 60) -> Value:
     """What `look` answers once it is true; fails past the deadline."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
