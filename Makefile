@@ -14,7 +14,7 @@ MEMBERS ?= 5000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test check docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -67,14 +67,19 @@ demo: setup ## Drive the running system through one story from sign-in to the ba
 test: setup-dev check ## Check the code, then run all tests, by two workers
 	$(VENV)/pytest -n 2 --no-loadscope-reorder
 
-check: setup-dev ## Style, types, boundaries between the parts, generated documents
+check: setup-dev ## Style, types, boundaries between the parts, generated documents, pages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check-code check-pages
+
+check-code:
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/python -m deploy.documents --check
-	$(VENV)/python -m deploy.local.web check
 	$(VENV)/python -m deploy.local.audit_dependencies
+
+check-pages:
+	$(VENV)/python -m deploy.local.web check
 
 audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulnerability; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies
