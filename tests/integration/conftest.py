@@ -1,8 +1,6 @@
 """One service at a time as a process of its own, with its real database and broker."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +11,8 @@ import requests
 
 from deploy.local.environment import NO_RESOLVER
 from deploy.local.ports import LOOPBACK, free_port
-from tests.conftest import ROOT, DatabaseFactory
+from tests.conftest import DatabaseFactory
+from tests.integration.nursery import Forked, Nursery
 
 _SECONDS_TO_BE_READY = 90
 _SECONDS_TO_STOP = 90
@@ -34,7 +33,7 @@ _SURROUNDINGS = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "ENVIRONME
 class ServiceProcess:
     """A service that is ready for work."""
 
-    running: subprocess.Popen[bytes]
+    running: Forked
     health_url: str
     log_file: Path
 
@@ -55,8 +54,16 @@ class ServiceProcess:
 StartService = Callable[..., ServiceProcess]
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where services are started quickly."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def start_service(tmp_path: Path, database: DatabaseFactory, amqp_uri: str) -> Iterator[StartService]:
+def start_service(tmp_path: Path, nursery: Nursery, database: DatabaseFactory, amqp_uri: str) -> Iterator[StartService]:
     """`start_service("services.batching.service", database_url, amqp_uri, SETTING="value")`: ended after the test.
 
     Further keywords are environment variables. Several may run at once. They end before the database and the virtual
@@ -68,14 +75,8 @@ def start_service(tmp_path: Path, database: DatabaseFactory, amqp_uri: str) -> I
         port = free_port()
         log_file = tmp_path / f"{module}-{len(started)}.log"
         addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": str(port)}
-        with log_file.open("wb") as log:
-            running = subprocess.Popen(
-                [sys.executable, "-m", "services.common.runner", module],
-                cwd=ROOT,
-                env={**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        environment = {**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings}
+        running = nursery.start(module, environment, log_file)
         process = ServiceProcess(running, f"http://{LOOPBACK}:{port}", log_file)
         started.append(process)
         _wait_until_ready(process)

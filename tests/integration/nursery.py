@@ -1,0 +1,135 @@
+"""Starts services quickly for tests: a process that has loaded what all services need forks for each of them.
+
+Loading takes a second and more, longer than most tests. A fork loads the service's own modules and goes on as
+`python -m services.common.runner` does, with an environment and a log of its own. `python -m tests.integration.nursery`
+is the process; `Nursery` speaks to it by lines of JSON.
+"""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.local.environment import NO_RESOLVER
+
+ROOT = Path(__file__).parents[2]
+_RUNNER = "services.common.runner"
+
+
+class Forked:
+    """A process that the nursery forked, used as a `subprocess.Popen`."""
+
+    def __init__(self, nursery: "Nursery", pid: int) -> None:
+        self._nursery = nursery
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._nursery.ask({"ended": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float = 60) -> int:
+        """Its exit code, once it has one; raises TimeoutExpired."""
+        until = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(_RUNNER, timeout)
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Asks it to stop."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Nursery:
+    """The process that forks, for as long as it is needed."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", __name__]
+        environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **NO_RESOLVER}
+        self._asking = threading.Lock()
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(self, module: str, environment: Mapping[str, str], log_file: Path) -> Forked:
+        """A process that runs the module's services; all that it writes goes to the log."""
+        order = {"start": module, "environment": dict(environment), "log": str(log_file)}
+        return Forked(self, self.ask(order))
+
+    def ask(self, order: dict[str, Any]) -> Any:
+        """What the process answers."""
+        orders, answers = self._process.stdin, self._process.stdout
+        assert orders is not None
+        assert answers is not None
+        with self._asking:
+            orders.write(json.dumps(order) + "\n")
+            orders.flush()
+            return json.loads(answers.readline())
+
+    def close(self) -> None:
+        """Ends the process; its forks have ended before."""
+        self._process.communicate()
+
+
+def _fork(orders: IO[str]) -> None:
+    for line in orders:
+        order = json.loads(line)
+        if "start" in order:
+            pid = os.fork()
+            if pid == 0:
+                _become(order)
+            print(pid)
+        else:
+            pid, status = os.waitpid(order["ended"], os.WNOHANG)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if pid else None))
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Goes on as the service; ends the process."""
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.argv = [_RUNNER, order["start"]]
+    try:
+        runpy.run_module(_RUNNER, run_name="__main__")
+    finally:
+        os._exit(1)
+
+
+def _load() -> None:
+    """What services use of libraries and of one another's words; the runner first, for it makes sockets green."""
+    import services.common.runner  # noqa: I001, PLC0415
+    import openpyxl  # noqa: F401, PLC0415
+    import reportlab.platypus  # noqa: F401, PLC0415
+    import services.common.contracts.all_events  # noqa: PLC0415
+    import services.common.messaging.relay  # noqa: PLC0415
+    import services.common.messaging.rpc  # noqa: PLC0415
+    import services.common.messaging.subscribe  # noqa: F401, PLC0415
+
+
+if __name__ == "__main__":
+    _load()
+    _fork(sys.stdin)
