@@ -16,7 +16,7 @@ from services.membership.seed import demo_password
 from tests.browser.desks import Desk, a_desk
 
 _DESK = {"width": 1366, "height": 768}
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 45_000
 
 NewPage = Callable[..., Page]
 PageOf = Callable[..., Page]

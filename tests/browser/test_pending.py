@@ -53,7 +53,7 @@ def test_results_of_the_check_come_in_by_themselves(queued: Desk, page_of: PageO
 
     page.get_by_role("button", name="提交系统校验").click()
 
-    expect(page.get_by_text("待办会员共：4 人；校验通过：3 人；未通过：1 人")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("待办会员共：4 人；校验通过：3 人；未通过：1 人")).to_be_visible()
     expect(page.get_by_text("请移除校验未通过及未校验的会员，才能进行提交办卡。")).to_be_visible()
 
 
@@ -81,7 +81,7 @@ def test_an_expiry_date_that_was_mended_passes_the_next_check(queued: Desk, page
     page.goto("/pending")
     page.get_by_role("button", name="提交系统校验").click()
 
-    expect(page.get_by_text("校验通过：4 人")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("校验通过：4 人")).to_be_visible()
 
 
 def test_all_who_did_not_pass_are_removed_after_one_question(queued: Desk, page_of: PageOf) -> None:

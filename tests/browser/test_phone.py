@@ -94,12 +94,12 @@ def test_a_member_applies_and_follows_the_card_until_it_is_issued(
     page.get_by_role("button", name="确认提交").click()
 
     expect(page.get_by_role("heading", name="办理进度").first).to_be_visible()
-    expect(page.get_by_text("银行办理中")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("银行办理中")).to_be_visible()
     batch_no = desk.clerk.get(f"members/{member.member_id}")["applications"][0]["batch_no"]
     answer_batch(stack, batch_no, {"outcome": "accepted"})
-    expect(page.get_by_text("银行已受理")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("银行已受理")).to_be_visible()
     answer_batch(stack, batch_no, {"outcome": "issued"})
-    expect(page.get_by_text("请携带本人身份证原件到经办网点领卡")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("请携带本人身份证原件到经办网点领卡")).to_be_visible()
     expect(page.get_by_text("银行卡号")).to_be_visible()
     assert fits(page)
 
@@ -112,7 +112,7 @@ def test_a_member_whom_the_bank_refused_reads_why_at_the_next_visit_and_applies_
     choose_outlet(page)
     page.get_by_label("我已阅读并单独同意").check()
     page.get_by_role("button", name="确认提交").click()
-    expect(page.get_by_text("银行办理中")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("银行办理中")).to_be_visible()
     batch_no = desk.clerk.get(f"members/{member.member_id}")["applications"][0]["batch_no"]
     answer_batch(stack, batch_no, {"outcome": "refused"})
     wait_until(lambda: desk.clerk.get(f"members/{member.member_id}")["card_state"] == "none", "the bank has refused")
@@ -199,5 +199,5 @@ def test_axe_finds_nothing_serious_on_the_phone_pages_and_all_fit_the_width(
 
     page.get_by_label("我已阅读并单独同意").check()
     page.get_by_role("button", name="确认提交").click()
-    expect(page.get_by_text("银行办理中")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("银行办理中")).to_be_visible()
     assert (serious_findings(page), fits(page)) == ([], True)

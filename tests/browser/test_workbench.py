@@ -87,7 +87,7 @@ def test_a_lost_connection_says_so_and_the_page_goes_on_when_it_is_back(desk: De
     desk.import_members(make_people(desk.number).ordinary[:2])
     page.context.set_offline(False)
 
-    expect(page.locator(".data-table tbody tr")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".data-table tbody tr")).to_have_count(2)
 
 
 def test_axe_finds_nothing_serious_on_the_workbench(page_of: PageOf) -> None:

@@ -20,7 +20,7 @@ from tests.e2e.fuzzing import Cookies, fuzz
 from tests.e2e.matrix_world import an_account
 from tests.e2e.test_personal_application import signed_in
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 _AT_ONCE = 3
 _APART = frozenset({"GET /api/v1/stream", "DELETE /api/v1/sessions/current"})
 """One never ends, and one ends the session that all others use."""
