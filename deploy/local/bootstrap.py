@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,11 +44,14 @@ def main() -> int:
     if objection:
         print(objection, file=sys.stderr)
         return 1
-    if missing:
-        _install_packages(missing)
-    _install_lock(ROOT / _LOCKS[purpose])
-    if not machine_has_node():
-        _install_lock(ROOT / _NODE_LOCK)
+    if "python3-venv" in missing:
+        _install_packages(["python3-venv"])
+        missing.remove("python3-venv")
+    with ThreadPoolExecutor(1) as beside:
+        python_packages = beside.submit(_install_python_packages, purpose)
+        if missing:
+            _install_packages(missing)
+        python_packages.result()
     return 0
 
 
@@ -134,6 +138,12 @@ def _no_services_started() -> Iterator[None]:
         else:
             _POLICY.write_bytes(before)
             _POLICY.chmod(mode)
+
+
+def _install_python_packages(purpose: str) -> None:
+    _install_lock(ROOT / _LOCKS[purpose])
+    if not machine_has_node():
+        _install_lock(ROOT / _NODE_LOCK)
 
 
 def _install_lock(lock: Path) -> None:

@@ -14,7 +14,7 @@ from tests.chaos.poison import Poison, Target, draw, to_json
 from tests.chaos.poisoning import EVERY, Feeder
 from tests.conftest import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
-from tests.integration.conftest import StartService, start_service
+from tests.integration.conftest import StartService, nursery, start_service
 
 MESSAGES = int(os.environ.get("POISON_MESSAGES", "600"))
 REPORT = os.environ.get("POISON_REPORT")
@@ -22,7 +22,7 @@ MOST_MEGABYTES = 400
 """What batching's process may ever have resident; it has a good 100 when it has done nothing."""
 _SHARED = 50
 """Applications that poison speaks of."""
-__all__ = ["start_service"]
+__all__ = ["nursery", "start_service"]
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from services.common.messaging.connection import open_connection, to_bytes
 from services.common.messaging.envelope import wrap
 from services.common.messaging.queues import dead_queue, queue_name
 from tests.conftest import DatabaseFactory
-from tests.integration.conftest import StartService, start_service
+from tests.integration.conftest import StartService, nursery, start_service
 
-__all__ = ["start_service"]
+__all__ = ["nursery", "start_service"]
 
 CONSUMERS: dict[str, dict[str, EventContract]] = {}
 for _contract in EVENTS.values():

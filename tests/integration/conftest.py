@@ -84,8 +84,9 @@ def start_service(tmp_path: Path, nursery: Nursery, database: DatabaseFactory, a
 
     yield start
     for process in started:
-        if process.running.poll() is None:
-            process.stop()
+        process.running.terminate()
+    for process in started:
+        process.running.wait(_SECONDS_TO_STOP)
 
 
 def _wait_until_ready(process: ServiceProcess) -> None:
