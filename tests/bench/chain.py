@@ -199,7 +199,7 @@ def _compare(database_urls: Mapping[str, str], ours: Clerk, theirs: Clerk) -> No
     for service, query in _WRITTEN.items():
         with psycopg.connect(plain_url(database_urls[service])) as database:
             for clerk in (ours, theirs):
-                written[clerk][service] = database.execute(query, {"union_id": clerk.union_id}).fetchall()
+                written[clerk][service] = sorted(database.execute(query, {"union_id": clerk.union_id}))
     if written[ours] != written[theirs]:
         raise RuntimeError(f"The chain wrote {written[ours]}, the floor {written[theirs]}.")
 
