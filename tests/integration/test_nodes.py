@@ -16,6 +16,7 @@ from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
 from deploy.local.nodes import Nodes
 from deploy.local.ports import is_free
+from tests.integration.messaging.world import eventually
 
 
 def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
@@ -36,10 +37,7 @@ def test_databases_are_utf8_and_compare_by_code_point(nodes: Nodes) -> None:
 
 
 def wait_until_gone(folder: Path) -> None:
-    deadline = time.monotonic() + 60
-    while postgres.is_running(folder) or rabbitmq.is_running(folder):
-        assert time.monotonic() < deadline, "a node still runs"
-        time.sleep(0.02)
+    eventually(lambda: not (postgres.is_running(folder) or rabbitmq.is_running(folder)))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from deploy.local.processes import (
     write_plan,
 )
 from deploy.local.supervisor import ROOT
+from tests.integration.messaging.world import eventually
 
 SLEEPER = "import time; print('at work', flush=True); time.sleep(600)"
 FINISHER = """
@@ -62,20 +62,13 @@ def supervise(folder: Path) -> Iterator[Callable[..., None]]:
         else:
             command = [sys.executable, "-m", "deploy.local.supervisor", str(folder)]
             supervisors.append(subprocess.Popen(command, cwd=ROOT))
-        wait_until(lambda: read_record(folder).plan == plan.digest)
-        wait_until(lambda: all(pid_of(folder, planned.name) for planned in processes))
+        eventually(lambda: read_record(folder).plan == plan.digest)
+        eventually(lambda: all(pid_of(folder, planned.name) for planned in processes))
 
     yield start
     for supervisor in supervisors:
         supervisor.terminate()
         supervisor.wait(60)
-
-
-def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def pid_of(folder: Path, name: str) -> int | None:
@@ -97,7 +90,7 @@ def test_a_killed_process_is_started_again(folder: Path, supervise: Callable[...
 
     os.kill(first, signal.SIGKILL)
 
-    wait_until(lambda: pid_of(folder, "batching-1") not in (None, first))
+    eventually(lambda: pid_of(folder, "batching-1") not in (None, first))
     record = read_record(folder).processes["batching-1"]
     assert (record.restarts, record.last_exit, record.state) == (1, -signal.SIGKILL, "running")
 
@@ -106,7 +99,7 @@ def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path, s
     supervise(process("gateway-1", "import time; print(time.monotonic(), flush=True); raise SystemExit(3)"))
     log = log_file(folder, "gateway-1")
 
-    wait_until(lambda: len(log.read_text().splitlines()) >= 4)
+    eventually(lambda: len(log.read_text().splitlines()) >= 4)
 
     starts = [float(line) for line in log.read_text().splitlines()[:4]]
     pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
@@ -123,13 +116,13 @@ def test_a_node_that_dies_is_started_again_where_it_was(folder: Path, supervise:
 
         os.kill(first, signal.SIGKILL)
 
-        wait_until(lambda: postgres.pid(folder) not in (None, first))
+        eventually(lambda: postgres.pid(folder) not in (None, first))
         assert start_postgres(folder) == private
     finally:
         supervisor = supervisor_pid(folder)
         assert supervisor
         os.kill(supervisor, signal.SIGTERM)
-        wait_until(lambda: supervisor_pid(folder) is None)
+        eventually(lambda: supervisor_pid(folder) is None)
         postgres.drop(folder)
 
 
@@ -149,13 +142,13 @@ def test_a_new_plan_touches_only_what_differs(folder: Path, supervise: Callable[
 def test_stopping_lets_processes_finish_what_they_began(folder: Path, supervise: Callable[..., None]) -> None:
     supervise(process("batching-1", FINISHER))
     log = log_file(folder, "batching-1")
-    wait_until(lambda: "at work" in log.read_text())
+    eventually(lambda: "at work" in log.read_text())
     supervisor = supervisor_pid(folder)
     assert supervisor
 
     os.kill(supervisor, signal.SIGTERM)
 
-    wait_until(lambda: supervisor_pid(folder) is None)
+    eventually(lambda: supervisor_pid(folder) is None)
     assert "finished what was begun" in log.read_text()
     assert read_record(folder).processes == {}
 
@@ -168,7 +161,7 @@ def test_processes_do_not_outlive_a_killed_supervisor(folder: Path, supervise: C
 
     os.kill(supervisor, signal.SIGKILL)
 
-    wait_until(lambda: not is_alive(child))
+    eventually(lambda: not is_alive(child))
     assert supervisor_pid(folder) is None
 
 

@@ -1,7 +1,6 @@
 """Membership as a process: asked over RPC, telling events, and killed in between."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from services.membership import members
 from services.membership.models import Member
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office
+from tests.integration.messaging.world import eventually
 from tests.mothers import a_member_form
 
 QUEUED = "test.members_queued"
@@ -50,15 +50,6 @@ def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], reques
     with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=60) as services:
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         return getattr(services.membership, method)(request)
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def numbers_given(office: Office) -> int:
