@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import kombu
@@ -90,6 +91,14 @@ def test_queue_depths_count_ready_and_unacknowledged_messages(
                 time.sleep(0.01)
 
         assert queue_depths(amqp_uri) == {"imports": 3, "bank.feedback": 3}
+
+
+def test_the_broker_answers_all_who_ask_it_at_the_same_moment(nodes: Nodes, amqp_uri: str) -> None:
+    vhost = amqp_uri.rpartition("/")[2]
+    with ThreadPoolExecutor(8) as askers:
+        answers = list(askers.map(nodes.rabbitmq.queue_depths, [vhost] * 400))
+
+    assert answers == [{}] * 400
 
 
 def test_virtual_hosts_of_two_tests_do_not_meet(nodes: Nodes, amqp_uri: str) -> None:
