@@ -18,7 +18,7 @@ from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.rowsets import is_among
 
-_AT_ONCE = 5_000
+_AT_ONCE = 2_500
 """How many applications are in memory at once: a union may have any number."""
 
 

@@ -39,7 +39,7 @@ select id, exchange, routing_key, body, properties, mandatory, attempts from (
         select * from outbox where next_attempt_at <= now() order by id limit 500
     ) as due
 ) as counted
-where bytes_before < 16000000 order by id
+where bytes_before < 4000000 order by id
 """
 _POSTPONE = """
 update outbox set attempts = attempts + 1, last_error = refused.reason,
