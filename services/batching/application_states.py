@@ -1,8 +1,8 @@
 """The states of an application, of its check, and of what the bank says of it: which step leads where."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -72,8 +72,7 @@ class Contradiction(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What is known of a submitted application: its state, the bank's furthest word, the issued card."""
 
     state: State
@@ -106,13 +105,12 @@ def hear(standing: Standing, outcome: Outcome, card: bytes | None = None) -> Sta
         raise Contradiction(f"contradicts_{standing.outcome}")
     if _ORDER[outcome] <= _ORDER[standing.outcome]:
         return standing
-    heard = replace(standing, outcome=outcome)
     if outcome is Outcome.ISSUED:
-        return replace(heard, state=after(standing.state, Step.ISSUE), card=card)
+        return Standing(after(standing.state, Step.ISSUE), outcome, card)
     if outcome is Outcome.REFUSED:
-        return replace(heard, state=after(standing.state, Step.REFUSE))
-    return heard
+        return Standing(after(standing.state, Step.REFUSE), outcome, standing.card)
+    return Standing(standing.state, outcome, standing.card)
 
 
 def _are_opposite(first: Outcome | None, second: Outcome) -> bool:
-    return {first, second} == {Outcome.ISSUED, Outcome.REFUSED}
+    return (first, second) in ((Outcome.ISSUED, Outcome.REFUSED), (Outcome.REFUSED, Outcome.ISSUED))

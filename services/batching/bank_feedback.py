@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +29,7 @@ from services.common.messaging.subscribe import Message, Reject
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
 
 _load = quick_load(bank.BankFeedback())
+_processed_at = attrgetter("processed_at")
 _CHANGE = types_of(
     Application,
     (
@@ -56,6 +59,7 @@ class Feedback:
     document: dict[str, Any]
     feedback_id: str
     batch_no: str
+    processed_at: datetime
     results: list[Result]
     applied: int = 0
     repeated: int = 0
@@ -79,6 +83,7 @@ def read_feedback(message: Message) -> Feedback:
         document=document,
         feedback_id=loaded["feedback_id"],
         batch_no=loaded["batch_no"],
+        processed_at=loaded["processed_at"],
         results=[_result(loaded, one) for one in loaded["results"]],
     )
 
@@ -215,12 +220,13 @@ def _store_changes(session: Session, changed: Sequence[Applicant]) -> None:
 
 
 def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[Feedback]) -> None:
-    rows = []
-    for batch_no, counts in applicants.counts.items():
-        spoken = max(one.results[0].processed_at for one in feedbacks if one.batch_no == batch_no and one.applied)
-        rows.append((batch_no, counts[State.ISSUED], counts[State.REFUSED], counts[State.RELEASED], spoken))
-    if not rows:
+    if not applicants.counts:
         return
+    spoken = {one.batch_no: one.processed_at for one in sorted(feedbacks, key=_processed_at) if one.applied}
+    rows = [
+        (batch_no, counts[State.ISSUED], counts[State.REFUSED], counts[State.RELEASED], spoken[batch_no])
+        for batch_no, counts in applicants.counts.items()
+    ]
     counted = as_table("counted", _COUNT, rows).c
     session.execute(
         update(Batch)

@@ -1,9 +1,10 @@
 """What the bank's results do to the applications they speak of: judged one by one, in memory."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.batching.application_states import Contradiction, Outcome, Standing, State, hear
@@ -11,8 +12,7 @@ from services.batching.application_states import Contradiction, Outcome, Standin
 _COUNTED = (State.ISSUED, State.REFUSED, State.RELEASED)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One result of a feedback: of an applicant named by application or by member number."""
 
     batch_no: str
@@ -67,7 +67,7 @@ class Applicants:
         self._by_member_no = {(one.batch_no, one.member_no): one for one in self._by_id.values()}
         self._card_owners = dict(card_owners)
         self._holders = dict(holders)
-        self.counts: dict[str, Counter[State]] = {}
+        self.counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
 
     def take(self, result: Result) -> bool:
         """Takes a result; False where it says nothing new. Raises Contradiction for one that cannot be true."""
@@ -118,7 +118,7 @@ class Applicants:
         self._holders[applicant.member_id] = applicant.application_id
 
     def _count(self, batch_no: str, before: State, now: State) -> None:
-        counts = self.counts.setdefault(batch_no, Counter())
+        counts = self.counts[batch_no]
         if before in _COUNTED:
             counts[before] -= 1
         if now in _COUNTED:

@@ -85,6 +85,7 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
         try:
             runner.start()
             gc.collect()
+            gc.set_threshold(20_000)  # a set of messages lives for longer than Python's 700: a tenth of a busy process
             gc.freeze()  # what is there from the start stays: looking through it for garbage takes 0.1 s each time
             log.info("started")
             runner.wait()

@@ -45,7 +45,7 @@ from tests.mothers import a_queueing, a_union
 
 TITLE = "Bank feedback"
 RESULTS = 10_000
-RUNS = 3
+RUNS = 5
 LEAST_RATIO = 3.0
 LEAST_OF_THE_LIMIT = 0.5
 RESULTS_IN_A_LARGE_MESSAGE = 200

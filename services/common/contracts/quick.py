@@ -79,7 +79,7 @@ def _reading_by(schema: Schema) -> Change | None:
     must_be_there = {_key(name, field) for name, field in schema.load_fields.items() if _must_be_there(field)}
 
     def read(document: Any) -> dict[str, Any]:
-        if must_be_there - document.keys():
+        if not document.keys() >= must_be_there:
             raise LookupError
         loaded = dict(given)
         for target, key, take in parts:

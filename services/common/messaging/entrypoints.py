@@ -282,7 +282,7 @@ class BatchSubscription(QueueEntrypoint):
         self._held = 0
         self._leaves_rest = False
         self._has_abandoned = False
-        self.prefetch = 2 * size
+        self.prefetch = 3 * size
 
     def setup(self) -> None:
         """Makes the reader, which pauses while we hold much, and the publisher of what the database never sees."""

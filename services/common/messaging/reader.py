@@ -13,7 +13,7 @@ from eventlet.event import Event as Signal
 from eventlet.semaphore import Semaphore
 
 from services.common import metrics
-from services.common.messaging.connection import bound_waits, drop, has_whole_frame, open_connection
+from services.common.messaging.connection import bound_waits, drop, open_connection, read_whole_frames
 from services.common.messaging.queues import QueueChanged
 from services.common.settings import MessagingSettings
 
@@ -207,12 +207,8 @@ class QueueReader:
 
 
 def _read_next(connection: amqp.Connection) -> None:
-    """Takes in what comes next, if anything does soon.
-
-    What lies there whole is read without a bound, which costs as much as the reading.
-    """
-    if has_whole_frame(connection):
-        connection.blocking_read()
+    """Takes in what lies there whole, without a bound, which costs as much as the reading; else what comes soon."""
+    if read_whole_frames(connection):
         return
     with suppress(TimeoutError):
         connection.drain_events(timeout=_LOOK_UP_SECONDS)
