@@ -1,5 +1,6 @@
 """The list of a union's members (卡片信息管理): filters, each served by an index, and how a member is shown."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -39,6 +40,9 @@ ADDRESSES_COUNTED = 1000
 
 _LOOKED_AT, _ONE_IN = 2000, 20
 """A part is common when one in twenty of the newest members' addresses holds it."""
+
+_HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=[^0-9])")
+"""Up to three characters, and a whole number with the two before it."""
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -161,11 +165,20 @@ def _is_common(session: Session, union_id: UUID, part: str) -> bool:
 
 
 def _has_fragments_of(union_id: UUID, part: str) -> ColumnElement[bool]:
-    """The index knows addresses by a key for each two and three neighbouring characters, which holds the union too."""
-    size = min(len(part), 3)
-    wanted = sorted({part[start : start + size] for start in range(len(part) - size + 1)})
-    keys = func.fragment_keys(cast(union_id, Uuid), cast(wanted, ARRAY(Text)), type_=ARRAY(BigInteger))
+    """The index knows addresses by keys of fragments, which hold the union too."""
+    keys = func.fragment_keys(cast(union_id, Uuid), cast(_fragments(part), ARRAY(Text)), type_=ARRAY(BigInteger))
     return func.address_keys(Member.union_id, Member.address, type_=ARRAY(BigInteger)).contains(keys)
+
+
+def _fragments(part: str) -> list[str]:
+    """What an address that holds the part is known by: its two or three neighbouring characters.
+
+    A number with the two characters before it is a fragment of its own. Where the part has one, it and the characters
+    before it are enough: the lists of the others would take longer to go through than what is found to look at.
+    """
+    houses = {fragment for found in _HOUSE.findall(part) for fragment in found if len(fragment) > 1}
+    size = min(len(part), 3)
+    return sorted(houses or {part[start : start + size] for start in range(len(part) - size + 1)})
 
 
 def _holds(part: str) -> ColumnElement[bool]:

@@ -49,6 +49,25 @@ def test_an_address_is_found_by_a_part_of_it(office: Office) -> None:
     assert office.names(address="%_") == []
 
 
+def test_each_part_of_an_address_finds_those_who_have_it_and_nobody_else(office: Office) -> None:
+    addresses = {
+        "王芳": "国定路17号3楼12室",
+        "李雷": "1号国定路171弄2号1室",
+        "韩梅": "定国路17号楼123",
+        "张三": "路17室路\uff11\uff17号",
+    }
+    for name, address in addresses.items():
+        office.register(name=name, address=address)
+    parts = {
+        address[start:end]
+        for address in addresses.values()
+        for start in range(len(address) - 1)
+        for end in range(start + 2, len(address) + 1)
+    }
+    for part in parts:
+        assert set(office.names(address=part)) == {name for name, address in addresses.items() if part in address}
+
+
 def test_a_common_part_of_an_address_and_a_rare_one_are_both_found(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

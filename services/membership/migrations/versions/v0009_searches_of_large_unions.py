@@ -32,7 +32,9 @@ begin
             keys := keys || hashtextextended(substr(words, start, 3), seed);
         end if;
     end loop;
-    return keys;
+    return keys || array(
+        select hashtextextended(house[1], seed) from regexp_matches(words, '[^0-9]{2}[0-9]+', 'g') as house
+    );
 end
 $$;
 """
