@@ -33,7 +33,7 @@ def main() -> None:
             connection.channel(),
             [Queue(os.environ["QUEUE"], no_declare=True)],
             on_message=taken.append,
-            prefetch_count=2 * _SIZE,
+            prefetch_count=3 * _SIZE,
         ),
     ):
         print("ready", flush=True)
