@@ -348,6 +348,6 @@ runs of all contenders in turn, each with a database and a virtual host of its o
 What bounds ours: one process on one core, which is hardly ever idle: messages are read while the set before waits for
 the database. Profiled apart (py-spy), a fifth of its time goes into taking messages from the broker, a fifth into
 reading and checking them, two fifths into what a set decides, its statements and its events, the rest into the relay
-and the changes between them. The cores of the machine share caches and units: the busier broker and database are, the more
-processor time a result takes. Two processes wait for each other where they decide on the same batches.
+and the changes between them. The cores of the machine share caches and units: the busier broker and database are, the
+more processor time a result takes. Two processes wait for each other where they decide on the same batches.
 """
