@@ -41,8 +41,8 @@ ADDRESSES_COUNTED = 1000
 _LOOKED_AT, _ONE_IN = 2000, 20
 """A part is common when one in twenty of the newest members' addresses holds it."""
 
-_HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=[^0-9])")
-"""Up to three characters, and a whole number with the two before it."""
+_HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=([^0-9]{1,3}))")
+"""A whole number with the two characters before it, and up to three on both sides."""
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -173,10 +173,16 @@ def _has_fragments_of(union_id: UUID, part: str) -> ColumnElement[bool]:
 def _fragments(part: str) -> list[str]:
     """What an address that holds the part is known by: its two or three neighbouring characters.
 
-    A number with the two characters before it is a fragment of its own. Where the part has one, it and the characters
-    before it are enough: the lists of the others would take longer to go through than what is found to look at.
+    A whole number with the two characters before it is a fragment of its own, and marked, for 路1 stands in 路12 too.
+    Where the part has one, it and up to three characters on both sides are enough: the lists of all the others would
+    take longer to go through than what is found to look at.
     """
-    houses = {fragment for found in _HOUSE.findall(part) for fragment in found if len(fragment) > 1}
+    houses = {
+        fragment
+        for before, house, behind in _HOUSE.findall(part)
+        for fragment in (before, f"{house}#", behind)
+        if len(fragment) > 1
+    }
     size = min(len(part), 3)
     return sorted(houses or {part[start : start + size] for start in range(len(part) - size + 1)})
 

@@ -38,6 +38,7 @@ _SEARCHES: dict[str, dict[str, Any]] = {
     "document_number": {"document_number": _NUMBER_SEARCHED_FOR},
     "address, a road": {"address": "控江路"},
     "address, a house": {"address": _A_HOUSE},
+    "address, number 1 of a road": {"address": "控江路1号"},
     "sex": {"sex": "male"},
     "sex, page 200": {"sex": "male", "page": 200},
     "applied_from, applied_to": {"applied_from": "2026-03-01", "applied_to": "2026-03-31"},

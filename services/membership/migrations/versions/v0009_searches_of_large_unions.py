@@ -33,7 +33,7 @@ begin
         end if;
     end loop;
     return keys || array(
-        select hashtextextended(house[1], seed) from regexp_matches(words, '[^0-9]{2}[0-9]+', 'g') as house
+        select hashtextextended(house[1] || '#', seed) from regexp_matches(words, '[^0-9]{2}[0-9]+', 'g') as house
     );
 end
 $$;
