@@ -70,6 +70,10 @@ class Message:
         """Sends this one to the rejected queue, as it is, with the reason; in the batch's transaction."""
         self.rejection = Reject(reason)
 
+    def forget(self) -> None:
+        """Lets go what was made of it, which refers back to it: it would stay until garbage is looked for."""
+        self.data = self.rejection = None
+
 
 class QueueEntrypoint(Entrypoint):
     """Runs the method as a worker of the container for what a queue of its own brings; one worker at a time."""
@@ -334,6 +338,8 @@ class BatchSubscription(QueueEntrypoint):
         if not self._has_abandoned:
             self._has_abandoned = not self._handle_set(messages) and self.reader.is_stopping
         self._held = max(0, self._held - sum(len(one.body) for one in messages))
+        for message in messages:
+            message.forget()
 
     def _forget(self) -> None:
         super()._forget()
