@@ -81,6 +81,7 @@ class PublicServer(WebServer):
 
     def run(self) -> None:
         """Accepts connections; while the process has no file left for one, they wait."""
+        log.info("listening", what="http", port=self._sock.getsockname()[1])
         while self._is_accepting:
             try:
                 socket, address = self._sock.accept()

@@ -54,6 +54,14 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
 @contextmanager
 def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
     """All that a stack needs on given nodes, under names that begin with `name`, gone at the end."""
+    try:
+        yield make_addresses(on, name)
+    finally:
+        forget_addresses(on, name)
+
+
+def make_addresses(on: Nodes, name: str) -> Addresses:
+    """All that a stack needs on given nodes, under names that begin with `name`, until `forget_addresses`."""
     users = {program: User(f"{name}_{program}", secrets.token_hex(16)) for program in PROGRAMS}
     password = secrets.token_hex(16)
     databases = {service: f"{name}_{service}" for service in SERVICES}
@@ -61,15 +69,17 @@ def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
     def urls(role_of: Callable[[str], str]) -> dict[str, str]:
         return {service: on.postgres.url(name, role_of(name), password) for service, name in databases.items()}
 
-    try:
-        for database in databases.values():
-            on.postgres.prepare_private_database(database, password, password)
-        yield Addresses(_prepare_broker(on.rabbitmq, name, users), urls(str), urls(owner_of))
-    finally:
-        on.rabbitmq.delete_vhost(name)
-        on.rabbitmq.delete_users(user.name for user in users.values())
-        for database in databases.values():
-            on.postgres.drop_private_database(database)
+    for database in databases.values():
+        on.postgres.prepare_private_database(database, password, password)
+    return Addresses(_prepare_broker(on.rabbitmq, name, users), urls(str), urls(owner_of))
+
+
+def forget_addresses(on: Nodes, name: str) -> None:
+    """Drops what `make_addresses` made under this name, as far as it is there."""
+    on.rabbitmq.delete_vhost(name)
+    on.rabbitmq.delete_users(f"{name}_{program}" for program in PROGRAMS)
+    for service in SERVICES:
+        on.postgres.drop_private_database(f"{name}_{service}")
 
 
 def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.broker import User, password_variable
-from deploy.local.ports import LOOPBACK, free_port, is_free
+from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
 from services.common.secret_values import DEMO_MARK
@@ -108,7 +108,7 @@ def keep_ports(folder: Path, names: list[str], chosen_anew: bool, gateway_port: 
         ports = {name: port for name, port in ports.items() if is_free(port)}
     for name in [*names, "gateway"]:
         while name not in ports:
-            port = free_port(gateway_port if name == "gateway" else None)
+            port = hold_port(gateway_port if name == "gateway" else None)
             if port not in ports.values():
                 ports[name] = port
     write_state(folder, {**state, "ports": ports})

@@ -1,14 +1,17 @@
-"""Free loopback ports that stay free: chosen outside the range that the kernel gives to outgoing connections."""
+"""Loopback ports for programs that must be told theirs: each is held by a socket from the moment it is chosen.
 
-import os
+They are chosen outside the range that the kernel gives to outgoing connections.
+"""
+
 import random
 import socket
 import time
 
 LOOPBACK = "127.0.0.1"
 _CHOICES = range(15_000, 31_000)
-_SHARES = 4
-_given: set[int] = set()
+_held: dict[int, socket.socket] = {}
+"""A bound socket that does not listen keeps others from choosing its port, and lets the program that was told the port
+listen on it, for both have SO_REUSEADDR. The sockets close when this process ends."""
 
 
 def is_free(port: int) -> bool:
@@ -22,20 +25,33 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(preferred: int | None = None, patience: float = 0.0) -> int:
-    """A loopback port that nothing listens on: the preferred one if it is or becomes free within `patience` seconds.
+def hold_port(preferred: int | None = None, patience: float = 0.0) -> int:
+    """A loopback port that no other process gets by this function while this process lives.
 
-    A port is given once: whoever asked before may not listen on it yet. Processes of neighbouring ids choose from
-    different ports. Raises RuntimeError when none is found.
+    The preferred one if nothing listens there or it becomes free within `patience` seconds; one that is held by this
+    process already is given again only where it is preferred. Raises RuntimeError when none is found.
     """
     if preferred is not None and _becomes_free(preferred, patience):
+        _hold(preferred)
         return preferred
-    own = _CHOICES[os.getpid() % _SHARES :: _SHARES]
-    for port in random.sample(own, len(own)):
-        if port not in _given and is_free(port):
-            _given.add(port)
+    for port in random.sample(_CHOICES, len(_CHOICES)):
+        if _hold(port):
             return port
     raise RuntimeError("no free loopback port was found")
+
+
+def _hold(port: int) -> bool:
+    """Whether the port is held by a new socket of this process now."""
+    holder = socket.socket()
+    try:
+        # Without SO_REUSEADDR, so that a port which another process holds is refused.
+        holder.bind((LOOPBACK, port))
+    except OSError:
+        holder.close()
+        return False
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held[port] = holder
+    return True
 
 
 def _becomes_free(port: int, seconds: float) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 
 SUPERUSER = "postgres"
 _ATTEMPTS = 5
@@ -149,7 +149,7 @@ def start(folder: Path, durable: bool) -> Postgres:
     port = _running_port(data)
     if port is None:
         # The processes of a killed server hold its port for a moment, and clients know it by this port.
-        port = free_port(_last_port(data), patience=5)
+        port = hold_port(_last_port(data), patience=5)
         _write_settings(data, port, durable)
         _start_server(data)
     return Postgres(port, _password_file(data).read_text())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.ports import LOOPBACK, free_port, is_free
+from deploy.local.ports import LOOPBACK, hold_port, is_free
 
 ADMINISTRATOR = "cards"
 SHARE_OF_MEMORY = 0.5
@@ -146,7 +146,7 @@ def _write_settings(home: Path) -> None:
         state = _state(home)
     else:
         state = {"password": secrets.token_hex(16)}
-    ports = {name: free_port(state.get(name), patience=5) for name in ("port", "distribution_port", "port_mapper_port")}
+    ports = {name: hold_port(state.get(name), patience=5) for name in ("port", "distribution_port", "port_mapper_port")}
     state_file = home / "state.json"
     state_file.touch(0o600)
     state_file.write_text(json.dumps({**state, **ports}))

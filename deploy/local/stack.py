@@ -206,15 +206,26 @@ def running_stack(
 
     `settings` are environment variables of every process, for instance shorter retry delays.
     """
+    try:
+        yield start_fresh(folder, addresses, scale, settings, say)
+    finally:
+        _stop_processes(folder)
+
+
+def start_fresh(
+    folder: Path,
+    addresses: Addresses,
+    scale: Mapping[str, int] = _ONE_EACH,
+    settings: Mapping[str, str] | None = None,
+    say: Say = print,
+) -> Stack:
+    """A whole stack on given nodes, as `running_stack`, which runs until `stop`. What the folder held is forgotten."""
     if folder.exists():
         _stop_processes(folder)
         shutil.rmtree(folder)
     with _alone(folder):
         surroundings = _surroundings(folder, scale, addresses, None, settings or {})
-    try:
-        yield _bring_up(folder, scale, surroundings, (), say)
-    finally:
-        _stop_processes(folder)
+    return _bring_up(folder, scale, surroundings, (), say)
 
 
 def _surroundings(

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.bank_ledger import Ledger, Result, UnknownBatch, card_number, decide, refusing_every
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender, Outgoing
-from deploy.simulators.http import json_response, read_json, server
+from deploy.simulators.http import json_response, read_json, serve, server
 from services.common.contracts import bank as contract
 from services.common.settings import refuse_production
 
@@ -208,7 +208,7 @@ def main() -> None:
     bank = Bank(ledger, reader, FeedbackSender(amqp_uri), key, control)
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
-    server(int(os.environ["BANK_PORT"]), bank.routes()).serve_forever()
+    serve(server(int(os.environ["BANK_PORT"]), bank.routes()))
 
 
 def _digest(batch_no: str, results: list[Result]) -> str:

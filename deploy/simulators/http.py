@@ -18,6 +18,12 @@ def server(port: int, routes: Mapping[str, Route]) -> BaseWSGIServer:
     return make_server("127.0.0.1", port, _application(routes), threaded=True, request_handler=_Quiet)
 
 
+def serve(simulator: BaseWSGIServer) -> None:
+    """Answers until the process ends; its port, which may have been given as 0, is printed first."""
+    print(json.dumps({"event": "listening", "what": "http", "port": simulator.port}), flush=True)
+    simulator.serve_forever()
+
+
 def json_response(value: Any, status: int = 200) -> Response:
     """A value as a JSON document."""
     return Response(json.dumps(value, ensure_ascii=False, default=str), status, content_type="application/json")

@@ -16,7 +16,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.http import json_response, read_json, server
+from deploy.simulators.http import json_response, read_json, serve, server
 from services.common.settings import refuse_production
 
 LARGEST_CALL = 100
@@ -143,4 +143,4 @@ def registry_server(port: int) -> BaseWSGIServer:
 
 if __name__ == "__main__":
     refuse_production("the registry simulator")
-    registry_server(int(os.environ["REGISTRY_PORT"])).serve_forever()
+    serve(registry_server(int(os.environ["REGISTRY_PORT"])))

@@ -16,7 +16,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.http import json_response, read_json, server
+from deploy.simulators.http import json_response, read_json, serve, server
 from services.common.settings import refuse_production
 
 SLOW_MILLISECONDS = 30_000
@@ -121,4 +121,4 @@ def _break_connection(request: Request) -> None:
 
 if __name__ == "__main__":
     refuse_production("the SMS simulator")
-    sms_server(int(os.environ["SMS_PORT"])).serve_forever()
+    serve(sms_server(int(os.environ["SMS_PORT"])))

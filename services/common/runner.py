@@ -52,8 +52,9 @@ def run(modules: Sequence[str]) -> int:
     )
     for cls in classes:
         runner.add_service(cls)
-    if settings.health_port:
+    if settings.health_port >= 0:
         socket = eventlet.listen((settings.health_host, settings.health_port))
+        log.info("listening", what="health", port=socket.getsockname()[1])
         eventlet.spawn(wsgi.server, socket, health_app(list(runner.containers)), log_output=False)
     return _live(runner, settings.stop_seconds)
 

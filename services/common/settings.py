@@ -144,8 +144,8 @@ class ProcessSettings:
     """How a process shows itself to who runs it."""
 
     health_host: str = "127.0.0.1"
-    health_port: int = 0
-    """0: no health endpoint."""
+    health_port: int = -1
+    """-1: no health endpoint; 0: any free port, which the log names as `listening`."""
     log_level: str = "INFO"
     release: str = "unknown"
     """The version of the code, as operators are told it."""
@@ -158,7 +158,7 @@ class ProcessSettings:
     """How long what runs may take to finish after SIGTERM."""
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
-    """Where the gateway's HTTP entrypoints listen."""
+    """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""
 
 
 class _Unreadable(SettingsError):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import requests
 
 from deploy.local.environment import ROOT
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack
 
@@ -19,7 +19,7 @@ _SECONDS_TO_BE_READY = 60
 def second_gateway(stack: Stack) -> Iterator[str]:
     """The URL of another gateway process with the settings of the stack's own."""
     first = next(process for process in read_plan(stack.folder).processes if process.program == "gateway")
-    port, health_port = free_port(), free_port()
+    port, health_port = hold_port(), hold_port()
     environment = {**first.environment, "GATEWAY_PORT": str(port), "HEALTH_PORT": str(health_port)}
     with (stack.folder / "logs" / "gateway-second.log").open("wb") as log:
         running = subprocess.Popen(first.command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

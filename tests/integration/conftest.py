@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from deploy.local.environment import NO_RESOLVER
-from deploy.local.ports import LOOPBACK, free_port
 from tests.conftest import DatabaseFactory
 from tests.integration.nursery import Forked, Nursery
+from tests.listening import listening_url
 
 _SECONDS_TO_BE_READY = 90
 _SECONDS_TO_STOP = 90
@@ -40,6 +40,14 @@ class ServiceProcess:
     @property
     def log(self) -> str:
         return self.log_file.read_text()
+
+    @property
+    def http_url(self) -> str:
+        """Where a gateway or another process with HTTP entrypoints answers; it was given GATEWAY_PORT 0."""
+        return listening_url(self.log_file, "http", self.is_running)
+
+    def is_running(self) -> bool:
+        return self.running.poll() is None
 
     def stop(self) -> int:
         """Ask it to stop gracefully, and give its exit code."""
@@ -69,24 +77,24 @@ def start_service(tmp_path: Path, nursery: Nursery, database: DatabaseFactory, a
     Further keywords are environment variables. Several may run at once. They end before the database and the virtual
     host of the test go: a broker that loses a virtual host in use is good for nothing more.
     """
-    started: list[ServiceProcess] = []
+    started: list[Forked] = []
 
     def start(module: str, database_url: str, amqp_uri: str, **settings: str) -> ServiceProcess:
-        port = free_port()
         log_file = tmp_path / f"{module}-{len(started)}.log"
-        addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": str(port)}
+        addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": "0"}
         environment = {**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings}
         running = nursery.start(module, environment, log_file)
-        process = ServiceProcess(running, f"http://{LOOPBACK}:{port}", log_file)
-        started.append(process)
+        started.append(running)
+        health_url = listening_url(log_file, "health", lambda: running.poll() is None)
+        process = ServiceProcess(running, health_url, log_file)
         _wait_until_ready(process)
         return process
 
     yield start
-    for process in started:
-        process.running.terminate()
-    for process in started:
-        process.running.wait(_SECONDS_TO_STOP)
+    for running in started:
+        running.terminate()
+    for running in started:
+        running.wait(_SECONDS_TO_STOP)
 
 
 def _wait_until_ready(process: ServiceProcess) -> None:

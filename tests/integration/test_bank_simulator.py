@@ -16,7 +16,7 @@ import amqp
 import pytest
 import requests
 
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.common.contracts import bank as contract
 from services.common.messaging.connection import open_connection
 from tests.conftest import ROOT
@@ -30,7 +30,7 @@ class BankProcess:
     """The simulator as its operator sees it, and batching's end of the line."""
 
     def __init__(self, amqp_uri: str, **settings: str) -> None:
-        port = free_port()
+        port = hold_port()
         self.url = f"http://{LOOPBACK}:{port}"
         environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", "AMQP_URI": amqp_uri, "BANK_PORT": str(port)}
         self.running = subprocess.Popen(

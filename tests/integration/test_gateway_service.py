@@ -18,7 +18,7 @@ import requests
 from werkzeug.wrappers import Response
 
 from deploy.local.client import wait_until
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from gateway.sessions import Sessions
 from services.common.contracts.batching import PENDING_CHANGED
 from services.common.contracts.membership import SESSIONS_ENDED
@@ -58,7 +58,7 @@ def gateway(amqp_uri: str, start_service: StartService) -> RunningGateway:
 
 def a_gateway(amqp_uri: str, start_service: StartService, **changes: str) -> RunningGateway:
     """A gateway with a clerk's session; `changes` are its settings."""
-    port = free_port()
+    port = hold_port()
     settings = {"GATEWAY_PORT": str(port), "ENVIRONMENT": "demo", **changes}
     start_service("tests.integration.tiny_membership", "", amqp_uri)
     process = start_service("gateway.service", "", amqp_uri, **settings)

@@ -11,7 +11,7 @@ import requests
 from werkzeug.wrappers import Response
 
 from deploy.local.client import wait_until
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from gateway.sessions import Sessions
 from tests.gateway_page import a_caller, a_session_answer
 from tests.integration.conftest import TEST_SECRETS, ServiceProcess, StartService
@@ -52,7 +52,7 @@ class Gateways:
         self.cookie = response.headers["Set-Cookie"].partition(";")[0]
 
     def start(self, **settings: str) -> "Gateways":
-        self.ports.append(free_port())
+        self.ports.append(hold_port())
         address = {"GATEWAY_PORT": str(self.ports[-1]), "ENVIRONMENT": "demo"}
         self.processes.append(self._start_service("gateway.service", "", self._amqp_uri, **address, **settings))
         return self

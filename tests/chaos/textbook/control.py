@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.processes import Plan, Process, read_record, write_plan
 from tests.chaos import plan
 from tests.chaos.account import Verdict
@@ -69,7 +69,7 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
     on.rabbitmq.create_vhost(_NAME)
     on.postgres.drop_database(_NAME)
     on.postgres.create_database(_NAME)
-    ports = {program: free_port() for program in _PROGRAMS}
+    ports = {program: hold_port() for program in _PROGRAMS}
     database_url = on.postgres.url(_NAME)
     with ExitStack() as proxies:
         behind = {

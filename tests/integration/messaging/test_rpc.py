@@ -10,7 +10,7 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from deploy.local.ports import free_port
+from deploy.local.ports import hold_port
 from services.common.persistence import handled_request
 from tests.integration.messaging.world import ASKER, World, eventually
 from tests.tcp_proxy import TcpProxy
@@ -209,6 +209,6 @@ def test_a_connection_that_breaks_within_a_call_ends_it_in_time(world: World, tr
 
 def asker(world: World, **settings: str) -> Ask:
     """A running asker: `ask(name, data)`."""
-    port = free_port()
+    port = hold_port()
     world.start_service(ASKER, "", settings.pop("AMQP_URI", world.amqp_uri), GATEWAY_PORT=str(port), **settings)
     return lambda name, data: dict(requests.post(f"http://127.0.0.1:{port}/{name}", json=data, timeout=10).json())
