@@ -13,8 +13,12 @@ FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
 
+# Each file's tests run in one worker: they share what was made once. Longest files first (tests/conftest.py).
+PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
+REPORTS := .local/reports
+
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -64,8 +68,11 @@ rotate-keys: $(VENV)/python ## Give personal data a new key while all runs; make
 demo: setup ## Drive the running system through one story from sign-in to the bank's answers
 	@$(VENV)/python -m deploy.local.demo
 
-test: setup-dev check ## Check the code, then run all tests, by two workers
-	$(VENV)/pytest -n 2 --no-loadscope-reorder
+test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
+	$(PYTEST) -m "not long" --junitxml=$(REPORTS)/test.xml
+
+test-all: test ## All of make test, then kills, twins, poison, pressure, fuzz, the whole matrix, and the other Debian
+	$(PYTEST) -m long --junitxml=$(REPORTS)/test-all.xml
 
 check: setup-dev ## Style, types, boundaries between the parts, generated documents, pages
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check-code check-pages

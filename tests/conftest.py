@@ -12,23 +12,19 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local import nodes as private_nodes
-from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import learn_secret
 from deploy.local.nodes import Nodes
-from deploy.local.stack import Stack, running_stack, status
+from deploy.local.stack import Stack
 from services.common import migrate
-from tests.unlimited import UNLIMITED
+from tests.shared_stack import shared_stack
 
 ROOT = Path(__file__).parents[1]
 NODES_FOLDER = ROOT / ".local" / "test"
-STACK_FOLDER = ROOT / ".local" / f"test-stack{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+STACK_FOLDER = ROOT / ".local" / "test-stack"
 os.environ.setdefault("ENVIRONMENT", "test")
 os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("BLIND_INDEX_KEY", "dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
@@ -36,24 +32,9 @@ os.environ.setdefault("AUDIT_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0Z
 # How long an example takes is the machine's affair, which does other things besides.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
-_WITH_STACKS_OF_THEIR_OWN = ("tests/e2e/test_operated.py",)
 _numbers = itertools.count(1)
 
 DatabaseFactory = Callable[[str], str]
-
-
-class SharedStacks(LoadScopeScheduling):
-    """Of several workers (`-n 2`) one has all pages' tests, one all others on a shared stack; else files stay whole."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = file.rpartition("/")[0]
-        return folder if folder in ("tests/browser", "tests/e2e") and file not in _WITH_STACKS_OF_THEIR_OWN else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedStacks:
-    """Called by pytest-xdist."""
-    return SharedStacks(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -97,19 +78,11 @@ def module_amqp_uri(nodes: Nodes) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def stack(nodes: Nodes) -> Iterator[Stack]:
-    """A running system of this worker with fresh seeded databases; the bank decides only when a test tells it to.
+    """The running system of this test run, shared by its workers: each test has a union of its own there.
 
-    All tests come from one address: how much of it is too much is tried apart.
-
-    It tells addresses and rules over processes: see `Stack`. No process had to be started twice.
+    Who kills, restarts or misconfigures a program takes a system of their own.
     """
-    settings = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", **UNLIMITED}
-    with (
-        passing_addresses(nodes, f"stack_{os.getpid()}") as addresses,
-        running_stack(STACK_FOLDER, addresses, settings=settings) as running,
-    ):
-        learn_secret(STACK_FOLDER)
-        assert [process.name for process in status(STACK_FOLDER) if process.record.restarts] == []
+    with shared_stack(nodes, STACK_FOLDER) as running:
         yield running
 
 

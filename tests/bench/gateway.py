@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.membership.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
 from tests.bench.people import make_people
@@ -84,7 +84,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
 def _peers(on: Nodes) -> Iterator[Mapping[str, Target]]:
     with ExitStack() as after:
         amqp_uri = after.enter_context(fresh_vhost(on))
-        port, static_port = free_port(), free_port()
+        port, static_port = hold_port(), hold_port()
         after.enter_context(running_peer("tests.bench.nameko_gateway", {"AMQP_URI": amqp_uri, "PART": "service"}))
         gateway = {"AMQP_URI": amqp_uri, "PART": "gateway", "PORT": str(port)}
         url = f"http://{LOOPBACK}:{port}"
@@ -109,7 +109,7 @@ def _static(port: int) -> Iterator[str]:
 def _ours(on: Nodes, secrets: dict[str, str]) -> Iterator[Mapping[str, Target]]:
     with fresh_database(on, "membership") as database_url, fresh_vhost(on) as amqp_uri:
         clerk = _registered(database_url)
-        port = free_port()
+        port = hold_port()
         environment = {**secrets, **UNLIMITED, "AMQP_URI": amqp_uri, "ENVIRONMENT": "demo"}
         with (
             running_service("services.membership.service", {**environment, "DATABASE_URL": database_url}),

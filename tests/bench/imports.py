@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.membership.sheets import DOCUMENT_TYPE_WORDS, HEADINGS, SEX_WORDS, read_rows
 from tests.bench.clerks import add_clerk
 from tests.bench.people import make_people
@@ -68,7 +68,7 @@ def _client(on: Nodes, secrets: dict[str, str], database_url: str) -> Iterator[A
     with Session(engine) as session, session.begin():
         clerk = add_clerk(session, 1)
     engine.dispose()
-    port = free_port()
+    port = hold_port()
     with fresh_vhost(on) as amqp_uri:
         environment = {**secrets, **UNLIMITED, "AMQP_URI": amqp_uri, "ENVIRONMENT": "demo"}
         with (

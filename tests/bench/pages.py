@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local.client import ApiClient
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.common.personal import keyring
 from services.membership.documents import document_digest
 from tests.bench.clerks import add_clerk, sign_in_again
@@ -153,7 +153,7 @@ def _membership_of(on: Nodes, secrets: dict[str, str], number: int) -> Iterator[
         ) as database_url,
         fresh_vhost(on) as amqp_uri,
     ):
-        port = free_port()
+        port = hold_port()
         environment = {**secrets, **UNLIMITED, "AMQP_URI": amqp_uri, "ENVIRONMENT": "demo"}
         with (
             running_service("services.membership.service", {**environment, "DATABASE_URL": database_url}),

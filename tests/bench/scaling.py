@@ -9,7 +9,7 @@ import psycopg
 import requests
 
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.messaging.connection import PERSISTENT, Outgoing
 from services.common.messaging.envelope import wrap
@@ -76,7 +76,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
 
 @contextmanager
 def _slow_registry() -> Iterator[str]:
-    port = free_port()
+    port = hold_port()
     url = f"http://{LOOPBACK}:{port}"
     with running_program(
         "deploy.simulators.registry", {"REGISTRY_PORT": str(port), "ENVIRONMENT": "test"}, f"{url}/readyz"

@@ -20,7 +20,7 @@ import requests
 from deploy.local import nodes
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, hold_port
 from services.common import migrate
 
 FOLDER = ROOT / ".local" / "bench"
@@ -132,7 +132,7 @@ def fresh_vhost(on: Nodes) -> Iterator[str]:
 @contextmanager
 def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
     """A process of the product that is ready for work."""
-    port = free_port()
+    port = hold_port()
     command = ("services.common.runner", module)
     with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
         _wait_until(process, lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"))

@@ -1,0 +1,58 @@
+"""One running system for all workers of a test run: the first that needs it starts it, the last one ends it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local.addresses import forget_addresses, make_addresses
+from deploy.local.captcha_solver import learn_secret
+from deploy.local.nodes import Nodes
+from deploy.local.processes import supervisor_pid
+from deploy.local.stack import Stack, find, start_fresh, status, stop
+from tests.unlimited import UNLIMITED
+
+_SETTINGS = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", **UNLIMITED}
+
+
+@contextmanager
+def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
+    """The system of this test run in this folder, with fresh seeded databases, and its captchas' secret.
+
+    The bank decides only when a test tells it to. All tests come from one address: how much of it is too much is tried
+    apart.
+    """
+    name = f"stack_{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        (folder.parent / f"{folder.name}.users").open("w") as users,
+        (folder.parent / f"{folder.name}.starting").open("w") as starting,
+    ):
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        if not _runs(folder, name):
+            start_fresh(folder, make_addresses(nodes, name), settings=_SETTINGS)
+            assert [process.name for process in status(folder) if process.record.restarts] == []
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        learn_secret(folder)
+        try:
+            yield find(folder)
+        finally:
+            if _is_last(users.fileno()):
+                stop(folder)
+                forget_addresses(nodes, name)
+
+
+def _runs(folder: Path, name: str) -> bool:
+    """Whether another worker of this run has started it."""
+    return supervisor_pid(folder) is not None and f"/{name}" in find(folder).addresses.amqp_uris["gateway"]
+
+
+def _is_last(users: int) -> bool:
+    """Whether nobody else uses it any more; the lock is given up where somebody does."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
