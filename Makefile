@@ -8,6 +8,7 @@ MESSAGES ?= 10000
 HEAD ?=
 SETTLE ?= 10
 ACCOUNT ?= jianlang
+TESTS ?=
 DROP ?=
 FAULTS ?= 200
 MEMBERS ?= 5000
@@ -18,7 +19,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -91,11 +92,19 @@ check-pages:
 audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulnerability; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies
 
+coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long'" takes some
+	$(VENV)/coverage erase
+	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(VENV)/coverage combine --quiet
+	$(VENV)/coverage report --skip-covered --sort=cover > $(REPORTS)/coverage.txt
+	@tail -1 $(REPORTS)/coverage.txt
+
 fuzz: setup-dev ## Ask each operation of the API 200 things that nobody thought of: make fuzz EXAMPLES=1000
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest tests/e2e/test_fuzz.py
 
-docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings
+docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings, long tests
 	$(VENV)/python -m deploy.documents --write
+	$(VENV)/python -m tests.tiers --write
 
 screenshots: setup-dev ## Take the pictures of docs/images, of a stack of its own with demo data
 	$(VENV)/python -m deploy.handbook.screenshots

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from services.common import migrate
 from tests.shared_stack import shared_stack
 
 ROOT = Path(__file__).parents[1]
+REPORTS_FOLDER = ROOT / ".local" / "reports"
 NODES_FOLDER = ROOT / ".local" / "test"
 STACK_FOLDER = ROOT / ".local" / "test-stack"
 os.environ.setdefault("ENVIRONMENT", "test")
@@ -35,6 +37,20 @@ hypothesis.settings.load_profile("patient")
 _numbers = itertools.count(1)
 
 DatabaseFactory = Callable[[str], str]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Keeps how long each test took, the longest first. Called by pytest, of several workers in none."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            seconds[report.nodeid] += getattr(report, "duration", 0.0)
+    for report in terminalreporter.getreports(""):  # of setups and teardowns that went well
+        seconds[report.nodeid] += report.duration
+    REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)
+    longest_first = sorted(seconds.items(), key=lambda item: -item[1])
+    lines = [f"{duration:.2f}\t{test}\n" for test, duration in longest_first]
+    (REPORTS_FOLDER / "durations.tsv").write_text("".join(lines))
 
 
 @pytest.fixture(scope="session")

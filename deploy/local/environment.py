@@ -43,7 +43,7 @@ _GATEWAY_WORKERS = "200"
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
 """The system looks names up: eventlet's resolver takes 0.3 s to load, and all addresses here are numbers as a rule."""
 
-_PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD")
+_PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD", "COVERAGE_PROCESS_CONFIG")
 
 
 @dataclass(frozen=True)

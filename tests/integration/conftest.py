@@ -11,7 +11,7 @@ import requests
 
 from deploy.local.environment import NO_RESOLVER
 from tests.conftest import DatabaseFactory
-from tests.integration.nursery import Forked, Nursery
+from tests.integration.nursery import PASSED_ON, Forked, Nursery
 from tests.listening import listening_url
 
 _SECONDS_TO_BE_READY = 90
@@ -26,7 +26,7 @@ TEST_SECRETS = {
 }
 
 
-_SURROUNDINGS = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test", **NO_RESOLVER}
+_SURROUNDINGS = {**PASSED_ON, "PYTHONUNBUFFERED": "1", "ENVIRONMENT": "test", **NO_RESOLVER}
 
 
 @dataclass(frozen=True)

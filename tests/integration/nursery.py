@@ -21,6 +21,8 @@ from deploy.local.environment import NO_RESOLVER
 
 ROOT = Path(__file__).parents[2]
 _RUNNER = "services.common.runner"
+PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+"""What of the test process's environment each service sees."""
 
 
 class Forked:
@@ -65,7 +67,7 @@ class Nursery:
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", __name__]
-        environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **NO_RESOLVER}
+        environment = {**PASSED_ON, "PYTHONUNBUFFERED": "1", **NO_RESOLVER}
         self._asking = threading.Lock()
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
