@@ -1,5 +1,10 @@
-# The commands of the project. `make run` and `make test` need Python 3.11 and make; they install the rest.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The commands of the project. `make run` and `make test` need Python 3.11 to 3.13 and make; they install the rest.
+# The first of these that the locks hold for; python3 says what to do where none is.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c "$(FITS)" 2>/dev/null && { command -v $$python; exit; }; done; echo python3)
+NO_PYTHON := Python 3.11, 3.12 or 3.13 is needed; on Debian 12 and 13: apt-get install python3
+BOOTSTRAP = $(if $(shell command -v $(PYTHON)),$(PYTHON) deploy/local/bootstrap.py,echo "$(NO_PYTHON)" >&2; false)
 VENV := .venv/bin
 SCALE ?=
 SERVICE ?=
@@ -25,10 +30,10 @@ help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 setup:
-	@$(PYTHON) deploy/local/bootstrap.py run
+	@$(BOOTSTRAP) run
 
 setup-dev:
-	@$(PYTHON) deploy/local/bootstrap.py test
+	@$(BOOTSTRAP) test
 
 $(VENV)/python:
 	@echo "Nothing was set up yet: make run" >&2; exit 1

@@ -2,9 +2,11 @@
 
     python3 deploy/local/bootstrap.py run|test
 
-Runs before anything is installed, so it needs the standard library alone. Everything is checked before anything is
-changed; what it may not do itself it says in one message.
+Runs before anything is installed, so it needs the standard library alone, and Python 3.7 to say which one is needed.
+Everything is checked before anything is changed; what it may not do itself it says in one message.
 """
+
+from __future__ import annotations
 
 import hashlib
 import importlib.util
@@ -25,6 +27,8 @@ VENV = ROOT / ".venv"
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 _LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
 _NODE_LOCK = "requirements-node.lock"
+_PYTHONS = ((3, 11), (3, 12), (3, 13))
+"""The locks hold for these."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -66,7 +70,7 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage("fonts-wqy-zenhei", fonts_given or Path("/usr/share/fonts/truetype/wqy").exists()),
         DebianPackage("fonts-hanazono", fonts_given or Path("/usr/share/fonts/truetype/hanazono").exists()),
         DebianPackage("chromium", purpose != "test" or Path("/usr/bin/chromium").exists()),
-        DebianPackage("python3-venv", _has_pip() or importlib.util.find_spec("ensurepip") is not None),
+        DebianPackage("python3-venv", _flaw_of_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
 
@@ -82,8 +86,8 @@ def machine_has_node() -> bool:
 
 def _objection(missing: list[str]) -> str | None:
     """What a person must do first, None when we can go on."""
-    if sys.version_info[:2] != (3, 11):
-        return f"Python 3.11 is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11"
+    if sys.version_info[:2] not in _PYTHONS:
+        return _objection_to_python()
     if not missing:
         return None
     if os.geteuid() == 0 and shutil.which("apt-get"):
@@ -97,12 +101,54 @@ def _objection(missing: list[str]) -> str | None:
     )
 
 
+def _objection_to_python() -> str:
+    *others, newest = (f"{major}.{minor}" for major, minor in _PYTHONS)
+    flaw = "too old" if sys.version_info[:2] < _PYTHONS[0] else "too new"
+    needed = f"Python {', '.join(others)} or {newest} is needed; this is {sys.version.split()[0]}, which is {flaw}.\n"
+    fitting = _fitting_python()
+    if fitting:
+        return f"{needed}  This machine has a fitting one:  make {sys.argv[1]} PYTHON={fitting}"
+    return (
+        f"{needed}  Debian 12 and 13 bring one:  apt-get install --no-install-recommends python3 python3-venv\n"
+        f"  Elsewhere install one of these and name it:  make {sys.argv[1]} PYTHON=/path/to/python{newest}"
+    )
+
+
+def _fitting_python() -> str | None:
+    """The path of a Python of this machine that the locks hold for; Debian's own first."""
+    places = ["/usr/bin", *os.environ.get("PATH", "").split(os.pathsep)]
+    names = ["python3", *(f"python{major}.{minor}" for major, minor in reversed(_PYTHONS))]
+    found = (shutil.which(name, path=place) for place in places for name in names)
+    return next((path for path in found if path and _version_of(path) in _PYTHONS), None)
+
+
+def _version_of(python: str) -> tuple[int, ...] | None:
+    command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    try:
+        told = subprocess.run(command, capture_output=True, check=False)
+        return tuple(int(part) for part in told.stdout.split())
+    except (OSError, ValueError):
+        return None
+
+
 def _has_postgres() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
 
 
-def _has_pip() -> bool:
-    return (VENV / "bin" / "pip").exists()
+def _flaw_of_venv() -> str | None:
+    """Why the virtual environment must be made anew, None where it fits the Python that runs this."""
+    try:
+        settings = (VENV / "pyvenv.cfg").read_text()
+        starts_pip = (VENV / "bin" / "pip").read_text()
+    except OSError:
+        return "has no pip"
+    version = re.search(r"^version(?:_info)? = (\d+)\.(\d+)", settings, re.MULTILINE)
+    if not version or (int(version[1]), int(version[2])) != sys.version_info[:2]:
+        return f"is of another Python than {sys.version_info[0]}.{sys.version_info[1]}"
+    place = re.search(r'[!"](/.*)/bin/python', starts_pip)
+    if not place or Path(place[1]).resolve() != VENV.resolve():
+        return "was moved"
+    return None if (VENV / "bin" / "python").exists() else "is of a Python that is gone"
 
 
 def _install_packages(names: list[str]) -> None:
@@ -141,9 +187,20 @@ def _no_services_started() -> Iterator[None]:
 
 
 def _install_python_packages(purpose: str) -> None:
+    _make_venv()
     _install_lock(ROOT / _LOCKS[purpose])
     if not machine_has_node():
         _install_lock(ROOT / _NODE_LOCK)
+
+
+def _make_venv() -> None:
+    """Make the virtual environment, unless it is there and fits."""
+    flaw = _flaw_of_venv()
+    if flaw is None:
+        return
+    if VENV.exists():
+        print(f"{VENV.name} {flaw}: making it anew", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
 
 
 def _install_lock(lock: Path) -> None:
@@ -153,8 +210,6 @@ def _install_lock(lock: Path) -> None:
     if done.exists():
         return
     print(f"installing Python packages of {lock.name}", flush=True)
-    if not _has_pip():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "install", "--require-hashes", "-r", str(lock)], check=True)
     done.parent.mkdir(exist_ok=True)

@@ -1,13 +1,19 @@
 """A bare machine is checked before it is changed, and left as it was but for what was installed."""
 
+import ast
 import os
 import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from deploy.local import bootstrap
+
+VERSION = "{}.{}".format(*sys.version_info[:2])
 
 
 @pytest.fixture
@@ -109,3 +115,219 @@ def test_a_machine_without_npm_has_no_node_for_the_build(tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert not bootstrap.machine_has_node()
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands first on the path, empty."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+def write_program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def message_of(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> str:
+    """What a Python of this version is told, which must not change anything."""
+    monkeypatch.setattr("sys.argv", ["bootstrap.py", "test"])
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr(sys, "version", "{}.{}.{} (main)".format(*version))
+    monkeypatch.setattr(bootstrap, "_install_packages", pytest.fail)
+    monkeypatch.setattr(bootstrap, "_install_python_packages", pytest.fail)
+    assert bootstrap.main() == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", [(3, 11, 2), (3, 12, 1), (3, 13, 5)])
+@pytest.mark.usefixtures("bare_machine", "not_root")
+def test_python_3_11_to_3_13_will_do(
+    version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Python" not in message_of(version, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(("version", "flaw"), [((3, 10, 13), "too old"), ((3, 14, 0), "too new")])
+def test_another_python_is_told_which_are_needed_and_where_one_is(
+    version: tuple[int, int, int],
+    flaw: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(bootstrap, "_version_of", {"/usr/bin/python3": (3, 13)}.get)
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name, path: f"{path}/{name}")
+
+    message = message_of(version, monkeypatch, capsys)
+
+    told = "{}.{}.{}".format(*version)
+    assert f"Python 3.11, 3.12 or 3.13 is needed; this is {told}, which is {flaw}" in message
+    assert "make test PYTHON=/usr/bin/python3" in message
+
+
+def test_another_python_on_a_machine_with_no_fitting_one_is_told_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "_version_of", lambda _: (3, 9))
+
+    message = message_of((3, 9, 2), monkeypatch, capsys)
+
+    assert "apt-get install --no-install-recommends python3 python3-venv" in message
+    assert "make test PYTHON=/path/to/python3.13" in message
+
+
+def test_a_fitting_python_is_found_by_what_it_says_of_itself(programs: Path) -> None:
+    write_program(programs / "python3", "echo 3 9")
+    write_program(programs / "python3.13", "echo no such version >&2; exit 1")
+    write_program(programs / "python3.12", "echo 3 12")
+
+    assert bootstrap._version_of(str(programs / "python3")) == (3, 9)
+    assert bootstrap._version_of(str(programs / "python3.13")) == ()
+    assert bootstrap._version_of(str(programs / "python3.12")) == (3, 12)
+    assert bootstrap._version_of(str(programs / "gone")) is None
+
+
+def test_python_3_7_can_read_what_says_that_it_is_too_old() -> None:
+    ast.parse(Path(bootstrap.__file__).read_text(), feature_version=(3, 7))
+
+
+def test_the_project_the_commands_and_the_set_up_name_the_same_pythons() -> None:
+    (major, oldest), (_, newest) = bootstrap._PYTHONS[0], bootstrap._PYTHONS[-1]
+    project = tomllib.loads((bootstrap.ROOT / "pyproject.toml").read_text())["project"]
+
+    assert project["requires-python"] == f">={major}.{oldest},<{major}.{newest + 1}"
+    assert f"not {(major, oldest)} <= sys.version_info[:2] <= {(major, newest)}" in chosen_by_make("$(FITS)")
+
+
+def chosen_by_make(value: str) -> str:
+    """What make holds a variable of the Makefile to be."""
+    command = ["make", "--silent", "--file", str(bootstrap.ROOT / "Makefile"), "--eval", f"what: ; @echo '{value}'"]
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith(("MAKE", "PYTHON"))}
+    done = subprocess.run([*command, "what"], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("fitting", "chosen"),
+    [
+        ({"python3", "python3.13"}, "python3"),
+        ({"python3.13", "python3.11"}, "python3.13"),
+        ({"python3.12", "python3.11"}, "python3.12"),
+        ({"python3.11"}, "python3.11"),
+    ],
+)
+def test_make_takes_the_first_python_that_fits(fitting: set[str], chosen: str, programs: Path) -> None:
+    for name in ("python3", "python3.13", "python3.12", "python3.11"):
+        write_program(programs / name, "exit 0" if name in fitting else "exit 1")
+
+    assert chosen_by_make("$(PYTHON)") == str(programs / chosen)
+
+
+def test_make_without_any_python_says_which_is_needed(programs: Path) -> None:
+    command = ["make", "--silent", "--file", str(bootstrap.ROOT / "Makefile"), "setup", "PYTHON=python3.0"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode
+    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A virtual environment of this Python, or what is looked at of one."""
+    folder = tmp_path / "project" / ".venv"
+    (folder / "bin").mkdir(parents=True)
+    write_program(folder / "bin" / "python", "")
+    (folder / "pyvenv.cfg").write_text(f"home = /usr/bin\nversion = {VERSION}.2\n")
+    (folder / "bin" / "pip").write_text(f"#!{folder}/bin/python3\nimport sys\n")
+    monkeypatch.setattr(bootstrap, "VENV", folder)
+    return folder
+
+
+def test_a_virtual_environment_of_this_python_stays(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", pytest.fail)
+
+    bootstrap._make_venv()
+
+
+def test_a_virtual_environment_that_is_a_link_to_a_folder_stays(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(venv)
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "link")
+
+    assert bootstrap._flaw_of_venv() is None
+
+
+def test_a_virtual_environment_below_a_long_path_stays(venv: Path) -> None:
+    (venv / "bin" / "pip").write_text(f"#!/bin/sh\n'''exec' \"{venv}/bin/python3\" \"$0\" \"$@\"\n' '''\n")
+
+    assert bootstrap._flaw_of_venv() is None
+
+
+def of_another_python(venv: Path) -> None:
+    (venv / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.10.2\n")
+
+
+def moved(venv: Path) -> None:
+    (venv / "bin" / "pip").write_text("#!/home/before/.venv/bin/python3\nimport sys\n")
+
+
+def of_a_python_that_is_gone(venv: Path) -> None:
+    (venv / "bin" / "python").unlink()
+
+
+def without_pip(venv: Path) -> None:
+    (venv / "bin" / "pip").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (of_another_python, f".venv is of another Python than {VERSION}: making it anew"),
+        (moved, ".venv was moved: making it anew"),
+        (of_a_python_that_is_gone, ".venv is of a Python that is gone: making it anew"),
+        (without_pip, ".venv has no pip: making it anew"),
+    ],
+)
+def test_a_virtual_environment_that_does_not_fit_is_made_anew(
+    spoil: Callable[[Path], None],
+    word: str,
+    venv: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    spoil(venv)
+
+    bootstrap._make_venv()
+
+    assert commands == [[sys.executable, "-m", "venv", "--clear", str(venv)]]
+    assert word in capsys.readouterr().out
+
+
+def test_a_first_virtual_environment_is_made_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+
+    bootstrap._make_venv()
+
+    assert len(commands) == 1
+    assert not capsys.readouterr().out
+
+
+def test_a_virtual_environment_that_does_not_fit_needs_what_makes_another(
+    venv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert "python3-venv" not in bootstrap.missing_packages("run")
+
+    moved(venv)
+
+    assert "python3-venv" in bootstrap.missing_packages("run")
