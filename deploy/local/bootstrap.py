@@ -49,12 +49,12 @@ def main() -> int:
         print(objection, file=sys.stderr)
         return 1
     if "python3-venv" in missing:
-        _install_packages(["python3-venv"])
+        install_packages(["python3-venv"])
         missing.remove("python3-venv")
     with ThreadPoolExecutor(1) as beside:
         python_packages = beside.submit(_install_python_packages, purpose)
         if missing:
-            _install_packages(missing)
+            install_packages(missing)
         python_packages.result()
     return 0
 
@@ -151,7 +151,7 @@ def _flaw_of_venv() -> str | None:
     return None if (VENV / "bin" / "python").exists() else "is of a Python that is gone"
 
 
-def _install_packages(names: list[str]) -> None:
+def install_packages(names: list[str]) -> None:
     print(f"installing Debian packages: {' '.join(names)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     quiet_apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]

@@ -136,7 +136,7 @@ def message_of(version: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr("sys.argv", ["bootstrap.py", "test"])
     monkeypatch.setattr(sys, "version_info", version)
     monkeypatch.setattr(sys, "version", "{}.{}.{} (main)".format(*version))
-    monkeypatch.setattr(bootstrap, "_install_packages", pytest.fail)
+    monkeypatch.setattr(bootstrap, "install_packages", pytest.fail)
     monkeypatch.setattr(bootstrap, "_install_python_packages", pytest.fail)
     assert bootstrap.main() == 1
     return capsys.readouterr().err

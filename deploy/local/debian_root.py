@@ -1,0 +1,202 @@
+"""Runs the tests in a bare root of the other Debian: `python3 -m deploy.local.debian_root run trixie [make test]`.
+
+The root holds what a fresh machine has, and the committed project. It lies in `.local/debian/<suite>`; `drop` deletes
+it, and `again` instead of `run` goes on in it. What is mounted for it is seen by its processes alone, and they end with
+this program, also when it is killed. It needs root, and no package but the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from deploy.local.bootstrap import ROOT, install_packages
+
+_FOLDER = ROOT / ".local" / "debian"
+_PROJECT = "srv/cards"
+_BARE = "make,python3,ca-certificates"
+_CACHES = {"apt": "var/cache/apt/archives", "pip": "root/.cache/pip", "npm": "root/.npm"}
+_CLIENT_FILES = (
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/pip.conf",
+    "/etc/xdg/pip/pip.conf",
+    "~/.config/pip/pip.conf",
+    "~/.pip/pip.conf",
+    "/etc/npmrc",
+    "/usr/etc/npmrc",
+    "~/.npmrc",
+)
+_CLIENT_VARIABLES = re.compile(
+    r"(PIP|NPM_CONFIG|SSL_CERT)_.*|(HTTPS?|FTP|ALL|NO)_PROXY|(REQUESTS|CURL)_CA_BUNDLE|NODE_EXTRA_CA_CERTS|CI|TERM",
+    re.IGNORECASE,
+)
+_CLIENT_OPTIONS_OF_APT = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv)")
+_NEW_MOUNTS, _NEW_PROCESS_IDS, _SIGNAL_AT_PARENTS_DEATH = 0x00020000, 0x20000000, 1
+
+
+def other_suite(os_release: str) -> str:
+    """The supported Debian that this machine, by its /etc/os-release, is not."""
+    return "bookworm" if re.search(r"^VERSION_CODENAME=trixie$", os_release, re.MULTILINE) else "trixie"
+
+
+def sources(targets: str, suite: str) -> str:
+    """A sources.list of the suite, from what `apt-get indextargets` tells of this machine's: address, codename,
+    component and origin of each.
+    """
+    lines = [line.split() for line in targets.splitlines()]
+    of_debian = [words for words in lines if len(words) == 4 and words[3] == "Debian"]
+    return "".join(
+        f"deb {address} {re.sub('^[a-z]+', suite, codename)} {component}\n"
+        for address, codename, component, _ in dict.fromkeys(map(tuple, of_debian))
+    )
+
+
+def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What clients of package registries are told by variables; no more of the environment reaches the root."""
+    told = {name: value for name, value in environment.items() if _CLIENT_VARIABLES.fullmatch(name)}
+    told.pop("PIP_CACHE_DIR", None)
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return {**told, "HOME": "/root", "PATH": path, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def named_paths(texts: Iterable[str]) -> list[Path]:
+    """The files and folders of this machine that settings of clients name: certificates, constraints, packages."""
+    words = (word for text in texts for word in re.split(r"[\s=:,\"']+(?:file:)?", text))
+    return sorted({Path(word) for word in words if word.startswith("/") and Path(word).exists()})
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    if os.geteuid() != 0:
+        print("A root of another Debian is made and entered by root alone: sudo make test-debian", file=sys.stderr)
+        return 1
+    folder = _FOLDER / options.suite
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if options.action != "again":
+            shutil.rmtree(folder / "root", ignore_errors=True)
+        if options.action == "drop":
+            return 0
+        if options.action == "run":
+            _make_root(folder / "root", options.suite)
+        _lay_project(folder / "root" / _PROJECT)
+        return _apart(lambda: _run(folder / "root", options.command))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m deploy.local.debian_root", description="A bare root of a Debian.")
+    parser.add_argument("action", choices=("run", "again", "drop"))
+    parser.add_argument("suite", nargs="?", default=other_suite(Path("/etc/os-release").read_text()))
+    parser.add_argument("command", nargs=argparse.REMAINDER, default=["make", "test"])
+    return parser
+
+
+def _make_root(root: Path, suite: str) -> None:
+    if not shutil.which("mmdebstrap"):
+        install_packages(["mmdebstrap"])
+    print(f"making a bare root of {suite}", flush=True)
+    told = [line for line in _output("apt-config", "dump").splitlines() if _CLIENT_OPTIONS_OF_APT.match(line)]
+    options = [f"--aptopt={line}" for line in told]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_BARE}", *options, suite, str(root)]
+    known = sources(_targets(), suite)
+    subprocess.run([*command, "-"] if known else command, input=known, text=True, check=True)
+
+
+def _targets() -> str:
+    command = ("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)")
+    return _output(*command, "Created-By: Packages")
+
+
+def _lay_project(place: Path) -> None:
+    """Unpack what is committed."""
+    place.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE) as archive:
+        subprocess.run(["tar", "--extract", "--directory", str(place)], stdin=archive.stdout, check=True)
+    if archive.returncode:
+        raise subprocess.CalledProcessError(archive.returncode, archive.args)
+
+
+def _apart(work: Callable[[], int]) -> int:
+    """Do the work in a process whose mounts nobody else sees, and which is the first of those that it starts: all of
+    them end with it, and it ends with this one.
+    """
+    kernel = ctypes.CDLL(None, use_errno=True)
+    if kernel.unshare(_NEW_MOUNTS | _NEW_PROCESS_IDS):
+        raise OSError(ctypes.get_errno(), "cannot have mounts and process ids apart")
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    kernel.prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+    os._exit(work())
+
+
+def _run(root: Path, command: list[str]) -> int:
+    """Run a command in the project's folder in the root, and bury the processes that it orphans."""
+    _mount_all(root)
+    environment = client_environment(os.environ)
+    inside = ["chroot", str(root), "env", f"--chdir=/{_PROJECT}", *command]
+    started = subprocess.Popen(inside, env=environment)
+    while True:
+        ended, status = os.wait()
+        if ended == started.pid:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _mount_all(root: Path) -> None:
+    _mount("--make-rprivate", "/")
+    _mount("-t", "proc", "proc", root / "proc")
+    _mount("-t", "sysfs", "-o", "ro", "sysfs", root / "sys")
+    _mount("--bind", "/dev", root / "dev")
+    _mount("-t", "devpts", "-o", "newinstance,ptmxmode=0666", "devpts", root / "dev/pts")
+    _mount("-t", "tmpfs", "tmpfs", root / "dev/shm")
+    for name, place in _CACHES.items():
+        cache = root.parent / name
+        cache.mkdir(exist_ok=True)
+        _bind(cache, root / place)
+    for source, target in _client_files():
+        if source.is_file() or not (root / target).exists():
+            _bind(source, root / target, "ro")
+
+
+def _client_files() -> Iterator[tuple[Path, Path]]:
+    """Files and folders that package clients are told by, and where they lie in the root."""
+    home, texts = Path.home(), list(client_environment(os.environ).values())
+    for name in _CLIENT_FILES:
+        file = Path(name).expanduser()
+        if file.is_file():
+            texts.append(file.read_text())
+            yield file, Path("root") / file.relative_to(home) if file.is_relative_to(home) else file.relative_to("/")
+    for path in named_paths(texts):
+        yield path, path.relative_to("/")
+
+
+def _bind(source: Path, target: Path, *options: str) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _mount("--bind", *(word for option in options for word in ("-o", option)), source, target)
+
+
+def _mount(*words: str | Path) -> None:
+    subprocess.run(["mount", *map(str, words)], check=True)
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
