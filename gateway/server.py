@@ -27,8 +27,6 @@ log = structlog.get_logger()
 _SOCKET_SECONDS = 60
 """How long a client may leave us waiting within a request or an answer."""
 _STOP_SECONDS = 10
-_HEARING_SECONDS = 0.5
-"""How long a gateway that stops waits for the requests of those who have connected."""
 _LONGEST_FIRST_LINE = 16384
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _IDLE, _CLOSING = "idle", "close"
@@ -105,17 +103,21 @@ class PublicServer(WebServer):
         self._is_accepting = False
         self._gt.kill()
         self._sock.close()
-        time.sleep(_HEARING_SECONDS)
+        self._wait_for_connections(read_settings(GatewaySettings).hearing_seconds)
         for connection in self._connections:
             _close_after_answer(connection)
         super().unregister_provider(provider)
 
     def stop(self) -> None:
         """The last step: returns when the answers that the workers made are sent."""
-        until = time.monotonic() + _STOP_SECONDS
+        self._wait_for_connections(_STOP_SECONDS)
+        super().stop()
+
+    def _wait_for_connections(self, seconds: float) -> None:
+        """Returns when there are none any more, or the time is over."""
+        until = time.monotonic() + seconds
         while self._connections and time.monotonic() < until:
             time.sleep(0.02)
-        super().stop()
 
     def _busy_answer(self, request: Request) -> Response | None:
         """What is answered at once where all workers wait for services, and as many requests for a worker as may."""

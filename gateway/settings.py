@@ -24,6 +24,8 @@ class GatewaySettings:
     """How long first line and headers of a request may take to come."""
     body_seconds: float = 20
     """How long a small body may take; a large one a second more for each 50 kB."""
+    hearing_seconds: float = 0.5
+    """How long a gateway that stops waits for the requests of those who have connected."""
     reads_per_account: int = 1200
     reads_per_address: int = 12_000
     writes_per_account: int = 300

@@ -150,3 +150,10 @@ def a_session_answer(caller: Caller, ends_at: float) -> dict[str, Any]:
         "caller": caller.to_dict(),
         "ends_at": datetime.fromtimestamp(ends_at, UTC).isoformat(),
     }
+
+
+def a_cookie(secret: str, session_id: str = SESSION_ID) -> str:
+    """The cookie of a session, `session=...`, as a gateway of the demo with this secret gives it to a browser."""
+    response = Response()
+    Sessions(secret, secure=False).start(response, a_session_answer(a_caller(session_id=session_id), 0))
+    return response.headers["Set-Cookie"].partition(";")[0]

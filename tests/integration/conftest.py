@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +78,25 @@ def start_service(tmp_path: Path, nursery: Nursery, database: DatabaseFactory, a
     Further keywords are environment variables. Several may run at once. They end before the database and the virtual
     host of the test go: a broker that loses a virtual host in use is good for nothing more.
     """
+    with _services(nursery, tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_start_service(
+    tmp_path_factory: pytest.TempPathFactory, nursery: Nursery, module_database: DatabaseFactory, module_amqp_uri: str
+) -> Iterator[StartService]:
+    """As `start_service`, for processes that all tests of the module share."""
+    with _services(nursery, tmp_path_factory.mktemp("services")) as start:
+        yield start
+
+
+@contextmanager
+def _services(nursery: Nursery, logs: Path) -> Iterator[StartService]:
     started: list[Forked] = []
 
     def start(module: str, database_url: str, amqp_uri: str, **settings: str) -> ServiceProcess:
-        log_file = tmp_path / f"{module}-{len(started)}.log"
+        log_file = logs / f"{module}-{len(started)}.log"
         addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": "0"}
         environment = {**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings}
         running = nursery.start(module, environment, log_file)

@@ -1,15 +1,16 @@
-"""A service behind the gateway that keeps nothing: it answers as batching would, at once or slowly."""
+"""A service behind the gateway that keeps nothing: it answers as batching would, at once or when a test lets it."""
 
-import time
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from services.common.contracts.rpc.batching import ListBranchesRequest, ListPendingRequest
+from services.common.contracts.rpc.batching import BatchRequest, ListPendingRequest
+from services.common.contracts.rpc.files import file_answer
 from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller, query
-
-SLOW_SECONDS = 3.0
+from tests.integration.gate import Gate
 
 
 class NoDatabase:
@@ -31,8 +32,8 @@ class TinyBatching:
         """An empty page as it was asked for."""
         return {**page_answer([], data, Counted(0, is_exact=True)), "counts": {}}
 
-    @query(ListBranchesRequest)
-    def list_branches(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """No branches, after a while."""
-        time.sleep(SLOW_SECONDS)
-        return {"items": []}
+    @query(BatchRequest)
+    def get_attachments(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """An empty file, once the gate of the batch's number is open."""
+        Gate(Path(os.environ["GATES"]), data["batch_no"]).pass_through()
+        return file_answer("attachments.zip", "application/zip", b"")

@@ -1,4 +1,4 @@
-"""A service behind the gateway that knows a clerk in every session it is asked of."""
+"""A service behind the gateway that knows in every session a clerk of a union of its own."""
 
 from typing import Any
 
@@ -18,10 +18,15 @@ class TinyMembership:
 
     @query(SessionRequest)
     def use_session(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The clerk's."""
-        return a_session_answer(a_caller(("clerk",)), _FAR_AWAY)
+        """The clerk's; account and union bear the session's id."""
+        return _session(str(data["session_id"]))
 
     @query(SessionRequest)
     def look_at_session(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The clerk's."""
-        return a_session_answer(a_caller(("clerk",)), _FAR_AWAY)
+        """The same."""
+        return _session(str(data["session_id"]))
+
+
+def _session(session_id: str) -> dict[str, Any]:
+    clerk = a_caller(("clerk",), session_id=session_id, account_id=session_id, union_id=session_id)
+    return a_session_answer(clerk, _FAR_AWAY)
