@@ -117,8 +117,9 @@ class Bank:
         return json_response({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503)
 
     def get_control(self, _request: Request) -> dict[str, Any]:
-        """The mode, and how many messages went in which way."""
-        return {**self._control, "sent": self._sender.sent, "refused": self._reader.refused}
+        """The mode, how many messages went in which way, and how many tries to send one failed."""
+        sender = self._sender
+        return {**self._control, "sent": sender.sent, "failed": sender.failed, "refused": self._reader.refused}
 
     def put_control(self, request: Request) -> dict[str, Any]:
         """Changes what is named: the mode, the pause between steps, how many are refused, how wrong the clock is."""

@@ -84,6 +84,7 @@ class FeedbackSender:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self.sent = 0
+        self.failed = 0
 
     def send(self, messages: Iterable[Outgoing], give_up_after: float = 30.0) -> None:
         """Returns when the broker has each of them; tries again with growing pauses, raises CannotSend at the end.
@@ -101,6 +102,7 @@ class FeedbackSender:
             try:
                 return self._send(message)
             except _BROKER_TROUBLE as trouble:
+                self.failed += 1
                 self._hang_up()
                 if time.monotonic() + pause > deadline:
                     raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(trouble).__name__} {trouble}") from trouble

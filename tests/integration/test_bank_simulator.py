@@ -5,10 +5,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,33 +17,37 @@ import amqp
 import pytest
 import requests
 
-from deploy.local.ports import LOOPBACK, hold_port
 from services.common.contracts import bank as contract
 from services.common.messaging.connection import open_connection
 from tests.conftest import ROOT
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.world import eventually
+from tests.listening import listening_url
 
+_SECONDS = 60
 KEY = TEST_SECRETS["BANK_HMAC_KEY"].encode()
 
 
 class BankProcess:
     """The simulator as its operator sees it, and batching's end of the line."""
 
-    def __init__(self, amqp_uri: str, **settings: str) -> None:
-        port = hold_port()
-        self.url = f"http://{LOOPBACK}:{port}"
-        environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", "AMQP_URI": amqp_uri, "BANK_PORT": str(port)}
-        self.running = subprocess.Popen(
-            [sys.executable, "-m", "deploy.simulators.bank"], cwd=ROOT, env={**environment, **TEST_SECRETS, **settings}
-        )
+    def __init__(self, amqp_uri: str, log_file: Path, **settings: str) -> None:
+        environment = {"PATH": os.environ["PATH"], "ENVIRONMENT": "test", "AMQP_URI": amqp_uri, "BANK_PORT": "0"}
+        with log_file.open("w") as log:
+            self.running = subprocess.Popen(
+                [sys.executable, "-m", "deploy.simulators.bank"],
+                cwd=ROOT,
+                env={**environment, **TEST_SECRETS, **settings},
+                stdout=log,
+            )
         self.connection = open_connection(amqp_uri, "test")
         self.channel = self.connection.channel()
         self.channel.confirm_select()
         self.channel.exchange_declare(contract.EXCHANGE, "topic", durable=True, auto_delete=False)
         self.channel.queue_declare(contract.BATCHES_QUEUE, durable=True, auto_delete=False)
         self.channel.queue_bind(contract.BATCHES_QUEUE, contract.EXCHANGE, "batch.*")
-        eventually(self._is_ready)
+        self.url = listening_url(log_file, "http", lambda: self.running.poll() is None)
+        eventually(lambda: requests.get(f"{self.url}/readyz", timeout=_SECONDS).ok)
 
     def declare_feedback_queue(self) -> None:
         self.channel.exchange_declare(contract.FEEDBACK_EXCHANGE, "topic", durable=True, auto_delete=False)
@@ -63,17 +68,17 @@ class BankProcess:
         self.channel.basic_publish_confirm(message, contract.EXCHANGE, routing_key, mandatory=True)
 
     def batch(self, batch_no: str) -> dict[str, Any]:
-        answer = requests.get(f"{self.url}/batches/{batch_no}", timeout=5)
+        answer = requests.get(f"{self.url}/batches/{batch_no}", timeout=_SECONDS)
         return answer.json() if answer.ok else {}
 
     def order(self, batch_no: str, **order: Any) -> dict[str, Any]:
-        answer = requests.post(f"{self.url}/batches/{batch_no}/feedback", json=order, timeout=30)
+        answer = requests.post(f"{self.url}/batches/{batch_no}/feedback", json=order, timeout=_SECONDS)
         answer.raise_for_status()
         result: dict[str, Any] = answer.json()
         return result
 
     def control(self, **changes: Any) -> dict[str, Any]:
-        result: dict[str, Any] = requests.put(f"{self.url}/control", json=changes, timeout=5).json()
+        result: dict[str, Any] = requests.put(f"{self.url}/control", json=changes, timeout=_SECONDS).json()
         return result
 
     def received(self) -> list[amqp.Message]:
@@ -90,115 +95,124 @@ class BankProcess:
         self.running.wait(60)
         self.connection.close()
 
-    def _is_ready(self) -> bool:
-        try:
-            requests.get(f"{self.url}/readyz", timeout=1)
-            self.connection.channel().queue_declare("bank.batches", passive=True)
-        except (requests.RequestException, amqp.NotFound):
-            return False
-        return True
 
-
-@pytest.fixture
-def start_bank(amqp_uri: str) -> Iterator[Callable[..., BankProcess]]:
-    started: list[BankProcess] = []
-
-    def start(**settings: str) -> BankProcess:
-        started.append(BankProcess(amqp_uri, **{"BANK_MODE": "manual", **settings}))
-        return started[-1]
-
-    yield start
-    for bank in started:
+@contextmanager
+def a_bank(amqp_uri: str, folder: Path, **settings: str) -> Iterator[BankProcess]:
+    """A bank that waits for orders, unless the settings say otherwise."""
+    bank = BankProcess(amqp_uri, folder / "bank.log", **{"BANK_MODE": "manual", **settings})
+    try:
+        yield bank
+    finally:
         bank.stop()
 
 
+@pytest.fixture(scope="module")
+def shared_bank(module_amqp_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BankProcess]:
+    with a_bank(module_amqp_uri, tmp_path_factory.mktemp("bank")) as bank:
+        bank.declare_feedback_queue()
+        yield bank
+
+
 @pytest.fixture
-def bank(start_bank: Callable[..., BankProcess]) -> BankProcess:
-    started = start_bank()
-    started.declare_feedback_queue()
-    return started
+def bank(shared_bank: BankProcess) -> BankProcess:
+    """The one that all tests share, each with a batch of its own, and nothing in its feedback queue."""
+    shared_bank.channel.queue_purge(contract.FEEDBACK_QUEUE)
+    return shared_bank
 
 
 def test_the_bank_issues_in_parts_as_it_is_told(bank: BankProcess) -> None:
-    ids = bank.submit("cbc1", 10)
+    ids = bank.submit("parts", 10)
 
-    assert bank.order("cbc1", outcome="issued", count=7, parts=3) == {"messages": 3, "results": 7}
+    assert bank.order("parts", outcome="issued", count=7, parts=3) == {"messages": 3, "results": 7}
 
     feedbacks = bank.feedbacks()
     assert sorted(result["application_id"] for one in feedbacks for result in one["results"]) == sorted(ids[:7])
     assert len({one["feedback_id"] for one in feedbacks}) == 3
-    assert bank.batch("cbc1")["outcomes"]["issued"] == 7
-    assert bank.order("cbc1", outcome="refused")["results"] == 3
+    assert bank.batch("parts")["outcomes"]["issued"] == 7
+    assert bank.order("parts", outcome="refused")["results"] == 3
 
 
 def test_the_bank_repeats_and_reorders_when_told(bank: BankProcess) -> None:
-    bank.submit("cbc1", 4)
-    bank.order("cbc1", parts=2, duplicate=True, reorder=True, feedback_id="f")
+    bank.submit("repeated", 4)
+    bank.order("repeated", parts=2, duplicate=True, reorder=True, feedback_id="f")
     assert [one["feedback_id"] for one in bank.feedbacks()] == ["f-2", "f-2", "f-1", "f-1"]
 
 
 def test_what_was_sent_unsigned_or_malformed_can_be_told_again(bank: BankProcess) -> None:
-    bank.submit("cbc1", 2)
-    bank.order("cbc1", unsigned=True)
-    bank.order("cbc1", malformed=True)
+    bank.submit("odd", 2)
+    bank.order("odd", unsigned=True)
+    bank.order("odd", malformed=True)
     unsigned, malformed = bank.received()
     assert contract.SIGNATURE_HEADER not in unsigned.headers
     assert contract.is_signed(malformed.body, malformed.headers[contract.SIGNATURE_HEADER], KEY)
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(malformed.body)
-    assert bank.order("cbc1")["results"] == 2
+    assert bank.order("odd")["results"] == 2
 
 
 def test_the_bank_sends_any_bytes_and_speaks_of_batches_it_never_had(bank: BankProcess) -> None:
     order = {"body": base64.b64encode(b"\x00\xff").decode(), "headers": {"x-signature": "none"}}
-    requests.post(f"{bank.url}/raw", json=order, timeout=10).raise_for_status()
+    requests.post(f"{bank.url}/raw", json=order, timeout=_SECONDS).raise_for_status()
     bank.order("never", results=[{"member_no": "1", "outcome": "issued", "card_no": "1"}], delay_ms=50)
-    [raw] = bank.received()
+    received: list[amqp.Message] = []
+    while len(received) < 2:
+        received += eventually(bank.received)
+    raw, late = received
     assert (raw.body, raw.headers["x-signature"]) == (b"\x00\xff", "none")
-    [late] = eventually(bank.received)
     assert json.loads(late.body)["batch_no"] == "never"
-    assert requests.post(f"{bank.url}/batches/never/feedback", json={}, timeout=5).status_code == 404
+    assert requests.post(f"{bank.url}/batches/never/feedback", json={}, timeout=_SECONDS).status_code == 404
 
 
 def test_what_our_key_did_not_sign_is_not_taken(bank: BankProcess) -> None:
-    bank.publish(contract.SUBMITTED, {"batch_no": "cbc1", "applicants": _applicants(["a"])}, b"another key")
-    eventually(lambda: requests.get(f"{bank.url}/control", timeout=5).json()["refused"] == 1)
-    assert bank.batch("cbc1") == {}
+    bank.publish(contract.SUBMITTED, {"batch_no": "forged", "applicants": _applicants(["a"])}, b"another key")
+    eventually(lambda: requests.get(f"{bank.url}/control", timeout=_SECONDS).json()["refused"] == 1)
+    assert bank.batch("forged") == {}
 
 
-def test_in_auto_mode_everybody_is_decided_step_by_step_but_for_the_recalled(bank: BankProcess) -> None:
-    ids = bank.submit("cbc1", 60)
-    bank.publish(contract.RECALLED, {"batch_no": "cbc1", "applicants": _applicants(ids[:5])}, KEY)
-    eventually(lambda: bank.batch("cbc1")["recalled"])
-    bank.control(mode="auto", delay_ms=50, refuse_every=4)
+def test_in_auto_mode_everybody_is_decided_step_by_step_but_for_the_recalled(amqp_uri: str, tmp_path: Path) -> None:
+    with a_bank(amqp_uri, tmp_path) as bank:
+        bank.declare_feedback_queue()
+        ids = bank.submit("cbc1", 60)
+        bank.publish(contract.RECALLED, {"batch_no": "cbc1", "applicants": _applicants(ids[:5])}, KEY)
+        eventually(lambda: bank.batch("cbc1")["recalled"])
+        bank.control(mode="auto", delay_ms=50, refuse_every=4)
 
-    eventually(lambda: sum(bank.batch("cbc1")["outcomes"][outcome] for outcome in ("issued", "refused")) == 55)
-    time.sleep(0.5)
+        eventually(lambda: decided(bank, "cbc1") == 55)
+        bank.submit("cbc2", 1)
+        eventually(lambda: decided(bank, "cbc2") == 1)
 
-    results = [result for one in bank.feedbacks() for result in one["results"]]
-    assert not {result["application_id"] for result in results} & set(ids[:5])
-    outcomes = Counter(result["outcome"] for result in results)
+        told = [result for one in bank.feedbacks() if one["batch_no"] == "cbc1" for result in one["results"]]
+    assert not {result["application_id"] for result in told} & set(ids[:5])
+    outcomes = Counter(result["outcome"] for result in told)
     assert outcomes["accepted"] == outcomes["made"] == outcomes["issued"] + outcomes["refused"] == 55
     assert outcomes["refused"] > 0
 
 
 def test_the_banks_clock_can_be_wrong(bank: BankProcess) -> None:
+    bank.submit("skewed", 1)
     bank.control(skew_seconds=-6 * 3600)
-    bank.submit("cbc1", 1)
-    bank.order("cbc1", outcome="issued")
+    before = datetime.now(UTC)
+    bank.order("skewed", outcome="issued")
+    after = datetime.now(UTC)
+    bank.control(skew_seconds=0)
     (feedback,) = eventually(bank.feedbacks)
-    told = datetime.fromisoformat(feedback["processed_at"])
-    assert timedelta(hours=5, minutes=59) < datetime.now(UTC) - told < timedelta(hours=6, minutes=5)
+    told = datetime.fromisoformat(feedback["processed_at"]) + timedelta(hours=6)
+    assert before.replace(microsecond=0) <= told <= after
 
 
-def test_feedback_waits_for_the_queue_that_is_not_there_yet(start_bank: Callable[..., BankProcess]) -> None:
-    bank = start_bank(BANK_MODE="auto", BANK_DELAY_MS="0", BANK_REFUSE_EVERY="0")
-    bank.submit("cbc1", 3)
-    time.sleep(1)
-    assert bank.batch("cbc1")["outcomes"]["undecided"] == 3
-    bank.declare_feedback_queue()
-    eventually(lambda: bank.batch("cbc1")["outcomes"]["issued"] == 3)
-    assert sum(len(one["results"]) for one in bank.feedbacks()) == 9
+def test_feedback_waits_for_the_queue_that_is_not_there_yet(amqp_uri: str, tmp_path: Path) -> None:
+    with a_bank(amqp_uri, tmp_path, BANK_MODE="auto", BANK_DELAY_MS="0", BANK_REFUSE_EVERY="0") as bank:
+        bank.submit("cbc1", 3)
+        eventually(lambda: requests.get(f"{bank.url}/control", timeout=_SECONDS).json()["failed"] > 1)
+        assert bank.batch("cbc1")["outcomes"]["undecided"] == 3
+        bank.declare_feedback_queue()
+        eventually(lambda: bank.batch("cbc1")["outcomes"]["issued"] == 3)
+        assert sum(len(one["results"]) for one in bank.feedbacks()) == 9
+
+
+def decided(bank: BankProcess, batch_no: str) -> int:
+    outcomes = bank.batch(batch_no)["outcomes"]
+    return int(outcomes["issued"] + outcomes["refused"])
 
 
 def _applicants(ids: list[str]) -> list[dict[str, str]]:
