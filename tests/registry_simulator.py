@@ -17,7 +17,7 @@ class RegistrySimulator:
         self.url = url
 
     def behave(self, mode: str, **how: int) -> None:
-        """Sets mode, `latency_ms` and `for_calls`."""
+        """Sets mode, `latency_ms`, `for_calls` and `at_once`; lets calls go on that were held by `at_once`."""
         requests.put(f"{self.url}/control", json={"mode": mode, **how}, timeout=5).raise_for_status()
 
     def tell(self, persons: dict[str, dict[str, Any]]) -> None:
@@ -35,8 +35,10 @@ def running_registry() -> Iterator[RegistrySimulator]:
     """A registry of the test's own on a free port."""
     server = registry_server(0)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    simulator = RegistrySimulator(f"http://127.0.0.1:{server.port}")
     try:
-        yield RegistrySimulator(f"http://127.0.0.1:{server.port}")
+        yield simulator
     finally:
+        simulator.behave("normal")  # who still waits for an answer gets one
         server.shutdown()
         server.server_close()

@@ -49,6 +49,7 @@ class Behaviour(Schema):
     mode = fields.String(load_default="normal", validate=validate.OneOf(MODES))
     latency_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
     for_calls = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(min=1))
+    at_once = fields.Integer(load_default=0, metadata={"description": "calls that must have come before one goes on"})
 
 
 class KnownPerson(Schema):
@@ -60,11 +61,12 @@ class SimulatedRegistry:
     """What the registry knows, and how it behaves at the moment."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._known: dict[str, dict[str, Any]] = {}
         self._calls: Counter[str] = Counter()
         self._persons_asked = 0
-        self._behave("normal", 0, None)
+        with self._lock:
+            self._behave(Behaviour().load({}))
 
     def routes(self) -> dict[str, Callable[..., Any]]:
         """The table of routes."""
@@ -79,6 +81,7 @@ class SimulatedRegistry:
     def retirement(self, request: Request) -> Response:
         """The registry's answer, as the mode of the moment has it."""
         mode, latency, call = self._next_call()
+        self._wait_for_others()
         time.sleep(latency)
         if mode == "down":
             request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -95,10 +98,13 @@ class SimulatedRegistry:
         return json_response({"results": [self._result(person) for person in persons]})
 
     def control(self, request: Request) -> dict[str, Any]:
-        """Sets the mode and the latency; after `for_calls` calls everything is normal again."""
-        behaviour = read_json(request, Behaviour())
+        """Sets the mode and the latency; after `for_calls` calls everything is normal again.
+
+        Calls that wait for others (`at_once`) go on.
+        """
+        behaviour: dict[str, Any] = read_json(request, Behaviour())
         with self._lock:
-            self._behave(behaviour["mode"], behaviour["latency_ms"], behaviour["for_calls"])
+            self._behave(behaviour)
         return behaviour
 
     def tell_persons(self, request: Request) -> dict[str, Any]:
@@ -114,10 +120,20 @@ class SimulatedRegistry:
         with self._lock:
             return {"calls": dict(self._calls), "persons": self._persons_asked, "known": len(self._known)}
 
-    def _behave(self, mode: str, latency_ms: int, for_calls: int | None) -> None:
-        self._mode = mode
-        self._latency = (latency_ms or (SLOW_MILLISECONDS if mode == "slow" else 0)) / 1000
-        self._calls_left = for_calls
+    def _behave(self, behaviour: dict[str, Any]) -> None:
+        self._behaviour = behaviour
+        self._mode = behaviour["mode"]
+        self._latency = (behaviour["latency_ms"] or (SLOW_MILLISECONDS if self._mode == "slow" else 0)) / 1000
+        self._calls_left = behaviour["for_calls"]
+        self._came = 0
+        self._lock.notify_all()
+
+    def _wait_for_others(self) -> None:
+        with self._lock:
+            behaviour = self._behaviour
+            self._came += 1
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self._came >= behaviour["at_once"] or self._behaviour is not behaviour)
 
     def _next_call(self) -> tuple[str, float, int]:
         with self._lock:
@@ -126,7 +142,7 @@ class SimulatedRegistry:
             if self._calls_left is not None:
                 self._calls_left -= 1
                 if self._calls_left == 0:
-                    self._behave("normal", 0, None)
+                    self._behave(Behaviour().load({}))
             return mode, latency, number
 
     def _result(self, person: dict[str, str]) -> dict[str, Any]:
