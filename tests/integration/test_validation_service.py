@@ -1,8 +1,8 @@
 """The validation service as a process, between its broker, its database and the registry."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +10,9 @@ from uuid import UUID, uuid4
 import amqp
 import pytest
 from nameko.standalone.rpc import ClusterRpcProxy
+from sqlalchemy import create_engine, text
 
+from deploy.local.client import wait_until
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.contracts.rpc.validation import CheckAnswer, RulesAnswer
 from services.common.contracts.validation import MEMBERS_VALIDATED
@@ -19,6 +21,7 @@ from services.common.messaging.envelope import Event, unwrap, wrap
 from services.common.messaging.outbox import to_json
 from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, queue_name
 from services.validation.rules import RULES
+from tests.conftest import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.mothers import a_person, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry
@@ -26,19 +29,26 @@ from tests.registry_simulator import RegistrySimulator, running_registry
 RESULTS = "test.members_validated"
 
 
-@pytest.fixture
-def simulator() -> Iterator[RegistrySimulator]:
-    with running_registry() as running:
-        yield running
-
-
 @dataclass
 class Validation:
     """The service's surroundings: batching asks, everybody hears the results, the gateway asks for checks."""
 
-    start: Callable[[], ServiceProcess]
     channel: amqp.Channel
+    database_url: str
     amqp_uri: str
+    simulator: RegistrySimulator
+
+    def start(self, start_service: StartService) -> ServiceProcess:
+        return start_service(
+            "services.validation.service",
+            self.database_url,
+            self.amqp_uri,
+            REGISTRY_URL=self.simulator.url,
+            REGISTRY_PAUSES="0.2,0.5",
+            REGISTRY_READ_SECONDS="0.5",
+            REGISTRY_REST_SECONDS="0.2",
+            PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
+        )
 
     def request(self, data: dict[str, Any], times: int = 1) -> dict[str, Any]:
         """Sends the event, the very same one several times; answers its document."""
@@ -48,19 +58,18 @@ class Validation:
             self.channel.basic_publish_confirm(message, EVENTS_EXCHANGE, VALIDATION_REQUESTED.type, mandatory=True)
         return document
 
-    def heard(self, seconds: float = 60) -> Event:
+    def heard(self) -> Event:
         """The next event of results."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            message = self.channel.basic_get(RESULTS, no_ack=True)
-            if message is not None:
-                return unwrap(MEMBERS_VALIDATED, message.body)
-            time.sleep(0.02)
-        pytest.fail(f"no results in {seconds} s")
+        message = wait_until(lambda: self.channel.basic_get(RESULTS, no_ack=True), "results are told")
+        return unwrap(MEMBERS_VALIDATED, message.body)
 
-    def hears_nothing_for(self, seconds: float) -> bool:
-        time.sleep(seconds)
-        return self.channel.basic_get(RESULTS, no_ack=True) is None
+    def tells_no_more(self) -> bool:
+        """Whether nothing earlier is still to be decided, and a later request is the next that is answered."""
+        with create_engine(self.database_url).connect() as connection:
+            waiting = connection.scalar(text("select count(*) from waiting_check"))
+        later = a_validation_request(a_person())
+        self.request(later)
+        return not waiting and decided(self, 1).keys() == set(applications_of(later))
 
     def size(self, queue: str) -> int:
         return int(self.channel.queue_declare(queue, passive=True).message_count)
@@ -71,32 +80,39 @@ class Validation:
             return getattr(services.validation, method)({"caller": {"account_id": "a", **caller}, "data": data})
 
 
-@pytest.fixture
-def validation(
-    start_service: StartService, database: Callable[[str], str], amqp_uri: str, simulator: RegistrySimulator
+@contextmanager
+def around_validation(database_url: str, amqp_uri: str) -> Iterator[Validation]:
+    """All that is around the service, but no process of it."""
+    with running_registry() as simulator, open_connection(amqp_uri, "test") as connection:
+        channel = connection.channel()
+        channel.confirm_select()
+        declare_exchange(channel, EVENTS_EXCHANGE)
+        channel.queue_declare(RESULTS, durable=True, auto_delete=False)
+        channel.queue_bind(RESULTS, EVENTS_EXCHANGE, MEMBERS_VALIDATED.type)
+        yield Validation(channel, database_url, amqp_uri, simulator)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str
 ) -> Iterator[Validation]:
-    connection = open_connection(amqp_uri, "test")
-    channel = connection.channel()
-    channel.confirm_select()
-    declare_exchange(channel, EVENTS_EXCHANGE)
-    channel.queue_declare(RESULTS, durable=True, auto_delete=False)
-    channel.queue_bind(RESULTS, EVENTS_EXCHANGE, MEMBERS_VALIDATED.type)
-    database_url = database("validation")
+    with around_validation(module_database("validation"), module_amqp_uri) as validation:
+        validation.start(module_start_service)
+        yield validation
 
-    def start() -> ServiceProcess:
-        return start_service(
-            "services.validation.service",
-            database_url,
-            amqp_uri,
-            REGISTRY_URL=simulator.url,
-            REGISTRY_PAUSES="0.2,0.5",
-            REGISTRY_READ_SECONDS="0.5",
-            REGISTRY_REST_SECONDS="0.2",
-            PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
-        )
 
-    yield Validation(start, channel, amqp_uri)
-    connection.close()
+@pytest.fixture
+def validation(shared: Validation) -> Validation:
+    """The process that all tests share, each with applicants of its own."""
+    shared.simulator.behave("normal")
+    return shared
+
+
+@pytest.fixture
+def validation_alone(database: DatabaseFactory, amqp_uri: str) -> Iterator[Validation]:
+    """No process yet: the test starts those that it needs."""
+    with around_validation(database("validation"), amqp_uri) as validation:
+        yield validation
 
 
 def results_of(event: Event) -> dict[UUID, str]:
@@ -104,7 +120,6 @@ def results_of(event: Event) -> dict[UUID, str]:
 
 
 def test_a_check_is_answered_and_can_be_looked_at(validation: Validation) -> None:
-    validation.start()
     request = a_validation_request(a_person())
     document = validation.request(request)
     application_id = request["applications"][0]["application_id"]
@@ -125,7 +140,6 @@ def test_a_check_is_answered_and_can_be_looked_at(validation: Validation) -> Non
 
 
 def test_a_request_that_comes_twice_is_answered_once(validation: Validation) -> None:
-    validation.start()
     validation.request(a_validation_request(a_person()), times=3)
     last = a_validation_request(a_person())
     validation.request(last)
@@ -133,56 +147,69 @@ def test_a_request_that_comes_twice_is_answered_once(validation: Validation) -> 
     assert list(results_of(validation.heard())) == [last["applications"][0]["application_id"]]
 
 
-def test_checks_go_on_by_themselves_when_the_registry_is_back(
-    validation: Validation, simulator: RegistrySimulator
-) -> None:
+def test_checks_go_on_by_themselves_when_the_registry_is_back(validation: Validation) -> None:
+    simulator = validation.simulator
     simulator.behave("down")
-    validation.start()
-    request = a_validation_request(*[a_person()] * 3)
-    validation.request(request)
-    assert set(results_of(validation.heard()).values()) == {"waiting"}
-    assert validation.hears_nothing_for(2)
+    requests = [a_validation_request(*[a_person()] * 3), a_validation_request(a_person())]
+    validation.request(requests[0])
+    assert list(results_of(validation.heard()).values()) == ["waiting"] * 3
+    asked = simulator.calls()
+    wait_until(lambda: simulator.calls() > asked + 2, "the registry is asked again and again")
+    validation.request(requests[1])
+    assert list(results_of(validation.heard()).values()) == ["waiting"]
 
     simulator.behave("normal")
-    assert list(results_of(validation.heard()).values()) == ["passed"] * 3
+    assert decided(validation, 4) == {one: "passed" for request in requests for one in applications_of(request)}
 
 
-def test_waiting_checks_outlast_a_killed_process(validation: Validation, simulator: RegistrySimulator) -> None:
-    simulator.behave("slow", latency_ms=5000)
-    first = validation.start()
-    validation.request(a_validation_request(a_person()))
+def test_waiting_checks_outlast_a_killed_process(validation_alone: Validation, start_service: StartService) -> None:
+    validation, simulator = validation_alone, validation_alone.simulator
+    simulator.behave("normal", at_once=1000)
+    first = validation.start(start_service)
+    request = a_validation_request(a_person())
+    validation.request(request)
     assert set(results_of(validation.heard()).values()) == {"waiting"}
-    time.sleep(1.2)
+    asked = simulator.calls()
+    wait_until(lambda: simulator.calls() > asked, "the process asks again")
     first.kill()
 
     simulator.behave("normal")
-    validation.start()
-    assert set(results_of(validation.heard()).values()) == {"passed"}
-    assert validation.hears_nothing_for(1.5)
+    validation.start(start_service)
+    assert decided(validation, 1) == dict.fromkeys(applications_of(request), "passed")
+    assert validation.tells_no_more()
 
 
-def test_two_processes_decide_each_waiting_check_once(validation: Validation, simulator: RegistrySimulator) -> None:
-    simulator.behave("error")
-    validation.start()
-    validation.start()
+def test_two_processes_decide_each_waiting_check_once(validation: Validation, start_service: StartService) -> None:
+    validation.start(start_service)
+    validation.simulator.behave("error")
     requests = [a_validation_request(*[a_person()] * 20) for _ in range(5)]
     for request in requests:
         validation.request(request)
         assert set(results_of(validation.heard()).values()) == {"waiting"}
 
-    simulator.behave("normal")
-    decided: list[UUID] = []
-    while len(decided) < 100:
-        decided += results_of(validation.heard())
-    assert sorted(decided) == sorted(one["application_id"] for request in requests for one in request["applications"])
-    assert validation.hears_nothing_for(1)
+    validation.simulator.behave("normal")
+    assert decided(validation, 100).keys() == {one for request in requests for one in applications_of(request)}
+    assert validation.tells_no_more()
 
 
 def test_a_request_that_contradicts_itself_becomes_a_dead_letter(validation: Validation) -> None:
-    validation.start()
     request = a_validation_request(a_person(), a_person())
     request["persons"].pop()
     validation.request(request)
     validation.request(a_validation_request(a_person()))
     validation.heard()
     assert validation.size(dead_queue(queue_name("validation", VALIDATION_REQUESTED.name))) == 1
+
+
+def applications_of(request: dict[str, Any]) -> list[UUID]:
+    return [one["application_id"] for one in request["applications"]]
+
+
+def decided(validation: Validation, count: int) -> dict[UUID, str]:
+    """The decisions of the events that come, up to so many; each is told once."""
+    decisions: dict[UUID, str] = {}
+    while len(decisions) < count:
+        told = {one: result for one, result in results_of(validation.heard()).items() if result != "waiting"}
+        assert not told.keys() & decisions.keys()
+        decisions |= told
+    return decisions
