@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import requests
+from sqlalchemy import create_engine, text
 
 from deploy.local.client import wait_until
 from deploy.simulators.sms import sms_server
@@ -19,6 +21,7 @@ from services.common.contracts.membership import OTP_ISSUED
 from services.common.contracts.notification import MESSAGE_POSTED
 from services.common.contracts.rpc.notification import AnnouncementAnswer, MessagesAnswer
 from services.common.messaging.rpc import Caller
+from tests.conftest import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
@@ -36,49 +39,80 @@ class SmsProvider:
     def behave(self, mode: str, for_calls: int | None = None) -> None:
         """Sets the mode."""
         behaviour = {"mode": mode, "for_calls": for_calls}
-        requests.put(f"{self.url}/control", json=behaviour, timeout=5).raise_for_status()
+        requests.put(f"{self.url}/control", json=behaviour, timeout=60).raise_for_status()
 
     def sent(self) -> list[dict[str, Any]]:
         """What was sent."""
-        items: list[dict[str, Any]] = requests.get(f"{self.url}/messages", timeout=5).json()["items"]
+        items: list[dict[str, Any]] = requests.get(f"{self.url}/messages", timeout=60).json()["items"]
         return items
 
-
-@pytest.fixture
-def provider() -> Iterator[SmsProvider]:
-    server = sms_server(0)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield SmsProvider(f"http://127.0.0.1:{server.port}")
-    server.shutdown()
-    server.server_close()
+    def sent_with(self, words: str) -> list[dict[str, Any]]:
+        """What was sent in whose text these words are."""
+        return [sent for sent in self.sent() if words in sent["text"]]
 
 
-@pytest.fixture
-def notification(amqp_uri: str) -> Iterator[Surroundings]:
-    with surroundings_of("notification", amqp_uri) as surroundings:
-        surroundings.hear(MESSAGE_POSTED)
-        yield surroundings
+@dataclass
+class Notification:
+    """All that is around the service."""
 
+    around: Surroundings
+    provider: SmsProvider
+    database_url: str
+    amqp_uri: str
 
-@pytest.fixture
-def start(
-    start_service: StartService, database: Callable[[str], str], amqp_uri: str, provider: SmsProvider
-) -> Callable[..., ServiceProcess]:
-    database_url = database("notification")
-
-    def start(gather_seconds: int = 1) -> ServiceProcess:
+    def start(self, start_service: StartService) -> ServiceProcess:
+        """A process whose gathering of news ends when a test says so."""
         return start_service(
             "services.notification.service",
-            database_url,
-            amqp_uri,
+            self.database_url,
+            self.amqp_uri,
             PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
-            SMS_URL=provider.url,
-            SMS_GATHER_SECONDS=str(gather_seconds),
+            SMS_URL=self.provider.url,
+            SMS_GATHER_SECONDS="3600",
             SMS_READ_SECONDS="0.5",
             SMS_PAUSES="0.2,0.2,0.2,1,1,1,1,1",
         )
 
-    return start
+    def posted_to(self, union_id: UUID) -> dict[str, Any]:
+        """The next message that is told to have come into the inbox of a union."""
+        while (posted := self.around.heard(MESSAGE_POSTED).data)["union_id"] != union_id:
+            pass
+        return posted
+
+    def scalar(self, statement: str) -> Any:
+        with create_engine(self.database_url).begin() as connection:
+            return connection.scalar(text(statement))
+
+
+@contextmanager
+def around_notification(database_url: str, amqp_uri: str) -> Iterator[Notification]:
+    """The other services and the provider, but no process of the service."""
+    server = sms_server(0)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    with surroundings_of("notification", amqp_uri) as surroundings:
+        surroundings.hear(MESSAGE_POSTED)
+        yield Notification(surroundings, SmsProvider(f"http://127.0.0.1:{server.port}"), database_url, amqp_uri)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def notification(module_database: DatabaseFactory, module_amqp_uri: str) -> Iterator[Notification]:
+    """Shared by the tests: each has a union or a kind of message of its own."""
+    with around_notification(module_database("notification"), module_amqp_uri) as notification:
+        yield notification
+
+
+@pytest.fixture(scope="module")
+def process(notification: Notification, module_start_service: StartService) -> ServiceProcess:
+    return notification.start(module_start_service)
+
+
+@pytest.fixture
+def notification_alone(database: DatabaseFactory, amqp_uri: str) -> Iterator[Notification]:
+    """No process yet: the test starts those that it needs."""
+    with around_notification(database("notification"), amqp_uri) as notification:
+        yield notification
 
 
 def a_clerk(union_id: UUID) -> Caller:
@@ -89,71 +123,69 @@ def an_otp(seconds: float = 60) -> dict[str, Any]:
     return {**OTP, "expires_at": datetime.now(UTC) + timedelta(seconds=seconds)}
 
 
-def test_an_event_that_comes_twice_is_one_message_in_the_inbox_of_its_union(
-    notification: Surroundings, start: Callable[[], ServiceProcess]
-) -> None:
-    start()
-    notification.tell(BATCH_SUBMITTED, SUBMITTED, times=3)
-    posted = notification.heard(MESSAGE_POSTED).data
-    assert (posted["union_id"], posted["role"], posted["kind"]) == (
-        SUBMITTED["union"]["union_id"],
-        "clerk",
-        "batch_submitted",
-    )
-    clerk = a_clerk(posted["union_id"])
-    page = MessagesAnswer().load(notification.ask("list_messages", clerk, {})["result"])
+@pytest.mark.usefixtures("process")
+def test_an_event_that_comes_twice_is_one_message_in_the_inbox_of_its_union(notification: Notification) -> None:
+    union_id, around = uuid4(), notification.around
+    around.tell(BATCH_SUBMITTED, {**SUBMITTED, "union": {**SUBMITTED["union"], "union_id": union_id}}, times=3)
+    posted = notification.posted_to(union_id)
+    assert (posted["role"], posted["kind"]) == ("clerk", "batch_submitted")
+    clerk = a_clerk(union_id)
+    page = MessagesAnswer().load(around.ask("list_messages", clerk, {})["result"])
     assert [message["message_id"] for message in page["items"]] == [posted["message_id"]]
-    assert notification.ask("list_messages", a_clerk(uuid4()), {})["result"]["items"] == []
-    marked = notification.ask("mark_message_read", clerk, {"message_id": str(posted["message_id"])})
+    assert around.ask("list_messages", a_clerk(uuid4()), {})["result"]["items"] == []
+    marked = around.ask("mark_message_read", clerk, {"message_id": str(posted["message_id"])})
     assert marked["result"] == {"unread": 0}
 
 
-def test_many_cards_of_a_batch_are_one_sms_to_its_contact(
-    notification: Surroundings, start: Callable[..., ServiceProcess], provider: SmsProvider
-) -> None:
-    start(gather_seconds=5)
+@pytest.mark.usefixtures("process")
+def test_many_cards_of_a_batch_are_one_sms_to_its_contact(notification: Notification) -> None:
     for _ in range(12):
-        notification.tell(CARDS_ISSUED, ISSUED)
-    [sent] = wait_until(provider.sent, "the contact got an SMS")
+        notification.around.tell(CARDS_ISSUED, ISSUED)
+    wait_until(lambda: notification.scalar("select count from sms where kind = 'cards_issued'") == 12, "all are noted")
+    notification.scalar("update sms set due_at = now() where kind = 'cards_issued' returning 1")
+
+    [sent] = wait_until(lambda: notification.provider.sent_with("新增"), "the contact got an SMS")
     assert sent["phone"] == ISSUED["contact"]["phone"]
     assert "新增12人" in sent["text"]
 
 
 def test_a_one_time_password_is_sent_once_though_answers_are_lost_and_the_service_is_killed(
-    notification: Surroundings, start: Callable[[], ServiceProcess], provider: SmsProvider
+    notification_alone: Notification, start_service: StartService
 ) -> None:
+    notification, provider = notification_alone, notification_alone.provider
     provider.behave("lose_answer")
-    first = start()
-    notification.tell(OTP_ISSUED, an_otp())
+    first = notification.start(start_service)
+    notification.around.tell(OTP_ISSUED, an_otp())
     wait_until(provider.sent, "the password was sent")
     first.kill()
     before = provider.sent()[0]["tries"]
 
     provider.behave("normal")
-    start()
-    wait_until(lambda: provider.sent()[0]["tries"] == before + 1, "the answer that was lost is asked for again")
+    # Whoever takes a message keeps others from it for a few seconds, which are over now.
+    assert notification.scalar("update sms set due_at = now() where due_at < now() + interval '10 s' returning 1")
+    notification.start(start_service)
+    wait_until(lambda: provider.sent()[0]["tries"] > before, "the answer that was lost is asked for again")
     [sent] = provider.sent()
     assert OTP["recipient"]["code"] in sent["text"]
 
 
 def test_a_provider_that_is_away_delays_an_sms_and_loses_none(
-    notification: Surroundings, start: Callable[[], ServiceProcess], provider: SmsProvider
+    notification: Notification, process: ServiceProcess
 ) -> None:
-    provider.behave("down", for_calls=3)
-    process = start()
-    notification.tell(OTP_ISSUED, an_otp())
-    wait_until(provider.sent, "the password was sent after all")
-    assert OTP["recipient"]["code"] not in process.log
+    notification.provider.behave("down", for_calls=3)
+    notification.around.tell(OTP_ISSUED, an_otp())
+    code = OTP["recipient"]["code"]
+    wait_until(lambda: notification.provider.sent_with(code), "the password was sent after all")
+    assert code not in process.log
     assert OTP["recipient"]["phone"] not in process.log
 
 
-def test_announcements_are_published_by_the_city_and_read_by_anybody(
-    notification: Surroundings, start: Callable[[], ServiceProcess]
-) -> None:
-    start()
+@pytest.mark.usefixtures("process")
+def test_announcements_are_published_by_the_city_and_read_by_anybody(notification: Notification) -> None:
+    around = notification.around
     city = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
     given = {"title": "系统维护通知", "body": "周六维护", "places": ["sign_in"]}
-    made = AnnouncementAnswer().load(notification.ask("create_announcement", city, given)["result"])
-    shown = notification.ask("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
+    made = AnnouncementAnswer().load(around.ask("create_announcement", city, given)["result"])
+    shown = around.ask("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
     assert [one["announcement_id"] for one in shown] == [str(made["announcement_id"])]
-    assert notification.ask("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"
+    assert around.ask("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"
