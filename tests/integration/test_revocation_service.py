@@ -1,8 +1,9 @@
 """The revocation service as a process, between batching, the gateway and its database."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -10,73 +11,115 @@ import pytest
 
 from deploy.local.client import wait_until
 from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.event import EventContract
 from services.common.contracts.examples import wire_example
 from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
 from services.common.contracts.rpc.revocation import RevocationAnswer, RevocationsAnswer
 from services.common.messaging.rpc import Caller
+from tests.conftest import DatabaseFactory
 from tests.integration.conftest import StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
-SUBMITTED = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
-UNION = SUBMITTED["union"]
-CLERK = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(UNION["union_id"]))
-ASKED = {"batch_no": SUBMITTED["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
+EXAMPLE = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
 
 
-@pytest.fixture
-def revocation(start_service: StartService, database: Callable[[str], str], amqp_uri: str) -> Iterator[Surroundings]:
-    with surroundings_of("revocation", amqp_uri) as surroundings:
+@dataclass
+class Case:
+    """The service, which all tests share, and a batch of the test's own with its union's clerk."""
+
+    revocation: Surroundings
+    submitted: dict[str, Any]
+
+    @property
+    def union(self) -> dict[str, Any]:
+        union: dict[str, Any] = self.submitted["union"]
+        return union
+
+    @property
+    def clerk(self) -> Caller:
+        return Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(self.union["union_id"]))
+
+    @property
+    def reviewer(self) -> Caller:
+        superior = str(self.union["superior_union_id"])
+        return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=superior)
+
+    def ask_for_revocation(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
+        """The clerk's question, as it is answered."""
+        asked = {"batch_no": self.submitted["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
+        answer: dict[str, Any] = self.revocation.ask("request_revocation", caller, asked, request_id)
+        return answer
+
+    def requested(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
+        """A request for the batch, made once the service has heard of it."""
+        answer = wait_until(
+            lambda: self.ask_for_revocation(caller, request_id).get("result"), "the service knows the batch"
+        )
+        return RevocationAnswer().load(answer)
+
+    def heard(self, contract: EventContract) -> dict[str, Any]:
+        """The next event of this kind that speaks of the batch."""
+        while (told := self.revocation.heard(contract).data)["batch_no"] != self.submitted["batch_no"]:
+            pass
+        return told
+
+
+@pytest.fixture(scope="module")
+def revocation(
+    module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str
+) -> Iterator[Surroundings]:
+    with surroundings_of("revocation", module_amqp_uri) as surroundings:
         for contract in (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED):
             surroundings.hear(contract)
         keys = os.environ["PERSONAL_DATA_KEYS"]
-        start_service("services.revocation.service", database("revocation"), amqp_uri, PERSONAL_DATA_KEYS=keys)
+        database_url = module_database("revocation")
+        module_start_service("services.revocation.service", database_url, module_amqp_uri, PERSONAL_DATA_KEYS=keys)
         yield surroundings
 
 
-def a_reviewer() -> Caller:
-    superior = str(UNION["superior_union_id"])
-    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=superior)
+@pytest.fixture
+def case(revocation: Surroundings) -> Case:
+    superior_id = uuid4()
+    union = EXAMPLE["union"] | {
+        "union_id": uuid4(), "superior_union_id": superior_id, "superior_ids": [superior_id, uuid4()],
+    }  # fmt: skip
+    applications = [{**one, "application_id": uuid4()} for one in EXAMPLE["applications"]]
+    batch_no = f"cbc{uuid4().int:039}"[:24]
+    return Case(revocation, {**EXAMPLE, "batch_no": batch_no, "union": union, "applications": applications})
 
 
-def requested(revocation: Surroundings, request_id: str | None = None) -> dict[str, Any]:
-    """A request for the batch, made once the service has heard of it."""
-    answer = wait_until(
-        lambda: revocation.ask("request_revocation", CLERK, ASKED, request_id).get("result"), "the batch is known"
-    )
-    return RevocationAnswer().load(answer)
-
-
-def test_a_request_is_made_reviewed_and_told(revocation: Surroundings) -> None:
-    revocation.tell(BATCH_SUBMITTED, SUBMITTED)
-    made = requested(revocation)
-    told = revocation.heard(REVOCATION_REQUESTED).data
+def test_a_request_is_made_reviewed_and_told(case: Case) -> None:
+    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    made = case.requested(case.clerk)
+    told = case.heard(REVOCATION_REQUESTED)
     assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
-    assert told["reviewer_union_id"] == UNION["superior_union_id"]
+    assert told["reviewer_union_id"] == case.union["superior_union_id"]
 
-    reviewer = a_reviewer()
-    page = RevocationsAnswer().load(revocation.ask("list_revocations", reviewer, {"state": "requested"})["result"])
+    reviewer, ask = case.reviewer, case.revocation.ask
+    page = RevocationsAnswer().load(ask("list_revocations", reviewer, {"state": "requested"})["result"])
     assert [item["revocation_id"] for item in page["items"]] == [made["revocation_id"]]
     decision = {"revocation_id": str(made["revocation_id"])}
-    refused = revocation.ask("reject_revocation", reviewer, decision)["problem"]
+    refused = ask("reject_revocation", reviewer, decision)["problem"]
     assert [(field["field"], field["code"]) for field in refused["fields"]] == [("remark", "required")]
-    approved = revocation.ask("approve_revocation", reviewer, decision)["result"]
+    approved = ask("approve_revocation", reviewer, decision)["result"]
     assert approved["state"] == "approved"
-    assert revocation.heard(REVOCATION_APPROVED).data["revocation_id"] == made["revocation_id"]
+    assert case.heard(REVOCATION_APPROVED)["revocation_id"] == made["revocation_id"]
 
 
-def test_asking_twice_with_one_request_id_makes_one_request(revocation: Surroundings) -> None:
-    revocation.tell(BATCH_SUBMITTED, SUBMITTED)
-    first = requested(revocation, "request-1")
-    assert requested(revocation, "request-1") == first
-    assert revocation.ask("request_revocation", CLERK, ASKED)["problem"]["code"] == "revocation_open"
+def test_asking_twice_with_one_request_id_makes_one_request(case: Case) -> None:
+    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    clerk = case.clerk
+    first = case.requested(clerk, "request-1")
+    assert case.requested(clerk, "request-1") == first
+    assert case.ask_for_revocation(clerk)["problem"]["code"] == "revocation_open"
 
 
-def test_of_several_reviewers_at_once_one_decides(revocation: Surroundings) -> None:
-    revocation.tell(BATCH_SUBMITTED, SUBMITTED)
-    decision = {"revocation_id": str(requested(revocation)["revocation_id"]), "remark": "意见"}
+def test_of_several_reviewers_at_once_one_decides(case: Case) -> None:
+    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    decision = {"revocation_id": str(case.requested(case.clerk)["revocation_id"]), "remark": "意见"}
 
     def decide(method: str) -> str:
-        answer = revocation.ask(method, a_reviewer(), decision)
+        answer = case.revocation.ask(method, case.reviewer, decision)
         return "decided" if "result" in answer else str(answer["problem"]["code"])
 
     with ThreadPoolExecutor(4) as reviewers:
@@ -84,23 +127,24 @@ def test_of_several_reviewers_at_once_one_decides(revocation: Surroundings) -> N
     assert sorted(outcomes) == ["already_decided"] * 3 + ["decided"]
 
 
-def test_a_clerk_cannot_review(revocation: Surroundings) -> None:
+def test_a_clerk_cannot_review(case: Case) -> None:
     decision = {"revocation_id": str(uuid4())}
-    assert revocation.ask("approve_revocation", CLERK, decision)["problem"]["code"] == "forbidden"
+    assert case.revocation.ask("approve_revocation", case.clerk, decision)["problem"]["code"] == "forbidden"
 
 
-def test_decisions_of_the_bank_that_come_before_the_batch_count(revocation: Surroundings) -> None:
-    issued, refused = SUBMITTED["applications"]
-    facts = {"batch_no": SUBMITTED["batch_no"], "union_id": UNION["union_id"]}
-    issue = {**issued, "version": 9, "issued_at": SUBMITTED["submitted_at"]}
+def test_decisions_of_the_bank_that_come_before_the_batch_count(case: Case) -> None:
+    revocation = case.revocation
+    issued, refused = case.submitted["applications"]
+    facts = {"batch_no": case.submitted["batch_no"], "union_id": case.union["union_id"]}
+    issue = {**issued, "version": 9, "issued_at": case.submitted["submitted_at"]}
     card = {"application_id": issued["application_id"], "card_no": "6224781234567891"}
     refusal = {**refused, "version": 9, "reason_code": "photo_unclear", "reason": "照片不清晰"}
     revocation.tell(CARDS_ISSUED, {**facts, "applications": [issue], "cards": [card]}, times=2)
     revocation.tell(CARDS_REFUSED, {**facts, "applications": [refusal]}, times=2)
-    revocation.tell(BATCH_SUBMITTED, SUBMITTED, times=2)
+    revocation.tell(BATCH_SUBMITTED, case.submitted, times=2)
 
     def is_decided() -> bool:
-        problem = revocation.ask("request_revocation", CLERK, ASKED).get("problem", {})
+        problem = case.ask_for_revocation(case.clerk).get("problem", {})
         assert problem.get("code") in ("not_found", "batch_decided")
         return bool(problem["code"] == "batch_decided")
 
