@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,53 +25,63 @@ from services.common.contracts.batching import (
     PENDING_CHANGED,
     VALIDATION_REQUESTED,
 )
+from services.common.contracts.event import EventContract
 from services.common.contracts.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
 from services.common.contracts.revocation import REVOCATION_APPROVED
 from services.common.contracts.rpc import batching as rpc
 from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.connection import open_connection, to_bytes
+from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
+from tests.conftest import DatabaseFactory
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
 
-UNION = a_union()
-CLERK = Caller(
-    account_id=str(uuid4()),
-    roles=frozenset({"clerk"}),
-    union_id=str(UNION["union_id"]),
-    union_code=UNION["code"],
-    union_name=UNION["name"],
-    superior_union_id=str(UNION["superior_union_id"]),
-    superior_ids=tuple(str(superior) for superior in UNION["superior_ids"]),
-)
 SUBMISSION: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT}
+TOLD = (VALIDATION_REQUESTED, BATCH_SUBMITTED, CARDS_ISSUED, BATCH_RELEASED, PENDING_CHANGED)
+
+
+@dataclass
+class Line:
+    """What is around the service for all tests: its broker with the bank's line, and its database."""
+
+    around: Surroundings
+    channel: amqp.Channel
+    database_url: str
+    amqp_uri: str
+
+    def start(self, start_service: StartService) -> ServiceProcess:
+        environment = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
+        return start_service(
+            "services.batching.service", self.database_url, self.amqp_uri, BANK_HMAC_KEY=KEY.decode(), **environment
+        )
 
 
 @dataclass
 class Batching:
-    """The service with everything around it."""
+    """The service as the clerk of one union sees it."""
 
-    start: Callable[[], ServiceProcess]
-    around: Surroundings
-    channel: amqp.Channel
-    database_url: str
+    line: Line
+    union: dict[str, Any]
+    clerk: Caller
 
-    def ask(self, method: str, request_id: str | None = None, caller: Caller = CLERK, **data: Any) -> Any:
-        return self.around.ask(method, caller, data, request_id)
+    def ask(self, method: str, request_id: str | None = None, caller: Caller | None = None, **data: Any) -> Any:
+        return self.line.around.ask(method, caller or self.clerk, data, request_id)
 
     def queue(self, size: int) -> list[UUID]:
         """Queues members and returns when they are listed."""
         applicants = [an_applicant() for _ in range(size)]
-        self.around.tell(MEMBERS_QUEUED, a_queueing(*applicants, union=UNION), times=2)
+        self.line.around.tell(MEMBERS_QUEUED, a_queueing(*applicants, union=self.union), times=2)
         wait_until(lambda: self.ask("list_pending")["result"]["total"] == size, "the members are listed")
         return [applicant["application_id"] for applicant in applicants]
 
     def pass_check(self, application_ids: list[UUID]) -> None:
         self.ask("check_pending")
         results = [{"application_id": one, "check_no": 1, "result": "passed"} for one in application_ids]
-        self.around.tell(MEMBERS_VALIDATED, {"union_id": CLERK.union_id, "results": results, "findings": []})
+        told = {"union_id": self.clerk.union_id, "results": results, "findings": []}
+        self.line.around.tell(MEMBERS_VALIDATED, told)
         wait_until(
             lambda: self.ask("list_pending")["result"]["counts"]["ordinary"]["passed"] == len(application_ids),
             "the check has passed",
@@ -82,59 +92,82 @@ class Batching:
         self.pass_check(application_ids)
         return self.ask("submit_batch", **SUBMISSION)["result"]["batch_no"], application_ids
 
+    def heard(self, contract: EventContract) -> Event:
+        """The next event of this kind that speaks of the union."""
+        while True:
+            event = self.line.around.heard(contract)
+            if self.union["union_id"] in (event.data.get("union_id"), event.data.get("union", {}).get("union_id")):
+                return event
+
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         feedback = a_feedback(batch_no, *results)
         self.send(feedback.body, feedback.headers)
 
     def send(self, body: bytes, headers: dict[str, Any]) -> None:
         message = amqp.Message(body, application_headers=headers, delivery_mode=2)
-        self.channel.basic_publish_confirm(message, "", bank.FEEDBACK_QUEUE, mandatory=True)
+        self.line.channel.basic_publish_confirm(message, "", bank.FEEDBACK_QUEUE, mandatory=True)
 
     def taken_from(self, queue: str) -> amqp.Message:
-        return wait_until(lambda: self.channel.basic_get(queue, no_ack=True), f"a message in {queue}")
+        return wait_until(lambda: self.line.channel.basic_get(queue, no_ack=True), f"a message in {queue}")
+
+    def sent_to_the_bank(self, batch_no: str) -> amqp.Message:
+        """The next message to the bank that speaks of the batch."""
+        while batch_no.encode() not in to_bytes((message := self.taken_from(bank.BATCHES_QUEUE)).body):
+            pass
+        return message
 
     def scalar(self, statement: str) -> Any:
-        with create_engine(self.database_url).connect() as connection:
-            return connection.scalar(text(statement))
+        """What the database answers; the statement may name the union's id as `:own`."""
+        with create_engine(self.line.database_url).connect() as connection:
+            return connection.scalar(text(statement), {"own": self.clerk.union_id})
+
+
+@pytest.fixture(scope="module")
+def line(module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str) -> Iterator[Line]:
+    """One process of the service with everything around it."""
+    database_url = module_database("batching")
+    with Session(create_engine(database_url)) as session, session.begin():
+        seed(session)
+    with surroundings_of("batching", module_amqp_uri) as surroundings:
+        for contract in TOLD:
+            surroundings.hear(contract)
+        with open_connection(module_amqp_uri, "bank") as connection:
+            channel = connection.channel()
+            channel.auto_decode = False
+            channel.confirm_select()
+            line = Line(surroundings, channel, database_url, module_amqp_uri)
+            line.start(module_start_service)
+            yield line
 
 
 @pytest.fixture
-def batching(start_service: StartService, database: Callable[[str], str], amqp_uri: str) -> Iterator[Batching]:
-    database_url = database("batching")
-    with Session(create_engine(database_url)) as session, session.begin():
-        seed(session)
-    environment = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
-
-    def start() -> ServiceProcess:
-        return start_service(
-            "services.batching.service", database_url, amqp_uri, BANK_HMAC_KEY=KEY.decode(), **environment
-        )
-
-    with surroundings_of("batching", amqp_uri) as surroundings:
-        for contract in (VALIDATION_REQUESTED, BATCH_SUBMITTED, CARDS_ISSUED, BATCH_RELEASED, PENDING_CHANGED):
-            surroundings.hear(contract)
-        connection = open_connection(amqp_uri, "bank")
-        channel = connection.channel()
-        channel.auto_decode = False
-        channel.confirm_select()
-        yield Batching(start, surroundings, channel, database_url)
-        connection.close()
+def batching(line: Line) -> Batching:
+    """The process that all tests share, each with a union of its own."""
+    union = a_union()
+    clerk = Caller(
+        account_id=str(uuid4()),
+        roles=frozenset({"clerk"}),
+        union_id=str(union["union_id"]),
+        union_code=union["code"],
+        union_name=union["name"],
+        superior_union_id=str(union["superior_union_id"]),
+        superior_ids=tuple(str(superior) for superior in union["superior_ids"]),
+    )
+    return Batching(line, union, clerk)
 
 
 def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
-    batching.start()
     application_ids = batching.queue(3)
     page = rpc.ListPendingAnswer().load(batching.ask("list_pending")["result"])
     assert {item["application_id"] for item in page["items"]} == set(application_ids)
 
     batching.pass_check(application_ids)
-    assert {one["application_id"] for one in batching.around.heard(VALIDATION_REQUESTED).data["applications"]} == set(
-        application_ids
-    )
+    asked = batching.heard(VALIDATION_REQUESTED).data
+    assert {one["application_id"] for one in asked["applications"]} == set(application_ids)
     batch = rpc.SubmitBatchAnswer().load(batching.ask("submit_batch", **SUBMISSION)["result"])
     batch_no = batch["batch_no"]
-    assert batching.around.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
-    sent = batching.taken_from("bank.batches")
+    assert batching.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
+    sent = batching.sent_to_the_bank(batch_no)
     assert bank.is_signed(to_bytes(sent.body), sent.headers[bank.SIGNATURE_HEADER], KEY)
 
     register = rpc.RegisterAnswer().load(batching.ask("get_register", batch_no=batch_no)["result"])
@@ -144,7 +177,7 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
 
     card = a_card_number()
     batching.feed(batch_no, {"application_id": application_ids[0], "outcome": "issued", "card_no": card})
-    told = batching.around.heard(CARDS_ISSUED).data
+    told = batching.heard(CARDS_ISSUED).data
     assert told["cards"] == [{"application_id": application_ids[0], "card_no": card}]
     detail = rpc.BatchDetailAnswer().load(batching.ask("get_batch", batch_no=batch_no)["result"])
     assert (detail["state"], detail["issued"], detail["register_state"]) == ("partly_decided", 1, "printed")
@@ -161,7 +194,6 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
 
 
 def test_a_clerk_completes_and_removes_entries(batching: Batching) -> None:
-    batching.start()
     first, second = batching.queue(2)
     item = batching.ask("update_pending", application_id=str(first), document_expiry="2041-02-03")["result"]
     assert rpc.PendingAnswer().load(item)["document_expiry"].isoformat() == "2041-02-03"
@@ -173,16 +205,14 @@ def test_a_clerk_completes_and_removes_entries(batching: Batching) -> None:
 
 
 def test_only_clerks_submit(batching: Batching) -> None:
-    batching.start()
-    reviewer = Caller(account_id="r", roles=frozenset({"reviewer"}), union_id=CLERK.union_id)
+    reviewer = Caller(account_id="r", roles=frozenset({"reviewer"}), union_id=batching.clerk.union_id)
     assert batching.ask("submit_batch", caller=reviewer, **SUBMISSION)["problem"]["code"] == "forbidden"
     [wrong] = batching.ask("submit_batch", **{**SUBMISSION, "contact_phone": "1"})["problem"]["fields"]
     assert wrong["field"] == "contact_phone"
 
 
-def test_two_clerks_at_two_processes_make_one_batch(batching: Batching) -> None:
-    batching.start()
-    batching.start()
+def test_two_clerks_at_two_processes_make_one_batch(batching: Batching, start_service: StartService) -> None:
+    batching.line.start(start_service)
     batching.pass_check(batching.queue(300))
 
     with ThreadPoolExecutor(4) as clerks:
@@ -190,18 +220,16 @@ def test_two_clerks_at_two_processes_make_one_batch(batching: Batching) -> None:
 
     assert sum("result" in answer for answer in answers) == 1
     assert {answer["problem"]["code"] for answer in answers if "problem" in answer} == {"pending_empty"}
-    assert batching.scalar("select count(*) from batch") == 1
+    assert batching.scalar("select count(*) from batch where union_id = :own") == 1
 
 
 def test_a_submission_repeated_with_its_request_id_answers_the_same(batching: Batching) -> None:
-    batching.start()
     batching.pass_check(batching.queue(1))
     first = batching.ask("submit_batch", "request-1", **SUBMISSION)
     assert batching.ask("submit_batch", "request-1", **SUBMISSION) == first
 
 
 def test_what_the_bank_did_not_sign_lies_among_the_rejected_as_it_came(batching: Batching) -> None:
-    batching.start()
     batch_no, [application_id] = batching.a_batch(1)
     forged = a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}, key=b"forged")
     for body, headers, reason in (
@@ -214,10 +242,11 @@ def test_what_the_bank_did_not_sign_lies_among_the_rejected_as_it_came(batching:
         assert rejected.headers["x-reason"] == reason
 
 
-def test_feedback_is_applied_once_though_a_process_is_killed_over_it(batching: Batching) -> None:
-    doomed = batching.start()
+def test_feedback_is_applied_once_though_a_process_is_killed_over_it(
+    batching: Batching, start_service: StartService
+) -> None:
     batch_no, application_ids = batching.a_batch(400)
-    batching.start()
+    doomed = batching.line.start(start_service)
     for application_id in application_ids:
         result = {"application_id": application_id, "outcome": "issued", "card_no": a_card_number()}
         batching.feed(batch_no, result)
@@ -225,30 +254,30 @@ def test_feedback_is_applied_once_though_a_process_is_killed_over_it(batching: B
             doomed.kill()
 
     wait_until(
-        lambda: batching.scalar("select count(*) from application where state = 'issued'") == 400,
+        lambda: batching.scalar("select count(*) from application where union_id = :own and state = 'issued'") == 400,
         "all cards are issued",
     )
-    assert batching.scalar("select issued from batch") == 400
-    assert batching.scalar("select sum(applied) from bank_feedback") == 400
+    assert batching.scalar("select issued from batch where union_id = :own") == 400
+    of_the_batch = "select sum(applied) from bank_feedback join batch using (batch_no) where union_id = :own"
+    assert batching.scalar(of_the_batch) == 400
     told: dict[str, list[UUID]] = {}  # by event: the relay of a killed process may have told one that comes again
     while sum(map(len, told.values())) < 400:
-        event = batching.around.heard(CARDS_ISSUED)
+        event = batching.heard(CARDS_ISSUED)
         told[event.id] = [one["application_id"] for one in event.data["applications"]]
     assert sorted(chain.from_iterable(told.values())) == sorted(application_ids)
 
 
 def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None:
-    batching.start()
     batch_no, application_ids = batching.a_batch(2)
-    batching.taken_from("bank.batches")
+    batching.sent_to_the_bank(batch_no)
 
-    batching.around.tell(
+    batching.line.around.tell(
         REVOCATION_APPROVED,
         {
             "revocation_id": uuid4(),
             "batch_no": batch_no,
-            "union_id": CLERK.union_id,
-            "reviewer_union_id": CLERK.superior_union_id,
+            "union_id": batching.clerk.union_id,
+            "reviewer_union_id": batching.clerk.superior_union_id,
             "decided_by": uuid4(),
             "decided_at": datetime.now(UTC),
             "applicant": {"name": "王芳", "phone": "13800000000"},
@@ -256,18 +285,17 @@ def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None
         times=2,
     )
 
-    told = batching.around.heard(BATCH_RELEASED).data
+    told = batching.heard(BATCH_RELEASED).data
     assert {one["application_id"] for one in told["applications"]} == set(application_ids)
-    assert b'"applicants"' in to_bytes(batching.taken_from("bank.batches").body)
+    assert b'"applicants"' in to_bytes(batching.sent_to_the_bank(batch_no).body)
     assert batching.ask("get_batch", batch_no=batch_no)["result"]["state"] == "revoked"
 
 
 def test_a_cancellation_that_comes_before_the_queueing_takes_effect_after_it(batching: Batching) -> None:
-    batching.start()
     applicant = an_applicant()
-    queueing = a_queueing(applicant, union=UNION)
+    queueing = a_queueing(applicant, union=batching.union)
     cancellation = {
-        "union_id": UNION["union_id"],
+        "union_id": batching.union["union_id"],
         "application_id": applicant["application_id"],
         "member_id": queueing["applications"][0]["member_id"],
         "reason": "already_issued",
@@ -275,6 +303,7 @@ def test_a_cancellation_that_comes_before_the_queueing_takes_effect_after_it(bat
         "issued_union_id": uuid4(),
         "member_no": queueing["applications"][0]["member_no"],
     }
-    batching.around.tell(APPLICATION_CANCELLED, cancellation)
-    batching.around.tell(MEMBERS_QUEUED, queueing)
-    wait_until(lambda: batching.scalar("select state from application") == "removed", "the application is removed")
+    batching.line.around.tell(APPLICATION_CANCELLED, cancellation)
+    batching.line.around.tell(MEMBERS_QUEUED, queueing)
+    state = "select state from application where union_id = :own"
+    wait_until(lambda: batching.scalar(state) == "removed", "the application is removed")
