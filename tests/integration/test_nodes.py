@@ -119,6 +119,7 @@ def own_folder(tmp_path: Path) -> Iterator[Path]:
     private_nodes.drop(tmp_path / "nodes")
 
 
+@pytest.mark.long("kills nodes; nodes of its own")
 def test_nodes_keep_what_they_hold_and_where_they_are_over_a_kill_and_a_stop(own_folder: Path) -> None:
     first = private_nodes.start(own_folder)
     first.postgres.create_database("membership")
@@ -138,6 +139,7 @@ def test_nodes_keep_what_they_hold_and_where_they_are_over_a_kill_and_a_stop(own
     assert after_the_stop.rabbitmq.queue_depths("cards") == {}
 
 
+@pytest.mark.long("nodes of its own")
 def test_dropped_nodes_leave_neither_files_nor_processes(own_folder: Path) -> None:
     private_nodes.start(own_folder)
     port_mapper = json.loads((own_folder / "rabbitmq" / "state.json").read_text())["port_mapper_port"]

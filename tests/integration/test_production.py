@@ -1,31 +1,25 @@
 """In production nothing starts with the demo's secrets, and nothing that is for demonstrations starts at all."""
 
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 
 from deploy.local.environment import keep_secrets
-from tests.conftest import ROOT
 from tests.integration.conftest import TEST_SECRETS
+from tests.integration.nursery import Nursery
 
-RUNNER = "services.common.runner"
+_SECONDS = 60
+ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
 
 
-def run(*module: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Starts a program with these settings, and ENVIRONMENT unset unless it is among them."""
-    addresses = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", *module],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **addresses, **TEST_SECRETS, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def end_of(nursery: Nursery, log: Path, module: str, **settings: str) -> tuple[int, str]:
+    """How a service ends that is started with these settings and ENVIRONMENT unset, and what it writes."""
+    environment = {"PATH": os.environ["PATH"], **ADDRESSES, **TEST_SECRETS, **settings}
+    status = nursery.start(module, environment, log).wait(_SECONDS)
+    return status, log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -36,18 +30,21 @@ def run(*module: str, **settings: str) -> subprocess.CompletedProcess[str]:
         ("gateway.service", "SESSION_SECRET"),
     ],
 )
-def test_a_secret_of_the_demo_keeps_a_process_from_starting(tmp_path: Path, module: str, variable: str) -> None:
+def test_a_secret_of_the_demo_keeps_a_process_from_starting(
+    nursery: Nursery, tmp_path: Path, module: str, variable: str
+) -> None:
     secret = keep_secrets(tmp_path)[variable]
-    ended = run(RUNNER, module, **{variable: secret})
-    assert ended.returncode == 2
-    assert f"{variable} is a secret of the demo" in ended.stderr
-    assert secret not in ended.stdout + ended.stderr
+    status, written = end_of(nursery, tmp_path / "log", module, **{variable: secret})
+    assert status == 2
+    assert f"{variable} is a secret of the demo" in written
+    assert secret not in written
 
 
-def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting() -> None:
-    ended = run(RUNNER, "gateway.service", SESSION_SECRET=TEST_SECRETS["BLIND_INDEX_KEY"])
-    assert ended.returncode == 2
-    assert "is the same secret as" in ended.stderr
+def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting(nursery: Nursery, tmp_path: Path) -> None:
+    secret = TEST_SECRETS["BLIND_INDEX_KEY"]
+    status, written = end_of(nursery, tmp_path / "log", "gateway.service", SESSION_SECRET=secret)
+    assert status == 2
+    assert "is the same secret as" in written
 
 
 @pytest.mark.parametrize(
@@ -57,7 +54,11 @@ def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting() -> None:
         *(f"deploy.simulators.{simulator}" for simulator in ("bank", "registry", "sms")),
     ],
 )
-def test_what_is_for_demonstrations_refuses_to_run(module: str) -> None:
-    ended = run(module)
-    assert ended.returncode == 1
-    assert "not with ENVIRONMENT=production" in ended.stderr
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_for_demonstrations_refuses_to_run(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**ADDRESSES, **TEST_SECRETS}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("ENVIRONMENT")
+    monkeypatch.setattr(sys, "argv", [module])
+    with pytest.raises(SystemExit, match="not with ENVIRONMENT=production"):
+        runpy.run_module(module, run_name="__main__")

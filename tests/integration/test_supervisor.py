@@ -1,6 +1,5 @@
 """The supervisor keeps what is planned running, and ends with all of it."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -21,14 +20,16 @@ from deploy.local.processes import (
     supervisor_pid,
     write_plan,
 )
-from deploy.local.supervisor import ROOT
+from deploy.local.supervisor import ROOT, Child
 from tests.integration.messaging.world import eventually
 
 SLEEPER = "import time; print('at work', flush=True); time.sleep(600)"
 FINISHER = """
-import signal, sys, time
+import pathlib, signal, sys, time
 def finish(*_):
-    time.sleep(0.5)
+    print("asked to end", flush=True)
+    while not pathlib.Path(sys.argv[1]).exists():
+        time.sleep(0.02)
     print("finished what was begun", flush=True)
     sys.exit()
 signal.signal(signal.SIGTERM, finish)
@@ -38,9 +39,9 @@ while True:
 """
 
 
-def process(name: str, code: str = SLEEPER, version: str = "1") -> Process:
-    command = (sys.executable, "-c", code)
-    return Process(name, command, {"PATH": os.environ["PATH"]}, "http://127.0.0.1:1/readyz", version)
+def process(name: str, code: str = SLEEPER, *arguments: str) -> Process:
+    command = (sys.executable, "-c", code, *arguments)
+    return Process(name, command, {"PATH": os.environ["PATH"]}, "http://127.0.0.1:1/readyz", "1")
 
 
 @pytest.fixture
@@ -95,18 +96,23 @@ def test_a_killed_process_is_started_again(folder: Path, supervise: Callable[...
     assert (record.restarts, record.last_exit, record.state) == (1, -signal.SIGKILL, "running")
 
 
-def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path, supervise: Callable[..., None]) -> None:
-    supervise(process("gateway-1", "import time; print(time.monotonic(), flush=True); raise SystemExit(3)"))
-    log = log_file(folder, "gateway-1")
+@pytest.mark.filterwarnings("ignore:Using fork")
+def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path) -> None:
+    child, now, pauses = Child(process("gateway-1", "raise SystemExit(3)")), 100.0, []
+    for _ in range(4):
+        assert child.look_after(folder, now)
+        assert child.running
+        child.running.wait(60)
+        assert child.look_after(folder, now)
+        assert not child.look_after(folder, child.start_at - 0.1)
+        pauses.append(child.start_at - now)
+        now = child.start_at
 
-    eventually(lambda: len(log.read_text().splitlines()) >= 4)
-
-    starts = [float(line) for line in log.read_text().splitlines()[:4]]
-    pauses = [later - earlier for earlier, later in itertools.pairwise(starts)]
-    assert 0.5 <= pauses[0] < pauses[1] < pauses[2]
-    assert pauses[2] >= 2.0
+    assert pauses == [0.5, 1, 2, 4]
+    assert (child.record.restarts, child.record.last_exit, child.record.state) == (4, 3, "waiting")
 
 
+@pytest.mark.long("kills a node; a PostgreSQL of its own")
 def test_a_node_that_dies_is_started_again_where_it_was(folder: Path, supervise: Callable[..., None]) -> None:
     private = start_postgres(folder)
     try:
@@ -140,7 +146,8 @@ def test_a_new_plan_touches_only_what_differs(folder: Path, supervise: Callable[
 
 
 def test_stopping_lets_processes_finish_what_they_began(folder: Path, supervise: Callable[..., None]) -> None:
-    supervise(process("batching-1", FINISHER))
+    may_finish = folder / "may-finish"
+    supervise(process("batching-1", FINISHER, str(may_finish)))
     log = log_file(folder, "batching-1")
     eventually(lambda: "at work" in log.read_text())
     supervisor = supervisor_pid(folder)
@@ -148,6 +155,9 @@ def test_stopping_lets_processes_finish_what_they_began(folder: Path, supervise:
 
     os.kill(supervisor, signal.SIGTERM)
 
+    eventually(lambda: "asked to end" in log.read_text())
+    assert supervisor_pid(folder) == supervisor
+    may_finish.touch()
     eventually(lambda: supervisor_pid(folder) is None)
     assert "finished what was begun" in log.read_text()
     assert read_record(folder).processes == {}
@@ -174,7 +184,7 @@ def test_a_second_supervisor_leaves_the_first_alone(folder: Path, supervise: Cal
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 
