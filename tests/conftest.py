@@ -6,6 +6,7 @@ at the same time: names of databases and virtual hosts carry the process id.
 """
 
 import fcntl
+import functools
 import hashlib
 import itertools
 import os
@@ -142,6 +143,7 @@ def _unique_name(kind: str) -> str:
     return f"{kind}_{os.getpid()}_{next(_numbers)}"
 
 
+@functools.cache
 def _template(nodes: Nodes, service: str) -> str:
     """A migrated database of the service to copy from; made anew when its tables or migrations have changed."""
     name = f"template_{service}_{_fingerprint(service)}"

@@ -68,9 +68,10 @@ class Postgres:
     def create_database(self, name: str, template: str = "template0") -> None:
         """Make a database: empty, or a copy of a template that nobody is connected to."""
         with self._connect() as connection:
-            connection.execute(
-                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
-            )
+            # Copied as files, which is what releases before 15 do: half the time of the way that is for busy servers.
+            how = sql.SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
+            names = sql.Identifier(name), sql.Identifier(template)
+            connection.execute(sql.SQL("create database {} template {} {}").format(*names, how))
 
     def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
         """Make a database that only two roles may connect to: one of its name, which reads and writes rows, and its
