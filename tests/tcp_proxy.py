@@ -12,11 +12,13 @@ class TcpProxy:
     """Passes bytes to the host of an address until told otherwise; `url` is that address through the proxy.
 
     `target` is where connections are made to from now on, and may be set anew; where nothing listens, they are refused.
+    `refused` counts the connections that were not taken.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.target = (parts.hostname or "", parts.port or 0)
+        self.refused = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._open: set[socket.socket] = set()
         self._flowing = threading.Event()
@@ -69,6 +71,7 @@ class TcpProxy:
             except OSError:
                 return
             if self._refusing:
+                self.refused += 1
                 client.close()
                 continue
             try:

@@ -50,6 +50,8 @@ _SIZE = """
 select coalesce(extract(epoch from now() - min(created_at)), 0), count(*)
 from (select created_at from outbox order by id limit 10000) as oldest
 """
+POLL_SECONDS = 1.0
+"""How long a relay at work waits to be told of a commit before it looks by itself."""
 _STANDBY_SECONDS = 1.0
 _PURGE_SECONDS = 60.0
 _PURGE = """
@@ -106,10 +108,14 @@ class Relay(DependencyProvider):
                 pause = min(pause * 2, 5)
 
     def _take_turns(self, database: "psycopg.Connection[Any]") -> None:
+        stands_by = False
         while not self._stopping:
             if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
                 self._work(database)
                 return
+            if not stands_by:
+                stands_by = True
+                log.info("relay_stands_by")
             time.sleep(_STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
@@ -138,7 +144,7 @@ class Relay(DependencyProvider):
                     pause = min(pause * 2, 5)
                     continue
                 if is_empty and not self._stopping:
-                    for _ in database.notifies(timeout=1, stop_after=1):
+                    for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                         pass
             publish_due(database, publisher)
         finally:

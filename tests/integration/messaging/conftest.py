@@ -1,7 +1,13 @@
-"""A world for each messaging test: fresh database, fresh virtual host, a client outside."""
+"""Worlds for the messaging tests: one a module for those that harm nothing, and one of its own for each of the others.
+
+A module may name settings of its shared probe in `PROBE_SETTINGS`.
+"""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,13 +18,52 @@ from tests.integration.messaging.world import Outside, World, probe_engine
 
 
 @pytest.fixture
-def world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) -> Iterator[World]:
-    """Where probes run. They end before their database goes."""
-    for of_this_test in (correlation, causation):
-        of_this_test.set(None)
+def key() -> str:
+    """What the effects of this test are written down under, alone or with something behind it."""
+    return f"key-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def shared_world(
+    request: pytest.FixtureRequest, nodes: Nodes, module_amqp_uri: str, module_start_service: Callable[..., Any]
+) -> Iterator[World]:
+    """A probe at work for all tests of the module."""
+    with _new_world(nodes, module_amqp_uri, module_start_service) as world:
+        world.start(**getattr(request.module, "PROBE_SETTINGS", {}))
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """The module's world, with a client of the test's own; neither its outbox nor its dead letters hold anything."""
+    _forget_context()
+    outside = Outside(shared_world.amqp_uri)
+    shared_world.clear(outside)
+    yield replace(shared_world, outside=outside, log_begins_at=len(shared_world.probes[0].log))
+    outside.close()
+
+
+@pytest.fixture
+def own_world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) -> Iterator[World]:
+    """For a test that ends, restarts or configures its probes, or comes before they do: none runs yet."""
+    _forget_context()
+    with _new_world(nodes, amqp_uri, start_service) as world:
+        yield world
+
+
+@contextmanager
+def _new_world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) -> Iterator[World]:
     name = _unique_name("probe")
     nodes.postgres.create_database(name)
     url = nodes.postgres.url(name)
     with probe_engine(url) as engine:
-        yield World(engine, url, amqp_uri, Outside(amqp_uri), start_service)
+        world = World(engine, url, amqp_uri, Outside(amqp_uri), start_service)
+        yield world
+        world.outside.close()
+        world.kill_probes()
     nodes.postgres.drop_database(name)
+
+
+def _forget_context() -> None:
+    for of_this_test in (correlation, causation):
+        of_this_test.set(None)

@@ -9,115 +9,113 @@ from services.common.dead_letters import main
 from services.common.messaging.dead_letters import DeadLetters
 from services.common.messaging.queues import declare_subscription, declare_working_queue
 from tests.integration.messaging.probe.contracts import PINGED
-from tests.integration.messaging.world import World, eventually
+from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
 
-DEAD = "probe.pinged.dead"
+PROBE_SETTINGS = {"RETRY_DELAYS": "0.1", "ATTEMPTS_OF_UNKNOWN_ERRORS": "1"}
 
 
 @pytest.fixture
-def tool(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Tool":
-    """The command line on the world's broker."""
-    monkeypatch.setenv("AMQP_URI", world.amqp_uri)
-    return Tool(capsys)
+def tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Tool":
+    return Tool(monkeypatch, capsys)
 
 
 class Tool:
-    """Runs the command line; answers the exit status and what it printed."""
+    """Runs the command line on a broker; answers the exit status and what it printed."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
         self._capsys = capsys
 
-    def __call__(self, *arguments: str) -> tuple[int, str]:
+    def __call__(self, amqp_uri: str, *arguments: str) -> tuple[int, str]:
         """One command."""
+        self._monkeypatch.setenv("AMQP_URI", amqp_uri)
         status = main(list(arguments))
         return status, self._capsys.readouterr().out
 
 
-def test_a_dead_letter_is_listed_with_its_cause_and_stays_where_it_is(world: World, tool: Tool) -> None:
-    message_id = kill_one(world, "a")
+def test_a_dead_letter_is_listed_with_its_cause_and_stays_where_it_is(world: World, tool: Tool, key: str) -> None:
+    message_id = kill_one(world, key)
     for _ in range(2):
-        status, printed = tool("list", DEAD)
+        status, printed = tool(world.amqp_uri, "list", DEAD)
         assert status == 0
         assert message_id in printed
         assert "wrong in itself" in printed
-    assert world.outside.size(DEAD) == 1
+    eventually(lambda: world.outside.size(DEAD) == 1)
 
 
-def test_a_replayed_message_is_handled_once_even_if_it_is_replayed_twice(world: World, tool: Tool) -> None:
-    probe = world.start(RETRY_DELAYS="0.1", ATTEMPTS_OF_UNKNOWN_ERRORS="1")
-    message_id = world.outside.knock("a", "bug-until:2")
+def test_a_replayed_message_is_handled_once_even_if_it_is_replayed_twice(world: World, tool: Tool, key: str) -> None:
+    message_id = world.outside.knock(key, "bug-until:2")
     copy = eventually(lambda: world.outside.get(DEAD))
     for _ in range(2):
         world.outside.publish("", DEAD, copy.body, message_id=message_id, application_headers=copy.headers)
-    assert tool("replay", DEAD, "--id", message_id)[1].endswith("replayed: 2\n")
-    eventually(world.happened("a"))
-    eventually(lambda: world.outside.size("probe.pinged") == 0)
-    probe.stop()
-    assert len(world.done("a")) == 1
+    assert tool(world.amqp_uri, "replay", DEAD, "--id", message_id)[1].endswith("replayed: 2\n")
+    world.outside.knock(f"{key} after both")
+    eventually(world.happened(f"{key} after both"))
+    assert len(world.done(key)) == 1
     assert world.outside.size(DEAD) == 0
 
 
-def test_a_replay_forgets_the_attempts_before(world: World, tool: Tool) -> None:
-    kill_one(world, "a")
-    world.stop_probes()
-    assert tool("replay", DEAD, "--all")[0] == 0
-    message = eventually(lambda: world.outside.get("probe.pinged"))
+def test_a_replay_forgets_the_attempts_before(own_world: World, tool: Tool) -> None:
+    own_world.start()
+    kill_one(own_world, "a")
+    own_world.stop_probes()
+    assert tool(own_world.amqp_uri, "replay", DEAD, "--all")[0] == 0
+    message = eventually(lambda: own_world.outside.get(QUEUE))
     assert "x-attempts" not in message.headers
     assert "x-cause" not in message.headers
 
 
-def test_only_the_named_message_is_replayed_or_discarded(world: World, tool: Tool) -> None:
-    first, second, third = (kill_one(world, key) for key in "abc")
-    world.stop_probes()
-    assert tool("discard", DEAD, "--id", second, "--reason", "sent by mistake")[0] == 0
-    assert tool("replay", DEAD, "--id", first)[0] == 0
-    assert [letter.id for letter in DeadLetters(world.amqp_uri).letters(DEAD)] == [third]
+def test_only_the_named_message_is_replayed_or_discarded(own_world: World, tool: Tool) -> None:
+    own_world.start()
+    first, second, third = (kill_one(own_world, key) for key in "abc")
+    own_world.stop_probes()
+    assert tool(own_world.amqp_uri, "discard", DEAD, "--id", second, "--reason", "sent by mistake")[0] == 0
+    assert tool(own_world.amqp_uri, "replay", DEAD, "--id", first)[0] == 0
+    assert [letter.id for letter in DeadLetters(own_world.amqp_uri).letters(DEAD)] == [third]
 
 
-def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool) -> None:
-    message_id = kill_one(world, "a")
-    _, printed = tool("discard", DEAD, "--all", "--reason", "sent by mistake")
+def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str) -> None:
+    message_id = kill_one(world, key)
+    _, printed = tool(world.amqp_uri, "discard", DEAD, "--all", "--reason", "sent by mistake")
     record = json.loads(printed.splitlines()[0])
     assert (record["event"], record["message_id"], record["why"]) == ("discarded", message_id, "sent by mistake")
 
 
-def test_what_the_broker_buried_by_itself_can_be_replayed_too(world: World, tool: Tool) -> None:
-    channel = world.outside.connection.channel()
-    declare_subscription(channel, "probe.pinged", PINGED.type)
-    message_id = world.outside.knock("a")
+def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
+    outside = Outside(amqp_uri)
+    declare_subscription(outside.channel, QUEUE, PINGED.type)
+    message_id = outside.knock("a")
     for _ in range(21):
-        channel.basic_reject(eventually(lambda: channel.basic_get("probe.pinged")).delivery_tag, requeue=True)
-    eventually(lambda: world.outside.size(DEAD) == 1)
-    assert "broker: delivery_limit" in tool("list", DEAD)[1]
-    assert tool("replay", DEAD, "--id", message_id)[0] == 0
-    assert eventually(lambda: world.outside.get("probe.pinged")).properties["message_id"] == message_id
+        message = eventually(lambda: outside.channel.basic_get(QUEUE))
+        outside.channel.basic_reject(message.delivery_tag, requeue=True)
+    eventually(lambda: outside.size(DEAD) == 1)
+    assert "broker: delivery_limit" in tool(amqp_uri, "list", DEAD)[1]
+    assert tool(amqp_uri, "replay", DEAD, "--id", message_id)[0] == 0
+    assert eventually(lambda: outside.get(QUEUE)).properties["message_id"] == message_id
 
 
 def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(world: World, tool: Tool) -> None:
-    channel = world.outside.connection.channel()
-    declare_working_queue(channel, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE)
+    declare_working_queue(world.outside.channel, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE)
     body = b'{"results": [{"card_no": "6222021234567890128", "member_no": "0012345678"}]}'
     headers = {"x-reason": "unsigned", "x-original-queue": bank.FEEDBACK_QUEUE}
     world.outside.publish("", bank.REJECTED_QUEUE, body, application_headers=headers)
     eventually(lambda: world.outside.size(bank.REJECTED_QUEUE) == 1)
-    listed = tool("list")[1]
+    listed = tool(world.amqp_uri, "list")[1]
     assert bank.REJECTED_QUEUE in listed
     [letter] = DeadLetters(world.amqp_uri).letters(bank.REJECTED_QUEUE)
-    shown = tool("show", bank.REJECTED_QUEUE, letter.id)[1]
+    shown = tool(world.amqp_uri, "show", bank.REJECTED_QUEUE, letter.id)[1]
     assert "unsigned" in shown
     assert "6222021234567890128" not in shown
-    assert tool("replay", bank.REJECTED_QUEUE, "--all")[0] == 0
+    assert tool(world.amqp_uri, "replay", bank.REJECTED_QUEUE, "--all")[0] == 0
     assert eventually(lambda: world.outside.get(bank.FEEDBACK_QUEUE)).body == body
 
 
-def test_a_queue_that_is_not_there_ends_the_command(tool: Tool) -> None:
-    assert tool("list", "nowhere.dead")[0] == 1
+def test_a_queue_that_is_not_there_ends_the_command(world: World, tool: Tool) -> None:
+    assert tool(world.amqp_uri, "list", "nowhere.dead")[0] == 1
 
 
 def kill_one(world: World, key: str) -> str:
     """A knock among the dead letters; answers its id."""
-    if not world.probes:
-        world.start()
     size = world.outside.size(DEAD)
     message_id = world.outside.knock(key, "reject")
     eventually(lambda: world.outside.size(DEAD) == size + 1)

@@ -2,24 +2,33 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import amqp
-from sqlalchemy import Engine, create_engine, distinct, func, select
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, create_engine, delete, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.messaging.connection import open_connection
+from services.common.contracts.event import EventContract
+from services.common.messaging.connection import Outgoing, open_connection
 from services.common.messaging.envelope import wrap
 from services.common.messaging.outbox import to_json
-from services.common.persistence import create_messaging_tables
-from tests.integration.messaging.probe.contracts import PINGED
+from services.common.messaging.publishing import ConfirmedPublisher
+from services.common.messaging.queues import is_queue
+from services.common.persistence import create_messaging_tables, outbox
+from tests.integration.messaging.probe.contracts import BATCH_QUEUE, PINGED
 from tests.integration.messaging.probe.models import Effect
 
 ASKER = "tests.integration.messaging.probe.asker"
 PROBE = "tests.integration.messaging.probe.service"
+QUEUE = "probe.pinged"
+DEAD = f"{QUEUE}.dead"
+REQUESTS = "rpc-probe"
+REJECTED = f"{BATCH_QUEUE}.rejected"
 Value = TypeVar("Value")
 
 
@@ -28,7 +37,7 @@ def eventually(look: Callable[[], Value | None], seconds: float = 60) -> Value:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 
@@ -38,13 +47,24 @@ def event(key: str, behaviour: str = "do") -> tuple[str, bytes]:
     return document["id"], to_json(document)
 
 
+def reasons(process: Any) -> list[str]:
+    """Why a process says that it is not ready."""
+    return list(requests.get(f"{process.health_url}/readyz", timeout=60).json()["reasons"])
+
+
 class Outside:
     """A plain AMQP client beside the system."""
 
     def __init__(self, amqp_uri: str) -> None:
+        self.amqp_uri = amqp_uri
         self.connection = open_connection(amqp_uri, "test")
         self.channel: amqp.Channel = self.connection.channel()
         self.channel.confirm_select()
+
+    def close(self) -> None:
+        """Ends the connection, and with it the queues of its own."""
+        with suppress(amqp.AMQPError, OSError):
+            self.connection.close()
 
     def knock(self, key: str, behaviour: str = "do") -> str:
         """Publishes a knock as an event; answers its id."""
@@ -58,9 +78,12 @@ class Outside:
             amqp.Message(body, delivery_mode=2, **properties), exchange, routing_key, mandatory=True
         )
 
-    def publish_unconfirmed(self, exchange: str, routing_key: str, body: bytes) -> None:
-        """Publishes a persistent message without waiting."""
-        self.channel.basic_publish(amqp.Message(body, delivery_mode=2), exchange, routing_key)
+    def publish_all(self, queue: str, bodies: Sequence[str]) -> None:
+        """Publishes persistent messages to a queue and waits for all confirms together."""
+        publisher = ConfirmedPublisher(self.amqp_uri, "test", 60)
+        messages = [Outgoing("", queue, body.encode(), {"delivery_mode": 2}) for body in bodies]
+        assert publisher.publish(messages) == {}
+        publisher.drop()
 
     def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
         """Asks the probe as a clerk by Nameko's RPC wire; answers the result or the problem."""
@@ -68,7 +91,7 @@ class Outside:
 
     def request(self, name: str, data: dict[str, Any], **request: Any) -> str:
         """Sends a request; answers the queue of its reply."""
-        queue = str(self.channel.queue_declare("", exclusive=True).queue)
+        queue = self.own_queue()
         self.channel.queue_bind(queue, "nameko-rpc", queue)
         body = {"caller": {"account_id": "a1", "roles": ["clerk"]}, "data": data, **request}
         properties = {"reply_to": queue, "correlation_id": queue, "content_type": "application/json"}
@@ -79,6 +102,16 @@ class Outside:
         """The reply that comes to a queue."""
         answer: dict[str, Any] = self.body_of(eventually(lambda: self.get(queue)))["result"]
         return answer
+
+    def own_queue(self) -> str:
+        """A new queue that goes with this client."""
+        return str(self.channel.queue_declare("", exclusive=True).queue)
+
+    def ear(self, contract: EventContract) -> str:
+        """A new queue that hears an event from now on and goes with this client."""
+        queue = self.own_queue()
+        self.channel.queue_bind(queue, "events", contract.type)
+        return queue
 
     def get(self, queue: str) -> amqp.Message | None:
         """Takes a message off a queue."""
@@ -93,6 +126,10 @@ class Outside:
         """How many messages are ready in a queue."""
         return int(self.channel.queue_declare(queue, passive=True).message_count)
 
+    def has_no_consumer(self, queue: str) -> bool:
+        """Whether nobody takes anything new off a queue: what a process that stops does first."""
+        return int(self.channel.queue_declare(queue, passive=True).consumer_count) == 0
+
 
 @dataclass
 class World:
@@ -104,10 +141,16 @@ class World:
     outside: Outside
     start_service: Callable[..., Any]
     probes: list[Any] = field(default_factory=list)
+    log_begins_at: int = 0
+
+    @property
+    def log(self) -> str:
+        """What the first probe has written since the test began."""
+        return str(self.probes[0].log[self.log_begins_at :])
 
     def start(self, **settings: str) -> Any:
         """A probe process that is ready, with short retry delays."""
-        environment = {"RETRY_DELAYS": "0.2,0.4", **settings}
+        environment = {"RETRY_DELAYS": "0.1,0.2", **settings}
         amqp_uri = environment.pop("AMQP_URI", self.amqp_uri)
         self.probes.append(self.start_service(PROBE, self.database_url, amqp_uri, **environment))
         return self.probes[-1]
@@ -116,6 +159,19 @@ class World:
         """Ends all probes gracefully."""
         while self.probes:
             self.probes.pop().stop()
+
+    def kill_probes(self) -> None:
+        """Ends all probes at once."""
+        while self.probes:
+            self.probes.pop().kill()
+
+    def clear(self, outside: Outside) -> None:
+        """Forgets what earlier tests left in the outbox, among the dead letters and on the way to the probe."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(outbox))
+        for queue in (QUEUE, DEAD, BATCH_QUEUE, REJECTED):
+            if is_queue(outside.channel, queue):
+                outside.channel.queue_purge(queue)
 
     def effects(self, key: str) -> list[str]:
         """The notes of the effects under a key, in order."""
@@ -126,6 +182,38 @@ class World:
         """The effects under a key without those of listeners."""
         return [note for note in self.effects(key) if note != "heard"]
 
+    def happened(self, key: str) -> Callable[[], list[str]]:
+        """Looks for effects: for `eventually`."""
+        return lambda: self.effects(key)
+
+    def count(self, of: str = "") -> int:
+        """How many effects there are under keys that begin so."""
+        with Session(self.engine) as session:
+            counted = select(func.count()).select_from(Effect).where(Effect.key.startswith(of))
+            return session.scalar(counted) or 0
+
+    def count_keys(self, of: str = "") -> int:
+        """How many keys that begin so have an effect."""
+        with Session(self.engine) as session:
+            return session.scalar(select(func.count(distinct(Effect.key))).where(Effect.key.startswith(of))) or 0
+
+    def metric(self, name: str, **labels: str) -> float:
+        """What the last probe has counted so far; 0 where it has counted nothing."""
+        page = requests.get(f"{self.probes[-1].health_url}/metrics", timeout=60).text
+        samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+        return sum(sample.value for sample in samples if (sample.name, sample.labels) == (name, labels))
+
+    @contextmanager
+    def gate(self, key: str) -> Iterator[None]:
+        """Keeps closed the gate of a key; who behaves as `gate` waits there until this ends."""
+        with self.engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
+            yield
+
+    def wait_until_held(self, transactions: int = 1) -> None:
+        """Returns once so many transactions of probes wait, at a gate or for one another."""
+        eventually(lambda: self._held() == transactions)
+
     @contextmanager
     def database_away(self) -> Iterator[None]:
         """Ends all connections to the probe's database, and lets none in meanwhile."""
@@ -133,23 +221,20 @@ class World:
         self.engine.dispose()
         with create_engine(self.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
             other.exec_driver_sql(f"alter database {name} allow_connections false")
-            other.exec_driver_sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
-            yield
-            other.exec_driver_sql(f"alter database {name} allow_connections true")
+            try:
+                other.exec_driver_sql(
+                    f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+                )
+                yield
+            finally:
+                other.exec_driver_sql(f"alter database {name} allow_connections true")
 
-    def count(self) -> int:
-        """How many effects there are."""
-        with Session(self.engine) as session:
-            return session.scalar(select(func.count()).select_from(Effect)) or 0
-
-    def count_keys(self) -> int:
-        """How many keys have an effect."""
-        with Session(self.engine) as session:
-            return session.scalar(select(func.count(distinct(Effect.key)))) or 0
-
-    def happened(self, key: str) -> Callable[[], list[str]]:
-        """Looks for effects: for `eventually`."""
-        return lambda: self.effects(key)
+    def _held(self) -> int:
+        waiting = (
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        with self.engine.connect() as connection:
+            return int(connection.scalar(text(waiting)) or 0)
 
 
 @contextmanager

@@ -1,30 +1,46 @@
 """Asks the probe over HTTP, as the gateway asks the services."""
 
 import json
-import time
 
+import structlog
+from nameko.extensions import DependencyProvider
 from nameko.web.handlers import http
+from nameko.web.server import WebServer
 from werkzeug.wrappers import Request, Response
 
 from services.common.messaging.rpc import Caller, ServiceClient
 from services.common.problems import Problem
 
 CLERK = Caller(account_id="a1", roles=frozenset({"clerk"}))
+log = structlog.get_logger()
+
+
+class ReportedPort(DependencyProvider):
+    """Says in the log which port the server was given."""
+
+    server = WebServer()
+
+    def start(self) -> None:
+        """Starts the server, which another extension may have done."""
+        self.server.start()
+        log.info("listening", what="http", port=self.server._sock.getsockname()[1])
 
 
 class Asker:
-    """Passes what it is asked on to the probe."""
+    """Passes what it is asked on to the probe, or to a service that is not there."""
 
     name = "asker"
-    probe = ServiceClient("probe", deadline=2)
+    probe = ServiceClient("probe")
+    nobody = ServiceClient("nobody")
+    port = ReportedPort()
 
-    @http("POST", "/<string:name>")
-    def ask(self, request: Request, name: str) -> Response:
-        """The answer or the problem, the seconds it took, and how many replies are still waited for."""
-        started = time.monotonic()
+    @http("POST", "/<string:service>/<string:name>")
+    def ask(self, request: Request, service: str, name: str) -> Response:
+        """The answer or the problem, and how many replies are still waited for."""
+        client = {"probe": self.probe, "nobody": self.nobody}[service]
+        deadline = float(request.args["deadline"])
         try:
-            answer = {"result": self.probe.call(name, CLERK, request.json, request.headers.get("Idempotency-Key"))}
+            answer = {"result": client.call(name, CLERK, request.json, deadline=deadline)}
         except Problem as problem:
             answer = {"problem": problem.to_dict()}
-        seconds = time.monotonic() - started
-        return Response(json.dumps({**answer, "seconds": seconds, "waiting": len(self.probe.replies.waiting)}))
+        return Response(json.dumps({**answer, "waiting": len(client.replies.waiting)}))

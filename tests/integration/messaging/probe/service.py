@@ -7,10 +7,11 @@ from typing import Any
 
 import requests
 from marshmallow import Schema, fields
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from services.common.contracts.acts import ACTS_RECORDED
+from services.common.messaging import relay
 from services.common.messaging.outbox import tell
 from services.common.messaging.relay import Relay
 from services.common.messaging.rpc import Caller, command, query
@@ -21,6 +22,7 @@ from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, 
 from tests.integration.messaging.probe.models import Effect
 from tests.policy_rows import let_in
 
+relay.POLL_SECONDS = float(os.environ.get("RELAY_POLL_SECONDS", relay.POLL_SECONDS))
 ACTS_RECORDED["probe"] = ACT_RECORDED
 let_in("probe.knock", "clerk")
 let_in("probe.count", "clerk")
@@ -49,15 +51,17 @@ class Probe:
 
     @subscribe_batch(queue=BATCH_QUEUE, size=200)
     def on_foreign(self, session: Session, messages: list[Message]) -> None:
-        """Writes each body down; one that says `bad` breaks the whole set, one that says `refuse` is refused."""
+        """Writes each body down; `bad` breaks the whole set, `refuse` is refused, `gate` waits for the test."""
         for message in messages:
-            text = message.body.decode()
-            if text.startswith("bad"):
-                raise ZeroDivisionError(text)
-            if text.startswith("refuse"):
+            key = message.body.decode()
+            if key.startswith("gate"):
+                _wait_at_gate(session, key)
+            if key.startswith("bad"):
+                raise ZeroDivisionError(key)
+            if key.startswith("refuse"):
                 message.reject("not wanted")
             else:
-                session.add(Effect(key=text, note=str(len(messages))))
+                session.add(Effect(key=key, note=str(len(messages))))
 
     @listen(ANSWERED)
     def on_answered(self, event: Event) -> None:
@@ -87,6 +91,10 @@ def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:
     name, _, argument = behaviour.partition(":")
     if name in _BEHAVIOURS:
         _BEHAVIOURS[name](argument)
+    elif name == "gate":
+        _wait_at_gate(session, key)
+    elif name == "unreachable" and _attempts(probe, key) < int(argument):
+        requests.get("http://127.0.0.1:9", timeout=1)
     elif name == "retry" and _attempts(probe, key) < int(argument):
         raise Retry("the registry is away")
     elif name == "bug-until" and _attempts(probe, key) < int(argument):
@@ -101,10 +109,16 @@ _BEHAVIOURS: dict[str, Callable[[str], object]] = {
     "sleep": lambda seconds: time.sleep(float(seconds)),
     "reject": lambda _: _raise(Reject("wrong in itself")),
     "bug": lambda _: _raise(ZeroDivisionError("a value that must not be logged: 310101199001011234")),
-    "unreachable": lambda _: requests.get("http://127.0.0.1:9", timeout=1),
     "conflict": lambda _: _raise(Conflict("taken", "已被占用", "请另选。")),
     "die": lambda _: os._exit(9),
 }
+
+
+def _wait_at_gate(session: Session, key: str) -> None:
+    """Returns once no test holds the gate of this key closed (`World.gate`)."""
+    for bound in ("lock_timeout", "statement_timeout"):
+        session.execute(text(f"set local {bound} = 0"))
+    session.execute(text("select pg_advisory_xact_lock_shared(hashtext(:key))"), {"key": key})
 
 
 def _attempts(probe: Probe, key: str) -> int:
