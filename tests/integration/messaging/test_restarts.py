@@ -13,12 +13,13 @@ from tests.conftest import ROOT
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import Outside, World, eventually, probe_engine
 
+pytestmark = pytest.mark.long("restarts nodes of its own")
 FOLDER = ROOT / ".local" / "test-restarts"
 
 
 @pytest.fixture
-def own_world(start_service: Callable[..., Any]) -> Iterator[World]:
-    """A world on nodes of its own, which may be stopped without disturbing other tests."""
+def world(start_service: Callable[..., Any]) -> Iterator[World]:
+    """On nodes of its own, which may be stopped without disturbing other tests."""
     private_nodes.drop(FOLDER)
     nodes = private_nodes.start(FOLDER, durable=False)
     nodes.postgres.create_database("probe")
@@ -31,8 +32,7 @@ def own_world(start_service: Callable[..., Any]) -> Iterator[World]:
     private_nodes.drop(FOLDER)
 
 
-def test_work_goes_on_after_restarts_of_the_broker_and_the_database(own_world: World) -> None:
-    world = own_world
+def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World) -> None:
     probe = world.start(HEARTBEAT_SECONDS="2")
     world.outside.knock("before")
     eventually(lambda: "heard" in world.effects("before"))
