@@ -29,6 +29,7 @@ QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
 REQUESTS = "rpc-probe"
 REJECTED = f"{BATCH_QUEUE}.rejected"
+_PATIENT = {"LOCK_TIMEOUT_SECONDS": "600", "STATEMENT_TIMEOUT_SECONDS": "600"}
 Value = TypeVar("Value")
 
 
@@ -149,8 +150,8 @@ class World:
         return str(self.probes[0].log[self.log_begins_at :])
 
     def start(self, **settings: str) -> Any:
-        """A probe process that is ready, with short retry delays."""
-        environment = {"RETRY_DELAYS": "0.1,0.2", **settings}
+        """A probe process that is ready; it waits shortly before it tries again, and long where a gate holds it."""
+        environment = {"RETRY_DELAYS": "0.1,0.2", **_PATIENT, **settings}
         amqp_uri = environment.pop("AMQP_URI", self.amqp_uri)
         self.probes.append(self.start_service(PROBE, self.database_url, amqp_uri, **environment))
         return self.probes[-1]

@@ -12,7 +12,7 @@ from services.common.messaging.rpc import Caller, ServiceClient
 from services.common.problems import Problem
 
 CLERK = Caller(account_id="a1", roles=frozenset({"clerk"}))
-log = structlog.get_logger()
+log = structlog.get_logger("services")  # a name under which all is written
 
 
 class ReportedPort(DependencyProvider):

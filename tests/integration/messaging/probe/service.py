@@ -116,8 +116,6 @@ _BEHAVIOURS: dict[str, Callable[[str], object]] = {
 
 def _wait_at_gate(session: Session, key: str) -> None:
     """Returns once no test holds the gate of this key closed (`World.gate`)."""
-    for bound in ("lock_timeout", "statement_timeout"):
-        session.execute(text(f"set local {bound} = 0"))
     session.execute(text("select pg_advisory_xact_lock_shared(hashtext(:key))"), {"key": key})
 
 
