@@ -110,6 +110,7 @@ class QueueReader:
                     self._read(connection, lambda: self._stopping)
                     with self._writing:
                         self._cancel(channel, queue, tag)
+                    log.debug("reading_stopped", reader=self.name)
                     self._read(connection, self.is_idle)
             except QueueChanged:
                 raise

@@ -13,7 +13,7 @@ import requests
 from sqlalchemy import select
 
 from services.common.persistence import handled_request
-from tests.integration.messaging.world import ASKER, REQUESTS, World, eventually, reasons
+from tests.integration.messaging.world import ASKER, REQUESTS, World, eventually, reasons, records
 from tests.tcp_proxy import TcpProxy
 
 
@@ -31,8 +31,7 @@ class Asker:
 
     def why_no_answer(self) -> Any:
         """The error for which its client gave up last."""
-        records = [json.loads(line) for line in self.process.log.splitlines() if '"no_answer"' in line]
-        return records[-1]["error"]
+        return [record for record in records(self.process) if record["event"] == "no_answer"][-1]["error"]
 
 
 def test_a_command_changes_and_a_query_tells(world: World, key: str) -> None:
@@ -137,12 +136,11 @@ def test_a_request_that_nobody_waits_for_any_more_is_dropped(world: World, key: 
 
 def test_a_stop_answers_what_was_asked_before(own_world: World) -> None:
     world = own_world
-    probe = world.start()
+    world.start()
     with world.gate("a"):
         reply = world.outside.request("knock", {"key": "a", "behaviour": "gate"})
         world.wait_until_held()
-        probe.running.terminate()
-        eventually(lambda: world.outside.has_no_consumer(REQUESTS))
+        probe = world.begin_to_stop("probe requests")
     assert probe.stop() == 0
     assert "result" in world.outside.answer_to(reply)
     assert world.effects("a").count("a1") == 1

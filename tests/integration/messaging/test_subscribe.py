@@ -101,13 +101,12 @@ def test_what_is_no_such_event_is_kept_byte_for_byte(world: World, body: bytes, 
 
 def test_a_graceful_stop_finishes_and_acks_what_runs_and_leaves_the_rest(own_world: World) -> None:
     world = own_world
-    probe = world.start()
+    world.start()
     with world.gate("running"):
         world.outside.knock("running", "gate")
         world.outside.knock("next")
         world.wait_until_held()
-        probe.running.terminate()
-        eventually(lambda: world.outside.has_no_consumer(QUEUE))
+        probe = world.begin_to_stop(QUEUE)
     assert probe.stop() == 0
     assert len(world.done("running")) == 1
     assert world.done("next") == []

@@ -137,12 +137,11 @@ def test_a_killed_process_loses_no_message(own_world: World) -> None:
 
 def test_a_graceful_stop_repeats_nothing(own_world: World) -> None:
     world = own_world
-    probe = world.start()
+    world.start()
     with world.gate("gate"):
         publish(world, THOUSAND_AND_A_GATE)
         world.wait_until_held()
-        probe.running.terminate()
-        eventually(lambda: world.outside.has_no_consumer(BATCH_QUEUE))
+        probe = world.begin_to_stop(BATCH_QUEUE)
     assert probe.stop() == 0
     assert world.count() < 1001, "it stopped in the midst of them"
     world.start()

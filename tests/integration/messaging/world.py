@@ -29,7 +29,12 @@ QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
 REQUESTS = "rpc-probe"
 REJECTED = f"{BATCH_QUEUE}.rejected"
-_PATIENT = {"LOCK_TIMEOUT_SECONDS": "600", "STATEMENT_TIMEOUT_SECONDS": "600"}
+_DEFAULTS = {
+    "RETRY_DELAYS": "0.1,0.2",
+    "LOCK_TIMEOUT_SECONDS": "600",
+    "STATEMENT_TIMEOUT_SECONDS": "600",
+    "LOG_LEVEL": "DEBUG",
+}
 Value = TypeVar("Value")
 
 
@@ -51,6 +56,11 @@ def event(key: str, behaviour: str = "do") -> tuple[str, bytes]:
 def reasons(process: Any) -> list[str]:
     """Why a process says that it is not ready."""
     return list(requests.get(f"{process.health_url}/readyz", timeout=60).json()["reasons"])
+
+
+def records(process: Any) -> list[dict[str, Any]]:
+    """What a process has written in its log, without what is none of its records."""
+    return [json.loads(line) for line in process.log.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
 class Outside:
@@ -127,10 +137,6 @@ class Outside:
         """How many messages are ready in a queue."""
         return int(self.channel.queue_declare(queue, passive=True).message_count)
 
-    def has_no_consumer(self, queue: str) -> bool:
-        """Whether nobody takes anything new off a queue: what a process that stops does first."""
-        return int(self.channel.queue_declare(queue, passive=True).consumer_count) == 0
-
 
 @dataclass
 class World:
@@ -151,7 +157,7 @@ class World:
 
     def start(self, **settings: str) -> Any:
         """A probe process that is ready; it waits shortly before it tries again, and long where a gate holds it."""
-        environment = {"RETRY_DELAYS": "0.1,0.2", **_PATIENT, **settings}
+        environment = {**_DEFAULTS, **settings}
         amqp_uri = environment.pop("AMQP_URI", self.amqp_uri)
         self.probes.append(self.start_service(PROBE, self.database_url, amqp_uri, **environment))
         return self.probes[-1]
@@ -210,6 +216,13 @@ class World:
         with self.engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
             yield
+
+    def begin_to_stop(self, reader: str) -> Any:
+        """Asks the first probe to stop, and answers it when that reader of it takes nothing new any more."""
+        self.probes[0].running.terminate()
+        said = {"event": "reading_stopped", "reader": reader}
+        eventually(lambda: any(said.items() <= record.items() for record in records(self.probes[0])))
+        return self.probes[0]
 
     def wait_until_held(self, transactions: int = 1) -> None:
         """Returns once so many transactions of probes wait, at a gate or for one another."""
