@@ -129,6 +129,16 @@ class Outside:
         self.channel.auto_decode = False
         return self.channel.basic_get(queue, no_ack=True)
 
+    def all_of(self, queue: str) -> list[amqp.Message]:
+        """Takes all messages that are ready in a queue."""
+        messages: list[amqp.Message] = []
+        size = self.size(queue)
+        tag = self.channel.basic_consume(queue, callback=messages.append, no_ack=True)
+        while len(messages) < size:
+            self.connection.drain_events(timeout=60)
+        self.channel.basic_cancel(tag)
+        return messages
+
     def body_of(self, message: amqp.Message) -> Any:
         """The JSON body of a message."""
         return json.loads(message.body)
