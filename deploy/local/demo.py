@@ -15,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 import requests
-from kombu import Connection
 from openpyxl import load_workbook
 
 from deploy.local.captcha_solver import learn_secret
@@ -24,6 +23,7 @@ from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack, StackError, find
 from services.common.contracts.bank import REJECTED_QUEUE
+from services.common.messaging.dead_letters import DeadLetters
 from services.membership.seed import demo_password
 
 CLERK_PASSWORD = "Demo-clerk-2026"  # noqa: S105 - of a clerk who exists for this story only
@@ -248,7 +248,6 @@ def bank_answers_in_parts(story: Story) -> None:
     """The bank answers for half of the ordinary batch: in parts, out of order, twice; one is refused; some is junk."""
     batch_no = story.batches["ordinary"]["batch_no"]
     _bank_has(story, batch_no, len(story.people.ordinary))
-    rejected_before = _rejected(story)
     begun = time.monotonic()
     _order_feedback(story, batch_no, {"outcome": "accepted"})
     _order_feedback(story, batch_no, {"outcome": "issued", "count": 99, "parts": 7, "duplicate": True, "reorder": True})
@@ -263,7 +262,7 @@ def bank_answers_in_parts(story: Story) -> None:
         f"{row['issued']}, refused {row['refused']}"
     )
     _send_nonsense(story)
-    wait_until(lambda: _rejected(story) == rejected_before + 3, "three bad messages are in the rejected queue")
+    wait_until(lambda: _rejected(story) == 3, "three bad messages are in the rejected queue")
     story.tell("Unsigned, malformed and unknown-batch feedback waits in bank.feedback.rejected with its reason")
 
 
@@ -470,18 +469,21 @@ def _bank_batch(story: Story, batch_no: str) -> dict[str, Any]:
 
 
 def _send_nonsense(story: Story) -> None:
-    for body in (b'{"feedback_id": "unsigned"}', b'{"feedback_id": "malfor'):
-        order = {"body": base64.b64encode(body).decode(), "headers": {}}
+    for body in (f'{{"feedback_id": "unsigned {_mark(story)}"}}', f'{{"feedback_id": "malformed {_mark(story)}'):
+        order = {"body": base64.b64encode(body.encode()).decode(), "headers": {}}
         requests.post(f"{story.stack.simulator_urls['bank']}/raw", json=order, timeout=30).raise_for_status()
     unknown = {"application_id": str(uuid4()), "outcome": "refused", "reason_code": "photo_unclear"}
-    _order_feedback(story, f"cbc-unknown-{story.seed}", {"results": [unknown]})
+    _order_feedback(story, f"cbc-{_mark(story)}", {"results": [unknown]})
 
 
 def _rejected(story: Story) -> int:
-    """How many messages wait in the rejected queue."""
-    with Connection(story.stack.addresses.amqp_uris["batching"], connect_timeout=5) as broker:
-        _, messages, _ = broker.default_channel.queue_declare(REJECTED_QUEUE, passive=True)
-    return int(messages)
+    """How many of the story's messages wait in the rejected queue, where others may lie as well."""
+    letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
+    return sum(_mark(story).encode() in letter.body for letter in letters)
+
+
+def _mark(story: Story) -> str:
+    return f"of-story-{story.seed:010}"
 
 
 def _revocation_has_heard(story: Story, batch_no: str) -> bool:

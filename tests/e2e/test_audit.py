@@ -12,17 +12,18 @@ from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
-from tests.mothers import a_member_form
+from tests.desks import Desk, a_desk, form_of, people
 
 
 @pytest.fixture(scope="module")
-def clerk(stack: Stack) -> ApiClient:
-    return ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())
+def desk(stack: Stack) -> Desk:
+    return a_desk(stack.gateway_url)
 
 
 @pytest.fixture(scope="module")
-def administrator(stack: Stack) -> ApiClient:
-    return ApiClient(stack.gateway_url).sign_in("yangpu-admin", demo_password())
+def administrator(desk: Desk) -> ApiClient:
+    """Of the union above the desk's."""
+    return desk.office.administrator
 
 
 def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]]:
@@ -35,8 +36,9 @@ def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]
     return wait_until(found, f"{least} acts are found")
 
 
-def test_acts_are_found_by_person_record_and_time(clerk: ApiClient, administrator: ApiClient) -> None:
-    form = a_member_form(name="审计人", phone="13800000000")
+def test_acts_are_found_by_person_record_and_time(desk: Desk, administrator: ApiClient) -> None:
+    clerk, (person,) = desk.clerk, people(1)
+    form = form_of(person, name="审计人", phone="13800000000")
     member = clerk.post("members", form)
     clerk.patch(f"members/{member['member_id']}", {"phone": "13911112222"})
     with pytest.raises(ApiProblem):
@@ -46,11 +48,11 @@ def test_acts_are_found_by_person_record_and_time(clerk: ApiClient, administrato
     on_member = acts(administrator, 2, document_number=form["document_number"], acted_from=today)
     assert [one["label"] for one in on_member] == ["修改会员信息", "登记会员"]
     changed = on_member[0]
-    assert (changed["account_name"], changed["display_name"]) == ("jianlang", "王芳")
+    assert (changed["account_name"], changed["display_name"]) == (desk.account_name, "王芳")
     assert (changed["old"]["phone"], changed["new"]["phone"]) == ("138****0000", "139****2222")
     assert changed["origin"] == "127.0.0.1"
 
-    by_clerk = acts(administrator, 3, account_name="jianlang", acted_to=today)
+    by_clerk = acts(administrator, 3, account_name=desk.account_name, acted_to=today)
     refused = next(one for one in by_clerk if one["outcome"] == "refused")
     assert (refused["action"], refused["problem_code"]) == ("membership.register_member", "member_exists")
     by_record = acts(administrator, 2, record_kind="member", record_id=member["member_id"])
@@ -59,20 +61,23 @@ def test_acts_are_found_by_person_record_and_time(clerk: ApiClient, administrato
     assert form["document_number"] not in str(by_record)
 
 
-def test_a_wrong_password_is_on_record_without_it(stack: Stack, administrator: ApiClient) -> None:
+def test_a_wrong_password_is_on_record_without_it(stack: Stack, desk: Desk, administrator: ApiClient) -> None:
     with pytest.raises(ApiProblem):
-        ApiClient(stack.gateway_url).sign_in("guohua", "not the password")
-    [failed, *_] = acts(administrator, action="membership.sign_in", outcome="refused")
-    assert (failed["problem_code"], failed["records"][0]["kind"]) == ("sign_in_failed", "account")
+        ApiClient(stack.gateway_url).sign_in(desk.account_name, "not the password")
+    account_id = desk.clerk.account["account_id"]
+    of_the_account = {"record_kind": "account", "record_id": account_id}
+    (failed,) = acts(administrator, action="membership.sign_in", outcome="refused", **of_the_account)
+    assert failed["problem_code"] == "sign_in_failed"
     assert "not the password" not in str(failed)
 
 
 def test_only_whose_union_reaches_there_sees_an_act_and_operators_see_nothing_personal(
-    stack: Stack, clerk: ApiClient, administrator: ApiClient
+    stack: Stack, desk: Desk, administrator: ApiClient
 ) -> None:
-    [seen, *_] = acts(administrator, account_name="jianlang")
+    desk.register(*people(1))
+    [seen, *_] = acts(administrator, account_name=desk.account_name, action="membership.register_member")
     with pytest.raises(ApiProblem) as refused:
-        clerk.get("audit")
+        desk.clerk.get("audit")
     assert refused.value.status == 403
     operator = ApiClient(stack.gateway_url).sign_in("ops", demo_password())
     shown = operator.get(f"audit/{seen['act_id']}")

@@ -4,52 +4,45 @@ from typing import Any
 
 import pytest
 
-from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
+from tests.desks import Desk, a_desk, a_desk_below, a_foreigner, an_office_below, people
 
 
 @pytest.fixture(scope="module")
-def clerk(stack: Stack) -> ApiClient:
-    return ApiClient(stack.gateway_url).sign_in("guohua", demo_password())
+def desk(stack: Stack) -> Desk:
+    """A desk with a member of each channel."""
+    desk = a_desk(stack.gateway_url)
+    desk.register(*people(1), a_foreigner())
+    return desk
 
 
 @pytest.fixture(scope="module")
-def foreign_clerk(stack: Stack) -> ApiClient:
-    return ApiClient(stack.gateway_url).sign_in("gubei", demo_password())
+def clerk(desk: Desk) -> ApiClient:
+    return desk.clerk
 
 
 @pytest.fixture(scope="module")
-def foreign_reviewer(stack: Stack) -> ApiClient:
-    return ApiClient(stack.gateway_url).sign_in("changning", demo_password())
+def foreign(stack: Stack) -> Desk:
+    """A desk below another superior union."""
+    return a_desk_below(an_office_below(ApiClient(stack.gateway_url).sign_in("yangpu-admin", demo_password())))
 
 
 @pytest.fixture(scope="module")
-def batch(clerk: ApiClient) -> dict[str, Any]:
+def foreign_clerk(foreign: Desk) -> ApiClient:
+    return foreign.clerk
+
+
+@pytest.fixture(scope="module")
+def foreign_reviewer(foreign: Desk) -> ApiClient:
+    return foreign.office.reviewer
+
+
+@pytest.fixture(scope="module")
+def batch_no(desk: Desk) -> str:
     """A batch of the special channel: it needs no check."""
-    member = wait_until(
-        lambda: next(
-            (m for m in clerk.get("members", name="SMITH")["items"] if m["selectable"] or m["application_id"]), None
-        ),
-        "the foreigner has a number",
-    )
-    clerk.post("members/queue", {"member_ids": [member["member_id"]]})
-    entry = wait_until(lambda: clerk.get("pending", channel="special")["items"], "the foreigner is listed")[0]
-    completed = {"document_expiry": "2031-05-01", "nationality": "GBR"}
-    clerk.patch(f"pending/{entry['application_id']}", completed)
-    outlet = clerk.get("outlets", q="黄兴路")["items"][0]
-    place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
-    made: dict[str, Any] = clerk.post(
-        "batches",
-        {
-            "channel": "special",
-            **place,
-            "contact_name": "李伟",
-            "contact_phone": "13911112222",
-            "consent_version": clerk.get("consent-text")["version"],
-        },
-    )
-    return made
+    return desk.submit_all("special")
 
 
 def refusal(call: Any, *arguments: Any, **named: Any) -> int:
@@ -65,37 +58,32 @@ def test_another_unions_member_is_not_there(clerk: ApiClient, foreign_clerk: Api
     assert refusal(foreign_clerk.post, "members/queue", {"member_ids": [member_id]}) == 409
 
 
-def test_another_unions_batch_is_not_there(foreign_clerk: ApiClient, batch: dict[str, Any]) -> None:
-    batch_no = batch["batch_no"]
+def test_another_unions_batch_is_not_there(foreign_clerk: ApiClient, clerk: ApiClient, batch_no: str) -> None:
     for path in ("", "/members", "/register.pdf", "/register.xlsx", "/attachments.zip"):
         assert refusal(foreign_clerk.get, f"batches/{batch_no}{path}") == 404
     applicant = {"applicant_name": "张敏", "applicant_phone": "13900001111"}
     assert refusal(foreign_clerk.post, "revocations", {"batch_no": batch_no, **applicant}) == 404
+    assert clerk.get("batches")["items"]
     assert foreign_clerk.get("batches")["items"] == []
 
 
 def test_only_the_superior_unions_reviewer_sees_and_decides_a_request(
-    stack: Stack, clerk: ApiClient, foreign_reviewer: ApiClient, batch: dict[str, Any]
+    desk: Desk, foreign_reviewer: ApiClient, batch_no: str
 ) -> None:
-    applicant = {"applicant_name": "李伟", "applicant_phone": "13911112222"}
-    body = {"batch_no": batch["batch_no"], **applicant}
-    asked = wait_until(lambda: _unless_not_found(clerk, body), "revocation has heard of the batch")
+    asked = desk.ask_back(batch_no)
     path = f"revocations/{asked['revocation_id']}"
     assert foreign_reviewer.get("revocations")["items"] == []
     assert refusal(foreign_reviewer.get, path) == 404
     assert refusal(foreign_reviewer.post, f"{path}/approve", {}) == 404
-    assert refusal(clerk.post, f"{path}/approve", {}) == 403
-    reviewer = ApiClient(stack.gateway_url).sign_in("yangpu", demo_password())
-    assert reviewer.post(f"{path}/approve", {})["state"] == "approved"
+    assert refusal(desk.clerk.post, f"{path}/approve", {}) == 403
+    assert desk.office.reviewer.post(f"{path}/approve", {})["state"] == "approved"
 
 
-def test_a_reviewer_looks_into_subordinate_unions_but_registers_nobody(stack: Stack, clerk: ApiClient) -> None:
-    reviewer = ApiClient(stack.gateway_url).sign_in("yangpu", demo_password())
-    union_id = clerk.account["union"]["union_id"]
-    assert reviewer.get("members", union_id=union_id)["total"] > 0
+def test_a_reviewer_looks_into_subordinate_unions_but_registers_nobody(desk: Desk, foreign_reviewer: ApiClient) -> None:
+    reviewer = desk.office.reviewer
+    assert reviewer.get("members", union_id=desk.union_id)["total"] > 0
     assert refusal(reviewer.post, "members", {}) == 403
-    foreign = ApiClient(stack.gateway_url).sign_in("changning", demo_password())
-    assert refusal(foreign.get, "members", union_id=union_id) == 404
+    assert refusal(foreign_reviewer.get, "members", union_id=desk.union_id) == 404
 
 
 def test_personal_data_is_masked_in_lists(clerk: ApiClient) -> None:
@@ -117,13 +105,3 @@ def test_signing_out_ends_the_session(stack: Stack) -> None:
     assert client.get("me")["account_name"] == "gubei"
     client.delete("sessions/current")
     assert refusal(client.get, "me") == 401
-
-
-def _unless_not_found(clerk: ApiClient, body: dict[str, Any]) -> dict[str, Any] | None:
-    try:
-        asked: dict[str, Any] = clerk.post("revocations", body)
-    except ApiProblem as problem:
-        if problem.status == 404:
-            return None
-        raise
-    return asked

@@ -1,24 +1,18 @@
 """Operators see how services and queues do and look after dead letters, and see nobody's data."""
 
-import base64
 import json
 from typing import Any
+from uuid import uuid4
 
-import amqp
 import pytest
-import requests
 
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.stack import Stack
 from services.common.contracts import bank
 from services.common.contracts.revocation import REVOCATION_APPROVED
-from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import EVENTS_EXCHANGE
 from services.membership.seed import demo_password
-
-DEAD = "batching.revocation_approved.dead"
-CARD = "6222021234567890128"
+from tests.dead_letters import CARD, DEAD, letter_in, send_unsigned, settle, tell_nonsense
 
 
 @pytest.fixture(scope="module")
@@ -26,35 +20,20 @@ def operator(stack: Stack) -> ApiClient:
     return ApiClient(stack.gateway_url).sign_in("ops", demo_password())
 
 
-def send_feedback(stack: Stack, **feedback: Any) -> None:
-    """The bank sends what nobody signed."""
-    order = {"body": base64.b64encode(json.dumps(feedback).encode()).decode(), "headers": {}}
-    requests.post(f"{stack.simulator_urls['bank']}/raw", json=order, timeout=10).raise_for_status()
+def detail_of(operator: ApiClient, queue: str, letter_id: str) -> dict[str, Any]:
+    """The letter with its content, as soon as it is there."""
+    wait_until(lambda: letter_in(operator, queue, letter_id), "the message is among the dead letters")
 
+    def ask() -> dict[str, Any] | None:
+        try:
+            detail: dict[str, Any] = operator.get(f"operations/dead-letters/{queue}/{letter_id}")
+        except ApiProblem as problem:
+            if problem.status != 404:
+                raise
+            return None
+        return detail
 
-def tell_nonsense(stack: Stack, message_id: str) -> None:
-    """revocation tells an event that breaks its contract."""
-    connection = open_connection(stack.addresses.amqp_uris["revocation"], "test")
-    channel = connection.channel()
-    channel.confirm_select()
-    document = {"specversion": "1.0", "id": message_id, "type": REVOCATION_APPROVED.type, "data": {"batch_no": CARD}}
-    message = amqp.Message(json.dumps(document), message_id=message_id, type=REVOCATION_APPROVED.type, delivery_mode=2)
-    channel.basic_publish_confirm(message, EVENTS_EXCHANGE, REVOCATION_APPROVED.type, mandatory=True)
-    connection.close()
-
-
-def letters(operator: ApiClient, queue: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = operator.get("operations/dead-letters", queue=queue, size=200)["items"]
-    return items
-
-
-def rejected(operator: ApiClient) -> set[str]:
-    """The ids of what the bank sent in vain."""
-    return {letter["id"] for letter in letters(operator, bank.REJECTED_QUEUE)}
-
-
-def find(operator: ApiClient, queue: str, **with_: str) -> dict[str, Any] | None:
-    return next((one for one in letters(operator, queue) if with_.items() <= one.items()), None)
+    return wait_until(ask, "nobody else has it in hand")
 
 
 def test_each_service_answers_with_its_version_and_processes(operator: ApiClient) -> None:
@@ -72,13 +51,9 @@ def test_each_queue_tells_its_depth_and_consumers(operator: ApiClient) -> None:
 
 
 def test_what_the_bank_said_of_a_person_is_not_shown(stack: Stack, operator: ApiClient) -> None:
-    application_id = "019301a0-7b00-7c00-8000-00000000000a"
-    result = {"application_id": application_id, "outcome": "issued", "card_no": CARD}
-    before = rejected(operator)
-    send_feedback(stack, feedback_id="unsigned-1", batch_no="cbc1", results=[result])
-    (letter_id,) = wait_until(lambda: rejected(operator) - before, "the feedback is rejected")
+    application_id = str(uuid4())
 
-    detail = operator.get(f"operations/dead-letters/{bank.REJECTED_QUEUE}/{letter_id}")
+    detail = detail_of(operator, bank.REJECTED_QUEUE, send_unsigned(stack, application_id))
 
     assert detail["reason"]
     assert detail["content"]["application_ids"] == [application_id]
@@ -86,18 +61,17 @@ def test_what_the_bank_said_of_a_person_is_not_shown(stack: Stack, operator: Api
 
 
 def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack, operator: ApiClient) -> None:
-    tell_nonsense(stack, "broken-1")
-    wait_until(lambda: find(operator, DEAD, id="broken-1"), "the event is among the dead letters")
-    detail = operator.get(f"operations/dead-letters/{DEAD}/broken-1")
+    broken = f"broken-{uuid4()}"
+    tell_nonsense(stack, broken)
+    detail = detail_of(operator, DEAD, broken)
     assert detail["type"] == REVOCATION_APPROVED.type
     assert CARD not in json.dumps(detail)
 
-    assert operator.post(f"operations/dead-letters/{DEAD}/replay", {"ids": ["broken-1"]}) == {"ids": ["broken-1"]}
-    wait_until(lambda: find(operator, DEAD, id="broken-1"), "it is wrong still and back again")
-    discarded = operator.post(f"operations/dead-letters/{DEAD}/discard", {"ids": ["broken-1"], "reason": "测试数据"})
+    assert settle(operator, DEAD, "replay", ids=[broken]) == [broken]
+    detail_of(operator, DEAD, broken)  # it is wrong still and back again
 
-    assert discarded == {"ids": ["broken-1"]}
-    assert find(operator, DEAD, id="broken-1") is None
+    assert settle(operator, DEAD, "discard", ids=[broken], reason="测试数据") == [broken]
+    assert letter_in(operator, DEAD, broken) is None
 
 
 def test_without_a_service_the_others_are_told_of(stack: Stack, operator: ApiClient) -> None:

@@ -1,7 +1,5 @@
 """A member in flexible employment gets a card on the phone 个人办卡, without a clerk."""
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,28 +7,16 @@ import requests
 
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
-from services.membership.seed import FLEXIBLE_PHONES
+from tests.desks import a_desk, a_phone, form_of, people
+from tests.phones import asked_code, messages_to, signed_in
 
 
-def sms_codes(stack: Stack, phone: str) -> list[str]:
-    """The one-time passwords that were sent to a phone, oldest first."""
-    url = f"{stack.simulator_urls['sms']}/messages"
-    sent = requests.get(url, params={"phone": phone}, timeout=5).json()["items"]
-    return [match[1] for message in sent if (match := re.search(r"验证码(\d{6})", message["text"]))]
-
-
-def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
-    """The one-time password that a phone gets by asking for one, not one that another test asked for before."""
-    before = len(sms_codes(stack, phone))
-    ask()
-    return wait_until(lambda: sms_codes(stack, phone)[before:], "the one-time password was sent")[-1]
-
-
-def signed_in(stack: Stack, phone: str) -> ApiClient:
-    member = ApiClient(stack.gateway_url)
-    code = asked_code(stack, phone, lambda: member.post("personal/otp", {"phone": phone}))
-    member.post("personal/sessions", {"phone": phone, "code": code})
-    return member
+@pytest.fixture
+def phone(stack: Stack) -> str:
+    """The telephone of a member in flexible employment."""
+    (person,) = people(1)
+    a_desk(stack.gateway_url).clerk.post("members", form_of(person, affiliation="flexible"))
+    return person.phone
 
 
 def newest_application(member: ApiClient) -> dict[str, Any]:
@@ -38,8 +24,8 @@ def newest_application(member: ApiClient) -> dict[str, Any]:
     return application
 
 
-def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(stack: Stack) -> None:
-    member = signed_in(stack, FLEXIBLE_PHONES[0])
+def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(stack: Stack, phone: str) -> None:
+    member = signed_in(stack, phone)
     wait_until(lambda: member.get("personal/profile")["can_apply"], "the member has a number and can apply")
     member.patch("personal/profile", {"address": "上海市长宁区古北路555弄8号"})
     outlet = member.get("outlets", q="古北")["items"][0]
@@ -64,12 +50,11 @@ def test_a_member_applies_on_the_phone_and_follows_the_card_until_it_is_issued(s
     assert [step["state"] for step in newest_application(member)["steps"]] == ["queued", "submitted", "issued"]
 
 
-def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once(stack: Stack) -> None:
-    phone = FLEXIBLE_PHONES[1]
+def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once(stack: Stack, phone: str) -> None:
     anybody = ApiClient(stack.gateway_url)
     code = asked_code(stack, phone, lambda: anybody.post("personal/otp", {"phone": phone}))
     wrong = f"{(int(code) + 1) % 10**6:06d}"
-    for refused in ({"phone": phone, "code": wrong}, {"phone": FLEXIBLE_PHONES[2], "code": code}):
+    for refused in ({"phone": phone, "code": wrong}, {"phone": a_phone(), "code": code}):
         with pytest.raises(ApiProblem) as problem:
             anybody.post("personal/sessions", refused)
         assert problem.value.code == "otp_wrong"
@@ -79,14 +64,16 @@ def test_a_wrong_one_time_password_does_not_sign_in_and_a_right_one_does_so_once
     assert problem.value.code == "otp_wrong"
 
 
-def test_an_unknown_phone_is_answered_alike_and_gets_nothing(stack: Stack) -> None:
-    anybody = ApiClient(stack.gateway_url)
-    assert anybody.post("personal/otp", {"phone": "13899990000"}).keys() == {"expires_at"}
-    url = f"{stack.simulator_urls['sms']}/messages"
-    assert requests.get(url, params={"phone": "13899990000"}, timeout=5).json()["items"] == []
+def test_an_unknown_phone_is_answered_alike_and_gets_nothing(stack: Stack, phone: str) -> None:
+    unknown, anybody = a_phone(), ApiClient(stack.gateway_url)
+    assert anybody.post("personal/otp", {"phone": unknown}).keys() == {"expires_at"}
     with pytest.raises(ApiProblem) as again:
-        anybody.post("personal/otp", {"phone": "13899990000"})
+        anybody.post("personal/otp", {"phone": unknown})
     assert again.value.code == "otp_too_soon"
+    asked_code(
+        stack, phone, lambda: anybody.post("personal/otp", {"phone": phone})
+    )  # what was to be sent before is sent
+    assert messages_to(stack, unknown) == []
 
 
 def test_the_phone_page_opens_nothing_else(stack: Stack) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,16 +94,22 @@ def test_the_whole_numbers_of_a_member_are_shown_to_who_says_why(told: Told, peo
 
 
 def test_no_log_holds_a_number_or_a_name(stack: Stack, nodes: Nodes, told: Told, people: People) -> None:
-    persons = people.rows
-    words = {CONTACT_PHONE, *_cards(told), *(person.document_number for person in persons)}
-    words |= {person.name for person in persons if person.name} | {person.phone for person in persons if person.phone}
+    numbers = {CONTACT_PHONE, *_cards(told), *(person.document_number for person in people.rows)}
+    numbers |= {person.phone for person in people.rows if person.phone}
+    names = {person.name for person in people.rows if person.name}
+    # Other tests use the nodes at the same time, and people of theirs may have the commonest names.
+    rare_names = {name for name in names if len(name) > 2}
     written = {path: path.read_bytes()[told.logs.get(path, 0) :] for path in _logs(stack, nodes)}
     assert sum(map(len, written.values())) > 100_000, "the story leaves traces"
     found = {
-        path.name: [word for word in words if word.encode() in content or json.dumps(word)[1:-1].encode() in content]
+        path.name: _words_in(content, numbers | (names if path.parent == stack.folder / "logs" else rare_names))
         for path, content in written.items()
     }
     assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+def _words_in(content: bytes, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.encode() in content or json.dumps(word)[1:-1].encode() in content]
 
 
 def _look_at_everything(client: ApiClient, told: Told) -> None:

@@ -1,0 +1,53 @@
+"""What nobody can take: sent by the bank or a service, and found again as an operator finds it."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+from uuid import uuid4
+
+import amqp
+import requests
+
+from deploy.local.client import ApiClient, wait_until
+from deploy.local.stack import Stack
+from services.common.contracts.revocation import REVOCATION_APPROVED
+from services.common.messaging.connection import open_connection
+from services.common.messaging.queues import EVENTS_EXCHANGE
+
+DEAD = "batching.revocation_approved.dead"
+CARD = "6222021234567890128"
+
+
+def send_unsigned(stack: Stack, application_id: str) -> str:
+    """The bank sends a result on this application that nobody signed; the id of the letter that becomes of it."""
+    result = {"application_id": application_id, "outcome": "issued", "card_no": CARD}
+    feedback = {"feedback_id": f"unsigned-{uuid4()}", "batch_no": "cbc1", "results": [result]}
+    body = json.dumps(feedback).encode()
+    order = {"body": base64.b64encode(body).decode(), "headers": {}}
+    requests.post(f"{stack.simulator_urls['bank']}/raw", json=order, timeout=30).raise_for_status()
+    return f"sha256-{hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def tell_nonsense(stack: Stack, message_id: str) -> None:
+    """revocation tells an event that breaks its contract."""
+    connection = open_connection(stack.addresses.amqp_uris["revocation"], "test")
+    channel = connection.channel()
+    channel.confirm_select()
+    document = {"specversion": "1.0", "id": message_id, "type": REVOCATION_APPROVED.type, "data": {"batch_no": CARD}}
+    message = amqp.Message(json.dumps(document), message_id=message_id, type=REVOCATION_APPROVED.type, delivery_mode=2)
+    channel.basic_publish_confirm(message, EVENTS_EXCHANGE, REVOCATION_APPROVED.type, mandatory=True)
+    connection.close()
+
+
+def letter_in(operator: ApiClient, queue: str, letter_id: str) -> dict[str, Any] | None:
+    """A letter as the list has it, unless it is not there: who looks at a queue has all of it in hand for a moment."""
+    letters = operator.all_pages("operations/dead-letters", queue=queue)
+    return next((one for one in letters if one["id"] == letter_id), None)
+
+
+def settle(operator: ApiClient, queue: str, how: str, **order: Any) -> list[str]:
+    """Has letters replayed or discarded, and once more while somebody else has them in hand; answers their ids."""
+    path = f"operations/dead-letters/{queue}/{how}"
+    ids: list[str] = wait_until(lambda: operator.post(path, order)["ids"], "the letters are settled")
+    return ids

@@ -1,0 +1,243 @@
+"""Clerks of new unions, each with members of its own, so that no test sees what another one does.
+
+The tests of a worker have a superior union of their own as well. What is numbered here has its number from the worker:
+no two workers give the same name, code, document or telephone to a running system.
+"""
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.demo_people import Person, fill_in, resident_id
+from services.membership.seed import demo_password
+from tests.mothers import a_union_code
+
+DESK_PASSWORD = "pages-of-the-desk-2026"
+_PATIENCE_SECONDS = 180
+_WORKER = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_numbers = itertools.count(_WORKER * 1_000_000)
+_serials = itertools.count()
+_REGIONS = ("310106", "310107", "310109", "310112", "310113", "310114", "310116", "310117")
+"""Districts in which nobody of the demonstration was registered: a worker's people have one of them."""
+_FIRST_BIRTH, _DAYS_OF_BIRTH = date(1980, 1, 1), 7000
+_FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
+_GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂兰辉玲丹萍鹏华红玉飞斌梅琳建文"
+
+
+@dataclass(frozen=True)
+class Office:
+    """A superior union: its administrator, and the reviewer who decides on what is asked of it."""
+
+    administrator: ApiClient
+    reviewer: ApiClient
+
+    @property
+    def union(self) -> dict[str, Any]:
+        union: dict[str, Any] = self.administrator.account["union"]
+        return union
+
+    def found_union(self, number: int, kind: str = "grassroots") -> dict[str, Any]:
+        """A new union below this one."""
+        name = f"上海窗口第{number}号公司工会" if kind == "grassroots" else f"第{number}号街道总工会"
+        code = a_union_code(number)
+        superior = self.union["union_id"]
+        found: dict[str, Any] = self.administrator.post(
+            "unions", {"name": name, "code": code, "superior_union_id": superior, "kind": kind}
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A clerk at the API; `account_name` is to sign in with, and `number` is no other desk's."""
+
+    number: int
+    account_name: str
+    clerk: ApiClient
+    office: Office
+
+    @property
+    def union_id(self) -> str:
+        return str(self.clerk.account["union"]["union_id"])
+
+    def register(self, *people: Person) -> list[str]:
+        """Registers people one by one, and waits until all have a number; answers their ids."""
+        member_ids = [str(self.clerk.post("members", form_of(person))["member_id"]) for person in people]
+        self._wait_for_numbers()
+        return member_ids
+
+    def import_members(self, people: Sequence[Person]) -> None:
+        """Registers people as the clerk's sheet would, and waits until all have a number."""
+        sheet = fill_in(self.clerk.download("members/imports/template.xlsx"), list(people))
+        job = self.clerk.upload("members/imports", "会员名册.xlsx", sheet)
+        wait_until(
+            lambda: self.clerk.get(f"members/imports/{job['import_id']}")["state"] == "finished",
+            "the sheet is read",
+            _PATIENCE_SECONDS,
+        )
+        self._wait_for_numbers()
+
+    def queue_all(self) -> None:
+        """Puts all on the pending list, and waits until they stand there."""
+        queued = self.clerk.post("members/queue", {"filter": {}})["queued"]
+        wait_until(lambda: self._listed() == queued, "all are on the pending list", _PATIENCE_SECONDS)
+
+    def check_all(self) -> None:
+        """Has the ordinary channel checked, and waits for the results."""
+        self.clerk.post("pending/validate")
+        wait_until(lambda: self._undecided() == 0, "every check has a result", _PATIENCE_SECONDS)
+
+    def submit_all(self, channel: str = "ordinary") -> str:
+        """Has all members queued, checked and submitted by this channel; the number of the batch.
+
+        The special channel has no check.
+        """
+        self.queue_all()
+        if channel == "ordinary":
+            self.check_all()
+        outlet = self.clerk.get("outlets", q="国华广场")["items"][0]
+        chosen = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
+        contact = {"contact_name": "王芳", "contact_phone": "13812345678"}
+        consent = {"consent_version": self.clerk.get("consent-text")["version"]}
+        return str(self.clerk.post("batches", {"channel": channel, **chosen, **contact, **consent})["batch_no"])
+
+    def ask_back(self, batch_no: str) -> dict[str, Any]:
+        """Requests the revocation of a batch, as soon as revocation has heard of it."""
+        body = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13812345678"}
+
+        def ask() -> dict[str, Any] | None:
+            try:
+                asked: dict[str, Any] = self.clerk.post("revocations", body)
+            except ApiProblem as problem:
+                if problem.status != 404:
+                    raise
+                return None
+            return asked
+
+        return wait_until(ask, "revocation has heard of the batch")
+
+    def _wait_for_numbers(self) -> None:
+        wait_until(
+            lambda: all(member["member_no"] for member in self.clerk.all_pages("members")),
+            "all members have a number",
+            _PATIENCE_SECONDS,
+        )
+
+    def _listed(self) -> int:
+        counts = self.clerk.get("pending", size=1)["counts"]
+        return int(counts["ordinary"]["total"] + counts["special"]["total"])
+
+    def _undecided(self) -> int:
+        counts = self.clerk.get("pending", size=1)["counts"]["ordinary"]
+        return int(counts["unchecked"] + counts["checking"] + counts["waiting"])
+
+
+def a_desk(gateway_url: str) -> Desk:
+    """The clerk of a new union, below the superior union of this worker's desks."""
+    return a_desk_below(office_of_this_worker(gateway_url))
+
+
+def a_desk_below(office: Office) -> Desk:
+    """The clerk of a new union below this one."""
+    number = next(_numbers)
+    union = office.found_union(number)
+    name = f"desk{number}"
+    return Desk(number, name, an_account(office.administrator, union["union_id"], name, "clerk"), office)
+
+
+@cache
+def office_of_this_worker(gateway_url: str) -> Office:
+    """The superior union of this worker's desks, below 杨浦区总工会."""
+    return an_office_below(ApiClient(gateway_url).sign_in("yangpu-admin", demo_password()))
+
+
+def an_office_below(administrator: ApiClient) -> Office:
+    """A new superior union below the administrator's, with people of its own."""
+    number = next(_numbers)
+    above = Office(administrator, administrator)
+    union_id = above.found_union(number, "superior")["union_id"]
+    own, reviewer = (
+        an_account(administrator, union_id, f"{role}{number}", role) for role in ("administrator", "reviewer")
+    )
+    return Office(own, reviewer)
+
+
+def an_administrator_of(desk: Desk) -> ApiClient:
+    """An administrator of the desk's union."""
+    return an_account(desk.office.administrator, desk.union_id, f"office{desk.number}", "administrator")
+
+
+def an_account(administrator: ApiClient, union_id: str, name: str, *roles: str) -> ApiClient:
+    """The holder of a new account of the union, signed in with a password of its own."""
+    given = {"account_name": name, "display_name": "王芳", "roles": list(roles)}
+    first = administrator.post(f"unions/{union_id}/accounts", given)["one_time_password"]
+    client = ApiClient(administrator.base).sign_in(name, first)
+    client.post("me/password", {"current_password": first, "new_password": DESK_PASSWORD})
+    client.account = client.get("me")
+    return client
+
+
+def a_phone() -> str:
+    """A mobile telephone number that nobody else has."""
+    return f"137{next(_numbers):08d}"
+
+
+def people(count: int) -> list[Person]:
+    """So many who can get a card by the ordinary channel, of whom a running system knows none yet."""
+    return [_person(next(_serials)) for _ in range(count)]
+
+
+def expired(person: Person) -> Person:
+    """The same with a document that is out of date."""
+    return replace(person, document_expiry="2024-01-31", why_not="expired")
+
+
+def rare(person: Person) -> Person:
+    """The same with a name that the ordinary channel cannot write."""
+    return replace(person, name="王𬎆")
+
+
+def a_foreigner() -> Person:
+    """A passport takes the special channel."""
+    return Person(
+        name="SMITH JOHN",
+        document_number=f"D{next(_numbers):08d}",
+        document_type="护照",
+        document_expiry="2031-05-01",
+        nationality="GBR",
+        birth_date="1988-03-05",
+        phone=a_phone(),
+        address="上海市杨浦区闸殷路1弄1号",
+    )
+
+
+def form_of(person: Person, **changes: Any) -> dict[str, Any]:
+    """What a clerk sends to register somebody."""
+    return {
+        "name": person.name,
+        "document_type": "resident_id" if person.document_type == "居民身份证" else "passport",
+        "document_number": person.document_number,
+        "document_expiry": person.document_expiry,
+        "nationality": person.nationality,
+        "phone": person.phone,
+        "address": person.address,
+        **changes,
+    }
+
+
+def _person(serial: int) -> Person:
+    day, sequence = serial % _DAYS_OF_BIRTH, serial // _DAYS_OF_BIRTH
+    birth = _FIRST_BIRTH + timedelta(days=day)
+    family, given = _FAMILY[serial % len(_FAMILY)], _GIVEN[serial // 3 % len(_GIVEN)]
+    return Person(
+        name=f"{family}{given}{_GIVEN[serial // 7 % len(_GIVEN)]}",
+        document_number=resident_id(birth, 2 * sequence + 1, _REGIONS[_WORKER % len(_REGIONS)]),
+        birth_date=birth.isoformat(),
+        phone=f"136{_WORKER:02d}{serial:06d}",
+        address=f"上海市杨浦区闸殷路{serial + 1}号",
+    )

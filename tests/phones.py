@@ -1,0 +1,35 @@
+"""Members on the phone: the one-time passwords that the simulated provider was given to send, and signing in by them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from deploy.local.client import ApiClient, wait_until
+from deploy.local.stack import Stack
+
+
+def messages_to(stack: Stack, phone: str) -> list[str]:
+    """The texts that were sent to a telephone, oldest first."""
+    sent = requests.get(f"{stack.simulator_urls['sms']}/messages", params={"phone": phone}, timeout=30).json()["items"]
+    return [str(one["text"]) for one in sent]
+
+
+def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
+    """The one-time password that a phone gets by asking for one, not one that was asked for before."""
+    before = len(_codes(stack, phone))
+    ask()
+    return wait_until(lambda: _codes(stack, phone)[before:], "the one-time password was sent")[-1]
+
+
+def signed_in(stack: Stack, phone: str) -> ApiClient:
+    """The member with this telephone, signed in."""
+    member = ApiClient(stack.gateway_url)
+    code = asked_code(stack, phone, lambda: member.post("personal/otp", {"phone": phone}))
+    member.post("personal/sessions", {"phone": phone, "code": code})
+    return member
+
+
+def _codes(stack: Stack, phone: str) -> list[str]:
+    return [found[1] for text in messages_to(stack, phone) if (found := re.search(r"验证码(\d{6})", text))]
