@@ -1,4 +1,4 @@
-"""Members on the phone: the one-time passwords that the simulated provider was given to send, and signing in by them."""
+"""Members on the phone: the one-time passwords that the simulated provider was given to send, and sign-ins by them."""
 
 import re
 from collections.abc import Callable

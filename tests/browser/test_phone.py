@@ -13,7 +13,7 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
 from tests.browser.desks import Desk
-from tests.e2e.test_personal_application import asked_code
+from tests.phones import asked_code
 
 _PHONE = {"width": 360, "height": 740}
 

@@ -15,7 +15,7 @@ import requests
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
 from services.membership.seed import FLEXIBLE_PHONES, demo_password
-from tests.e2e.test_personal_application import signed_in as signed_in_on_the_phone
+from tests import phones
 from tests.mothers import a_union_code
 
 RELATIONS = ("own", "below", "above", "foreign")
@@ -62,7 +62,7 @@ def build(stack: Stack) -> World:
             "clerk": clerks["own"],
             **roles,
             "operator": ApiClient(stack.gateway_url).sign_in("ops", demo_password()),
-            "member": signed_in_on_the_phone(stack, FLEXIBLE_PHONES[2]),
+            "member": phones.signed_in(stack, FLEXIBLE_PHONES[0]),
             "limited": an_account(city, own, ["clerk"], is_new=True),
             "anonymous": ApiClient(stack.gateway_url),
         },

@@ -18,7 +18,9 @@ from gateway.routes import Route
 from services.membership.seed import FLEXIBLE_PHONES, demo_password
 from tests.e2e.fuzzing import Cookies, fuzz
 from tests.e2e.matrix_world import an_account
-from tests.e2e.test_personal_application import signed_in
+from tests.phones import signed_in
+
+pytestmark = pytest.mark.long("thousands of requests over HTTP")
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 _AT_ONCE = 3
@@ -30,7 +32,7 @@ FUZZED = [route for route in ROUTES if f"{route.method} {route.template}" not in
 @pytest.fixture(scope="module")
 def outcomes(stack: Stack) -> Iterator[dict[Route, "Future[str]"]]:
     """What the fuzzing of each operation found, or will find."""
-    member = signed_in(stack, FLEXIBLE_PHONES[2]).http.cookies.get_dict()
+    member = signed_in(stack, FLEXIBLE_PHONES[1]).http.cookies.get_dict()
     cookies, of_guessers = {**_cookies(stack), "member": member}, _cookies(stack)
 
     def begin(route: Route) -> "Future[str]":
@@ -65,7 +67,7 @@ def test_every_answer_is_one_that_the_document_knows(route: Route, outcomes: dic
 
 def test_what_is_left_out_is_asked_apart(stack: Stack) -> None:
     client = ApiClient(stack.gateway_url).sign_in("gubei", demo_password())
-    with client.http.get(f"{stack.gateway_url}/api/v1/stream", stream=True, timeout=20) as stream:
+    with client.http.get(f"{stack.gateway_url}/api/v1/stream", stream=True, timeout=60) as stream:
         assert (stream.status_code, stream.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
     client.delete("sessions/current")
-    assert client.http.get(f"{stack.gateway_url}/api/v1/me", timeout=20).status_code == 401
+    assert client.http.get(f"{stack.gateway_url}/api/v1/me", timeout=60).status_code == 401

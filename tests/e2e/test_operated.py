@@ -1,11 +1,13 @@
-"""A system that operators work on: restarted process by process and migrated while it works, and found whole by the
-invariant checker; and what is broken in it by hand is found too.
+"""A system that operators work on: restarted process by process, migrated, given new keys and killed while it works, and
+found whole by the invariant checker; and what is broken in it by hand is found too.
 """
 
-import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, cycle
@@ -18,22 +20,27 @@ import requests
 from sqlalchemy import create_engine, text
 
 from deploy.invariants import INVARIANTS, System, check
-from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import learn_secret
-from deploy.local.client import ApiClient
+from deploy.local import key_rotation
+from deploy.local.client import ApiClient, wait_until
 from deploy.local.demo import tell_story
-from deploy.local.environment import SERVICES
+from deploy.local.demo_people import fill_in, make_people
+from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan
-from deploy.local.stack import Stack, restart_one_by_one, running_stack, stop
+from deploy.local.stack import Stack, StackError, restart_one_by_one, stop
 from services.common import migrate
 from services.membership.seed import demo_password
 from tests.conftest import ROOT
+from tests.desks import Desk, a_desk, form_of, people
 from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
+from tests.e2e.hurt_stack import hurt_stack, vhost_of
+from tests.e2e.insistence import counts, insist, is_checked, selectable
 from tests.e2e.second_gateway import second_gateway
-from tests.unlimited import UNLIMITED
+
+pytestmark = pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service")
 
 QUESTIONS = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
+_IMPORTED, _CHECKED = 600, 40
 ADDED_COLUMN = """
 from alembic import op
 revision, down_revision = "added_under_load", "{before}"
@@ -43,24 +50,9 @@ def upgrade():
 
 
 @pytest.fixture(scope="module")
-def nodes_of_twins(nodes: Nodes) -> tuple[Nodes, str]:
-    """The nodes, and the name under which the twins are there."""
-    return nodes, f"twins_{os.getpid()}"
-
-
-@pytest.fixture(scope="module")
-def twins(nodes_of_twins: tuple[Nodes, str]) -> Iterator[Stack]:
+def twins(nodes: Nodes) -> Iterator[Stack]:
     """A system with two processes of each service."""
-    nodes, name = nodes_of_twins
-    settings = {"BANK_MODE": "manual", **UNLIMITED}
-    with (
-        pytest.MonkeyPatch.context() as secret_of_captchas,
-        passing_addresses(nodes, name) as addresses,
-        running_stack(ROOT / ".local" / "test-twins", addresses, dict.fromkeys(SERVICES, 2), settings) as running,
-    ):
-        # The other tests' stack has another one; it comes back at the end.
-        secret_of_captchas.setenv("SESSION_SECRET", "")
-        learn_secret(running.folder)
+    with hurt_stack(nodes, "twins") as running:
         yield running
 
 
@@ -91,7 +83,17 @@ class Work:
                 self.failed.append(f"{question}: {error}")
 
 
-_seeds = count(9_000)
+def _seeds_of_strangers() -> Iterator[int]:
+    """Seeds of stories none of which has a person of another: documents are drawn, and some come twice."""
+    known: set[str] = set()
+    for seed in count(9_000):
+        numbers = {person.document_number for person in make_people(seed).importable}
+        if known.isdisjoint(numbers):
+            known |= numbers
+            yield seed
+
+
+_seeds = _seeds_of_strangers()
 
 
 @contextmanager
@@ -178,21 +180,97 @@ def test_tables_are_migrated_while_people_work(twins: Stack, tmp_path: Path, mon
     assert work.failed == []
 
 
+def test_keys_are_rotated_and_the_old_one_dropped_while_clerks_work(twins: Stack) -> None:
+    old = _key_ids(twins)
+    desks = [a_desk(twins.gateway_url) for _ in range(3)]
+    rotated = Event()
+    with ThreadPoolExecutor(len(desks)) as at_work:
+        work = [at_work.submit(_register_and_change, desk, rotated.is_set) for desk in desks]
+        try:
+            assert key_rotation.rotate(twins.folder) == 0
+            new = _key_ids(twins)
+            assert new[1:] == old
+            # The key is needed until what was told meanwhile has been published and handled.
+            wait_until(lambda: key_rotation.drop(twins.folder, old[0]) == 0, "nothing needs the old key", seconds=180)
+        finally:
+            rotated.set()
+        done = [one.result() for one in work]
+
+    assert _key_ids(twins) == new[:1]
+    assert all(done), "each clerk did something meanwhile"
+    for desk in desks:
+        assert all(member["document_number"] for member in desk.clerk.all_pages("members"))
+
+
+def test_the_key_that_seals_cannot_be_dropped(twins: Stack) -> None:
+    current = _key_ids(twins)[0]
+    with pytest.raises(StackError, match=current):
+        key_rotation.drop(twins.folder, current)
+    assert _key_ids(twins)[0] == current
+
+
+@pytest.mark.parametrize("program", [*SERVICES, "gateway"])
+def test_a_killed_process_is_back_and_ready(twins: Stack, program: str) -> None:
+    before = twins.kill(program, signal.SIGKILL)
+
+    twins.wait_until_ready()
+
+    assert before
+    assert not set(twins.pids(program)) & set(before)
+
+
+def test_killing_services_at_work_loses_and_doubles_nothing(twins: Stack) -> None:
+    clerk = a_desk(twins.gateway_url).clerk
+    sheet = fill_in(clerk.download("members/imports/template.xlsx"), people(_IMPORTED))
+    clerk.upload("members/imports", "members.xlsx", sheet)
+    killing = Thread(target=_kill_in_turn, args=(twins, ["membership", "batching", "validation"] * 2))
+    killing.start()
+    wait_until(lambda: selectable(clerk) >= _IMPORTED, "all members have numbers", seconds=180)
+    queued = insist(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
+    total = wait_until(
+        lambda: counted if (counted := counts(clerk))["total"] + counted["special"] >= queued else None,
+        "all are listed",
+        seconds=120,
+    )["total"]
+    insist(clerk, "pending/validate", {}, "check-all")
+    killing.join()
+    checked = wait_until(
+        lambda: counted if is_checked(counted := counts(clerk)) else None, "every check has a result", seconds=240
+    )
+    assert checked["total"] == total == queued == _IMPORTED
+    assert checked["passed"] + checked["failed"] == total
+
+
+def test_with_the_registry_away_nobody_passes_until_it_is_back(twins: Stack) -> None:
+    control = f"{twins.simulator_urls['registry']}/control"
+    desk = a_desk(twins.gateway_url)
+    desk.import_members(people(_CHECKED))
+    desk.queue_all()
+    requests.put(control, json={"mode": "down"}, timeout=60).raise_for_status()
+    desk.clerk.post("pending/validate")
+    waiting = wait_until(lambda: found if (found := counts(desk.clerk))["waiting"] else None, "checks wait")
+    assert waiting["passed"] == 0
+    requests.put(control, json={"mode": "normal"}, timeout=60).raise_for_status()
+    checked = wait_until(
+        lambda: found if is_checked(found := counts(desk.clerk)) else None, "all are checked", seconds=180
+    )
+    assert checked["passed"] == _CHECKED
+
+
 def test_nothing_is_broken_after_all_this(twins: Stack) -> None:
     assert check(System.of_stack(twins), settle_seconds=60) == []
 
 
 @pytest.fixture(scope="module")
-def broken(twins: Stack, nodes_of_twins: tuple[Nodes, str]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+def broken(twins: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """What was broken by hand when all processes had stopped, and what the checker finds: invariants and offenders."""
-    nodes, name = nodes_of_twins
     if not _has_told_a_story(twins):
         assert tell_story(twins, seed=next(_seeds)) == 0
     if check(system := System.of_stack(twins), settle_seconds=60):
         pytest.fail("the system was broken before")
     stop(twins.folder)
     offended = break_databases({service: twins.addresses.migration_url(service) for service in SERVICES})
-    put_on_queues(nodes.rabbitmq.uri(name))
+    put_on_queues(nodes.rabbitmq.uri(vhost_of("twins")))
     expected = {(one.invariant, offender) for one, offender in offended} | LETTERS.keys()
     return expected, {(found.invariant, found.offender) for found in check(system)}
 
@@ -213,6 +291,29 @@ def test_what_an_operator_knows_of_is_allowed(twins: Stack, broken: object) -> N
     allowed = [f"{invariant}:*" for invariant in INVARIANTS if invariant != "queue_empty"]
     found = check(System.of_stack(twins), allowed=[*allowed, "queue_empty:membership.*"])
     assert [str(one) for one in found] == ["queue_empty:batching.members_queued  1 messages wait"]
+
+
+def _register_and_change(desk: Desk, is_over: Callable[[], bool]) -> int:
+    """Registers, changes and reads until it is over; answers how often. Whatever is refused fails the test."""
+    done = 0
+    while not is_over():
+        (person,) = people(1)
+        path = f"members/{desk.clerk.post('members', form_of(person))['member_id']}"
+        desk.clerk.patch(path, {"phone": f"139{done:08}"})
+        assert desk.clerk.get(path)["phone"][-4:] == f"{done:08}"[-4:]
+        desk.clerk.get("members", size=50)
+        done += 1
+    return done
+
+
+def _key_ids(stack: Stack) -> list[str]:
+    return [key.partition(":")[0] for key in read_keys(stack.folder)]
+
+
+def _kill_in_turn(stack: Stack, programs: Sequence[str]) -> None:
+    for program in programs:
+        time.sleep(1.5)
+        stack.kill(program, signal.SIGKILL)
 
 
 def _has_told_a_story(stack: Stack) -> bool:

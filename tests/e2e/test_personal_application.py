@@ -70,9 +70,8 @@ def test_an_unknown_phone_is_answered_alike_and_gets_nothing(stack: Stack, phone
     with pytest.raises(ApiProblem) as again:
         anybody.post("personal/otp", {"phone": unknown})
     assert again.value.code == "otp_too_soon"
-    asked_code(
-        stack, phone, lambda: anybody.post("personal/otp", {"phone": phone})
-    )  # what was to be sent before is sent
+    # What was to be sent before is sent when this one has come.
+    asked_code(stack, phone, lambda: anybody.post("personal/otp", {"phone": phone}))
     assert messages_to(stack, unknown) == []
 
 

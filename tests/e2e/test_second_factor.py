@@ -41,11 +41,10 @@ def test_a_second_factor_from_its_enrolment_to_its_loss(desk: Desk) -> None:
 
 
 def _confirm(clerk: ApiClient, totp: TOTP) -> list[str] | None:
-    """The recovery codes. The code before this one is sent, so that this one is left to sign in with; it may run out."""
+    """The recovery codes; None where the code ran out on its way: it is the last one, this one is to sign in with."""
+    last_code = totp.at(time.time() - totp.interval)
     try:
-        codes: list[str] = clerk.post("me/second-factor/confirm", {"code": totp.at(time.time() - totp.interval)})[
-            "recovery_codes"
-        ]
+        codes: list[str] = clerk.post("me/second-factor/confirm", {"code": last_code})["recovery_codes"]
     except ApiProblem as refused:
         if refused.code != "second_factor_wrong":
             raise

@@ -1,0 +1,35 @@
+"""A system with two processes of each service, for the tests of one module that hurt it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from deploy.local.addresses import passing_addresses
+from deploy.local.captcha_solver import learn_secret
+from deploy.local.environment import SERVICES
+from deploy.local.nodes import Nodes
+from deploy.local.stack import Stack, running_stack
+from tests.conftest import ROOT
+from tests.unlimited import UNLIMITED
+
+
+@contextmanager
+def hurt_stack(nodes: Nodes, kind: str) -> Iterator[Stack]:
+    """Runs under a name of its own on the nodes of all tests; its captchas can be answered meanwhile."""
+    settings = {"BANK_MODE": "manual", **UNLIMITED}
+    with (
+        pytest.MonkeyPatch.context() as secret_of_captchas,
+        passing_addresses(nodes, vhost_of(kind)) as addresses,
+        running_stack(ROOT / ".local" / f"test-{kind}", addresses, dict.fromkeys(SERVICES, 2), settings) as running,
+    ):
+        # The other tests' stack has another one; it comes back at the end.
+        secret_of_captchas.setenv("SESSION_SECRET", "")
+        learn_secret(running.folder)
+        yield running
+
+
+def vhost_of(kind: str) -> str:
+    """The name of such a system on the nodes."""
+    return f"{kind}_{os.getpid()}"

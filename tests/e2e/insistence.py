@@ -1,0 +1,52 @@
+"""A clerk who repeats what was not answered, as a page does when a service was away."""
+
+from typing import Any
+
+from deploy.local.client import ApiClient, wait_until
+
+_NOTHING = dict.fromkeys(("total", "passed", "failed", "unchecked", "checking", "waiting", "special"), 0)
+
+
+def insist(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+    """Repeats a command under one key until it is answered."""
+
+    def ask() -> dict[str, Any] | None:
+        answer = clerk.http.post(f"{clerk.base}/api/v1/{path}", json=body, headers={"Idempotency-Key": key}, timeout=60)
+        if answer.status_code == 503:
+            return None
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    return wait_until(ask, f"{path} is answered", seconds=120)
+
+
+def selectable(clerk: ApiClient) -> int:
+    """How many members can be queued; none where there is no answer."""
+    found = 0
+    for page in range(1, 8):
+        answer = _answered(clerk, f"members?card_state=none&size=200&page={page}")
+        if answer is None:
+            return 0
+        found += sum(member["selectable"] for member in answer["items"])
+        if not answer["items"]:
+            break
+    return found
+
+
+def counts(clerk: ApiClient) -> dict[str, int]:
+    """Of the pending list; none where there is no answer."""
+    answer = _answered(clerk, "pending?size=1")
+    if answer is None:
+        return dict(_NOTHING)
+    return {**answer["counts"]["ordinary"], "special": answer["counts"]["special"]["total"]}
+
+
+def is_checked(counted: dict[str, int]) -> bool:
+    """Whether there is a result for each."""
+    return counted["total"] > 0 and counted["unchecked"] + counted["checking"] + counted["waiting"] == 0
+
+
+def _answered(clerk: ApiClient, path: str) -> dict[str, Any] | None:
+    answer = clerk.http.get(f"{clerk.base}/api/v1/{path}", timeout=60)
+    return answer.json() if answer.ok else None
