@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from werkzeug.test import Client
@@ -83,7 +84,7 @@ class Page(Client):
         self.limits = Limits(dict.fromkeys(KINDS, NO_LIMIT), now=self.clock)
         self.hosts: frozenset[str] = frozenset()
         self.by_https = secure
-        self._router = Router(routes)
+        self._router = _router(tuple(routes))
         super().__init__(self._app)
 
     def sign_in_as(self, *roles: str, **changes: Any) -> Caller:
@@ -119,6 +120,12 @@ class Page(Client):
             by_https=self.by_https,
         )
         return self._router.answer(Request(environ), backends)(environ, start_response)
+
+
+@cache
+def _router(routes: tuple[Route, ...]) -> Router:
+    """The same one for the same routes: it takes long to make."""
+    return Router(routes)
 
 
 def a_caller(roles: Sequence[str] = ("clerk",), **changes: Any) -> Caller:

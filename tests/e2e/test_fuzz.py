@@ -16,8 +16,8 @@ from deploy.local.stack import Stack
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.membership.seed import FLEXIBLE_PHONES, demo_password
-from tests.e2e.fuzzing import Cookies, fuzz
 from tests.e2e.matrix_world import an_account
+from tests.fuzzing import Cookies, fuzz_over_http
 from tests.phones import signed_in
 
 pytestmark = pytest.mark.long("thousands of requests over HTTP")
@@ -38,7 +38,7 @@ def outcomes(stack: Stack) -> Iterator[dict[Route, "Future[str]"]]:
     def begin(route: Route) -> "Future[str]":
         known = of_guessers if _guesses(route) else cookies
         who: Cookies = {role: cookie for role, cookie in known.items() if role in route.rule.roles}
-        return pool.submit(fuzz, stack.gateway_url, route.method, route.template, who, EXAMPLES)
+        return pool.submit(fuzz_over_http, stack.gateway_url, route.method, route.template, who, EXAMPLES)
 
     with ProcessPoolExecutor(_AT_ONCE, multiprocessing.get_context("spawn")) as pool:
         yield {route: begin(route) for route in FUZZED}

@@ -1,0 +1,50 @@
+"""The gateway's own routes in this process, before services that answer as their contracts have it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from gateway.api import ROUTES
+from services.common.contracts.policy import ANONYMOUS
+from services.common.contracts.rpc import membership
+from services.common.messaging.rpc import Caller
+from tests.answers import an_answer, answers_of
+from tests.gateway_page import Call, Page, a_session_answer
+
+
+def a_page_of(role: str) -> Page:
+    """A browser in which somebody of this role is signed in; nobody where it is `anonymous`."""
+    page = Page(ROUTES)
+    for name, service in page.services.items():
+        service.answers |= answers_of(name)
+    account = {"account_id": None, "member_id": str(UUID(int=1))} if role == "member" else {}
+    caller = page.sign_in_as(role, **account)
+    if role == ANONYMOUS:
+        page.delete_cookie("session")
+    _let_sessions_begin(page, caller)
+    return page
+
+
+def asked_of_services(page: Page) -> list[Call]:
+    """What the services were asked, but for whose session it is."""
+    calls = [call for service in page.services.values() for call in service.calls]
+    return [call for call in calls if call.name not in ("use_session", "look_at_session")]
+
+
+def _let_sessions_begin(page: Page, caller: Caller) -> None:
+    def begun() -> dict[str, Any]:
+        return {**a_session_answer(caller, page.clock.seconds + 1800), "session_id": str(uuid4()), "next_step": None}
+
+    def with_session(answer: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
+        return lambda _asked: {**answer, "session": begun()}
+
+    account = an_answer(membership.AccountAnswer)
+    page.services["membership"].answers |= {
+        "sign_in": with_session({"account": account}),
+        "pass_second_factor": with_session({"account": account}),
+        "confirm_second_factor": with_session(an_answer(membership.RecoveryCodesAnswer)),
+        "personal_sign_in": with_session({"member": an_answer(membership.SignedInMember)}),
+        "change_password": lambda _asked: begun(),
+        "remove_second_factor": lambda _asked: begun(),
+        "sign_out": {},
+    }

@@ -1,0 +1,89 @@
+"""Answers of services as their contracts have them: for each method that a route asks, one that its schema allows."""
+
+import base64
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from gateway.api import ROUTES
+from gateway.routes import Route
+from services.common.contracts.policy import SERVICES
+from services.common.contracts.rpc import batching, files, membership, operations
+
+_ID = "0192f0c1-0000-7000-8000-00000000abcd"
+_SIMPLE: dict[type[fields.Field[Any]], Any] = {
+    fields.UUID: _ID,
+    fields.AwareDateTime: "2026-11-25T02:00:00+00:00",
+    fields.DateTime: "2026-11-25T02:00:00+00:00",
+    fields.Date: "2026-11-25",
+    fields.Boolean: True,
+    fields.Float: 1.5,
+    fields.Integer: 1,
+    fields.Dict: {},
+    fields.Url: "https://cards.example/",
+    fields.String: "一二三四",
+    fields.Raw: "一",
+}
+_OTHERS: Mapping[str, type[Schema]] = {
+    "membership.get_member_summary": membership.MemberSummaryAnswer,
+    "batching.get_batch_summary": batching.BatchSummaryAnswer,
+    **{
+        f"{service}.{name}": answer
+        for service in SERVICES
+        for name, answer in (
+            ("get_status", operations.StatusAnswer),
+            ("list_dead_letters", operations.ServiceDeadLettersAnswer),
+            ("get_dead_letter", operations.DeadLetterDetailAnswer),
+            ("replay_dead_letters", operations.SettledAnswer),
+            ("discard_dead_letters", operations.SettledAnswer),
+        )
+    },
+}
+"""Of methods whose answer no route hands on as it is."""
+
+
+@cache
+def answers_of(service: str) -> dict[str, Any]:
+    """By method; those that begin a session are left out."""
+    found: dict[str, Any] = {name: an_answer(schema) for name, schema in _OTHERS.items()}
+    found["batching.get_register"] = _register
+    for route in ROUTES:
+        if route.allowed_by not in found:
+            found[route.allowed_by] = _answer_to(route)
+    return {name.partition(".")[2]: answer for name, answer in found.items() if name.partition(".")[0] == service}
+
+
+def an_answer(schema: type[Schema] | Schema) -> dict[str, Any]:
+    """All fields of the schema, each with a value that it allows, as JSON has them."""
+    made = schema() if isinstance(schema, type) else schema
+    return {field.data_key or name: _value(name, field) for name, field in made.dump_fields.items()}
+
+
+def _answer_to(route: Route) -> Any:
+    if isinstance(route.answer, str):
+        return {**an_answer(files.FileAnswer), "content_type": route.answer}
+    return {} if route.answer is None else an_answer(route.answer)
+
+
+def _register(asked: Mapping[str, Any]) -> dict[str, Any]:
+    (content_type,) = {
+        str(route.answer)
+        for route in ROUTES
+        if route.allowed_by == "batching.get_register" and route.fixed["format"] == asked["format"]
+    }
+    return {**an_answer(batching.RegisterAnswer), "content_type": content_type}
+
+
+def _value(name: str, field: fields.Field[Any]) -> Any:
+    if isinstance(field, fields.Nested):
+        return [an_answer(field.schema)] if field.many else an_answer(field.schema)
+    if isinstance(field, fields.List):
+        return [_value(name, field.inner)]
+    if name == "content" and isinstance(field, fields.String):
+        return base64.b64encode(b"content").decode()
+    for rule in field.validators:
+        if isinstance(rule, validate.OneOf):
+            return next(iter(rule.choices))
+    return next(value for kind, value in _SIMPLE.items() if isinstance(field, kind))

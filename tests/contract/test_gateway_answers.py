@@ -1,0 +1,98 @@
+"""Each route in this process: asked by each role, and in ways that nobody thought of; as policy and document have it.
+
+The services behind answer as their contracts say. Over HTTP the same is done by tests/e2e/test_policy_matrix.py and
+tests/e2e/test_fuzz.py.
+"""
+
+from typing import Any
+
+import pytest
+from schemathesis.transport.wsgi import WSGI_TRANSPORT
+
+from gateway import queues
+from gateway.api import ROUTES
+from gateway.routes import Route
+from services.common.contracts.policy import ANONYMOUS, ROLES
+from services.common.contracts.rpc.membership import SignInForm
+from tests.answering_gateway import a_page_of, asked_of_services
+from tests.fuzzing import fuzz, right_requests
+from tests.gateway_page import Page
+
+EXAMPLES = 8
+_TRIES = 30
+_ANSWERED_BY_THE_GATEWAY = {
+    "gateway.captchas",
+    "gateway.consent_text",
+    "gateway.healthz",
+    "gateway.list_queues",
+    "gateway.modules",
+    "gateway.readyz",
+    "gateway.support",
+}
+_SIGNS_OUT, _STREAM = "gateway.sign_out", "gateway.stream"
+_NAMES = {"queue": "batching.members_queued.dead"}
+"""Names in paths of which the document does not say that there are few."""
+ASKED = [route for route in ROUTES if route.allowed_by != _STREAM]
+
+
+@pytest.fixture(autouse=True)
+def broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tells of one queue."""
+    monkeypatch.setattr(queues, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
+    monkeypatch.setattr(queues, "depths_of_all", lambda: [("rpc-membership", 0, 1)])
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.template}"
+
+
+def send(case: Any, page: Page) -> Any:
+    case.cookies = {}  # the page has its own
+    return WSGI_TRANSPORT.send(case, session=page, app=page.application)
+
+
+@pytest.mark.parametrize("route", ASKED, ids=name_of)
+def test_every_answer_is_one_that_the_document_knows(route: Route) -> None:
+    assert fuzz(route.method, route.template, ROLES, EXAMPLES, lambda case, role: send(case, a_page_of(role))) == ""
+
+
+@pytest.mark.parametrize("route", ASKED, ids=name_of)
+def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_else(route: Route) -> None:
+    request = a_request_that_is_answered(route)
+    for role in ROLES:
+        page = a_page_of(role)
+        answer = send(request, page)
+        calls = asked_of_services(page)
+        if not route.rule.lets_in([role]):
+            assert (answer.status_code, calls) == (401 if role == ANONYMOUS else 403, []), role
+            continue
+        assert answer.status_code == route.status, role
+        is_known = role != ANONYMOUS or route.allowed_by != _SIGNS_OUT
+        assert bool(calls) == (is_known and route.allowed_by not in _ANSWERED_BY_THE_GATEWAY), role
+        assert {call.caller.roles for call in calls} <= {frozenset([role if knows_callers(route) else ANONYMOUS])}, role
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> None:
+    (route,) = [route for route in ROUTES if route.allowed_by == _STREAM]
+    answer = a_page_of(role).get(route.path, buffered=False)
+    refused = 401 if role == ANONYMOUS else 403
+    assert answer.status_code == (200 if route.rule.lets_in([role]) else refused)
+    answer.close()
+
+
+def knows_callers(route: Route) -> bool:
+    """Whether its services are told who asks; what is for everybody is asked for in nobody's name."""
+    return route.knows_callers or not route.is_public or route.allowed_by == _SIGNS_OUT
+
+
+def a_request_that_is_answered(route: Route) -> Any:
+    """One that keeps to the document and to what it does not say, such as that two dates are in their order."""
+    role = min(route.rule.roles)
+    for case in right_requests(route.method, route.template, _TRIES):
+        case.path_parameters |= {name: value for name, value in _NAMES.items() if name in case.path_parameters}
+        if route.request is SignInForm:
+            case.body |= a_page_of(ANONYMOUS).answered_captcha()
+        if send(case, a_page_of(role)).status_code == route.status:
+            return case
+    raise AssertionError(f"none of {_TRIES} requests is answered")
