@@ -13,7 +13,7 @@ from deploy.local.captcha_solver import solve
 from deploy.local.client import ApiClient
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
-from tests.browser.desks import Desk, a_desk
+from tests.desks import Desk, a_desk
 
 _DESK = {"width": 1366, "height": 768}
 _PATIENCE_MS = 45_000

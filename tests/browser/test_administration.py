@@ -6,14 +6,14 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf, fill_sign_in
-from tests.browser.desks import Desk
+from tests.desks import Desk
 from tests.mothers import a_union_code
 
 
 def test_an_administrator_founds_a_union_and_opens_an_account_whose_holder_signs_in(
     page_of: PageOf, desk: Desk, page: Page
 ) -> None:
-    office = page_of("yangpu-admin")
+    office = page_of(desk.office.administrator)
     name = f"上海新设第{desk.number}号公司工会"
     office.goto("/unions")
     office.get_by_role("button", name="新增工会").click()
@@ -48,7 +48,7 @@ def test_an_administrator_founds_a_union_and_opens_an_account_whose_holder_signs
 def test_an_account_is_found_closed_reopened_and_given_a_link_and_the_log_tells_so(
     page_of: PageOf, desk: Desk, page: Page
 ) -> None:
-    office = page_of("yangpu-admin")
+    office = page_of(desk.office.administrator)
     office.goto("/accounts")
     office.get_by_label("账号", exact=True).fill(desk.account_name)
     office.get_by_role("button", name="搜索").click()
@@ -82,7 +82,7 @@ def test_an_account_is_found_closed_reopened_and_given_a_link_and_the_log_tells_
 def test_the_log_is_read_on_where_it_has_more_than_one_part(page_of: PageOf, desk: Desk) -> None:
     for _ in range(51):
         desk.clerk.post("messages/read-all", {})
-    office = page_of("yangpu-admin")
+    office = page_of(desk.office.administrator)
 
     office.goto(f"/audit?account_name={desk.account_name}&action=notification.mark_all_messages_read")
     expect(office.get_by_text("已显示 50 条")).to_be_visible()

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import NewPage, PageOf
-from tests.browser.desks import Desk
+from tests.desks import Desk
 
 
 def test_an_outlet_that_the_city_adds_can_be_chosen_until_it_is_closed(page_of: PageOf, desk: Desk) -> None:

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf
-from tests.browser.desks import DESK_PASSWORD, Desk
+from tests.desks import DESK_PASSWORD, Desk
 
 
 def test_a_clerk_ends_a_sign_in_elsewhere(page_of: PageOf, desk: Desk, pages_url: str) -> None:

@@ -3,19 +3,15 @@
 from playwright.sync_api import Page, expect
 from pyotp import TOTP
 
-from deploy.local.client import ApiClient
-from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf, fill_sign_in
-from tests.browser.desks import DESK_PASSWORD, Desk
+from tests.desks import DESK_PASSWORD, Desk
 
 _NEW_PASSWORD = "chosen-by-the-link-2026"
 
 
-def test_a_link_of_the_administrator_lets_one_choose_another_password_once(
-    desk: Desk, page: Page, pages_url: str
-) -> None:
-    administrator = ApiClient(pages_url).sign_in("yangpu-admin", demo_password())
+def test_a_link_of_the_administrator_lets_one_choose_another_password_once(desk: Desk, page: Page) -> None:
+    administrator = desk.office.administrator
     account = desk.clerk.get("me")
     path = administrator.post(f"accounts/{account['account_id']}/reset-link", {})["url_path"]
     page.goto(path)
@@ -35,13 +31,11 @@ def test_a_link_of_the_administrator_lets_one_choose_another_password_once(
     expect(page.get_by_text("请联系上级工会的管理员重新发送")).to_be_visible()
 
 
-def test_who_signs_in_for_the_first_time_chooses_a_password_before_anything_else(
-    desk: Desk, page: Page, pages_url: str
-) -> None:
-    administrator = ApiClient(pages_url).sign_in("yangpu-admin", demo_password())
+def test_who_signs_in_for_the_first_time_chooses_a_password_before_anything_else(desk: Desk, page: Page) -> None:
+    administrator = desk.office.administrator
     name = f"new{desk.number}"
     account = administrator.post(
-        f"unions/{desk.clerk.account['union']['union_id']}/accounts",
+        f"unions/{desk.union_id}/accounts",
         {"account_name": name, "display_name": "李娜", "roles": ["clerk"]},
     )
     page.goto("/members")

@@ -1,18 +1,16 @@
 """A member applies on the phone 个人办卡, at 360 pixels: one-time password, own data, outlet, consent, progress."""
 
-import random
 from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from deploy.local.client import wait_until
-from deploy.local.demo_people import make_people
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
-from tests.browser.desks import Desk
+from tests.desks import Desk, a_desk, a_phone, form_of, people
 from tests.phones import asked_code
 
 _PHONE = {"width": 360, "height": 740}
@@ -27,18 +25,20 @@ class Flexible:
     phone: str
 
 
+@pytest.fixture(scope="module")
+def desk(pages_url: str) -> Desk:
+    """The clerk of the members' union."""
+    return a_desk(pages_url)
+
+
 @pytest.fixture
 def member(desk: Desk) -> Flexible:
     """A member with a number, of whom the expiry date and the address are not known yet."""
-    person = make_people(random.randrange(10**9)).ordinary[0]
-    phone = f"139{random.randrange(10**8):08d}"
-    document = {"document_type": "resident_id", "document_number": person.document_number}
-    registered = desk.clerk.post(
-        "members", {"name": person.name, **document, "phone": phone, "affiliation": "flexible"}
-    )
-    member_id = registered["member_id"]
+    (person,) = people(1)
+    unknown = {"document_expiry": None, "address": None}
+    member_id = desk.clerk.post("members", form_of(person, affiliation="flexible", **unknown))["member_id"]
     wait_until(lambda: desk.clerk.get(f"members/{member_id}")["member_no"], "the member has a number")
-    return Flexible(member_id, person.name, phone)
+    return Flexible(member_id, person.name, person.phone)
 
 
 @pytest.fixture
@@ -81,20 +81,35 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-def test_a_member_applies_and_follows_the_card_until_it_is_issued(
+def is_fit(page: Page) -> bool:
+    """Whether axe finds nothing serious and the page fits the width."""
+    assert serious_findings(page) == []
+    return fits(page)
+
+
+def test_a_member_applies_and_follows_the_card_until_it_is_issued_on_pages_that_fit_a_phone(
     member: Flexible, page: Page, stack: Stack, desk: Desk
 ) -> None:
+    page.goto("/m/")
+    expect(page.get_by_label("手机号")).to_be_visible()
+    assert is_fit(page)
     sign_in(page, stack, member.phone)
     expect(page.get_by_text(member.name)).to_be_visible()
+    assert is_fit(page)
     complete_profile(page)
+    expect(page.get_by_role("radio").first).to_be_visible()
+    assert is_fit(page)
     choose_outlet(page)
     expect(page.get_by_text("上海市长宁区古北路555弄8号").first).to_be_visible()
+    expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
+    assert is_fit(page)
 
     page.get_by_label("我已阅读并单独同意").check()
     page.get_by_role("button", name="确认提交").click()
 
     expect(page.get_by_role("heading", name="办理进度").first).to_be_visible()
     expect(page.get_by_text("银行办理中")).to_be_visible()
+    assert is_fit(page)
     batch_no = desk.clerk.get(f"members/{member.member_id}")["applications"][0]["batch_no"]
     answer_batch(stack, batch_no, {"outcome": "accepted"})
     expect(page.get_by_text("银行已受理")).to_be_visible()
@@ -124,43 +139,31 @@ def test_a_member_whom_the_bank_refused_reads_why_at_the_next_visit_and_applies_
     expect(page.get_by_role("heading", name="会员信息梳理")).to_be_visible()
 
 
-def test_what_is_missing_is_told_on_the_page(member: Flexible, page: Page, stack: Stack) -> None:
+def test_what_is_missing_is_told_and_a_reload_and_the_way_back_lose_nothing(
+    member: Flexible, page: Page, stack: Stack, desk: Desk
+) -> None:
     sign_in(page, stack, member.phone)
-
     page.get_by_role("button", name="下一步：选择网点").click()
-
     expect(page.get_by_text("请填写证件到期日")).to_be_visible()
     expect(page.get_by_text("请填写联系地址")).to_be_visible()
     expect(page.get_by_text("请核对信息后勾选")).to_be_visible()
 
-
-def test_nothing_is_submitted_without_consent(member: Flexible, page: Page, stack: Stack, desk: Desk) -> None:
-    sign_in(page, stack, member.phone)
     complete_profile(page)
     choose_outlet(page)
     expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
-
     page.get_by_role("button", name="确认提交").click()
-
     expect(page.get_by_text("请阅读并勾选同意后再提交")).to_be_visible()
     assert desk.clerk.get(f"members/{member.member_id}")["applications"] == []
-
-
-def test_a_reload_and_the_way_back_lose_nothing(member: Flexible, page: Page, stack: Stack) -> None:
-    sign_in(page, stack, member.phone)
-    complete_profile(page)
-    choose_outlet(page)
 
     page.reload()
     expect(page.get_by_text("交通银行古北路支行")).to_be_visible()
     page.go_back()
-
     expect(page.get_by_text("已选：交通银行古北路支行")).to_be_visible()
 
 
 def test_a_wrong_one_time_password_is_told(page: Page) -> None:
     page.goto("/m/")
-    page.get_by_label("手机号").fill("13800009999")
+    page.get_by_label("手机号").fill(a_phone())
     page.get_by_label("验证码").fill("123456")
 
     page.get_by_role("button", name="登录").click()
@@ -177,27 +180,3 @@ def test_who_signs_out_leaves_nothing_on_the_phone(member: Flexible, page: Page,
 
     expect(page.get_by_label("手机号")).to_be_visible()
     expect(page.get_by_text(member.name)).to_have_count(0)
-
-
-def test_axe_finds_nothing_serious_on_the_phone_pages_and_all_fit_the_width(
-    member: Flexible, page: Page, stack: Stack
-) -> None:
-    page.goto("/m/")
-    expect(page.get_by_label("手机号")).to_be_visible()
-    assert (serious_findings(page), fits(page)) == ([], True)
-
-    sign_in(page, stack, member.phone)
-    assert (serious_findings(page), fits(page)) == ([], True)
-
-    complete_profile(page)
-    expect(page.get_by_role("radio").first).to_be_visible()
-    assert (serious_findings(page), fits(page)) == ([], True)
-
-    choose_outlet(page)
-    expect(page.get_by_label("我已阅读并单独同意")).to_be_visible()
-    assert (serious_findings(page), fits(page)) == ([], True)
-
-    page.get_by_label("我已阅读并单独同意").check()
-    page.get_by_role("button", name="确认提交").click()
-    expect(page.get_by_text("银行办理中")).to_be_visible()
-    assert (serious_findings(page), fits(page)) == ([], True)

@@ -1,17 +1,13 @@
 """Revocation of a batch: the clerk asks, the reviewer of the superior union decides, each in a browser of its own."""
 
-import random
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from deploy.local.client import ApiProblem, wait_until
-from deploy.local.demo_people import make_people
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import PageOf
-from tests.browser.desks import Desk
+from tests.desks import Desk, people
 
 ROWS = ".data-table tbody tr"
 
@@ -19,18 +15,8 @@ ROWS = ".data-table tbody tr"
 @pytest.fixture
 def batch_no(desk: Desk) -> str:
     """A batch of three that the bank has not looked at yet."""
-    desk.import_members(make_people(random.randrange(10**9)).ordinary[:3])
+    desk.register(*people(3))
     return desk.submit_all()
-
-
-def request_revocation(page: Page, batch_no: str) -> None:
-    page.get_by_role("button", name="撤销办卡批次申请").click()
-    dialog = page.get_by_role("dialog", name="撤销办卡批次申请")
-    dialog.get_by_label("申请人姓名").fill("王芳")
-    dialog.get_by_label("申请人联系电话").fill("13812345678")
-    dialog.get_by_role("radio", name=batch_no).check()
-    dialog.get_by_role("button", name="提交审核").click()
-    expect(dialog).to_be_hidden()
 
 
 def open_review(page: Page, batch_no: str) -> None:
@@ -40,17 +26,27 @@ def open_review(page: Page, batch_no: str) -> None:
 
 
 def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, batch_no: str, page_of: PageOf) -> None:
-    clerk, reviewer = page_of(desk.clerk), page_of("yangpu")
+    clerk, reviewer = page_of(desk.clerk), page_of(desk.office.reviewer)
     clerk.goto("/batches")
     row = clerk.locator(ROWS).first
     expect(row).to_contain_text(batch_no)
     reviewer.goto("/revocations")
     expect(reviewer.get_by_role("heading", name="撤销审核")).to_be_visible()
 
-    request_revocation(clerk, batch_no)
+    ask_for_nothing_in_particular(clerk)
+    assert desk.clerk.get("revocations")["total"] == 0
+    assert serious_findings(clerk) == []
+    complete_request(clerk, batch_no)
     expect(row).to_contain_text("待审核")
+    expect(reviewer.get_by_role("link", name=f"审核：批次 {batch_no}")).to_be_visible()
+    assert serious_findings(reviewer) == []
+
     reviewer.get_by_role("link", name=f"审核：批次 {batch_no}").click()
     expect(reviewer.get_by_text("银行尚未办结的 3 人将释放")).to_be_visible()
+    expect(reviewer.get_by_text("没有更早的撤销申请")).to_be_visible()
+    assert serious_findings(reviewer) == []
+    decline_the_question(reviewer)
+    assert desk.clerk.get("revocations")["items"][0]["state"] == "requested"
     reviewer.get_by_role("button", name="审核通过").click()
     question = reviewer.get_by_role("dialog", name="审核通过")
     expect(question).to_contain_text("3 人将释放")
@@ -62,22 +58,37 @@ def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, b
     expect(clerk.locator(ROWS)).to_have_count(3)
 
 
-def _ask_back(desk: Desk, batch_no: str) -> bool:
-    """Whether the request was made: revocation hears of a batch by and by."""
-    try:
-        desk.clerk.post(
-            "revocations", {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13812345678"}
-        )
-    except ApiProblem as problem:
-        if problem.status != 404:
-            raise
-        return False
-    return True
+def ask_for_nothing_in_particular(clerk: Page) -> None:
+    """What is missing in the request is told before it is sent."""
+    clerk.get_by_role("button", name="撤销办卡批次申请").click()
+    dialog = clerk.get_by_role("dialog", name="撤销办卡批次申请")
+    expect(dialog.get_by_role("radio").first).to_be_visible()
+    dialog.get_by_label("申请人联系电话").fill("12345")
+    dialog.get_by_role("button", name="提交审核").click()
+    expect(dialog).to_contain_text("请填写正确的手机号或固定电话")
+    expect(dialog).to_contain_text("请选择要撤销的批次")
+
+
+def complete_request(clerk: Page, batch_no: str) -> None:
+    dialog = clerk.get_by_role("dialog", name="撤销办卡批次申请")
+    dialog.get_by_label("申请人姓名").fill("王芳")
+    dialog.get_by_label("申请人联系电话").fill("13812345678")
+    dialog.get_by_role("radio", name=batch_no).check()
+    dialog.get_by_role("button", name="提交审核").click()
+    expect(dialog).to_be_hidden()
+
+
+def decline_the_question(reviewer: Page) -> None:
+    reviewer.get_by_role("button", name="审核通过").click()
+    question = reviewer.get_by_role("dialog", name="审核通过")
+    question.get_by_role("button", name="取消").click()
+    expect(question).to_be_hidden()
+    expect(reviewer.get_by_role("button", name="审核通过")).to_be_enabled()
 
 
 def test_a_rejection_needs_a_reason_which_the_clerk_reads(desk: Desk, batch_no: str, page_of: PageOf) -> None:
-    wait_until(lambda: _ask_back(desk, batch_no), "revocation has heard of the batch")
-    clerk, reviewer = page_of(desk.clerk), page_of("yangpu")
+    desk.ask_back(batch_no)
+    clerk, reviewer = page_of(desk.clerk), page_of(desk.office.reviewer)
     clerk.goto(f"/batches/{batch_no}")
     expect(clerk.get_by_text("待审核")).to_be_visible()
     open_review(reviewer, batch_no)
@@ -94,20 +105,6 @@ def test_a_rejection_needs_a_reason_which_the_clerk_reads(desk: Desk, batch_no: 
     assert desk.clerk.get("members", card_state="submitted")["total"] == 3
 
 
-def test_a_question_that_is_declined_decides_nothing(desk: Desk, batch_no: str, page_of: PageOf) -> None:
-    wait_until(lambda: _ask_back(desk, batch_no), "revocation has heard of the batch")
-    reviewer = page_of("yangpu")
-    open_review(reviewer, batch_no)
-
-    reviewer.get_by_role("button", name="审核通过").click()
-    question = reviewer.get_by_role("dialog", name="审核通过")
-    question.get_by_role("button", name="取消").click()
-
-    expect(question).to_be_hidden()
-    expect(reviewer.get_by_role("button", name="审核通过")).to_be_enabled()
-    assert desk.clerk.get("revocations")["items"][0]["state"] == "requested"
-
-
 def test_a_batch_that_the_bank_has_decided_on_cannot_be_chosen_and_it_is_said_why(
     desk: Desk, batch_no: str, page_of: PageOf, stack: Stack
 ) -> None:
@@ -121,37 +118,3 @@ def test_a_batch_that_the_bank_has_decided_on_cannot_be_chosen_and_it_is_said_wh
 
     expect(dialog.get_by_role("radio", name=batch_no)).to_be_disabled()
     expect(dialog).to_contain_text("不可选择：银行已全部反馈，不能撤销")
-
-
-def test_what_is_missing_in_a_request_is_told_before_it_is_sent(desk: Desk, batch_no: str, page_of: PageOf) -> None:
-    page = page_of(desk.clerk)
-    page.goto("/batches")
-    page.get_by_role("button", name="撤销办卡批次申请").click()
-    dialog = page.get_by_role("dialog", name="撤销办卡批次申请")
-    dialog.get_by_label("申请人联系电话").fill("12345")
-
-    dialog.get_by_role("button", name="提交审核").click()
-
-    expect(dialog).to_contain_text("请填写正确的手机号或固定电话")
-    expect(dialog).to_contain_text("请选择要撤销的批次")
-    assert desk.clerk.get("revocations")["total"] == 0
-
-
-def test_axe_finds_nothing_serious_where_revocations_are_asked_for_and_decided(
-    desk: Desk, batch_no: str, page_of: PageOf
-) -> None:
-    clerk, reviewer = page_of(desk.clerk), page_of("yangpu")
-    clerk.goto("/batches")
-    clerk.get_by_role("button", name="撤销办卡批次申请").click()
-    expect(clerk.get_by_role("radio", name=batch_no)).to_be_visible()
-    assert serious_findings(clerk) == []
-    clerk.keyboard.press("Escape")
-    request_revocation(clerk, batch_no)
-
-    reviewer.goto("/revocations")
-    expect(reviewer.get_by_role("link", name=f"审核：批次 {batch_no}")).to_be_visible()
-    assert serious_findings(reviewer) == []
-    open_review(reviewer, batch_no)
-    expect(reviewer.get_by_text("没有更早的撤销申请")).to_be_visible()
-
-    assert serious_findings(reviewer) == []

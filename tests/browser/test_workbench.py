@@ -2,14 +2,13 @@
 
 from playwright.sync_api import Route, expect
 
-from deploy.local.demo_people import make_people
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf
-from tests.browser.desks import Desk
+from tests.desks import Desk, people
 
 
 def test_figures_lead_to_their_lists_and_change_by_themselves(desk: Desk, page_of: PageOf) -> None:
-    desk.import_members(make_people(desk.number).ordinary[:4])
+    desk.register(*people(4))
     page = page_of(desk.clerk)
     page.goto("/")
     figures = page.get_by_role("list", name="会员与办卡数量")
@@ -33,11 +32,11 @@ def test_no_tile_is_dead(page_of: PageOf) -> None:
     expect(page.get_by_role("heading", name="待办会员列表")).to_be_visible()
 
 
-def test_a_superior_union_sees_its_subordinates(page_of: PageOf) -> None:
-    page = page_of("yangpu")
+def test_a_superior_union_sees_its_subordinates(desk: Desk, page_of: PageOf) -> None:
+    page = page_of(desk.office.reviewer)
     page.goto("/")
 
-    expect(page.get_by_role("region", name="下级工会的办卡情况")).to_contain_text("上海建朗信息科技有限公司工会")
+    expect(page.get_by_role("region", name="下级工会的办卡情况")).to_contain_text(desk.clerk.account["union"]["name"])
 
 
 def test_an_operator_has_a_workbench_without_figures_of_members(page_of: PageOf) -> None:
@@ -84,7 +83,7 @@ def test_a_lost_connection_says_so_and_the_page_goes_on_when_it_is_back(desk: De
     page.context.set_offline(True)
     expect(page.get_by_text("网络连接已断开")).to_be_visible()
     page.get_by_role("button", name="搜索").click()
-    desk.import_members(make_people(desk.number).ordinary[:2])
+    desk.register(*people(2))
     page.context.set_offline(False)
 
     expect(page.locator(".data-table tbody tr")).to_have_count(2)
