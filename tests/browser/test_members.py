@@ -14,7 +14,7 @@ from tests.desks import Desk, a_desk, an_administrator_of, people
 ROWS = ".data-table tbody tr"
 _WATCH_FOR_PROGRESS = """() => {
     const seen = {progress: false};
-    const bar = '[role=progressbar][aria-label="导入进度"]';
+    const bar = '[role=progressbar][aria-label$="导入进度"]';
     const look = () => { seen.progress ||= document.querySelector(bar) !== null; };
     new MutationObserver(look).observe(document.body, {childList: true, subtree: true, attributes: true});
     return seen;
@@ -268,12 +268,13 @@ def test_another_page_of_members_takes_one_question_and_no_reload(desk_with_25: 
     expect(page.locator(ROWS)).to_have_count(5)
     page.wait_for_load_state("networkidle")
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url.partition("?")[0]))
 
     page.get_by_role("button", name="上一页").click()
     expect(page.locator(ROWS)).to_have_count(20)
 
-    assert [url.partition("?")[0] for url in asked] == [f"{desk_with_25.clerk.base}/api/v1/members"]
+    assert [url for url in asked if "/api/" in url] == [f"{desk_with_25.clerk.base}/api/v1/members"]
+    assert f"{desk_with_25.clerk.base}/members" not in asked
 
 
 def test_the_template_can_be_downloaded(desk: Desk, page_of: PageOf) -> None:
