@@ -19,7 +19,7 @@ FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
 
-# Each file's tests run in one worker: they share what was made once. Longest files first (tests/conftest.py).
+# A file's tests run in one worker, for they share what is made once; small files come last and even the workers out.
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
