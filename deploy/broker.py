@@ -1,7 +1,7 @@
 """Prepares a broker for the services: users with their permissions, then exchanges and queues with their bindings.
 
-`python -m deploy.broker definitions` prints users and permissions as `rabbitmqctl import_definitions` takes them: the
-virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
+`python -m deploy.broker definitions` prints users, permissions and a policy as `rabbitmqctl import_definitions` takes
+them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
 `python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI. Each may be done again
 at any time: with other passwords it changes them.
 """
@@ -33,6 +33,8 @@ from services.common.messaging.queues import (
 )
 
 _HASHING = "rabbit_password_hashing_sha256"
+_UNLIMITED = 2**31 - 1
+"""RabbitMQ 3.10 refuses -1, which says the same from 4.0 on."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def definitions(vhost: str, users: Mapping[str, User]) -> dict[str, Any]:
             for program, user in users.items()
             for exchange, topic in permissions_of(program).topics.items()
         ],
+        "policies": [_policy(vhost)],
     }
 
 
@@ -105,6 +108,21 @@ def _declare(channel: amqp.Channel) -> None:
     for service in SERVICES:
         declare_request_queue(channel, service)
     declare_bank(channel)
+
+
+def _policy(vhost: str) -> dict[str, Any]:
+    """A quorum queue keeps a message however often it was taken and returned, unless its own argument says otherwise.
+
+    From 4.0 on RabbitMQ would drop the 21st time what has no dead-letter queue: a dead letter, a batch for the bank.
+    """
+    return {
+        "vhost": vhost,
+        "name": "keep-what-was-returned",
+        "pattern": ".*",
+        "apply-to": "queues",
+        "priority": 0,
+        "definition": {"delivery-limit": _UNLIMITED},
+    }
 
 
 def _user(user: User) -> dict[str, Any]:

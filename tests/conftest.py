@@ -18,6 +18,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from deploy.broker import definitions
 from deploy.local import nodes as private_nodes
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
@@ -135,6 +136,7 @@ def _fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
 def _fresh_vhost(nodes: Nodes) -> Iterator[str]:
     name = _unique_name("vhost")
     nodes.rabbitmq.create_vhost(name)
+    nodes.rabbitmq.import_definitions(definitions(name, users={}))
     yield nodes.rabbitmq.uri(name)
     nodes.rabbitmq.delete_vhost(name)
 

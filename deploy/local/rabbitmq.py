@@ -17,6 +17,7 @@ from typing import Any
 from deploy.local.ports import LOOPBACK, hold_port, is_free
 
 ADMINISTRATOR = "cards"
+LARGEST_MESSAGE = 64 << 20
 SHARE_OF_MEMORY = 0.5
 """While the node uses more of the machine's, it takes nothing from publishers."""
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -159,6 +160,8 @@ def _write_settings(home: Path) -> None:
         f"vm_memory_high_watermark.relative = {SHARE_OF_MEMORY}\n"
         # Below this much free disk the broker blocks publishers; Debian's default of 50 MB suits a laptop as well.
         "disk_free_limit.absolute = 50MB\n"
+        # A file of 20 MB goes in one request; from 4.0 on RabbitMQ's own limit would be 16 MB.
+        f"max_message_size = {LARGEST_MESSAGE}\n"
     )
 
 

@@ -17,7 +17,8 @@ from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
 from deploy.local.nodes import Nodes
 from deploy.local.ports import is_free
-from tests.integration.messaging.world import eventually
+from gateway.reading import UPLOAD_LIMIT
+from tests.integration.messaging.world import Outside, eventually
 
 
 def test_nodes_that_run_are_found_and_not_started_again(nodes: Nodes) -> None:
@@ -75,6 +76,16 @@ def test_nobody_connects_without_a_password(nodes: Nodes) -> None:
     rules = (postgres.data_folder(nodes.folder) / "pg_hba.conf").read_text().splitlines()
     methods = {rule.split()[-1] for rule in rules if rule.strip() and not rule.startswith("#")}
     assert methods == {"scram-sha-256"}
+
+
+def test_the_broker_takes_the_largest_file_that_is_asked_with(amqp_uri: str) -> None:
+    largest = b"x" * (UPLOAD_LIMIT * 4 // 3)
+    outside = Outside(amqp_uri)
+    outside.channel.queue_declare("files", durable=True, auto_delete=False)
+
+    outside.publish("", "files", largest)
+
+    assert eventually(lambda: outside.get("files")).body == largest
 
 
 def test_queue_depths_count_ready_and_unacknowledged_messages(

@@ -7,7 +7,12 @@ import pytest
 from services.common.contracts import bank
 from services.common.dead_letters import main
 from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.queues import declare_subscription, declare_working_queue
+from services.common.messaging.queues import (
+    DELIVERY_LIMIT,
+    declare_bank,
+    declare_subscription,
+    declare_working_queue,
+)
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
 
@@ -41,6 +46,17 @@ def test_a_dead_letter_is_listed_with_its_cause_and_stays_where_it_is(world: Wor
         assert message_id in printed
         assert "wrong in itself" in printed
     eventually(lambda: world.outside.size(DEAD) == 1)
+
+
+@pytest.mark.parametrize("queue", [DEAD, bank.BATCHES_QUEUE])
+def test_what_goes_nowhere_else_stays_however_often_it_is_taken_and_returned(world: World, queue: str) -> None:
+    channel = world.outside.connection.channel()
+    declare_subscription(channel, "probe.pinged", PINGED.type)
+    declare_bank(channel)
+    world.outside.publish("", queue, b"kept")
+    for _ in range(2 * DELIVERY_LIMIT):
+        channel.basic_reject(eventually(lambda: channel.basic_get(queue)).delivery_tag, requeue=True)
+    assert eventually(lambda: world.outside.get(queue)).body == b"kept"
 
 
 def test_a_replayed_message_is_handled_once_even_if_it_is_replayed_twice(world: World, tool: Tool, key: str) -> None:
