@@ -18,13 +18,15 @@ DROP ?=
 FAULTS ?= 200
 MEMBERS ?= 5000
 SEED ?= 1
+LOCK_UPGRADE ?=
+SUITE ?=
 
 # A file's tests run in one worker, for they share what is made once; small files come last and even the workers out.
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -79,6 +81,11 @@ test: setup-dev check ## Check the code, then run the tests of every change, by 
 
 test-all: test ## All of make test, then kills, twins, poison, pressure, fuzz, the whole matrix, and the other Debian
 	$(PYTEST) -m long --junitxml=$(REPORTS)/test-all.xml
+	@$(MAKE) --no-print-directory test-debian
+
+test-debian: ## Run make test in a bare root of the other Debian, as root: make test-debian SUITE=bookworm
+	$(PYTHON) -m deploy.local.debian_root run $(SUITE)
+	@$(PYTHON) -m deploy.local.debian_root drop $(SUITE)
 
 check: setup-dev ## Style, types, boundaries between the parts, generated documents, pages
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check-code check-pages
@@ -93,6 +100,15 @@ check-code:
 
 check-pages:
 	$(VENV)/python -m deploy.local.web check
+
+LOCK := .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(if $(LOCK_UPGRADE),--upgrade)
+
+lock: ## Write the locks anew, of pyproject.toml, for all Pythons: make lock LOCK_UPGRADE=yes takes newer versions
+	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install --quiet uv
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
+	@rm -rf .local/lock
 
 audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulnerability; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies

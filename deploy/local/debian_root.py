@@ -75,6 +75,20 @@ def named_paths(texts: Iterable[str]) -> list[Path]:
     return sorted({Path(word) for word in words if word.startswith("/") and Path(word).exists()})
 
 
+def apart(work: Callable[[], int]) -> int:
+    """Do the work, and answer its exit status, in a process whose mounts nobody else sees: all processes that it starts
+    end with it, and it ends with this one.
+    """
+    kernel = ctypes.CDLL(None, use_errno=True)
+    if kernel.unshare(_NEW_MOUNTS | _NEW_PROCESS_IDS):
+        raise OSError(ctypes.get_errno(), "cannot have mounts and process ids apart")
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    kernel.prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+    os._exit(work())
+
+
 def main() -> int:
     options = _parser().parse_args()
     if os.geteuid() != 0:
@@ -91,14 +105,14 @@ def main() -> int:
         if options.action == "run":
             _make_root(folder / "root", options.suite)
         _lay_project(folder / "root" / _PROJECT)
-        return _apart(lambda: _run(folder / "root", options.command))
+        return apart(lambda: _run(folder / "root", options.command or ["make", "test"]))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m deploy.local.debian_root", description="A bare root of a Debian.")
     parser.add_argument("action", choices=("run", "again", "drop"))
     parser.add_argument("suite", nargs="?", default=other_suite(Path("/etc/os-release").read_text()))
-    parser.add_argument("command", nargs=argparse.REMAINDER, default=["make", "test"])
+    parser.add_argument("command", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -127,26 +141,11 @@ def _lay_project(place: Path) -> None:
         raise subprocess.CalledProcessError(archive.returncode, archive.args)
 
 
-def _apart(work: Callable[[], int]) -> int:
-    """Do the work in a process whose mounts nobody else sees, and which is the first of those that it starts: all of
-    them end with it, and it ends with this one.
-    """
-    kernel = ctypes.CDLL(None, use_errno=True)
-    if kernel.unshare(_NEW_MOUNTS | _NEW_PROCESS_IDS):
-        raise OSError(ctypes.get_errno(), "cannot have mounts and process ids apart")
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    kernel.prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
-    os._exit(work())
-
-
 def _run(root: Path, command: list[str]) -> int:
     """Run a command in the project's folder in the root, and bury the processes that it orphans."""
     _mount_all(root)
-    environment = client_environment(os.environ)
     inside = ["chroot", str(root), "env", f"--chdir=/{_PROJECT}", *command]
-    started = subprocess.Popen(inside, env=environment)
+    started = subprocess.Popen(inside, env=client_environment(os.environ))
     while True:
         ended, status = os.wait()
         if ended == started.pid:
@@ -185,6 +184,8 @@ def _bind(source: Path, target: Path, *options: str) -> None:
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:
+        if target.is_symlink():
+            target.unlink()
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     _mount("--bind", *(word for option in options for word in ("-o", option)), source, target)
