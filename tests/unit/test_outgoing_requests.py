@@ -1,6 +1,7 @@
 """No one from outside decides where our servers send requests."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
+@functools.cache
 def sources() -> dict[str, ast.AST]:
     files = [file for folder in ("services", "gateway") for file in (ROOT / folder).rglob("*.py")]
     own = [file for file in files if not {"node_modules", "web"} & set(file.relative_to(ROOT).parts)]

@@ -1,13 +1,13 @@
 """Membership as a process: asked over RPC, telling events, and killed in between."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import amqp
 import pytest
 from nameko.standalone.rpc import ClusterRpcProxy
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from services.common.contracts.membership import MEMBERS_QUEUED
@@ -18,6 +18,7 @@ from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
 from services.common.messaging.rpc import Caller
 from services.membership import members
 from services.membership.models import Member
+from tests.conftest import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office
 from tests.integration.messaging.world import eventually
@@ -26,24 +27,41 @@ from tests.mothers import a_member_form
 QUEUED = "test.members_queued"
 
 
-@pytest.fixture
-def start(engine: Engine, amqp_uri: str, start_service: StartService) -> Callable[[], ServiceProcess]:
-    """Starts a process; all of them end before their database and virtual host go."""
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    secrets = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
-    return lambda: start_service("services.membership.service", url, amqp_uri, **secrets)
+@pytest.fixture(scope="module")
+def engine(module_database: DatabaseFactory) -> Iterator[Engine]:
+    """The database of the module."""
+    engine = create_engine(module_database("membership").replace("postgresql://", "postgresql+psycopg://"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def office(engine: Engine) -> Office:
+    return Office(engine)
+
+
+@pytest.fixture(scope="module")
+def service(engine: Engine, module_amqp_uri: str, module_start_service: StartService) -> ServiceProcess:
+    """The process that the tests share."""
+    return start(module_start_service, engine, module_amqp_uri)
 
 
 @pytest.fixture
-def channel(amqp_uri: str) -> Iterator[amqp.Channel]:
+def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
     """Hears who is queued, as batching does."""
-    connection = open_connection(amqp_uri, "test")
+    connection = open_connection(module_amqp_uri, "test")
     channel = connection.channel()
     declare_exchange(channel, EVENTS_EXCHANGE)
     channel.queue_declare(QUEUED, durable=True, auto_delete=False)
     channel.queue_bind(QUEUED, EVENTS_EXCHANGE, MEMBERS_QUEUED.type)
     yield channel
     connection.close()
+
+
+def start(start_service: StartService, engine: Engine, amqp_uri: str) -> ServiceProcess:
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    secrets = {name: os.environ[name] for name in ("PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY")}
+    return start_service("services.membership.service", url, amqp_uri, **secrets)
 
 
 def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
@@ -54,40 +72,44 @@ def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], reques
 
 def numbers_given(office: Office) -> int:
     with Session(office.engine) as session:
-        return session.scalar(select(func.count(Member.member_no.distinct()))) or 0
+        of_the_union = select(func.count(Member.member_no.distinct())).where(Member.union_id == office.union.union_id)
+        return session.scalar(of_the_union) or 0
 
 
+@pytest.mark.usefixtures("service")
 def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_twice(
-    channel: amqp.Channel, start: Callable[[], ServiceProcess], office: Office, amqp_uri: str
+    channel: amqp.Channel, office: Office, module_amqp_uri: str
 ) -> None:
-    start()
     clerk, form = office.clerk, a_member_form()
-    first, again = (ask(amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
+    first, again = (ask(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
     assert first == again
-    assert eventually(lambda: numbers_given(office) == 1)
+    eventually(lambda: numbers_given(office) == 1)
     named = {"member_ids": [first["result"]["member_id"]]}
-    answers = [ask(amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
+    answers = [ask(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
     assert answers[0] == answers[1]
-    assert eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
+    eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
     told = unwrap(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
     assert str(told.data["applications"][0]["member_id"]) == first["result"]["member_id"]
 
 
-def test_a_request_is_refused_with_its_fields(
-    start: Callable[[], ServiceProcess], office: Office, amqp_uri: str
-) -> None:
-    start()
-    answer = ask(amqp_uri, "register_member", office.clerk, {"name": "王芳", "document_type": "library_card"})
+@pytest.mark.usefixtures("service")
+def test_a_request_is_refused_with_its_fields(office: Office, module_amqp_uri: str) -> None:
+    asked = {"name": "王芳", "document_type": "library_card"}
+    answer = ask(module_amqp_uri, "register_member", office.clerk, asked)
     assert {field["field"] for field in answer["problem"]["fields"]} == {"document_type", "document_number"}
 
 
-def test_everyone_gets_a_number_though_a_process_is_killed(start: Callable[[], ServiceProcess], office: Office) -> None:
+def test_everyone_gets_a_number_though_a_process_is_killed(
+    start_service: StartService, database: DatabaseFactory, amqp_uri: str
+) -> None:
+    office = Office(create_engine(database("membership").replace("postgresql://", "postgresql+psycopg://")))
     rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(3000)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
-    killed = start()
+    killed = start(start_service, office.engine, amqp_uri)
     eventually(lambda: numbers_given(office) > 0)
     killed.kill()
-    start()
-    start()
-    assert eventually(lambda: numbers_given(office) == 3000)
+    start(start_service, office.engine, amqp_uri)
+    start(start_service, office.engine, amqp_uri)
+    eventually(lambda: numbers_given(office) == 3000)
+    office.engine.dispose()
