@@ -42,7 +42,7 @@ def simulator() -> Iterator[RegistrySimulator]:
 @pytest.fixture
 def registry(simulator: RegistrySimulator) -> Iterator[Registry]:
     client = Registry(
-        RegistrySettings(simulator.url, registry_read_seconds=0.5, registry_failures=100, registry_pauses=(0, 0, 3600))
+        RegistrySettings(simulator.url, registry_read_seconds=60, registry_failures=100, registry_pauses=(0, 0, 3600))
     )
     yield client
     client.close()

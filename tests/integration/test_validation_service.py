@@ -38,14 +38,16 @@ class Validation:
     amqp_uri: str
     simulator: RegistrySimulator
 
-    def start(self, start_service: StartService) -> ServiceProcess:
+    def start(self, start_service: StartService, read_seconds: float = 60) -> ServiceProcess:
+        """A process that asks again soon; `read_seconds` is how long it waits for the registry's answer."""
         return start_service(
             "services.validation.service",
             self.database_url,
             self.amqp_uri,
             REGISTRY_URL=self.simulator.url,
             REGISTRY_PAUSES="0.2,0.5",
-            REGISTRY_READ_SECONDS="0.5",
+            REGISTRY_READ_SECONDS=str(read_seconds),
+            REGISTRY_DEADLINE_SECONDS="60",
             REGISTRY_REST_SECONDS="0.2",
             PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
         )
@@ -165,7 +167,7 @@ def test_checks_go_on_by_themselves_when_the_registry_is_back(validation: Valida
 def test_waiting_checks_outlast_a_killed_process(validation_alone: Validation, start_service: StartService) -> None:
     validation, simulator = validation_alone, validation_alone.simulator
     simulator.behave("normal", at_once=1000)
-    first = validation.start(start_service)
+    first = validation.start(start_service, read_seconds=0.5)
     request = a_validation_request(a_person())
     validation.request(request)
     assert set(results_of(validation.heard()).values()) == {"waiting"}
