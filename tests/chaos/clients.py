@@ -11,8 +11,8 @@ from deploy.local.client import ApiClient, ApiProblem
 
 _PAUSE = 0.5
 _LONGEST_PAUSE = 3.0
-_HANGS_SECONDS = 45
-"""The longest deadline of an API command is 30 s: who hears nothing for longer was left hanging."""
+_HANGS_SECONDS = 90
+"""The longest deadline of an API command is 30 s: who hears nothing for three times as long was left hanging."""
 
 
 class GaveUp(Exception):

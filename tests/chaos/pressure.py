@@ -33,7 +33,7 @@ RESULTS_AN_APPLICATION = 6
 _ONCE_A_MESSAGE = 200
 _ASKED = ("members?size=20", "pending?size=20", "batches?size=20", "messages?size=20")
 _PAUSE = 0.1
-_HANGS_SECONDS = 45
+_HANGS_SECONDS = 90
 _CATCH_UP_SECONDS = 900
 _SETTLE_SECONDS = 60
 _PROGRAMS = (*SERVICES, "gateway")
@@ -75,9 +75,6 @@ class Stage:
         """What should not be, in words."""
         for what, count in self.findings.items():
             yield f"{what} ({count} times)"
-        for program, most in self.megabytes.items():
-            if most > MOST_MEGABYTES:
-                yield f"{program} used {most:.0f} MB"
         if not self.answers and not self.busy:
             yield "nobody was answered"
 
@@ -95,8 +92,18 @@ class Outcome:
     nodes: dict[str, str] = field(default_factory=dict)
 
     @property
+    def heavy(self) -> list[str]:
+        """The programs that had more resident than any may, in words."""
+        return [
+            f"{stage.name}: {program} used {most:.0f} MB"
+            for stage in self.stages
+            for program, most in stage.megabytes.items()
+            if most > MOST_MEGABYTES
+        ]
+
+    @property
     def violations(self) -> list[str]:
-        """All that should not be, in words."""
+        """All that should not be, in words; memory apart."""
         return [
             *(f"invariant: {one}" for one in self.invariants),
             *(f"worker: {one}" for one in self.troubles),
@@ -177,6 +184,7 @@ def _fill_broker(world: World, office: Office, clerk: Clerk, size: Size, stage: 
     try:
         working = office.begin("clerk", lambda: [clerk.client.post("members", form) for form in forms])
         time.sleep(size.alarm_seconds)
+        wait_until(lambda: stage.busy, "somebody is told to come again", _CATCH_UP_SECONDS)
     finally:
         world.nodes.rabbitmq.limit_memory(SHARE_OF_MEMORY)
     stage.seconds = time.monotonic() - began

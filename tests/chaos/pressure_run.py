@@ -35,9 +35,10 @@ def main() -> int:
     path = FOLDER / "pressure.md"
     path.write_text(_document(outcome, (time.monotonic() - began) / 60))
     print(f"written: {path.relative_to(ROOT)}")
-    for violation in outcome.violations:
+    wrong = [*outcome.violations, *outcome.heavy]
+    for violation in wrong:
         print(violation)
-    return 1 if outcome.violations else 0
+    return 1 if wrong else 0
 
 
 def _document(outcome: Outcome, minutes: float) -> str:

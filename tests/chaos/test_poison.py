@@ -1,6 +1,7 @@
-"""Whatever the bank sends is applied or rejected with its reason, in bounded memory, and holds up nothing.
+"""Whatever the bank sends is applied or rejected with its reason, and holds up nothing.
 
-`POISON_MESSAGES` says how many; with `POISON_REPORT` the run is written to docs/chaos/poison.md.
+`POISON_MESSAGES` says how many; with `POISON_REPORT` the run is written to docs/chaos/poison.md, with the memory that
+it took. What bounds that is tried by tests/unit/test_bytes_held.py.
 """
 
 import os
@@ -15,6 +16,8 @@ from tests.chaos.poisoning import EVERY, Feeder
 from tests.conftest import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
 from tests.integration.conftest import StartService, nursery, start_service
+
+pytestmark = pytest.mark.long("hundreds of poisoned messages and a pile of 150 megabytes")
 
 MESSAGES = int(os.environ.get("POISON_MESSAGES", "600"))
 REPORT = os.environ.get("POISON_REPORT")
@@ -51,7 +54,6 @@ def test_poison_is_rejected_with_its_reason_and_true_results_between_it_are_appl
     feeder.settle()
 
     feeder.look_for_secrets()
-    assert feeder.peak_megabytes() < MOST_MEGABYTES
     if REPORT:
         poison_report.write(feeder.fate, MESSAGES, (before, while_fed, feeder.peak_megabytes()), pile, MOST_MEGABYTES)
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import amqp
@@ -22,21 +23,36 @@ CONSUMERS: dict[str, dict[str, EventContract]] = {}
 for _contract in EVENTS.values():
     for _consumer in _contract.consumers:
         CONSUMERS.setdefault(_consumer, {})[queue_name(_consumer, _contract.name)] = _contract
+ONE_SERVICE, ONE_QUEUE = "notification", "notification.cards_issued"
 _NOWHERE = "http://127.0.0.1:9"
 _SETTINGS = {"REGISTRY_URL": _NOWHERE, "SMS_URL": _NOWHERE, "PUBLIC_URL": _NOWHERE}
 _SECONDS = 90
 _PERSON = "310101199003078814"
 
 
+def test_rubbish_for_a_consumer_is_a_dead_letter_at_once(
+    database: DatabaseFactory, amqp_uri: str, start_service: StartService
+) -> None:
+    see_rubbish_put_aside(ONE_SERVICE, [ONE_QUEUE], database, amqp_uri, start_service)
+
+
+@pytest.mark.long("every consumer of each service")
 @pytest.mark.parametrize("service", CONSUMERS)
 def test_rubbish_for_any_consumer_is_a_dead_letter_at_once(
     service: str, database: DatabaseFactory, amqp_uri: str, start_service: StartService
 ) -> None:
+    see_rubbish_put_aside(service, CONSUMERS[service], database, amqp_uri, start_service)
+
+
+def see_rubbish_put_aside(
+    service: str, queues: Iterable[str], database: DatabaseFactory, amqp_uri: str, start_service: StartService
+) -> None:
+    """Rubbish of every kind on each of the service's queues."""
     process = start_service(f"services.{service}.service", database(service), amqp_uri, **_SETTINGS)
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()
     channel.auto_decode = False
-    sent = {queue: _rubbish(contract) for queue, contract in CONSUMERS[service].items()}
+    sent = {queue: _rubbish(CONSUMERS[service][queue]) for queue in queues}
     for queue, bodies in sent.items():
         for body in bodies:
             channel.basic_publish(amqp.Message(body, delivery_mode=2, message_id="rubbish"), "", queue)

@@ -1,9 +1,11 @@
-"""Under more than there is room for, queues grow and not memory, and all is caught up. `make pressure` is longer."""
+"""Under more than there is room for, queues grow, all are answered, all is caught up. `make pressure` is longer."""
 
 import pytest
 
 from deploy.local.environment import ROOT
 from tests.chaos.pressure import Size, run_pressure
+
+pytestmark = pytest.mark.long("a slow registry, a flood and a full broker; nodes and a stack of its own")
 
 _SHORT = Size(members=400, quiet_seconds=1, slow_seconds=4, alarm_seconds=6, is_durable=False)
 

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from deploy.local.nodes import Nodes
 from tests.chaos.faults import Faults
 from tests.chaos.plan import CUT, Fault
 from tests.chaos.textbook.control import hurt, running_textbook
+
+pytestmark = pytest.mark.long("says of the chaos harness that it sees losses")
 
 _MOST_ROUNDS = 6
 

@@ -1,0 +1,74 @@
+"""How many bytes of a foreign queue a process holds at once, however much lies there: it bounds the memory."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services.common.messaging import entrypoints
+from services.common.messaging.entrypoints import BatchSubscription, QueueEntrypoint
+
+MEGABYTE = 1 << 20
+LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE
+
+
+class Reader:
+    """Counts what is acked."""
+
+    is_stopping = False
+
+    def __init__(self) -> None:
+        self.acked = 0
+
+    def is_full(self) -> bool:
+        raise NotImplementedError("the subscription says so")
+
+    def ack(self, message: Any, *, with_all_before: bool = False) -> None:
+        self.acked += 1
+
+
+@pytest.fixture
+def subscription(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One whose sets are handled at once, in `sets`; what is rejected is in `rejected`."""
+    made: Any = BatchSubscription("bank.test", 200, 0, lambda message: None)
+    made.reader, made.settings = Reader(), SimpleNamespace(amqp_uri="", publish_seconds=1)
+    made.sets, made.rejected = [], []
+    monkeypatch.setattr(QueueEntrypoint, "setup", lambda self: None)
+    monkeypatch.setattr(entrypoints, "ConfirmedPublisher", lambda *_: None)
+    made.setup()
+    made.attempt = lambda messages: made.sets.append([len(one.body) for one in messages])
+    made._reject = lambda message, rejection: made.rejected.append(str(rejection))
+    made._reject_lost = lambda messages: True
+    return made
+
+
+def test_of_a_pile_of_large_messages_a_few_are_held_at_once(subscription: Any) -> None:
+    most = 0
+    for _ in range(100):
+        while subscription.reader.is_full():
+            subscription.handle(subscription.take_more(0))
+        subscription.take(SimpleNamespace(body=b"x" * LARGEST_MESSAGE, headers={}, properties={}))
+        most = max(most, held(subscription))
+    while message := subscription.take_more(0):
+        subscription.handle(message)
+
+    assert most <= MOST_HELD
+    assert max(map(sum, subscription.sets)) <= LARGEST_SET
+    assert sum(map(len, subscription.sets)) == 100
+
+
+def test_of_what_is_too_large_nothing_is_held(subscription: Any) -> None:
+    for _ in range(100):
+        subscription.take(SimpleNamespace(body=b"x" * (LARGEST_MESSAGE + 1), headers={}, properties={}))
+
+    assert held(subscription) == 0
+    assert (len(subscription.rejected), subscription.reader.acked) == (100, 100)
+
+
+def test_no_more_messages_come_than_three_sets(subscription: Any) -> None:
+    assert subscription.prefetch == 3 * 200
+
+
+def held(subscription: Any) -> int:
+    count: int = subscription._held
+    return count
