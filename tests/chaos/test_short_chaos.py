@@ -8,7 +8,7 @@ from deploy.local.environment import ROOT, SERVICES
 from tests.chaos.plan import CHEAP_KINDS
 from tests.chaos.run import Size, run_chaos
 
-_BRIEF = [replace(kind, seconds=(0, min(2.0, max(kind.seconds)))) for kind in CHEAP_KINDS]
+_BRIEF = [replace(kind, seconds=(min(1.0, kind.seconds[0]), min(2.0, kind.seconds[1]))) for kind in CHEAP_KINDS]
 _SHORT = Size(
     faults=len(_BRIEF),
     members=60,

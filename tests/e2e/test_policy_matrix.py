@@ -1,4 +1,4 @@
-"""Every route, asked by every role for what is its union's, below it, above it and foreign: as the policy has it.
+"""Every route, asked over HTTP by every role for what is its own, below it, above it and foreign: as the policy says.
 
 The cells come from the routes and the policy; only how a thing is named in a query or a body stands here. A new route
 whose names are unknown here fails until it is said.
@@ -16,7 +16,10 @@ from gateway.api import ROUTES
 from gateway.routes import WITHOUT_BODY, Route
 from services.common.contracts.consent import CURRENT_CONSENT
 from services.common.contracts.policy import ANONYMOUS, ROLES, Reach
+from services.membership.seed import demo_password
 from tests.e2e.matrix_world import NOBODYS_ID, RELATIONS, Thing, World, build
+
+pytestmark = pytest.mark.long("every route by every role over HTTP; tests/contract/test_gateway_answers.py is quicker")
 
 FREE_NAMES = dict.fromkeys(("message_id", "announcement_id", "attachment_id", "guide_id", "code"), NOBODYS_ID)
 FREE_NAMES |= {"queue": "batching.members_queued.dead", "id": NOBODYS_ID}
@@ -102,7 +105,7 @@ def test_a_route_answers_each_role_as_far_as_it_reaches(world: World, route: Rou
 
 def test_nothing_out_of_reach_has_changed(world: World, stack: Stack) -> None:
     """After all that was asked for above."""
-    city = ApiClient(stack.gateway_url).sign_in("city", "Demo-2026-card")
+    city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     for relation in ("above", "foreign"):
         thing = world.things[relation]
         member = city.get(f"members/{thing['member_id']}")

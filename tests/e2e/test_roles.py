@@ -1,0 +1,53 @@
+"""Each role over HTTP: one question that it may ask, and one that it may not.
+
+Every route is held against the policy by tests/contract/test_gateway_answers.py and test_services_let_in.py; how far a
+role reaches, by test_boundaries.py and test_administration.py.
+"""
+
+import pytest
+
+from deploy.local.client import ApiClient
+from deploy.local.stack import Stack
+from services.common.contracts.policy import ANONYMOUS, LIMITED, ROLES
+from services.membership.seed import demo_password
+from tests.desks import a_desk, a_phone, form_of, people
+from tests.phones import signed_in
+
+QUESTIONS = {
+    "clerk": ("pending", "unions"),
+    "reviewer": ("unions", "accounts"),
+    "administrator": ("accounts", "pending"),
+    "operator": ("operations/queues", "members"),
+    "member": ("personal/profile", "members"),
+    LIMITED: ("me", "members"),
+    ANONYMOUS: ("announcements", "members"),
+}
+
+
+@pytest.fixture(scope="module")
+def callers(stack: Stack) -> dict[str, ApiClient]:
+    """Somebody of each role."""
+    desk = a_desk(stack.gateway_url)
+    (person,) = people(1)
+    desk.clerk.post("members", form_of(person, affiliation="flexible"))
+    name = f"limited-{a_phone()}"
+    new = {"account_name": name, "display_name": "王芳", "roles": ["clerk"]}
+    first = desk.office.administrator.post(f"unions/{desk.union_id}/accounts", new)["one_time_password"]
+    return {
+        "clerk": desk.clerk,
+        "reviewer": desk.office.reviewer,
+        "administrator": desk.office.administrator,
+        "operator": ApiClient(stack.gateway_url).sign_in("ops", demo_password()),
+        "member": signed_in(stack, person.phone),
+        LIMITED: ApiClient(stack.gateway_url).sign_in(name, first),
+        ANONYMOUS: ApiClient(stack.gateway_url),
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_let_in_where_the_policy_says_and_nowhere_else(callers: dict[str, ApiClient], role: str) -> None:
+    statuses = [
+        callers[role].http.get(f"{callers[role].base}/api/v1/{question}", timeout=60).status_code
+        for question in QUESTIONS[role]
+    ]
+    assert statuses == [200, 401 if role == ANONYMOUS else 403]
