@@ -94,18 +94,15 @@ def main() -> int:
     if os.geteuid() != 0:
         print("A root of another Debian is made and entered by root alone: sudo make test-debian", file=sys.stderr)
         return 1
+    if options.action == "run" and not shutil.which("mmdebstrap"):
+        install_packages(["mmdebstrap"])
     folder = _FOLDER / options.suite
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if options.action != "again":
             shutil.rmtree(folder / "root", ignore_errors=True)
-        if options.action == "drop":
-            return 0
-        if options.action == "run":
-            _make_root(folder / "root", options.suite)
-        _lay_project(folder / "root" / _PROJECT)
-        return apart(lambda: _run(folder / "root", options.command or ["make", "test"]))
+        return 0 if options.action == "drop" else apart(lambda: _work(folder / "root", options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,9 +113,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _work(root: Path, options: argparse.Namespace) -> int:
+    """Make the root, unless it is to be there, lay the project into it, and run the command."""
+    _mount("--make-rprivate", "/")
+    _mount("-t", "proc", "proc", "/proc")
+    if options.action == "run":
+        _make_root(root, options.suite)
+    _lay_project(root / _PROJECT)
+    _mount_all(root)
+    return _run(root, options.command or ["make", "test"])
+
+
 def _make_root(root: Path, suite: str) -> None:
-    if not shutil.which("mmdebstrap"):
-        install_packages(["mmdebstrap"])
     print(f"making a bare root of {suite}", flush=True)
     told = [line for line in _output("apt-config", "dump").splitlines() if _CLIENT_OPTIONS_OF_APT.match(line)]
     options = [f"--aptopt={line}" for line in told]
@@ -143,7 +149,6 @@ def _lay_project(place: Path) -> None:
 
 def _run(root: Path, command: list[str]) -> int:
     """Run a command in the project's folder in the root, and bury the processes that it orphans."""
-    _mount_all(root)
     inside = ["chroot", str(root), "env", f"--chdir=/{_PROJECT}", *command]
     started = subprocess.Popen(inside, env=client_environment(os.environ))
     while True:
@@ -153,7 +158,6 @@ def _run(root: Path, command: list[str]) -> int:
 
 
 def _mount_all(root: Path) -> None:
-    _mount("--make-rprivate", "/")
     _mount("-t", "proc", "proc", root / "proc")
     _mount("-t", "sysfs", "-o", "ro", "sysfs", root / "sys")
     _mount("--bind", "/dev", root / "dev")
