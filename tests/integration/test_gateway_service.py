@@ -121,6 +121,7 @@ def test_a_service_that_is_away_is_a_503_within_the_deadline(gateway: RunningGat
 def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gateway: StartGateway, gates: Path) -> None:
     gateway, gate = start_gateway(MAX_WORKERS="4", MOST_WAITING="4"), Gate(gates, "crowd")
     turned_away: list[requests.Response] = []
+    assert gateway.get("/api/v1/pending").ok  # from now on the session is known, and asks nobody
 
     def download() -> int:
         answer = gateway.get("/api/v1/batches/crowd/attachments.zip")
@@ -131,8 +132,8 @@ def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gatewa
     with ThreadPoolExecutor(40) as clerks:
         told = [clerks.submit(download) for _ in range(40)]
         wait_until(lambda: len(turned_away) == 32, "all but those at work and those who may wait are told")
+        wait_until(lambda: gate.came() == 4, "as many as there are workers are asked of the service")
         alive = gateway.get("/healthz")
-        assert gate.came() == 4
         gate.open()
 
     assert Counter(one.result() for one in told) == {200: 8, 503: 32}
