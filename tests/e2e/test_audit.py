@@ -52,8 +52,7 @@ def test_acts_are_found_by_person_record_and_time(desk: Desk, administrator: Api
     assert (changed["old"]["phone"], changed["new"]["phone"]) == ("138****0000", "139****2222")
     assert changed["origin"] == "127.0.0.1"
 
-    by_clerk = acts(administrator, 3, account_name=desk.account_name, acted_to=today)
-    refused = next(one for one in by_clerk if one["outcome"] == "refused")
+    (refused,) = acts(administrator, account_name=desk.account_name, acted_to=today, outcome="refused")
     assert (refused["action"], refused["problem_code"]) == ("membership.register_member", "member_exists")
     by_record = acts(administrator, 2, record_kind="member", record_id=member["member_id"])
     assert [one["act_id"] for one in by_record] == [one["act_id"] for one in on_member]
