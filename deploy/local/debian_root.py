@@ -40,6 +40,12 @@ _CLIENT_VARIABLES = re.compile(
     r"(PIP|NPM_CONFIG|SSL_CERT)_.*|(HTTPS?|FTP|ALL|NO)_PROXY|(REQUESTS|CURL)_CA_BUNDLE|NODE_EXTRA_CA_CERTS|CI|TERM",
     re.IGNORECASE,
 )
+_ENVIRONMENT = {
+    "HOME": "/root",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 _CLIENT_OPTIONS_OF_APT = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv)")
 _NEW_MOUNTS, _NEW_PROCESS_IDS, _SIGNAL_AT_PARENTS_DEATH = 0x00020000, 0x20000000, 1
 
@@ -65,14 +71,23 @@ def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What clients of package registries are told by variables; no more of the environment reaches the root."""
     told = {name: value for name, value in environment.items() if _CLIENT_VARIABLES.fullmatch(name)}
     told.pop("PIP_CACHE_DIR", None)
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {**told, "HOME": "/root", "PATH": path, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    return told
 
 
 def named_paths(texts: Iterable[str]) -> list[Path]:
     """The files and folders of this machine that settings of clients name: certificates, constraints, packages."""
     words = (word for text in texts for word in re.split(r"[\s=:,\"']+(?:file:)?", text))
     return sorted({Path(word) for word in words if word.startswith("/") and Path(word).exists()})
+
+
+def client_folders(paths: Iterable[Path], root: Path) -> set[Path]:
+    """The folders of packages among the paths, each with what stands beside it, which an index names by `../`. What the
+    root has itself, such as its authorities, it keeps.
+    """
+    folders = (path for path in paths if path.is_dir())
+    above = ([folder, *list(folder.parents)[:-2]] for folder in folders)
+    missing = ([folder for folder in chain if not _holds_files(root / folder.relative_to("/"))] for chain in above)
+    return {chain[-1] for chain in missing if chain}
 
 
 def apart(work: Callable[[], int]) -> int:
@@ -150,7 +165,7 @@ def _lay_project(place: Path) -> None:
 def _run(root: Path, command: list[str]) -> int:
     """Run a command in the project's folder in the root, and bury the processes that it orphans."""
     inside = ["chroot", str(root), "env", f"--chdir=/{_PROJECT}", *command]
-    started = subprocess.Popen(inside, env=client_environment(os.environ))
+    started = subprocess.Popen(inside, env={**_ENVIRONMENT, **client_environment(os.environ)})
     while True:
         ended, status = os.wait()
         if ended == started.pid:
@@ -168,20 +183,33 @@ def _mount_all(root: Path) -> None:
         cache.mkdir(exist_ok=True)
         _bind(cache, root / place)
     for source, target in _client_files():
-        if source.is_file() or not (root / target).exists():
-            _bind(source, root / target, "ro")
+        _bind(source, root / target, "ro")
+    for folder in client_folders(_paths_in_settings(), root):
+        _bind(folder, root / folder.relative_to("/"), "ro")
 
 
 def _client_files() -> Iterator[tuple[Path, Path]]:
-    """Files and folders that package clients are told by, and where they lie in the root."""
-    home, texts = Path.home(), list(client_environment(os.environ).values())
-    for name in _CLIENT_FILES:
-        file = Path(name).expanduser()
-        if file.is_file():
-            texts.append(file.read_text())
-            yield file, Path("root") / file.relative_to(home) if file.is_relative_to(home) else file.relative_to("/")
-    for path in named_paths(texts):
-        yield path, path.relative_to("/")
+    """Files that package clients are told by, and where they lie in the root."""
+    home = Path.home()
+    for file in _settings_of_clients():
+        yield file, Path("root") / file.relative_to(home) if file.is_relative_to(home) else file.relative_to("/")
+    for path in _paths_in_settings():
+        if path.is_file():
+            yield path, path.relative_to("/")
+
+
+def _settings_of_clients() -> list[Path]:
+    files = (Path(name).expanduser() for name in _CLIENT_FILES)
+    return [file for file in files if file.is_file()]
+
+
+def _paths_in_settings() -> list[Path]:
+    texts = [file.read_text() for file in _settings_of_clients()]
+    return named_paths([*client_environment(os.environ).values(), *texts])
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(names for _, _, names in os.walk(folder))
 
 
 def _bind(source: Path, target: Path, *options: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import bootstrap
-from deploy.local.debian_root import client_environment, named_paths, other_suite, sources
+from deploy.local.debian_root import client_environment, client_folders, named_paths, other_suite, sources
 from tests.integration.messaging.world import eventually
 
 
@@ -46,9 +46,7 @@ def test_the_root_knows_what_package_clients_are_told_and_nothing_else_of_the_en
 
     inside = client_environment({**told, **other, "PATH": "/here/bin", "HOME": "/home/me"})
 
-    assert told.items() <= inside.items()
-    assert set(inside) - set(told) == {"PATH", "HOME", "LANG", "DEBIAN_FRONTEND"}
-    assert (inside["HOME"], "/here" in inside["PATH"]) == ("/root", False)
+    assert inside == told
 
 
 def test_files_that_settings_name_come_into_the_root_if_they_are_there(tmp_path: Path) -> None:
@@ -62,6 +60,18 @@ def test_files_that_settings_name_come_into_the_root_if_they_are_there(tmp_path:
     found = named_paths(settings)
 
     assert found == [tmp_path / name for name in ("authorities.pem", "constraints.txt", "wheels")]
+
+
+def test_a_folder_of_packages_comes_with_what_stands_beside_it_unless_the_root_has_such_a_folder(
+    tmp_path: Path,
+) -> None:
+    index, wheels, authorities = (tmp_path / name for name in ("index/simple", "wheels", "authorities"))
+    root = tmp_path / "root"
+    for folder in (index, wheels, authorities, root / authorities.relative_to("/")):
+        folder.mkdir(parents=True)
+    (root / authorities.relative_to("/") / "debian.pem").touch()
+
+    assert client_folders([index, wheels, authorities], root) == {index.parent, wheels}
 
 
 def may_have_mounts_apart() -> bool:
