@@ -154,6 +154,9 @@ def test_a_batch_is_submitted_by_keyboard_alone(passed: Desk, page_of: PageOf) -
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
+    tab_to(page, "查找网点")
+    page.keyboard.type("国华广场")  # of all outlets, one may be closed at any moment
+    expect(dialog.get_by_role("radio")).to_have_count(1)
     tab_to(page, "outlet")
     page.keyboard.press("Space")
     tab_to(page, "联系方式")

@@ -47,7 +47,7 @@ def build(stack: Stack) -> World:
         "below": _found(city, own, "grassroots"),
         "foreign": _found(city, _found(city, own_city, "superior"), "grassroots"),
     }
-    outlet = city.get("outlets")["items"][0]
+    outlet = city.get("outlets", q="国华广场")["items"][0]
     place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
     roles = {role: an_account(city, own, [role]) for role in ("reviewer", "administrator")}
     clerks = {relation: an_account(city, union_id, ["clerk"]) for relation, union_id in unions.items()}
