@@ -26,7 +26,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -79,9 +79,12 @@ demo: setup ## Drive the running system through one story from sign-in to the ba
 test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
 	$(PYTEST) -m "not long" --junitxml=$(REPORTS)/test.xml
 
-test-all: test ## All of make test, then kills, twins, poison, pressure, fuzz, the whole matrix, and the other Debian
-	$(PYTEST) -m long --junitxml=$(REPORTS)/test-all.xml
+test-all: test ## make test, then the long tests, then make test on the other Debian
+	@$(MAKE) --no-print-directory test-long
 	@$(MAKE) --no-print-directory test-debian
+
+test-long: setup-dev ## The tests that make test leaves out: kills, twins, poison, pressure, fuzz, the whole matrix
+	$(PYTEST) -m long --junitxml=$(REPORTS)/test-long.xml
 
 test-debian: ## Run make test in a bare root of the other Debian, as root: make test-debian SUITE=bookworm
 	$(PYTHON) -m deploy.local.debian_root run $(SUITE)
