@@ -26,7 +26,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -79,12 +79,15 @@ demo: setup ## Drive the running system through one story from sign-in to the ba
 test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
 	$(PYTEST) -m "not long" --junitxml=$(REPORTS)/test.xml
 
-test-all: test ## make test, then the long tests, then make test on the other Debian
+test-all: may-test-debian test ## make test, then the long tests, then make test on the other Debian; as root
 	@$(MAKE) --no-print-directory test-long
 	@$(MAKE) --no-print-directory test-debian
 
 test-long: setup-dev ## The tests that make test leaves out: kills, twins, poison, pressure, fuzz, the whole matrix
 	$(PYTEST) -m long --junitxml=$(REPORTS)/test-long.xml
+
+may-test-debian:
+	@test "$$(id -u)" = 0 || { echo "make test-debian needs root; without it: make test test-long" >&2; false; }
 
 test-debian: ## Run make test in a bare root of the other Debian, as root: make test-debian SUITE=bookworm
 	$(PYTHON) -m deploy.local.debian_root run $(SUITE)
@@ -107,7 +110,7 @@ check-pages:
 LOCK := .local/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header $(if $(LOCK_UPGRADE),--upgrade)
 
-lock: ## Write the locks anew, of pyproject.toml, for all Pythons: make lock LOCK_UPGRADE=yes takes newer versions
+lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK_UPGRADE=yes takes newer versions
 	@rm -rf .local/lock && $(PYTHON) -m venv .local/lock && .local/lock/bin/pip install --quiet uv
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
@@ -118,13 +121,13 @@ audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulner
 
 coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long'" takes some
 	$(VENV)/coverage erase
-	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
 	$(VENV)/coverage combine --quiet
 	$(VENV)/coverage report --skip-covered --sort=cover > $(REPORTS)/coverage.txt
 	@tail -1 $(REPORTS)/coverage.txt
 
 fuzz: setup-dev ## Ask each operation of the API 200 things that nobody thought of: make fuzz EXAMPLES=1000
-	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest tests/e2e/test_fuzz.py
+	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest --timeout=0 tests/e2e/test_fuzz.py
 
 docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings, long tests
 	$(VENV)/python -m deploy.documents --write
@@ -147,7 +150,7 @@ chaos: setup-dev ## Hurt a whole system at work and see that nothing is lost: ma
 	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED)
 
 poison: setup-dev ## Feed batching what no bank in its senses sends, and account for all of it: make poison MESSAGES=10000
-	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest -n 0 tests/chaos/test_poison.py
+	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py
 
 pressure: MEMBERS = 20000
 pressure: setup-dev ## Put a system under more than there is room for, and see that memory stays: make pressure MEMBERS=20000

@@ -32,16 +32,26 @@ def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
         fcntl.flock(starting, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)
         if not _runs(folder, name):
-            start_fresh(folder, make_addresses(nodes, name), settings=_SETTINGS)
-            assert [process.name for process in status(folder) if process.record.restarts] == []
+            _start(nodes, folder, name)
         fcntl.flock(starting, fcntl.LOCK_UN)
-        learn_secret(folder)
         try:
+            learn_secret(folder)
             yield find(folder)
         finally:
             if _is_last(users.fileno()):
                 stop(folder)
                 forget_addresses(nodes, name)
+
+
+def _start(nodes: Nodes, folder: Path, name: str) -> None:
+    """Nothing of it is left where it cannot be started."""
+    try:
+        start_fresh(folder, make_addresses(nodes, name), settings=_SETTINGS)
+        assert [process.name for process in status(folder) if process.record.restarts] == []
+    except BaseException:
+        stop(folder)
+        forget_addresses(nodes, name)
+        raise
 
 
 def _runs(folder: Path, name: str) -> bool:

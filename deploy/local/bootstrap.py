@@ -145,7 +145,7 @@ def _flaw_of_venv() -> str | None:
     version = re.search(r"^version(?:_info)? = (\d+)\.(\d+)", settings, re.MULTILINE)
     if not version or (int(version[1]), int(version[2])) != sys.version_info[:2]:
         return f"is of another Python than {sys.version_info[0]}.{sys.version_info[1]}"
-    place = re.search(r'[!"](/.*)/bin/python', starts_pip)
+    place = re.search(r"""(?:[!"]|exec' )(/.*)/bin/python""", starts_pip)
     if not place or Path(place[1]).resolve() != VENV.resolve():
         return "was moved"
     return None if (VENV / "bin" / "python").exists() else "is of a Python that is gone"

@@ -81,12 +81,12 @@ def named_paths(texts: Iterable[str]) -> list[Path]:
 
 
 def client_folders(paths: Iterable[Path], root: Path) -> set[Path]:
-    """The folders of packages among the paths, each with what stands beside it, which an index names by `../`. What the
-    root has itself, such as its authorities, it keeps.
+    """The folders of packages among the paths, each with what stands beside it, which an index names by `../`, unless
+    that is somebody's home. What the root has itself, such as its authorities, it keeps.
     """
     folders = (path for path in paths if path.is_dir())
-    above = ([folder, *list(folder.parents)[:-2]] for folder in folders)
-    missing = ([folder for folder in chain if not _holds_files(root / folder.relative_to("/"))] for chain in above)
+    chains = ([folder, folder.parent] if _is_narrow(folder.parent) else [folder] for folder in folders)
+    missing = ([folder for folder in chain if not _holds_files(root / folder.relative_to("/"))] for chain in chains)
     return {chain[-1] for chain in missing if chain}
 
 
@@ -101,6 +101,7 @@ def apart(work: Callable[[], int]) -> int:
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     kernel.prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
+    _mount("--make-rprivate", "/")  # a machine may share its mounts with whoever is apart
     os._exit(work())
 
 
@@ -120,6 +121,12 @@ def main() -> int:
         return 0 if options.action == "drop" else apart(lambda: _work(folder / "root", options))
 
 
+def _is_narrow(folder: Path) -> bool:
+    """Whether a folder is none at the machine's top and nobody's home."""
+    is_home = folder.parent == Path("/home") or Path.home().is_relative_to(folder)
+    return len(folder.parts) > 2 and not is_home
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 -m deploy.local.debian_root", description="A bare root of a Debian.")
     parser.add_argument("action", choices=("run", "again", "drop"))
@@ -130,7 +137,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _work(root: Path, options: argparse.Namespace) -> int:
     """Make the root, unless it is to be there, lay the project into it, and run the command."""
-    _mount("--make-rprivate", "/")
     _mount("-t", "proc", "proc", "/proc")
     if options.action == "run":
         _make_root(root, options.suite)

@@ -26,10 +26,10 @@ def is_free(port: int) -> bool:
 
 
 def hold_port(preferred: int | None = None, patience: float = 0.0) -> int:
-    """A loopback port that no other process gets by this function while this process lives.
+    """A loopback port that no other process is given by chance while this process lives.
 
-    The preferred one if nothing listens there or it becomes free within `patience` seconds; one that is held by this
-    process already is given again only where it is preferred. Raises RuntimeError when none is found.
+    The preferred one if nothing listens there or it becomes free within `patience` seconds, whoever holds it: a program
+    that is started again listens where it did. Raises RuntimeError when none is found.
     """
     if preferred is not None and _becomes_free(preferred, patience):
         _hold(preferred)

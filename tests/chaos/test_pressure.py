@@ -5,7 +5,10 @@ import pytest
 from deploy.local.environment import ROOT
 from tests.chaos.pressure import Size, run_pressure
 
-pytestmark = pytest.mark.long("a slow registry, a flood and a full broker; nodes and a stack of its own")
+pytestmark = [
+    pytest.mark.long("a slow registry, a flood and a full broker; nodes and a stack of its own"),
+    pytest.mark.timeout(1800),
+]
 
 _SHORT = Size(members=400, quiet_seconds=1, slow_seconds=4, alarm_seconds=6, is_durable=False)
 

@@ -37,7 +37,10 @@ from tests.e2e.hurt_stack import hurt_stack, vhost_of
 from tests.e2e.insistence import counts, insist, is_checked, selectable
 from tests.e2e.second_gateway import second_gateway
 
-pytestmark = pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service")
+pytestmark = [
+    pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service"),
+    pytest.mark.timeout(1800),
+]
 
 QUESTIONS = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
 _IMPORTED, _CHECKED = 600, 40

@@ -19,7 +19,7 @@ from tests.integration.conftest import TEST_SECRETS, ServiceProcess, StartServic
 
 _SECONDS = 60
 MEGABYTE = 1 << 20
-READS = 50
+READS = 200
 PAGE = "/api/docs/page.css"
 _POST = "POST /api/v1/sessions HTTP/1.1\r\nHost: a\r\n"
 _PLAIN = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -141,8 +141,9 @@ def test_an_upload_of_a_gigabyte_ends_in_a_clear_refusal_and_little_memory(attac
         answer = b""
         while b"too_large" not in answer:
             answer += connection.recv(65536) or pytest.fail(f"the answer ends: {answer!r}")
-        for _ in range(256):
-            connection.sendall(bytes(MEGABYTE))
+        with suppress(ConnectionError):  # the gateway may have heard enough
+            for _ in range(256):
+                connection.sendall(bytes(MEGABYTE))
         assert attacked.get("/healthz").ok
 
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -247,7 +248,7 @@ def _read_at_the_first(pair: Gateways, address: str) -> int:
 
     def is_known() -> bool:
         answers.append(pair.get(PAGE, 1, X_Forwarded_For=address))
-        return int(answers[-1].headers["RateLimit-Remaining"]) < READS // 2 - len(answers)
+        return int(answers[-1].headers["RateLimit-Remaining"]) < READS - len(answers) - 5
 
     wait_until(is_known, "the second process counts what the first let in")
     return READS - 10 + sum(answer.ok for answer in answers)

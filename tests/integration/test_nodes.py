@@ -80,12 +80,12 @@ def test_nobody_connects_without_a_password(nodes: Nodes) -> None:
 
 def test_the_broker_takes_the_largest_file_that_is_asked_with(amqp_uri: str) -> None:
     largest = b"x" * (UPLOAD_LIMIT * 4 // 3)
-    outside = Outside(amqp_uri)
-    outside.channel.queue_declare("files", durable=True, auto_delete=False)
+    with Outside(amqp_uri) as outside:
+        outside.channel.queue_declare("files", durable=True, auto_delete=False)
 
-    outside.publish("", "files", largest)
+        outside.publish("", "files", largest)
 
-    assert eventually(lambda: outside.get("files")).body == largest
+        assert eventually(lambda: outside.get("files")).body == largest
 
 
 def test_queue_depths_count_ready_and_unacknowledged_messages(

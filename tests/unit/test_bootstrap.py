@@ -261,8 +261,10 @@ def test_a_virtual_environment_that_is_a_link_to_a_folder_stays(
     assert bootstrap._flaw_of_venv() is None
 
 
-def test_a_virtual_environment_below_a_long_path_stays(venv: Path) -> None:
-    (venv / "bin" / "pip").write_text(f"#!/bin/sh\n'''exec' \"{venv}/bin/python3\" \"$0\" \"$@\"\n' '''\n")
+@pytest.mark.parametrize("quote", ["", '"'], ids=["long", "with spaces"])
+def test_a_virtual_environment_below_a_path_that_no_first_line_can_hold_stays(venv: Path, quote: str) -> None:
+    python = f"{quote}{venv}/bin/python3{quote}"
+    (venv / "bin" / "pip").write_text(f"#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n")
 
     assert bootstrap._flaw_of_venv() is None
 

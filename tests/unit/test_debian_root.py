@@ -74,6 +74,16 @@ def test_a_folder_of_packages_comes_with_what_stands_beside_it_unless_the_root_h
     assert client_folders([index, wheels, authorities], root) == {index.parent, wheels}
 
 
+def test_a_folder_of_packages_in_a_home_comes_without_what_stands_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert client_folders([wheels], tmp_path / "root") == {wheels}
+
+
 def may_have_mounts_apart() -> bool:
     return os.geteuid() == 0 and not subprocess.run(["unshare", "--mount", "true"], check=False).returncode
 

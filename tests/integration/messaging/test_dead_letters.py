@@ -98,16 +98,16 @@ def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str)
 
 
 def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
-    outside = Outside(amqp_uri)
-    declare_subscription(outside.channel, QUEUE, PINGED.type)
-    message_id = outside.knock("a")
-    for _ in range(21):
-        message = eventually(lambda: outside.channel.basic_get(QUEUE))
-        outside.channel.basic_reject(message.delivery_tag, requeue=True)
-    eventually(lambda: outside.size(DEAD) == 1)
-    assert "broker: delivery_limit" in tool(amqp_uri, "list", DEAD)[1]
-    assert tool(amqp_uri, "replay", DEAD, "--id", message_id)[0] == 0
-    assert eventually(lambda: outside.get(QUEUE)).properties["message_id"] == message_id
+    with Outside(amqp_uri) as outside:
+        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        message_id = outside.knock("a")
+        for _ in range(21):
+            message = eventually(lambda: outside.channel.basic_get(QUEUE))
+            outside.channel.basic_reject(message.delivery_tag, requeue=True)
+        eventually(lambda: outside.size(DEAD) == 1)
+        assert "broker: delivery_limit" in tool(amqp_uri, "list", DEAD)[1]
+        assert tool(amqp_uri, "replay", DEAD, "--id", message_id)[0] == 0
+        assert eventually(lambda: outside.get(QUEUE)).properties["message_id"] == message_id
 
 
 def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(world: World, tool: Tool) -> None:

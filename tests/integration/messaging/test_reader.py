@@ -99,3 +99,27 @@ def test_heartbeats_that_have_been_read_ahead_keep_nobody_from_stopping(desk: De
     reader = desk.reader(take, heartbeat_seconds=0, publish_seconds=3600)
     reader.run()
     assert not reader.is_consuming
+
+
+def test_a_reader_that_is_full_takes_nothing_until_there_is_room(desk: Desk) -> None:
+    desk.fill(20)
+    taken: list[bytes] = []
+    seen_while_full: list[int] = []
+
+    def take(message: amqp.Message) -> None:
+        taken.append(message.body)
+        reader.ack(message)
+        if len(taken) == 20:
+            reader.stop()
+
+    def is_full() -> bool:
+        if len(taken) < 5 or len(seen_while_full) == 10:
+            return False
+        seen_while_full.append(len(taken))
+        return True
+
+    reader = desk.reader(take)
+    reader.is_full = is_full
+    reader.run()
+    assert seen_while_full == [seen_while_full[0]] * 10
+    assert len(taken) == 20

@@ -132,19 +132,20 @@ def test_a_killed_process_loses_nothing_and_does_nothing_twice(own_world: World)
 
 def test_a_message_that_kills_its_process_ends_among_the_dead_letters(amqp_uri: str) -> None:
     """The broker counts deliveries without an ack; here someone else takes it twenty times, and does not ack."""
-    outside = Outside(amqp_uri)
-    declare_subscription(outside.channel, QUEUE, PINGED.type)
-    outside.knock("a")
-    for _ in range(21):
-        message = eventually(lambda: outside.channel.basic_get(QUEUE))
-        outside.channel.basic_reject(message.delivery_tag, requeue=True)
-    eventually(lambda: outside.size(DEAD) == 1)
+    with Outside(amqp_uri) as outside:
+        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        outside.knock("a")
+        for _ in range(21):
+            message = eventually(lambda: outside.channel.basic_get(QUEUE))
+            outside.channel.basic_reject(message.delivery_tag, requeue=True)
+        eventually(lambda: outside.size(DEAD) == 1)
 
 
 def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(
     world: World, amqp_uri: str, nursery: Nursery, tmp_path: Path
 ) -> None:
-    Outside(amqp_uri).channel.queue_declare(QUEUE, durable=True, auto_delete=False)
+    with Outside(amqp_uri) as outside:
+        outside.channel.queue_declare(QUEUE, durable=True, auto_delete=False)
     addresses = {"AMQP_URI": amqp_uri, "DATABASE_URL": world.database_url}
     ended = nursery.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
     assert ended.wait() == 1

@@ -72,6 +72,12 @@ class Outside:
         self.channel: amqp.Channel = self.connection.channel()
         self.channel.confirm_select()
 
+    def __enter__(self) -> "Outside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Ends the connection, and with it the queues of its own."""
         with suppress(amqp.AMQPError, OSError):

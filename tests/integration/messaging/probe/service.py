@@ -110,7 +110,6 @@ _BEHAVIOURS: dict[str, Callable[[str], object]] = {
     "reject": lambda _: _raise(Reject("wrong in itself")),
     "bug": lambda _: _raise(ZeroDivisionError("a value that must not be logged: 310101199001011234")),
     "conflict": lambda _: _raise(Conflict("taken", "已被占用", "请另选。")),
-    "die": lambda _: os._exit(9),
 }
 
 
