@@ -6,7 +6,7 @@ no two workers give the same name, code, document or telephone to a running syst
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
@@ -110,16 +110,7 @@ class Desk:
         """Requests the revocation of a batch, as soon as revocation has heard of it."""
         body = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13812345678"}
 
-        def ask() -> dict[str, Any] | None:
-            try:
-                asked: dict[str, Any] = self.clerk.post("revocations", body)
-            except ApiProblem as problem:
-                if problem.status != 404:
-                    raise
-                return None
-            return asked
-
-        return wait_until(ask, "revocation has heard of the batch")
+        return once_found(lambda: self.clerk.post("revocations", body), "revocation has heard of the batch")
 
     def _wait_for_numbers(self) -> None:
         wait_until(
@@ -190,6 +181,20 @@ def a_phone() -> str:
 def people(count: int) -> list[Person]:
     """So many who can get a card by the ordinary channel, of whom a running system knows none yet."""
     return [_person(next(_serials)) for _ in range(count)]
+
+
+def once_found(ask: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:
+    """The answer, once it is no 404 any more; `what` says what that takes."""
+
+    def answer() -> dict[str, Any] | None:
+        try:
+            return ask()
+        except ApiProblem as problem:
+            if problem.status != 404:
+                raise
+            return None
+
+    return wait_until(answer, what)
 
 
 def expired(person: Person) -> Person:

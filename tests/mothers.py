@@ -1,7 +1,7 @@
 """Object mothers: the things of the field that tests start from, each valid until a test changes it."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.consent import CURRENT_CONSENT
+from services.common.messaging.rpc import Caller
 from services.validation.rules import Person
 
 
@@ -86,6 +87,19 @@ def a_union(**changes: Any) -> dict[str, Any]:
         "superior_ids": [uuid4(), superior],
     }
     return facts | changes
+
+
+def a_clerk_of(union: Mapping[str, Any]) -> Caller:
+    """Somebody who works for the union of these UnionFacts."""
+    return Caller(
+        account_id=str(uuid4()),
+        roles=frozenset({"clerk"}),
+        union_id=str(union["union_id"]),
+        union_code=union["code"],
+        union_name=union["name"],
+        superior_union_id=str(union["superior_union_id"]),
+        superior_ids=tuple(str(superior) for superior in union["superior_ids"]),
+    )
 
 
 def an_applicant(**changes: Any) -> dict[str, Any]:

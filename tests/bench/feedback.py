@@ -25,7 +25,6 @@ from services.common.messaging.connection import PERSISTENT, Outgoing
 from services.common.messaging.outbox import to_json
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import declare_working_queue, rejected_queue
-from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
 from tests.bench.peers import TABLES
 from tests.bench.people import card_number, make_people
@@ -41,7 +40,7 @@ from tests.bench.surroundings import (
     running_peer,
     running_service,
 )
-from tests.mothers import a_queueing, a_union
+from tests.mothers import a_clerk_of, a_queueing, a_union
 
 TITLE = "Bank feedback"
 RESULTS = 10_000
@@ -138,15 +137,7 @@ def _submit_batch(session: Session, start: int, size: int) -> list[Applicant]:
     code, branch_code, *_ = OUTLETS[0]
     batch = submission.submit_batch(
         session,
-        Caller(
-            account_id=str(uuid4()),
-            roles=frozenset({"clerk"}),
-            union_id=str(union["union_id"]),
-            union_code=union["code"],
-            union_name=union["name"],
-            superior_union_id=str(union["superior_union_id"]),
-            superior_ids=tuple(str(superior) for superior in union["superior_ids"]),
-        ),
+        a_clerk_of(union),
         {
             "channel": "ordinary",
             "branch_code": branch_code,

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import requests
-
-from deploy.local.client import ApiClient, ApiProblem, wait_until
+from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
 from services.membership.seed import FLEXIBLE_PHONES, demo_password
 from tests import phones
+from tests.desks import once_found
 from tests.mothers import a_union_code
 
 RELATIONS = ("own", "below", "above", "foreign")
@@ -94,7 +93,8 @@ def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:
     numbered = wait_until(lambda: _all_numbered(clerk, members), "the members have numbers")
     assert len(numbered) == len(members)
     batch_no = _submit(clerk, members[0], place)
-    revocation = wait_until(lambda: _ask_back(clerk, batch_no), "revocation has heard of the batch")
+    request = {"batch_no": batch_no, "applicant_name": "矩阵", "applicant_phone": "13911112222"}
+    revocation = once_found(lambda: clerk.post("revocations", request), "revocation has heard of the batch")
     clerk.post("members/queue", {"member_ids": [members[1]]})
     pending = wait_until(lambda: clerk.get("pending", channel="special")["items"], "the member is listed")
     return {
@@ -141,17 +141,6 @@ def _submit(clerk: ApiClient, member_id: str, place: dict[str, str]) -> str:
     consent = {"consent_version": clerk.get("consent-text")["version"]}
     batch_no: str = clerk.post("batches", {"channel": "special", **place, **contact, **consent})["batch_no"]
     return batch_no
-
-
-def _ask_back(clerk: ApiClient, batch_no: str) -> dict[str, Any] | None:
-    body = {"batch_no": batch_no, "applicant_name": "矩阵", "applicant_phone": "13911112222"}
-    try:
-        asked: dict[str, Any] = clerk.post("revocations", body)
-    except ApiProblem as problem:
-        if problem.status == requests.codes.not_found:
-            return None
-        raise
-    return asked
 
 
 def _an_empty_sheet(clerk: ApiClient) -> bytes:

@@ -13,6 +13,7 @@ from services.common.contracts import bank
 from services.common.contracts.revocation import REVOCATION_APPROVED
 from services.membership.seed import demo_password
 from tests.dead_letters import CARD, DEAD, letter_in, send_unsigned, settle, tell_nonsense
+from tests.desks import once_found
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +24,9 @@ def operator(stack: Stack) -> ApiClient:
 def detail_of(operator: ApiClient, queue: str, letter_id: str) -> dict[str, Any]:
     """The letter with its content, as soon as it is there."""
     wait_until(lambda: letter_in(operator, queue, letter_id), "the message is among the dead letters")
-
-    def ask() -> dict[str, Any] | None:
-        try:
-            detail: dict[str, Any] = operator.get(f"operations/dead-letters/{queue}/{letter_id}")
-        except ApiProblem as problem:
-            if problem.status != 404:
-                raise
-            return None
-        return detail
-
-    return wait_until(ask, "nobody else has it in hand")
+    return once_found(
+        lambda: operator.get(f"operations/dead-letters/{queue}/{letter_id}"), "nobody else has it in hand"
+    )
 
 
 def test_each_service_answers_with_its_version_and_processes(operator: ApiClient) -> None:

@@ -22,10 +22,9 @@ from services.common.contracts.event import EventContract, in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.batching import SubmitBatchRequest
 from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.rpc import Caller
 from services.common.messaging.subscribe import Message
 from services.common.persistence import outbox
-from tests.mothers import a_queueing, a_union, an_applicant
+from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
 OUTLET = {"branch_code": "icbc-sh", "outlet_code": "icbc-yp-01"}
@@ -39,15 +38,7 @@ class Desk:
     def __init__(self, engine: Engine, union: dict[str, Any] | None = None) -> None:
         self.engine = engine
         self.union = union or a_union()
-        self.clerk = Caller(
-            account_id=str(uuid4()),
-            roles=frozenset({"clerk"}),
-            union_id=str(self.union["union_id"]),
-            union_code=self.union["code"],
-            union_name=self.union["name"],
-            superior_union_id=str(self.union["superior_union_id"]),
-            superior_ids=tuple(str(superior) for superior in self.union["superior_ids"]),
-        )
+        self.clerk = a_clerk_of(self.union)
 
     @property
     def union_id(self) -> UUID:

@@ -37,7 +37,7 @@ from tests.conftest import DatabaseFactory
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
-from tests.mothers import a_card_number, a_queueing, a_union, an_applicant
+from tests.mothers import a_card_number, a_clerk_of, a_queueing, a_union, an_applicant
 
 SUBMISSION: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT}
 TOLD = (VALIDATION_REQUESTED, BATCH_SUBMITTED, CARDS_ISSUED, BATCH_RELEASED, PENDING_CHANGED)
@@ -144,16 +144,7 @@ def line(module_start_service: StartService, module_database: DatabaseFactory, m
 def batching(line: Line) -> Batching:
     """The process that all tests share, each with a union of its own."""
     union = a_union()
-    clerk = Caller(
-        account_id=str(uuid4()),
-        roles=frozenset({"clerk"}),
-        union_id=str(union["union_id"]),
-        union_code=union["code"],
-        union_name=union["name"],
-        superior_union_id=str(union["superior_union_id"]),
-        superior_ids=tuple(str(superior) for superior in union["superior_ids"]),
-    )
-    return Batching(line, union, clerk)
+    return Batching(line, union, a_clerk_of(union))
 
 
 def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
