@@ -1,12 +1,12 @@
 """The person of an application: what is stored of one, how one is found, what others are told."""
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from services.common.personal import blind_index
+from services.common.values import clean_document_number
 
 _DATES = ("document_issued", "birth_date", "special_retirement_month")
 _OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
@@ -14,8 +14,7 @@ _OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
 
 def document_digest(number: str) -> bytes:
     """By which the holder of a document is found; spaces, width and case do not matter."""
-    normalised = unicodedata.normalize("NFKC", number).replace(" ", "").upper()
-    return blind_index(normalised, "document_number")
+    return blind_index(clean_document_number(number), "document_number")
 
 
 def card_digest(number: str) -> bytes:

@@ -5,6 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
+class CodedReason(str):
+    """A reason in Chinese with a stable code of its own, for marshmallow to carry as one of its messages."""
+
+    code: str
+
+    def __new__(cls, reason: str, code: str) -> "CodedReason":
+        coded = super().__new__(cls, reason)
+        coded.code = code
+        return coded
+
+
 @dataclass(frozen=True)
 class FieldProblem:
     """One field that is wrong: its path, a stable code, and the reason in Chinese."""
@@ -139,5 +150,7 @@ def _flatten(path: str, messages: Any) -> Iterator[tuple[str, str]]:
 
 
 def _field_problem(path: str, message: str) -> FieldProblem:
+    if isinstance(message, CodedReason):
+        return FieldProblem(path, message.code, str(message))
     code, reason = _MEANINGS.get(message, ("invalid", message if not message.isascii() else "格式或取值不正确"))
     return FieldProblem(path.removesuffix("._schema"), code, reason)

@@ -1,6 +1,5 @@
 """Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,12 +10,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.common.contracts.rpc.paging import page_answer
-from services.common.contracts.rpc.values import MOBILE
 from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
 from services.common.personal import mask_phone
 from services.common.problems import Conflict, Forbidden, NotFound
+from services.common.values import InvalidValue, clean_mobile
 from services.membership import lockout, passwords, sessions
 from services.membership.account_acts import changeable, note_account
 from services.membership.documents import phone_digest
@@ -207,7 +206,10 @@ def _is_about(words: str) -> ColumnElement[bool]:
         Account.account_name.contains(words.lower(), autoescape=True),
         Account.display_name.contains(words, autoescape=True),
     )
-    return or_(about, Account.phone_digest == phone_digest(words)) if re.fullmatch(MOBILE, words) else about
+    try:
+        return or_(about, Account.phone_digest == phone_digest(clean_mobile(words)))
+    except InvalidValue:
+        return about
 
 
 def _has_state(state: str) -> ColumnElement[bool]:

@@ -1,60 +1,62 @@
-"""Identity documents as registration needs them: the form of a number, whose it is, what it tells.
+"""Identity documents as membership needs them: by what holders are found, and what the rules say at registration."""
 
-Whether a number is right (check digit, province, dates) is for the system check to say, with its findings.
-"""
-
-import re
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from services.common.contracts.shared import DOCUMENT_TYPES
 from services.common.personal import blind_index
-from services.membership.normalising import normalise_number
+from services.common.problems import FieldProblem
+from services.common.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
+from services.common.rules.findings import Finding
+from services.common.rules.identity import Identity, check_identity
+from services.common.values import clean_document_number
 
-_CITIZEN = r"[0-9]{17}[0-9X]"
-_FORMS = {
-    "resident_id": _CITIZEN,
-    "hmt_residence_permit": _CITIZEN,
-    "foreign_permanent_resident_id": rf"{_CITIZEN}|[A-Z]{{3}}[0-9]{{12}}",
-    "mainland_travel_permit_hm": r"[HM][0-9]{8}(?:[0-9]{2})?",
-    "mainland_travel_permit_tw": r"[0-9]{8}|[0-9A-Z]{10,12}",
-    "passport": r"[0-9A-Z]{5,17}",
-    "military_officer_id": r"[一-龥]字第[0-9A-Z]{4,8}号?",
-}
-_SEX_IN_NUMBER = ("resident_id", "hmt_residence_permit")
 _DIGITS_OF_PERMIT_HOLDER = 9
+_FIELDS_OF_IDENTITY = (
+    *("name", "document_type", "document_number", "document_expiry", "document_issued"),
+    *("birth_date", "sex", "nationality"),
+)
+_LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missing"})
+"""What a member may still lack when registered; the system check and the special channel ask for it."""
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+_FIELDS_OF_CODES = {
+    "birth_date_differs": "birth_date",
+    "sex_differs": "sex",
+    "validity_term_unusual": "document_expiry",
+    "expires_soon": "document_expiry",
+}
+_FIELDS_OF_RULES = {"name": "name", "document": "document_number", "person": "nationality"}
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """What a number tells of who holds the document; None where it does not tell."""
+def judge(facts: Mapping[str, Any]) -> tuple[list[FieldProblem], list[FieldProblem]]:
+    """What the rules on name, document and nationality refuse of a member's facts, and what they warn of."""
+    identity = Identity(**{name: facts[name] for name in _FIELDS_OF_IDENTITY})
+    findings = check_identity(identity, datetime.now(_SHANGHAI).date()).findings
+    refused, warned = [], []
+    for finding in findings:
+        if finding.severity == "error" and finding.code not in _LEFT_TO_THE_CHECK:
+            refused.append(_field_problem(finding))
+        elif finding.severity == "warning":
+            warned.append(_field_problem(finding))
+    return refused, warned
 
-    birth_date: date | None = None
-    sex: str | None = None
 
-
-def has_form_of(document_type: str, number: str) -> bool:
-    """Whether a normalised number looks like one of the document."""
-    return re.fullmatch(_FORMS[document_type], number) is not None
-
-
-def holder_of(document_type: str, number: str) -> Holder:
-    """What a normalised number of the right form tells."""
-    if document_type not in (*_SEX_IN_NUMBER, "foreign_permanent_resident_id") or not re.fullmatch(_CITIZEN, number):
-        return Holder()
-    sex = ("female", "male")[int(number[16]) % 2] if document_type in _SEX_IN_NUMBER else None
+def holder_of(document_type: str, number: str) -> DocumentFacts:
+    """What a number tells of who holds the document; nothing where it is wrong."""
     try:
-        return Holder(date(int(number[6:10]), int(number[10:12]), int(number[12:14])), sex)
-    except ValueError:
-        return Holder(None, sex)
+        return read_document_number(document_type, number, datetime.now(_SHANGHAI).date())
+    except InvalidDocumentNumber:
+        return DocumentFacts(number, number)
 
 
 def document_digest(document_type: str, number: str) -> bytes:
     """By which the holder of a document is known in the whole city, after its renewal too."""
-    normalised = normalise_number(number)
+    cleaned = clean_document_number(number)
     if document_type == "mainland_travel_permit_hm":
-        normalised = normalised[:_DIGITS_OF_PERMIT_HOLDER]
-    return blind_index(f"{document_type} {normalised}", "document")
+        cleaned = cleaned[:_DIGITS_OF_PERMIT_HOLDER]
+    return blind_index(f"{document_type} {cleaned}", "document")
 
 
 def possible_digests(number: str) -> list[bytes]:
@@ -65,3 +67,8 @@ def possible_digests(number: str) -> list[bytes]:
 def phone_digest(phone: str) -> bytes:
     """By which a telephone number is found."""
     return blind_index(phone, "phone")
+
+
+def _field_problem(finding: Finding) -> FieldProblem:
+    field = _FIELDS_OF_CODES.get(finding.code) or _FIELDS_OF_RULES[finding.rule.partition(".")[0]]
+    return FieldProblem(field, finding.code, finding.message)

@@ -9,7 +9,6 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.event import LONG_TERM
 from services.common.contracts.rpc.files import file_answer
 from services.common.contracts.rpc.membership import LARGEST_EXPORT
 from services.common.messaging import audit
@@ -17,6 +16,7 @@ from services.common.messaging.rpc import Caller
 from services.common.personal import mask_card, mask_document_in_list, mask_phone
 from services.common.problems import Forbidden, Problem
 from services.common.sheets import XLSX, heading_row, saved, text_row
+from services.common.values import LONG_TERM
 from services.membership.disclosures import record
 from services.membership.member_search import SHANGHAI, filters
 from services.membership.models import Member

@@ -174,8 +174,8 @@ def _register(session: Session, union_id: UUID, rows: Sequence[ImportRow]) -> tu
     good = list(_good_rows(rows, reasons))
     outcomes = register_members(session, union_id, [facts for _, facts in good])
     for (row_no, _), outcome in zip(good, outcomes, strict=True):
-        if outcome.problem:
-            reasons[row_no] = reason_of(outcome.problem.field, outcome.problem.reason)
+        if outcome.problems:
+            reasons[row_no] = "；".join(reason_of(problem.field, problem.reason) for problem in outcome.problems)
     return [outcome.member_id for outcome in outcomes if outcome.member_id], reasons
 
 

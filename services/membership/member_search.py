@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -16,10 +16,10 @@ from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
 from services.common.personal import mask_card, mask_document_in_list
 from services.common.rowsets import is_among
+from services.common.values import clean_name
 from services.membership.application_states import CardState
 from services.membership.documents import possible_digests
-from services.membership.models import EMPLOYED, Member
-from services.membership.normalising import normalise_name
+from services.membership.models import EMPLOYED, Member, caseless
 from services.membership.unions import reachable_union
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -66,8 +66,8 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
     conditions = [EMPLOYED, Member.union_id == union_id]
     if "name" in asked:
         # A range, since a plan for any pattern of LIKE could not use the index.
-        name = normalise_name(asked["name"])
-        conditions += [Member.name >= name, Member.name <= name + _LAST_CHARACTER]
+        key = caseless(literal(clean_name(asked["name"])))
+        conditions += [Member.name_key >= key, Member.name_key <= key.concat(_LAST_CHARACTER)]
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
     if "address" in asked:
@@ -114,7 +114,7 @@ def _in_order(asked: dict[str, Any]) -> Select[Member]:
 def _order(asked: dict[str, Any], of: Any) -> list[ColumnElement[Any]]:
     """The order of a list by the columns `of` members or of what was found of them."""
     if "name" in asked:
-        return [of.name, of.member_id]
+        return [of.name_key, of.member_id]
     if "applied_from" in asked or "applied_to" in asked:
         return [of.applied_at.desc(), of.member_id.desc()]
     return [of.member_id.desc()]
@@ -139,7 +139,7 @@ def _page_and_total(
     session: Session, conditions: Sequence[ColumnElement[bool]], asked: dict[str, Any]
 ) -> tuple[Sequence[Row[Member]], int]:
     """The page of those that are found, and how many are, up to one more than are counted: looked for once."""
-    keys = select(Member.member_id, Member.name, Member.applied_at)
+    keys = select(Member.member_id, Member.name_key, Member.applied_at)
     found = keys.where(*conditions).limit(ADDRESSES_COUNTED + 1).cte("found")
     total = select(func.count()).select_from(found)
     first = (asked["page"] - 1) * asked["size"]

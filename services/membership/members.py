@@ -20,11 +20,11 @@ from services.common.messaging.rpc import Caller
 from services.common.personal import mask_document_in_detail, mask_phone
 from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
+from services.common.values import clean_document_number, clean_name
 from services.membership.application_states import LIVE
-from services.membership.documents import document_digest, has_form_of, holder_of, phone_digest
+from services.membership.documents import document_digest, holder_of, judge, phone_digest
 from services.membership.member_search import member_item
 from services.membership.models import Application, ApplicationHistory, Member
-from services.membership.normalising import normalise_name, normalise_number
 from services.membership.unions import reachable_union
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
@@ -38,40 +38,47 @@ _FACTS = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: the new member, or why there is none."""
+    """What became of one row: the new member, or why there is none; `warnings` say what someone should look at."""
 
     member_id: UUID | None = None
-    problem: FieldProblem | None = None
+    problems: tuple[FieldProblem, ...] = ()
+    warnings: tuple[FieldProblem, ...] = ()
 
 
 def register_members(session: Session, union_id: UUID, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
     """Registers those rows (the fields of RegisterMemberRequest) that can be members; an outcome for each, in order.
 
-    A row is refused that is wrong in itself, repeats an earlier one, or names a person known in the city. What the
-    system check is for, such as a wrong check digit or an expired document, is not refused here.
+    A row is refused whose name, document or nationality the rules refuse, that repeats an earlier one, or names a
+    person known in the city. What may still be missing or have run out, such as the document's validity, is not
+    refused here.
     """
     drafts: dict[bytes, dict[str, Any]] = {}
-    outcomes: list[Outcome | bytes] = []
+    outcomes: list[tuple[bytes, Outcome]] = []
     for row in rows:
         facts = completed(row)
         digest = document_digest(facts["document_type"], facts["document_number"])
-        problem = _problem_of(facts) or (_REPEATED if digest in drafts else None)
-        if problem is None:
+        problems, warnings = judge(facts)
+        if digest in drafts:
+            problems.append(_REPEATED)
+        if not problems:
             drafts[digest] = {"member_id": uuid7(), "union_id": union_id, **columns_of(facts)}
-        outcomes.append(Outcome(problem=problem) if problem else digest)
+        outcomes.append((digest, Outcome(problems=tuple(problems), warnings=tuple(warnings))))
     registered = _insert(session, drafts)
     for chunk in in_messages([{"member_id": member_id} for member_id in registered.values()]):
         tell(session, MEMBER_REGISTERED, {"union_id": union_id, "members": chunk})
-    return [outcome if isinstance(outcome, Outcome) else _outcome_of(registered.get(outcome)) for outcome in outcomes]
+    return [
+        outcome if outcome.problems else _outcome_of(registered.get(digest), outcome.warnings)
+        for digest, outcome in outcomes
+    ]
 
 
 def register_member(session: Session, caller: Caller, facts: dict[str, Any]) -> dict[str, Any]:
     """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid."""
     (outcome,) = register_members(session, UUID(caller.union_id), [facts])
-    if outcome.problem == _KNOWN:
+    if outcome.problems == (_KNOWN,):
         raise _member_exists()
-    if outcome.problem:
-        raise Invalid([outcome.problem])
+    if outcome.problems:
+        raise Invalid(outcome.problems)
     member = session.get_one(Member, outcome.member_id)
     audit.note(session, ("member", member.member_id), new=_known_facts(member))
     return member_answer(session, member)
@@ -93,9 +100,9 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
     if any(facts[name] != before[name] for name in ("document_type", "document_number")):
         # What the old number told does not hold for the new one.
         facts = completed(before | {"birth_date": None, "sex": None} | given)
-    problem = _problem_of(facts)
-    if problem:
-        raise Invalid([problem])
+    problems = [problem for problem in judge(facts)[0] if problem not in judge(before)[0]]
+    if problems:
+        raise Invalid(problems)
     changed = {name for name in _FACTS if facts[name] != getattr(member, name)}
     if changed & _IDENTITY and _has_live_application(session, member.member_id):
         raise Conflict("application_live", "会员正在办卡，不能修改身份信息", "请先将其移出待办，或等待本次办卡结束。")
@@ -155,13 +162,13 @@ def applications_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
 
 
 def completed(row: dict[str, Any]) -> dict[str, Any]:
-    """The facts normalised, with what the document's number tells where the row is silent.
+    """The facts cleaned, with what the document's number tells where the row is silent.
 
     Whether an employed woman's post is F50 or F55 no number tells: it stays open, and the system check says so.
     """
     facts: dict[str, Any] = dict.fromkeys(_FACTS) | {name: row[name] for name in _FACTS if name in row}
-    facts["name"] = normalise_name(facts["name"])
-    facts["document_number"] = normalise_number(facts["document_number"])
+    facts["name"] = clean_name(facts["name"])
+    facts["document_number"] = clean_document_number(facts["document_number"])
     holder = holder_of(facts["document_type"], facts["document_number"])
     facts["birth_date"] = facts["birth_date"] or holder.birth_date
     facts["sex"] = facts["sex"] or holder.sex
@@ -193,14 +200,6 @@ _REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证�
 _KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
 
 
-def _problem_of(facts: dict[str, Any]) -> FieldProblem | None:
-    if not facts["name"]:
-        return FieldProblem("name", "required", "姓名未填写，请补充")
-    if not has_form_of(facts["document_type"], facts["document_number"]):
-        return FieldProblem("document_number", "number_form", "证件号码与证件类型不符，请核对证件类型和证件号码")
-    return None
-
-
 def _insert(session: Session, drafts: dict[bytes, dict[str, Any]]) -> dict[bytes, UUID]:
     """Inserts those whose document nobody has; in the order of digests, so that two at once do not lock each other."""
     if not drafts:
@@ -215,8 +214,8 @@ def _insert(session: Session, drafts: dict[bytes, dict[str, Any]]) -> dict[bytes
     return {digest: found[digest] for digest in drafts if digest in found}
 
 
-def _outcome_of(member_id: UUID | None) -> Outcome:
-    return Outcome(member_id) if member_id else Outcome(problem=_KNOWN)
+def _outcome_of(member_id: UUID | None, warnings: tuple[FieldProblem, ...]) -> Outcome:
+    return Outcome(member_id, warnings=warnings) if member_id else Outcome(problems=(_KNOWN,))
 
 
 def _member_exists() -> Conflict:

@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     Sequence,
     String,
     Text,
+    collate,
     func,
     literal_column,
     text,
@@ -138,6 +141,11 @@ class AddressFailures(Base):
 MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxvalue=9_999_999_999)
 
 
+def caseless(name: ColumnElement[str]) -> ColumnElement[str]:
+    """A name as it is searched and ordered: whatever the case of its letters, in the order of code points."""
+    return collate(func.lower(collate(name, "und-x-icu")), "C")
+
+
 class Member(Base):
     """A member of a union and the state of the card.
 
@@ -151,6 +159,9 @@ class Member(Base):
     union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"))
     member_no: Mapped[str | None] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(String(collation="C"))
+    name_key: Mapped[str] = mapped_column(
+        String(collation="C"), Computed('lower(name collate "und-x-icu")', persisted=True)
+    )
     document_type: Mapped[str]
     document_number: Mapped[str] = mapped_column(EncryptedText)
     document_digest: Mapped[bytes] = mapped_column(unique=True)
@@ -182,7 +193,7 @@ EMPLOYED = Member.affiliation == literal_column("'employer'")
 for _name, _columns in {
     "ix_member_union_id": (Member.member_id,),
     "ix_member_union_id_name_and_more": (
-        Member.name,
+        Member.name_key,
         Member.member_id,
         Member.sex,
         Member.card_state,

@@ -15,9 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from stdnum.cn import ric, uscc
 
-from services.common.contracts.event import LONG_TERM
 from services.common.persistence import engine_for
 from services.common.settings import DatabaseSettings, read_settings, refuse_production
+from services.common.values import LONG_TERM
 from services.membership.members import register_members
 from services.membership.models import Account, Union
 from services.membership.passwords import hash_password

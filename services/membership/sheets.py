@@ -13,10 +13,10 @@ from marshmallow import ValidationError
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils import get_column_letter
 
-from services.common.contracts.event import LONG_TERM
 from services.common.contracts.rpc.membership import RegisterMemberRequest
 from services.common.problems import invalid_fields
 from services.common.sheets import heading_row, saved, text_row, unmarked_text
+from services.common.values import LONG_TERM
 
 LARGEST_FILE = 20 * 1024 * 1024
 MOST_ROWS = 200_000

@@ -24,8 +24,8 @@ from services.common.messaging.outbox import tell
 from services.common.personal import mask_document_in_detail
 from services.common.problems import NotFound
 from services.common.rowsets import insert_rows
-from services.validation.documents import normalise_document_number
-from services.validation.findings import Finding
+from services.common.rules.findings import Finding
+from services.common.values import InvalidValue, clean_document_number
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
@@ -190,7 +190,11 @@ def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
 
 def _question(check: Check) -> Question:
     person = check.person
-    return Question(check.ref, person.name, normalise_document_number(person.document_number))
+    try:
+        number = clean_document_number(person.document_number)
+    except InvalidValue:
+        number = person.document_number  # the rules say what is wrong with it
+    return Question(check.ref, person.name, number)
 
 
 def _check_row(one: JudgedCheck) -> dict[str, Any]:

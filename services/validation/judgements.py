@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from services.common.rules.findings import Finding
 from services.validation import retirement
-from services.validation.findings import Finding
 from services.validation.rules import Person, RegistryAnswer, check_person, passed
 
 Result = Literal["passed", "failed", "waiting"]

@@ -128,7 +128,7 @@ def _register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
             people = make_people(first + start, min(_REGISTERED_AT_ONCE, members - start))
             with Session(engine) as session, session.begin():
                 outcomes = register_members(session, clerks[-1].union_id, [_form(person) for person in people])
-                if any(outcome.problem for outcome in outcomes):
+                if any(outcome.problems for outcome in outcomes):
                     raise RuntimeError("Some of the made-up people could not be registered.")
         first += members
     wait_until(lambda: _all_numbered(engine), "all members have numbers", _LONGEST_SECONDS)

@@ -18,10 +18,10 @@ from services.batching.models import Application as Entry
 from services.batching.pending import LISTING_CHARSET
 from services.batching.persons import stored
 from services.common.rowsets import Types, as_table, insert_rows
+from services.common.rules.findings import Finding
+from services.common.values import clean_document_number
 from services.membership.application_states import CardState, State
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member
-from services.validation.documents import normalise_document_number
-from services.validation.findings import Finding
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding
 from services.validation.registry import Question, Registry, RegistrySettings
@@ -77,7 +77,7 @@ def _judge(registry: Registry, members: Sequence[Row[Any]]) -> list[Case]:
     application_ids = [uuid7() for _ in members]
     answers = registry.ask(
         [
-            Question(str(application_id), member.name, normalise_document_number(member.document_number))
+            Question(str(application_id), member.name, clean_document_number(member.document_number))
             for application_id, member in zip(application_ids, members, strict=True)
         ]
     )

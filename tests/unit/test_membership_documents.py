@@ -1,75 +1,85 @@
 """How membership keeps names and numbers, and what it refuses at registration."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
-from services.membership.documents import Holder, document_digest, has_form_of, holder_of, possible_digests
-from services.membership.normalising import normalise_name, normalise_number
-from services.validation import names
-from services.validation.documents import normalise_document_number
+from services.common.values import LONG_TERM
+from services.membership.documents import document_digest, holder_of, judge, possible_digests
+from tests.mothers import a_resident_number
+
+_PASSPORT = ("document_number", "number_form")
+_DIFFERS = ("nationality", "nationality_differs")
+_AN_AMERICAN = {"document_number": "931840198501010021", "birth_date": None}
 
 
-@pytest.mark.parametrize("dot", "\u30fb\uff65\u2027\u0387\u2022\uff0e\u00b7")
-def test_the_dot_in_a_name_is_kept_in_one_form(dot: str) -> None:
-    assert normalise_name(f"阿依古丽{dot}买买提") == "阿依古丽\u00b7买买提"
+FACTS = {
+    "name": "王建国",
+    "document_type": "resident_id",
+    "document_number": a_resident_number(),
+    "document_expiry": date(2035, 8, 8),
+    "document_issued": None,
+    "birth_date": None,
+    "sex": None,
+    "nationality": None,
+}
 
 
-@pytest.mark.parametrize("name", [" 王 建 国 ", "ＡＮＮＡ  Lee", "古丽 · 汗", "欧阳\u200b娜娜", "𠅤䶮", "·王·"])
-def test_a_name_is_kept_as_the_system_check_will_read_it(name: str) -> None:
-    assert normalise_name(name) == names.normalise_name(name)
+def test_a_member_in_order_is_neither_refused_nor_warned_of() -> None:
+    assert judge(FACTS) == ([], [])
 
 
 @pytest.mark.parametrize(
-    "number", ["３１０１１５ 19850615 001x", "h12345678 01", "军字第１２３４号", "e\u200b1234 5678"]
-)
-def test_a_number_is_kept_as_the_system_check_will_read_it(number: str) -> None:
-    assert normalise_number(number) == normalise_document_number(number)
-
-
-@pytest.mark.parametrize(
-    ("document_type", "number"),
+    ("changes", "field", "code"),
     [
-        ("resident_id", "31011519850615001X"),
-        ("resident_id", "310115198506159999"),
-        ("foreign_permanent_resident_id", "KAZ110090123105"),
-        ("mainland_travel_permit_hm", "H1234567801"),
-        ("mainland_travel_permit_tw", "12345678"),
-        ("passport", "E12345678"),
-        ("military_officer_id", "军字第1234567号"),
+        ({"name": "王\ue863"}, "name", "name_private_use_character"),
+        ({"document_number": "310115198506150012"}, "document_number", "check_digit_wrong"),
+        ({"document_number": "3101151985061500"}, "document_number", "number_form"),
+        ({"sex": "female"}, "sex", "sex_differs"),
+        ({"birth_date": date(1985, 6, 16)}, "birth_date", "birth_date_differs"),
+        ({"nationality": "USA"}, "nationality", "nationality_of_document"),
+        ({"document_type": "passport", "document_number": "E1"}, "document_number", "number_form"),
+        ({"document_type": "passport", "document_number": "AB123456", "nationality": "CHN"}, *_PASSPORT),
+        ({"document_type": "foreign_permanent_resident_id", **_AN_AMERICAN, "nationality": "CAN"}, *_DIFFERS),
     ],
 )
-def test_a_number_of_the_right_form_is_taken_though_its_check_digit_may_be_wrong(
-    document_type: str, number: str
-) -> None:
-    assert has_form_of(document_type, number)
+def test_registration_refuses_what_no_document_can_say(changes: dict[str, Any], field: str, code: str) -> None:
+    refused, _ = judge(FACTS | changes)
+    assert [(problem.field, problem.code) for problem in refused] == [(field, code)]
+
+
+@pytest.mark.parametrize("changes", [{"document_expiry": None}, {"document_expiry": date(2020, 1, 1)}])
+def test_what_the_system_check_asks_for_is_not_refused_at_registration(changes: dict[str, Any]) -> None:
+    assert judge(FACTS | changes)[0] == []
 
 
 @pytest.mark.parametrize(
-    ("document_type", "number"),
+    ("changes", "field", "code"),
     [
-        ("resident_id", "3101151985061500"),
-        ("mainland_travel_permit_hm", "A12345678"),
-        ("passport", "E123"),
-        ("military_officer_id", "1234567"),
-        ("resident_id", "٣١٠١١٥١٩٨٥٠٦١٥٠٠١٢"),
+        ({"document_expiry": LONG_TERM}, "document_expiry", "validity_term_unusual"),
+        ({"document_number": a_resident_number(region="319999")}, "document_number", "county_unknown"),
+        ({"name": "王𬎆"}, "name", "name_rare_character"),
     ],
 )
-def test_a_number_of_another_form_is_refused(document_type: str, number: str) -> None:
-    assert not has_form_of(document_type, number)
+def test_registration_warns_of_what_is_unusual(changes: dict[str, Any], field: str, code: str) -> None:
+    refused, warned = judge(FACTS | changes)
+    assert refused == []
+    assert [(problem.field, problem.code) for problem in warned] == [(field, code)]
 
 
 def test_a_resident_number_tells_birth_date_and_sex() -> None:
-    assert holder_of("resident_id", "310115198506150011") == Holder(date(1985, 6, 15), "male")
-    assert holder_of("hmt_residence_permit", "810000199005200024") == Holder(date(1990, 5, 20), "female")
+    man, woman = a_resident_number(), a_resident_number(date(1990, 5, 20), "female")
+    assert (holder_of("resident_id", man).birth_date, holder_of("resident_id", man).sex) == (date(1985, 6, 15), "male")
+    assert holder_of("resident_id", woman).sex == "female"
 
 
-def test_a_number_with_an_impossible_date_tells_no_birth_date() -> None:
-    assert holder_of("resident_id", "310115198502300011").birth_date is None
-
-
-def test_a_passport_tells_nothing() -> None:
-    assert holder_of("passport", "E12345678") == Holder()
+@pytest.mark.parametrize(
+    ("document_type", "number"), [("resident_id", "310115198502300011"), ("passport", "E12345678")]
+)
+def test_a_wrong_number_and_a_passport_tell_nothing(document_type: str, number: str) -> None:
+    holder = holder_of(document_type, number)
+    assert (holder.birth_date, holder.sex) == (None, None)
 
 
 def test_a_renewed_travel_permit_is_of_the_same_person() -> None:

@@ -7,6 +7,7 @@ from marshmallow import fields, validate
 
 from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Sealed, choice
 from services.common.contracts.policy import SERVICES
+from services.common.contracts.values import Whole
 
 OUTCOMES = ("done", "refused")
 RECORD_KINDS = {
@@ -124,7 +125,7 @@ class ActRecordedData(EventData):
     request_id = fields.String(allow_none=True, load_default=None)
     correlation_id = fields.String(allow_none=True, load_default=None)
     records = fields.List(
-        fields.String(validate=validate.Regexp(r"^[a-z_]+:\S*$")),
+        fields.String(validate=Whole(r"^[a-z_]+:\S*$")),
         load_default=list,
         validate=validate.Length(max=MESSAGE_SIZE),
         metadata={"description": "`<kind>:<id>`; an act on more records is told in several events"},

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -16,9 +15,6 @@ Item = TypeVar("Item")
 SPEC_VERSION = "1.0"
 MESSAGE_SIZE = 500
 """How many applications one event speaks of at the most; a larger set goes out in several events."""
-
-LONG_TERM = date(9999, 12, 31)
-"""The expiry date that stands for a document valid for life (长期)."""
 
 
 class EventData(Schema):

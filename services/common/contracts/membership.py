@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Sealed, choice, chunk_of
 from services.common.contracts.shared import PersonFacts, UnionFacts
+from services.common.contracts.values import Whole
 
 SESSION_ENDS = (
     *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),
@@ -24,7 +25,7 @@ class MemberRegisteredData(EventData):
 
 class NumberedMember(EventData):
     member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True, validate=validate.Regexp(r"^\d{10}$"))
+    member_no = fields.String(required=True, validate=Whole(r"^[0-9]{10}$"))
 
 
 class MemberNumberedData(EventData):

@@ -109,7 +109,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
     asked = [rpc.RegisterMemberRequest().load(row) for row in rows]
     with office.begin() as session:
         outcomes = members.register_members(session, office.union.union_id, asked)
-    codes = [outcome.problem.code if outcome.problem else None for outcome in outcomes]
+    codes = [outcome.problems[0].code if outcome.problems else None for outcome in outcomes]
     assert codes == ["member_exists", None, "repeated", "required", "number_form"]
     assert isinstance(outcomes[1].member_id, UUID)
 

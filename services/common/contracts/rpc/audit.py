@@ -5,7 +5,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from services.common.contracts.acts import ACTIONS, OUTCOMES, RECORD_KINDS
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import LARGEST_PAGE
-from services.common.contracts.rpc.values import text
+from services.common.contracts.values import document_number, text
 
 
 class SearchActsRequest(Schema):
@@ -13,7 +13,7 @@ class SearchActsRequest(Schema):
 
     account_id = fields.UUID(metadata={"description": "who acted"})
     account_name = text(64, metadata={"description": "who acted: the whole name of the account"})
-    document_number = text(40, metadata={"description": "acts on the member with this number: the whole number"})
+    document_number = document_number(metadata={"description": "acts on the member with this number: the whole number"})
     record_kind = choice(*RECORD_KINDS)
     record_id = text(100, metadata={"description": "acts on this record; of a member, also those on its applications"})
     action = choice(*ACTIONS)

@@ -7,8 +7,16 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from services.common.contracts.consent import BASES
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.rpc.values import phone, text
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
+from services.common.contracts.values import (
+    Whole,
+    address,
+    document_number,
+    name_part,
+    nationality,
+    phone,
+    text,
+)
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
@@ -26,7 +34,7 @@ def _application_ids() -> fields.List[Any]:
 
 def _place_code() -> fields.String:
     """The code of a branch or outlet, which never changes."""
-    form = validate.Regexp(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")
+    form = Whole(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")
     return fields.String(required=True, validate=form)
 
 
@@ -35,8 +43,8 @@ def _place_code() -> fields.String:
 
 class ListPendingRequest(PageRequest):
     channel = choice(*CHANNELS, load_default="ordinary")
-    name = text(50, metadata={"description": "what the name begins with"})
-    document_number = text(40, metadata={"description": "the whole number"})
+    name = name_part(metadata={"description": "what the name begins with"})
+    document_number = document_number(metadata={"description": "the whole number"})
     check_state = choice(*CHECK_STATES)
     complete = fields.Boolean(metadata={"description": "special channel: whether the information is complete"})
 
@@ -111,7 +119,7 @@ class UpdatePendingRequest(Schema):
     application_id = fields.UUID(required=True)
     document_expiry = fields.Date()
     document_type = choice(*DOCUMENT_TYPES)
-    nationality = fields.String(validate=validate.Regexp(r"^[A-Z]{3}$", error="请填写三位国籍代码，如 CHN"))
+    nationality = nationality()
     channel = choice(*CHANNELS)
 
 
@@ -199,7 +207,7 @@ class CreateOutletRequest(Schema):
     code = _place_code()
     branch_code = text(20, required=True)
     name = text(50, required=True)
-    address = text(200, required=True)
+    address = address(required=True)
     district = text(20, required=True)
     phone = phone(required=True)
 
@@ -209,7 +217,7 @@ class UpdateOutletRequest(Schema):
 
     code = text(20, required=True)
     name = text(50)
-    address = text(200)
+    address = address()
     district = text(20)
     phone = phone()
     closed = fields.Boolean()
@@ -306,7 +314,7 @@ class SubmitBatchAnswer(BatchDetailAnswer):
 
 class ListBatchMembersRequest(BatchRequest, PageRequest):
     state = choice("submitted", "issued", "refused", "released")
-    name = text(50, metadata={"description": "what the name begins with"})
+    name = name_part(metadata={"description": "what the name begins with"})
 
 
 class ConsentReceiptAnswer(Schema):

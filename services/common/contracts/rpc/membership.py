@@ -6,8 +6,17 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.rpc.values import mobile, text
 from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
+from services.common.contracts.values import (
+    Whole,
+    address,
+    document_number,
+    mobile,
+    name,
+    name_part,
+    nationality,
+    text,
+)
 
 AFFILIATIONS = ("employer", "flexible")
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
@@ -185,9 +194,9 @@ class MemberFilter(Schema):
     """Which members of one union; what is absent does not narrow."""
 
     union_id = fields.UUID(metadata={"description": "a subordinate union; the caller's own where absent"})
-    name = text(50, metadata={"description": "what the name begins with"})
-    document_number = text(40, metadata={"description": "the whole number"})
-    address = text(100, shortest=2, metadata={"description": "part of the address"})
+    name = name_part(metadata={"description": "what the name begins with"})
+    document_number = document_number(metadata={"description": "the whole number"})
+    address = address(100, shortest=2, metadata={"description": "part of the address"})
     sex = choice(*SEXES)
     applied_from = fields.Date(metadata={"description": "day in Shanghai"})
     applied_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
@@ -277,27 +286,25 @@ class MemberAnswer(MemberItem):
 class MemberFacts(Schema):
     """What a clerk says of a member; null or absent is not known."""
 
-    name = text(50)
+    name = name()
     document_type = choice(*DOCUMENT_TYPES)
-    document_number = text(40)
+    document_number = document_number()
     document_expiry = fields.Date(allow_none=True, metadata={"description": "9999-12-31 is 长期"})
     document_issued = fields.Date(allow_none=True)
     birth_date = fields.Date(allow_none=True)
     sex = choice(*SEXES, allow_none=True)
-    nationality = fields.String(
-        allow_none=True, validate=validate.Regexp(r"^[A-Z]{3}$", error="请填写三位国籍代码，如 CHN")
-    )
+    nationality = nationality(allow_none=True)
     phone = mobile(allow_none=True)
-    address = text(200, allow_none=True)
+    address = address(allow_none=True)
     retirement_category = choice(*RETIREMENT_CATEGORIES, allow_none=True)
     special_retirement_month = fields.Date(allow_none=True, metadata={"description": "the first day of the month"})
     affiliation = choice(*AFFILIATIONS)
 
 
 class RegisterMemberRequest(MemberFacts):
-    name = text(50, required=True)
+    name = name(required=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = text(40, required=True)
+    document_number = document_number(required=True)
     affiliation = choice(*AFFILIATIONS, load_default="employer")
 
 
@@ -490,9 +497,7 @@ class CreateAccountRequest(Schema):
     union_id = fields.UUID(required=True)
     account_name = fields.String(
         required=True,
-        validate=validate.Regexp(
-            r"^[a-z][a-z0-9._-]{2,39}$", error="账号应为 3 至 40 个小写字母、数字或 . _ -，以字母开头"
-        ),
+        validate=Whole(r"^[a-z][a-z0-9._-]{2,39}$", error="账号应为 3 至 40 个小写字母、数字或 . _ -，以字母开头"),
     )
     display_name = text(50, required=True)
     roles = _roles(required=True)
@@ -606,7 +611,7 @@ class PersonalSignInForm(Schema):
     """What a member fills in on the phone."""
 
     phone = mobile(required=True)
-    code = fields.String(required=True, load_only=True, validate=validate.Regexp(r"^\d{6}$", error="请填写 6 位验证码"))
+    code = fields.String(required=True, load_only=True, validate=Whole(r"^[0-9]{6}$", error="请填写 6 位验证码"))
 
 
 class PersonalSignInRequest(PersonalSignInForm):
@@ -653,7 +658,7 @@ class PersonalProfileAnswer(Schema):
 class UpdatePersonalProfileRequest(Schema):
     """What is absent stays as it is."""
 
-    address = text(200)
+    address = address()
     document_expiry = fields.Date()
     document_issued = fields.Date()
 

@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.values import lines, text
 
 PLACES = ("sign_in", "workbench")
 MOST_ATTACHMENTS = 5
@@ -72,7 +73,7 @@ class GetAnnouncementRequest(Schema):
 
 
 class NewAttachment(Schema):
-    file_name = fields.String(required=True, validate=validate.Length(1, 100, error="文件名最多 100 个字"))
+    file_name = text(100, required=True)
     content_type = fields.String(
         required=True,
         validate=validate.Length(1, 100),
@@ -83,14 +84,6 @@ class NewAttachment(Schema):
         validate=validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"),
         metadata={"description": "base64"},
     )
-
-
-def _title(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, 100, error="标题请填写 1 至 100 个字"), **kwargs)
-
-
-def _body(**kwargs: Any) -> fields.String:
-    return fields.String(validate=validate.Length(1, 20_000, error="内容请填写 1 至 20000 个字"), **kwargs)
 
 
 def _places(**kwargs: Any) -> fields.List[Any]:
@@ -121,8 +114,8 @@ def _video_url(**kwargs: Any) -> fields.URL:
 class CreateAnnouncementRequest(Schema):
     """What is shown on the sign-in page is for anybody."""
 
-    title = _title(required=True)
-    body = _body(required=True)
+    title = text(100, required=True)
+    body = lines(20_000, required=True)
     places = _places(required=True)
     attachments = _new_attachments()
 
@@ -130,8 +123,8 @@ class CreateAnnouncementRequest(Schema):
 class UpdateAnnouncementRequest(GetAnnouncementRequest):
     """What is absent stays as it is; `attachments` are added."""
 
-    title = _title()
-    body = _body()
+    title = text(100)
+    body = lines(20_000)
     places = _places()
     attachments = _new_attachments()
     removed_attachment_ids = _removed_attachments()
@@ -159,8 +152,8 @@ class GuidesAnswer(PageAnswer):
 
 
 class CreateGuideRequest(Schema):
-    title = _title(required=True)
-    body = _body(required=True)
+    title = text(100, required=True)
+    body = lines(20_000, required=True)
     video_url = _video_url(load_default=None)
     position = _position()
     attachments = _new_attachments()
@@ -175,8 +168,8 @@ class GuideRequest(Schema):
 class UpdateGuideRequest(GuideRequest):
     """What is absent stays as it is; `attachments` are added."""
 
-    title = _title()
-    body = _body()
+    title = text(100)
+    body = lines(20_000)
     video_url = _video_url()
     position = _position()
     attachments = _new_attachments()

@@ -3,6 +3,7 @@
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
+from services.common.contracts.values import text
 
 DEEPEST_LETTER = 1000
 """Dead letters are looked at one by one: a page may not lie deeper than this in a queue."""
@@ -112,9 +113,7 @@ class ReplayDeadLettersRequest(DeadLetterQueue):
 
 class DiscardDeadLettersRequest(DeadLetterQueue):
     ids = fields.List(fields.String(), required=True, validate=validate.Length(1, DEEPEST_LETTER))
-    reason = fields.String(
-        required=True, validate=[validate.Length(2, 200), validate.Regexp(r"\S.*\S", error="请填写原因")]
-    )
+    reason = text(200, shortest=2, required=True)
 
 
 class SettledAnswer(Schema):

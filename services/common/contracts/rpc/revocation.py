@@ -4,18 +4,15 @@ from marshmallow import Schema, fields, validate
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.rpc.values import phone
 from services.common.contracts.shared import CHANNELS, UnionFacts
+from services.common.contracts.values import lines, phone, text
 
 REQUEST_STATES = ("requested", "approved", "rejected")
-_remark = validate.Length(1, 200, error="请填写 1 至 200 个字")
 
 
 class RequestRevocationRequest(Schema):
     batch_no = fields.String(required=True, validate=validate.Length(1, 64, error="请选择办卡批次"))
-    applicant_name = fields.String(
-        required=True, validate=validate.Length(1, 50, error="请填写申请人姓名，最多 50 个字")
-    )
+    applicant_name = text(50, required=True)
     applicant_phone = phone(required=True)
 
 
@@ -30,12 +27,12 @@ class GetRevocationRequest(Schema):
 
 class ApproveRevocationRequest(Schema):
     revocation_id = fields.UUID(required=True)
-    remark = fields.String(validate=_remark, load_default=None, allow_none=True)
+    remark = lines(200, load_default=None, allow_none=True)
 
 
 class RejectRevocationRequest(Schema):
     revocation_id = fields.UUID(required=True)
-    remark = fields.String(required=True, validate=_remark, metadata={"description": "why not; the applicant reads it"})
+    remark = lines(200, required=True, metadata={"description": "why not; the applicant reads it"})
 
 
 class RevocationAnswer(Schema):

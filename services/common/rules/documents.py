@@ -1,7 +1,6 @@
-"""Identity documents: what a number must look like, what it tells of its holder, how long a document is valid."""
+"""The rules on identity documents: what a number must look like, what it tells of its holder, how long it is valid."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, date, timedelta
@@ -9,10 +8,9 @@ from functools import lru_cache
 
 from stdnum import numdb
 
-from services.validation.findings import Finding, Rule, Sex
-
-LONG_TERM = date(9999, 12, 31)
-"""The expiry date that stands for a document valid for life (长期); the contracts use the same date."""
+from services.common.rules.findings import Finding, Rule, Sex
+from services.common.values.dates import LONG_TERM
+from services.common.values.text import InvalidValue, clean_document_number
 
 EXPIRES_SOON = timedelta(days=90)
 """Choice: how long before its expiry a document is warned of."""
@@ -32,6 +30,7 @@ DOCUMENT_TITLES = {
     "military_officer_id": "军官证",
 }
 
+FORM = Rule("document.form", "1", "证件号码的书写", "本系统约定：半角、大写、无空格", date(2025, 1, 1))
 RESIDENT_ID = Rule(
     "document.resident_id", "1", "居民身份证号码", "GB 11643-1999《公民身份号码》；GB/T 2260", date(1999, 7, 1)
 )
@@ -63,6 +62,7 @@ AGREEMENT = Rule(
 EXPIRY = Rule("document.expiry", "1", "证件到期日", "本系统约定：到期前90日提醒", date(2025, 1, 1))
 VALIDITY_TERM = Rule("document.validity_term", "1", "居民身份证有效期限", "《居民身份证法》第五条", date(2004, 1, 1))
 RULES = (
+    FORM,
     RESIDENT_ID,
     HMT_RESIDENCE_PERMIT,
     FOREIGN_PERMANENT_RESIDENT_ID,
@@ -98,18 +98,6 @@ class InvalidDocumentNumber(ValueError):
         self.finding = finding
 
 
-def normalise_document_number(number: str) -> str:
-    """The number as it is kept: NFKC, upper case, without spaces and invisible characters."""
-    if number.isascii():
-        return "".join(number.split()).upper()
-    visible = "".join(
-        character
-        for character in unicodedata.normalize("NFKC", number)
-        if not character.isspace() and unicodedata.category(character) != "Cf"
-    )
-    return unicodedata.normalize("NFKC", visible.upper())
-
-
 def read_document_number(document_type: str, number: str, today: date) -> DocumentFacts:
     """What the number tells.
 
@@ -118,7 +106,11 @@ def read_document_number(document_type: str, number: str, today: date) -> Docume
     read = _READERS.get(document_type)
     if read is None:
         raise ValueError(f"unknown document type {document_type!r}")
-    return read(normalise_document_number(number), today)
+    try:
+        cleaned = clean_document_number(number)
+    except InvalidValue as damaged:
+        raise InvalidDocumentNumber(FORM.error("number_damaged", f"证件号码{damaged.reason}")) from damaged
+    return read(cleaned, today)
 
 
 def check_county(facts: DocumentFacts) -> tuple[Finding, ...]:

@@ -1,11 +1,22 @@
-"""What a rule is and what it finds: the terms in which all rules of validation speak."""
+"""What a rule is and what it finds: the terms in which all rules on a person speak."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 Sex = Literal["male", "female"]
+
+
+def passed(findings: "Iterable[Finding]") -> bool:
+    """Whether a person with these findings passes: warnings do not stand in the way."""
+    return not any(errors_of(findings))
+
+
+def errors_of(findings: "Iterable[Finding]") -> "Iterator[Finding]":
+    """The findings that keep a person from passing."""
+    return (finding for finding in findings if finding.severity == "error")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,21 @@
+"""The rule on age: nobody below the age of employment gets a card."""
+
+from datetime import date
+
+from services.common.rules.documents import YOUNGEST_MEMBER
+from services.common.rules.findings import Finding, Rule
+
+AGE = Rule("person.age", "1", "达到就业年龄", "《劳动法》第十五条：禁止招用未满十六周岁的未成年人", date(1995, 1, 1))
+RULES = (AGE,)
+
+
+def check_age(birth_date: date | None, today: date) -> tuple[Finding, ...]:
+    """An error for a person younger than 16; a birth date that nobody knows is for the rule on retirement to name."""
+    if birth_date is None or _age(birth_date, today) >= YOUNGEST_MEMBER:
+        return ()
+    message = f"会员未满{YOUNGEST_MEMBER}周岁，不能办卡；请核对出生日期，或移除该会员"
+    return (AGE.error("under_age", message, birth_date=str(birth_date), checked_on=str(today)),)
+
+
+def _age(birth_date: date, today: date) -> int:
+    return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
