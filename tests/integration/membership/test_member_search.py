@@ -25,10 +25,10 @@ def test_names_are_found_by_their_beginning_in_their_order(office: Office) -> No
     assert office.names(name="韩") == sorted(["韩雪", "韩冬", "韩"])
 
 
-@pytest.mark.parametrize("name", ["阿依古丽\u2022买买提", "𠅤", "O'Neil", "100%"])
+@pytest.mark.parametrize("name", ["阿依古丽\u2022买买提", "𠅤", "O'Neil", "o\u2019NEIL", "ｏ`neil"])
 def test_a_name_is_found_however_its_characters_are(office: Office, name: str) -> None:
-    office.register(name=name)
-    office.register(name="王芳")
+    for known in ("阿依古丽·买买提", "𠅤", "O'Neil", "王芳"):
+        office.register(name=known)
     assert len(office.names(name=name)) == 1
 
 
@@ -54,7 +54,7 @@ def test_each_part_of_an_address_finds_those_who_have_it_and_nobody_else(office:
         "王芳": "国定路17号3楼12室",
         "李雷": "1号国定路171弄2号1室",
         "韩梅": "定国路17号楼123",
-        "张三": "路17室路\uff11\uff17号",
+        "张三": "路17室路71号",
     }
     for name, address in addresses.items():
         office.register(name=name, address=address)
@@ -129,9 +129,9 @@ def test_a_reviewer_looks_into_the_unions_below_only(office: Office) -> None:
 
 def test_pages_hold_what_they_are_asked_to_and_count_all(office: Office) -> None:
     for number in range(5):
-        office.register(name=f"王{number}")
+        office.register(name=f"王{'一二三四五'[number]}")
     answer = office.listed(page=2, size=2)
-    assert [item["name"] for item in answer["items"]] == ["王2", "王1"]
+    assert [item["name"] for item in answer["items"]] == ["王三", "王二"]
     assert (answer["total"], answer["total_is_exact"]) == (5, True)
 
 
