@@ -70,9 +70,7 @@ def a_member_form(**changes: Any) -> dict[str, Any]:
     """What a clerk sends to register a man, or who else `changes` says; each form has a resident ID of its own."""
     serial = next(_births)
     birth_date = changes.get("birth_date") or date(1960 + serial // 500 % 40, 6, 15)
-    number = a_resident_number(
-        date.fromisoformat(str(birth_date)), changes.get("sex") or "male", sequence=serial % 500
-    )
+    number = a_resident_number(date.fromisoformat(str(birth_date)), changes.get("sex") or "male", sequence=serial % 500)
     return {"name": "王建国", "document_type": "resident_id", "document_number": number, **changes}
 
 

@@ -7,6 +7,15 @@ Channel = Literal["ordinary", "special"]
 Charset = Literal["gb2312", "gbk", "gb18030"]
 
 
+SWITCH_REASONS = {
+    "rare_character": "姓名含生僻字",
+    "name_not_enterable": "发卡支行的系统无法录入姓名",
+    "document": "证件情况特殊",
+    "other": "其他",
+}
+"""Choice: the reasons that a clerk can give for the special channel, by code; `other` needs a note."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelChoice:
     """The channel an application takes; `locked` where the clerk cannot switch it back to ordinary.
@@ -29,15 +38,15 @@ def channel_for(document_type: str, name: str, charset: Charset) -> ChannelChoic
     """
     if document_type != "resident_id":
         return ChannelChoice("special", "document_type", "非居民身份证件，只能走特殊办卡通道", locked=True)
-    if rare := _outside(name, "gbk"):
+    if rare := outside_charset(name, "gbk"):
         return ChannelChoice("special", "rare_character", f"姓名含生僻字“{rare}”，走特殊办卡通道", locked=False)
-    if charset == "gb2312" and (lacking := _outside(name, "gb2312")):
+    if charset == "gb2312" and (lacking := outside_charset(name, "gb2312")):
         warning = f"发卡支行的字符集（GB2312）没有“{lacking}”，请与支行确认或切换至特殊办卡通道"
         return ChannelChoice("ordinary", "outside_branch_charset", warning, locked=False)
     return ChannelChoice("ordinary", None, None, locked=False)
 
 
-def _outside(name: str, charset: str) -> str:
+def outside_charset(name: str, charset: str) -> str:
     """The characters of the name that the character set lacks.
 
     The dot is in all of them, though Python's gb2312 takes its code for U+30FB.

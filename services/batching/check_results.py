@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row, func, update
 from sqlalchemy.orm import Session
 
 from services.batching import personal_applications
@@ -45,7 +45,7 @@ def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, st
             Application.state == State.QUEUED,
             Application.check_state.in_(UNDER_CHECK),
         )
-        .values(check_state=results.check_state, findings=results.findings)
+        .values(check_state=results.check_state, findings=results.findings, checked_at=func.now())
         .returning(Application.application_id, Application.personal, Application.check_state)
         .execution_options(synchronize_session=False)
     ).all()

@@ -1,16 +1,18 @@
 """System checks 系统校验 of queued applications: asking validation for them."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import UNDER_CHECK, Check, State
 from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
+from services.batching.register import LOCAL_TIME
 from services.batching.telling import tell_pending_changed
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.contracts.event import in_messages
@@ -18,23 +20,61 @@ from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.rowsets import is_among
 
+
+class Outdated(NamedTuple):
+    """A person whose check no longer holds; `expired_on` where the document has run out."""
+
+    name: str
+    expired_on: date | None
+
+
 _AT_ONCE = 2_500
 """How many applications are in memory at once: a union may have any number."""
 
 
-def check_pending(session: Session, union_id: UUID, application_ids: Sequence[UUID] | None) -> int:
-    """Asks for the check of the named applications, or of all of the ordinary channel that have not passed.
+def check_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> int:
+    """Asks for the check of the named applications, or of all of a channel that have not passed.
 
     What is being checked already is left alone. Answers how many checks were asked for.
     """
     lock_pending(session, union_id)
-    if application_ids is None:
-        chosen = and_(Application.channel == "ordinary", Application.check_state != Check.PASSED)
+    if "application_ids" in request:
+        chosen = and_(is_among(Application.application_id, request["application_ids"]))
     else:
-        chosen = and_(is_among(Application.application_id, application_ids))
+        chosen = and_(Application.channel == request["channel"], Application.check_state != Check.PASSED)
     asked = ask_for_checks(session, union_id, PENDING, chosen)
     tell_pending_changed(session, union_id, "checking", asked)
     return asked
+
+
+def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int) -> list[Outdated]:
+    """Asks for the check of those of a channel whose passed check no longer holds; answers whom, in member order.
+
+    It is older than so many hours, or the document has run out since.
+    """
+    today = datetime.now(LOCAL_TIME).date()
+    outdated = and_(
+        Application.channel == channel,
+        Application.check_state == Check.PASSED,
+        or_(
+            Application.checked_at.is_(None),
+            Application.checked_at < datetime.now(UTC) - timedelta(hours=hours),
+            Application.document_expiry < today,
+        ),
+    )
+    lock_pending(session, union_id)
+    found = session.execute(
+        select(Application.name, Application.document_expiry)
+        .where(Application.union_id == union_id, PENDING, outdated)
+        .order_by(Application.member_no)
+    ).all()
+    if found:
+        ask_for_checks(session, union_id, PENDING, outdated)
+        tell_pending_changed(session, union_id, "checking", len(found))
+    return [
+        Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < today else None)
+        for row in found
+    ]
 
 
 def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:

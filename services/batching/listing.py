@@ -1,38 +1,93 @@
 """Queued members come onto the pending list, each on the channel that the document and the name call for."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from services.batching import personal_applications
+from services.batching.application_states import State
 from services.batching.channels import channel_for
 from services.batching.models import Application
 from services.batching.pending import LISTING_CHARSET, tell_channel
-from services.batching.persons import stored
-from services.batching.telling import tell_pending_changed
+from services.batching.persons import stored, usable
+from services.batching.telling import steps, tell_pending_changed
+from services.common.contracts.batching import MEMBERS_REMOVED
+from services.common.contracts.event import in_messages
+from services.common.messaging.outbox import tell
 from services.common.messaging.subscribe import Reject
 from services.common.rowsets import insert_rows
+from services.common.values import InvalidValue
 
 SPECIAL = "special"
+
+_UNUSABLE = "会员资料有误，未能加入待办，请更正资料后重新添加至待办"
+
+log = structlog.get_logger()
 
 
 def list_queued(session: Session, told: dict[str, Any]) -> None:
     """Takes what `members_queued` tells; those that are listed already stay as they are."""
     persons = {person["application_id"]: person for person in told["persons"]}
-    applications = told["applications"]
-    if persons.keys() != {application["application_id"] for application in applications}:
-        raise Reject("The applications and the persons are not the same.")
-    rows = [_entry(told, application, persons[application["application_id"]]) for application in applications]
-    listed = session.execute(
-        insert_rows(Application, rows)
-        .on_conflict_do_nothing()
-        .returning(Application.application_id, Application.member_id, Application.version, Application.channel)
-    ).all()
+    applications = {application["application_id"]: application for application in told["applications"]}
+    if not persons.keys() <= applications.keys():
+        raise Reject("There are persons of other applications.")
+    rows, refused = [], []
+    for application_id, application in applications.items():
+        try:
+            rows.append(_entry(told, application, usable(persons.get(application_id))))
+        except InvalidValue as invalid:
+            refused.append(_refused_entry(told, application, invalid))
+    listed = _insert(session, rows)
+    _part(session, told["union"]["union_id"], _insert(session, refused))
     tell_channel(session, told["union"]["union_id"], SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if told["personal_application"]:
         personal_applications.begin(session, told, [row.application_id for row in listed])
     else:
         tell_pending_changed(session, told["union"]["union_id"], "queued", len(listed))
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
+    if not rows:
+        return ()
+    return session.execute(
+        insert_rows(Application, rows)
+        .on_conflict_do_nothing()
+        .returning(Application.application_id, Application.member_id, Application.version, Application.channel)
+    ).all()
+
+
+def _part(session: Session, union_id: UUID, refused: Sequence[Any]) -> None:
+    """Tells that these are off the list before they were on it: their members are free, and hold up nobody else."""
+    for part in in_messages(refused):
+        told = {"union_id": union_id, "reason": "check_failed", "detail": _UNUSABLE, "applications": steps(part)}
+        tell(session, MEMBERS_REMOVED, told)
+    if refused:
+        log.warning("queued_members_refused", union_id=str(union_id), applications=[str(row[0]) for row in refused])
+
+
+def _refused_entry(told: dict[str, Any], application: dict[str, Any], why: InvalidValue) -> dict[str, Any]:
+    """What is kept of a person who cannot be listed: that the application ended, and why."""
+    return {
+        "application_id": application["application_id"],
+        "member_id": application["member_id"],
+        "member_no": application["member_no"],
+        "union_id": told["union"]["union_id"],
+        "personal": told["personal_application"] is not None,
+        "listed_at": told["queued_at"],
+        "name": "",
+        "document_type": "",
+        "document_number": "",
+        "document_digest": b"",
+        "other_facts": "{}",
+        "channel": "ordinary",
+        "state": State.REMOVED,
+        "reason_code": why.code,
+        "reason": why.reason,
+        "version": 1,
+    }
 
 
 def _entry(told: dict[str, Any], application: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
@@ -47,6 +102,7 @@ def _entry(told: dict[str, Any], application: dict[str, Any], person: dict[str, 
         "listed_at": told["queued_at"],
         "channel": choice.channel,
         "channel_reason": choice.reason,
+        "channel_reason_code": choice.reason_code,
         # The channel of an application is ordinary until told otherwise: the special one is its first step.
         "version": 1 if choice.channel == SPECIAL else 0,
     }

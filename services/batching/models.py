@@ -84,10 +84,13 @@ class Application(Base):
     other_facts: Mapped[str] = mapped_column(EncryptedText)
     channel: Mapped[str]
     channel_reason: Mapped[str | None]
+    channel_reason_code: Mapped[str | None]
+    channel_note: Mapped[str | None] = mapped_column(EncryptedText)
     state: Mapped[str] = mapped_column(server_default=State.QUEUED)
     version: Mapped[int] = mapped_column(server_default="0")
     check_state: Mapped[str] = mapped_column(server_default=Check.UNCHECKED)
     check_no: Mapped[int] = mapped_column(server_default="0")
+    checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     findings: Mapped[str | None] = mapped_column(EncryptedText)
     batch_no: Mapped[str | None] = mapped_column(ForeignKey("batch.batch_no"))
     bank_outcome: Mapped[str | None]
@@ -205,6 +208,7 @@ class BatchPerson(Base):
     document_number: Mapped[str] = mapped_column(EncryptedText)
     document_expiry: Mapped[date | None]
     nationality: Mapped[str | None]
+    channel_reason: Mapped[str | None] = mapped_column(EncryptedText)
 
 
 class ConsentReceipt(Base):

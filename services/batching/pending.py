@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check, State, Step, allowing
-from services.batching.channels import Charset, channel_for
+from services.batching.channels import SWITCH_REASONS, Charset, channel_for
+from services.batching.corrections import CORRECTABLE, correct
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
 from services.batching.telling import steps, tell_pending_changed
@@ -18,9 +19,10 @@ from services.common.contracts.event import in_messages
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
+from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
 from services.common.personal import mask_document_in_list
-from services.common.problems import Conflict, NotFound
+from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
 
 LISTING_CHARSET: Charset = "gbk"
@@ -49,25 +51,27 @@ def list_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> d
 def count_pending(session: Session, union_id: UUID) -> dict[str, dict[str, int]]:
     """How many a union has on each channel, by check state and by completeness."""
     ordinary = dict.fromkeys(["total", *Check], 0)
-    special = dict.fromkeys(["total", "complete", "incomplete"], 0)
+    special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
     grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(
         Application.union_id == union_id, PENDING
     )
     for channel, check_state, is_complete, count in session.execute(grouped.group_by(*grouped.selected_columns[:3])):
-        if channel == "ordinary":
-            ordinary[check_state] += count
-            ordinary["total"] += count
-        else:
+        counted = ordinary if channel == "ordinary" else special
+        counted["total"] += count
+        counted[check_state] += count
+        if channel == "special":
             special["complete" if is_complete else "incomplete"] += count
-            special["total"] += count
+            special["ready"] += count * (is_complete and check_state == Check.PASSED)
     return {"ordinary": ordinary, "special": special}
 
 
-def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> dict[str, Any]:
+def update_pending(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Changes an entry's document or channel; a changed document must be checked anew.
 
-    Raises NotFound, and Conflict `channel_locked` for a document that only the special channel takes.
+    Raises NotFound, Invalid for what the rules refuse and for a switch without a reason, Conflict `document_known`, and
+    Conflict `channel_locked` for a document that only the special channel takes.
     """
+    union_id = UUID(caller.union_id)
     audit.note(session, ("application", request["application_id"]))
     lock_pending(session, union_id)
     application = session.scalar(
@@ -78,21 +82,24 @@ def update_pending(session: Session, union_id: UUID, request: dict[str, Any]) ->
     if application is None:
         raise NotFound()
     before = _changeable(application)
-    _change_document(application, request)
-    _switch_channel(application, request.get("channel"))
+    correct(session, application, request, UUID(caller.account_id))
+    _switch_channel(application, request)
     is_switched = application.channel != before["channel"]
     if is_switched:
         application.version += 1
-        tell_channel(session, union_id, application.channel, [application])
+        tell_channel(session, union_id, application.channel, [application], application.channel_reason)
     audit.note(session, old=before, new=_changeable(application))
     tell_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
     return pending_answer(application)
 
 
-def tell_channel(session: Session, union_id: UUID, channel: str, applications: Sequence[Any]) -> None:
+def tell_channel(
+    session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
+) -> None:
     """Tells the channel that these applications take from now on."""
     for part in in_messages(applications):
-        tell(session, CHANNEL_ASSIGNED, {"union_id": union_id, "channel": channel, "applications": steps(part)})
+        told = {"union_id": union_id, "channel": channel, "reason": reason, "applications": steps(part)}
+        tell(session, CHANNEL_ASSIGNED, told)
 
 
 def remove_pending(session: Session, union_id: UUID, application_id: UUID) -> int:
@@ -106,21 +113,25 @@ def remove_pending(session: Session, union_id: UUID, application_id: UUID) -> in
 def remove_pending_many(session: Session, union_id: UUID, request: dict[str, Any]) -> int:
     """Removes those of the named entries that are still there, or all of one kind; answers how many.
 
-    `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员);
-    `incomplete`: the special channel's whose information is incomplete (移除全部信息未完善会员).
+    `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员),
+    `special_not_passed`: the special channel's; `incomplete`: those of the special channel whose information is
+    incomplete (移除全部信息未完善会员).
     """
+    without_pass = Application.check_state.in_((Check.FAILED, Check.UNCHECKED))
     kinds = {
-        "not_passed": and_(
-            Application.channel == "ordinary", Application.check_state.in_((Check.FAILED, Check.UNCHECKED))
-        ),
+        "not_passed": and_(Application.channel == "ordinary", without_pass),
+        "special_not_passed": and_(Application.channel == "special", without_pass),
         "incomplete": and_(Application.channel == "special", ~COMPLETE),
     }
     if "which" in request:
-        return _remove_entries(session, union_id, request["which"], kinds[request["which"]])
+        reason = "incomplete" if request["which"] == "incomplete" else "not_passed"
+        return _remove_entries(session, union_id, reason, kinds[request["which"]])
     return _remove_chosen(session, union_id, request["application_ids"])
 
 
-def remove(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool]) -> int:
+def remove(
+    session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool], detail: str | None = None
+) -> int:
     """Removes queued applications of the union, personal ones too, and tells why; answers how many."""
     removed = session.execute(
         update(Application)
@@ -134,7 +145,8 @@ def remove(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement
         session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
     )
     for part in in_messages(removed):
-        tell(session, MEMBERS_REMOVED, {"union_id": union_id, "reason": reason, "applications": steps(part)})
+        told = {"union_id": union_id, "reason": reason, "detail": detail, "applications": steps(part)}
+        tell(session, MEMBERS_REMOVED, told)
     return len(removed)
 
 
@@ -156,6 +168,9 @@ def pending_answer(application: Application) -> dict[str, Any]:
         "findings": json.loads(application.findings or "[]"),
         "channel": application.channel,
         "channel_reason": application.channel_reason,
+        "channel_reason_code": application.channel_reason_code,
+        "channel_note": application.channel_note,
+        "checked_at": application.checked_at,
         "can_switch": not choice.locked,
         "complete": not missing,
         "missing": missing,
@@ -181,27 +196,37 @@ def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
 
 
 def _changeable(application: Application) -> dict[str, Any]:
-    return {name: getattr(application, name) for name in ("document_type", *_REQUIRED_OF_SPECIAL, "channel")}
+    names = (*CORRECTABLE, "channel", "channel_reason_code", "channel_note")
+    return {name: getattr(application, name) for name in names}
 
 
-def _change_document(application: Application, request: dict[str, Any]) -> None:
-    given = {name: request[name] for name in ("document_type", *_REQUIRED_OF_SPECIAL) if name in request}
-    changed = {name: value for name, value in given.items() if getattr(application, name) != value}
-    for name, value in changed.items():
-        setattr(application, name, value)
-    if changed:
-        application.check_state = Check.UNCHECKED
-        application.findings = None
-
-
-def _switch_channel(application: Application, wanted: str | None) -> None:
+def _switch_channel(application: Application, request: dict[str, Any]) -> None:
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
+    wanted = request.get("channel")
     if choice.locked and wanted == "ordinary":
         raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
     channel = choice.channel if choice.locked else wanted or application.channel
-    if channel != application.channel:
-        application.channel = channel
-        application.channel_reason = choice.reason if choice.channel == channel else None
+    if channel == application.channel:
+        return
+    application.channel, application.channel_note = channel, None
+    if channel == choice.channel:
+        application.channel_reason_code, application.channel_reason = choice.reason_code, choice.reason
+    elif channel == "special":
+        code = _reason_of_switch(request)
+        application.channel_reason_code, application.channel_reason = code, SWITCH_REASONS[code]
+        application.channel_note = request.get("channel_note")
+    else:
+        application.channel_reason_code = application.channel_reason = None
+
+
+def _reason_of_switch(request: dict[str, Any]) -> str:
+    """Why the clerk switches somebody to the special channel whom no rule leads there; raises Invalid without it."""
+    code = request.get("channel_reason_code")
+    if code is None:
+        raise Invalid([FieldProblem("channel_reason_code", "required", "请选择转入特殊办卡通道的原因")])
+    if code == "other" and not request.get("channel_note"):
+        raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
+    return str(code)
 
 
 def _remove_chosen(session: Session, union_id: UUID, application_ids: Sequence[UUID]) -> int:

@@ -4,21 +4,27 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check
 from services.batching.batches import bank_progress
+from services.batching.channels import channel_for
 from services.batching.checks import ask_for_checks
 from services.batching.consents import receipts_of, record_on_phone
-from services.batching.models import Application, ConsentReceipt, Outlet, PersonalApplication
+from services.batching.models import Application, Branch, ConsentReceipt, Outlet, PersonalApplication
 from services.batching.outlets import can_be_chosen
 from services.batching.pending import remove
 from services.batching.persons import facts_of
 from services.batching.submission import Submission, form_batch
 from services.common.messaging.rpc import Caller
+from services.common.problems import Problem
 from services.common.rowsets import is_among
 
+log = structlog.get_logger()
+
+_UNPRINTABLE = "姓名用字无法打印，请到所在工会办理"
 NATIONALITY = "CHN"
 """Only holders of a resident ID card apply for themselves, and only citizens hold one."""
 
@@ -77,11 +83,12 @@ def go_on(session: Session, checked: Sequence[Any]) -> None:
         remove(session, application.union_id, "check_failed", this)
     receipts = receipts_of(session, by_result[Check.PASSED])
     for application in _load(session, by_result[Check.PASSED]):
-        if receipt := receipts.get(application.application_id):
-            _submit(session, application, receipt)
-        else:
-            this = Application.application_id == application.application_id
+        this = Application.application_id == application.application_id
+        receipt = receipts.get(application.application_id)
+        if receipt is None:
             remove(session, application.union_id, "incomplete", this)
+        elif not _submit(session, application, receipt):
+            remove(session, application.union_id, "check_failed", this, detail=_UNPRINTABLE)
 
 
 def _progress_answer(application: Application, outlet: Outlet) -> dict[str, Any]:
@@ -96,8 +103,11 @@ def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Applica
     return session.scalars(select(Application).where(is_among(Application.application_id, application_ids))).all()
 
 
-def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> None:
+def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> bool:
+    """Whether it could be submitted: a batch whose register could not be printed is none."""
     chosen = session.get_one(PersonalApplication, application.application_id)
+    outlet = session.get_one(Outlet, chosen.outlet_code)
+    _suit_charset(application, session.get_one(Branch, outlet.branch_code))
     submission = Submission(
         union_id=application.union_id,
         union_code=chosen.union_code,
@@ -105,7 +115,7 @@ def _submit(session: Session, application: Application, receipt: ConsentReceipt)
         superior_union_id=chosen.superior_union_id,
         superior_ids=chosen.superior_ids,
         channel=application.channel,
-        outlet=session.get_one(Outlet, chosen.outlet_code),
+        outlet=outlet,
         contact_name=application.name,
         contact_phone=facts_of(application)["phone"] or "",
         submitted_by=chosen.applied_by,
@@ -113,4 +123,18 @@ def _submit(session: Session, application: Application, receipt: ConsentReceipt)
         consent_basis=receipt.basis,
         personal=True,
     )
-    form_batch(session, submission, [application])
+    try:
+        with session.begin_nested():
+            form_batch(session, submission, [application])
+    except Problem as unprintable:
+        log.warning("personal_application_refused", reason=unprintable.code)
+        return False
+    return True
+
+
+def _suit_charset(application: Application, branch: Branch) -> None:
+    """A name that the branch's systems cannot hold takes the special channel."""
+    choice = channel_for(application.document_type, application.name, branch.charset)
+    if application.channel == "ordinary" and choice.reason_code:
+        application.channel = "special"
+        application.channel_reason_code, application.channel_reason = choice.reason_code, choice.reason

@@ -1,20 +1,46 @@
 """The person of an application: what is stored of one, how one is found, what others are told."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from services.common import values
 from services.common.personal import blind_index
-from services.common.values import clean_document_number
+from services.common.rules.nationality import implied_nationality
+from services.common.values import InvalidValue, clean_document_number
 
 _DATES = ("document_issued", "birth_date", "special_retirement_month")
+_CLEANED: Mapping[str, Callable[[str], str]] = {
+    "name": values.clean_name,
+    "document_number": values.clean_document_number,
+    "nationality": values.clean_nationality,
+    "phone": values.clean_phone,
+    "address": values.clean_address,
+}
 _OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
 
 
 def document_digest(number: str) -> bytes:
     """By which the holder of a document is found; spaces, width and case do not matter."""
     return blind_index(clean_document_number(number), "document_number")
+
+
+def usable(facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A person (PersonFacts) as the value types keep one; raises InvalidValue, also where nothing is known of one.
+
+    What the rules then say of the person is for the system check.
+    """
+    if facts is None:
+        raise InvalidValue("person_missing", "会员资料无法读取")
+    cleaned = dict(facts)
+    for name, clean in _CLEANED.items():
+        if cleaned[name]:
+            cleaned[name] = clean(cleaned[name])
+    if not cleaned["name"] or not cleaned["document_number"]:
+        raise InvalidValue("person_incomplete", "会员姓名或证件号码未填写")
+    cleaned["nationality"] = cleaned["nationality"] or implied_nationality(cleaned["document_type"])
+    return cleaned
 
 
 def card_digest(number: str) -> bytes:

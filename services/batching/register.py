@@ -31,6 +31,7 @@ class RegisteredPerson:
     document_number: str
     document_expiry: date | None
     nationality: str | None
+    channel_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,16 @@ class Register:
     persons: tuple[RegisteredPerson, ...]
 
     def digest(self) -> str:
-        """SHA-256, in hex, of the content as JSON with sorted keys, without spaces, times in UTC."""
+        """SHA-256, in hex, of the content as JSON with sorted keys, without spaces, times in UTC.
+
+        A person without a reason is without that key, as in the registers from before there were reasons.
+        """
+        content = asdict(self)
+        for person in content["persons"]:
+            if person["channel_reason"] is None:
+                del person["channel_reason"]
         canonical = json.dumps(
-            asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_canonical_time
+            content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_canonical_time
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -82,4 +82,5 @@ def _line(person: BatchPerson) -> RegisteredPerson:
         document_number=person.document_number,
         document_expiry=person.document_expiry,
         nationality=person.nationality,
+        channel_reason=person.channel_reason,
     )

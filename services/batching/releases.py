@@ -34,16 +34,26 @@ def revoke(session: Session, told: dict[str, Any]) -> None:
 
 
 def cancel(session: Session, told: dict[str, Any]) -> None:
-    """Takes `application_cancelled`: the application leaves the pending list or its batch; once decided it stays.
+    """Takes `application_cancelled`: the member got the card of another application."""
+    _end(session, told, None)
 
-    The cancellation can overtake `members_queued`: it is tried again until the application is there.
+
+def refuse_correction(session: Session, told: dict[str, Any]) -> None:
+    """Takes `correction_refused`: the corrected document is another member's."""
+    _end(session, told, "更正后的证件号码已登记过会员，申请取消")
+
+
+def _end(session: Session, told: dict[str, Any], detail: str | None) -> None:
+    """The application leaves the pending list or its batch; once decided it stays.
+
+    What ends it can overtake `members_queued`: it is tried again until the application is there.
     """
     union_id, application_id = told["union_id"], told["application_id"]
     this = Application.application_id == application_id
     if session.scalar(select(Application.application_id).where(this)) is None:
         raise Retry("The application is not listed yet.")
     pending.lock_pending(session, union_id)
-    if pending.remove(session, union_id, "cancelled", this):
+    if pending.remove(session, union_id, "cancelled", this, detail=detail):
         tell_pending_changed(session, union_id, "cancelled", 1)
         return
     batch = session.scalar(

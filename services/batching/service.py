@@ -22,7 +22,7 @@ from services.batching import (
 )
 from services.batching.bank_queue import BankQueue
 from services.common.contracts import bank
-from services.common.contracts.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
+from services.common.contracts.membership import APPLICATION_CANCELLED, CORRECTION_REFUSED, MEMBERS_QUEUED
 from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
 from services.common.contracts.rpc import batching as rpc
 from services.common.contracts.validation import MEMBERS_VALIDATED
@@ -52,12 +52,12 @@ class BatchingService(Operable):
     @command(rpc.CheckPendingRequest)
     def check_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Asks for the system check."""
-        return {"checking": checks.check_pending(session, _union(caller), data.get("application_ids"))}
+        return {"checking": checks.check_pending(session, _union(caller), data)}
 
     @command(rpc.UpdatePendingRequest)
     def update_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the expiry date, completes information, switches the channel."""
-        return pending.update_pending(session, _union(caller), data)
+        return pending.update_pending(session, caller, data)
 
     @command(rpc.RemovePendingRequest)
     def remove_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class BatchingService(Operable):
     @command(rpc.SubmitBatchRequest)
     def submit_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Makes a batch of all entries of a channel."""
-        return submission.submit_batch(session, caller, data)
+        return submission.submit_batch(session, self.database, caller, data)
 
     @query(rpc.ListBatchesRequest)
     def list_batches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -166,6 +166,11 @@ class BatchingService(Operable):
     def application_cancelled(self, session: Session, event: Event) -> None:
         """Ends an application whose member got a card otherwise."""
         releases.cancel(session, event.data)
+
+    @subscribe(CORRECTION_REFUSED)
+    def correction_refused(self, session: Session, event: Event) -> None:
+        """Ends an application whose corrected document is another member's."""
+        releases.refuse_correction(session, event.data)
 
     @subscribe(REVOCATION_REQUESTED)
     def revocation_requested(self, session: Session, event: Event) -> None:

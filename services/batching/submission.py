@@ -1,8 +1,10 @@
 """Submitting a batch 提交办卡: all entries of a channel, or a member's own application, frozen and told at once."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -13,29 +15,45 @@ from services.batching import bank_messages
 from services.batching.application_states import Check, State, Step, allowing
 from services.batching.batch_numbers import next_batch_no
 from services.batching.batches import get_batch
-from services.batching.channels import channel_for
+from services.batching.channels import channel_for, outside_charset
+from services.batching.checks import recheck_outdated
 from services.batching.consents import record_signed
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.outlets import outlet_of_branch
 from services.batching.pending import lock_pending, missing_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
+from services.batching.register_pdf import refuse_unprintable
 from services.batching.telling import steps, tell_pending_changed
+from services.batching.typeface import register_typeface
 from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.contracts.consent import refuse_unless_current
 from services.common.contracts.event import in_messages
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict
+from services.common.persistence import Database
+from services.common.problems import Conflict, FieldProblem
 from services.common.rowsets import insert_rows, is_among
 from services.common.settings import read_settings, settings_class
+
+_NAMED = 20
+"""How many persons a refusal names."""
+_CHECK_TITLES = {
+    Check.UNCHECKED: "未校验",
+    Check.CHECKING: "校验中",
+    Check.WAITING: "等待退休登记系统应答",
+    Check.FAILED: "未通过校验",
+}
 
 
 @settings_class
 class SubmissionSettings:
-    """By which day of a month a batch must be submitted to count for that month."""
+    """When a batch counts for which month, and how long a passed check holds."""
 
     last_day_of_count: int = 20
+    """By which day of a month a batch must be submitted to count for that month."""
+    check_holds_hours: int = 24
+    """Choice: a check that passed longer ago is made again at the submission."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +75,17 @@ class Submission:
     personal: bool = False
 
 
-def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def submit_batch(session: Session, database: Database, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
     """Makes a batch of all entries of a channel; answers it, with warnings about names.
 
     Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
-    clerks), `not_all_passed` and `not_all_complete`.
+    clerks), `not_all_complete` and `not_all_passed`, both naming whom it is about, `name_outside_charset`, and
+    `checks_outdated` where a passed check no longer holds: it is asked for anew then, in a transaction of its own.
+    Raises Problem `font_lacks` for a batch whose register could not be printed.
     """
     refuse_unless_current(request.get("consent_version"))
     outlet = outlet_of_branch(session, request["branch_code"], request["outlet_code"])
+    _recheck_outdated(database, caller, request["channel"])
     submission = Submission(
         union_id=UUID(caller.union_id),
         union_code=caller.union_code or "",
@@ -85,12 +106,14 @@ def submit_batch(session: Session, caller: Caller, request: dict[str, Any]) -> d
         .order_by(Application.listed_at, Application.application_id)
     ).all()
     _refuse_unless_ready(submission.channel, applications)
+    branch = session.get_one(Branch, outlet.branch_code)
+    _refuse_outside_charset(branch, submission.channel, applications)
     record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
     batch = form_batch(session, submission, applications)
     tell_pending_changed(session, submission.union_id, "submitted", len(applications))
     return {
         **get_batch(session, caller, batch.batch_no),
-        "warnings": _warnings(session.get_one(Branch, outlet.branch_code), submission.channel, applications),
+        "warnings": _warnings(branch, submission.channel, applications),
     }
 
 
@@ -133,6 +156,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
         register_hash=register.digest(),
         total=len(applications),
     )
+    refuse_unprintable(register, register_typeface())
     session.add(batch)
     session.flush()
     _store_persons(session, batch_no, applications, persons)
@@ -150,26 +174,69 @@ def count_month(submitted_at: datetime, last_day: int) -> str:
     return f"{months // 12}-{months % 12 + 1:02d}"
 
 
+def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
+    """Raises Conflict `checks_outdated` when checks were asked for anew; it stays so when the submission is refused."""
+    hours = read_settings(SubmissionSettings).check_holds_hours
+    with database.begin() as apart:
+        outdated = recheck_outdated(apart, UUID(caller.union_id), channel, hours)
+    if outdated:
+        expired = [one for one in outdated if one.expired_on]
+        raise Conflict(
+            "checks_outdated",
+            f"有 {len(outdated)} 人的校验结果已失效，已重新提交系统校验",
+            "请等待校验完成；全部通过后再次提交办卡，未通过的请更正信息或移除。",
+            [
+                FieldProblem("document_expiry", "expired", f"{one.name}：证件已于{one.expired_on}到期")
+                for one in expired[:_NAMED]
+            ],
+        )
+
+
 def _refuse_unless_ready(channel: str, applications: Sequence[Application]) -> None:
     total = len(applications)
     if not total:
         raise Conflict("pending_empty", "待办会员列表中没有可提交的会员", "请先添加会员至待办，或查看是否已被提交。")
-    if channel == "ordinary":
-        passed = sum(application.check_state == Check.PASSED for application in applications)
-        if passed < total:
-            raise Conflict(
-                "not_all_passed",
-                f"待办会员共: {total}人; 校验通过: {passed}人; 未通过: {total - passed}人。",
-                "请移除校验未通过及未校验的会员, 才能进行提交办卡。",
-            )
-    else:
-        complete = sum(not missing_of(application) for application in applications)
-        if complete < total:
-            raise Conflict(
-                "not_all_complete",
-                f"待办会员共: {total}人; 信息已完善: {complete}人; 未完善: {total - complete}人。",
-                "请移除未完善信息的会员, 才能进行提交办卡。",
-            )
+    incomplete = [one for one in applications if channel == "special" and missing_of(one)]
+    if incomplete:
+        raise Conflict(
+            "not_all_complete",
+            f"待办会员共: {total}人; 信息已完善: {total - len(incomplete)}人; 未完善: {len(incomplete)}人。",
+            "请移除未完善信息的会员, 才能进行提交办卡。",
+            _named("complete", "incomplete", ((one, "信息未完善") for one in incomplete)),
+        )
+    failed = [one for one in applications if one.check_state != Check.PASSED]
+    if failed:
+        raise Conflict(
+            "not_all_passed",
+            f"待办会员共: {total}人; 校验通过: {total - len(failed)}人; 未通过: {len(failed)}人。",
+            "请移除校验未通过及未校验的会员, 才能进行提交办卡。",
+            _named("check_state", "not_passed", ((one, _why_not_passed(one)) for one in failed)),
+        )
+
+
+def _why_not_passed(application: Application) -> str:
+    findings = json.loads(application.findings or "[]")
+    errors = (finding["message"] for finding in findings if finding["severity"] == "error")
+    return next(errors, _CHECK_TITLES[Check(application.check_state)])
+
+
+def _named(field: str, code: str, about: Iterable[tuple[Application, str]]) -> list[FieldProblem]:
+    """The first of those whom a refusal is about, by name."""
+    return [FieldProblem(field, code, f"{one.name}：{why}") for one, why in islice(about, _NAMED)]
+
+
+def _refuse_outside_charset(branch: Branch, channel: str, applications: Sequence[Application]) -> None:
+    """The ordinary channel takes only names that the branch's systems hold; the special one is made for the others."""
+    if channel == "special":
+        return
+    outside = [(one, lacking) for one in applications if (lacking := outside_charset(one.name, branch.charset))]
+    if outside:
+        raise Conflict(
+            "name_outside_charset",
+            f"有 {len(outside)} 人的姓名含发卡支行系统无法录入的字",
+            "请将其切换至特殊办卡通道，或选择其他支行。",
+            _named("name", "outside_charset", ((one, f"“{lacking}”") for one, lacking in outside)),
+        )
 
 
 def _freeze(position: int, application: Application) -> RegisteredPerson:
@@ -181,7 +248,15 @@ def _freeze(position: int, application: Application) -> RegisteredPerson:
         document_number=application.document_number,
         document_expiry=application.document_expiry,
         nationality=application.nationality,
+        channel_reason=_reason_text(application),
     )
+
+
+def _reason_text(application: Application) -> str | None:
+    """Why the person takes the special channel, with the clerk's note, as the register says it."""
+    if application.channel != "special":
+        return None
+    return "：".join(filter(None, (application.channel_reason, application.channel_note))) or None
 
 
 def _store_persons(
@@ -248,7 +323,7 @@ def _tell_submitted(session: Session, submission: Submission, batch: Batch, subm
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:
-    """The names that the branch's systems may not hold, with what to do; the special channel is made for them."""
+    """What the clerk should know of names, though the branch's systems hold them."""
     if channel == "special":
         return []
     choices = ((one.name, channel_for(one.document_type, one.name, branch.charset)) for one in applications)

@@ -46,12 +46,13 @@ class Step:
 def channel_assigned(session: Session, event: Event) -> None:
     """Keeps the channel that applications take."""
     channel = event.data["channel"]
-    take(session, State.QUEUED, _steps(event, _SWITCHED_TO[channel]), channel=channel)
+    note = "：".join(filter(None, (_SWITCHED_TO[channel], event.data["reason"])))
+    take(session, State.QUEUED, _steps(event, note), channel=channel)
 
 
 def members_removed(session: Session, event: Event) -> None:
     """Frees members that left the pending list."""
-    take(session, State.REMOVED, _steps(event, _REMOVED_BECAUSE[event.data["reason"]]))
+    take(session, State.REMOVED, _steps(event, event.data["detail"] or _REMOVED_BECAUSE[event.data["reason"]]))
 
 
 def batch_submitted(session: Session, event: Event) -> None:

@@ -22,6 +22,7 @@ from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
 from services.common.values import clean_document_number, clean_name
 from services.membership.application_states import LIVE
+from services.membership.corrections import corrections_of
 from services.membership.documents import document_digest, holder_of, judge, phone_digest
 from services.membership.member_search import member_item
 from services.membership.models import Application, ApplicationHistory, Member
@@ -134,6 +135,7 @@ def member_answer(session: Session, member: Member) -> dict[str, Any]:
         "phone": mask_phone(member.phone) if member.phone else None,
         "union_id": member.union_id,
         "registered_at": member.registered_at,
+        "corrections": corrections_of(session, member.member_id),
         "applications": applications_of(session, member.member_id),
     }
 

@@ -245,6 +245,25 @@ class Application(Base):
     consented_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class MemberCorrection(Base):
+    """What a clerk corrected of a member in the pending list; `old` and `new` are CorrectedFacts as JSON.
+
+    A refused one named a document that another member has.
+    """
+
+    __tablename__ = "member_correction"
+    __table_args__ = (Index(None, "member_id", "corrected_at"),)
+
+    correction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.member_id"))
+    application_id: Mapped[UUID]
+    corrected_by: Mapped[UUID]
+    corrected_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    refused: Mapped[bool]
+    old: Mapped[str] = mapped_column(EncryptedText)
+    new: Mapped[str] = mapped_column(EncryptedText)
+
+
 Index(
     "uq_application_live_member_id",
     Application.member_id,

@@ -12,6 +12,7 @@ from services.common.contracts.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
+    MEMBER_CORRECTED,
     MEMBERS_REMOVED,
 )
 from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
@@ -27,6 +28,7 @@ from services.membership import (
     applications,
     audit_log,
     audit_search,
+    corrections,
     disclosures,
     exports,
     imports,
@@ -341,6 +343,11 @@ class MembershipService(Operable):
     def channel_assigned(self, session: Session, event: Event) -> None:
         """Keeps the channel that applications take."""
         applications.channel_assigned(session, event)
+
+    @subscribe(MEMBER_CORRECTED)
+    def member_corrected(self, session: Session, event: Event) -> None:
+        """Takes what a clerk corrected of a member."""
+        corrections.apply(session, event.data)
 
     @subscribe(MEMBERS_REMOVED)
     def members_removed(self, session: Session, event: Event) -> None:

@@ -78,6 +78,12 @@ def application_cancelled(session: Session, data: dict[str, Any]) -> None:
         post(session, Audience(union_id, "clerk"), f"application_cancelled:{data['application_id']}", notice)
 
 
+def correction_refused(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears that the corrected document is another member's."""
+    notice = texts.correction_refused(data["member_no"])
+    post(session, Audience(data["union_id"], "clerk"), f"correction_refused:{data['application_id']}", notice)
+
+
 def import_progressed(session: Session, data: dict[str, Any]) -> None:
     """The clerk hears when an import has ended."""
     import_id = str(data["import_id"])

@@ -7,7 +7,13 @@ from nameko.timer import timer
 from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
-from services.common.contracts.membership import APPLICATION_CANCELLED, IMPORT_PROGRESSED, OTP_ISSUED, RESET_LINK_MADE
+from services.common.contracts.membership import (
+    APPLICATION_CANCELLED,
+    CORRECTION_REFUSED,
+    IMPORT_PROGRESSED,
+    OTP_ISSUED,
+    RESET_LINK_MADE,
+)
 from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
 from services.common.contracts.rpc.notification import (
     CreateAnnouncementRequest,
@@ -104,6 +110,11 @@ class NotificationService(Operable):
     def application_cancelled(self, session: Session, event: Event) -> None:
         """Tells both unions' clerks."""
         news.application_cancelled(session, event.data)
+
+    @subscribe(CORRECTION_REFUSED)
+    def correction_refused(self, session: Session, event: Event) -> None:
+        """Tells the clerk that the corrected document is another member's."""
+        news.correction_refused(session, event.data)
 
     @subscribe(IMPORT_PROGRESSED)
     def import_progressed(self, session: Session, event: Event) -> None:

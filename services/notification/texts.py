@@ -83,6 +83,15 @@ def application_cancelled(member_no: str) -> Notice:
     return Notice("application_cancelled", "办卡申请已自动取消", body, "/members")
 
 
+def correction_refused(member_no: str) -> Notice:
+    """An application ended because its corrected document is known as another member's."""
+    body = (
+        f"会员 {member_no} 更正后的证件号码已登记过其他会员，办卡申请已自动取消。"
+        "请核对证件原件；重复登记的，请联系技术支持。"
+    )
+    return Notice("correction_refused", "办卡申请已自动取消", body, "/members")
+
+
 def import_finished(accepted: int, rejected: int, import_id: str) -> Notice:
     """An import of members ended."""
     advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号生成后即可提交办卡。"

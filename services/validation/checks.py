@@ -24,6 +24,7 @@ from services.common.messaging.outbox import tell
 from services.common.personal import mask_document_in_detail
 from services.common.problems import NotFound
 from services.common.rowsets import insert_rows
+from services.common.rules.documents import FORM
 from services.common.rules.findings import Finding
 from services.common.values import InvalidValue, clean_document_number
 from services.validation.judgements import Judgement, judge
@@ -40,14 +41,22 @@ _PERSON_FIELDS = tuple(field.name for field in fields(Person))
 _PERSON_FACTS = PersonFacts(only=_PERSON_FIELDS)
 
 
+_UNREADABLE = Judgement(
+    "failed", (FORM.error("person_unreadable", "会员资料无法读取，请移除后更正资料重新添加至待办"),)
+)
+
+
 @dataclass(frozen=True)
 class Check:
-    """A check to be made: which one, of whom, and the correlation id of the request that asked for it."""
+    """A check to be made: which one, of whom, and the correlation id of the request that asked for it.
+
+    `person` is None where the request does not say who it is.
+    """
 
     application_id: UUID
     check_no: int
     union_id: UUID
-    person: Person
+    person: Person | None
     correlation_id: str | None
 
     @property
@@ -138,15 +147,17 @@ def newest_check(session: Session, union_id: str | None, application_id: UUID) -
 def _requested_checks(request: dict[str, Any]) -> list[Check]:
     persons = {facts["application_id"]: facts for facts in request["persons"]}
     check_nos = {one["application_id"]: one["check_no"] for one in request["applications"]}
-    if persons.keys() != check_nos.keys():
-        raise Reject("applications and persons are not the same ones")
+    if not persons.keys() <= check_nos.keys():
+        raise Reject("there are persons of other applications")
     return [
-        Check(application_id, check_no, request["union_id"], _person(persons[application_id]), correlation.get())
+        Check(application_id, check_no, request["union_id"], _person(persons.get(application_id)), correlation.get())
         for application_id, check_no in check_nos.items()
     ]
 
 
-def _person(facts: dict[str, Any]) -> Person:
+def _person(facts: dict[str, Any] | None) -> Person | None:
+    if facts is None:
+        return None
     return Person(**{name: facts[name] for name in _PERSON_FIELDS})
 
 
@@ -183,18 +194,20 @@ def _waiting_check(row: WaitingCheck) -> Check:
 
 def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     """Everybody is asked about, those too who fail anyway: the clerk sees at once all that is wrong."""
-    answers = registry.ask([_question(check) for check in checks])
+    answers = registry.ask([_question(check.ref, check.person) for check in checks if check.person])
     today = datetime.now(_SHANGHAI).date()
-    return [JudgedCheck(check, judge(check.person, answers.get(check.ref), today)) for check in checks]
+    return [
+        JudgedCheck(check, judge(check.person, answers.get(check.ref), today) if check.person else _UNREADABLE)
+        for check in checks
+    ]
 
 
-def _question(check: Check) -> Question:
-    person = check.person
+def _question(ref: str, person: Person) -> Question:
     try:
         number = clean_document_number(person.document_number)
     except InvalidValue:
         number = person.document_number  # the rules say what is wrong with it
-    return Question(check.ref, person.name, number)
+    return Question(ref, person.name, number)
 
 
 def _check_row(one: JudgedCheck) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy import create_engine, delete, update
+from sqlalchemy import Engine, create_engine, delete, update
 from sqlalchemy.orm import Session
 
 from deploy.local.nodes import Nodes
@@ -25,7 +25,7 @@ from services.common.messaging.connection import PERSISTENT, Outgoing
 from services.common.messaging.outbox import to_json
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import declare_working_queue, rejected_queue
-from services.common.persistence import outbox
+from services.common.persistence import Database, outbox
 from tests.bench.peers import TABLES
 from tests.bench.people import card_number, make_people
 from tests.bench.report import Report, Row
@@ -118,7 +118,7 @@ def _submit_batches(database_url: str, number: int) -> list[Applicant]:
     size = number // _BATCHES
     for start in range(0, number, size):
         with Session(engine) as session, session.begin():
-            applicants += _submit_batch(session, start, size)
+            applicants += _submit_batch(session, engine, start, size)
             session.execute(delete(outbox))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze")
@@ -126,7 +126,7 @@ def _submit_batches(database_url: str, number: int) -> list[Applicant]:
     return applicants
 
 
-def _submit_batch(session: Session, start: int, size: int) -> list[Applicant]:
+def _submit_batch(session: Session, engine: Engine, start: int, size: int) -> list[Applicant]:
     union = a_union()
     people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
     queueing = {**a_queueing(*people, union=union), "personal_application": None, "consent": None}
@@ -135,8 +135,11 @@ def _submit_batch(session: Session, start: int, size: int) -> list[Applicant]:
         update(Application).where(Application.union_id == union["union_id"]).values(check_state="passed", check_no=1)
     )
     code, branch_code, *_ = OUTLETS[0]
+    database = Database()
+    database.engine = engine
     batch = submission.submit_batch(
         session,
+        database,
         a_clerk_of(union),
         {
             "channel": "ordinary",

@@ -23,7 +23,7 @@ from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.batching import SubmitBatchRequest
 from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.subscribe import Message
-from services.common.persistence import outbox
+from services.common.persistence import Database, outbox
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
@@ -37,6 +37,8 @@ class Desk:
 
     def __init__(self, engine: Engine, union: dict[str, Any] | None = None) -> None:
         self.engine = engine
+        self.database = Database()
+        self.database.engine = engine
         self.union = union or a_union()
         self.clerk = a_clerk_of(self.union)
 
@@ -58,9 +60,13 @@ class Desk:
                 listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
         return [one["application_id"] for one in chosen]
 
-    def check(self, *application_ids: UUID) -> int:
+    def check(self, *application_ids: UUID, channel: str = "ordinary") -> int:
         with self.begin() as session:
-            return checks.check_pending(session, self.union_id, list(application_ids) or None)
+            return checks.check_pending(
+                session,
+                self.union_id,
+                {"application_ids": application_ids} if application_ids else {"channel": channel},
+            )
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation tell results, each with one finding where one is given."""
@@ -84,7 +90,7 @@ class Desk:
 
     def update(self, application_id: UUID, **changes: Any) -> dict[str, Any]:
         with self.begin() as session:
-            return pending.update_pending(session, self.union_id, {"application_id": application_id, **changes})
+            return pending.update_pending(session, self.clerk, {"application_id": application_id, **changes})
 
     def remove(self, **request: Any) -> int:
         with self.begin() as session:
@@ -93,7 +99,7 @@ class Desk:
     def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
         request = SubmitBatchRequest().load({"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
         with self.begin() as session:
-            return submission.submit_batch(session, self.clerk, request)
+            return submission.submit_batch(session, self.database, self.clerk, request)
 
     def a_batch(self, size: int = 3) -> tuple[str, list[UUID]]:
         """A submitted batch: its number and its applications."""

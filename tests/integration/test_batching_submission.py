@@ -74,7 +74,7 @@ def test_without_everybodys_consent_to_the_text_in_force_nothing_is_submitted(
     desk.queue()
     request = {"channel": "ordinary", **OUTLET, **CONTACT, "consent_version": version}
     with pytest.raises(Invalid, match=code) as refusal, desk.begin() as session:
-        submission.submit_batch(session, desk.clerk, request)
+        submission.submit_batch(session, desk.database, desk.clerk, request)
     assert [field.field for field in refusal.value.fields] == ["consent_version"]
 
 

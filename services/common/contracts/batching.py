@@ -4,8 +4,15 @@ from marshmallow import fields
 
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.consent import BASES
-from services.common.contracts.event import EventContract, EventData, Sealed, choice, chunk_of
-from services.common.contracts.shared import CHANNELS, ApplicationStep, PersonFacts, UnionFacts
+from services.common.contracts.event import EventContract, EventData, Parted, Sealed, choice, chunk_of
+from services.common.contracts.shared import (
+    CHANNELS,
+    DOCUMENT_TYPES,
+    SEXES,
+    ApplicationStep,
+    PersonFacts,
+    UnionFacts,
+)
 
 
 class RequestedCheck(EventData):
@@ -16,7 +23,7 @@ class RequestedCheck(EventData):
 class ValidationRequestedData(EventData):
     union_id = fields.UUID(required=True)
     applications = chunk_of(RequestedCheck)
-    persons = Sealed(fields.List(fields.Nested(PersonFacts)), required=True)
+    persons = Sealed(Parted(fields.Nested(PersonFacts)), required=True)
 
 
 class PendingChangedData(EventData):
@@ -30,13 +37,39 @@ class PendingChangedData(EventData):
 class ChannelAssignedData(EventData):
     union_id = fields.UUID(required=True)
     channel = choice(*CHANNELS, required=True)
+    reason = fields.String(
+        allow_none=True, load_default=None, metadata={"description": "why a clerk switched; without personal data"}
+    )
     applications = chunk_of(ApplicationStep)
 
 
 class MembersRemovedData(EventData):
     union_id = fields.UUID(required=True)
     reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", "cancelled", required=True)
+    detail = fields.String(
+        allow_none=True, load_default=None, metadata={"description": "why, in Chinese, where the reason is not enough"}
+    )
     applications = chunk_of(ApplicationStep)
+
+
+class CorrectedFacts(EventData):
+    """All of a member that the pending list lets a clerk correct, as it is now. Always sealed."""
+
+    document_type = choice(*DOCUMENT_TYPES, required=True)
+    document_number = fields.String(required=True)
+    document_expiry = fields.Date(allow_none=True, load_default=None)
+    nationality = fields.String(allow_none=True, load_default=None)
+    birth_date = fields.Date(allow_none=True, load_default=None)
+    sex = choice(*SEXES, allow_none=True, load_default=None)
+
+
+class MemberCorrectedData(EventData):
+    union_id = fields.UUID(required=True)
+    application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    corrected_by = fields.UUID(required=True, metadata={"description": "the clerk's account"})
+    corrected_at = fields.AwareDateTime(required=True, metadata={"description": "of two corrections the later holds"})
+    person = Sealed(fields.Nested(CorrectedFacts), required=True)
 
 
 class Contact(EventData):
@@ -130,6 +163,13 @@ MEMBERS_REMOVED = EventContract(
     "Applications left the pending list; their members are free again.",
     consumers=("membership",),
 )
+MEMBER_CORRECTED = EventContract(
+    "batching",
+    "member_corrected",
+    MemberCorrectedData,
+    "A clerk corrected a member's document in the pending list (修改证件到期日, 完善信息).",
+    consumers=("membership",),
+)
 BATCH_SUBMITTED = EventContract(
     "batching",
     "batch_submitted",
@@ -164,6 +204,7 @@ EVENTS = (
     PENDING_CHANGED,
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
+    MEMBER_CORRECTED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
     CARDS_REFUSED,

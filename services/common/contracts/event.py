@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, TypeVar
@@ -51,6 +52,26 @@ class Sealed(fields.Field[Any]):
     @cached_property
     def _dump(self) -> Callable[[Any], Any]:
         return quick_serialize(self.inner)
+
+
+class Parted(fields.List[Any]):
+    """A list from which an item that breaks the contract is parted, so that it holds up none of the others.
+
+    Whoever reads it must look for whom it lacks.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        kept = []
+        for item in value:
+            with suppress(ValidationError):
+                kept.append(self._load(item))
+        return kept
+
+    @cached_property
+    def _load(self) -> Callable[[Any], Any]:
+        return quick_deserialize(self.inner)
 
 
 @dataclass(frozen=True)

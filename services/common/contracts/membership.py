@@ -3,7 +3,7 @@
 from marshmallow import fields, validate
 
 from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Sealed, choice, chunk_of
+from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Parted, Sealed, choice, chunk_of
 from services.common.contracts.shared import PersonFacts, UnionFacts
 from services.common.contracts.values import Whole
 
@@ -60,7 +60,7 @@ class MembersQueuedData(EventData):
     applications = chunk_of(QueuedApplication)
     personal_application = fields.Nested(PersonalApplication, allow_none=True, load_default=None)
     consent = Sealed(fields.Nested(GivenConsent), allow_none=True, load_default=None)
-    persons = Sealed(fields.List(fields.Nested(PersonFacts)), required=True)
+    persons = Sealed(Parted(fields.Nested(PersonFacts)), required=True)
 
 
 class ApplicationCancelledData(EventData):
@@ -71,6 +71,14 @@ class ApplicationCancelledData(EventData):
     issued_application_id = fields.UUID(required=True)
     issued_union_id = fields.UUID(required=True)
     member_no = fields.String(required=True)
+
+
+class CorrectionRefusedData(EventData):
+    union_id = fields.UUID(required=True)
+    application_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+    reason = choice("document_known", required=True, metadata={"description": "another member has the document"})
 
 
 class ImportStepData(EventData):
@@ -154,6 +162,13 @@ APPLICATION_CANCELLED = EventContract(
     "A live application ended because the member's card of an earlier application was issued after all.",
     consumers=("batching", "notification"),
 )
+CORRECTION_REFUSED = EventContract(
+    "membership",
+    "correction_refused",
+    CorrectionRefusedData,
+    "What a clerk corrected in the pending list cannot be the member's: the application ends.",
+    consumers=("batching", "notification"),
+)
 IMPORT_REQUESTED = EventContract(
     "membership",
     "import_requested",
@@ -201,6 +216,7 @@ EVENTS = (
     MEMBER_NUMBERED,
     MEMBERS_QUEUED,
     APPLICATION_CANCELLED,
+    CORRECTION_REFUSED,
     IMPORT_REQUESTED,
     IMPORT_CONTINUED,
     IMPORT_PROGRESSED,

@@ -42,7 +42,10 @@ class UnionFacts(EventData):
 
 
 class PersonFacts(EventData):
-    """Who an application is for: what validation and the bank need to know. Always sealed."""
+    """Who an application is for: what validation and the bank need to know. Always sealed.
+
+    The consumer judges the values by the same value types as the producer, person by person.
+    """
 
     application_id = fields.UUID(required=True)
     name = fields.String(required=True)
@@ -52,7 +55,7 @@ class PersonFacts(EventData):
     document_issued = fields.Date(allow_none=True, load_default=None)
     birth_date = fields.Date(allow_none=True, load_default=None)
     sex = choice(*SEXES, allow_none=True, load_default=None)
-    nationality = fields.String(allow_none=True, load_default=None, validate=validate.Length(equal=3))
+    nationality = fields.String(allow_none=True, load_default=None, metadata={"description": "ISO 3166-1 alpha-3"})
     phone = fields.String(allow_none=True, load_default=None)
     address = fields.String(allow_none=True, load_default=None)
     retirement_category = choice(*RETIREMENT_CATEGORIES, allow_none=True, load_default=None)

@@ -11,7 +11,6 @@ from services.common.rules.findings import errors_of
 from services.common.rules.names import check_name
 from services.common.values import InvalidValue
 
-
 _MOBILE = "^1[3-9][0-9]{9}$"
 _PHONE = "^(1[3-9][0-9]{9}|(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?)$"
 

@@ -63,9 +63,7 @@ def test_a_woman_in_flexible_employment_retires_as_one_in_a_cadre_post(office: O
         ({"nationality": "USA"}, "nationality", "nationality_of_document"),
     ],
 )
-def test_what_the_number_contradicts_is_refused(
-    office: Office, changes: dict[str, Any], field: str, code: str
-) -> None:
+def test_what_the_number_contradicts_is_refused(office: Office, changes: dict[str, Any], field: str, code: str) -> None:
     with pytest.raises(Invalid) as refusal:
         office.register(**{"document_number": a_resident_number(), **changes})
     assert [(problem.field, problem.code) for problem in refusal.value.fields] == [(field, code)]

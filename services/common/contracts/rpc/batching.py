@@ -23,6 +23,7 @@ CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
 BATCH_STATES = ("submitted", "partly_decided", "decided", "revoked")
 REGISTER_STATES = ("unprinted", "printed")
 REVOCATION_STATES = ("requested", "approved", "rejected")
+SWITCH_REASONS = ("rare_character", "name_not_enterable", "document", "other")
 CHARSETS = ("gb2312", "gbk", "gb18030")
 PLACE_STATES = ("open", "closed", "all")
 BANK_PROGRESS = ("accepted", "made")
@@ -71,6 +72,9 @@ class PendingAnswer(Schema):
     findings = fields.List(fields.Nested(FindingAnswer), required=True)
     channel = choice(*CHANNELS, required=True)
     channel_reason = fields.String(required=True, allow_none=True)
+    channel_reason_code = fields.String(required=True, allow_none=True)
+    channel_note = fields.String(required=True, allow_none=True, metadata={"description": "what the clerk added"})
+    checked_at = fields.AwareDateTime(required=True, allow_none=True)
     can_switch = fields.Boolean(required=True)
     complete = fields.Boolean(required=True)
     missing = fields.List(
@@ -87,10 +91,10 @@ class OrdinaryCounts(Schema):
     waiting = fields.Integer(required=True)
 
 
-class SpecialCounts(Schema):
-    total = fields.Integer(required=True)
+class SpecialCounts(OrdinaryCounts):
     complete = fields.Integer(required=True)
     incomplete = fields.Integer(required=True)
+    ready = fields.Integer(required=True, metadata={"description": "complete and passed"})
 
 
 class PendingCounts(Schema):
@@ -104,9 +108,10 @@ class ListPendingAnswer(PageAnswer):
 
 
 class CheckPendingRequest(Schema):
-    """Without ids: all of the ordinary channel that have not passed."""
+    """Without ids: all of the channel that have not passed."""
 
     application_ids = _application_ids()
+    channel = choice(*CHANNELS, load_default="ordinary")
 
 
 class CheckPendingAnswer(Schema):
@@ -119,8 +124,14 @@ class UpdatePendingRequest(Schema):
     application_id = fields.UUID(required=True)
     document_expiry = fields.Date()
     document_type = choice(*DOCUMENT_TYPES)
+    document_number = document_number()
     nationality = nationality()
     channel = choice(*CHANNELS)
+    channel_reason_code = choice(
+        *SWITCH_REASONS,
+        metadata={"description": "why a clerk switches to the special channel somebody whom no rule leads there"},
+    )
+    channel_note = text(200, metadata={"description": "with the reason `other` it is required"})
 
 
 class RemovePendingRequest(Schema):
@@ -133,7 +144,11 @@ class RemovePendingManyRequest(Schema):
     which = choice(
         "not_passed",
         "incomplete",
-        metadata={"description": "not_passed: failed and unchecked ones of the ordinary channel; incomplete: special"},
+        "special_not_passed",
+        metadata={
+            "description": "not_passed: failed and unchecked ones of the ordinary channel; special_not_passed: of the"
+            " special channel; incomplete: those of the special channel whose information is incomplete"
+        },
     )
     application_ids = _application_ids()
 

@@ -264,6 +264,23 @@ class ApplicationAnswer(Schema):
     steps = fields.List(fields.Nested(StepAnswer), required=True)
 
 
+class CorrectedField(Schema):
+    field = fields.String(required=True)
+    old = fields.String(required=True, allow_none=True, metadata={"description": "numbers are masked"})
+    new = fields.String(required=True, allow_none=True)
+
+
+class CorrectionAnswer(Schema):
+    """What a clerk corrected of a member in the pending list."""
+
+    corrected_at = fields.AwareDateTime(required=True)
+    corrected_by = fields.String(required=True, allow_none=True, metadata={"description": "the clerk's name"})
+    refused = fields.Boolean(
+        required=True, metadata={"description": "the document is another member's: nothing was taken"}
+    )
+    changes = fields.List(fields.Nested(CorrectedField), required=True)
+
+
 class MemberAnswer(MemberItem):
     """All that is known of a member; numbers are masked less than in lists."""
 
@@ -278,6 +295,7 @@ class MemberAnswer(MemberItem):
     special_retirement_month = fields.Date(required=True, allow_none=True)
     affiliation = choice(*AFFILIATIONS, required=True)
     registered_at = fields.AwareDateTime(required=True)
+    corrections = fields.List(fields.Nested(CorrectionAnswer), required=True, metadata={"description": "newest first"})
     applications = fields.List(
         fields.Nested(ApplicationAnswer), required=True, metadata={"description": "newest first"}
     )
