@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.batching import checks
+from services.batching import checks, listing
 from services.common.contracts.batching import (
     CHANNEL_ASSIGNED,
+    MEMBER_CORRECTED,
     MEMBERS_REMOVED,
     PENDING_CHANGED,
     VALIDATION_REQUESTED,
 )
+from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.messaging.failures import Reject
-from services.common.problems import Conflict, NotFound, Problem
+from services.common.problems import Conflict, Invalid, NotFound, Problem
 from tests.integration.batching_desk import Desk, fresh
-from tests.mothers import a_queueing, an_applicant
+from tests.mothers import a_queueing, a_resident_number, an_applicant
+
+_CHECK_DIGIT = ("document_number", "check_digit_wrong")
+_OF_DOCUMENT = ("nationality", "nationality_of_document")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,7 @@ def test_the_list_is_searched_by_name_document_check_and_completeness(desk: Desk
     desk.queue(
         an_applicant(name="刘春", document_number="310115196501150016"),
         an_applicant(name="刘_"),
-        an_applicant(name="王䶮", nationality=None),
+        an_applicant(name="王䶮", document_expiry=None),
         an_applicant(name="王㛃"),
     )
 
@@ -91,7 +97,10 @@ def test_the_list_is_searched_by_name_document_check_and_completeness(desk: Desk
     assert desk.show(check_state="passed")["total"] == 0
     assert [item["name"] for item in desk.show(channel="special", complete=False)["items"]] == ["王䶮"]
     assert [item["name"] for item in desk.show(channel="special", complete=True)["items"]] == ["王㛃"]
-    assert desk.show()["counts"]["special"] == {"total": 2, "complete": 1, "incomplete": 1}
+    special = desk.show()["counts"]["special"]
+    assert {name: count for name, count in special.items() if count} == {
+        "total": 2, "complete": 1, "incomplete": 1, "unchecked": 2,
+    }  # fmt: skip
 
 
 def test_a_page_too_deep_is_refused(desk: Desk) -> None:
@@ -185,29 +194,52 @@ def test_completing_says_what_is_missing(desk: Desk) -> None:
 def test_a_clerk_switches_channels_and_each_switch_is_a_step(desk: Desk) -> None:
     [application_id] = desk.queue()
 
-    assert desk.update(application_id, channel="special")["channel"] == "special"
-    assert desk.update(application_id, channel="ordinary")["channel"] == "ordinary"
+    switched = desk.update(application_id, channel="special", channel_reason_code="other", channel_note="曾用名")
+    assert (switched["channel"], switched["channel_reason"], switched["channel_note"]) == ("special", "其他", "曾用名")
+    back = desk.update(application_id, channel="ordinary")
+    assert (back["channel"], back["channel_reason"], back["channel_note"]) == ("ordinary", None, None)
 
     told = [(one["channel"], one["applications"][0]["version"]) for one in desk.told(CHANNEL_ASSIGNED)]
     assert told == [("special", 1), ("ordinary", 2)]
+    assert [one["reason"] for one in desk.told(CHANNEL_ASSIGNED)] == ["其他", None]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [({}, "channel_reason_code"), ({"channel_reason_code": "other"}, "channel_note")],
+)
+def test_a_switch_to_the_special_channel_needs_a_reason(desk: Desk, request_: dict[str, str], field: str) -> None:
+    [application_id] = desk.queue()
+    with pytest.raises(Invalid) as refusal:
+        desk.update(application_id, channel="special", **request_)
+    assert [problem.field for problem in refusal.value.fields] == [field]
+    assert desk.show()["total"] == 1
+
+
+def test_a_reason_that_the_system_found_needs_no_words(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王䶮"))
+    desk.update(application_id, channel="ordinary")
+    entry = desk.update(application_id, channel="special")
+    assert (entry["channel"], entry["channel_reason_code"]) == ("special", "rare_character")
 
 
 def test_a_passport_cannot_go_back_to_the_ordinary_channel(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(document_type="passport", document_number="E12345678"))
     with pytest.raises(Conflict, match="channel_locked"):
         desk.update(application_id, channel="ordinary")
-    assert desk.update(application_id, document_type="resident_id", channel="ordinary")["channel"] == "ordinary"
+    corrected = {"document_type": "resident_id", "document_number": a_resident_number()}
+    assert desk.update(application_id, **corrected, channel="ordinary")["channel"] == "ordinary"
 
 
 def test_a_document_that_becomes_a_passport_moves_to_the_special_channel(desk: Desk) -> None:
     [application_id] = desk.queue()
-    item = desk.update(application_id, document_type="passport")
+    item = desk.update(application_id, document_type="passport", document_number="E12345678")
     assert (item["channel"], item["can_switch"]) == ("special", False)
 
 
 def test_removing_frees_the_members_and_says_why(desk: Desk) -> None:
     failed, unchecked, passed, incomplete = desk.queue(
-        an_applicant(), an_applicant(), an_applicant(), an_applicant(name="王䶮", nationality=None)
+        an_applicant(), an_applicant(), an_applicant(), an_applicant(name="王䶮", document_expiry=None)
     )
     desk.check(failed, passed)
     desk.validate({failed: "failed", passed: "passed"})
@@ -224,6 +256,92 @@ def test_removing_frees_the_members_and_says_why(desk: Desk) -> None:
         "not_passed": {failed, unchecked}, "incomplete": {incomplete}, "by_clerk": {passed},
     }  # fmt: skip
     assert desk.versions(incomplete) == [1, 2]
+
+
+def test_those_of_the_special_channel_who_did_not_pass_are_removed_apart(desk: Desk) -> None:
+    ordinary, failed, passed = desk.queue(an_applicant(), an_applicant(name="王䶮"), an_applicant(name="王㛃"))
+    desk.check(channel="special")
+    desk.validate({failed: "failed", passed: "passed"})
+    assert desk.remove(which="special_not_passed") == 1
+    assert desk.states([ordinary, failed, passed]) == ["queued", "removed", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"document_expiry": date(2020, 1, 1)}, "document_expiry", "expired"),
+        ({"document_type": "resident_id", "document_number": "310115198506150012"}, *_CHECK_DIGIT),
+        ({"document_type": "resident_id", "nationality": "USA"}, "document_number", "number_form"),
+        ({"nationality": "CHN"}, "document_number", "number_form"),
+        ({"document_type": "hmt_residence_permit"}, "document_number", "number_form"),
+        ({"document_type": "mainland_travel_permit_tw", "document_number": "12345678"}, *_OF_DOCUMENT),
+    ],
+)
+def test_what_no_document_can_say_is_refused_on_completion(
+    desk: Desk, changes: dict[str, Any], field: str, code: str
+) -> None:
+    passport = {"document_type": "passport", "document_number": "AB1234567", "nationality": "USA"}
+    [application_id] = desk.queue(an_applicant(**passport))
+    with pytest.raises(Invalid) as refusal:
+        desk.update(application_id, **changes)
+    assert (field, code) in [(problem.field, problem.code) for problem in refusal.value.fields]
+    assert desk.application(application_id).document_type == "passport"
+    assert desk.told(MEMBER_CORRECTED) == []
+
+
+def test_a_correction_goes_to_the_member_with_who_made_it(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    number = a_resident_number(date(1991, 2, 3), "female")
+    desk.update(application_id, document_number=number, document_expiry=date(2041, 2, 3))
+    [told] = desk.told(MEMBER_CORRECTED)
+    assert told["person"] == {
+        "document_type": "resident_id",
+        "document_number": number,
+        "document_expiry": date(2041, 2, 3),
+        "nationality": "CHN",
+        "birth_date": date(1991, 2, 3),
+        "sex": "female",
+    }
+    application = desk.application(application_id)
+    assert (told["member_id"], str(told["corrected_by"])) == (application.member_id, desk.clerk.account_id)
+    desk.check()
+    [asked] = desk.told(VALIDATION_REQUESTED)
+    assert (asked["persons"][0]["birth_date"], asked["persons"][0]["sex"]) == (date(1991, 2, 3), "female")
+
+
+def test_a_document_of_somebody_who_is_getting_a_card_is_refused(desk: Desk) -> None:
+    first, second = an_applicant(), an_applicant()
+    _, application_id = desk.queue(first, second)
+    with pytest.raises(Conflict, match="document_known"):
+        desk.update(application_id, document_number=first["document_number"])
+
+
+def test_a_person_who_cannot_be_listed_is_parted_from_the_others_and_free(desk: Desk) -> None:
+    good, bad = an_applicant(), an_applicant(phone="电话")
+    desk.queue(good, bad)
+    assert desk.show()["total"] == 1
+    [told] = desk.told(MEMBERS_REMOVED)
+    [step] = told["applications"]
+    assert (step["application_id"], step["version"]) == (bad["application_id"], 1)
+    assert told["detail"]
+    assert desk.states([good["application_id"], bad["application_id"]]) == ["queued", "removed"]
+
+
+def test_what_can_be_cleaned_is_listed_as_it_is_kept(desk: Desk) -> None:
+    applicant = an_applicant(nationality="CHN\n", phone="+86 138 0000 0009", name="王\u200b芳")
+    [application_id] = desk.queue(applicant)
+    application = desk.application(application_id)
+    assert (application.name, application.nationality) == ("王芳", "CHN")
+    assert '"13800000009"' in application.other_facts
+
+
+def test_a_person_of_whom_nothing_can_be_read_holds_up_nobody(desk: Desk) -> None:
+    good, bad = an_applicant(), an_applicant()
+    told = a_queueing(good, bad, union=desk.union)
+    wire = MEMBERS_QUEUED.dump({**told, "persons": [good]})
+    with desk.begin() as session:
+        listing.list_queued(session, MEMBERS_QUEUED.load(wire))
+    assert desk.states([good["application_id"], bad["application_id"]]) == ["queued", "removed"]
 
 
 def test_another_union_finds_nothing_of_ours(desk: Desk, engine: Engine) -> None:

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from pypdf import PdfReader
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.batching import batches, consents, personal_applications, registers, submission
+from services.batching.models import Application, BatchPerson
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.common.contracts.consent import CURRENT_CONSENT
@@ -154,12 +155,67 @@ def test_nothing_is_submitted_while_one_has_not_passed(desk: Desk) -> None:
     assert refusal.value.title == "待办会员共: 2人; 校验通过: 1人; 未通过: 1人。"
 
 
-def test_the_special_channel_needs_complete_information_and_no_check(desk: Desk) -> None:
-    [application_id] = desk.queue(an_applicant(name="王䶮", nationality=None))
+def test_the_special_channel_needs_complete_information_and_a_passed_check(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王䶮", document_expiry=None))
     with pytest.raises(Conflict, match="not_all_complete"):
         desk.submit("special")
-    desk.update(application_id, nationality="CHN")
+    desk.update(application_id, document_expiry=date(2041, 2, 3))
+    with pytest.raises(Conflict, match="not_all_passed"):
+        desk.submit("special")
+    desk.check(channel="special")
+    desk.validate({application_id: "failed"}, code="retired_by_registry", message="已退休")
+    with pytest.raises(Conflict, match="not_all_passed") as refusal:
+        desk.submit("special")
+    assert [problem.reason for problem in refusal.value.fields] == ["王䶮：已退休"]
+    desk.check(channel="special")
+    desk.validate({application_id: "passed"}, check_no=2)
     assert desk.submit("special")["total"] == 1
+
+
+def test_the_reason_of_the_special_channel_stays_in_the_register(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    desk.update(application_id, channel="special", channel_reason_code="other", channel_note="曾用名")
+    desk.check(channel="special")
+    desk.validate({application_id: "passed"})
+    batch_no = desk.submit("special")["batch_no"]
+    with desk.begin() as session:
+        person = session.scalars(select(BatchPerson).where(BatchPerson.batch_no == batch_no)).one()
+        assert person.channel_reason == "其他：曾用名"
+        registers.print_register(session, desk.clerk, batch_no, "xlsx")
+
+
+@pytest.mark.parametrize(
+    ("outdated", "named"),
+    [
+        ({"checked_at": datetime.now(UTC) - timedelta(hours=25)}, []),
+        ({"checked_at": None}, []),
+        ({"document_expiry": date(2020, 1, 2)}, ["王建国：证件已于2020-01-02到期"]),
+    ],
+)
+def test_a_check_that_no_longer_holds_is_made_again_at_the_submission(
+    desk: Desk, outdated: dict[str, Any], named: list[str]
+) -> None:
+    stale, fresh = desk.queue(an_applicant(), an_applicant())
+    desk.check()
+    desk.validate({stale: "passed", fresh: "passed"})
+    with desk.begin() as session:
+        session.execute(update(Application).where(Application.application_id == stale).values(outdated))
+    with pytest.raises(Conflict, match="checks_outdated") as refusal:
+        desk.submit()
+    assert [problem.reason for problem in refusal.value.fields] == named
+    assert [desk.application(one).check_state for one in (stale, fresh)] == ["checking", "passed"]
+    desk.validate({stale: "passed"}, check_no=2)
+    if not named:
+        assert desk.submit()["total"] == 2
+
+
+def test_a_name_that_no_font_has_is_not_submitted(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(name="王\U000323b0"))
+    desk.check(channel="special")
+    desk.validate({application_id: "passed"})
+    with pytest.raises(Problem, match="font_lacks"):
+        desk.submit("special")
+    assert desk.states([application_id]) == ["queued"]
 
 
 def test_an_empty_channel_cannot_be_submitted(desk: Desk) -> None:
@@ -173,12 +229,15 @@ def test_an_outlet_of_another_branch_is_refused_by_field(desk: Desk) -> None:
     assert [field.code for field in refusal.value.fields] == ["outlet_of_another_branch"]
 
 
-def test_names_that_the_branch_cannot_hold_are_warned_of(desk: Desk) -> None:
+def test_names_that_the_branch_cannot_hold_take_the_special_channel(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(name="陶喆"))
     desk.check()
     desk.validate({application_id: "passed"})
-    [warning] = desk.submit(branch_code="bosc-sh", outlet_code="bosc-yp-01")["warnings"]
-    assert warning.startswith("陶喆：")
+    with pytest.raises(Conflict, match="name_outside_charset") as refusal:
+        desk.submit(branch_code="bosc-sh", outlet_code="bosc-yp-01")
+    assert [problem.reason for problem in refusal.value.fields] == ["陶喆：“喆”"]
+    desk.update(application_id, channel="special", channel_reason_code="name_not_enterable")
+    assert desk.submit("special", branch_code="bosc-sh", outlet_code="bosc-yp-01")["total"] == 1
 
 
 def test_two_clerks_who_submit_at_the_same_moment_make_one_batch(desk: Desk) -> None:
@@ -371,6 +430,8 @@ def test_a_clerk_does_not_submit_personal_applications(desk: Desk) -> None:
 def test_what_was_changed_before_submission_is_what_the_batch_holds(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(name="王䶮"))
     desk.update(application_id, document_expiry=date(2041, 2, 3))
+    desk.check(channel="special")
+    desk.validate({application_id: "passed"})
     desk.submit("special")
     [sent] = desk.sent_to_bank(bank.SUBMITTED)
     assert sent["applicants"][0]["document_expiry"] == "2041-02-03"

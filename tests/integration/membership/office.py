@@ -25,7 +25,7 @@ from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
-from services.membership import applications, member_search, members, numbering, queueing
+from services.membership import accounts, applications, member_search, members, numbering, queueing
 from services.membership.models import Application, Union
 from services.membership.unions import add_union
 from tests.mothers import a_member_form, a_union_code
@@ -160,6 +160,14 @@ def a_caller(union: Union, *roles: str) -> Caller:
     """An account of the union with these roles; all but clerks look down, as the policy has it."""
     reach = Reach.OWN_UNION if roles == ("clerk",) else Reach.SUBORDINATES
     return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), reach=reach)
+
+
+def an_account(office: Office, union: Union, *roles: str) -> Caller:
+    """Somebody of the union with an account of their own."""
+    account = accounts.new_account(union, f"a{uuid4().hex[:12]}", "王芳", list(roles), "Correct-horse-2026")
+    with office.begin() as session:
+        session.add(account)
+    return Caller(account_id=str(account.account_id), roles=frozenset(roles), union_id=str(union.union_id))
 
 
 def an_event(contract: EventContract, data: dict[str, Any]) -> Event:

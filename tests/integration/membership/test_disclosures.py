@@ -18,9 +18,9 @@ from services.common.contracts.rpc.membership import ExportMembersRequest
 from services.common.messaging.rpc import Caller
 from services.common.problems import Forbidden, NotFound, Problem
 from services.common.settings import read_settings
-from services.membership import accounts, disclosures, exports
-from services.membership.models import Disclosure, Union
-from tests.integration.membership.office import CARD_NO, Office, a_caller
+from services.membership import disclosures, exports
+from services.membership.models import Disclosure
+from tests.integration.membership.office import CARD_NO, Office, a_caller, an_account
 
 PHONE = "13900000009"
 WHY = "会员来电核对"
@@ -32,13 +32,6 @@ def _two_an_hour(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     read_settings.cache_clear()
     yield
     read_settings.cache_clear()
-
-
-def an_account(office: Office, union: Union, *roles: str) -> Caller:
-    account = accounts.new_account(union, f"a{uuid4().hex[:12]}", "王芳", list(roles), "Correct-horse-2026")
-    with office.begin() as session:
-        session.add(account)
-    return Caller(account_id=str(account.account_id), roles=frozenset(roles), union_id=str(union.union_id))
 
 
 def reveal(office: Office, caller: Caller, member_id: UUID) -> dict[str, Any]:

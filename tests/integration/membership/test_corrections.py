@@ -1,0 +1,80 @@
+"""What clerks correct in the pending list reaches the member, in whatever order it is heard."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.common.contracts.batching import MEMBER_CORRECTED
+from services.common.contracts.membership import CORRECTION_REFUSED
+from services.common.messaging.subscribe import Reject
+from services.membership import corrections
+from tests.integration.membership.office import Office, an_account
+from tests.mothers import a_resident_number
+
+NUMBER = a_resident_number(date(1991, 2, 3), "female")
+NOW = datetime.now(UTC)
+
+
+def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
+    """Lets membership hear batching tell a correction."""
+    person = {
+        "document_type": "resident_id",
+        "document_number": NUMBER,
+        "document_expiry": date(2041, 2, 3),
+        "nationality": "CHN",
+        "birth_date": date(1991, 2, 3),
+        "sex": "female",
+    }
+    told = {
+        "union_id": office.union.union_id,
+        "application_id": office.newest_application(member_id),
+        "member_id": member_id,
+        "corrected_by": by or uuid4(),
+        "corrected_at": at,
+        "person": person | changes,
+    }
+    with office.begin() as session:
+        corrections.apply(session, MEMBER_CORRECTED.load(MEMBER_CORRECTED.dump(told)))
+
+
+def test_a_correction_is_the_members_and_its_history_says_who_made_it(office: Office) -> None:
+    clerk = an_account(office, office.union, "clerk")
+    member_id, _ = office.queued(document_expiry="2030-01-31")
+    hear(office, member_id, by=UUID(clerk.account_id))
+    member = office.member(member_id)
+    assert (member["document_expiry"], member["sex"]) == (date(2041, 2, 3), "female")
+    assert office.names(document_number=NUMBER) == [member["name"]]
+    [correction] = member["corrections"]
+    assert (correction["corrected_by"], correction["refused"]) == ("王芳", False)
+    changes = {one["field"]: (one["old"], one["new"]) for one in correction["changes"]}
+    assert changes["document_expiry"] == ("2030-01-31", "2041-02-03")
+    assert NUMBER not in str(changes["document_number"])
+
+
+def test_the_later_of_two_corrections_holds_whichever_is_heard_first(office: Office) -> None:
+    member_id, _ = office.queued()
+    hear(office, member_id, NOW, document_expiry=date(2042, 1, 1))
+    hear(office, member_id, NOW - timedelta(seconds=1), document_expiry=date(2041, 1, 1))
+    assert office.member(member_id)["document_expiry"] == date(2042, 1, 1)
+    assert len(office.member(member_id)["corrections"]) == 2
+
+
+def test_a_document_of_another_member_is_not_taken_and_the_application_ends(office: Office) -> None:
+    office.register(document_number=NUMBER)
+    member_id, application_id = office.queued()
+    before = office.member(member_id)
+    hear(office, member_id)
+    after = office.member(member_id)
+    assert after["document_expiry"] == before["document_expiry"]
+    assert [one["refused"] for one in after["corrections"]] == [True]
+    [told] = office.told(CORRECTION_REFUSED)
+    assert (told["application_id"], told["reason"]) == (application_id, "document_known")
+
+
+def test_a_correction_of_nobody_we_know_is_rejected(office: Office) -> None:
+    member_id, application_id = office.queued()
+    with pytest.raises(Reject), office.begin() as session:
+        corrections.apply(session, {"member_id": uuid4(), "application_id": application_id})
+    assert office.member(member_id)["corrections"] == []
