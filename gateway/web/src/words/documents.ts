@@ -1,4 +1,4 @@
-// Numbers of identity documents, by the same rules as the system check: told while one types. Both are held to
+// Numbers of identity documents, by the same rules as the server: told while one types. Both are held to
 // documents.examples.json.
 import { DOCUMENT_TYPES } from "@/words/terms";
 
@@ -12,8 +12,6 @@ export interface DocumentFacts {
 export interface DocumentFinding {
   code: string;
   message: string;
-  /** Whether the server refuses to keep such a number; else the system check will not pass it. */
-  isRefused: boolean;
 }
 
 const PROVINCES = new Set(
@@ -114,7 +112,7 @@ function oldForeigner(number: string, today: string): DocumentFacts {
 
 function requireForm(form: RegExp, number: string, expected: string): void {
   if (!form.test(number)) {
-    throw new Wrong({ code: "number_form", message: `${expected}，请核对证件类型和证件号码`, isRefused: true });
+    throw new Wrong({ code: "number_form", message: `${expected}，请核对证件类型和证件号码` });
   }
 }
 
@@ -142,5 +140,5 @@ function ofAnotherDocument(type: DocumentType): Wrong {
 }
 
 function wrong(code: string, message: string): Wrong {
-  return new Wrong({ code, message, isRefused: false });
+  return new Wrong({ code, message });
 }

@@ -1,9 +1,18 @@
-// Telephone numbers, by the same rules as the API's.
-const MOBILE = /^1[3-9]\d{9}$/;
-const PHONE = /^(1[3-9]\d{9}|(0\d{2,3}-?)?\d{7,8}(-\d{1,6})?)$/;
+// Telephone numbers, by the same rules as the API's: as people paste them, with spaces, +86 or in full width.
+const MOBILE = /^1[3-9][0-9]{9}$/;
+const FIXED_LINE = /^(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?$/;
 
 /** A mobile number of China's mainland. */
-export const isMobile = (number: string): boolean => MOBILE.test(number);
+export const isMobile = (number: string): boolean => MOBILE.test(withoutCountry(dialled(number)).replace(/-/g, ""));
 
 /** A mobile or fixed-line number, with or without area code and extension. */
-export const isPhone = (number: string): boolean => PHONE.test(number);
+export function isPhone(number: string): boolean {
+  const given = dialled(number);
+  const local = withoutCountry(given);
+  return isMobile(number) || FIXED_LINE.test(local === given || local.startsWith("0") ? local : `0${local}`);
+}
+
+const dialled = (number: string): string =>
+  number.normalize("NFKC").replace(/[\s\p{Cf}\p{Cc}.()'’‘`]/gu, "").replace(/[‐-―−ー一]/g, "-").replace(/^-+|-+$/g, "");
+
+const withoutCountry = (number: string): string => number.replace(/^(?:\+|00)86-?|^86-?(?=1[3-9][0-9-]{9,}$)/, "");

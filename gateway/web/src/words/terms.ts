@@ -18,6 +18,14 @@ export const CHANNELS = {
   special: { text: "特殊", tone: "busy" },
 } as const satisfies Record<string, Term>;
 
+/** Why a clerk switches somebody to the special channel. */
+export const SWITCH_REASONS = {
+  rare_character: "姓名含生僻字",
+  name_not_enterable: "发卡支行的系统无法录入姓名",
+  document: "证件情况特殊",
+  other: "其他",
+} as const;
+
 export const CHECK_STATES = {
   unchecked: { text: "未校验", tone: "plain" },
   checking: { text: "校验中", tone: "busy" },

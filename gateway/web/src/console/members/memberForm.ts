@@ -44,7 +44,7 @@ export function wrongFields(form: MemberForm, isChange: boolean, today: string):
     if (!isChange) wrong.document_number = "请填写证件号码";
   } else {
     const { finding } = readDocumentNumber(form.document_type, form.document_number, today);
-    if (finding?.isRefused) wrong.document_number = finding.message;
+    if (finding) wrong.document_number = finding.message;
   }
   if (form.document_expiry && form.document_expiry < today) wrong.document_expiry = "证件已到期，请核对证件到期日";
   if (form.birth_date && (form.birth_date > today || form.birth_date < "1900-01-01")) wrong.birth_date = "请核对出生日期";

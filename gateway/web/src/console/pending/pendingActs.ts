@@ -4,29 +4,29 @@ import { useAction } from "@/acts/useAction";
 import { answer, api } from "@/api/client";
 import type { Pending, PendingCounts } from "@/api/types";
 import { count } from "@/words/format";
+import { CHANNELS } from "@/words/terms";
 
 export function usePendingActs(changed: () => Promise<void>) {
-  const check = useAction((key, application_ids: string[]) =>
-    answer(api.POST("/api/v1/pending/validate", { ...under(key), body: application_ids.length ? { application_ids } : {} })),
+  const check = useAction((key, channel: Pending["channel"], application_ids: string[]) =>
+    answer(api.POST("/api/v1/pending/validate", { ...under(key), body: application_ids.length ? { application_ids } : { channel } })),
   );
   const change = useAction((key, application_id: string, channel: Pending["channel"]) =>
     answer(api.PATCH("/api/v1/pending/{application_id}", { params: { path: { application_id }, header: headerOf(key) }, body: { channel } })),
   );
-  const remove = useAction((key, body: { which: "not_passed" | "incomplete" } | { application_ids: string[] }) =>
+  const remove = useAction((key, body: { which: "not_passed" | "special_not_passed" | "incomplete" } | { application_ids: string[] }) =>
     answer(api.POST("/api/v1/pending/remove", { ...under(key), body })),
   );
 
-  async function checkAll(application_ids: string[]): Promise<void> {
-    const started = await check.run(application_ids);
+  async function checkAll(channel: Pending["channel"], application_ids: string[]): Promise<void> {
+    const started = await check.run(channel, application_ids);
     if (!started) return tell(check.problem.value);
     tellDone(started.checking ? `已提交 ${count(started.checking)} 人进行系统校验` : "没有需要校验的会员");
     await changed();
   }
 
-  async function switchChannel(entry: Pending): Promise<void> {
-    const wanted = entry.channel === "ordinary" ? "special" : "ordinary";
-    if (!(await change.run(entry.application_id, wanted))) return tell(change.problem.value);
-    tellDone(`${entry.name} 已转换至${wanted === "special" ? "特殊" : "普通"}办卡通道`);
+  async function switchBack(entry: Pending): Promise<void> {
+    if (!(await change.run(entry.application_id, "ordinary"))) return tell(change.problem.value);
+    tellDone(`${entry.name} 已转换至普通办卡通道`);
     await changed();
   }
 
@@ -43,17 +43,17 @@ export function usePendingActs(changed: () => Promise<void>) {
   return {
     check,
     checkAll,
-    switchChannel,
+    switchBack,
     removeOne: async (entry: Pending) =>
       (await ask("移除会员", entry.name, "移除")) && removeNow({ application_ids: [entry.application_id] }),
     removeThese: async (application_ids: string[]) =>
       (await ask("移除选中的会员", `选中的 ${count(application_ids.length)} 人`, "移除")) && removeNow({ application_ids }),
-    removeNotPassed: async ({ ordinary }: PendingCounts) =>
+    removeNotPassed: async (channel: Pending["channel"], counts: PendingCounts) =>
       (await ask(
         "移除全部校验未通过及未校验会员",
-        `普通办卡通道中校验未通过的 ${count(ordinary.failed)} 人和未校验的 ${count(ordinary.unchecked)} 人`,
+        `${CHANNELS[channel].text}办卡通道中校验未通过的 ${count(counts[channel].failed)} 人和未校验的 ${count(counts[channel].unchecked)} 人`,
         "全部移除",
-      )) && removeNow({ which: "not_passed" }),
+      )) && removeNow({ which: channel === "ordinary" ? "not_passed" : "special_not_passed" }),
     removeIncomplete: async ({ special }: PendingCounts) =>
       (await ask("移除全部信息未完善会员", `特殊办卡通道中信息未完善的 ${count(special.incomplete)} 人`, "全部移除")) &&
       removeNow({ which: "incomplete" }),

@@ -1,0 +1,22 @@
+// What a clerk corrected of a member, in words: `证件到期日：2030-01-31 → 长期`.
+import type { Member } from "@/api/types";
+import { expiry, NOTHING } from "@/words/format";
+import { nationality } from "@/words/nationalities";
+import { DOCUMENT_TYPES, SEXES } from "@/words/terms";
+
+type Change = Member["corrections"][number]["changes"][number];
+
+const FIELDS: Record<string, { title: string; inWords?: (value: string) => string }> = {
+  document_type: { title: "证件类型", inWords: (value) => DOCUMENT_TYPES[value as keyof typeof DOCUMENT_TYPES] ?? value },
+  document_number: { title: "证件号码" },
+  document_expiry: { title: "证件到期日", inWords: expiry },
+  nationality: { title: "国籍", inWords: nationality },
+  birth_date: { title: "出生日期" },
+  sex: { title: "性别", inWords: (value) => SEXES[value as keyof typeof SEXES] ?? value },
+};
+
+export function changeInWords({ field, old, new: now }: Change): string {
+  const { title, inWords } = FIELDS[field] ?? { title: field, inWords: undefined };
+  const shown = (value: string | null) => (value === null ? NOTHING : (inWords?.(value) ?? value));
+  return `${title}：${shown(old)} → ${shown(now)}`;
+}
