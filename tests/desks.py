@@ -87,19 +87,15 @@ class Desk:
         queued = self.clerk.post("members/queue", {"filter": {}})["queued"]
         wait_until(lambda: self._listed() == queued, "all are on the pending list", _PATIENCE_SECONDS)
 
-    def check_all(self) -> None:
-        """Has the ordinary channel checked, and waits for the results."""
-        self.clerk.post("pending/validate")
-        wait_until(lambda: self._undecided() == 0, "every check has a result", _PATIENCE_SECONDS)
+    def check_all(self, channel: str = "ordinary") -> None:
+        """Has a channel checked, and waits for the results."""
+        self.clerk.post("pending/validate", {"channel": channel})
+        wait_until(lambda: self._undecided(channel) == 0, "every check has a result", _PATIENCE_SECONDS)
 
     def submit_all(self, channel: str = "ordinary") -> str:
-        """Has all members queued, checked and submitted by this channel; the number of the batch.
-
-        The special channel has no check.
-        """
+        """Has all members queued, checked and submitted by this channel; the number of the batch."""
         self.queue_all()
-        if channel == "ordinary":
-            self.check_all()
+        self.check_all(channel)
         outlet = self.clerk.get("outlets", q="国华广场")["items"][0]
         chosen = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
         contact = {"contact_name": "王芳", "contact_phone": "13812345678"}
@@ -123,8 +119,8 @@ class Desk:
         counts = self.clerk.get("pending", size=1)["counts"]
         return int(counts["ordinary"]["total"] + counts["special"]["total"])
 
-    def _undecided(self) -> int:
-        counts = self.clerk.get("pending", size=1)["counts"]["ordinary"]
+    def _undecided(self, channel: str) -> int:
+        counts = self.clerk.get("pending", size=1)["counts"][channel]
         return int(counts["unchecked"] + counts["checking"] + counts["waiting"])
 
 
@@ -231,6 +227,9 @@ def form_of(person: Person, **changes: Any) -> dict[str, Any]:
         "nationality": person.nationality,
         "phone": person.phone,
         "address": person.address,
+        "birth_date": person.birth_date or None,
+        "sex": "male" if person.sex == "男" else "female",
+        "retirement_category": person.retirement_category,
         **changes,
     }
 

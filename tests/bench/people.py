@@ -12,14 +12,14 @@ _ROADS = ("闸殷路", "黄兴路", "国定路", "控江路", "四平路", "长�
 _FIRST_BIRTH = date(1976, 1, 1)
 _DAYS_OF_BIRTH = 4000
 _EVERY = 40
-_EXPIRED, _WRONG_DIGIT = 0, 1
+_EXPIRED, _WITHOUT_EXPIRY = 0, 1
 
 
 def make_people(start: int, number: int) -> Iterator[dict[str, Any]]:
     """People as a clerk registers them, numbered from `start`: who has another number has another document.
 
     All have resident IDs and common names, which is the ordinary channel. One in twenty fails the system check, half
-    of them by an expired document, half by a wrong check digit.
+    of them by an expired document, half by one of which nobody filled in the expiry.
     """
     return (_person(serial) for serial in range(start, start + number))
 
@@ -39,8 +39,8 @@ def _person(serial: int) -> dict[str, Any]:
     return {
         "name": _FAMILY[serial % len(_FAMILY)] + _GIVEN[serial // 7 % len(_GIVEN)] + _GIVEN[serial // 3 % len(_GIVEN)],
         "document_type": "resident_id",
-        "document_number": number[:17] + "0X"[number[17] == "0"] if kind == _WRONG_DIGIT else number,
-        "document_expiry": date(2020, 8, 8) if kind == _EXPIRED else date(2035, 8, 8),
+        "document_number": number,
+        "document_expiry": {_EXPIRED: date(2020, 8, 8), _WITHOUT_EXPIRY: None}.get(kind, date(2035, 8, 8)),
         "document_issued": date(2015, 8, 8),
         "birth_date": birth_date,
         "sex": "male",

@@ -130,8 +130,17 @@ def test_an_expiry_date_that_was_mended_passes_the_next_check_and_who_is_special
     expect(page.get_by_text("校验通过：4 人")).to_be_visible()
 
     page.get_by_role("button", name="转换为特殊办卡通道").first.click()
+    dialog = page.get_by_role("dialog", name="转换至特殊办卡通道")
+    dialog.get_by_role("button", name="转换", exact=True).click()
+    expect(dialog).to_contain_text("请选择转入特殊办卡通道的原因")
+    dialog.get_by_label("原因").click()
+    page.get_by_role("option", name="其他").click()
+    dialog.get_by_label("说明").fill("曾用名")
+    dialog.get_by_role("button", name="转换", exact=True).click()
     expect(page.get_by_role("button", name="特殊办卡通道（3）")).to_be_visible()
     page.get_by_role("button", name="特殊办卡通道（3）").click()
+    expect(page.locator(ROWS).filter(has_text="其他：曾用名")).to_have_count(1)
+    expect(page.get_by_role("button", name="提交办卡")).to_be_disabled()
     passport = page.locator(ROWS).filter(has_text="SMITH JOHN")
     expect(passport).to_contain_text("非居民身份证件")
     expect(passport.get_by_role("button", name="转换为")).to_have_count(0)
@@ -140,8 +149,12 @@ def test_an_expiry_date_that_was_mended_passes_the_next_check_and_who_is_special
     dialog = page.get_by_role("dialog", name="完善信息")
     dialog.get_by_label("国籍").fill("加拿大")
     page.get_by_role("option", name="加拿大 CAN").click()
+    dialog.get_by_label("证件号码").fill("C1234567")
     dialog.get_by_role("button", name="保存").click()
     expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="提交系统校验").click()
+    expect(page.get_by_role("button", name="提交办卡")).to_be_enabled()
+    expect(passport).to_contain_text("已通过")
     entries = queued.clerk.get("pending", channel="special")["items"]
     assert next(entry["nationality"] for entry in entries if entry["name"] == "SMITH JOHN") == "CAN"
 

@@ -34,7 +34,7 @@ def as_rows(forms: Sequence[dict[str, Any]]) -> list[Person]:
         Person(
             name=form["name"],
             document_number=form["document_number"],
-            document_expiry=form["document_expiry"],
+            document_expiry=form.get("document_expiry", ""),
             birth_date=form["birth_date"],
             phone=form["phone"],
             address=form["address"],

@@ -41,7 +41,7 @@ def foreign_reviewer(foreign: Desk) -> ApiClient:
 
 @pytest.fixture(scope="module")
 def batch_no(desk: Desk) -> str:
-    """A batch of the special channel: it needs no check."""
+    """A batch of the special channel."""
     return desk.submit_all("special")
 
 
