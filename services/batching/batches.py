@@ -15,6 +15,7 @@ from services.batching.register import LOCAL_TIME
 from services.common.contracts.policy import Reach
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.rpc import Caller
+from services.common.name_search import begins_with
 from services.common.paging import page_of
 from services.common.personal import mask_card, mask_document_in_list, mask_phone
 from services.common.problems import NotFound
@@ -79,7 +80,7 @@ def list_batch_members(session: Session, caller: Caller, request: dict[str, Any]
     if "state" in request:
         matching = matching.where(Application.state == request["state"])
     if "name" in request:
-        matching = matching.where(BatchPerson.name.startswith(request["name"], autoescape=True))
+        matching = matching.where(begins_with(BatchPerson.name, request["name"]))
     rows, counted = page_of(session, matching, request)
     receipts = receipts_of(session, [row.Application.application_id for row in rows])
     items = [

@@ -20,6 +20,7 @@ from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
+from services.common.name_search import begins_with
 from services.common.paging import page_of
 from services.common.personal import mask_document_in_list
 from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
@@ -185,7 +186,7 @@ def missing_of(application: Application) -> list[str]:
 def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
     filters = [Application.channel == request["channel"]]
     if "name" in request:
-        filters.append(Application.name.startswith(request["name"], autoescape=True))
+        filters.append(begins_with(Application.name, request["name"]))
     if "document_number" in request:
         filters.append(Application.document_digest == document_digest(request["document_number"]))
     if "check_state" in request:

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller
+from services.common.name_search import caseless
 from services.common.paging import page_of
 from services.common.personal import mask_card, mask_document_in_list
 from services.common.rowsets import is_among
 from services.common.values import clean_name
 from services.membership.application_states import CardState
 from services.membership.documents import possible_digests
-from services.membership.models import EMPLOYED, Member, caseless
+from services.membership.models import EMPLOYED, Member
 from services.membership.unions import reachable_union
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

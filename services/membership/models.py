@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ColumnElement,
     Computed,
     DateTime,
     ForeignKey,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     Sequence,
     String,
     Text,
-    collate,
     func,
     literal_column,
     text,
@@ -139,11 +137,6 @@ class AddressFailures(Base):
 
 
 MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxvalue=9_999_999_999)
-
-
-def caseless(name: ColumnElement[str]) -> ColumnElement[str]:
-    """A name as it is searched and ordered: whatever the case of its letters, in the order of code points."""
-    return collate(func.lower(collate(name, "und-x-icu")), "C")
 
 
 class Member(Base):

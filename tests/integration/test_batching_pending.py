@@ -93,6 +93,8 @@ def test_the_list_is_searched_by_name_document_check_and_completeness(desk: Desk
 
     assert [item["name"] for item in desk.show(name="刘春")["items"]] == ["刘春"]
     assert desk.show(name="刘_")["total"] == 1
+    desk.queue(an_applicant(name="O'Brien"))
+    assert desk.show(name="o'b")["total"] == 1
     assert desk.show(document_number="３１０１１５ 196501150016")["total"] == 1
     assert desk.show(check_state="passed")["total"] == 0
     assert [item["name"] for item in desk.show(channel="special", complete=False)["items"]] == ["王䶮"]

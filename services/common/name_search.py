@@ -1,0 +1,16 @@
+"""Names in SQL: found and ordered whatever the case of their letters."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, collate, func, literal
+
+
+def caseless(name: Any) -> ColumnElement[str]:
+    """A name as it is searched: without regard to case, in the order of code points."""
+    return collate(func.lower(collate(name, "und-x-icu")), "C")
+
+
+def begins_with(name: Any, beginning: str) -> ColumnElement[bool]:
+    """Whether a name begins so, which is cleaned; for lists that another index has narrowed before."""
+    key = caseless(literal(beginning))
+    return func.left(caseless(name), func.length(key)) == key
