@@ -133,7 +133,7 @@ def test_an_expiry_date_that_was_mended_passes_the_next_check_and_who_is_special
     dialog = page.get_by_role("dialog", name="转换至特殊办卡通道")
     dialog.get_by_role("button", name="转换", exact=True).click()
     expect(dialog).to_contain_text("请选择转入特殊办卡通道的原因")
-    dialog.get_by_label("原因").click()
+    dialog.locator(".el-select").click()
     page.get_by_role("option", name="其他").click()
     dialog.get_by_label("说明").fill("曾用名")
     dialog.get_by_role("button", name="转换", exact=True).click()
@@ -212,6 +212,7 @@ def test_axe_finds_nothing_serious_on_the_pending_list_and_its_dialogs(checked: 
     expect(page.get_by_role("dialog")).to_contain_text("依据")
     assert serious_findings(page) == []
 
+    checked.check_all("special")
     open_pending(page, "?channel=special")
     assert serious_findings(page) == []
     page.get_by_role("button", name="完善信息").first.click()
