@@ -82,12 +82,12 @@ def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = 
 
 def _of_batching() -> Permissions:
     """As a service, and what lies between us and the bank is batching's: all but reading what waits for the bank."""
-    batches = re.escape(bank.BATCHES_QUEUE)
+    of_the_bank = [*map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))]
     names = [bank.EXCHANGE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE]
-    common = _of_service("batching", [*map(re.escape, names), batches], [batches])
-    sent = _any_of(map(re.escape, (bank.SUBMITTED, bank.RECALLED)))
+    common = _of_service("batching", [*map(re.escape, names), *of_the_bank], of_the_bank)
+    sent = _any_of(map(re.escape, (bank.SUBMITTED, bank.RECALLED, bank.RECEIPT)))
     ways = {
-        bank.EXCHANGE: OfTopic(sent, _any_of([re.escape("batch.*")])),
+        bank.EXCHANGE: OfTopic(sent, _any_of(map(re.escape, (bank.BATCH_MESSAGES, bank.RECEIPT)))),
         bank.FEEDBACK_EXCHANGE: OfTopic(read=_any_of([re.escape(bank.FEEDBACK_QUEUE)])),
     }
     return Permissions(common.configure, common.write, common.read, {**common.topics, **ways})
@@ -110,12 +110,15 @@ def _of_gateway() -> Permissions:
 
 
 def _of_bank() -> Permissions:
-    """The bank takes what waits for it and sends feedback, and nothing else."""
+    """The bank takes what waits for it and sends feedback, and nothing else.
+
+    Who reads a queue may empty it: RabbitMQ knows no right to consume without the right to purge.
+    """
     feedback = _any_of([re.escape(bank.FEEDBACK_QUEUE)])
     return Permissions(
         configure=_NOTHING,
         write=_any_of([re.escape(bank.FEEDBACK_EXCHANGE)]),
-        read=_any_of([re.escape(bank.BATCHES_QUEUE)]),
+        read=_any_of(map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))),
         topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=feedback)},
     )
 

@@ -17,6 +17,7 @@ _KINDS = {
     **{dead_queue(queue): "dead" for queue in topology.event_queues()},
     **dict.fromkeys(topology.event_queues(), "events"),
     bank.BATCHES_QUEUE: "to_bank",
+    bank.RECEIPTS_QUEUE: "to_bank",
     bank.FEEDBACK_QUEUE: "from_bank",
     bank.REJECTED_QUEUE: "dead",
 }

@@ -1,6 +1,6 @@
 """A simulated bank: takes batches and recalls from the broker, sends feedback by itself or as it is told over HTTP.
 
-`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY, BANK_PORT; BANK_MODE `auto` (the default) decides on
+`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (BANK_HMAC_SECOND_KEY is taken too), BANK_PORT; BANK_MODE `auto` (the default) decides on
 each applicant in steps BANK_DELAY_MS apart and refuses about one in BANK_REFUSE_EVERY, `manual` waits for orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
 """
@@ -20,7 +20,16 @@ from marshmallow import Schema, fields, validate
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
-from deploy.simulators.bank_ledger import Ledger, Result, UnknownBatch, card_number, decide, refusing_every
+from deploy.simulators.bank_ledger import (
+    SPOILERS,
+    Ledger,
+    Result,
+    UnknownBatch,
+    card_number,
+    decide,
+    refusing_every,
+    spoiled,
+)
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender, Outgoing
 from deploy.simulators.http import json_response, read_json, serve, server
 from services.common.contracts import bank as contract
@@ -51,6 +60,15 @@ class FeedbackOrder(Schema):
     reorder = fields.Boolean(load_default=False)
     unsigned = fields.Boolean(load_default=False)
     malformed = fields.Boolean(load_default=False)
+    faulty_line = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.OneOf(SPOILERS),
+        metadata={"description": "each message gets one line more, with this wrong in it"},
+    )
+    ahead_seconds = fields.Integer(
+        load_default=0, metadata={"description": "by how much processed_at lies in the future, or in the past"}
+    )
     delay_ms = fields.Integer(load_default=0, validate=validate.Range(min=0))
 
 
@@ -78,6 +96,7 @@ class Bank:
             "GET /batches/<batch_no>": self.get_batch,
             "POST /batches/<batch_no>/feedback": self.send_feedback,
             "POST /raw": self.send_raw,
+            "GET /receipts": self.get_receipts,
             "GET /control": self.get_control,
             "PUT /control": self.put_control,
             "GET /readyz": self.is_ready,
@@ -110,6 +129,10 @@ class Bank:
         order = read_json(request, RawOrder())
         self._tell_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
         return json_response({"messages": 1}, 202)
+
+    def get_receipts(self, request: Request) -> dict[str, Any]:
+        """The newest receipts, or those of the feedback that the query names."""
+        return {"items": self._ledger.receipts(request.args.get("feedback_id"))}
 
     def is_ready(self, _request: Request) -> Response:
         """Whether batches reach the bank; 503 before."""
@@ -168,7 +191,7 @@ class Bank:
 
     def _messages(self, batch_no: str, results: list[Result], order: dict[str, Any]) -> list[Outgoing]:
         bodies = [
-            self._feedback(batch_no, part, _part_id(order, number))
+            self._feedback(batch_no, _with_faulty_line(part, order), _part_id(order, number), order["ahead_seconds"])
             for number, part in enumerate(_parts(results, order["parts"]), start=1)
         ]
         if order["malformed"]:
@@ -178,15 +201,13 @@ class Bank:
         messages = [Outgoing(body) if order["unsigned"] else self._signed(body) for body in bodies]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
-    def _feedback(self, batch_no: str, results: list[Result], feedback_id: str | None = None) -> bytes:
-        """The body of a feedback; without an id it gets one that is the same for the same news."""
-        now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"])
-        document = {
-            "feedback_id": feedback_id or _digest(batch_no, results),
-            "batch_no": batch_no,
-            "processed_at": now.isoformat(timespec="seconds"),
-            "results": results,
-        }
+    def _feedback(
+        self, batch_no: str, results: list[Result], feedback_id: str | None = None, ahead_seconds: int = 0
+    ) -> bytes:
+        """The body of a feedback; without an id it gets one that is the same for the same content."""
+        now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"] + ahead_seconds)
+        content = {"batch_no": batch_no, "processed_at": now.isoformat(timespec="seconds"), "results": results}
+        document = {"feedback_id": feedback_id or _digest(content), **content}
         return json.dumps(document, ensure_ascii=False).encode()
 
     def _signed(self, body: bytes) -> Outgoing:
@@ -205,15 +226,20 @@ def main() -> None:
     }
     ledger_file = os.environ.get("BANK_LEDGER")
     ledger = Ledger(Path(ledger_file) if ledger_file else None)
-    reader = BatchReader(amqp_uri, key, ledger)
+    second_key = os.environ.get("BANK_HMAC_SECOND_KEY", "").encode()
+    reader = BatchReader(amqp_uri, [key, second_key] if second_key else [key], ledger)
     bank = Bank(ledger, reader, FeedbackSender(amqp_uri), key, control)
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
     serve(server(int(os.environ["BANK_PORT"]), bank.routes()))
 
 
-def _digest(batch_no: str, results: list[Result]) -> str:
-    return hashlib.sha256(json.dumps([batch_no, results], sort_keys=True).encode()).hexdigest()[:32]
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _with_faulty_line(results: list[Result], order: dict[str, Any]) -> list[Result]:
+    return [*results, spoiled(results[0], order["faulty_line"])] if order["faulty_line"] else results
 
 
 def _completed(result: Result) -> Result:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,14 @@ Applicant = dict[str, Any]
 Result = dict[str, Any]
 
 DECIDED = ("issued", "refused")
+RECEIPTS_KEPT = 10_000
+SPOILERS: dict[str, Result] = {
+    "card_no": {"outcome": "issued", "card_no": "6231620000000000012"},
+    "outcome": {"outcome": "lost"},
+    "member_no": {"member_no": 7},
+    "nobody": {"application_id": None, "member_no": None},
+}
+"""What can be wrong in a line."""
 REFUSAL = {"reason_code": "photo_unclear", "reason": "证件影像不清晰"}
 
 
@@ -26,6 +35,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._path = path
         self._batches: dict[str, dict[str, Any]] = {}
+        self._receipts: deque[dict[str, Any]] = deque(maxlen=RECEIPTS_KEPT)
         if path is not None and path.exists():
             self._batches = json.loads(path.read_text())
 
@@ -36,6 +46,7 @@ class Ledger:
             batch |= {
                 name: value for name, value in message.items() if name not in ("applicants", "message_id", "part")
             }
+            batch["repetitions"] += message.get("repeated", False)
             for applicant in message["applicants"]:
                 new = applicant | {"outcome": None, "since": time.time()}
                 batch["applicants"].setdefault(applicant["application_id"], new)
@@ -48,6 +59,16 @@ class Ledger:
             recalled = (applicant["application_id"] for applicant in message["applicants"])
             batch["recalled"] = sorted({*batch["recalled"], *recalled})
             self._save()
+
+    def take_receipts(self, message: dict[str, Any]) -> None:
+        """Keeps the newest receipts, in memory alone."""
+        with self._lock:
+            self._receipts += message["receipts"]
+
+    def receipts(self, feedback_id: str | None = None) -> list[dict[str, Any]]:
+        """All receipts that are kept, or those of one feedback; the oldest first."""
+        with self._lock:
+            return [one for one in self._receipts if feedback_id in (None, one["feedback_id"])]
 
     def batches(self) -> list[dict[str, Any]]:
         """Each batch without its applicants, with how many there are of each outcome."""
@@ -82,7 +103,8 @@ class Ledger:
             self._save()
 
     def _batch_of(self, batch_no: str) -> dict[str, Any]:
-        return self._batches.setdefault(batch_no, {"batch_no": batch_no, "applicants": {}, "recalled": []})
+        new: dict[str, Any] = {"batch_no": batch_no, "applicants": {}, "recalled": [], "repetitions": 0}
+        return self._batches.setdefault(batch_no, new)
 
     def _save(self) -> None:
         if self._path is None:
@@ -101,6 +123,11 @@ def decide(applicant: Applicant, outcome: str) -> Result:
     elif outcome == "refused":
         extra = REFUSAL
     return {"application_id": applicant["application_id"], "outcome": outcome, **extra}
+
+
+def spoiled(result: Result, how: str) -> Result:
+    """A result with something wrong in it, as a bank's program may write it."""
+    return result | SPOILERS[how]
 
 
 def refusing_every(nth: int) -> Callable[[Applicant], str]:

@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from kombu.mixins import ConsumerMixin
 from deploy.simulators.bank_ledger import Ledger
 from services.common.contracts import bank as contract
 
-BATCHES = Queue(contract.BATCHES_QUEUE, no_declare=True)
+QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may make no queue: those it uses are there before it comes."""
 HEARTBEAT_SECONDS = 10
 LOOK_AGAIN_SECONDS = 0.5
@@ -38,14 +38,18 @@ class Outgoing:
 
 
 class BatchReader(ConsumerMixin):
-    """Reads `bank.batches` into the ledger; comes back by itself when the broker was away."""
+    """Reads `bank.batches` and `bank.receipts` into the ledger; comes back by itself when the broker was away."""
 
-    def __init__(self, amqp_uri: str, key: bytes, ledger: Ledger) -> None:
+    def __init__(self, amqp_uri: str, keys: Sequence[bytes], ledger: Ledger) -> None:
         self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
         self.refused = 0
         self.is_reading = threading.Event()
-        self._key = key
-        self._takers = {contract.SUBMITTED: ledger.take_batch, contract.RECALLED: ledger.take_recall}
+        self._keys = keys
+        self._takers = {
+            contract.SUBMITTED: ledger.take_batch,
+            contract.RECALLED: ledger.take_recall,
+            contract.RECEIPT: ledger.take_receipts,
+        }
 
     def run(self, _tokens: int = 1, **options: Any) -> None:
         """Reads for ever; a queue that is not there yet is trouble that passes."""
@@ -56,8 +60,8 @@ class BatchReader(ConsumerMixin):
                 time.sleep(LOOK_AGAIN_SECONDS)
 
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
-        """One consumer of the one queue."""
-        return [new_consumer([BATCHES], on_message=self._take, prefetch_count=20)]
+        """One consumer of both queues."""
+        return [new_consumer(QUEUES, on_message=self._take, prefetch_count=20)]
 
     def on_consume_ready(self, *_: object, **__: object) -> None:
         """The queue is there: from now on the bank hears of what batching sends."""
@@ -67,7 +71,7 @@ class BatchReader(ConsumerMixin):
         """Acknowledged once it is in the ledger; what the key did not sign or nobody knows is not taken at all."""
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         take = self._takers.get(message.delivery_info["routing_key"])
-        if take is None or not contract.is_signed(body, message.headers.get(contract.SIGNATURE_HEADER), self._key):
+        if take is None or not contract.is_signed(body, message.headers.get(contract.SIGNATURE_HEADER), self._keys):
             self.refused += 1
             _log.error("refused a message for %s: unknown or badly signed", message.delivery_info["routing_key"])
             message.reject()

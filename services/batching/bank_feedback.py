@@ -1,34 +1,31 @@
-"""Bank feedback 银行反馈: many messages are read, checked and applied in one set; what cannot be true is rejected."""
+"""Bank feedback 银行反馈: many messages are judged and applied in one set; what cannot be true is rejected."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from marshmallow import ValidationError
 from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Contradiction, Outcome, Standing, State
-from services.batching.bank_messages import bank_key
+from services.batching.bank_messages import BankSettings, send_signed
+from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback
+from services.batching.bank_receipts import send_receipts
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
-from services.batching.persons import card_digest
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
 from services.common.contracts.event import EventContract, in_messages
-from services.common.contracts.quick import quick_load
-from services.common.contracts.strict_json import read_json
 from services.common.messaging.failures import ORIGINAL_QUEUE, REASON, shortened
-from services.common.messaging.outbox import send, tell_all, to_json
+from services.common.messaging.outbox import tell_all, to_json
 from services.common.messaging.queues import own_exchange
-from services.common.messaging.subscribe import Message, Reject
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
+from services.common.settings import read_settings
 
-_load = quick_load(bank.BankFeedback())
+_FURTHEST_AHEAD = timedelta(days=1)
 _processed_at = attrgetter("processed_at")
 _CHANGE = types_of(
     Application,
@@ -47,83 +44,65 @@ _CHANGE = types_of(
 _COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback_at"))
 
 
-Batched = Row[str, UUID, bool, str, str]
-"""What others are told of a batch."""
-
-
-@dataclass(slots=True)
-class Feedback:
-    """One message of the bank, and what becomes of its results."""
-
-    message: Message
-    document: dict[str, Any]
-    feedback_id: str
-    batch_no: str
-    processed_at: datetime
-    results: list[Result]
-    applied: int = 0
-    repeated: int = 0
-    refusals: dict[int, str] = field(default_factory=dict)
-    """The code of the contradiction by the position of the result."""
-
-
-def read_feedback(message: Message) -> Feedback:
-    """The feedback in a message; raises Reject where signature, form or schema are wrong."""
-    if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_key()):
-        raise Reject("bad_signature")
-    try:
-        document = read_json(message.body)
-        loaded = _load(document)
-    except ValidationError as error:
-        raise Reject(f"bad_schema: {', '.join(sorted(map(str, error.normalized_messages())))}") from error
-    except ValueError as error:
-        raise Reject("not_json") from error
-    return Feedback(
-        message=message,
-        document=document,
-        feedback_id=loaded["feedback_id"],
-        batch_no=loaded["batch_no"],
-        processed_at=loaded["processed_at"],
-        results=[_result(loaded, one) for one in loaded["results"]],
-    )
+Batched = Row[str, UUID, bool, str, str, datetime]
+"""What others are told of a batch, and when it was submitted."""
 
 
 def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    """Applies all results once, in a few statements; rejects those that contradict what is known.
+    """Applies all results once, in a few statements; rejects those that are wrong, and sends the bank its receipts.
 
     A result says nothing new when it was applied before, or when the bank has said more since. A message whose results
     are all wrong is rejected as it is; of one with some wrong results those alone are, in a message signed anew.
     """
-    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks})
-    applicants = _load_applicants(session, batches, [result for one in feedbacks for result in one.results])
-    for feedback in feedbacks:
+    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no})
+    _judge_messages(session, batches, feedbacks)
+    sound = [feedback for feedback in feedbacks if not feedback.faults]
+    applicants = _load_applicants(session, batches, [result for one in sound for result in one.results.values()])
+    for feedback in sound:
         _take(applicants, feedback)
     _store_changes(session, applicants.changed())
-    _store_counts(session, applicants, feedbacks)
+    _store_counts(session, applicants, sound)
     _tell_decisions(session, batches, applicants.changed())
     for feedback in feedbacks:
         _reject_refused(session, feedback)
-    session.execute(insert_rows(BankFeedback, [_record(feedback) for feedback in feedbacks]))
+    if records := [_record(feedback) for feedback in feedbacks if feedback.processed_at]:
+        session.execute(insert_rows(BankFeedback, records))
+    send_receipts(session, feedbacks)
 
 
-def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
-    card_no = result["card_no"]
-    return Result(
-        batch_no=feedback["batch_no"],
-        processed_at=feedback["processed_at"],
-        application_id=result["application_id"],
-        member_no=result["member_no"],
-        outcome=Outcome(result["outcome"]),
-        card_no=card_no,
-        card=card_digest(card_no) if card_no else None,
-        reason_code=result["reason_code"],
-        reason=result["reason"],
+def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:
+    """Finds what is wrong with messages as a whole: another content under a known id, and times that cannot be."""
+    contents = _known_contents(session, [feedback.feedback_id for feedback in feedbacks])
+    behind = timedelta(seconds=read_settings(BankSettings).bank_clock_behind_seconds)
+    latest = datetime.now(UTC) + _FURTHEST_AHEAD
+    for feedback in feedbacks:
+        if feedback.processed_at is None:
+            continue
+        batch = batches.get(feedback.batch_no or "")
+        feedback.is_first = feedback.feedback_id not in contents
+        if contents.setdefault(feedback.feedback_id, feedback.content) != feedback.content:
+            feedback.faults.append(Fault("feedback_id_reused", "feedback_id"))
+        elif batch is not None and feedback.processed_at < batch.submitted_at - behind:
+            feedback.faults.append(Fault("before_submission", "processed_at"))
+        elif feedback.processed_at > latest:
+            feedback.faults.append(Fault("in_the_future", "processed_at"))
+
+
+def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, bytes]:
+    """The digest of the first content that came under each id; none of what came before digests were kept."""
+    columns = (BankFeedback.feedback_id, BankFeedback.content_digest)
+    known = select(*columns).where(
+        is_among(BankFeedback.feedback_id, feedback_ids), BankFeedback.content_digest.is_not(None)
     )
+    return {row.feedback_id: row.content_digest for row in session.execute(known) if row.content_digest}
 
 
 def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batched]:
     """What is told of the batches by number, locked in order: who changes a batch's applications locks it first."""
-    facts = (Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone)
+    facts = (
+        *(Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone),
+        Batch.submitted_at,
+    )
     locked = select(*facts).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
     return {batch.batch_no: batch for batch in session.execute(locked.with_for_update(key_share=True))}
 
@@ -180,11 +159,11 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
 
 
 def _take(applicants: Applicants, feedback: Feedback) -> None:
-    for position, result in enumerate(feedback.results):
+    for position, result in feedback.results.items():
         try:
             is_new = applicants.take(result)
         except Contradiction as contradiction:
-            feedback.refusals[position] = contradiction.code
+            feedback.refusals[position] = [Fault(contradiction.code)]
         else:
             feedback.applied += is_new
             feedback.repeated += not is_new
@@ -285,29 +264,38 @@ def _step(applicant: Applicant) -> dict[str, Any]:
 
 
 def _reject_refused(session: Session, feedback: Feedback) -> None:
-    if not feedback.refusals:
+    if not (feedback.faults or feedback.refusals):
         return
-    reason = ", ".join(f"results.{position}: {code}" for position, code in feedback.refusals.items())
-    reason = shortened(reason)
-    if len(feedback.refusals) == len(feedback.results):
+    reason = shortened(", ".join(_said_of(feedback)))
+    if feedback.rejected == feedback.total:
         feedback.message.reject(reason)
         return
-    refused = [feedback.document["results"][position] for position in feedback.refusals]
-    body = to_json({**feedback.document, "results": refused})
-    headers = {
-        bank.SIGNATURE_HEADER: bank.sign(body, bank_key()),
-        REASON: reason,
-        ORIGINAL_QUEUE: bank.FEEDBACK_QUEUE,
+    positions = sorted(feedback.refusals)
+    part = {
+        **feedback.document,
+        "results": [feedback.document["results"][position] for position in positions],
+        LINES: [feedback.line(position) for position in positions],
+        CONTENT: feedback.content.hex(),
     }
-    send(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
+    headers = {REASON: reason, ORIGINAL_QUEUE: bank.FEEDBACK_QUEUE}
+    send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, to_json(part), headers)
+
+
+def _said_of(feedback: Feedback) -> Iterator[str]:
+    for fault in feedback.faults:
+        yield fault.said_of(None)
+    for position, faults in sorted(feedback.refusals.items()):
+        yield from (fault.said_of(feedback.line(position)) for fault in faults)
 
 
 def _record(feedback: Feedback) -> dict[str, Any]:
     return {
         "feedback_id": feedback.feedback_id,
         "batch_no": feedback.batch_no,
-        "results": len(feedback.results),
+        "content_digest": feedback.content if feedback.is_first else None,
+        "processed_at": feedback.processed_at,
+        "results": feedback.total,
         "applied": feedback.applied,
         "repeated": feedback.repeated,
-        "rejected": len(feedback.refusals),
+        "rejected": feedback.rejected,
     }

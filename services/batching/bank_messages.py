@@ -26,26 +26,39 @@ from services.common.settings import read_settings, settings_class
 
 @settings_class
 class BankSettings:
-    """The key that the bank and we sign by."""
+    """The keys that the bank and we sign by, and how far the bank's clock is trusted."""
 
     bank_hmac_key: Key
+    bank_hmac_second_key: Key = Key("")
+    """Feedback signed by it is taken too, while the key changes."""
+    bank_clock_behind_seconds: int = 60
+    """By how much `processed_at` may lie before the batch's submission: the bank's clock is not ours."""
 
 
 def bank_key() -> bytes:
-    """The key shared with the bank."""
+    """The key that we sign by."""
     return read_settings(BankSettings).bank_hmac_key.encode()
 
 
-def send_submitted(session: Session, batch: Batch, applications: Sequence[Application]) -> None:
+def bank_keys() -> list[bytes]:
+    """The keys that feedback may be signed by."""
+    settings = read_settings(BankSettings)
+    return [key.encode() for key in (settings.bank_hmac_key, settings.bank_hmac_second_key) if key]
+
+
+def send_submitted(
+    session: Session, batch: Batch, applications: Sequence[Application], *, repeated: bool = False
+) -> None:
     """Sends a batch to the bank, in parts; the bank's copy has whole document numbers."""
     parts = in_messages(applications)
     for number, part in enumerate(parts, 1):
-        _send_signed(
+        _send_message(
             session,
             SUBMITTED,
             BatchSubmitted(),
             {
                 "batch_no": batch.batch_no,
+                "repeated": repeated,
                 "channel": batch.channel,
                 "outlet_code": batch.outlet_code,
                 "union_name": batch.union_name,
@@ -58,13 +71,19 @@ def send_submitted(session: Session, batch: Batch, applications: Sequence[Applic
         )
 
 
-def send_recalled(session: Session, batch_no: str, applications: Sequence[Any]) -> None:
+def send_recalled(session: Session, batch_no: str, applications: Sequence[Any], *, repeated: bool = False) -> None:
     """Tells the bank whose cards it must no longer make."""
     for part in in_messages(applications):
         applicants = [{"application_id": one.application_id, "member_no": one.member_no} for one in part]
-        _send_signed(session, RECALLED, BatchRecalled(), {"batch_no": batch_no, "applicants": applicants})
+        content = {"batch_no": batch_no, "repeated": repeated, "applicants": applicants}
+        _send_message(session, RECALLED, BatchRecalled(), content)
 
 
-def _send_signed(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:
+def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
+    """Sends a body with its signature when the transaction commits."""
+    send(session, exchange, name, body, {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})})
+
+
+def _send_message(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:
     body = to_json(schema.dump({"message_id": new_message_id(), **content}))
-    send(session, EXCHANGE, name, body, {SIGNATURE_HEADER: sign(body, bank_key())})
+    send_signed(session, EXCHANGE, name, body)

@@ -239,15 +239,28 @@ class BatchCounter(Base):
 
 
 class BankFeedback(Base):
-    """A message of the bank and what became of its results: `results` = `applied` + `repeated` + `rejected`."""
+    """A message of the bank and what became of its results: `results` = `applied` + `repeated` + `rejected`.
+
+    The first record of a feedback's id holds the digest of the content: another content under that id is rejected.
+    """
 
     __tablename__ = "bank_feedback"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     feedback_id: Mapped[str] = mapped_column(index=True)
     batch_no: Mapped[str] = mapped_column(index=True)
+    content_digest: Mapped[bytes | None]
+    processed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     results: Mapped[int]
     applied: Mapped[int]
     repeated: Mapped[int]
     rejected: Mapped[int]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+Index(
+    "uq_bank_feedback_content",
+    BankFeedback.feedback_id,
+    unique=True,
+    postgresql_where=BankFeedback.content_digest.is_not(None),
+)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching import (
     bank_feedback,
+    bank_reading,
     batches,
     check_results,
     checks,
@@ -187,7 +188,7 @@ class BatchingService(Operable):
         """Shows the refusal on the batch."""
         releases.note_revocation(session, event.data["batch_no"], "rejected", event.data["decided_at"])
 
-    @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_feedback.read_feedback)
+    @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:
         """Applies the bank's results."""
         bank_feedback.apply_feedback(session, [message.data for message in messages])

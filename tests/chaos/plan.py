@@ -47,7 +47,7 @@ SMS = Kind("SMS provider in trouble", 9, (2, 8), ("down", "slow", "error", "lose
 TWICE = Kind("bank messages doubled", 6, (3, 8), ("bank",))
 DISORDER = Kind("bank messages out of order", 6, (3, 8), ("bank",))
 WRONG = Kind("bank messages wrong", 7, _AT_ONCE, ("malformed", "unsigned", "unknown batch"))
-CLOCK = Kind("bank's clock wrong", 5, (3, 8), ("6 hours ahead", "6 hours behind"))
+CLOCK = Kind("bank's clock wrong", 5, (3, 8), ("6 hours ahead", "50 seconds behind"))
 
 CHEAP_KINDS = (KILL, TERMINATE, CUT, DELAY, RESTART_DATABASE, REGISTRY, SMS, TWICE, DISORDER, WRONG, CLOCK)
 """Those after which work goes on within seconds."""

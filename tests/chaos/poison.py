@@ -1,6 +1,7 @@
 """Messages that no bank in its senses sends, drawn by hypothesis: what each is like, and what the wire carries."""
 
 import gzip
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from services.common.contracts import bank
 
 SECRET = "310101199003078814"
 """Looks like somebody's document number; stands wherever text may stand, and must be seen in no log and no reason."""
+_feedback_numbers = itertools.count(1)
 _REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
 _ODD_TEXT = st.text(
     st.characters(categories=("Cs", "Cc", "Cf", "Mn", "Lo", "Nd", "So")), max_size=80
@@ -72,10 +74,15 @@ class Target:
     batch_no: str
     application_ids: Sequence[str]
     key: bytes
+    processed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def feedback(self, *results: dict[str, Any], **changes: Any) -> dict[str, Any]:
-        """A document as the bank writes it."""
-        named = {"feedback_id": "f", "batch_no": self.batch_no, "processed_at": "2026-11-25T02:00:00+00:00"}
+        """A document as the bank writes it, with an id of its own."""
+        named = {
+            "feedback_id": f"f-{next(_feedback_numbers)}",
+            "batch_no": self.batch_no,
+            "processed_at": self.processed_at,
+        }
         return {**named, "results": list(results), **changes}
 
     def signed(self, kind: str, body: bytes, headers: dict[str, Any] | None = None, **properties: Any) -> Poison:
@@ -284,7 +291,7 @@ def _sense(target: Target) -> st.SearchStrategy[Poison]:
             *some, processed_at=moment, batch_no=batch, feedback_id=feedback_id
         ),
         st.lists(results, min_size=1, max_size=6),
-        st.sampled_from([*_MOMENTS, *["2026-11-25T02:00:00+00:00"] * 8]),
+        st.sampled_from([*_MOMENTS, *[target.processed_at] * 8]),
         st.sampled_from([target.batch_no] * 5 + ["cbc0", "x" * 64, "x" * 65]),
         st.sampled_from(["the same id", "f", "x" * 64, "x" * 65]),
     )

@@ -81,10 +81,17 @@ def test_a_result_that_makes_no_sense_is_refused(change: dict[str, object], fiel
 
 def test_a_signature_holds_for_its_body_and_key_only() -> None:
     signature = bank.sign(b"body", b"key")
-    assert bank.is_signed(b"body", signature, b"key")
-    assert not bank.is_signed(b"Body", signature, b"key")
-    assert not bank.is_signed(b"body", signature, b"other")
-    assert not bank.is_signed(b"body", None, b"key")
+    assert bank.is_signed(b"body", signature, [b"key"])
+    assert not bank.is_signed(b"Body", signature, [b"key"])
+    assert not bank.is_signed(b"body", signature, [b"other"])
+    assert not bank.is_signed(b"body", None, [b"key"])
+
+
+def test_a_signature_may_be_written_in_either_case_and_by_either_of_two_keys() -> None:
+    signature = bank.sign(b"body", b"new key")
+    assert bank.is_signed(b"body", signature.upper(), [b"old key", b"new key"])
+    assert not bank.is_signed(b"body", signature.upper(), [b"old key"])
+    assert not bank.is_signed(b"body", signature, [])
 
 
 @pytest.mark.parametrize("number", ["6224781234567891", "6231620000000000013"])

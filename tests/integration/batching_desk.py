@@ -12,7 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from services.batching import bank_feedback, check_results, checks, listing, pending, releases, submission
+from services.batching import bank_feedback, bank_reading, check_results, checks, listing, pending, releases, submission
 from services.batching.models import Application, Batch
 from services.batching.seed import seed
 from services.common.contracts import bank
@@ -111,7 +111,7 @@ class Desk:
     def feed(self, *messages: Message) -> list[str | None]:
         """Lets the bank send messages, which are handled in one set; answers each one's rejection."""
         for message in messages:
-            message.data = bank_feedback.read_feedback(message)
+            message.data = bank_reading.read_feedback(message)
         with self.begin() as session:
             bank_feedback.apply_feedback(session, [message.data for message in messages])
         return [str(message.rejection) if message.rejection else None for message in messages]
@@ -144,6 +144,11 @@ class Desk:
 
     def sent_to_bank(self, name: str) -> list[dict[str, Any]]:
         return [document for sent, document in self._sent() if sent == name]
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """All receipts that the bank was sent, as its contract reads them."""
+        sent = self.sent_to_bank(bank.RECEIPT)
+        return [one for document in sent for one in bank.FeedbackReceipts().load(document)["receipts"]]
 
     def rejected_parts(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """Document and headers of what was cut out of feedback and put aside."""
@@ -183,7 +188,7 @@ def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **chan
     document = {
         "feedback_id": str(uuid4()),
         "batch_no": batch_no,
-        "processed_at": "2026-11-25T02:00:00+00:00",
+        "processed_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "results": [
             {name: str(value) if isinstance(value, UUID) else value for name, value in result.items()}
             for result in results

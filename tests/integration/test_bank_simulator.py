@@ -16,6 +16,7 @@ from uuid import uuid4
 import amqp
 import pytest
 import requests
+from marshmallow import ValidationError
 
 from services.common.contracts import bank as contract
 from services.common.messaging.connection import open_connection
@@ -45,7 +46,9 @@ class BankProcess:
         self.channel.confirm_select()
         self.channel.exchange_declare(contract.EXCHANGE, "topic", durable=True, auto_delete=False)
         self.channel.queue_declare(contract.BATCHES_QUEUE, durable=True, auto_delete=False)
-        self.channel.queue_bind(contract.BATCHES_QUEUE, contract.EXCHANGE, "batch.*")
+        self.channel.queue_bind(contract.BATCHES_QUEUE, contract.EXCHANGE, contract.BATCH_MESSAGES)
+        self.channel.queue_declare(contract.RECEIPTS_QUEUE, durable=True, auto_delete=False)
+        self.channel.queue_bind(contract.RECEIPTS_QUEUE, contract.EXCHANGE, contract.RECEIPT)
         self.url = listening_url(log_file, "http", lambda: self.running.poll() is None)
         eventually(lambda: requests.get(f"{self.url}/readyz", timeout=_SECONDS).ok)
 
@@ -138,13 +141,34 @@ def test_the_bank_repeats_and_reorders_when_told(bank: BankProcess) -> None:
     assert [one["feedback_id"] for one in bank.feedbacks()] == ["f-2", "f-2", "f-1", "f-1"]
 
 
+def test_the_bank_can_write_a_faulty_line_and_be_ahead_of_its_time(bank: BankProcess) -> None:
+    bank.submit("faulty", 2)
+    for how, reason in (("card_no", "card_no"), ("outcome", "outcome"), ("member_no", "member_no")):
+        bank.order("faulty", outcome="accepted", faulty_line=how)
+        [message] = bank.received()
+        with pytest.raises(ValidationError) as refused:
+            contract.BankFeedback().load(json.loads(message.body))
+        assert [*refused.value.messages["results"]] == [2]  # type: ignore[call-overload]
+        assert reason in refused.value.messages["results"][2]  # type: ignore[call-overload]
+    bank.order("faulty", outcome="accepted", ahead_seconds=3 * 86400, feedback_id="f-ahead")
+    [ahead] = bank.feedbacks()
+    assert datetime.fromisoformat(ahead["processed_at"]) > datetime.now(UTC) + timedelta(days=2)
+
+
+def test_the_bank_keeps_the_receipts_that_it_is_sent(bank: BankProcess) -> None:
+    receipt = {"feedback_id": "f-receipt", "applied": 1}
+    bank.publish(contract.RECEIPT, {"receipts": [receipt, {**receipt, "feedback_id": "another"}]}, KEY)
+    query = f"{bank.url}/receipts?feedback_id=f-receipt"
+    assert eventually(lambda: requests.get(query, timeout=_SECONDS).json()["items"]) == [receipt]
+
+
 def test_what_was_sent_unsigned_or_malformed_can_be_told_again(bank: BankProcess) -> None:
     bank.submit("odd", 2)
     bank.order("odd", unsigned=True)
     bank.order("odd", malformed=True)
     unsigned, malformed = bank.received()
     assert contract.SIGNATURE_HEADER not in unsigned.headers
-    assert contract.is_signed(malformed.body, malformed.headers[contract.SIGNATURE_HEADER], KEY)
+    assert contract.is_signed(malformed.body, malformed.headers[contract.SIGNATURE_HEADER], [KEY])
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(malformed.body)
     assert bank.order("odd")["results"] == 2
@@ -220,7 +244,7 @@ def _applicants(ids: list[str]) -> list[dict[str, str]]:
 
 
 def _checked(message: amqp.Message) -> dict[str, Any]:
-    assert contract.is_signed(message.body, message.headers[contract.SIGNATURE_HEADER], KEY)
+    assert contract.is_signed(message.body, message.headers[contract.SIGNATURE_HEADER], [KEY])
     document: dict[str, Any] = json.loads(message.body)
     contract.BankFeedback().load(document)
     return document

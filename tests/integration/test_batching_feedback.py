@@ -11,13 +11,15 @@ import pytest
 from sqlalchemy import Engine, create_engine, select
 
 from deploy.permissions import permissions_of
-from services.batching import bank_feedback, batches, releases, summary
+from services.batching import bank_messages, bank_reading, batches, releases, summary
 from services.batching.models import BankFeedback
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.common.contracts.policy import Reach
 from services.common.messaging.failures import Reject, Retry
 from services.common.messaging.rpc import Caller
+from services.common.messaging.subscribe import Message
+from services.common.secret_values import Key
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 
@@ -42,6 +44,16 @@ def issued(application_id: UUID, card_no: str | None = None) -> dict[str, Any]:
 
 def refused(application_id: UUID) -> dict[str, Any]:
     return {"application_id": application_id, **REFUSAL}
+
+
+def wire(*results: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: str(value) if isinstance(value, UUID) else value for name, value in one.items()} for one in results]
+
+
+def signed(document: dict[str, Any], indent: int | None = None) -> Message:
+    """A message that the bank has signed, whatever it says."""
+    body = json.dumps(document, ensure_ascii=False, indent=indent).encode()
+    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_messages.bank_key()).upper()})
 
 
 def records(desk: Desk) -> list[tuple[int, int, int, int]]:
@@ -167,7 +179,7 @@ def test_only_the_wrong_results_of_a_message_are_put_aside_and_can_be_replayed(d
     assert headers["x-reason"] == "results.1: unknown_application"
     assert headers["x-original-queue"] == "bank.feedback"
     again = a_message(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(), headers)
-    assert desk.feed(again) == ["results.0: unknown_application"]
+    assert desk.feed(again) == ["results.1: unknown_application"]
 
 
 def test_what_is_put_aside_goes_where_batching_may_publish(desk: Desk) -> None:
@@ -206,36 +218,195 @@ def test_a_message_without_the_banks_signature_is_not_read(desk: Desk) -> None:
     feedback = a_feedback(batch_no, refused(application_id))
     for headers in ({}, *({bank.SIGNATURE_HEADER: forged} for forged in ("0" * 64, 7, "\ud800", "签" * 64))):
         with pytest.raises(Reject, match="bad_signature"):
-            bank_feedback.read_feedback(a_message(feedback.body, headers))
+            bank_reading.read_feedback(a_message(feedback.body, headers))
     with pytest.raises(Reject, match="bad_signature"):
-        bank_feedback.read_feedback(a_feedback(batch_no, refused(application_id), key=b"another"))
+        bank_reading.read_feedback(a_feedback(batch_no, refused(application_id), key=b"another"))
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("line", "reason"),
     [
-        {"results": []},
-        {"results": [{"application_id": "7", **REFUSAL}]},
-        {"results": [{**REFUSAL}]},
-        {"results": [{"member_no": "1", "outcome": "lost"}]},
-        {"results": [{"member_no": "1", "outcome": "issued", "card_no": "6224781234567890"}]},
-        {"results": [{"member_no": "1", "outcome": "refused"}]},
-        {"processed_at": "yesterday"},
-        {"processed_at": "9999-12-31T23:59:59-12:00"},
-        {"processed_at": "0001-01-01T00:00:00+14:00"},
-        {"feedback_id": None},
+        ({"member_no": "1", "outcome": "issued", "card_no": "6224781234567890"}, "results.1.card_no: An issued card"),
+        ({"member_no": "1", "outcome": "issued"}, "results.1.card_no: An issued card"),
+        ({"member_no": "1", "outcome": "lost"}, "results.1.outcome: Must be one of"),
+        ({"member_no": "1"}, "results.1.outcome: Missing data"),
+        ({"member_no": "1", "outcome": "refused"}, "results.1.reason_code: A refusal"),
+        ({"application_id": "7", **REFUSAL}, "results.1.application_id: Not a valid UUID."),
+        ({"member_no": 7, **REFUSAL}, "results.1.member_no: Not a valid string."),
+        (REFUSAL, "results.1.application_id: application_id or member_no"),
+        ("issued", "results.1: Invalid input type."),
+        (None, "results.1: "),
     ],
 )
-def test_a_message_of_another_form_is_not_read(change: dict[str, Any]) -> None:
-    with pytest.raises(Reject, match="bad_schema"):
-        bank_feedback.read_feedback(a_feedback("cbc", {"member_no": "1", **REFUSAL}, **change))
+def test_one_faulty_line_does_not_keep_the_others_from_being_applied(desk: Desk, line: Any, reason: str) -> None:
+    batch_no, [first, last] = desk.a_batch(2)
+
+    assert desk.feed(a_feedback(batch_no, results=[*wire(issued(first)), line, *wire(refused(last))])) == [None]
+
+    assert desk.states([first, last]) == ["issued", "refused"]
+    assert records(desk) == [(3, 2, 0, 1)]
+    [(document, headers)] = desk.rejected_parts()
+    assert document["results"] == [line]
+    assert headers["x-reason"].startswith(reason)
+    [receipt] = desk.receipts()
+    assert (receipt["applied"], receipt["rejected"]) == (2, 1)
+    assert [rejection["lines"] for rejection in receipt["rejections"]] == [[1]]
+    assert reason.split(": ")[1] in receipt["rejections"][0]["reason"]
+
+
+def test_a_message_of_faulty_lines_alone_is_rejected_as_it_is(desk: Desk) -> None:
+    feedback = a_feedback("cbc", {"member_no": "1", "outcome": "lost"})
+    [reason] = desk.feed(feedback)
+    assert reason is not None
+    assert reason.startswith("results.0.outcome: Must be one of")
+    assert desk.rejected_parts() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"results": []}, "results"),
+        ({"results": {}}, "results"),
+        ({"results": [{"member_no": "1"}] * 1001}, "results"),
+        ({"processed_at": "yesterday"}, "processed_at"),
+        ({"processed_at": "9999-12-31T23:59:59-12:00"}, "processed_at"),
+        ({"processed_at": "0001-01-01T00:00:00+14:00"}, "processed_at"),
+        ({"batch_no": 7}, "batch_no"),
+    ],
+)
+def test_a_faulty_envelope_rejects_the_whole_message_and_is_answered(
+    desk: Desk, change: dict[str, Any], field: str
+) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+
+    document = {**json.loads(a_feedback(batch_no, issued(application_id), feedback_id="f-1").body), **change}
+    [reason] = desk.feed(signed(document))
+
+    assert reason is not None
+    assert reason.startswith(f"{field}: ")
+    assert desk.states([application_id]) == ["submitted"]
+    assert records(desk) == []
+    [receipt] = desk.receipts()
+    assert (receipt["feedback_id"], receipt["applied"]) == ("f-1", 0)
+    assert receipt["batch_no"] == (None if field == "batch_no" else batch_no)
+    assert [(one["lines"], one["field"], one["code"]) for one in receipt["rejections"]] == [([], field, "bad_schema")]
+
+
+@pytest.mark.parametrize("change", [{"feedback_id": None}, {"feedback_id": ""}, {"feedback_id": "f" * 65}])
+def test_a_message_without_an_id_to_answer_by_is_not_read(change: dict[str, Any]) -> None:
+    with pytest.raises(Reject, match="bad_schema: feedback_id"):
+        bank_reading.read_feedback(a_feedback("cbc", {"member_no": "1", **REFUSAL}, **change))
+
+
+@pytest.mark.parametrize(
+    ("shift", "code"),
+    [
+        (timedelta(minutes=-5), "before_submission"),
+        (timedelta(days=-30), "before_submission"),
+        (timedelta(days=1, minutes=5), "in_the_future"),
+        (timedelta(days=8000), "in_the_future"),
+    ],
+)
+def test_results_of_a_time_that_cannot_be_are_rejected(desk: Desk, shift: timedelta, code: str) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    said = (datetime.now(UTC) + shift).isoformat()
+
+    assert desk.feed(a_feedback(batch_no, issued(application_id), processed_at=said)) == [f"processed_at: {code}"]
+
+    assert desk.states([application_id]) == ["submitted"]
+    assert desk.batch(batch_no).feedback_at is None
+    [receipt] = desk.receipts()
+    assert [(one["lines"], one["field"], one["code"]) for one in receipt["rejections"]] == [([], "processed_at", code)]
+    assert records(desk) == [(1, 0, 0, 1)]
+
+
+def test_a_bank_whose_clock_is_a_little_behind_is_believed(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    said = (desk.batch(batch_no).submitted_at - timedelta(seconds=50)).isoformat()
+    assert desk.feed(a_feedback(batch_no, issued(application_id), processed_at=said)) == [None]
+
+
+def test_each_feedback_gets_a_receipt_in_the_transaction_of_its_effects(desk: Desk) -> None:
+    batch_no, [first, second, third] = desk.a_batch(3)
+    taken = a_feedback(batch_no, issued(first), refused(second), feedback_id="f-1")
+
+    desk.feed(taken, a_message(taken.body, taken.headers), a_feedback("cbc", refused(third), feedback_id="f-2"))
+
+    [document] = desk.sent_to_bank(bank.RECEIPT)
+    receipts = desk.receipts()
+    shown = [(one["feedback_id"], one["seen_before"], one["applied"], one["repeated"]) for one in receipts]
+    assert shown == [("f-1", False, 2, 0), ("f-1", True, 0, 2), ("f-2", False, 0, 0)]
+    assert receipts[2]["rejections"] == [
+        {"lines": [0], "field": None, "code": "unknown_batch", "reason": bank.REJECTIONS["unknown_batch"]}
+    ]
+    told = json.dumps(document)
+    assert not [application_id for application_id in (first, second, third) if str(application_id) in told]
+    assert "6231" not in told
+    assert "姓名" not in told
+
+
+def test_a_feedback_id_with_another_content_is_rejected(desk: Desk) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    other_batch, [third] = desk.a_batch(1)
+    desk.feed(a_feedback(batch_no, issued(first), feedback_id="f-1"))
+
+    assert desk.feed(
+        a_feedback(batch_no, issued(second), feedback_id="f-1"),
+        a_feedback(other_batch, issued(third), feedback_id="f-1"),
+        a_feedback(other_batch, {"application_id": third, "outcome": "made"}, feedback_id="f-2"),
+        a_feedback(other_batch, issued(third), feedback_id="f-2"),
+    ) == [
+        "feedback_id: feedback_id_reused",
+        "feedback_id: feedback_id_reused",
+        None,
+        "feedback_id: feedback_id_reused",
+    ]
+
+    assert desk.states([first, second, third]) == ["issued", "submitted", "submitted"]
+    assert [one["rejections"][0]["code"] for one in desk.receipts() if one["rejected"]] == ["feedback_id_reused"] * 3
+
+
+def test_the_same_content_written_otherwise_is_a_repetition(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    first = a_feedback(batch_no, issued(application_id))
+    document = dict(reversed(json.loads(first.body).items()))
+
+    desk.feed(first)
+    desk.feed(signed(document, indent=2))
+
+    assert records(desk) == [(1, 1, 0, 0), (1, 0, 1, 0)]
+    assert desk.receipts()[1]["seen_before"]
+
+
+def test_what_was_put_aside_of_a_feedback_is_no_other_content_and_keeps_its_line_numbers(desk: Desk) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    wrong = {**refused(second), "member_no": "1"}
+    desk.feed(a_feedback(batch_no, issued(first), wrong, {"member_no": "1", "outcome": "lost"}))
+    [(document, _)] = desk.rejected_parts()
+
+    [reason] = desk.feed(signed(document))
+
+    assert reason is not None
+    assert reason.startswith("results.1: member_no_differs, results.2.outcome: Must be")
+    assert desk.receipts()[1]["seen_before"]
+    assert [one["lines"] for one in desk.receipts()[1]["rejections"]] == [[1], [2]]
+
+
+def test_while_the_key_changes_feedback_by_either_key_is_taken(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    settings = bank_messages.BankSettings(Key("old"), Key("new"))
+    monkeypatch.setattr(bank_messages, "read_settings", lambda _kind: settings)
+    desk.feed(a_feedback(batch_no, refused(first), key=b"old"), a_feedback(batch_no, refused(second), key=b"new"))
+    assert desk.states([first, second]) == ["refused", "refused"]
+    with pytest.raises(Reject, match="bad_signature"):
+        bank_reading.read_feedback(a_feedback(batch_no, refused(first), key=b""))
 
 
 @pytest.mark.parametrize("body", [b"no json", b"\xff\xfe", b"[]", b"7", b"[" * 100_000, b'{"feedback_id": "\\ud800"}'])
 def test_a_body_that_is_no_feedback_is_not_read(body: bytes) -> None:
-    signed = a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_feedback.bank_key())})
+    signed = a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, bank_messages.bank_key())})
     with pytest.raises(Reject):
-        bank_feedback.read_feedback(signed)
+        bank_reading.read_feedback(signed)
 
 
 def test_a_revoked_batch_releases_what_the_bank_has_not_decided(desk: Desk) -> None:

@@ -159,7 +159,7 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     batch_no = batch["batch_no"]
     assert batching.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
     sent = batching.sent_to_the_bank(batch_no)
-    assert bank.is_signed(to_bytes(sent.body), sent.headers[bank.SIGNATURE_HEADER], KEY)
+    assert bank.is_signed(to_bytes(sent.body), sent.headers[bank.SIGNATURE_HEADER], [KEY])
 
     register = rpc.RegisterAnswer().load(batching.ask("get_register", batch_no=batch_no)["result"])
     assert base64.b64decode(register["content"]).startswith(b"%PDF")

@@ -1,11 +1,13 @@
 """The event catalogue (docs/events), made from the contracts: pages for people and an AsyncAPI 3 document."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
@@ -16,7 +18,11 @@ BANK_SUMMARIES = {
     bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
     bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
     bank.FEEDBACK_QUEUE: "From the bank: what became of applicants.",
+    bank.RECEIPT: "To the bank: what became of its feedback.",
 }
+BANK_GUIDE = Path(__file__).parent / "bank.md"
+"""What an integrator must know, with places for what follows from the contracts."""
+_SAMPLE_KEY = "a sample key of 32 bytes or more"
 
 
 def texts() -> dict[str, str]:
@@ -72,11 +78,32 @@ def _producer_page(producer: str) -> str:
 
 
 def _bank_page() -> str:
-    lines = ["# Messages with the bank", "", "Made from the contracts by `make docs`; do not edit.", ""]
-    lines += [" ".join((bank.__doc__ or "").split("\n\n")[1].split()), ""]
-    for name, schema in bank.MESSAGES.items():
-        lines += [f"## {name}", "", BANK_SUMMARIES[name], "", *_field_table(schema()), *_example(_bank_example(name))]
-    return "\n".join(lines)
+    page = BANK_GUIDE.read_text("utf-8")
+    made = {f"message {name}": _bank_message(name, schema) for name, schema in bank.MESSAGES.items()}
+    made |= {"rejections": _rejections(), "signature": _sample_signature()}
+    for place, lines in made.items():
+        page = page.replace(f"<!-- {place} -->", "\n".join(lines).strip())
+    return page
+
+
+def _bank_message(name: str, schema: type[Schema]) -> list[str]:
+    rows = [
+        f"| `{path}` | {_kind(field)} | {'yes' if field.required else 'no'} | {_meaning(field)} | {_limits(field)} |"
+        for path, field in _fields(schema(), "")
+    ]
+    head = ["| field | type | required | meaning | limits |", "|---|---|---|---|---|"]
+    return [*head, *rows, "", *_example(_bank_example(name))]
+
+
+def _rejections() -> list[str]:
+    rows = [f"| `{code}` | {sentence} |" for code, sentence in bank.REJECTIONS.items()]
+    return ["| code | what it says |", "|---|---|", *rows]
+
+
+def _sample_signature() -> list[str]:
+    body = json.dumps(readable_example(_bank_example(bank.RECALLED)), separators=(",", ":"))
+    signature = bank.sign(body.encode(), _SAMPLE_KEY.encode())
+    return ["```", f"key        {_SAMPLE_KEY}", f"body       {body}", f"signature  {signature}", "```"]
 
 
 def _bank_example(name: str) -> str:
@@ -88,14 +115,35 @@ def _field_table(schema: Schema) -> list[str]:
 
 
 def _field_rows(schema: Schema, prefix: str) -> list[str]:
-    rows = []
+    return [
+        f"| `{path}` | {_kind(field)} | {'yes' if field.required else 'no'} | {_meaning(field)} |"
+        for path, field in _fields(schema, prefix)
+    ]
+
+
+def _fields(schema: Schema, prefix: str) -> Iterator[tuple[str, fields.Field[Any]]]:
+    """Each field with its path, those of nested objects behind the object."""
     for name, field in schema.fields.items():
-        described = field.metadata.get("description", "")
-        rows.append(f"| `{prefix}{name}` | {_kind(field)} | {'yes' if field.required else 'no'} | {described} |")
+        yield f"{prefix}{name}", field
         nested = _nested(field)
         if nested is not None:
-            rows += _field_rows(nested, f"{prefix}{name}{'[]' if _is_list(field) else ''}.")
-    return rows
+            yield from _fields(nested, f"{prefix}{name}{'[]' if _is_list(field) else ''}.")
+
+
+def _meaning(field: fields.Field[Any]) -> str:
+    return str(field.metadata.get("description", ""))
+
+
+def _limits(field: fields.Field[Any]) -> str:
+    """What its description says of its values, and what its validators do."""
+    said = [str(field.metadata["limits"])] if "limits" in field.metadata else []
+    for validator in field.validators:
+        if isinstance(validator, validate.OneOf):
+            said.append(", ".join(f"`{one}`" for one in validator.choices))
+        elif isinstance(validator, validate.Length):
+            things = "items" if _is_list(field) else "characters"
+            said.append(f"up to {validator.max} {things}" if not validator.min else f"1 to {validator.max} {things}")
+    return "; ".join(said)
 
 
 def _unsealed(field: fields.Field[Any]) -> fields.Field[Any]:

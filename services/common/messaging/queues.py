@@ -9,6 +9,8 @@ from services.common.contracts import bank
 EVENTS_EXCHANGE = "events"
 RPC_EXCHANGE = "nameko-rpc"
 COUNTS_EXCHANGE = "gateway.counts"
+RECEIPTS_BYTES = 256 << 20
+"""A bank that reads no receipts must not fill the broker: the oldest go. Who misses one sends the feedback again."""
 DELIVERY_LIMIT = 20
 """Deliveries without an ack after which the broker dead-letters a message by itself: crashes and restarts count."""
 
@@ -124,10 +126,14 @@ def depth_of(connection: amqp.Connection, name: str) -> tuple[int, int] | None:
 
 
 def declare_bank(channel: amqp.Channel) -> None:
-    """The way out to `bank.batches`, and the way in: an exchange for the bank alone that leads to batching's queue."""
+    """The ways out to `bank.batches` and `bank.receipts`, and the way in: an exchange for the bank alone that leads to
+    batching's queue.
+    """
     declare_exchange(channel, bank.EXCHANGE)
     channel.queue_declare(bank.BATCHES_QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(bank.BATCHES_QUEUE, bank.EXCHANGE, "batch.*")
+    channel.queue_bind(bank.BATCHES_QUEUE, bank.EXCHANGE, bank.BATCH_MESSAGES)
+    _declare_quorum(channel, bank.RECEIPTS_QUEUE, {"x-max-length-bytes": RECEIPTS_BYTES, "x-overflow": "drop-head"})
+    channel.queue_bind(bank.RECEIPTS_QUEUE, bank.EXCHANGE, bank.RECEIPT)
     declare_exchange(channel, bank.FEEDBACK_EXCHANGE)
     declare_working_queue(channel, bank.FEEDBACK_QUEUE, rejected_queue(bank.FEEDBACK_QUEUE))
     channel.queue_bind(bank.FEEDBACK_QUEUE, bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)

@@ -28,7 +28,7 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
     delays = list(retry_delays)
     return [
         *map(request_queue, SERVICES),
-        *(bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+        *(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
         *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
         *(retry_queue(queue, seconds) for queue in event_queues() for seconds in delays),
     ]
