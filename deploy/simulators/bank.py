@@ -1,6 +1,7 @@
 """A simulated bank: takes batches and recalls from the broker, sends feedback by itself or as it is told over HTTP.
 
-`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (BANK_HMAC_SECOND_KEY is taken too), BANK_PORT; BANK_MODE `auto` (the default) decides on
+`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (messages by BANK_HMAC_SECOND_KEY are taken too),
+BANK_PORT; BANK_MODE `auto` (the default) decides on
 each applicant in steps BANK_DELAY_MS apart and refuses about one in BANK_REFUSE_EVERY, `manual` waits for orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
 """

@@ -9,14 +9,16 @@ from werkzeug.wrappers import Response
 
 from gateway import queues
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.policy import SERVICES
+from services.common.contracts.rpc import batching
 from services.common.contracts.rpc import operations as rpc
 from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.queues import owner_of, request_queue
 from services.common.problems import NotFound, Unavailable, invalid_fields
 
 _LETTERS = "/api/v1/operations/dead-letters"
+_BATCHES = "/api/v1/operations/batches"
 _SECONDS = 2.0
 Answer = TypeVar("Answer")
 
@@ -124,7 +126,36 @@ discard_dead_letters = _letter_route(
     summary="Take them away for good, with a reason that is recorded",
 )
 
-ROUTES = (list_services, list_queues, list_dead_letters, get_dead_letter, replay_dead_letters, discard_dead_letters)
+get_bank_batch = rpc_route(
+    "GET",
+    f"{_BATCHES}/<batch_no>",
+    "batching.get_bank_batch",
+    request=batching.BatchRequest,
+    answer=batching.BankBatchAnswer,
+    summary="A batch at the bank: its feedback and the times that the bank gave, without persons",
+)
+resend_to_bank = rpc_route(
+    "POST",
+    f"{_BATCHES}/<batch_no>/resend",
+    "batching.resend_to_bank",
+    request=batching.ResendToBankRequest,
+    answer=batching.ResendToBankAnswer,
+    deadline=30,
+    summary="Send a batch or its recall to the bank once more, as it was, marked as repeated",
+)
+correct_processed_at = rpc_route(
+    "POST",
+    f"{_BATCHES}/<batch_no>/processed-at",
+    "batching.correct_processed_at",
+    request=batching.CorrectProcessedAtRequest,
+    answer=batching.CorrectProcessedAtAnswer,
+    summary="Put the right time in the place of a wrong one that the bank gave",
+)
+
+ROUTES = (
+    *(list_services, list_queues, list_dead_letters, get_dead_letter, replay_dead_letters, discard_dead_letters),
+    *(get_bank_batch, resend_to_bank, correct_processed_at),
+)
 
 
 def _of_each(services: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | None]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching import (
     bank_feedback,
+    bank_operations,
     bank_reading,
     batches,
     check_results,
@@ -143,6 +144,23 @@ class BatchingService(Operable):
     def get_batch_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Counts for the workbench."""
         return summary.summarise(session, caller)
+
+    # Batches at the bank, for operators
+
+    @query(rpc.BatchRequest)
+    def get_bank_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A batch with the bank's feedback."""
+        return bank_operations.get_bank_batch(session, data["batch_no"])
+
+    @command(rpc.ResendToBankRequest)
+    def resend_to_bank(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Sends a batch or a recall once more."""
+        return bank_operations.resend(session, data)
+
+    @command(rpc.CorrectProcessedAtRequest)
+    def correct_processed_at(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Corrects a time that the bank gave."""
+        return bank_operations.correct_processed_at(session, data)
 
     # Members on the phone
 

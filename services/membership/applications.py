@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.common.contracts.membership import APPLICATION_CANCELLED
 from services.common.messaging.outbox import tell
-from services.common.messaging.subscribe import Event, Reject
+from services.common.messaging.subscribe import Event, Reject, Retry
 from services.common.persistence import EncryptedText
 from services.common.rowsets import as_table, insert_rows, is_among
 from services.membership.application_states import LIVE, CardState, State, can_become, card_state_of
@@ -87,6 +87,25 @@ def cards_issued(session: Session, event: Event) -> None:
     ]
     take(session, State.ISSUED, steps, batch_no=event.data["batch_no"])
     _cancel_others(session, steps)
+
+
+def issue_times_corrected(session: Session, event: Event) -> None:
+    """Puts the time at which cards were issued right in the history; raises Retry until the issue is known."""
+    versions = [(told["application_id"], told["version"]) for told in event.data["applications"]]
+    step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
+    corrected = session.execute(
+        update(ApplicationHistory)
+        .where(
+            ApplicationHistory.application_id == step.c.application_id,
+            ApplicationHistory.version == step.c.version,
+            ApplicationHistory.at.in_((event.data["said_at"], event.data["issued_at"])),
+        )
+        .values(at=event.data["issued_at"])
+        .returning(ApplicationHistory.application_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if len(corrected) < len(versions):
+        raise Retry("the issue with this time is not known yet")
 
 
 def take(

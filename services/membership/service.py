@@ -13,6 +13,7 @@ from services.common.contracts.batching import (
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
     MEMBER_CORRECTED,
+    ISSUE_TIMES_CORRECTED,
     MEMBERS_REMOVED,
 )
 from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
@@ -368,6 +369,11 @@ class MembershipService(Operable):
     def cards_issued(self, session: Session, event: Event) -> None:
         """Marks members who have their card."""
         applications.cards_issued(session, event)
+
+    @subscribe(ISSUE_TIMES_CORRECTED)
+    def issue_times_corrected(self, session: Session, event: Event) -> None:
+        """Puts the time of an issue right in the history."""
+        applications.issue_times_corrected(session, event)
 
     @subscribe(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event) -> None:

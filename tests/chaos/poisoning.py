@@ -186,6 +186,6 @@ def _key(message_id: str | None, body: bytes) -> str:
 
 
 def _class_of(reason: str) -> str:
-    """`results.0: unknown_application, results.1.card_no: …` is `card_no, unknown_application`; numbers are left out."""
+    """`results.0: unknown_application, results.1.card_no: …` is `card_no, unknown_application`; no numbers."""
     codes = sorted({field or code for field, code in re.findall(r"results\.\d+(?:\.(\w+))?: (\w+)", reason)})
     return ", ".join(codes) if codes else re.sub(r"\d+", "n", reason)

@@ -59,6 +59,7 @@ def body_of(route: Route, thing: Thing, outlet: dict[str, str]) -> dict[str, Any
         },
         "batching.remove_pending_many": {"application_ids": [thing["application_id"]]},
         "batching.check_pending": {"application_ids": [thing["application_id"]]},
+        "batching.resend_to_bank": {"what": "batch", "reason": "矩阵"},
         "revocation.request_revocation": {"batch_no": thing["batch_no"], **APPLICANT},
         "revocation.reject_revocation": {"remark": "矩阵"},
     }
@@ -168,7 +169,9 @@ def _is_refused_by_a_rule(answer: requests.Response) -> bool:
 
 
 def _is_bound(route: Route) -> bool:
-    """Whether it speaks of what a union has."""
+    """Whether it speaks of what a union has, and lets each in to what is its own."""
+    if all(reach == Reach.NO_UNION for _, reach in route.rule.reach_of_role):
+        return False
     names = set(route.path_names) - FREE_NAMES.keys()
     return bool(names) or _asks_by_union(route) or route.allowed_by in BOUND
 

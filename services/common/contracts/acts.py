@@ -67,6 +67,8 @@ ACTIONS = {
     "batching.submit_batch": "提交办卡",
     "batching.get_register": "打印清册",
     "batching.get_attachments": "下载打印附件",
+    "batching.resend_to_bank": "重新发送给银行",
+    "batching.correct_processed_at": "改正银行处理时间",
     "revocation.request_revocation": "申请撤销",
     "revocation.approve_revocation": "同意撤销",
     "revocation.reject_revocation": "不同意撤销",

@@ -139,6 +139,14 @@ class BatchReleasedData(EventData):
     applications = chunk_of(ApplicationStep)
 
 
+class IssueTimesCorrectedData(EventData):
+    batch_no = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    said_at = fields.AwareDateTime(required=True, metadata={"description": "the time of issue that was wrong"})
+    issued_at = fields.AwareDateTime(required=True, metadata={"description": "the right one"})
+    applications = chunk_of(ApplicationStep, metadata={"description": "the version is that of the issue"})
+
+
 VALIDATION_REQUESTED = EventContract(
     "batching",
     "validation_requested",
@@ -198,6 +206,13 @@ BATCH_RELEASED = EventContract(
     "Applications the bank had not decided were released from a batch; their members are free again.",
     consumers=("membership", "revocation", "notification"),
 )
+ISSUE_TIMES_CORRECTED = EventContract(
+    "batching",
+    "issue_times_corrected",
+    IssueTimesCorrectedData,
+    "An operator corrected when the bank had issued cards: its clock had been wrong.",
+    consumers=("membership",),
+)
 ACT_RECORDED = ACTS_RECORDED["batching"]
 EVENTS = (
     VALIDATION_REQUESTED,
@@ -209,5 +224,6 @@ EVENTS = (
     CARDS_ISSUED,
     CARDS_REFUSED,
     BATCH_RELEASED,
+    ISSUE_TIMES_CORRECTED,
     ACT_RECORDED,
 )

@@ -159,6 +159,10 @@ TABLE: dict[str, Rule] = {
     "batching.list_batch_members": _below(*STAFF),
     "batching.get_register": _union("clerk"),
     "batching.get_attachments": _union("clerk"),
+    # Batches at the bank: operators, who see nobody in them
+    "batching.get_bank_batch": _whole("operator"),
+    "batching.resend_to_bank": _whole("operator"),
+    "batching.correct_processed_at": _whole("operator"),
     # Revocations: a reviewer of the superior union decides, never who has asked for it
     "revocation.request_revocation": _union("clerk"),
     "revocation.list_revocations": _below(*STAFF),

@@ -16,6 +16,7 @@ from services.common.contracts.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
+    ISSUE_TIMES_CORRECTED,
     MEMBERS_REMOVED,
 )
 from services.common.contracts.event import EventContract
@@ -37,6 +38,7 @@ _HEARD_BY = {
     CARDS_ISSUED: applications.cards_issued,
     CARDS_REFUSED: applications.cards_refused,
     BATCH_RELEASED: applications.batch_released,
+    ISSUE_TIMES_CORRECTED: applications.issue_times_corrected,
 }
 BATCH_NO = "cbc810000001202603010001"
 CARD_NO = "6224781234567891"

@@ -1,5 +1,6 @@
 """Applications and card states follow what batching tells, in whatever order it arrives."""
 
+from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
@@ -11,10 +12,11 @@ from services.common.contracts.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
+    ISSUE_TIMES_CORRECTED,
     MEMBERS_REMOVED,
 )
 from services.common.contracts.membership import APPLICATION_CANCELLED
-from services.common.messaging.subscribe import Reject
+from services.common.messaging.subscribe import Reject, Retry
 from services.membership.models import Application
 from tests.integration.membership.office import BATCH_NO, CARD_NO, Office
 
@@ -34,6 +36,21 @@ def test_an_issued_card_is_shown_masked(office: Office) -> None:
     member = office.member(member_id)
     assert (member["card_state"], member["card_no"]) == ("issued", "622478******7891")
     assert [step["state"] for step in member["applications"][0]["steps"]] == ["queued", "submitted", "issued"]
+
+
+def test_a_corrected_time_of_issue_stands_in_the_history(office: Office) -> None:
+    member_id, application_id = office.queued()
+    times = {"said_at": datetime(2062, 11, 25, 2, tzinfo=UTC), "issued_at": datetime(2026, 11, 25, 2, tzinfo=UTC)}
+    correction = (ISSUE_TIMES_CORRECTED, (application_id, 2))
+    with pytest.raises(Retry):
+        office.hear(*correction, **times)
+    office.hear(BATCH_SUBMITTED, (application_id, 1))
+    issue = {"application_id": application_id, "member_id": member_id, "version": 2, "issued_at": times["said_at"]}
+    office.hear(CARDS_ISSUED, (application_id, 2), applications=[issue])
+    for _ in range(2):
+        office.hear(*correction, **times)
+    steps = office.member(member_id)["applications"][0]["steps"]
+    assert (steps[-1]["state"], steps[-1]["at"]) == ("issued", times["issued_at"])
 
 
 def test_a_refused_member_is_free_and_the_reason_is_kept(office: Office) -> None:

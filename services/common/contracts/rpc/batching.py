@@ -383,6 +383,82 @@ class RegisterAnswer(Schema):
     register_hash = fields.String(required=True)
 
 
+# Batches at the bank, for operators
+
+
+class BankTime(Schema):
+    """A time that the bank gave as that of its decisions."""
+
+    processed_at = fields.AwareDateTime(required=True)
+    applications = fields.Integer(required=True, metadata={"description": "that were decided at this time"})
+    is_plausible = fields.Boolean(
+        required=True, metadata={"description": "false before the submission, or in the future"}
+    )
+
+
+class BankFeedbackAnswer(Schema):
+    """A feedback of the bank, and how many of its results became what."""
+
+    feedback_id = fields.String(required=True)
+    received_at = fields.AwareDateTime(required=True)
+    processed_at = fields.AwareDateTime(required=True, allow_none=True)
+    results = fields.Integer(required=True)
+    applied = fields.Integer(required=True)
+    repeated = fields.Integer(required=True)
+    rejected = fields.Integer(required=True)
+
+
+class BankBatchAnswer(Schema):
+    """A batch as it lies between us and the bank; shows no person."""
+
+    batch_no = fields.String(required=True)
+    union_name = fields.String(required=True)
+    submitted_at = fields.AwareDateTime(required=True)
+    total = fields.Integer(required=True)
+    issued = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
+    released = fields.Integer(required=True)
+    recalled = fields.Integer(required=True, metadata={"description": "applicants that a recall would name now"})
+    feedback_at = fields.AwareDateTime(required=True, allow_none=True)
+    times = fields.List(fields.Nested(BankTime), required=True)
+    feedbacks = fields.List(fields.Nested(BankFeedbackAnswer), required=True, metadata={"description": "newest first"})
+
+
+def _reason() -> fields.String:
+    return text(200, 2, required=True, metadata={"description": "stands in the log of acts"})
+
+
+class ResendToBankRequest(BatchRequest):
+    """Sends what the bank was sent before once more, marked as repeated."""
+
+    what = choice(
+        "batch",
+        "recall",
+        required=True,
+        metadata={"description": "batch: the batch as it was submitted, and the recall of who was released since"},
+    )
+    reason = _reason()
+
+
+class ResendToBankAnswer(Schema):
+    applicants = fields.Integer(required=True, metadata={"description": "in the batch that was sent again"})
+    recalled = fields.Integer(required=True, metadata={"description": "in the recall that was sent again"})
+
+
+class CorrectProcessedAtRequest(BatchRequest):
+    """Puts the right time in the place of a wrong one that the bank gave."""
+
+    processed_at = fields.AwareDateTime(required=True, metadata={"description": "as it is now, one of `times`"})
+    corrected_at = fields.AwareDateTime(
+        required=True, metadata={"description": "the right time: not before the submission, not in the future"}
+    )
+    reason = _reason()
+
+
+class CorrectProcessedAtAnswer(Schema):
+    applications = fields.Integer(required=True, metadata={"description": "whose time of decision was corrected"})
+
+
 # Personal applications
 
 
