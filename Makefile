@@ -7,6 +7,7 @@ NO_PYTHON := Python 3.11, 3.12 or 3.13 is needed; on Debian 12 and 13: apt-get i
 BOOTSTRAP = $(if $(shell command -v $(PYTHON)),$(PYTHON) deploy/local/bootstrap.py,echo "$(NO_PYTHON)" >&2; false)
 VENV := .venv/bin
 SCALE ?=
+BANK ?= simulated
 SERVICE ?=
 EXAMPLES ?= 200
 MESSAGES ?= 10000
@@ -26,7 +27,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -40,8 +41,11 @@ setup-dev:
 $(VENV)/python:
 	@echo "Nothing was set up yet: make run" >&2; exit 1
 
-run: setup ## Start the whole system, or find it running: make run SCALE="validation=3 batching=2"
-	@$(VENV)/python -m deploy.local run --scale "$(SCALE)"
+run: setup ## Start the whole system, or find it running: make run SCALE="validation=3 batching=2" BANK=none
+	@$(VENV)/python -m deploy.local run --scale "$(SCALE)" --bank "$(BANK)"
+
+bank-client: setup-dev ## Be the bank of a system that was started by make run BANK=none, by the example in plain pika
+	@$(VENV)/python -m deploy.local bank-client
 
 rotate: $(VENV)/python ## Give every program new passwords for broker and database
 	@$(VENV)/python -m deploy.local rotate

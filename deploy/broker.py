@@ -51,7 +51,7 @@ class User:
 def definitions(vhost: str, users: Mapping[str, User]) -> dict[str, Any]:
     """Users, given by their programs, and what they may do in a virtual host, in RabbitMQ's own form."""
     return {
-        "users": [_user(user) for user in users.values()],
+        "users": [_user(user, permissions_of(program).limits) for program, user in users.items()],
         "permissions": [_permission(vhost, program, user) for program, user in users.items()],
         "topic_permissions": [
             {"user": user.name, "vhost": vhost, "exchange": exchange, "write": topic.write, "read": topic.read}
@@ -125,7 +125,7 @@ def _policy(vhost: str) -> dict[str, Any]:
     }
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: User, limits: Mapping[str, int]) -> dict[str, Any]:
     salt = secrets.token_bytes(4)
     digest = salt + hashlib.sha256(salt + user.password.encode()).digest()
     return {
@@ -133,7 +133,7 @@ def _user(user: User) -> dict[str, Any]:
         "password_hash": base64.b64encode(digest).decode(),
         "hashing_algorithm": _HASHING,
         "tags": [],
-        "limits": {},
+        "limits": dict(limits),
     }
 
 

@@ -46,6 +46,8 @@ class Permissions:
     read: str
     """Consume, get and purge a queue, bind to an exchange."""
     topics: dict[str, OfTopic] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+    """What the user may have at once, by RabbitMQ's own names."""
 
 
 def permissions_of(program: str) -> Permissions:
@@ -120,6 +122,7 @@ def _of_bank() -> Permissions:
         write=_any_of([re.escape(bank.FEEDBACK_EXCHANGE)]),
         read=_any_of(map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))),
         topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=feedback)},
+        limits={"max-connections": bank.MOST_CONNECTIONS, "max-channels": bank.MOST_CHANNELS},
     )
 
 
@@ -132,6 +135,8 @@ def _rows(program: str) -> list[str]:
     permissions = permissions_of(program)
     cells = (permissions.configure, permissions.write, permissions.read)
     rows = [f"| {program} | queues and exchanges | {' | '.join(map(_cell, cells))} |"]
+    if permissions.limits:
+        rows.append(f"| | at once | {', '.join(f'`{name}` {most}' for name, most in permissions.limits.items())} | | |")
     for exchange, topic in permissions.topics.items():
         rows.append(f"| | topics of `{exchange}` | | {_cell(topic.write)} | {_cell(topic.read)} |")
     return rows

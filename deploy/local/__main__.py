@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from deploy.local import key_rotation, postgres, rabbitmq, stack, web
+from deploy.local.addresses import bank_uri
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.environment import ROOT, SERVICES, ScaleError, read_scale, read_state
+from deploy.local.environment import ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import StackError
 from services.membership.seed import demo_password
@@ -29,6 +30,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start what does not run, restart what has changed")
     run.add_argument("--scale", default="", help="processes of a service: 'validation=3 batching=2'")
+    run.add_argument("--bank", default="simulated", choices=("simulated", "none"), help="none: somebody else is it")
+    commands.add_parser("bank-client", help="be the bank of a stack that was started without one")
     commands.add_parser("rotate", help="new passwords for broker and databases, and restart with them")
     restart = commands.add_parser("rolling-restart", help="restart processes one by one while all works")
     restart.add_argument("--of", default="", help="one program only; without it all services, but not the gateway")
@@ -59,7 +62,8 @@ def main() -> int:
 
 def _do(arguments: argparse.Namespace) -> int:
     commands: dict[str, Callable[[], int | None]] = {
-        "run": lambda: _run(arguments.scale),
+        "run": lambda: _run(arguments.scale, with_bank=arguments.bank == "simulated"),
+        "bank-client": _bank_client,
         "rotate": _rotate,
         "rolling-restart": lambda: _rolling_restart(arguments.of),
         "stop": lambda: stack.stop(FOLDER),
@@ -85,18 +89,31 @@ def _rotate_keys(dropped: str) -> int:
     return key_rotation.drop(FOLDER, dropped) if dropped else key_rotation.rotate(FOLDER)
 
 
-def _run(scale: str) -> int:
+def _run(scale: str, *, with_bank: bool) -> int:
     web.build()
     started_at = time.monotonic()
-    running = stack.start(FOLDER, read_scale(scale))
+    running = stack.start(FOLDER, read_scale(scale, with_bank=with_bank))
     print(f"\nready after {time.monotonic() - started_at:.1f} s\n")
     print(f"  {'the system':20} {running.gateway_url}")
     print(f"  {'its API':20} {running.gateway_url}/api/docs")
     for name, url in running.simulator_urls.items():
         print(f"  {name + ' simulator':20} {url}")
+    if not with_bank:
+        print(f"  {'the bank':20} whoever connects as it: make bank-client, or docs/events/bank.md")
     print("\nDemo accounts\n", flush=True)
     table = [sys.executable, "-m", "services.membership.seed", "--accounts"]
     return subprocess.run(table, cwd=ROOT, check=False).returncode
+
+
+def _bank_client() -> int:
+    """Runs the example of a bank's program until it is interrupted."""
+    running = stack.find(FOLDER)
+    if "bank" in running.simulator_urls:
+        raise StackError("The simulated bank runs, and two would share the batches: make run BANK=none")
+    stack_secrets = keep_secrets(FOLDER)
+    given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), "BANK_HMAC_KEY": stack_secrets["BANK_HMAC_KEY"]}
+    client = [sys.executable, "deploy/simulators/example_bank.py", "--books", str(FOLDER / "example_bank.sqlite")]
+    return subprocess.run(client, cwd=ROOT, env={**os.environ, **given}, check=False).returncode
 
 
 def _status() -> int:

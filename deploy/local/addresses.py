@@ -51,6 +51,14 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
         return Addresses(broker.result(), *databases.result())
 
 
+def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
+    """The broker as the bank reaches it: the one that the caller names, or the private node of this folder."""
+    if given := given_amqp_uris().get("bank"):
+        return given
+    user = broker_user(stack_secrets, "bank")
+    return nodes.start_rabbitmq(folder).uri(VHOST, user.name, user.password)
+
+
 @contextmanager
 def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
     """All that a stack needs on given nodes, under names that begin with `name`, gone at the end."""

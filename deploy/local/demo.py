@@ -73,6 +73,9 @@ def main() -> int:
     except StackError as missing:
         print(missing, file=sys.stderr)
         return 1
+    if "bank" not in running.simulator_urls:
+        print("The story needs the simulated bank: make run", file=sys.stderr)
+        return 1
     return tell_story(running)
 
 

@@ -77,12 +77,12 @@ class ScaleError(ValueError):
     """SCALE cannot be read, or names what cannot have several processes."""
 
 
-def read_scale(text: str) -> dict[str, int]:
+def read_scale(text: str, *, with_bank: bool = True) -> dict[str, int]:
     """The number of processes of each service out of `validation=3 batching=2`; one where nothing is said.
 
-    Raises ScaleError.
+    Without the simulated bank somebody else is the bank. Raises ScaleError.
     """
-    scale = dict.fromkeys(SERVICES, 1)
+    scale = {**dict.fromkeys(SERVICES, 1), "bank": int(with_bank)}
     for word in text.replace(",", " ").split():
         service, _, number = word.partition("=")
         if service not in SERVICES or not number.isdecimal() or not 0 <= int(number) <= 20:
@@ -92,9 +92,10 @@ def read_scale(text: str) -> dict[str, int]:
 
 
 def process_names(scale: Mapping[str, int]) -> list[str]:
-    """The names of all processes: simulators, services by scale, gateway."""
+    """The names of all processes: simulators but for those of scale 0, services by scale, gateway."""
+    simulators = [f"{simulator}-1" for simulator in SIMULATORS if scale.get(simulator, 1)]
     services = [f"{service}-{number}" for service in SERVICES for number in range(1, scale[service] + 1)]
-    return [*(f"{simulator}-1" for simulator in SIMULATORS), *services, "gateway-1"]
+    return [*simulators, *services, "gateway-1"]
 
 
 def keep_ports(folder: Path, names: list[str], chosen_anew: bool, gateway_port: int | None) -> dict[str, int]:

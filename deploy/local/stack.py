@@ -133,7 +133,7 @@ def rotate(folder: Path, say: Say = print) -> Stack:
         raise StackError("The system does not run: make run")
     with _alone(folder):
         forget_passwords(folder)
-    return start(folder, {service: scale[service] for service in SERVICES}, say)
+    return start(folder, {program: scale[program] for program in (*SERVICES, *SIMULATORS)}, say)
 
 
 def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: Say = print) -> None:
@@ -255,11 +255,12 @@ def _bring_up(
 
 def _stack(folder: Path, addresses: Addresses) -> Stack:
     ports = read_state(folder)["ports"]
+    running = {process.program for process in read_plan(folder).processes}
     return Stack(
         folder=folder,
         gateway_url=f"http://{LOOPBACK}:{ports['gateway']}",
         addresses=addresses,
-        simulator_urls={name: f"http://{LOOPBACK}:{ports[f'{name}-1']}" for name in SIMULATORS},
+        simulator_urls={name: f"http://{LOOPBACK}:{ports[f'{name}-1']}" for name in SIMULATORS if name in running},
     )
 
 

@@ -1,8 +1,11 @@
 """Operations 运维: how services and queues do, and dead letters, which an operator sends back or discards."""
 
 import re
+from datetime import datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
+import requests
 from playwright.sync_api import Page, expect
 
 from deploy.local.client import ApiClient, wait_until
@@ -10,8 +13,10 @@ from deploy.local.stack import Stack
 from services.common.contracts import bank
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
+from tests.browser.bank import answer_batch
 from tests.browser.conftest import PageOf
 from tests.dead_letters import letter_in, send_unsigned
+from tests.desks import Desk, people
 
 NOTHING = "没有死信，所有消息都已处理"
 
@@ -40,6 +45,45 @@ def test_an_operator_finds_what_the_bank_sent_unsigned_and_discards_it_with_a_re
     wait_until(lambda: is_opened(page, letter_id) and is_discarded(page), "the letter is discarded")
 
     assert letter_in(operator, bank.REJECTED_QUEUE, letter_id) is None
+
+
+def test_an_operator_sends_a_batch_again_and_puts_the_banks_time_right(
+    page_of: PageOf, stack: Stack, desk: Desk
+) -> None:
+    desk.register(*people(1))
+    batch_no = desk.submit_all()
+    ahead = {"outcome": "issued", "ahead_seconds": 20 * 3600}
+    answer_batch(stack, batch_no, ahead)
+    wait_until(lambda: desk.clerk.get(f"batches/{batch_no}")["issued"], "the card is issued")
+    page = page_of("ops")
+    page.goto("/bank-batches")
+    page.get_by_label("批次编号").fill(batch_no)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("早于提交时间，或晚于现在")).to_be_visible()
+    assert serious_findings(page) == []
+
+    page.get_by_role("button", name="重新发送批次").click()
+    page.get_by_role("button", name="重新发送", exact=True).click()
+    expect(page.get_by_text("请填写原因，至少 2 个字")).to_be_visible()
+    page.get_by_label("原因").fill("银行告知未收到该批次")
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="重新发送", exact=True).click()
+    expect(page.get_by_text("已重新发送 1 人的批次")).to_be_visible()
+    bank_desk = f"{stack.simulator_urls['bank']}/batches/{batch_no}"
+    wait_until(lambda: requests.get(bank_desk, timeout=10).json()["repetitions"], "the bank has it again")
+
+    page.get_by_role("button", name=re.compile("^改正处理时间")).click()
+    page.get_by_label("正确的处理时间").fill("2000-01-01 00:00:00")
+    page.keyboard.press("Enter")
+    page.get_by_label("原因").fill("银行系统时钟有误")
+    page.get_by_role("button", name="改正", exact=True).click()
+    expect(page.get_by_text("应在提交时间之后，且不晚于现在")).to_be_visible()
+    now = datetime.now(ZoneInfo("Asia/Shanghai"))
+    page.get_by_label("正确的处理时间").fill(f"{now:%Y-%m-%d %H:%M:%S}")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="改正", exact=True).click()
+    expect(page.get_by_text("已改正 1 人的银行处理时间")).to_be_visible()
+    expect(page.get_by_text("早于提交时间，或晚于现在")).to_be_hidden()
 
 
 def is_opened(page: Page, letter_id: str) -> bool:

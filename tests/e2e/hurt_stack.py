@@ -1,7 +1,7 @@
 """A system with two processes of each service, for the tests of one module that hurt it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -14,15 +14,17 @@ from deploy.local.stack import Stack, running_stack
 from tests.conftest import ROOT
 from tests.unlimited import UNLIMITED
 
+_TWO_EACH = dict.fromkeys(SERVICES, 2)
+
 
 @contextmanager
-def hurt_stack(nodes: Nodes, kind: str) -> Iterator[Stack]:
+def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) -> Iterator[Stack]:
     """Runs under a name of its own on the nodes of all tests; its captchas can be answered meanwhile."""
     settings = {"BANK_MODE": "manual", **UNLIMITED}
     with (
         pytest.MonkeyPatch.context() as secret_of_captchas,
         passing_addresses(nodes, vhost_of(kind)) as addresses,
-        running_stack(ROOT / ".local" / f"test-{kind}", addresses, dict.fromkeys(SERVICES, 2), settings) as running,
+        running_stack(ROOT / ".local" / f"test-{kind}", addresses, scale, settings) as running,
     ):
         # The other tests' stack has another one; it comes back at the end.
         secret_of_captchas.setenv("SESSION_SECRET", "")

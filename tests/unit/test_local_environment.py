@@ -47,8 +47,14 @@ def processes(tmp_path: Path) -> dict[str, Process]:
 
 
 def test_each_service_has_one_process_unless_scale_says_other() -> None:
-    assert read_scale("") == dict.fromkeys(SERVICES, 1)
-    assert read_scale("validation=3 batching=2") == {**dict.fromkeys(SERVICES, 1), "validation": 3, "batching": 2}
+    one_each = {**dict.fromkeys(SERVICES, 1), "bank": 1}
+    assert read_scale("") == one_each
+    assert read_scale("validation=3 batching=2") == {**one_each, "validation": 3, "batching": 2}
+
+
+def test_somebody_else_can_be_the_bank() -> None:
+    names = process_names(read_scale("", with_bank=False))
+    assert set(process_names(read_scale(""))) - set(names) == {"bank-1"}
 
 
 @pytest.mark.parametrize("text", ["gateway=2", "validation", "validation=many", "validation=-1", "validation=99"])

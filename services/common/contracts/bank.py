@@ -36,6 +36,9 @@ database takes but no program reads again."""
 OUTCOMES = ("accepted", "made", "issued", "refused")
 LARGEST_FEEDBACK = 1000
 """How many results one feedback may hold."""
+MOST_CONNECTIONS = 10
+MOST_CHANNELS = 50
+"""What the bank may have open on the broker at once."""
 REJECTIONS = {
     "bad_schema": "A field is missing, has the wrong type, or a value that it cannot have; `reason` says which.",
     "feedback_id_reused": "Another content came under this feedback_id before: a corrected feedback needs a new id.",

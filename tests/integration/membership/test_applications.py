@@ -41,14 +41,13 @@ def test_an_issued_card_is_shown_masked(office: Office) -> None:
 def test_a_corrected_time_of_issue_stands_in_the_history(office: Office) -> None:
     member_id, application_id = office.queued()
     times = {"said_at": datetime(2062, 11, 25, 2, tzinfo=UTC), "issued_at": datetime(2026, 11, 25, 2, tzinfo=UTC)}
-    correction = (ISSUE_TIMES_CORRECTED, (application_id, 2))
     with pytest.raises(Retry):
-        office.hear(*correction, **times)
+        office.hear(ISSUE_TIMES_CORRECTED, (application_id, 2), **times)
     office.hear(BATCH_SUBMITTED, (application_id, 1))
     issue = {"application_id": application_id, "member_id": member_id, "version": 2, "issued_at": times["said_at"]}
     office.hear(CARDS_ISSUED, (application_id, 2), applications=[issue])
     for _ in range(2):
-        office.hear(*correction, **times)
+        office.hear(ISSUE_TIMES_CORRECTED, (application_id, 2), **times)
     steps = office.member(member_id)["applications"][0]["steps"]
     assert (steps[-1]["state"], steps[-1]["at"]) == ("issued", times["issued_at"])
 

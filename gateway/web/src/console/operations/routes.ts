@@ -21,4 +21,10 @@ export const routes: RouteRecordRaw[] = [
       },
     ],
   },
+  {
+    path: "/bank-batches",
+    name: "bank-batches",
+    component: () => import("@/console/operations/BankPage.vue"),
+    meta: { title: "银行往来", roles: ["operator"], menu: { group: "运维", order: 82 } },
+  },
 ];

@@ -1,0 +1,247 @@
+"""An example of a bank's program in plain pika: it takes batches and recalls, decides, tells us, and reads receipts.
+
+It is one file that needs Python and pika only, and uses nothing of ours: copy it, and put the bank's own systems in the
+place of `decide` and of the SQLite file. What it relies on is in docs/events/bank.md.
+
+    AMQP_URI=amqps://bank:...@host:5671/cards BANK_HMAC_KEY=... python example_bank.py --books bank.sqlite
+
+While the key changes, BANK_HMAC_SECOND_KEY is the other one: messages signed by either are taken.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import os
+import signal
+import sqlite3
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pika
+from pika.exceptions import AMQPError
+
+RESULTS_A_MESSAGE = 200
+PREFETCH = 20
+SEND_AGAIN_SECONDS = 600
+"""So long after it was sent, a feedback without a receipt is sent again, byte by byte the same."""
+LONGEST_PAUSE = 30.0
+SHANGHAI = timezone(timedelta(hours=8))
+
+_TABLES = """
+create table if not exists applicant (
+    application_id text primary key, batch_no text not null, facts text not null, is_decided integer not null default 0
+);
+create table if not exists recall (application_id text primary key);
+create table if not exists feedback (
+    feedback_id text primary key, body blob not null, sent_at real, receipt text
+);
+"""
+log = logging.getLogger("example_bank")
+
+Result = dict[str, Any]
+
+
+def decide(applicant: dict[str, Any]) -> Result:
+    """What becomes of an applicant: here everybody gets a card with a synthetic number."""
+    digits = "623162" + str(int(hashlib.sha256(applicant["application_id"].encode()).hexdigest(), 16))[:12]
+    return {"application_id": applicant["application_id"], "outcome": "issued", "card_no": with_check_digit(digits)}
+
+
+def with_check_digit(digits: str) -> str:
+    """A card number: the digits and the one that makes the Luhn sum a multiple of ten."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if position % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return f"{digits}{-total % 10}"
+
+
+class Books:
+    """What the bank knows, in a file: each message is written down before it is acknowledged."""
+
+    def __init__(self, path: str) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.executescript(_TABLES)
+
+    def take_batch(self, message: dict[str, Any]) -> None:
+        """Keeps the applicants of a part of a batch; those that are known already stay as they are."""
+        rows = [(one["application_id"], message["batch_no"], json.dumps(one)) for one in message["applicants"]]
+        with self._transaction():
+            self._database.executemany(
+                "insert or ignore into applicant (application_id, batch_no, facts) values (?, ?, ?)", rows
+            )
+
+    def take_recall(self, message: dict[str, Any]) -> None:
+        """Keeps whose cards are not to be made, also when their batch has not come yet."""
+        rows = [(one["application_id"],) for one in message["applicants"]]
+        with self._transaction():
+            self._database.executemany("insert or ignore into recall values (?)", rows)
+
+    def decide_on_open(self) -> None:
+        """Decides on everybody who is open, and writes the feedback down in the transaction of the decision."""
+        open_ones = self._database.execute(
+            "select batch_no, facts from applicant where not is_decided"
+            " and application_id not in (select application_id from recall) order by batch_no"
+        ).fetchall()
+        by_batch: dict[str, list[dict[str, Any]]] = {}
+        for batch_no, facts in open_ones:
+            by_batch.setdefault(batch_no, []).append(json.loads(facts))
+        for batch_no, applicants in by_batch.items():
+            for start in range(0, len(applicants), RESULTS_A_MESSAGE):
+                self._write_feedback(batch_no, [decide(one) for one in applicants[start : start + RESULTS_A_MESSAGE]])
+
+    def waiting_feedback(self) -> list[tuple[str, bytes]]:
+        """What is to be sent: for the first time, or again because no receipt came."""
+        return self._database.execute(
+            "select feedback_id, body from feedback where receipt is null and coalesce(sent_at, 0) < ?",
+            [time.time() - SEND_AGAIN_SECONDS],
+        ).fetchall()
+
+    def note_sent(self, feedback_id: str) -> None:
+        """The broker has it."""
+        self._database.execute("update feedback set sent_at = ? where feedback_id = ?", [time.time(), feedback_id])
+
+    def take_receipts(self, message: dict[str, Any]) -> None:
+        """Keeps what became of feedback; people have to look at what was rejected."""
+        with self._transaction():
+            for receipt in message["receipts"]:
+                self._database.execute(
+                    "update feedback set receipt = ? where feedback_id = ?",
+                    [json.dumps(receipt), receipt["feedback_id"]],
+                )
+        for receipt in message["receipts"]:
+            counts = ", ".join(f"{receipt[name]} {name}" for name in ("applied", "repeated", "rejected"))
+            log.info("receipt for %s: %s", receipt["feedback_id"], counts)
+            for rejection in receipt["rejections"]:
+                log.error("rejected of %s: %s", receipt["feedback_id"], json.dumps(rejection))
+
+    def _write_feedback(self, batch_no: str, results: Sequence[Result]) -> None:
+        feedback_id = str(uuid.uuid4())
+        document = {
+            "feedback_id": feedback_id,
+            "batch_no": batch_no,
+            "processed_at": datetime.now(SHANGHAI).isoformat(timespec="seconds"),
+            "results": results,
+        }
+        with self._transaction():
+            self._database.execute(
+                "insert into feedback (feedback_id, body) values (?, ?)", [feedback_id, json.dumps(document).encode()]
+            )
+            self._database.executemany(
+                "update applicant set is_decided = 1 where application_id = ?",
+                [(result["application_id"],) for result in results],
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Any:
+        self._database.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("rollback")
+            raise
+        self._database.execute("commit")
+
+
+class Bank:
+    """The line to the broker, and what comes and goes on it."""
+
+    def __init__(self, uri: str, keys: Sequence[bytes], books: Books) -> None:
+        self._parameters = pika.URLParameters(uri)
+        if uri.startswith("amqps:"):  # the authority is that of the system, or the one in SSL_CERT_FILE
+            context = ssl.create_default_context()
+            self._parameters.ssl_options = pika.SSLOptions(context, self._parameters.host)
+        self._parameters.heartbeat = 30
+        self._parameters.blocked_connection_timeout = 60
+        self._keys = keys
+        self._books = books
+        self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "batch.submitted": books.take_batch,
+            "batch.recalled": books.take_recall,
+            "feedback.receipt": books.take_receipts,
+        }
+        self.is_over = False
+
+    def work(self) -> None:
+        """Works until it is over; comes back after growing pauses when the broker was away."""
+        pause = 1.0
+        while not self.is_over:
+            try:
+                connection = pika.BlockingConnection(self._parameters)
+                pause = 1.0
+                self._work_on(connection)
+                connection.close()
+            except (AMQPError, OSError) as trouble:
+                log.warning("the broker is away: %s", type(trouble).__name__)
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _work_on(self, connection: Any) -> None:
+        reading = connection.channel()
+        reading.basic_qos(prefetch_count=PREFETCH)
+        for queue in ("bank.batches", "bank.receipts"):
+            reading.basic_consume(queue, self._take)
+        sending = connection.channel()
+        sending.confirm_delivery()
+        log.info("connected")
+        while not self.is_over:
+            connection.process_data_events(time_limit=1)
+            self._books.decide_on_open()
+            for feedback_id, body in self._books.waiting_feedback():
+                self._send(sending, body)
+                self._books.note_sent(feedback_id)
+
+    def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        """Written down first, acknowledged then. What our partner did not sign is put away without requeueing."""
+        take = self._takers.get(method.routing_key)
+        if take is None or not self._is_signed(body, (properties.headers or {}).get("x-signature")):
+            log.error("a message for %s was not signed by our partner", method.routing_key)
+            channel.basic_reject(method.delivery_tag, requeue=False)
+            return
+        take(json.loads(body))
+        channel.basic_ack(method.delivery_tag)
+
+    def _send(self, channel: Any, body: bytes) -> None:
+        """Returns when the broker has it; raises AMQPError where it has not, and it is sent again later."""
+        properties = pika.BasicProperties(
+            content_type="application/json", delivery_mode=2, headers={"x-signature": sign(body, self._keys[0])}
+        )
+        channel.basic_publish("bank.feedback", "bank.feedback", body, properties, mandatory=True)
+
+    def _is_signed(self, body: bytes, signature: Any) -> bool:
+        given = signature.lower() if isinstance(signature, str) else ""
+        return any(hmac.compare_digest(sign(body, key).encode(), given.encode()) for key in self._keys)
+
+
+def sign(body: bytes, key: bytes) -> str:
+    """The signature of a body: HMAC-SHA256 of its bytes, in hexadecimal."""
+    return hmac.new(key, body, hashlib.sha256).hexdigest()
+
+
+def main() -> None:
+    """Works until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--books", default="bank.sqlite", help="the file in which the bank keeps what it knows")
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("pika").setLevel(logging.ERROR)
+    keys = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
+    bank = Bank(os.environ["AMQP_URI"], [key for key in keys if key], Books(asked.books))
+
+    def stop(*_: object) -> None:
+        bank.is_over = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    bank.work()
+
+
+if __name__ == "__main__":
+    main()
