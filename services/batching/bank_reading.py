@@ -18,8 +18,8 @@ from services.common.contracts.strict_json import read_json
 from services.common.messaging.subscribe import Message, Reject
 from services.common.personal import blind_index
 
-LINES = "lines"
-CONTENT = "content"
+LINES = "cut_from_lines"
+CONTENT = "cut_from_content"
 """Fields of what batching has cut out of a feedback: the positions there, and the digest of the whole, hex."""
 CONTENT_BYTES = 16
 
@@ -149,7 +149,7 @@ def _content_of(document: dict[str, Any]) -> bytes:
             if len(claimed := bytes.fromhex(digest)) == CONTENT_BYTES:
                 return claimed
         except ValueError:
-            pass  # the bank's own field of this name
+            pass
     try:
         return blind_index(_canonical(document), "bank_feedback")
     except RecursionError:

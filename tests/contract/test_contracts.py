@@ -1,14 +1,19 @@
 """Each message is held to its schema and its committed example."""
 
+import hashlib
+import hmac
 import json
+import re
 
 import pytest
 from marshmallow import ValidationError
 
+from deploy.documents import DOCS
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
+from tests.conftest import ROOT
 
 every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
 every_bank_message = pytest.mark.parametrize("name", bank.MESSAGES)
@@ -92,6 +97,19 @@ def test_a_signature_may_be_written_in_either_case_and_by_either_of_two_keys() -
     assert bank.is_signed(b"body", signature.upper(), [b"old key", b"new key"])
     assert not bank.is_signed(b"body", signature.upper(), [b"old key"])
     assert not bank.is_signed(b"body", signature, [])
+
+
+def test_an_integrator_can_check_the_sample_signature_by_the_standard_library_alone() -> None:
+    page = (DOCS / "events" / "bank.md").read_text("utf-8")
+    sample = {name: re.search(rf"^{name} +(.+)$", page, re.M).group(1) for name in ("key", "body", "signature")}  # type: ignore[union-attr]
+    made = hmac.new(sample["key"].encode(), sample["body"].encode(), hashlib.sha256).hexdigest()
+    assert made == sample["signature"]
+
+
+def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "services" / "batching").glob("*.py"))
+    codes = set(re.findall(r'(?:Fault|Contradiction)\("([a-z_]+)"', source))
+    assert codes | {"contradicts_issued", "contradicts_refused"} == set(bank.REJECTIONS)
 
 
 @pytest.mark.parametrize("number", ["6224781234567891", "6231620000000000013"])

@@ -48,9 +48,9 @@ _FEEDBACKS = st.fixed_dictionaries(
 )
 
 
-@given(_FEEDBACKS | _ODD_VALUES)
-def test_any_document_loads_to_what_marshmallow_makes_of_it_or_fails_as_there(document: Any) -> None:
-    schema = bank.BankFeedback()
+@pytest.mark.parametrize("schema", [bank.BankFeedback(), bank.FeedbackEnvelope()], ids=["whole", "envelope"])
+@given(document=_FEEDBACKS | _ODD_VALUES)
+def test_any_document_loads_to_what_marshmallow_makes_of_it_or_fails_as_there(schema: Schema, document: Any) -> None:
     assert _outcome(quick_load(schema), document) == _outcome(schema.load, document)
 
 

@@ -192,6 +192,7 @@ def _has_one(field: Any) -> bool:
 
 _Make = Callable[[Any], Change | None]
 _READERS: dict[type, _Make] = {
+    fields.Raw: lambda _: lambda value: value,
     fields.String: lambda _: _itself(str),
     fields.UUID: lambda _: _of_type(str, UUID),
     fields.Integer: lambda _: _itself(int),
