@@ -45,15 +45,17 @@ class Fault(NamedTuple):
 class Feedback:
     """One message of the bank, and what becomes of its results.
 
-    `results` holds those that could be read, by their position; `refusals` the faults of the others. `faults` are those
-    of the message as a whole: with any, nothing of it is applied. `content` is the digest by which another content
-    under the same id is known. `lines` are the positions in the bank's message where this one was cut out of it.
+    `total` is how many results it holds; `results` are those that could be read, by their position; `refusals` the
+    faults of the others. `faults` are those of the message as a whole: with any, nothing of it is applied. `content` is
+    the digest by which another content under the same id is known. `lines` are the positions in the bank's message
+    where this one was cut out of it.
     """
 
     message: Message
     document: dict[str, Any]
     feedback_id: str
     content: bytes
+    total: int
     batch_no: str | None = None
     processed_at: datetime | None = None
     results: dict[int, Result] = field(default_factory=dict)
@@ -69,12 +71,6 @@ class Feedback:
     def is_repetition(self) -> bool:
         """Whether the same content came under this id before."""
         return not self.is_first and not any(fault.code == "feedback_id_reused" for fault in self.faults)
-
-    @property
-    def total(self) -> int:
-        """How many results it holds."""
-        results = self.document.get("results")
-        return len(results) if isinstance(results, list) else 0
 
     @property
     def rejected(self) -> int:
@@ -106,6 +102,7 @@ def read_feedback(message: Message) -> Feedback:
         document=document,
         feedback_id=loaded["feedback_id"],
         content=_content_of(document),
+        total=len(loaded["results"]),
         batch_no=loaded["batch_no"],
         processed_at=loaded["processed_at"],
         lines=_lines_of(document),
@@ -123,12 +120,13 @@ def _without_envelope(message: Message, document: Any, error: ValidationError) -
     faults = list(_faults(error))
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
-    batch_no = document.get("batch_no")
+    batch_no, results = document.get("batch_no"), document.get("results")
     return Feedback(
         message=message,
         document=document,
         feedback_id=document["feedback_id"],
         content=_content_of(document),
+        total=len(results) if isinstance(results, list) else 0,
         batch_no=None if any(fault.field == "batch_no" for fault in faults) else batch_no,
         faults=faults,
     )
