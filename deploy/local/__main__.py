@@ -105,15 +105,15 @@ def _run(scale: str, *, with_bank: bool) -> int:
     return subprocess.run(table, cwd=ROOT, check=False).returncode
 
 
-def _bank_client() -> int:
-    """Runs the example of a bank's program until it is interrupted."""
+def _bank_client() -> NoReturn:
+    """Becomes the example of a bank's program, which ends by Ctrl-C."""
     running = stack.find(FOLDER)
     if "bank" in running.simulator_urls:
         raise StackError("The simulated bank runs, and two would share the batches: make run BANK=none")
     stack_secrets = keep_secrets(FOLDER)
     given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), "BANK_HMAC_KEY": stack_secrets["BANK_HMAC_KEY"]}
-    client = [sys.executable, "deploy/simulators/example_bank.py", "--books", str(FOLDER / "example_bank.sqlite")]
-    return subprocess.run(client, cwd=ROOT, env={**os.environ, **given}, check=False).returncode
+    program, books = str(ROOT / "deploy" / "simulators" / "example_bank.py"), str(FOLDER / "example_bank.sqlite")
+    os.execve(sys.executable, [sys.executable, program, "--books", books], {**os.environ, **given})  # noqa: S606
 
 
 def _status() -> int:
