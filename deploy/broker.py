@@ -104,7 +104,7 @@ def _declare(channel: amqp.Channel) -> None:
         declare_exchange(channel, exchange)
     for event in EVENTS.values():
         for consumer in event.consumers:
-            declare_subscription(channel, queue_name(consumer, event.name), event.routing_key)
+            declare_subscription(channel, queue_name(consumer, event.name), event)
     for service in SERVICES:
         declare_request_queue(channel, service)
     declare_bank(channel)

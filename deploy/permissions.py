@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from gateway.notices import STREAMED
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import LIVE, EventContract
 from services.common.contracts.membership import SESSIONS_ENDED
 from services.common.messaging.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, request_queue
 
@@ -69,14 +70,14 @@ def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = 
     """A service has what bears its name, tells its own events, hears those that it consumes, and replies."""
     own = [rf"{service}\..+", re.escape(request_queue(service)), *more]
     shared = [EVENTS_EXCHANGE, RPC_EXCHANGE]
-    told = [event.routing_key for event in EVENTS.values() if event.producer == service]
-    heard = [event.routing_key for event in EVENTS.values() if service in event.consumers]
+    told = [_keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
+    heard = [_keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]
     return Permissions(
         configure=_any_of(own),
         write=_any_of([*own, *shared]),
         read=_any_of([*(name for name in own if name not in unread), *shared]),
         topics={
-            EVENTS_EXCHANGE: OfTopic(_any_of(map(re.escape, told)), _any_of(map(re.escape, heard))),
+            EVENTS_EXCHANGE: OfTopic(_any_of(told), _any_of(heard)),
             RPC_EXCHANGE: OfTopic(_any_of([_REPLY_ADDRESS]), _any_of([re.escape(f"{service}.*")])),
         },
     )
@@ -99,13 +100,13 @@ def _of_gateway() -> Permissions:
     """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections."""
     own = [r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"]
     asked = rf"({'|'.join(SERVICES)})\.[a-z_]+"
-    heard = [event.routing_key for event in (*STREAMED, SESSIONS_ENDED)]
+    heard = [_keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
     return Permissions(
         configure=_any_of(own),
         write=_any_of([*own, RPC_EXCHANGE]),
         read=_any_of([*own, EVENTS_EXCHANGE, RPC_EXCHANGE]),
         topics={
-            EVENTS_EXCHANGE: OfTopic(read=_any_of(map(re.escape, heard))),
+            EVENTS_EXCHANGE: OfTopic(read=_any_of(heard)),
             RPC_EXCHANGE: OfTopic(_any_of([asked]), _any_of([_REPLY_ADDRESS])),
         },
     )
@@ -124,6 +125,11 @@ def _of_bank() -> Permissions:
         topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=feedback)},
         limits={"max-connections": bank.MOST_CONNECTIONS, "max-channels": bank.MOST_CHANNELS},
     )
+
+
+def _keys_of(event: EventContract, recipients: Iterable[str]) -> str:
+    """The keys of copies for these recipients, and the former one, by which the release before tells and hears."""
+    return rf"{re.escape(event.type)}(\.({'|'.join(recipients)}))?"
 
 
 def _any_of(patterns: Iterable[str]) -> str:

@@ -92,6 +92,8 @@ outbox = Table(
     Column("body", EncryptedBytes, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("mandatory", Boolean, nullable=False),
+    # Of an event who has not confirmed a copy yet, with spaces between.
+    Column("recipients", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -133,6 +135,16 @@ def create_messaging_tables(op: Any) -> None:
     """Makes the kit's tables within an Alembic revision; vacuum follows the outbox closely: its rows come and go."""
     _messaging.create_all(op.get_bind())
     op.execute("alter table outbox set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000)")
+
+
+def add_outbox_recipients(op: Any) -> None:
+    """Adds the recipients of events, within an Alembic revision; a new database has them from its first one."""
+    op.execute("alter table outbox add column if not exists recipients text")
+
+
+def drop_outbox_recipients(op: Any) -> None:
+    """Forgets them: the release before sends one copy for all."""
+    op.execute("alter table outbox drop column if exists recipients")
 
 
 def drop_messaging_tables(op: Any) -> None:

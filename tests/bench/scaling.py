@@ -131,7 +131,7 @@ def _request(serial: int, persons: int) -> Outgoing:
         "delivery_mode": PERSISTENT,
         "message_id": document["id"],
     }
-    return Outgoing(EVENTS_EXCHANGE, VALIDATION_REQUESTED.routing_key, to_json(document), properties)
+    return Outgoing(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
 
 
 def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:

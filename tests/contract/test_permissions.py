@@ -10,6 +10,7 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from deploy.permissions import SERVICES, permissions_of
 from gateway.service import Gateway
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import LIVE
 from services.common.messaging.entrypoints import BatchSubscription, Listener, Subscription
 from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, own_exchange, queue_name, retry_queue
 
@@ -33,7 +34,7 @@ def test_a_service_may_read_and_bind_each_queue_that_it_subscribes_to(service: s
     for entrypoint in entrypoints(service_class(service)):
         if isinstance(entrypoint, Subscription):
             queue = queue_name(service, entrypoint.contracts[0].name)
-            keys = [contract.routing_key for contract in entrypoint.contracts]
+            keys = [contract.key_for(service) for contract in entrypoint.contracts]
             assert all(re.match(allowed.topics[EVENTS_EXCHANGE].read, key) for key in keys)
             for name in (queue, dead_queue(queue), retry_queue(queue, 5), own_exchange(service)):
                 assert all(re.match(pattern, name) for pattern in (allowed.configure, allowed.write, allowed.read))
@@ -44,8 +45,23 @@ def test_a_service_may_read_and_bind_each_queue_that_it_subscribes_to(service: s
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_may_tell_its_own_events_and_no_others(service: str) -> None:
     told = permissions_of(service).topics[EVENTS_EXCHANGE].write
-    assert {event.type for event in EVENTS.values() if re.match(told, event.routing_key)} == {
-        event.type for event in EVENTS.values() if event.producer == service
+    everybody = (*SERVICES, LIVE)
+    keys = {event.key_for(recipient) for event in EVENTS.values() for recipient in everybody}
+    assert {key for key in keys if re.match(told, key)} == {
+        event.key_for(recipient)
+        for event in EVENTS.values()
+        for recipient in event.recipients
+        if event.producer == service
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_hear_its_own_copies_alone(service: str) -> None:
+    heard = permissions_of(service).topics[EVENTS_EXCHANGE].read
+    everybody = (*SERVICES, LIVE)
+    keys = {event.key_for(recipient) for event in EVENTS.values() for recipient in everybody}
+    assert {key for key in keys if re.match(heard, key)} == {
+        event.key_for(service) for event in EVENTS.values() if service in event.consumers
     }
 
 
@@ -53,4 +69,11 @@ def test_the_gateway_may_hear_what_it_listens_to_and_no_more() -> None:
     listeners = [entrypoint for entrypoint in entrypoints(Gateway) if isinstance(entrypoint, Listener)]
     listened = {event_type for listener in listeners for event_type in listener.contracts}
     allowed = permissions_of("gateway").topics[EVENTS_EXCHANGE].read
-    assert {event.type for event in EVENTS.values() if re.match(allowed, event.routing_key)} == listened
+    assert {event.type for event in EVENTS.values() if re.match(allowed, event.key_for(LIVE))} == listened
+
+
+def test_pages_get_a_copy_of_exactly_what_the_gateway_listens_to() -> None:
+    listeners = [entrypoint for entrypoint in entrypoints(Gateway) if isinstance(entrypoint, Listener)]
+    assert {event.type for event in EVENTS.values() if LIVE in event.recipients} == {
+        event_type for listener in listeners for event_type in listener.contracts
+    }

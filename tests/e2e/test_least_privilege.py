@@ -14,7 +14,6 @@ from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
 from services.common.messaging.connection import open_connection
 from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, owner_of
 
@@ -129,7 +128,8 @@ def test_a_service_has_no_part_in_anothers_queues(logins: dict[str, Login], queu
 @pytest.mark.parametrize("program", [*SERVICES, "gateway"])
 def test_nobody_tells_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
     foreign = [event for event in EVENTS.values() if event.producer != program]
-    told = [event.type for event in foreign if not logins[program].is_refused(publishing(EVENTS_EXCHANGE, event.type))]
+    keys = [key for event in foreign for key in (event.type, *map(event.key_for, event.recipients))]
+    told = [key for key in keys if not logins[program].is_refused(publishing(EVENTS_EXCHANGE, key))]
     assert told == []
     others = ["", *(own_exchange(service) for service in SERVICES if service != program)]
     assert [
@@ -147,12 +147,13 @@ def test_a_service_hears_only_the_events_that_are_for_it(logins: dict[str, Login
     mine = next(event for event in EVENTS.values() if service in event.consumers)
     queue = f"{service}.{mine.name}"
 
-    def binding(event: EventContract) -> Act:
-        return lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, event.type)
+    def binding(key: str) -> Act:
+        return lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, key)
 
-    others = [event for event in EVENTS.values() if service not in event.consumers]
-    assert [event.type for event in others if not logins[service].is_refused(binding(event))] == []
-    assert not logins[service].is_refused(binding(mine))
+    others = [event.type for event in EVENTS.values() if service not in event.consumers]
+    others += [event.key_for(one) for event in EVENTS.values() for one in event.recipients if one != service]
+    assert [key for key in others if not logins[service].is_refused(binding(key))] == []
+    assert not logins[service].is_refused(binding(mine.key_for(service)))
     assert logins[service].is_refused(lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, "#"))
 
 

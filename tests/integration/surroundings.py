@@ -30,7 +30,7 @@ class Surroundings:
     def hear(self, contract: EventContract) -> None:
         """Listens to an event from now on."""
         self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
-        self._channel.queue_bind(_ear(contract), EVENTS_EXCHANGE, contract.type)
+        self._channel.queue_bind(_ear(contract), EVENTS_EXCHANGE, contract.key_for(contract.recipients[-1]))
 
     def heard(self, contract: EventContract, seconds: float = 60) -> Event:
         """The next event of a kind that was listened to."""

@@ -90,7 +90,7 @@ def around_validation(database_url: str, amqp_uri: str) -> Iterator[Validation]:
         channel.confirm_select()
         declare_exchange(channel, EVENTS_EXCHANGE)
         channel.queue_declare(RESULTS, durable=True, auto_delete=False)
-        channel.queue_bind(RESULTS, EVENTS_EXCHANGE, MEMBERS_VALIDATED.type)
+        channel.queue_bind(RESULTS, EVENTS_EXCHANGE, MEMBERS_VALIDATED.key_for("batching"))
         yield Validation(channel, database_url, amqp_uri, simulator)
 
 

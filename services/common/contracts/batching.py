@@ -170,6 +170,7 @@ MEMBERS_REMOVED = EventContract(
     MembersRemovedData,
     "Applications left the pending list; their members are free again.",
     consumers=("membership",),
+    is_live=True,
 )
 MEMBER_CORRECTED = EventContract(
     "batching",
@@ -184,6 +185,7 @@ BATCH_SUBMITTED = EventContract(
     BatchSubmittedData,
     "A batch was submitted to a bank outlet (in parts when large).",
     consumers=("membership", "revocation", "notification"),
+    is_live=True,
 )
 CARDS_ISSUED = EventContract(
     "batching",
@@ -191,6 +193,7 @@ CARDS_ISSUED = EventContract(
     CardsIssuedData,
     "The bank issued cards.",
     consumers=("membership", "revocation", "notification"),
+    is_live=True,
 )
 CARDS_REFUSED = EventContract(
     "batching",
@@ -198,6 +201,7 @@ CARDS_REFUSED = EventContract(
     CardsRefusedData,
     "The bank refused applications.",
     consumers=("membership", "revocation", "notification"),
+    is_live=True,
 )
 BATCH_RELEASED = EventContract(
     "batching",
@@ -205,6 +209,7 @@ BATCH_RELEASED = EventContract(
     BatchReleasedData,
     "Applications the bank had not decided were released from a batch; their members are free again.",
     consumers=("membership", "revocation", "notification"),
+    is_live=True,
 )
 ISSUE_TIMES_CORRECTED = EventContract(
     "batching",

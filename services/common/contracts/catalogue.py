@@ -47,9 +47,10 @@ def _index() -> str:
             "[asyncapi.json](asyncapi.json).",
             "",
             "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange `events`;",
-            "its routing key is its type. Each consumer has one quorum queue an event, `<service>.<event>`, and beside",
-            "it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and travel",
-            "encrypted.",
+            "it is published once for each recipient, by its type and the recipient's name: `<type>.<service>`, and",
+            "`<type>.live` for live pages. Each consumer has one quorum queue an event, `<service>.<event>`, and",
+            "beside it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and",
+            "travel encrypted.",
             "",
             "| event | what it says | heard by |",
             "|---|---|---|",
@@ -64,7 +65,9 @@ def _index() -> str:
 
 
 def _consumers(contract: EventContract) -> str:
-    return ", ".join(contract.consumers) or "live pages only"
+    if not contract.consumers:
+        return "live pages only"
+    return ", ".join((*contract.consumers, "live pages") if contract.is_live else contract.consumers)
 
 
 def _producer_page(producer: str) -> str:
@@ -192,7 +195,8 @@ def _asyncapi() -> str:
 
 def _channel(contract: EventContract) -> dict[str, Any]:
     return {
-        "address": contract.routing_key,
+        "address": contract.key_for("{recipient}"),
+        "parameters": {"recipient": {"enum": list(contract.recipients)}},
         "description": contract.summary,
         "messages": {contract.name: {"$ref": f"#/components/messages/{contract.type}"}},
         "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": "events", "type": "topic", "durable": True}}},

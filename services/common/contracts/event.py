@@ -17,6 +17,9 @@ SPEC_VERSION = "1.0"
 MESSAGE_SIZE = 500
 """How many applications one event speaks of at the most; a larger set goes out in several events."""
 
+LIVE = "live"
+"""The recipient that stands for all open pages: their copy of an event may go unheard."""
+
 
 class EventData(Schema):
     """Base of all event data: reads what it knows and ignores the rest, so that a producer can add fields."""
@@ -85,16 +88,27 @@ class EventContract:
     consumers: tuple[str, ...] = ()
     """The services that must hear it; without any it is for live pages only and may go unheard."""
     version: int = 1
+    is_live: bool = False
+    """Whether live pages hear it besides its consumers."""
 
     @property
     def type(self) -> str:
-        """The CloudEvents type, which is the routing key too: `membership.members_queued.v1`."""
+        """The CloudEvents type, which each routing key begins with: `membership.members_queued.v1`."""
         return f"{self.producer}.{self.name}.v{self.version}"
 
     @property
     def routing_key(self) -> str:
-        """Where the exchange `events` routes it by."""
+        """What the outbox keeps it under, and what releases that sent one copy for all published it by."""
         return self.type
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Who gets a copy of its own: each consumer, and live pages by one that may go unheard."""
+        return (*self.consumers, LIVE) if self.is_live or not self.consumers else self.consumers
+
+    def key_for(self, recipient: str) -> str:
+        """The routing key of one recipient's copy: `membership.members_queued.v1.batching`."""
+        return f"{self.type}.{recipient}"
 
     @property
     def dataschema(self) -> str:

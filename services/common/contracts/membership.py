@@ -144,6 +144,7 @@ MEMBER_REGISTERED = EventContract(
     MemberRegisteredData,
     "Members were registered and wait for their numbers.",
     consumers=("membership",),
+    is_live=True,
 )
 MEMBER_NUMBERED = EventContract(
     "membership", "member_numbered", MemberNumberedData, "Members got their numbers and can be queued for a card."
@@ -154,6 +155,7 @@ MEMBERS_QUEUED = EventContract(
     MembersQueuedData,
     "Members were queued for a card, each with a new application.",
     consumers=("batching",),
+    is_live=True,
 )
 APPLICATION_CANCELLED = EventContract(
     "membership",
@@ -161,6 +163,7 @@ APPLICATION_CANCELLED = EventContract(
     ApplicationCancelledData,
     "A live application ended because the member's card of an earlier application was issued after all.",
     consumers=("batching", "notification"),
+    is_live=True,
 )
 CORRECTION_REFUSED = EventContract(
     "membership",
@@ -189,6 +192,7 @@ IMPORT_PROGRESSED = EventContract(
     ImportProgressedData,
     "An import of members went on or ended.",
     consumers=("notification",),
+    is_live=True,
 )
 OTP_ISSUED = EventContract(
     "membership",

@@ -49,6 +49,7 @@ REVOCATION_REQUESTED = EventContract(
     RevocationRequestedData,
     "A union asked its superior to revoke a batch.",
     consumers=("batching", "notification"),
+    is_live=True,
 )
 REVOCATION_APPROVED = EventContract(
     "revocation",
@@ -56,6 +57,7 @@ REVOCATION_APPROVED = EventContract(
     RevocationApprovedData,
     "The superior union agreed to revoke a batch.",
     consumers=("batching", "notification"),
+    is_live=True,
 )
 REVOCATION_REJECTED = EventContract(
     "revocation",
@@ -63,6 +65,7 @@ REVOCATION_REJECTED = EventContract(
     RevocationRejectedData,
     "The superior union did not agree to revoke a batch.",
     consumers=("batching", "notification"),
+    is_live=True,
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
 EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, ACT_RECORDED)

@@ -3,7 +3,8 @@
 import contextlib
 import socket
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import amqp
@@ -38,9 +39,27 @@ class Outgoing:
     properties: dict[str, Any] = field(default_factory=dict)
     mandatory: bool = True
 
-    def to_amqp(self) -> AmqpMessage:
-        """The message as py-amqp publishes it."""
-        return AmqpMessage(self.body, **self.properties)
+    @cached_property
+    def content(self) -> AmqpMessage:
+        """Body and properties as py-amqp publishes them."""
+        return _Content(self.body, **self.properties)
+
+    def copy_for(self, routing_key: str, mandatory: bool) -> "Outgoing":
+        """The same content under another routing key, prepared once for all copies."""
+        copy = replace(self, routing_key=routing_key, mandatory=mandatory)
+        vars(copy)["content"] = self.content
+        return copy
+
+
+class _Content(AmqpMessage):
+    """Writes its properties once: they are looked at before they are sent, and sent once a copy."""
+
+    @cached_property
+    def _written_properties(self) -> bytes:
+        return bytes(super()._serialize_properties())
+
+    def _serialize_properties(self) -> bytes:
+        return self._written_properties
 
 
 def open_connection(amqp_uri: str, name: str, *, heartbeat: int = 0, connect_timeout: float = 5) -> amqp.Connection:

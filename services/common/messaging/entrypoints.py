@@ -17,7 +17,7 @@ from eventlet.semaphore import Semaphore
 from nameko.extensions import Entrypoint
 
 from services.common import metrics
-from services.common.contracts.event import EventContract
+from services.common.contracts.event import LIVE, EventContract
 from services.common.logs import class_name, traceback_without_values
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing, to_bytes
 from services.common.messaging.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
@@ -219,7 +219,7 @@ class Subscription(QueueEntrypoint):
     def declare(self, channel: amqp.Channel) -> str:
         """The queue bound to the event, with its dead letters."""
         for contract in self.contracts:
-            declare_subscription(channel, self.queue, contract.routing_key)
+            declare_subscription(channel, self.queue, contract)
         return self.queue
 
     def handle(self, first: AmqpMessage) -> None:
@@ -414,17 +414,22 @@ class Listener(QueueEntrypoint):
         return f"{self.container.service_name}.listen.{new_message_id()}"
 
     def declare(self, channel: amqp.Channel) -> str:
-        """A queue that goes with the connection, bound to the events."""
+        """A queue that goes with the connection, bound to what pages hear of the events.
+
+        The former key is that of producers of the release before, who send one copy for all.
+        """
         declare_exchange(channel, EVENTS_EXCHANGE)
         declare_passing_queue(channel, self.queue)
         for contract in self.contracts.values():
-            channel.queue_bind(self.queue, EVENTS_EXCHANGE, contract.routing_key)
+            for key in (contract.key_for(LIVE), contract.routing_key):
+                channel.queue_bind(self.queue, EVENTS_EXCHANGE, key)
         return self.queue
 
     def handle(self, first: AmqpMessage) -> None:
         """Hands the event on; what is wrong with it is the affair of those who keep it."""
         try:
-            event = unwrap(self.contracts[first.delivery_info["routing_key"]], to_bytes(first.body))
+            name = first.delivery_info["routing_key"].removesuffix(f".{LIVE}")
+            event = unwrap(self.contracts[name], to_bytes(first.body))
         except (NotAnEvent, KeyError):
             return
         self.attempt(event)

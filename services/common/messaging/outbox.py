@@ -22,18 +22,18 @@ def tell(session: Session, contract: EventContract, data: dict[str, Any], *, sub
     """Tells an event when the session's transaction commits; answers its message id.
 
     `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
-    An event without consumers is for live pages only and may go unheard.
+    Each of its recipients gets a copy of its own; the one for live pages may go unheard.
     Correlation and causation are those of the message or request that is being handled.
     """
     message = _event(contract, data, subject)
-    _add(session, [message])
+    _add(session, [_row(message, contract)])
     return str(message.properties["message_id"])
 
 
 def tell_all(session: Session, events: Sequence[tuple[EventContract, dict[str, Any]]]) -> None:
     """Tells many events as `tell` does, in one statement and in this order."""
     if events:
-        _add(session, [_event(contract, data, None) for contract, data in events])
+        _add(session, [_row(_event(contract, data, None), contract) for contract, data in events])
 
 
 def send(
@@ -55,13 +55,14 @@ def send(
         "correlation_id": correlation.get(),
         "application_headers": headers,
     }
-    _add(session, [Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)])
+    message = Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)
+    _add(session, [_row(message)])
     return message_id
 
 
 def send_as_it_is(session: Session, message: Outgoing) -> None:
     """Sends a message with its own properties when the transaction commits; headers that JSON lacks become text."""
-    _add(session, [message])
+    _add(session, [_row(message)])
 
 
 def to_json(document: Any) -> bytes:
@@ -83,9 +84,9 @@ def _event(contract: EventContract, data: dict[str, Any], subject: str | None) -
     return Outgoing(EVENTS_EXCHANGE, contract.routing_key, body, properties, bool(contract.consumers))
 
 
-def _add(session: Session, messages: Sequence[Outgoing]) -> None:
+def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
     """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits."""
-    rows = insert_rows(outbox, [_row(message) for message in messages])
+    rows = insert_rows(outbox, messages)
     transaction = session.get_transaction()
     if session.info.get(CHANNEL) is transaction:
         session.execute(rows)
@@ -94,12 +95,13 @@ def _add(session: Session, messages: Sequence[Outgoing]) -> None:
         session.execute(select(func.pg_notify(CHANNEL, "")).add_cte(rows.cte("written")))
 
 
-def _row(message: Outgoing) -> dict[str, Any]:
+def _row(message: Outgoing, contract: EventContract | None = None) -> dict[str, Any]:
     properties = {name: value for name, value in message.properties.items() if value is not None}
     return {
         "exchange": message.exchange,
         "routing_key": message.routing_key,
         "body": message.body,
         "mandatory": message.mandatory,
+        "recipients": None if contract is None else " ".join(contract.recipients),
         "properties": json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str),
     }

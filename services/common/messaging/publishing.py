@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 import amqp
-import amqp.serialization
 import structlog
 from eventlet.semaphore import Semaphore
 
@@ -22,6 +21,8 @@ WINDOW = 500
 _ONE_MESSAGES_AFFAIR = (amqp.AccessRefused, amqp.PreconditionFailed)
 """By what the broker closes the channel for the sake of one message: nobody may publish it so."""
 _FRAME_OVERHEAD = 64
+_LONGEST_NAME = 255
+"""Bytes of the name of an exchange or of a routing key."""
 
 
 class NotConfirmed(OSError):
@@ -107,7 +108,7 @@ class ConfirmedPublisher:
                 refused[position] = flaw
                 continue
             sent[self._confirms.expect()] = position
-            channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key, mandatory=message.mandatory)
+            channel.basic_publish(message.content, message.exchange, message.routing_key, mandatory=message.mandatory)
             if len(self._confirms.open) >= WINDOW:
                 self._wait_for_confirms(connection, deadline, WINDOW // 2)
         self._wait_for_confirms(connection, deadline, 0)
@@ -118,9 +119,10 @@ class ConfirmedPublisher:
         if not self._exists(connection, message.exchange):
             return "no such exchange"
         try:
-            if len(message.to_amqp()._serialize_properties()) > connection.frame_max - _FRAME_OVERHEAD:
+            if len(message.content._serialize_properties()) > connection.frame_max - _FRAME_OVERHEAD:
                 return "not publishable: headers too large"
-            amqp.serialization.dumps("ss", (message.exchange, message.routing_key))
+            if max(len(message.exchange.encode()), len(message.routing_key.encode())) > _LONGEST_NAME:
+                return "not publishable: address too long"
         except Exception as error:
             return f"not publishable: {class_name(error)}"
         return None
@@ -205,7 +207,7 @@ class DirectPublisher:
             connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             bound_waits(connection, self._seconds)
             self._connection, self._channel = connection, connection.channel()
-        self._channel.basic_publish(message.to_amqp(), message.exchange, message.routing_key)
+        self._channel.basic_publish(message.content, message.exchange, message.routing_key)
 
 
 class _Confirms:

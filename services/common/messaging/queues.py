@@ -5,6 +5,7 @@ from typing import Any
 import amqp
 
 from services.common.contracts import bank
+from services.common.contracts.event import EventContract
 
 EVENTS_EXCHANGE = "events"
 RPC_EXCHANGE = "nameko-rpc"
@@ -17,10 +18,6 @@ DELIVERY_LIMIT = 20
 
 class QueueChanged(RuntimeError):
     """The broker holds the queue with other arguments than the code's; someone must migrate it."""
-
-
-class NotProvisioned(RuntimeError):
-    """A queue that is another's to make is not there."""
 
 
 def queue_name(service: str, event_name: str) -> str:
@@ -59,23 +56,27 @@ def owner_of(queue: str) -> str:
     return "batching" if prefix == "bank" else prefix
 
 
-def declare_subscription(channel: amqp.Channel, queue: str, routing_key: str) -> None:
-    """The exchange `events`, the queue bound to one kind of event, and before it its dead-letter queue."""
+def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
+    """The exchange `events`, the queue bound to its service's copies of an event, and before it its dead-letter queue.
+
+    It is bound by the former key too, by which the release before sends one copy for all: no release sends both.
+    """
     declare_exchange(channel, EVENTS_EXCHANGE)
     declare_working_queue(channel, queue, dead_queue(queue))
-    channel.queue_bind(queue, EVENTS_EXCHANGE, routing_key)
+    for key in (contract.key_for(owner_of(queue)), contract.routing_key):
+        channel.queue_bind(queue, EVENTS_EXCHANGE, key)
 
 
-def declare_foreign_subscription(channel: amqp.Channel, queue: str, routing_key: str) -> None:
-    """Another service's subscription, made where it is not there; raises NotProvisioned where we may not make it."""
-    if is_queue(channel, queue):
-        return
+def declare_external_subscription(connection: amqp.Connection, queue: str, contract: EventContract) -> bool:
+    """Another service's subscription, made where it is missing; False where we may not make it."""
+    if depth_of(connection, queue) is not None:
+        return True
     try:
-        declare_subscription(channel, queue, routing_key)
-    except amqp.AccessRefused as error:
-        raise NotProvisioned(
-            f"The queue {queue} is not there: prepare the broker before the services start."
-        ) from error
+        with connection.channel() as own:
+            declare_subscription(own, queue, contract)
+    except amqp.AccessRefused:
+        return False
+    return True
 
 
 def declare_exchange(channel: amqp.Channel, name: str) -> None:

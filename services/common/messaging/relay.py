@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import amqp
@@ -13,15 +14,15 @@ from psycopg.rows import namedtuple_row
 
 from services.common import metrics
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import LIVE
 from services.common.logs import class_name
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.outbox import CHANNEL
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
-    NotProvisioned,
     declare_exchange,
-    declare_foreign_subscription,
+    declare_external_subscription,
     queue_name,
 )
 from services.common.persistence import opened
@@ -34,18 +35,21 @@ _LOCK = 0x6F757462
 """The advisory lock of the relay at work; advisory locks are kept apart by database."""
 
 _DUE = """
-select id, exchange, routing_key, body, properties, mandatory, attempts from (
+select id, exchange, routing_key, body, properties, mandatory, recipients from (
     select *, sum(octet_length(body)) over (order by id) - octet_length(body) as bytes_before from (
-        select * from outbox where next_attempt_at <= now() order by id limit 500
+        select * from outbox
+        where next_attempt_at <= now() and current_setting('transaction_read_only') = 'off' order by id limit 500
     ) as due
 ) as counted
 where bytes_before < 4000000 order by id
 """
+"""What could not be deleted afterwards, as in a database that takes no changes, would be published again and again."""
 _POSTPONE = """
-update outbox set attempts = attempts + 1, last_error = refused.reason,
+update outbox set attempts = attempts + 1, last_error = refused.reason, recipients = refused.recipients,
     next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
-from unnest(%s::bigint[], %s::text[]) as refused (id, reason) where outbox.id = refused.id
+from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (id, reason, recipients) where outbox.id = refused.id
 """
+_HURRY = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
 _SIZE = """
 select coalesce(extract(epoch from now() - min(created_at)), 0), count(*)
 from (select created_at from outbox order by id limit 10000) as oldest
@@ -102,8 +106,7 @@ class Relay(DependencyProvider):
                     pause = 0.2
                     self._take_turns(database)
             except Exception as error:
-                reason = str(error) if isinstance(error, NotProvisioned) else class_name(error)
-                log.warning("relay_interrupted", reason=reason, pause=pause)
+                log.warning("relay_interrupted", reason=class_name(error), pause=pause)
                 time.sleep(pause)
                 pause = min(pause * 2, 5)
 
@@ -127,7 +130,9 @@ class Relay(DependencyProvider):
         measured_at = purged_at = 0.0
         pause = 0.2
         try:
-            publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
+            missing = publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
+            if missing:
+                log.error("queues_missing", queues=missing)
             while not self._stopping:
                 if time.monotonic() - measured_at > _MEASURE_SECONDS:
                     measured_at = time.monotonic()
@@ -161,27 +166,35 @@ class Relay(DependencyProvider):
             database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
-def declare_outlets(channel: amqp.Channel, producer: str) -> None:
-    """The exchange `events`, and a queue for each service that must hear this producer: even one that never ran yet."""
+def declare_outlets(channel: amqp.Channel, producer: str) -> list[str]:
+    """The exchange `events`, and a queue for each service that must hear this producer: even one that never ran yet.
+
+    Answers the queues that are missing and that we may not make: their copies wait in the outbox.
+    """
     declare_exchange(channel, EVENTS_EXCHANGE)
-    for contract in EVENTS.values():
-        if contract.producer == producer:
-            for consumer in contract.consumers:
-                declare_foreign_subscription(channel, queue_name(consumer, contract.name), contract.routing_key)
+    return [
+        queue
+        for contract in EVENTS.values()
+        if contract.producer == producer
+        for queue in (queue_name(consumer, contract.name) for consumer in contract.consumers)
+        if not declare_external_subscription(channel.connection, queue, contract)
+    ]
 
 
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
-    """Publishes what is due, at most 500 messages; deletes what the broker confirmed. Answers how many were due.
+    """Publishes what is due, at most 500 rows; deletes those of which the broker confirmed all copies.
 
-    What the broker refused stays, with the reason and a pause that doubles. Raises BROKER_ERRORS with all rows left.
+    Answers how many were due. What the broker refused stays, with the reason, a pause that doubles, and of an event
+    the recipients that still lack it: nobody else gets it again. Raises BROKER_ERRORS with all rows left.
     """
     rows = database.execute(_DUE).fetchall()
     if not rows:
         return 0
-    messages, refused = _open(rows)
-    positions = list(messages)
-    refused_by_broker = publisher.publish(list(messages.values()))
-    refused |= {positions[position]: reason for position, reason in refused_by_broker.items()}
+    copies, refused = _copies(rows)
+    reasons = publisher.publish([copy.message for copy in copies])
+    for number, reason in reasons.items():
+        copy = copies[number]
+        refused.setdefault(copy.position, {})[copy.recipient] = _with_queue(copy, reason)
     confirmed = [row.id for position, row in enumerate(rows) if position not in refused]
     database.execute("delete from outbox where id = any(%s)", [confirmed])
     metrics.outbox_published.inc(len(confirmed))
@@ -190,22 +203,57 @@ def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublish
     return len(rows)
 
 
-def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], reasons: list[str]) -> None:
-    database.execute(_POSTPONE, [[row.id for row in rows], reasons])
+@dataclass(frozen=True)
+class _Copy:
+    """What one recipient gets of the row at a position; a message that is no event has no recipient."""
+
+    position: int
+    recipient: str | None
+    message: Outgoing
+
+
+_Reasons = dict[str | None, str]
+"""Why the broker refused copies, by their recipients."""
+
+
+def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused: Sequence[_Reasons]) -> None:
+    reasons = ["; ".join(of_row.values()) for of_row in refused]
+    lacking = [" ".join(filter(None, of_row)) or row.recipients for row, of_row in zip(rows, refused, strict=True)]
+    database.execute(_POSTPONE, [[row.id for row in rows], reasons, lacking])
     metrics.outbox_refused.inc(len(rows))
     addresses = Counter((row.exchange, row.routing_key, reason) for row, reason in zip(rows, reasons, strict=True))
     for (exchange, routing_key, reason), count in addresses.items():
         log.error("outbox_refused", exchange=exchange, routing_key=routing_key, reason=reason, messages=count)
 
 
-def _open(rows: Sequence[Any]) -> tuple[dict[int, Outgoing], dict[int, str]]:
-    """The messages, which rest encrypted, by their positions; and why the others cannot be opened."""
-    messages, closed = {}, {}
+def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
+    """The messages to publish, whose bodies rest encrypted; and by their positions why other rows cannot be opened."""
+    copies: list[_Copy] = []
+    closed: dict[int, _Reasons] = {}
     for position, row in enumerate(rows):
         try:
             body = opened(bytes(row.body))
         except CannotOpen as error:
-            closed[position] = str(error)
-        else:
-            messages[position] = Outgoing(row.exchange, row.routing_key, body, row.properties, row.mandatory)
-    return messages, closed
+            closed[position] = {None: str(error)}
+            continue
+        message = Outgoing(row.exchange, row.routing_key, body, row.properties, row.mandatory)
+        for recipient in _recipients(row):
+            copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
+            copies.append(_Copy(position, recipient, copy))
+    return copies, closed
+
+
+def _recipients(row: Any) -> Sequence[str | None]:
+    """Who lacks a copy; of a row that a process of the release before wrote, all whom the contract names."""
+    if row.recipients:
+        return tuple(row.recipients.split())
+    contract = EVENTS.get(row.routing_key) if row.exchange == EVENTS_EXCHANGE else None
+    return (None,) if contract is None else contract.recipients
+
+
+def _with_queue(copy: _Copy, reason: str) -> str:
+    """The reason and, of an event, the queue that did not take it."""
+    if copy.recipient in (None, LIVE):
+        return reason
+    event_name = copy.message.routing_key.split(".")[1]
+    return f"{queue_name(str(copy.recipient), event_name)}: {reason}"

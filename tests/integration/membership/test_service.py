@@ -53,7 +53,7 @@ def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
     channel = connection.channel()
     declare_exchange(channel, EVENTS_EXCHANGE)
     channel.queue_declare(QUEUED, durable=True, auto_delete=False)
-    channel.queue_bind(QUEUED, EVENTS_EXCHANGE, MEMBERS_QUEUED.type)
+    channel.queue_bind(QUEUED, EVENTS_EXCHANGE, MEMBERS_QUEUED.key_for("batching"))
     yield channel
     connection.close()
 

@@ -51,7 +51,7 @@ def test_a_dead_letter_is_listed_with_its_cause_and_stays_where_it_is(world: Wor
 @pytest.mark.parametrize("queue", [DEAD, bank.BATCHES_QUEUE])
 def test_what_goes_nowhere_else_stays_however_often_it_is_taken_and_returned(world: World, queue: str) -> None:
     channel = world.outside.connection.channel()
-    declare_subscription(channel, "probe.pinged", PINGED.type)
+    declare_subscription(channel, "probe.pinged", PINGED)
     declare_bank(channel)
     world.outside.publish("", queue, b"kept")
     for _ in range(2 * DELIVERY_LIMIT):
@@ -99,7 +99,7 @@ def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str)
 
 def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
     with Outside(amqp_uri) as outside:
-        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        declare_subscription(outside.channel, QUEUE, PINGED)
         message_id = outside.knock("a")
         for _ in range(21):
             message = eventually(lambda: outside.channel.basic_get(QUEUE))

@@ -133,7 +133,7 @@ def test_a_killed_process_loses_nothing_and_does_nothing_twice(own_world: World)
 def test_a_message_that_kills_its_process_ends_among_the_dead_letters(amqp_uri: str) -> None:
     """The broker counts deliveries without an ack; here someone else takes it twenty times, and does not ack."""
     with Outside(amqp_uri) as outside:
-        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        declare_subscription(outside.channel, QUEUE, PINGED)
         outside.knock("a")
         for _ in range(21):
             message = eventually(lambda: outside.channel.basic_get(QUEUE))

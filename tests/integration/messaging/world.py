@@ -125,9 +125,9 @@ class Outside:
         return str(self.channel.queue_declare("", exclusive=True).queue)
 
     def ear(self, contract: EventContract) -> str:
-        """A new queue that hears an event from now on and goes with this client."""
+        """A new queue that hears an event from now on, as live pages do if they hear it; it goes with this client."""
         queue = self.own_queue()
-        self.channel.queue_bind(queue, "events", contract.type)
+        self.channel.queue_bind(queue, "events", contract.key_for(contract.recipients[-1]))
         return queue
 
     def get(self, queue: str) -> amqp.Message | None:
