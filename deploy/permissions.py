@@ -13,7 +13,13 @@ from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import LIVE, EventContract
 from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.messaging.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, request_queue
+from services.common.messaging.queues import (
+    COUNTS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    own_exchange,
+    request_queue,
+)
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 PROGRAMS = (*SERVICES, "gateway", "bank")
@@ -98,7 +104,10 @@ def _of_batching() -> Permissions:
 
 def _of_gateway() -> Permissions:
     """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections."""
-    own = [r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"]
+    own = [
+        *(r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"),
+        re.escape(own_exchange("gateway")),
+    ]
     asked = rf"({'|'.join(SERVICES)})\.[a-z_]+"
     heard = [_keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
     return Permissions(

@@ -36,9 +36,14 @@ def depths(names: Iterable[str]) -> list[tuple[str, int, int]]:
         drop(connection)
 
 
-def depths_of_all() -> list[tuple[str, int, int]]:
-    """As `depths`, of every queue that outlasts a connection."""
-    return depths(topology.all_queues(read_settings(MessagingSettings).retry_delays))
+def depths_of_all() -> tuple[list[tuple[str, int, int]], list[str]]:
+    """As `depths`, of every queue that outlasts a connection; and those that are missing though none may be.
+
+    A retry queue is made when it is first needed.
+    """
+    found = depths(topology.all_queues(read_settings(MessagingSettings).retry_delays))
+    names = {name for name, _, _ in found}
+    return found, [queue for queue in topology.all_queues(()) if queue not in names]
 
 
 def kind_of(queue: str) -> str:

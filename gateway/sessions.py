@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from services.common.contracts.policy import ANONYMOUS, LIMITED
 from services.common.messaging.request import Caller
-from services.common.problems import Problem, Unavailable
+from services.common.problems import DATABASE_READ_ONLY, Problem, Unavailable
 
 CHECK_SECONDS = 30
 """For so long membership's word is believed without asking again; an end that it tells counts at once."""
@@ -107,9 +107,11 @@ class Sessions:
         caller = Caller(roles=frozenset({ANONYMOUS}), origin=request.remote_addr)
         try:
             session = _session_of(membership.call(question, caller, {"session_id": session_id}))
-        except Unavailable:
+        except Unavailable as problem:
             if known and known.may_be_believed(now, known.checked_at, GRACE_SECONDS):
                 return known
+            if problem.code == DATABASE_READ_ONLY and question == "use_session":
+                return self._ask(session_id, request, membership, "look_at_session")
             raise
         except Problem as problem:
             if problem.status != 401:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,11 +16,14 @@ from services.common.contracts.rpc import batching
 from services.common.contracts.rpc import operations as rpc
 from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.queues import owner_of, request_queue
+from services.common.messaging.watch import RESTORE
 from services.common.problems import NotFound, Unavailable, invalid_fields
+from services.common.settings import ProcessSettings, read_settings
 
 _LETTERS = "/api/v1/operations/dead-letters"
 _BATCHES = "/api/v1/operations/batches"
 _SECONDS = 2.0
+_STARTED_AT = datetime.now(UTC)
 Answer = TypeVar("Answer")
 
 
@@ -30,7 +34,7 @@ Answer = TypeVar("Answer")
     request=rpc.GetStatusRequest,
     answer=rpc.ServicesAnswer,
     deadline=_SECONDS,
-    summary="Each service: whether it answers, its version, its processes, and what keeps it from working",
+    summary="Each service and this gateway: whether it answers, its version, and what keeps it from working",
 )
 def list_services(exchange: Exchange) -> Response:
     asked = exchange.read()
@@ -45,7 +49,7 @@ def list_services(exchange: Exchange) -> Response:
         }
         for service, status in statuses.items()
     ]
-    return json_answer({"items": items})
+    return json_answer({"items": [*items, _gateway(exchange)]})
 
 
 @route(
@@ -53,14 +57,13 @@ def list_services(exchange: Exchange) -> Response:
     "/api/v1/operations/queues",
     "gateway.list_queues",
     answer=rpc.QueuesAnswer,
-    summary="Each queue: how many messages are ready in it, how many consumers it has",
+    summary="Each queue: whether it is missing, how many messages are ready in it, how many consumers it has",
 )
 def list_queues(exchange: Exchange) -> Response:
-    items = [
-        {"queue": queue, "service": _service_of(queue), "kind": queues.kind_of(queue), "messages": size, "consumers": n}
-        for queue, size, n in queues.depths_of_all()
-    ]
-    return json_answer({"items": items})
+    found, missing = queues.depths_of_all()
+    items = [_queue(queue, size, consumers) for queue, size, consumers in found]
+    items += [_queue(queue, 0, 0, is_missing=True) for queue in missing]
+    return json_answer({"items": items, "restore_command": RESTORE})
 
 
 @route(
@@ -177,6 +180,24 @@ def _processes() -> dict[str, int]:
         return {queue: consumers for queue, _, consumers in queues.depths(map(request_queue, SERVICES))}
     except Unavailable:
         return {}
+
+
+def _gateway(exchange: Exchange) -> dict[str, Any]:
+    """This process, which answers whatever keeps it from reaching services."""
+    release, reasons = read_settings(ProcessSettings).release, exchange.backends.not_ready()
+    status = {"release": release, "started_at": _STARTED_AT.isoformat(), "reasons": reasons}
+    return {"service": "gateway", "answers": True, "processes": None, "status": status}
+
+
+def _queue(queue: str, messages: int, consumers: int, *, is_missing: bool = False) -> dict[str, Any]:
+    return {
+        "queue": queue,
+        "service": _service_of(queue),
+        "kind": queues.kind_of(queue),
+        "messages": messages,
+        "consumers": consumers,
+        "is_missing": is_missing,
+    }
 
 
 def _owner(queue: str) -> str:

@@ -11,7 +11,10 @@ from services.common.settings import SettingsError
 
 
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
-    """A WSGI application for nameko containers; an extension with `why_not_ready()` has a say in /readyz."""
+    """A WSGI application for nameko containers.
+
+    An extension with `why_not_ready()`, which answers one reason or several, has a say in /readyz.
+    """
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -34,8 +37,8 @@ def not_ready(containers: Sequence[Any]) -> list[str]:
     reasons = [] if all(container.started for container in containers) else ["starting"]
     for container in containers:
         for extension in container.extensions:
-            if hasattr(extension, "why_not_ready") and (reason := extension.why_not_ready()):
-                reasons.append(reason)
+            if hasattr(extension, "why_not_ready") and (said := extension.why_not_ready()):
+                reasons += [said] if isinstance(said, str) else said
     return reasons
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    event,
     func,
     make_url,
     text,
@@ -41,6 +42,12 @@ NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+
+
+_NO_CHANGES = ("25006", "53100")
+"""SQLSTATEs: a read-only transaction, and a full disk."""
+_FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
+"""More than fits into 64 kB, so the database writes it to a file: readiness sees a full disk by it."""
 
 
 class EncryptedText(TypeDecorator[str]):
@@ -206,8 +213,15 @@ class Database(DependencyProvider):
         try:
             with self.engine.connect() as connection:
                 found = connection.scalar(text("select version_num from alembic_version")) if wanted else None
+                is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
+                connection.execute(text("set local work_mem = '64kB'"))
+                connection.execute(_FILL_A_FILE)
         except SQLAlchemyError as error:
+            if takes_no_changes(error):
+                return "the database takes no changes: its disk is full"
             return f"the database does not answer ({type(error).__name__})"
+        if is_read_only:
+            return "the database takes no changes: it is read-only"
         return None if found == wanted else f"the database is at {found}, the code at {wanted}"
 
     def stop(self) -> None:
@@ -245,7 +259,7 @@ def newest_version(service_folder: Path) -> str | None:
 
 def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
-    return create_engine(
+    engine = create_engine(
         make_url(settings.database_url).set(drivername="postgresql+psycopg"),
         pool_size=settings.max_workers,
         max_overflow=4,
@@ -263,10 +277,26 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
             " -c max_parallel_workers_per_gather=0",
         },
     )
+    event.listen(engine, "checkin", _leave_to_the_database)
+    return engine
+
+
+def _leave_to_the_database(connection: Any, _record: Any) -> None:
+    """After a reading transaction SQLAlchemy would ask for writing ones, even of a database that is to be read only."""
+    if connection is not None and not connection.closed and connection.read_only is not None:
+        connection.read_only = None
+
+
+def takes_no_changes(error: BaseException) -> bool:
+    """Whether an SQLAlchemy error says that the database is read-only or its disk full: it may answer questions."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _NO_CHANGES
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether an SQLAlchemy error says that the database cannot be reached or is shutting down, not what we asked."""
+    """Whether an SQLAlchemy error says that the database cannot be reached, is shutting down or takes no changes.
+
+    That has nothing to do with what we asked.
+    """
     if isinstance(error, TimeoutError):
         return True
     if not isinstance(error, DBAPIError):
@@ -274,7 +304,8 @@ def is_database_away(error: BaseException) -> bool:
     sqlstate = getattr(error.orig, "sqlstate", None)
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
-    return error.connection_invalidated or sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
+    is_away = sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
+    return is_away or sqlstate in _NO_CHANGES or error.connection_invalidated
 
 
 def is_beyond_limits(error: OperationalError) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_UNAVAILABLE = 503
+
 
 class CodedReason(str):
     """A reason in Chinese with a stable code of its own, for marshmallow to carry as one of its messages."""
@@ -64,13 +66,11 @@ class Problem(Exception):
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> "Problem":
         """The problem that `to_dict` wrote."""
-        problem = Problem(
-            document["code"],
-            document["status"],
-            document["title"],
-            document.get("detail"),
-            [FieldProblem(**field) for field in document.get("fields", ())],
-        )
+        code, title, detail = document["code"], document["title"], document.get("detail")
+        if document["status"] == _UNAVAILABLE:
+            return Unavailable(document.get("retry_after"), code, title, detail)
+        fields = [FieldProblem(**field) for field in document.get("fields", ())]
+        problem = Problem(code, document["status"], title, detail, fields)
         problem.retry_after = document.get("retry_after")
         return problem
 
@@ -114,13 +114,34 @@ class Unavailable(Problem):
 
     def __init__(
         self,
-        retry_after: int,
+        retry_after: int | None,
         code: str = "unavailable",
         title: str = "系统繁忙，暂时无法处理",
         detail: str | None = "请稍后重试。",
     ) -> None:
-        super().__init__(code, 503, title, detail)
+        super().__init__(code, _UNAVAILABLE, title, detail)
         self.retry_after = retry_after
+
+
+DATABASE_READ_ONLY = "database_read_only"
+
+
+class BrokerBlocked(Unavailable):
+    """The broker is short of memory or disk and takes nothing until it has room again."""
+
+    def __init__(self, retry_after: int) -> None:
+        title = "消息服务内存或磁盘不足，系统暂停受理"
+        super().__init__(
+            retry_after, "broker_blocked", title, "已保存的内容不受影响，请稍后重试；持续出现请联系运维人员。"
+        )
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database takes no changes: it is read-only, or its disk is full."""
+
+    def __init__(self, retry_after: int) -> None:
+        title = "数据库暂时不能写入，本次操作未保存"
+        super().__init__(retry_after, DATABASE_READ_ONLY, title, "查询不受影响，请稍后重试；持续出现请联系运维人员。")
 
 
 _MEANINGS = {

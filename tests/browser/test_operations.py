@@ -6,7 +6,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
@@ -84,6 +84,27 @@ def test_an_operator_sends_a_batch_again_and_puts_the_banks_time_right(
     page.get_by_role("button", name="改正", exact=True).click()
     expect(page.get_by_text("已改正 1 人的银行处理时间")).to_be_visible()
     expect(page.get_by_text("早于提交时间，或晚于现在")).to_be_hidden()
+
+
+def test_a_missing_queue_is_named_with_what_restores_it(page_of: PageOf, pages_url: str) -> None:
+    page = page_of(ApiClient(pages_url).sign_in("ops", demo_password()))
+    missing = "batching.members_queued"
+
+    def lose_it(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        for one in told["items"]:
+            one["is_missing"] |= one["queue"] == missing
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/api/v1/operations/queues", lose_it)
+    page.goto("/operations")
+
+    alert = page.get_by_role("alert").filter(has_text=missing)
+    expect(alert).to_contain_text("python -m deploy.broker declare")
+    row = page.get_by_role("row").filter(has_text=missing)
+    expect(row.get_by_text("缺失")).to_be_visible()
+    assert serious_findings(page) == []
 
 
 def is_opened(page: Page, letter_id: str) -> bool:

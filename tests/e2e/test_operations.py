@@ -31,13 +31,17 @@ def detail_of(operator: ApiClient, queue: str, letter_id: str) -> dict[str, Any]
 
 def test_each_service_answers_with_its_version_and_processes(operator: ApiClient) -> None:
     services = operator.get("operations/services")["items"]
-    assert [one["service"] for one in services] == list(SERVICES)
-    assert all(one["answers"] and one["processes"] == 1 and one["status"]["reasons"] == [] for one in services)
+    assert [one["service"] for one in services] == [*SERVICES, "gateway"]
+    assert all(one["answers"] and one["status"]["reasons"] == [] for one in services)
+    assert [one["processes"] for one in services] == [*[1] * len(SERVICES), None]
     assert len({one["status"]["release"] for one in services} - {"unknown"}) == 1
 
 
 def test_each_queue_tells_its_depth_and_consumers(operator: ApiClient) -> None:
-    queues = {one["queue"]: one for one in operator.get("operations/queues")["items"]}
+    answer = operator.get("operations/queues")
+    queues = {one["queue"]: one for one in answer["items"]}
+    assert [name for name, one in queues.items() if one["is_missing"]] == []
+    assert answer["restore_command"] == "python -m deploy.broker declare"
     assert (queues["rpc-membership"]["kind"], queues["rpc-membership"]["consumers"]) == ("requests", 1)
     assert (queues[bank.FEEDBACK_QUEUE]["service"], queues[bank.BATCHES_QUEUE]["kind"]) == ("batching", "to_bank")
     assert (queues[DEAD]["kind"], queues[DEAD]["consumers"]) == ("dead", 0)

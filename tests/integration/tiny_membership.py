@@ -28,5 +28,5 @@ class TinyMembership:
 
 
 def _session(session_id: str) -> dict[str, Any]:
-    clerk = a_caller(("clerk",), session_id=session_id, account_id=session_id, union_id=session_id)
+    clerk = a_caller(("clerk", "operator"), session_id=session_id, account_id=session_id, union_id=session_id)
     return a_session_answer(clerk, _FAR_AWAY)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from gateway.routes import rpc_route
 from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
-from services.common.problems import Problem, Unavailable
+from services.common.problems import DatabaseReadOnly, Problem, Unavailable
 from tests.gateway_page import SESSION_ID, Page, a_caller, a_session_answer
 from tests.policy_rows import let_in
 
@@ -103,6 +103,15 @@ def test_a_session_checked_a_short_while_ago_goes_on_without_membership(page: Pa
     assert page.get("/me").status_code == 200
     page.clock.pass_by(1)
     assert page.get("/me").status_code == 503
+
+
+def test_a_session_goes_on_while_membership_may_only_read(page: Page) -> None:
+    page.services["membership"].answers["use_session"] = DatabaseReadOnly(5)
+
+    page.clock.pass_by(GRACE_SECONDS)
+
+    assert page.get("/me").status_code == 200
+    assert asked_of_sessions(page)[-2:] == ["use_session", "look_at_session"]
 
 
 def test_a_session_that_this_process_has_not_seen_waits_for_membership(page: Page) -> None:

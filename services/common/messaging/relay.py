@@ -13,6 +13,7 @@ from nameko.extensions import DependencyProvider
 from psycopg.rows import namedtuple_row
 
 from services.common import metrics
+from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import LIVE
 from services.common.logs import class_name
@@ -21,10 +22,14 @@ from services.common.messaging.outbox import CHANNEL
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
+    declare_bank,
     declare_exchange,
     declare_external_subscription,
+    is_queue,
+    owner_of,
     queue_name,
 )
+from services.common.messaging.watch import BrokerWatch
 from services.common.persistence import opened
 from services.common.personal import CannotOpen
 from services.common.settings import DatabaseSettings, MessagingSettings, read_settings
@@ -49,10 +54,12 @@ update outbox set attempts = attempts + 1, last_error = refused.reason, recipien
     next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
 from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (id, reason, recipients) where outbox.id = refused.id
 """
+_TAKES_CHANGES = "select 1 where current_setting('transaction_read_only') = 'off'"
 _HURRY = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
 _SIZE = """
-select coalesce(extract(epoch from now() - min(created_at)), 0), count(*)
-from (select created_at from outbox order by id limit 10000) as oldest
+select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
+    array_agg(distinct last_error) filter (where attempts > 1)
+from (select created_at, attempts, last_error from outbox order by id limit 10000) as oldest
 """
 POLL_SECONDS = 1.0
 """How long a relay at work waits to be told of a commit before it looks by itself."""
@@ -63,7 +70,11 @@ delete from {table} where ctid = any(array(
     select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
 ))
 """
-_MEASURE_SECONDS = 5.0
+_MEASURE_SECONDS = 2.0
+
+
+_LONGEST_LIST = 10
+"""Reasons that readiness names of messages that the broker does not take."""
 
 
 class Relay(DependencyProvider):
@@ -74,8 +85,12 @@ class Relay(DependencyProvider):
     rows are deleted when the broker has confirmed them, and published again when that was not noted in time.
     """
 
+    watch = BrokerWatch()
+
     def setup(self) -> None:
         """Reads the settings."""
+        self._missing: set[str] = set()
+        self._refusals: list[str] = []
         self._settings = read_settings(MessagingSettings)
         self._database_url = read_settings(DatabaseSettings).database_url.replace("+psycopg", "")
         self._stopping = False
@@ -90,6 +105,10 @@ class Relay(DependencyProvider):
         self._stopping = True
         if self._thread is not None:
             self._thread.wait()
+
+    def why_not_ready(self) -> list[str]:
+        """What the broker did not take again and again, of what the relay at work is to publish."""
+        return [f"the outbox keeps what the broker does not take: {reason}" for reason in self._refusals]
 
     def _run(self) -> None:
         pause = 0.2
@@ -127,21 +146,16 @@ class Relay(DependencyProvider):
         publisher = ConfirmedPublisher(
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
         )
-        measured_at = purged_at = 0.0
+        self._measured_at = self._purged_at = 0.0
         pause = 0.2
         try:
             missing = publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
             if missing:
                 log.error("queues_missing", queues=missing)
             while not self._stopping:
-                if time.monotonic() - measured_at > _MEASURE_SECONDS:
-                    measured_at = time.monotonic()
-                    self._measure(database)
-                if time.monotonic() - purged_at > _PURGE_SECONDS:
-                    purged_at = time.monotonic()
-                    self._purge(database)
+                self._look_after(database)
                 try:
-                    is_empty = not publish_due(database, publisher)
+                    is_empty = not self._publish(database, publisher)
                     pause = 0.2
                 except BROKER_ERRORS as error:
                     log.warning("broker_away", error=class_name(error), pause=pause)
@@ -151,12 +165,37 @@ class Relay(DependencyProvider):
                 if is_empty and not self._stopping:
                     for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                         pass
-            publish_due(database, publisher)
+            self._publish(database, publisher)
         finally:
             publisher.drop()
+            self._refusals = []
+
+    def _publish(self, database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
+        """As `publish_due`; nothing to a broker that takes nothing: it would have all of it twice afterwards."""
+        return 0 if self.watch.is_blocked else publish_due(database, publisher)
+
+    def _look_after(self, database: "psycopg.Connection[Any]") -> None:
+        if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
+            return
+        self._measured_at = time.monotonic()
+        self._measure(database)
+        if database.execute(_TAKES_CHANGES).fetchone() is None:
+            return
+        self._hurry(database)
+        if self._measured_at - self._purged_at > _PURGE_SECONDS:
+            self._purged_at = self._measured_at
+            self._purge(database)
+
+    def _hurry(self, database: "psycopg.Connection[Any]") -> None:
+        """Tries at once what waits, when a queue is there again that was missing."""
+        missing = set(self.watch.missing)
+        if self._missing - missing:
+            database.execute(_HURRY)
+        self._missing = missing
 
     def _measure(self, database: "psycopg.Connection[Any]") -> None:
-        age, size = database.execute(_SIZE).fetchone()  # type: ignore[misc]
+        age, size, refusals = database.execute(_SIZE).fetchone()  # type: ignore[misc]
+        self._refusals = (refusals or [])[:_LONGEST_LIST]
         metrics.outbox_age_seconds.set(age)
         metrics.outbox_size.set(size)
 
@@ -167,11 +206,13 @@ class Relay(DependencyProvider):
 
 
 def declare_outlets(channel: amqp.Channel, producer: str) -> list[str]:
-    """The exchange `events`, and a queue for each service that must hear this producer: even one that never ran yet.
+    """The exchange `events`, and a queue for each who must hear this producer, even one that never ran; or the bank.
 
     Answers the queues that are missing and that we may not make: their copies wait in the outbox.
     """
     declare_exchange(channel, EVENTS_EXCHANGE)
+    if owner_of(bank.BATCHES_QUEUE) == producer and not is_queue(channel, bank.BATCHES_QUEUE):
+        declare_bank(channel)
     return [
         queue
         for contract in EVENTS.values()

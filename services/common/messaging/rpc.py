@@ -25,9 +25,9 @@ from services.common.messaging.failures import is_passing
 from services.common.messaging.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
 from services.common.messaging.rpc_client import ServiceClient
 from services.common.messaging.rpc_server import CommandEntrypoint, QueryEntrypoint
-from services.common.persistence import handled_request
+from services.common.persistence import handled_request, takes_no_changes
 from services.common.personal import blind_index
-from services.common.problems import Forbidden, Invalid, Problem, Unavailable, invalid_fields
+from services.common.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
 
 __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question"]
 
@@ -175,6 +175,8 @@ def _as_problem(error: Exception, request: Request) -> Problem:
     if isinstance(error, ValidationError):
         return invalid_fields(error.messages)
     log.error("request_failed", error=class_name(error), traceback=traceback_without_values(error))
+    if takes_no_changes(error):
+        return DatabaseReadOnly(RETRY_AFTER)
     if is_passing(error):
         return Unavailable(RETRY_AFTER)
     return Problem(

@@ -20,7 +20,8 @@ from services.common.messaging.publishing import DirectPublisher
 from services.common.messaging.queues import RPC_EXCHANGE, declare_exchange, declare_passing_queue
 from services.common.messaging.reader import QueueReader
 from services.common.messaging.request import RETRY_AFTER, Caller
-from services.common.problems import Problem, Unavailable
+from services.common.messaging.watch import BrokerWatch
+from services.common.problems import BrokerBlocked, Problem, Unavailable
 from services.common.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -30,6 +31,8 @@ _SECONDS_TO_LISTEN = 1.0
 
 class ReplyListener(SharedExtension):
     """The process's one queue of replies, and who waits for which."""
+
+    watch = BrokerWatch()
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +62,9 @@ class ReplyListener(SharedExtension):
         return self.reader.why_not_ready()
 
     def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Sends a request and waits for its reply; raises Unavailable."""
+        """Sends a request and waits for its reply; raises Unavailable, and says at once where the broker takes none."""
+        if self.watch.is_blocked:
+            raise BrokerBlocked(RETRY_AFTER)
         if not self._is_listening():
             raise Unavailable(RETRY_AFTER)
         call_id = new_message_id()
@@ -85,7 +90,7 @@ class ReplyListener(SharedExtension):
                 return answer
         except (_DeadlinePassed, *BROKER_ERRORS) as error:
             log.warning("no_answer", request=routing_key, error=class_name(error))
-            raise Unavailable(RETRY_AFTER) from error
+            raise (BrokerBlocked if self.watch.is_blocked else Unavailable)(RETRY_AFTER) from error
         finally:
             self.waiting.pop(call_id, None)
 

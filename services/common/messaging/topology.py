@@ -34,6 +34,22 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
     ]
 
 
+def needed_queues(service: str) -> list[str]:
+    """The queues in which messages wait that a service sends, or that come to it."""
+    if service not in SERVICES:
+        return []
+    heard = [queue for queue in event_queues() if owner_of(queue) == service]
+    told = [
+        queue_name(consumer, event.name)
+        for event in EVENTS.values()
+        if event.producer == service
+        for consumer in event.consumers
+    ]
+    of_the_bank = (bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE) if service == "batching" else ()
+    own = [request_queue(service), *heard, *map(dead_queue, heard), *of_the_bank]
+    return list(dict.fromkeys([*own, *told]))
+
+
 def depths(connection: amqp.Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
     """Of the queues that there are: name, messages that are ready, consumers. Needs no permission on them."""
     channel = connection.channel()

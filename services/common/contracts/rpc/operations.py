@@ -38,10 +38,14 @@ class QueueDepth(Schema):
     )
     messages = fields.Integer(required=True, metadata={"description": "that are ready"})
     consumers = fields.Integer(required=True)
+    is_missing = fields.Boolean(
+        required=True, metadata={"description": "it is not there; the broker's administrator restores it"}
+    )
 
 
 class QueuesAnswer(Schema):
     items = fields.List(fields.Nested(QueueDepth), required=True)
+    restore_command = fields.String(required=True, metadata={"description": "what restores queues that are missing"})
 
 
 class DeadLetterQueue(Schema):

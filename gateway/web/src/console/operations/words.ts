@@ -3,8 +3,22 @@ import type { QueueDepth, ServiceStatus } from "@/api/types";
 import type { Term } from "@/words/terms";
 
 export const SERVICES: Record<string, string> = {
-  membership: "会员", validation: "校验", batching: "批次", revocation: "撤销", notification: "通知",
+  membership: "会员", validation: "校验", batching: "批次", revocation: "撤销", notification: "通知", gateway: "网关",
 };
+
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^the queue (\S+) is missing; the administrator restores it: (.+)$/, "队列 $1 缺失，请管理员执行 $2 恢复"],
+  [/^the broker takes no messages: .+$/, "消息服务内存或磁盘不足，暂停接收消息"],
+  [/^the database takes no changes: it is read-only$/, "数据库处于只读状态，不能保存"],
+  [/^the database takes no changes: its disk is full$/, "数据库磁盘已满，不能保存"],
+  [/^the outbox keeps what the broker does not take: (.+)$/, "有消息无法送达，保存在发件箱中等待：$1"],
+];
+
+/** What keeps a process from working, in Chinese where an operator can do something about it. */
+export function reasonText(reason: string): string {
+  const known = REASONS.find(([pattern]) => pattern.test(reason));
+  return known ? reason.replace(...known) : reason;
+}
 
 export const QUEUE_KINDS = {
   requests: "请求", events: "事件", retry: "等待重试", dead: "死信", to_bank: "发往银行", from_bank: "银行反馈",

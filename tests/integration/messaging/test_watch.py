@@ -1,0 +1,168 @@
+"""Readiness names what keeps messages and changes out: a missing queue, a full broker, a read-only database."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session
+
+from deploy.broker import declare_all
+from deploy.local import nodes as private_nodes
+from deploy.local.rabbitmq import SHARE_OF_MEMORY, RabbitMQ
+from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.contracts.examples import wire_example
+from services.common.messaging.envelope import wrap
+from services.common.messaging.outbox import tell, to_json
+from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, depth_of, queue_name
+from services.common.messaging.watch import RESTORE
+from services.common.persistence import outbox
+from tests.conftest import ROOT, DatabaseFactory
+from tests.gateway_page import a_cookie
+from tests.integration.conftest import TEST_SECRETS
+from tests.integration.messaging.probe.contracts import PINGED
+from tests.integration.messaging.world import QUEUE, Outside, World, eventually, reasons
+
+FOLDER = ROOT / ".local" / "test-alarm"
+HEARD = queue_name("validation", "validation_requested")
+TOLD = queue_name("batching", "members_validated")
+SHORT = "the broker takes no messages: it is short of memory or disk"
+READ_ONLY = "the database takes no changes: it is read-only"
+
+
+@pytest.mark.parametrize("queue", [TOLD, dead_queue(HEARD)], ids=["of a consumer", "of dead letters"])
+def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside: Outside, queue: str) -> None:
+    outside.channel.queue_delete(queue)
+    said = eventually(lambda: reasons(validation))
+    assert said == [f"the queue {queue} is missing; the administrator restores it: {RESTORE}"]
+
+    declare_all(outside.amqp_uri)
+    eventually(lambda: reasons(validation) == [])
+
+
+def test_what_waits_for_a_missing_queue_goes_out_when_it_is_restored(validation: Any, outside: Outside) -> None:
+    outside.channel.queue_delete(TOLD)
+    outside.publish(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(a_request()))
+    eventually(lambda: any(f"{TOLD}: unroutable" in reason for reason in reasons(validation)))
+
+    declare_all(outside.amqp_uri)
+    eventually(lambda: outside.size(TOLD) == 1)
+    eventually(lambda: reasons(validation) == [])
+
+
+def test_a_consumer_makes_its_own_queue_again(validation: Any, outside: Outside) -> None:
+    outside.channel.queue_delete(HEARD)
+    eventually(lambda: "broker_lost" in validation.log)
+    eventually(lambda: (depth_of(outside.connection, HEARD) or (0, 0))[1] == 1)
+    eventually(lambda: reasons(validation) == [])
+
+
+def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: World) -> None:
+    world = own_world
+    probe = world.start(HOLD_SECONDS="0.2", ATTEMPTS_OF_UNKNOWN_ERRORS="1", RETRY_DELAYS="0.1")
+    world.outside.knock("before")
+    eventually(lambda: "heard" in world.effects("before"))
+    with Session(world.engine) as session, session.begin():
+        tell(session, PINGED, {"key": "committed"})
+        close(world, True)
+
+    assert eventually(lambda: READ_ONLY in reasons(probe))
+    refused = world.outside.ask("knock", {"key": "refused"})["problem"]
+    assert (refused["status"], refused["code"], refused["retry_after"]) == (503, "database_read_only", 5)
+    assert world.outside.ask("count", {"key": "before"})["result"] == {"count": 2}
+    world.outside.knock("meanwhile")
+    eventually(lambda: probe.log.count("message_moved") > 3)
+
+    close(world, False)
+    for key in ("committed", "meanwhile"):
+        eventually(world.happened(key))
+    eventually(lambda: waiting(world) == [])
+    assert [len(world.done(key)) for key in ("committed", "meanwhile")] == [1, 1]
+    assert world.outside.size(f"{QUEUE}.dead") == 0
+    eventually(lambda: reasons(probe) == [])
+
+
+@pytest.mark.long("a broker of its own runs short of memory")
+def test_a_broker_that_is_short_of_memory_is_seen_and_said(
+    alarming: RabbitMQ, start_service: Callable[..., Any]
+) -> None:
+    amqp_uri = alarming.uri("alarm")
+    start_service("tests.integration.tiny_membership", "", amqp_uri)
+    gateway = start_service("gateway.service", "", amqp_uri, GATEWAY_PORT="0", ENVIRONMENT="demo")
+    cookie = a_cookie(TEST_SECRETS["SESSION_SECRET"], str(uuid4()))
+
+    def get(path: str) -> requests.Response:
+        return requests.get(f"{gateway.http_url}{path}", headers={"Cookie": cookie}, timeout=60)
+
+    assert get("/api/v1/operations/queues").status_code == 200
+
+    alarming.limit_memory(1e-9)
+    eventually(lambda: SHORT in reasons(gateway))
+    answer = get("/api/v1/members")
+    assert (answer.status_code, answer.json()["code"]) == (503, "broker_blocked")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    services = {one["service"]: one for one in get("/api/v1/operations/services").json()["items"]}
+    assert services["gateway"]["status"]["reasons"] == [SHORT]
+    assert not services["membership"]["answers"]
+    queues = {one["queue"]: one for one in get("/api/v1/operations/queues").json()["items"]}
+    assert not queues["rpc-membership"]["is_missing"]
+    assert queues[TOLD]["is_missing"]
+
+    alarming.limit_memory(SHARE_OF_MEMORY)
+    eventually(lambda: reasons(gateway) == [])
+    assert get("/api/v1/members").json()["code"] == "unknown_request", "tiny membership has no members"
+
+
+def a_request() -> dict[str, Any]:
+    """An event of batching that asks for a check; nobody in it needs the registry, and the answer is told at once."""
+    return wrap(VALIDATION_REQUESTED, VALIDATION_REQUESTED.load(wire_example(VALIDATION_REQUESTED)), None)
+
+
+@pytest.fixture(scope="module")
+def outside(module_amqp_uri: str) -> Iterator[Outside]:
+    declare_all(module_amqp_uri)
+    with Outside(module_amqp_uri) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def validation(outside: Outside, module_database: DatabaseFactory, module_start_service: Callable[..., Any]) -> Any:
+    """A process of validation on a broker that was prepared; it sends to batching, and hears it."""
+    return module_start_service(
+        "services.validation.service",
+        module_database("validation"),
+        outside.amqp_uri,
+        REGISTRY_URL="http://127.0.0.1:9",
+        PERSONAL_DATA_KEYS=os.environ["PERSONAL_DATA_KEYS"],
+    )
+
+
+@pytest.fixture
+def alarming() -> Iterator[RabbitMQ]:
+    """A broker of its own: an alarm is everybody's."""
+    private_nodes.drop(FOLDER)
+    broker = private_nodes.start_rabbitmq(FOLDER)
+    broker.create_vhost("alarm")
+    yield broker
+    private_nodes.drop(FOLDER)
+
+
+def close(world: World, is_read_only: bool) -> None:
+    """Lets the probe's database take changes or not, and all begin anew with it."""
+    url = world.engine.url
+    with create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
+        setting = "on" if is_read_only else "off"
+        other.exec_driver_sql(f"alter database {url.database} set default_transaction_read_only = {setting}")
+        other.exec_driver_sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            f" where datname = '{url.database}' and application_name like 'probe%%'"
+        )
+
+
+def waiting(world: World) -> list[str]:
+    """What lies in the outbox."""
+    with Session(world.engine) as session:
+        return list(session.scalars(select(outbox.c.routing_key)))
