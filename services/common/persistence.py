@@ -44,7 +44,8 @@ NAMING = {
 }
 
 
-_NO_CHANGES = ("25006", "53100")
+_READ_ONLY = "25006"
+_NO_CHANGES = (_READ_ONLY, "53100")
 """SQLSTATEs: a read-only transaction, and a full disk."""
 _FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
 """More than fits into 64 kB, so the database writes it to a file: readiness sees a full disk by it."""
@@ -195,6 +196,10 @@ def _key_of(row: str, column: str) -> str:
     return f"substring({row}.{column} from 1 for 2 + get_byte({row}.{column}, 1))"
 
 
+class WritesWhileReading(RuntimeError):
+    """Our own code tried to write in a transaction that is for reading; the database would take changes."""
+
+
 class Database(DependencyProvider):
     """The service's database as a dependency: `self.database.begin()` and `self.database.read()`."""
 
@@ -241,10 +246,15 @@ class Database(DependencyProvider):
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session in a transaction that the database keeps from writing."""
+        """A session in a transaction that the database keeps from writing; raises WritesWhileReading."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={"postgresql_readonly": True})
-            yield session
+            try:
+                yield session
+            except DBAPIError as error:
+                if _sqlstate(error) == _READ_ONLY:
+                    raise WritesWhileReading from error
+                raise
 
 
 @cache
@@ -289,7 +299,7 @@ def _leave_to_the_database(connection: Any, _record: Any) -> None:
 
 def takes_no_changes(error: BaseException) -> bool:
     """Whether an SQLAlchemy error says that the database is read-only or its disk full: it may answer questions."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _NO_CHANGES
+    return isinstance(error, DBAPIError) and _sqlstate(error) in _NO_CHANGES
 
 
 def is_database_away(error: BaseException) -> bool:
@@ -301,7 +311,7 @@ def is_database_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    sqlstate = getattr(error.orig, "sqlstate", None)
+    sqlstate = _sqlstate(error)
     if sqlstate is None:
         return error.connection_invalidated or isinstance(error, OperationalError)
     is_away = sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
@@ -310,4 +320,8 @@ def is_database_away(error: BaseException) -> bool:
 
 def is_beyond_limits(error: OperationalError) -> bool:
     """Whether the database can never do it, for what it is given is too long or too much for it (SQLSTATE 54)."""
-    return str(getattr(error.orig, "sqlstate", None)).startswith("54")
+    return str(_sqlstate(error)).startswith("54")
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

@@ -34,6 +34,7 @@ from services.common.messaging.failures import (
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
+    QueueChanged,
     dead_queue,
     declare_exchange,
     declare_passing_queue,
@@ -262,6 +263,8 @@ class Subscription(QueueEntrypoint):
                 log.warning("message_moved", queue=self.queue, to=target, reason=reason_of(error))
                 return True
             log.warning("move_refused", queue=self.queue, to=target, reason=refused[0])
+            with suppress(QueueChanged, *BROKER_ERRORS):
+                self._mover.declare(self.declare)  # our own queue of dead letters may be missing
         return False
 
     def _declared_target(self, verdict: Delay | Bury) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.messaging.queues import declare_subscription
+from services.common.messaging.queues import declare_subscription, is_queue
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.probe.contracts import ANSWERED, PINGED
 from tests.integration.messaging.world import DEAD, PROBE, QUEUE, Outside, World, event, eventually, reasons
@@ -20,6 +20,12 @@ def test_an_event_is_handled_once_however_often_it_comes(world: World, key: str)
     world.outside.knock(f"{key} behind")
     eventually(world.happened(f"{key} behind"))
     assert len(world.done(key)) == 1
+
+
+def test_a_missing_queue_of_dead_letters_is_made_again_by_its_consumer(world: World, key: str) -> None:
+    world.outside.channel.queue_delete(DEAD)
+    world.outside.knock(key, "reject")
+    eventually(lambda: is_queue(world.outside.channel, DEAD) and world.outside.size(DEAD) == 1)
 
 
 def test_what_a_handler_tells_goes_out_and_is_heard_by_listeners(world: World, key: str) -> None:

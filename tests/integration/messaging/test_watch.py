@@ -1,7 +1,10 @@
 """Readiness names what keeps messages and changes out: a missing queue, a full broker, a read-only database."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -67,7 +70,7 @@ def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: Wo
     eventually(lambda: "heard" in world.effects("before"))
     with Session(world.engine) as session, session.begin():
         tell(session, PINGED, {"key": "committed"})
-        close(world, True)
+        change(world, "default_transaction_read_only", "on")
 
     assert eventually(lambda: READ_ONLY in reasons(probe))
     refused = world.outside.ask("knock", {"key": "refused"})["problem"]
@@ -76,13 +79,24 @@ def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: Wo
     world.outside.knock("meanwhile")
     eventually(lambda: probe.log.count("message_moved") > 3)
 
-    close(world, False)
+    change(world, "default_transaction_read_only", "off")
     for key in ("committed", "meanwhile"):
         eventually(world.happened(key))
     eventually(lambda: waiting(world) == [])
     assert [len(world.done(key)) for key in ("committed", "meanwhile")] == [1, 1]
     assert world.outside.size(f"{QUEUE}.dead") == 0
     eventually(lambda: reasons(probe) == [])
+
+
+@pytest.mark.long("mounts a disk of its own, as root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_database_whose_disk_is_full_is_not_ready(own_world: World) -> None:
+    probe = own_world.start()
+    with tiny_disk(own_world) as tablespace:
+        change(own_world, "temp_tablespaces", tablespace)
+        eventually(lambda: reasons(probe) == ["the database takes no changes: its disk is full"])
+        change(own_world, "temp_tablespaces", "''")
+        eventually(lambda: reasons(probe) == [])
 
 
 @pytest.mark.long("a broker of its own runs short of memory")
@@ -150,12 +164,31 @@ def alarming() -> Iterator[RabbitMQ]:
     private_nodes.drop(FOLDER)
 
 
-def close(world: World, is_read_only: bool) -> None:
-    """Lets the probe's database take changes or not, and all begin anew with it."""
+@contextmanager
+def tiny_disk(world: World) -> Iterator[str]:
+    """The name of a place for the database's files that has room for next to nothing."""
+    folder, name = ROOT / ".local" / "test-disk", f"tiny_{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", folder], check=True)
+    admin = create_engine(world.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    try:
+        shutil.chown(folder, "postgres")
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"create tablespace {name} location '{folder}'")
+            try:
+                yield name
+            finally:
+                connection.exec_driver_sql(f"drop tablespace {name}")
+    finally:
+        admin.dispose()
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def change(world: World, setting: str, value: str) -> None:
+    """Gives the probe's database another setting, and lets the probe begin anew with it."""
     url = world.engine.url
     with create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
-        setting = "on" if is_read_only else "off"
-        other.exec_driver_sql(f"alter database {url.database} set default_transaction_read_only = {setting}")
+        other.exec_driver_sql(f"alter database {url.database} set {setting} = {value}")
         other.exec_driver_sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             f" where datname = '{url.database}' and application_name like 'probe%%'"
