@@ -29,9 +29,20 @@ _COMPRESSED = frozenset({".css", ".html", ".js", ".svg"})
 
 
 class PagePath(BaseConverter):
-    """A path that a page may have: any without a dot that belongs neither to the API nor to the assets."""
+    """A path that a page may have: any that belongs neither to the API nor to the assets.
 
-    regex = r"(?!api(?:/|$)|assets(?:/|$))[^/.][^.]*"
+    Its first part, which pages choose themselves, has no dot: a file is asked for there. Those behind it are data, such
+    as the name of a queue or the id of a message, and may be anything.
+    """
+
+    regex = r"(?s:(?!api(?:/|$)|assets(?:/|$))[^/.]+(?:/.*)?)"
+    part_isolating = False
+
+
+class AnyText(BaseConverter):
+    """The rest of a path as it is: an id that a stranger chose may have slashes in it."""
+
+    regex = r"(?s:.+)"
     part_isolating = False
 
 

@@ -1,6 +1,7 @@
 """Pages come from one document for every path that is not the API's, compressed, and their files for ever."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,30 @@ from gateway import pages
 from gateway.api import ROUTES
 from tests.gateway_page import Page
 
+_WITH_DATA = [
+    "/dead-letters/batching.members_queued.dead/0198c7f0-1111-7aaa-8bbb-000000000001",
+    "/dead-letters/bank.feedback.rejected/a.b%2Fc%3Fd%23e%25",
+    "/dead-letters/bank.feedback.rejected/%E6%94%AF%E8%A1%8C%0A1",
+    "/batches/cbc.1",
+]
 _SCRIPT = "console.log('会员服务卡')"
+
+
+_WEB = pages.DIST.parent / "src"
+_ANY_VALUE = "x.y%2Fz%3F.dead"
+
+
+def _addresses() -> list[str]:
+    """Every address that the pages' routers know, with odd values where they take any."""
+    found = []
+    for file in (*sorted(_WEB.glob("console/*/routes.ts")), _WEB / "phone" / "router.ts"):
+        base, parent = "/m" if file.parent.name == "phone" else "", ""
+        for path in re.findall(r'path: "([^"*]*)"', file.read_text()):
+            parent = path if path.startswith("/") else parent
+            whole = base + (path if path.startswith("/") else f"{parent}/{path}")
+            whole = re.sub(r":\w+\([^)]*\)", "0198c7f0-1111-7aaa-8bbb-000000000001", whole)
+            found.append(re.sub(r":\w+", _ANY_VALUE, whole))
+    return found
 
 
 @pytest.fixture
@@ -31,12 +55,24 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
     return Page((*ROUTES, *pages.ROUTES))
 
 
-@pytest.mark.parametrize("path", ["/", "/members", "/batches/cbc813101P20261124001", "/members/imports", "/mine"])
+@pytest.mark.parametrize(
+    "path", ["/", "/members", "/batches/cbc813101P20261124001", "/members/imports", "/mine", *_WITH_DATA]
+)
 def test_each_path_of_the_console_gives_its_document(page: Page, path: str) -> None:
     answer = page.get(path)
 
     assert (answer.status_code, answer.text) == (200, "the console")
     assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("address", _addresses())
+def test_each_page_of_the_routers_survives_a_reload(page: Page, address: str) -> None:
+    assert page.get(address).text == ("the phone" if address.startswith("/m/") else "the console")
+
+
+def test_each_area_of_the_console_is_tried() -> None:
+    areas = {path.parent.name for path in _WEB.glob("console/*/routes.ts")}
+    assert len(_addresses()) > len(areas) > 10
 
 
 @pytest.mark.parametrize("path", ["/m", "/m/", "/m/progress"])
