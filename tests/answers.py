@@ -29,6 +29,7 @@ _SIMPLE: dict[type[fields.Field[Any]], Any] = {
 _OTHERS: Mapping[str, type[Schema]] = {
     "membership.get_member_summary": membership.MemberSummaryAnswer,
     "batching.get_batch_summary": batching.BatchSummaryAnswer,
+    "membership.name_unions": membership.NameUnionsAnswer,
     **{
         f"{service}.{name}": answer
         for service in SERVICES

@@ -1,6 +1,5 @@
 """Messages on their way: outboxes and queues are empty at rest, and each dead letter has been explained."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ from deploy.permissions import SERVICES
 from services.common.contracts import bank
 from services.common.messaging.connection import open_connection
 from services.common.messaging.dead_letters import DeadLetter, DeadLetters
-from services.common.messaging.queues import owner_of
 from services.common.messaging.topology import all_queues, dead_queues, depths
 
 _OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox order by id"
@@ -29,12 +27,10 @@ def look_at_broker(system: System) -> Letters:
     """Reads all queues. What a consumer has taken and not acked is not seen."""
     sizes = queue_depths(system)
     unexplained, rejected = [], set()
-    for queue in dead_queues():
-        if not sizes.get(queue):
-            continue
-        for letter in DeadLetters(system.amqp_uris[owner_of(queue)]).each(queue):
-            if queue == bank.REJECTED_QUEUE:
-                rejected.add(_feedback_id(letter))
+    for service in SERVICES:
+        for letter in DeadLetters(system.amqp_uris[service]).each(dead_queues(service)):
+            if letter.feedback_id:
+                rejected.add(letter.feedback_id)
             if not _is_explained(letter):
                 unexplained.append(_unexplained(letter))
     return Letters(sizes, unexplained, frozenset(rejected))
@@ -73,10 +69,3 @@ def _unexplained(letter: DeadLetter) -> Violation:
     summary = letter.summary()
     detail = f"{summary['type']}, {summary['cause']}: {summary['reason']}, {summary['attempts']} attempts"
     return Violation("dead_letter_explained", f"{letter.queue}/{letter.id}", detail)
-
-
-def _feedback_id(letter: DeadLetter) -> str:
-    try:
-        return str(json.loads(letter.body)["feedback_id"])
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return ""

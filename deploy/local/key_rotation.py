@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -32,6 +33,7 @@ from services.common.contracts.all_events import EVENTS
 from services.common.messaging.connection import open_connection
 from services.common.messaging.dead_letters import DeadLetters
 from services.common.messaging.queues import queue_name, retry_queue
+from services.common.messaging.topology import dead_queues
 from services.common.personal import token_prefix
 from services.common.secret_values import Secret
 from services.common.settings import MessagingSettings
@@ -139,10 +141,9 @@ def _uses(stack: Stack, folder: Path, key_id: str) -> list[str]:
         uses = [need for of_service in needs for need in of_service]
     for service in SERVICES:
         # As the service itself, whose user alone may read its queues.
-        letters = DeadLetters(stack.addresses.amqp_uris[service])
-        for queue in (name for name in letters.queues() if name.startswith(f"{service}.")):
-            count = sum(token_prefix(key_id).encode() in letter.body for letter in letters.letters(queue))
-            uses += [f"{count} messages of {queue}"] if count else []
+        letters = DeadLetters(stack.addresses.amqp_uris[service]).each(dead_queues(service))
+        counts = Counter(letter.queue for letter in letters if token_prefix(key_id).encode() in letter.body)
+        uses += [f"{count} messages of {queue}" for queue, count in counts.items()]
     return uses
 
 
@@ -166,10 +167,10 @@ def _working_queues() -> list[str]:
 
 def _told_at(stack: Stack, queue: str) -> float:
     """When the first message of a queue was told; it is looked at and put back."""
-    first = DeadLetters(stack.addresses.amqp_uris[queue.partition(".")[0]]).letters(queue, limit=1)
-    if not first:
+    first = DeadLetters(stack.addresses.amqp_uris[queue.partition(".")[0]]).first(queue)
+    if first is None:
         return math.inf
-    return datetime.fromisoformat(json.loads(first[0].body)["time"]).timestamp()
+    return datetime.fromisoformat(json.loads(first.body)["time"]).timestamp()
 
 
 def _not_empty(stack: Stack, queues: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from services.common.contracts.policy import SERVICES
 from services.common.contracts.rpc import batching
 from services.common.contracts.rpc import operations as rpc
 from services.common.contracts.rpc.paging import Counted, page_answer
+from services.common.messaging.dead_letter_order import oldest_first
 from services.common.messaging.queues import owner_of, request_queue
 from services.common.messaging.watch import RESTORE
 from services.common.problems import NotFound, Unavailable, invalid_fields
@@ -84,11 +85,11 @@ def list_dead_letters(exchange: Exchange) -> Response:
     question = {"queue": asked["queue"], "limit": deepest}
     answers = _of_each(services, lambda service: exchange.ask(f"{service}.list_dead_letters", question))
     answered = [answer for answer in answers.values() if answer is not None]
-    letters = sorted((one for answer in answered for one in answer["items"]), key=lambda one: one["failed_at"] or "")
+    letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
     return json_answer(
         {
-            **page_answer(letters[deepest - asked["size"] : deepest], asked, total),
+            **page_answer(_with_unions(exchange, letters[deepest - asked["size"] : deepest]), asked, total),
             "unanswered": [service for service, answer in answers.items() if answer is None],
         }
     )
@@ -99,14 +100,15 @@ def _letter_route(method: str, path: str, name: str, **properties: Any) -> Any:
 
     def respond(exchange: Exchange) -> Response:
         data = exchange.read()
-        return json_answer(exchange.ask(f"{_owner(data['queue'])}.{name}", data))
+        answer = exchange.ask(f"{_owner(data['queue'])}.{name}", data)
+        return json_answer(_with_unions(exchange, [answer])[0] if method == "GET" else answer)
 
     return route(method, f"{_LETTERS}/<queue>{path}", f"gateway.{name}", deadline=30, **properties)(respond)
 
 
 get_dead_letter = _letter_route(
     "GET",
-    "/<id>",
+    "/<text:id>",
     "get_dead_letter",
     request=rpc.GetDeadLetterRequest,
     answer=rpc.DeadLetterDetailAnswer,
@@ -159,6 +161,22 @@ ROUTES = (
     *(list_services, list_queues, list_dead_letters, get_dead_letter, replay_dead_letters, discard_dead_letters),
     *(get_bank_batch, resend_to_bank, correct_processed_at),
 )
+
+
+def _with_unions(exchange: Exchange, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The letters with the names of the unions that they tell by id or code alone, while membership answers."""
+    unnamed = [letter for letter in letters if letter.get("union_name") is None]
+    wanted = {
+        "union_ids": list({letter["union_id"] for letter in unnamed if letter.get("union_id")}),
+        "codes": list({letter["union_code"] for letter in unnamed if letter.get("union_code")}),
+    }
+    if not any(wanted.values()):
+        return letters
+    answer = _unless_away(lambda service: exchange.ask(f"{service}.name_unions", wanted), "membership")
+    names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
+    for letter in unnamed:
+        letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))
+    return letters
 
 
 def _of_each(services: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | None]:

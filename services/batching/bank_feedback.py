@@ -19,7 +19,7 @@ from services.batching.models import Application, BankFeedback, Batch
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
 from services.common.contracts.event import EventContract, in_messages
-from services.common.messaging.failures import ORIGINAL_QUEUE, REASON, shortened
+from services.common.messaging.failures import rejection_headers, shortened
 from services.common.messaging.outbox import tell_all, to_json
 from services.common.messaging.queues import own_exchange
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
@@ -277,7 +277,7 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
         LINES: [feedback.line(position) for position in positions],
         CONTENT: feedback.content.hex(),
     }
-    headers = {REASON: reason, ORIGINAL_QUEUE: bank.FEEDBACK_QUEUE}
+    headers = rejection_headers(reason, bank.FEEDBACK_QUEUE)
     send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, to_json(part), headers)
 
 

@@ -1,12 +1,15 @@
 """The operator's tool for dead letters: `python -m services.common.dead_letters list|show|replay|discard`."""
 
 import argparse
+import getpass
 import os
 import sys
 from collections.abc import Callable
+from itertools import islice
 
 from services.common.logs import configure_logs
-from services.common.messaging.dead_letters import DeadLetter, DeadLetters
+from services.common.messaging.dead_letters import DeadLetter, DeadLetters, InUse, oldest_first
+from services.common.messaging.topology import dead_queues
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,29 +22,45 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logs("dead_letters")
     try:
         return int(options.run(DeadLetters(amqp_uri), options))
+    except InUse:
+        print("somebody else has read these dead letters for a minute: try again", file=sys.stderr)
+        return 1
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
-    queues = {options.queue: 0} if options.queue else letters.queues()
-    for queue, size in queues.items():
-        if size:
-            print(f"{queue}: {size}")
-        for letter in letters.letters(queue, options.limit):
-            print(
-                f"  {letter.failed_at or '-'}  {letter.id}  {letter.type or '-'}  after {letter.attempts} attempts"
-                f"  {letter.cause}: {letter.reason}"
-            )
-    if not queues:
+    found = letters.letters(options.queue) if options.queue else letters.each(dead_queues())
+    in_order = sorted((letter.summary() for letter in found), key=oldest_first)
+    first = (options.page - 1) * (options.size or 0)
+    shown = list(islice(in_order, first, first + options.size if options.size else None))
+    for letter in shown:
+        persons = "" if letter["persons"] is None else f"，{letter['persons']} 人"
+        union = letter["union_name"] or letter["union_code"] or letter["union_id"] or "工会未知"
+        batch = f"，批次 {letter['batch_no']}" if letter["batch_no"] else ""
+        print(f"{letter['failed_at'] or '-'}  {letter['queue']}  {letter['id']}")
+        print(f"  {letter['subject']}：{union}{batch}{persons}。{letter['explanation']}")
+        print(
+            f"  {letter['cause']}: {letter['reason']}  after {letter['attempts']} attempts, {letter['replays']} replays"
+        )
+    if not in_order:
         print("There are no dead letters.")
+    elif len(shown) < len(in_order):
+        print(f"{first + 1} to {first + len(shown)} of {len(in_order)}, the oldest failure first")
     return 0
 
 
 def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     found = [letter for letter in letters.letters(options.queue) if letter.id == options.id]
     for letter in found:
+        about = letter.summary()
+        print(f"{about['subject']}：{about['explanation']}")
+        for replay in letter.replays:
+            print(
+                f"replay {replay.number} at {replay.replayed_at} by {replay.replayed_by}, after {replay.attempts}"
+                f" attempts: {replay.cause}: {replay.reason}"
+            )
         for name, value in sorted(letter.headers.items()):
             print(f"{name}: {value}")
         print(letter.shown())
@@ -49,11 +68,12 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
 
 
 def _replay(letters: DeadLetters, options: argparse.Namespace) -> int:
-    return _report("replayed", letters.replay(options.queue, _wanted(options)))
+    return _report("replayed", letters.replay(options.queue, _wanted(options), options.by))
 
 
 def _discard(letters: DeadLetters, options: argparse.Namespace) -> int:
-    return _report("discarded", letters.discard(options.queue, _wanted(options), options.reason))
+    discarded = letters.discard(options.queue, _wanted(options), options.reason)
+    return _report("discarded", [letter.id for letter in discarded])
 
 
 def _report(done: str, ids: list[str]) -> int:
@@ -68,11 +88,12 @@ def _wanted(options: argparse.Namespace) -> Callable[[DeadLetter], bool]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Look after messages that could not be handled.")
     commands = parser.add_subparsers(required=True)
-    listing = commands.add_parser("list", help="what lies where, and why")
+    listing = commands.add_parser("list", help="what lies where, and why: all of it, the oldest failure first")
     listing.add_argument("queue", nargs="?")
-    listing.add_argument("--limit", type=int, default=20, help="messages a queue (20)")
+    listing.add_argument("--size", type=_positive, help="letters a page (all on one)")
+    listing.add_argument("--page", type=_positive, default=1, help="which page of that size (1)")
     listing.set_defaults(run=_list)
-    showing = commands.add_parser("show", help="one message; personal data stays sealed or masked")
+    showing = commands.add_parser("show", help="one message and its history; personal data stays sealed or masked")
     showing.add_argument("queue")
     showing.add_argument("id")
     showing.set_defaults(run=_show)
@@ -84,8 +105,24 @@ def _parser() -> argparse.ArgumentParser:
         which.add_argument("--all", action="store_true")
         which.add_argument("--id", dest="ids", action="append", default=[])
         command.set_defaults(run=run)
+    replaying.add_argument("--by", default=_who(), help="who replays, for the message's history (who is logged in)")
     discarding.add_argument("--reason", required=True)
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _who() -> str:
+    """Whom the operating system knows; a container may know nobody."""
+    try:
+        return f"{getpass.getuser()}, on the command line"
+    except (KeyError, OSError):
+        return "the command line"
 
 
 if __name__ == "__main__":

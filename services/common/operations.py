@@ -19,11 +19,14 @@ from services.common.contracts.rpc.operations import (
 )
 from services.common.health import not_ready
 from services.common.messaging import audit
-from services.common.messaging.dead_letters import DeadLetter, DeadLetters
+from services.common.messaging.dead_letters import DeadLetter, DeadLetters, oldest_first
 from services.common.messaging.rpc import Caller, command, question
 from services.common.messaging.topology import dead_queues
 from services.common.problems import NotFound
 from services.common.settings import MessagingSettings, ProcessSettings, read_settings
+
+_SECONDS_TO_WAIT = 4.0
+"""For another operator who reads the letters; the gateway waits ten seconds for the answer."""
 
 
 class Operations(DependencyProvider):
@@ -31,7 +34,7 @@ class Operations(DependencyProvider):
 
     def setup(self) -> None:
         """Reads the settings."""
-        self.letters = DeadLetters(read_settings(MessagingSettings).amqp_uri)
+        self.letters = DeadLetters(read_settings(MessagingSettings).amqp_uri, wait_seconds=_SECONDS_TO_WAIT)
         self._release = read_settings(ProcessSettings).release
         self._started_at = datetime.now(UTC)
 
@@ -53,12 +56,10 @@ class Operations(DependencyProvider):
             raise NotFound
         return [wanted]
 
-    def look(self, queue: str, limit: int | None = None) -> list[DeadLetter]:
-        """What lies in a queue, oldest first; nothing where the queue was never needed."""
-        try:
-            return self.letters.letters(queue, limit)
-        except LookupError:
-            return []
+    def find(self, queue: str, letter_id: str) -> DeadLetter | None:
+        """A letter of a queue; None where it is not there, or the queue was never needed."""
+        found = [letter for letter in self.letters.each([queue]) if letter.id == letter_id]
+        return found[0] if found else None
 
 
 class Operable:
@@ -73,40 +74,39 @@ class Operable:
 
     @question(ServiceDeadLettersRequest)
     def list_dead_letters(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The oldest dead letters of each queue, and how many there are in all."""
+        """The dead letters whose last failure is the oldest, and how many there are in all; raises InUse."""
         queues = self.operations.queues(data["queue"])
-        sizes = self.operations.letters.queues()
-        found = [letter for queue in queues if queue in sizes for letter in self.operations.look(queue, data["limit"])]
-        items = [letter.summary() for letter in found]
-        return {"items": items, "total": sum(sizes.get(queue, 0) for queue in queues)}
+        found = sorted((letter.summary() for letter in self.operations.letters.each(queues)), key=oldest_first)
+        return {"items": found[: data["limit"]], "total": len(found)}
 
     @question(GetDeadLetterRequest)
     def get_dead_letter(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One letter with what is open of its content."""
+        """One letter with its history and what is open of its content; raises InUse."""
         (queue,) = self.operations.queues(data["queue"])
-        for letter in self.operations.look(queue):
-            if letter.id == data["id"]:
-                return letter.detail()
-        raise NotFound
+        letter = self.operations.find(queue, data["id"])
+        if letter is None:
+            raise NotFound
+        return letter.detail()
 
     @command(ReplayDeadLettersRequest)
     def replay_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Sends letters back to the queue that they came from."""
         (queue,) = self.operations.queues(data["queue"])
         wanted = _all if data["all"] else _among(data["ids"])
-        return _settled(session, self.operations.letters.replay(queue, wanted), {"queue": queue})
+        ids = self.operations.letters.replay(queue, wanted, caller.account_name or "")
+        audit.note(session, *audit.references("dead_letter", ids), new={"queue": queue})
+        return {"ids": ids}
 
     @command(DiscardDeadLettersRequest)
     def discard_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Takes letters away for good."""
         (queue,), reason = self.operations.queues(data["queue"]), data["reason"]
         discarded = self.operations.letters.discard(queue, _among(data["ids"]), reason)
-        return _settled(session, discarded, {"queue": queue, "reason": reason})
-
-
-def _settled(session: Session, ids: list[str], how: dict[str, Any]) -> dict[str, Any]:
-    audit.note(session, *audit.references("dead_letter", ids), new=how)
-    return {"ids": ids}
+        ids = [letter.id for letter in discarded]
+        feedbacks = [letter.feedback_id for letter in discarded if letter.feedback_id]
+        records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
+        audit.note(session, *records, new={"queue": queue, "reason": reason})
+        return {"ids": ids}
 
 
 def _all(_letter: DeadLetter) -> bool:

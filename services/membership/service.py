@@ -135,6 +135,11 @@ class MembershipService(Operable):
         """One union."""
         return unions.get_union(session, caller, data["union_id"])
 
+    @query(rpc.NameUnionsRequest)
+    def name_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """What unions are called, for operators who find them in messages."""
+        return unions.name_unions(session, data["union_ids"], data["codes"])
+
     @command(rpc.CreateUnionRequest)
     def create_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A new union below the caller's."""

@@ -1,9 +1,10 @@
 """Unions: the tree of any depth, who may look into which union, new and renamed ones."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from stdnum.cn import uscc
@@ -47,6 +48,13 @@ def list_unions(session: Session, caller: Caller, asked: dict[str, Any]) -> dict
 def get_union(session: Session, caller: Caller, union_id: UUID) -> dict[str, Any]:
     """A union within reach; raises NotFound."""
     return union_answer(reachable_union(session, caller, union_id))
+
+
+def name_unions(session: Session, union_ids: Sequence[str], codes: Sequence[str]) -> dict[str, Any]:
+    """The names of unions by id or code; what is neither, as a message may say anything, names none."""
+    named = or_(cast(Union.union_id, String).in_([one.lower() for one in union_ids]), Union.code.in_(codes))
+    rows = session.execute(select(Union.union_id, Union.code, Union.name).where(named))
+    return {"items": [dict(row._mapping) for row in rows]}
 
 
 def create_union(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:

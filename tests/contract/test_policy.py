@@ -44,6 +44,7 @@ ASKED_BY_THE_GATEWAY_ITSELF = {
     "membership.sign_out",
     "membership.get_member_summary",
     "batching.get_batch_summary",
+    "membership.name_unions",
     *(f"{service}.{name}" for service in SERVICES for name in OF_EVERY_SERVICE),
 }
 

@@ -25,6 +25,7 @@ RECORD_KINDS = {
     "session": "登录会话",
     "union": "工会",
     "dead_letter": "死信",
+    "feedback": "银行反馈",
 }
 ACTIONS = {
     "membership.sign_in": "登录",

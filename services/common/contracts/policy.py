@@ -207,6 +207,7 @@ TABLE: dict[str, Rule] = {
     "gateway.get_dead_letter": _whole("operator"),
     "gateway.replay_dead_letters": _whole("operator"),
     "gateway.discard_dead_letters": _whole("operator"),
+    "membership.name_unions": _whole("operator"),
     **{f"{service}.{name}": _whole("operator") for service in SERVICES for name in OF_EVERY_SERVICE},
     # What needs no account
     "gateway.support": _whole(ANONYMOUS),

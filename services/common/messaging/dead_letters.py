@@ -3,14 +3,12 @@
 import hashlib
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import amqp
 import structlog
 from amqp.basic_message import Message as AmqpMessage
 from marshmallow import Schema, fields
@@ -18,7 +16,10 @@ from marshmallow import Schema, fields
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import Sealed
-from services.common.messaging.connection import Outgoing, open_connection, to_bytes
+from services.common.messaging import dead_letter_words as words
+from services.common.messaging.connection import Outgoing, to_bytes
+from services.common.messaging.dead_letter_order import oldest_first
+from services.common.messaging.dead_letter_queues import InUse, reading
 from services.common.messaging.failures import (
     ATTEMPTS,
     CAUSE,
@@ -28,22 +29,25 @@ from services.common.messaging.failures import (
     REASON,
     TRACEBACK,
     attempts_of,
-    without_history,
 )
 from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import depth_of, own_exchange, owner_of
-from services.common.messaging.topology import dead_queues, depths
+from services.common.messaging.queues import own_exchange, owner_of
+from services.common.messaging.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
+
+__all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
 
 log = structlog.get_logger()
 
-_SECONDS_TO_RETURN = 2.0
 _ENVELOPE = ("id", "source", "type", "subject", "time", "correlationid", "causationid")
 _LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?![\w.])")
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that lies in a queue of dead letters."""
+    """A message that lies in a queue of dead letters.
+
+    `attempts` are those since the last replay, `replays` what was before each of them.
+    """
 
     queue: str
     id: str
@@ -51,11 +55,32 @@ class DeadLetter:
     cause: str
     reason: str
     attempts: int
+    first_failed_at: str | None
     failed_at: str | None
     original_queue: str | None
     headers: dict[str, Any]
     body: bytes
     correlation_id: str | None = None
+    replays: tuple[Replay, ...] = ()
+
+    @property
+    def all_attempts(self) -> int:
+        """How often it was tried in all, over its replays."""
+        return self.attempts + (self.replays[-1].attempts if self.replays else 0)
+
+    @property
+    def began_at(self) -> str | None:
+        """When it failed for the first time, before any replay."""
+        return (self.replays[0].first_failed_at if self.replays else None) or self.first_failed_at or self.failed_at
+
+    @property
+    def feedback_id(self) -> str | None:
+        """The feedback that a rejected message of the bank is, or is a part of."""
+        try:
+            said = json.loads(self.body)["feedback_id"] if self.queue == bank.REJECTED_QUEUE else None
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None
+        return said if isinstance(said, str) else None
 
     def summary(self) -> dict[str, Any]:
         """What an operator sees of it in a list."""
@@ -64,21 +89,24 @@ class DeadLetter:
             "id": self.id,
             "type": self.type,
             "cause": self.cause,
-            "reason": _without_numbers(self.reason),
-            "first_failed_at": self.headers.get(FIRST_FAILED_AT) or self.failed_at,
+            "reason": without_numbers(self.reason),
+            "first_failed_at": self.began_at,
             "failed_at": self.failed_at,
-            "attempts": self.attempts,
+            "attempts": self.all_attempts,
+            "replays": self.replays[-1].number if self.replays else 0,
             "correlation_id": self.correlation_id,
             "size": len(self.body),
+            **words.about(self),
         }
 
     def detail(self) -> dict[str, Any]:
-        """The same, where it failed, and what of its content is open."""
+        """The same, where it failed, what was before each replay, and what of its content is open."""
         return {
             **self.summary(),
             "original_queue": self.original_queue,
-            "traceback": self.headers.get(TRACEBACK),
+            "traceback": _text(self.headers.get(TRACEBACK)),
             "content": open_content(self),
+            "history": [{**asdict(replay), "reason": without_numbers(replay.reason)} for replay in self.replays],
         }
 
     def shown(self) -> str:
@@ -87,45 +115,58 @@ class DeadLetter:
             text = json.dumps(json.loads(self.body), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
             return f"{len(self.body)} bytes that are no JSON"
-        return _without_numbers(text)
+        return without_numbers(text)
 
 
 class DeadLetters:
-    """Works on the broker's queues of dead letters; what is looked at is returned as it lay."""
+    """Works on the broker's queues of dead letters; what is looked at is returned.
 
-    def __init__(self, amqp_uri: str, publish_seconds: float = 30) -> None:
+    A service's letters have one reader at a time, so that each finds all of them. Who comes meanwhile waits up to
+    `wait_seconds`, and then raises InUse.
+    """
+
+    def __init__(self, amqp_uri: str, publish_seconds: float = 30, wait_seconds: float = 60) -> None:
         self._amqp_uri = amqp_uri
         self._publish_seconds = publish_seconds
+        self._wait_seconds = wait_seconds
 
-    def queues(self) -> dict[str, int]:
-        """The queues that hold dead letters, and how many."""
-        connection = open_connection(self._amqp_uri, "dead letters")
-        try:
-            sizes = {name: size for name, size, _ in depths(connection, dead_queues())}
-        finally:
-            connection.close()
-        return {name: size for name, size in sizes.items() if size}
+    def letters(self, queue: str) -> list[DeadLetter]:
+        """All that lies in a queue, the oldest failure first; raises LookupError where there is no such queue."""
+        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+            return sorted(
+                (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
+            )
 
-    def letters(self, queue: str, limit: int | None = None) -> list[DeadLetter]:
-        """What lies in a queue, oldest first; raises LookupError where there is no such queue."""
-        return list(self.each(queue, limit))
+    def each(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
+        """All that lies in these queues one by one, in no order: for more than memory holds.
 
-    def each(self, queue: str, limit: int | None = None) -> Iterator[DeadLetter]:
-        """The same one by one, for a queue that may hold more than memory does."""
-        with self._taken(queue, limit) as messages:
-            for message in messages:
-                yield _letter(queue, message)
+        Queues that were never needed are passed over. Nobody else reads while the caller goes through them.
+        """
+        with reading(self._amqp_uri, self._wait_seconds) as now:
+            for queue, size in now.sizes(queues).items():
+                if not size:
+                    continue
+                with now.taken(queue) as messages:
+                    for message in messages:
+                        yield _letter(queue, message)
 
-    def replay(self, queue: str, wanted: Callable[[DeadLetter], bool]) -> list[str]:
+    def first(self, queue: str) -> DeadLetter | None:
+        """The first message of any queue, at work or dead, put back at once."""
+        with reading(self._amqp_uri, self._wait_seconds) as now:
+            message = now.first(queue)
+        return None if message is None else _letter(queue, message)
+
+    def replay(self, queue: str, wanted: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
         """Sends the wanted messages back to the queues that they came from; answers their ids.
 
-        They keep their message ids, so that one which was handled after all is not handled twice. Each is taken away
-        here only when the broker has confirmed it there.
+        They keep their message ids, so that one which was handled after all is not handled twice, and their history,
+        to which is added `by` whom they were replayed. Each is taken away here only when the broker has confirmed it
+        there.
         """
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
         try:
-            with self._taken(queue) as messages:
+            with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
                 for message in messages:
                     letter = _letter(queue, message)
                     if not wanted(letter):
@@ -134,21 +175,22 @@ class DeadLetters:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
                         continue
                     own = own_exchange(owner_of(letter.original_queue))
-                    back = Outgoing(own, letter.original_queue, letter.body, without_history(message))
+                    properties = replayed_properties(message, letter.replays, _this_replay(letter, by))
+                    back = Outgoing(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):
                         log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])
                         continue
                     messages.remove(message)
                     replayed.append(letter.id)
-                    log.info("replayed", queue=queue, to=letter.original_queue, message_id=letter.id)
+                    log.info("replayed", queue=queue, to=letter.original_queue, message_id=letter.id, by=by)
         finally:
             publisher.drop()
         return replayed
 
-    def discard(self, queue: str, wanted: Callable[[DeadLetter], bool], reason: str) -> list[str]:
-        """Takes the wanted messages away for good, which is logged with the reason; answers their ids."""
+    def discard(self, queue: str, wanted: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
+        """Takes the wanted messages away for good, which is logged with the reason; answers them."""
         discarded = []
-        with self._taken(queue) as messages:
+        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
             for message in messages:
                 letter = _letter(queue, message)
                 if wanted(letter):
@@ -156,53 +198,8 @@ class DeadLetters:
                         "discarded", queue=queue, message_id=letter.id, type=letter.type, cause=letter.cause, why=reason
                     )
                     messages.remove(message)
-                    discarded.append(letter.id)
+                    discarded.append(letter)
         return discarded
-
-    @contextmanager
-    def _taken(self, queue: str, limit: int | None = None) -> Iterator["_Taken"]:
-        """The messages that lie in a queue now; those that are not removed are back in their places at the end."""
-        connection = open_connection(self._amqp_uri, "dead letters")
-        try:
-            size = _size(connection, queue)
-            if size is None:
-                raise LookupError(f"There is no queue {queue}.")
-            channel = connection.channel()
-            channel.auto_decode = False
-            taken = _Taken(channel, queue, size if limit is None else min(size, limit))
-            yield taken
-            channel.close()
-            taken.wait_for_return(connection, size)
-        finally:
-            connection.close()
-
-
-class _Taken:
-    """Messages got from a queue one by one, unacked until they are removed."""
-
-    def __init__(self, channel: amqp.Channel, queue: str, count: int) -> None:
-        self._channel = channel
-        self._queue = queue
-        self._count = count
-        self._removed = 0
-
-    def __iter__(self) -> Iterator[AmqpMessage]:
-        for _ in range(self._count):
-            message = self._channel.basic_get(self._queue)
-            if message is None:
-                return
-            yield message
-
-    def remove(self, message: AmqpMessage) -> None:
-        """Takes a message away for good."""
-        self._channel.basic_ack(message.delivery_tag)
-        self._removed += 1
-
-    def wait_for_return(self, connection: amqp.Connection, size: int) -> None:
-        """The broker puts messages back a moment after the channel has closed; the next command is to find them."""
-        deadline = time.monotonic() + _SECONDS_TO_RETURN
-        while (_size(connection, self._queue) or 0) < size - self._removed and time.monotonic() < deadline:
-            time.sleep(0.02)
 
 
 def open_content(letter: DeadLetter) -> dict[str, Any]:
@@ -244,10 +241,11 @@ def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
-    return json.loads(_without_numbers(json.dumps(value, ensure_ascii=False)))
+    return json.loads(without_numbers(json.dumps(value, ensure_ascii=False)))
 
 
-def _without_numbers(text: str) -> str:
+def without_numbers(text: str) -> str:
+    """A text with its long numbers masked."""
     return _LONG_NUMBER.sub(r"\1***\2", text)
 
 
@@ -262,15 +260,33 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _size(connection: amqp.Connection, queue: str) -> int | None:
-    found = depth_of(connection, queue)
-    return None if found is None else found[0]
+def _moment(value: Any) -> str | None:
+    """A time of a header in ISO 8601 and UTC, so that all can be put in order; None for what is none."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC)).astimezone(UTC).isoformat()
+
+
+def _this_replay(letter: DeadLetter, by: str) -> Replay:
+    return Replay(
+        number=letter.replays[-1].number + 1 if letter.replays else 1,
+        attempts=letter.all_attempts,
+        first_failed_at=letter.first_failed_at,
+        failed_at=letter.failed_at,
+        cause=letter.cause[:LONGEST_REASON],
+        reason=letter.reason[:LONGEST_REASON],
+        replayed_at=datetime.now(UTC).isoformat(),
+        replayed_by=by[:LONGEST_REASON],
+    )
 
 
 def _letter(queue: str, message: AmqpMessage) -> DeadLetter:
     headers = message.headers or {}
     body = to_bytes(message.body)
     by_broker = _first_death(headers)
+    failed_at = _moment(headers.get(LAST_FAILED_AT)) or _moment(by_broker.get("time"))
     return DeadLetter(
         queue=queue,
         id=message.properties.get("message_id") or f"sha256-{hashlib.sha256(body).hexdigest()[:16]}",
@@ -278,9 +294,11 @@ def _letter(queue: str, message: AmqpMessage) -> DeadLetter:
         cause=_text(headers.get(CAUSE)) or f"broker: {by_broker.get('reason', 'unknown')}",
         reason=_text(headers.get(REASON)) or "",
         attempts=attempts_of(headers) or attempts_of({ATTEMPTS: by_broker.get("count", 0)}),
-        failed_at=_text(headers.get(LAST_FAILED_AT)) or (str(by_broker["time"]) if "time" in by_broker else None),
+        first_failed_at=_moment(headers.get(FIRST_FAILED_AT)) or failed_at,
+        failed_at=failed_at,
         original_queue=_text(headers.get(ORIGINAL_QUEUE)) or _text(headers.get("x-first-death-queue")),
         headers=headers,
         body=body,
         correlation_id=message.properties.get("correlation_id"),
+        replays=replays_of(headers),
     )

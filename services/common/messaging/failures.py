@@ -25,9 +25,11 @@ REASON = "x-reason"
 TRACEBACK = "x-traceback"
 CONSUMER = "x-consumer"
 ORIGINAL_QUEUE = "x-original-queue"
+REPLAYS = "x-replays"
+"""What became of a message before each of its replays, as JSON; kept when it fails again."""
 
 _HISTORY = {
-    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
+    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE, REPLAYS),
     *("x-death", "x-delivery-count", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
     *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
 }
@@ -134,7 +136,8 @@ def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dic
         ORIGINAL_QUEUE: queue,
     }
     properties = without_history(message)
-    return {**properties, "application_headers": {**properties["application_headers"], **history}}
+    replays = {REPLAYS: before[REPLAYS]} if isinstance(before.get(REPLAYS), str) else {}
+    return {**properties, "application_headers": {**properties["application_headers"], **replays, **history}}
 
 
 def without_history(message: AmqpMessage) -> dict[str, Any]:
@@ -144,6 +147,19 @@ def without_history(message: AmqpMessage) -> dict[str, Any]:
     """
     kept = {name: value for name, value in message.properties.items() if name not in _NOT_OURS}
     return {**kept, "delivery_mode": PERSISTENT, "application_headers": _kept(message.headers or {})}
+
+
+def rejection_headers(reason: str, queue: str) -> dict[str, Any]:
+    """The headers of a message that is rejected in part: a message of our own, which has failed once."""
+    now = datetime.now(UTC).isoformat()
+    return {
+        ATTEMPTS: 1,
+        FIRST_FAILED_AT: now,
+        LAST_FAILED_AT: now,
+        CAUSE: class_name(Reject(reason)),
+        REASON: reason,
+        ORIGINAL_QUEUE: queue,
+    }
 
 
 def reason_of(error: Exception) -> str:

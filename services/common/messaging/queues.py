@@ -40,6 +40,11 @@ def retry_queue(queue: str, seconds: float) -> str:
     return f"{queue}.retry-{seconds:g}"
 
 
+def dead_letters_lock(service: str) -> str:
+    """A queue that belongs to the one connection that reads the service's dead letters just now."""
+    return f"{service}.dead-letters-in-use"
+
+
 def own_exchange(service: str) -> str:
     """Where a service reaches its own queues by their names; by the default exchange it could reach everybody's."""
     return f"{service}.own"

@@ -1,18 +1,22 @@
 """Operators find dead letters, read why they died, and send them back; none is lost on the way."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from services.common.contracts import bank
 from services.common.dead_letters import main
-from services.common.messaging.dead_letters import DeadLetters
+from services.common.messaging.connection import drop
+from services.common.messaging.dead_letters import DeadLetters, InUse
 from services.common.messaging.queues import (
     DELIVERY_LIMIT,
+    dead_letters_lock,
     declare_bank,
     declare_subscription,
     declare_working_queue,
 )
+from services.common.messaging.replays import replays_of
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
 
@@ -124,6 +128,66 @@ def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(worl
     assert "6222021234567890128" not in shown
     assert tool(world.amqp_uri, "replay", bank.REJECTED_QUEUE, "--all")[0] == 0
     assert eventually(lambda: world.outside.get(bank.FEEDBACK_QUEUE)).body == body
+
+
+def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
+    with Outside(amqp_uri) as outside:
+        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        ids = [str(number) for number in range(7)]
+        for message_id in ids:
+            outside.publish("", DEAD, b"{}", message_id=message_id)
+        # What its sender left holding and was killed with comes back, and is in the list too.
+        killed = outside.connection.channel()
+        killed.queue_declare(dead_letters_lock("probe"), exclusive=True, auto_delete=True)
+        killed.basic_get(DEAD)
+        impatient = DeadLetters(amqp_uri, wait_seconds=0)
+        with pytest.raises(InUse):
+            impatient.letters(DEAD)
+        drop(outside.connection)
+    operators = DeadLetters(amqp_uri)
+
+    def look(_: int) -> list[str]:
+        return [letter.id for letter in operators.letters(DEAD)]
+
+    with ThreadPoolExecutor(2) as at_once:
+        assert [sorted(found) for found in at_once.map(look, range(20))] == [ids] * 20
+
+
+def test_thousands_of_letters_are_listed_whole_and_in_pages_the_oldest_failure_first(amqp_uri: str, tool: Tool) -> None:
+    with Outside(amqp_uri) as outside:
+        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        days = [f"2026-11-{day:02}T08:00:00+00:00" for day in (3, 1, 2)]
+        for day in days:
+            outside.publish("", DEAD, b"{}", message_id=day, application_headers={"x-last-failed-at": day})
+        outside.publish_all(DEAD, ["{}"] * 3000)
+    letters = DeadLetters(amqp_uri)
+
+    assert [letter.id for letter in letters.letters(DEAD)][-3:] == sorted(days)
+    assert len(list(letters.each([DEAD, "nowhere.dead"]))) == 3003
+    last_page = tool(amqp_uri, "list", DEAD, "--size", "1001", "--page", "3")[1]
+    assert last_page.endswith("2003 to 3003 of 3003, the oldest failure first\n")
+    assert last_page.index(days[1]) < last_page.index(days[2]) < last_page.index(days[0])
+
+
+def test_a_letter_tells_how_often_it_was_tried_and_who_replayed_it_when(world: World, tool: Tool, key: str) -> None:
+    message_id = kill_one(world, key)
+    for operator in ("ops", "night"):
+        assert tool(world.amqp_uri, "replay", DEAD, "--id", message_id, "--by", operator)[0] == 0
+        eventually(lambda: world.outside.size(DEAD) == 1)
+
+    [letter] = DeadLetters(world.amqp_uri).letters(DEAD)
+
+    assert (letter.summary()["attempts"], letter.summary()["replays"], letter.attempts) == (3, 2, 1)
+    history = letter.detail()["history"]
+    assert [(one["number"], one["attempts"], one["replayed_by"]) for one in history] == [(1, 1, "ops"), (2, 2, "night")]
+    assert {one["reason"] for one in history} == {"wrong in itself"}
+    assert letter.summary()["first_failed_at"] == history[0]["first_failed_at"] < history[0]["replayed_at"]
+    assert "by night, after 2 attempts" in tool(world.amqp_uri, "show", DEAD, message_id)[1]
+
+
+@pytest.mark.parametrize("made_up", ["no JSON", "[1]", '[{"number": 1}]', "{}", "[" * 100_000, 7])
+def test_a_history_that_a_stranger_made_up_is_none(made_up: object) -> None:
+    assert replays_of({"x-replays": made_up}) == ()
 
 
 def test_a_queue_that_is_not_there_ends_the_command(world: World, tool: Tool) -> None:

@@ -470,6 +470,23 @@ class UnionRequest(Schema):
     union_id = fields.UUID(required=True)
 
 
+class NameUnionsRequest(Schema):
+    """Unions that messages name by id or by code alone."""
+
+    union_ids = fields.List(fields.String(), load_default=list, validate=validate.Length(max=100))
+    codes = fields.List(fields.String(), load_default=list, validate=validate.Length(max=100))
+
+
+class NamedUnion(Schema):
+    union_id = fields.UUID(required=True)
+    code = fields.String(required=True)
+    name = fields.String(required=True)
+
+
+class NameUnionsAnswer(Schema):
+    items = fields.List(fields.Nested(NamedUnion), required=True)
+
+
 class RenameUnionRequest(UnionRequest):
     name = text(100, required=True)
 

@@ -5,8 +5,11 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
 from services.common.contracts.values import text
 
-DEEPEST_LETTER = 1000
-"""Dead letters are looked at one by one: a page may not lie deeper than this in a queue."""
+DEEPEST_LETTER = 10_000
+"""As in every list, no page lies deeper."""
+
+MOST_SETTLED = 1000
+"""Dead letters that one request names."""
 
 
 class GetStatusRequest(Schema):
@@ -59,7 +62,7 @@ class ListDeadLettersRequest(PageRequest):
 
 
 class ServiceDeadLettersRequest(Schema):
-    """The oldest `limit` letters of each of the service's queues, or of one."""
+    """The oldest `limit` letters of all of the service's queues, or of one."""
 
     queue = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
     limit = fields.Integer(load_default=DEEPEST_LETTER, validate=validate.Range(min=1, max=DEEPEST_LETTER))
@@ -73,7 +76,17 @@ class DeadLetterAnswer(Schema):
     reason = fields.String(required=True)
     first_failed_at = fields.String(required=True, allow_none=True)
     failed_at = fields.String(required=True, allow_none=True)
-    attempts = fields.Integer(required=True)
+    attempts = fields.Integer(required=True, metadata={"description": "in all, over its replays"})
+    replays = fields.Integer(required=True, metadata={"description": "how often operators have replayed it"})
+    subject = fields.String(required=True, metadata={"description": "what kind of message it is, in Chinese"})
+    explanation = fields.String(required=True, metadata={"description": "why it failed, in Chinese for people"})
+    union_id = fields.String(required=True, allow_none=True)
+    union_code = fields.String(required=True, allow_none=True)
+    union_name = fields.String(required=True, allow_none=True)
+    batch_no = fields.String(required=True, allow_none=True)
+    persons = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "how many persons the message speaks of"}
+    )
     correlation_id = fields.String(required=True, allow_none=True)
     size = fields.Integer(required=True, metadata={"description": "bytes"})
 
@@ -94,18 +107,32 @@ class GetDeadLetterRequest(DeadLetterQueue):
     id = fields.String(required=True, validate=validate.Length(1, 200))
 
 
+class ReplayAnswer(Schema):
+    """A replay, and the attempts that were made before it."""
+
+    number = fields.Integer(required=True, metadata={"description": "from 1; the newest ten are kept"})
+    attempts = fields.Integer(required=True, metadata={"description": "in all, up to this replay"})
+    first_failed_at = fields.String(required=True, allow_none=True)
+    failed_at = fields.String(required=True, allow_none=True)
+    cause = fields.String(required=True)
+    reason = fields.String(required=True)
+    replayed_at = fields.String(required=True)
+    replayed_by = fields.String(required=True, metadata={"description": "the operator's account"})
+
+
 class DeadLetterDetailAnswer(DeadLetterAnswer):
     """One letter. What it says of persons is not shown: that is sealed in events, and left out of the bank's words."""
 
     original_queue = fields.String(required=True, allow_none=True)
     traceback = fields.String(required=True, allow_none=True)
     content = fields.Dict(keys=fields.String(), required=True, metadata={"description": "the open fields of its body"})
+    history = fields.List(fields.Nested(ReplayAnswer), required=True)
 
 
 class ReplayDeadLettersRequest(DeadLetterQueue):
     """`ids`, or all that lie in the queue now."""
 
-    ids = fields.List(fields.String(), load_default=None, allow_none=True, validate=validate.Length(1, DEEPEST_LETTER))
+    ids = fields.List(fields.String(), load_default=None, allow_none=True, validate=validate.Length(1, MOST_SETTLED))
     all = fields.Boolean(load_default=False)
 
     @validates_schema
@@ -116,7 +143,7 @@ class ReplayDeadLettersRequest(DeadLetterQueue):
 
 
 class DiscardDeadLettersRequest(DeadLetterQueue):
-    ids = fields.List(fields.String(), required=True, validate=validate.Length(1, DEEPEST_LETTER))
+    ids = fields.List(fields.String(), required=True, validate=validate.Length(1, MOST_SETTLED))
     reason = text(200, shortest=2, required=True)
 
 

@@ -1,5 +1,6 @@
 // What services and kinds of queues are called, and how services do.
-import type { QueueDepth, ServiceStatus } from "@/api/types";
+import type { DeadLetter, QueueDepth, ServiceStatus } from "@/api/types";
+import { count } from "@/words/format";
 import type { Term } from "@/words/terms";
 
 export const SERVICES: Record<string, string> = {
@@ -28,6 +29,13 @@ export const serviceName = (service: string): string => {
   const word = SERVICES[service];
   return word ? `${word}（${service}）` : service;
 };
+
+/** The union that a dead letter is about, as far as it is known. */
+export const unionOf = ({ union_name, union_code }: DeadLetter): string => union_name ?? union_code ?? "工会未知";
+
+/** The batch and how many persons a dead letter is about. */
+export const concerned = ({ batch_no, persons }: DeadLetter): string =>
+  [batch_no && `批次 ${batch_no}`, persons !== null && `${count(persons)} 人`].filter(Boolean).join("，");
 
 export function healthOf({ answers, status }: ServiceStatus): Term {
   if (!answers) return { text: "无应答", tone: "bad" };
