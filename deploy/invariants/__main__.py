@@ -12,8 +12,6 @@ from deploy.local import stack
 from deploy.local.environment import ROOT
 from deploy.local.stack import StackError
 
-_SHOWN_OF_ONE = 20
-
 
 def main() -> int:
     """Checks once the system is at rest; answers 1 where something is broken, 2 where nothing could be read."""
@@ -27,16 +25,20 @@ def main() -> int:
     parser.add_argument(
         "--allow", action="append", default=[], help="invariant:offender that is known; * stands for any"
     )
+    parser.add_argument("--most", type=int, help="violations of one invariant that are printed; the rest is counted")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
         system = _system()
-    except (StackError, KeyError) as error:
-        print(f"{error}", file=sys.stderr)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyError as missing:
+        print(f"not set: {missing.args[0]}", file=sys.stderr)
         return 2
     started = time.monotonic()
     violations = check(system, settle_seconds=arguments.settle, allowed=arguments.allow)
-    _print(violations)
+    _print(violations, arguments.most)
     seconds = time.monotonic() - started
     if violations:
         print(
@@ -53,15 +55,15 @@ def _system() -> System:
     return System.of_stack(stack.find(ROOT / ".local"))
 
 
-def _print(violations: list[Violation]) -> None:
-    shown: Counter[str] = Counter()
+def _print(violations: list[Violation], most: int | None) -> None:
+    found: Counter[str] = Counter()
     for violation in violations:
-        shown[violation.invariant] += 1
-        if shown[violation.invariant] <= _SHOWN_OF_ONE:
+        found[violation.invariant] += 1
+        if most is None or found[violation.invariant] <= most:
             print(violation)
-    for invariant, number in shown.items():
-        if number > _SHOWN_OF_ONE:
-            print(f"{invariant}: {number - _SHOWN_OF_ONE} more")
+    for invariant, number in found.items():
+        if most is not None and number > most:
+            print(f"{invariant}: {number - most} more")
 
 
 if __name__ == "__main__":

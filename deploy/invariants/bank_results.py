@@ -1,9 +1,11 @@
 """The bank's results: each applied once, or waiting in the rejected queue with its reason."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Violation
+from services.common.contracts.acts import referred_record
 
 _SUMS = """
     select id, feedback_id, results, applied, repeated, rejected from bank_feedback
@@ -23,8 +25,8 @@ _APPLIED = """
 _REJECTED = """
     select distinct on (feedback_id) feedback_id, rejected, at from bank_feedback order by feedback_id, id desc
 """
-_LAST_DISCARD = """
-    select max(at) as at from audit_entry where action = 'batching.discard_dead_letters' and outcome = 'done'
+_DISCARDS = """
+    select at, records from audit_entry where action = 'batching.discard_dead_letters' and outcome = 'done' order by at
 """
 
 
@@ -44,13 +46,19 @@ def results_are_applied_once(look: Snapshots) -> Iterator[Violation]:
 
 
 def rejected_results_wait(look: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
-    """What was rejected of a feedback lies in the rejected queue, unless an operator has discarded something since.
+    """What was rejected of a feedback lies in the rejected queue, unless an operator has discarded it since.
 
     `waiting` are the ids of the feedbacks that lie there. One that was replayed has a newer record.
     """
-    discarded_at = next(look.rows("membership", _LAST_DISCARD))["at"]
+    discarded = _discarded_feedbacks(look)
     for row in look.rows("batching", _REJECTED):
-        is_settled = discarded_at is not None and discarded_at > row["at"]
+        is_settled = row["feedback_id"] in discarded and discarded[row["feedback_id"]] > row["at"]
         if row["rejected"] and row["feedback_id"] not in waiting and not is_settled:
             detail = f"{row['rejected']} results were rejected in batching, the rejected queue does not hold them"
             yield Violation("rejected_result_waits", row["feedback_id"], detail)
+
+
+def _discarded_feedbacks(look: Snapshots) -> dict[str, datetime]:
+    """The feedbacks whose letters operators have discarded, and when they last did so."""
+    discards = ((row["at"], map(referred_record, row["records"])) for row in look.rows("membership", _DISCARDS))
+    return {record_id: at for at, records in discards for kind, record_id in records if kind == "feedback"}

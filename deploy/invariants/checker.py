@@ -6,14 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import islice
 
 from deploy.invariants import applications, bank_results, batches, messages, notices
-from deploy.invariants.system import Snapshots, System, snapshots_of
+from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
-
-MOST_OF_ONE = 1000
-"""Violations of one invariant that are named; a system that is broken throughout has millions."""
+from services.common.messaging.connection import BROKER_ERRORS
+from services.common.messaging.dead_letters import InUse
 
 _LOOK_AGAIN_SECONDS = 0.5
 _KEYS_OF_PERSONAL_DATA = "PERSONAL_DATA_KEYS"
@@ -52,40 +50,67 @@ INVARIANTS = (
     "dead_letter_explained",
     "queue_empty",
     "act_log_holds",
+    "service_readable",
+    "broker_readable",
 )
 """The names of all that is checked."""
 
 
 def check(system: System, *, settle_seconds: float = 0, allowed: Sequence[str] = ()) -> list[Violation]:
-    """What does not hold; nothing where all does.
+    """All that does not hold; nothing where all does. A service or broker that cannot be read is a violation itself.
 
     The system is expected to be at rest: nobody asks it for anything. What was asked before may need `settle_seconds`
     to be finished, so long the check is repeated while anything is on its way or broken.
     `allowed` are patterns such as `dead_letter_explained:notification.*`: an operator knows why.
-    Of each invariant the first MOST_OF_ONE violations are named.
     """
     until = time.monotonic() + settle_seconds
     while True:
         is_last = time.monotonic() >= until
-        if is_last or not list(messages.waiting_messages(messages.queue_depths(system))):
+        if is_last or not _is_on_its_way(system):
             found = [one for one in _look_once(system) if not _is_allowed(one, allowed)]
             if is_last or not found:
                 return found
         time.sleep(_LOOK_AGAIN_SECONDS)
 
 
+def _is_on_its_way(system: System) -> bool:
+    try:
+        return bool(list(messages.waiting_messages(messages.queue_depths(system))))
+    except BROKER_ERRORS:
+        return False
+
+
 def _look_once(system: System) -> list[Violation]:
-    letters = messages.look_at_broker(system)
+    found: list[Violation] = []
+    unchecked: dict[tuple[str, str], list[str]] = {}
+    try:
+        letters = messages.look_at_broker(system)
+    except (*BROKER_ERRORS, InUse) as error:
+        letters = None
+        reason = str(error).strip() or type(error).__name__
+        found.append(Violation("broker_readable", messages.vhost_of(system), f"{reason}; no queue was checked"))
     with snapshots_of(system) as look:
-        found = [
-            *(look_at(look) for look_at in _IN_DATABASES.values()),
-            batches.registers_say_the_same(look, system.keyring()),
-            bank_results.rejected_results_wait(look, letters.rejected_feedbacks),
-            iter(letters.unexplained),
-            messages.waiting_messages(letters.depths),
-            act_log_holds(system),
-        ]
-        return [violation for violations in found for violation in islice(violations, MOST_OF_ONE)]
+        for name, violations in _all_checks(system, look, letters):
+            try:
+                found.extend(violations)
+            except Unreadable as error:
+                unchecked.setdefault((error.service, error.reason), []).append(name)
+    for (service, reason), names in unchecked.items():
+        found.append(Violation("service_readable", service, f"{reason}; not checked: {', '.join(names)}"))
+    return found
+
+
+def _all_checks(
+    system: System, look: Snapshots, letters: messages.Letters | None
+) -> Iterator[tuple[str, Iterator[Violation]]]:
+    for name, find in _IN_DATABASES.items():
+        yield name, find(look)
+    yield "register_unchanged", batches.registers_say_the_same(look, system.keyring())
+    yield "act_log_holds", act_log_holds(system)
+    if letters is not None:
+        yield "rejected_result_waits", bank_results.rejected_results_wait(look, letters.rejected_feedbacks)
+        yield "dead_letter_explained", iter(letters.unexplained)
+        yield "queue_empty", messages.waiting_messages(letters.depths)
 
 
 def act_log_holds(system: System) -> Iterator[Violation]:

@@ -45,6 +45,11 @@ def queue_depths(system: System) -> dict[str, int]:
         connection.close()
 
 
+def vhost_of(system: System) -> str:
+    """The broker's virtual host; part of an address that is no secret."""
+    return next(iter(system.amqp_uris.values())).rpartition("/")[2] or "/"
+
+
 def waiting_messages(sizes: dict[str, int]) -> Iterator[Violation]:
     """Every queue is empty but for those of dead letters."""
     for queue in sorted(sizes.keys() - set(dead_queues())):

@@ -1,12 +1,13 @@
 """Where a system's databases, broker and keys are, and its databases as they were at one moment each."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, create_engine, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from deploy.local.stack import Stack
@@ -60,31 +61,63 @@ class System:
         return Keyring.from_text(self.keys["PERSONAL_DATA_KEYS"])
 
 
-class Snapshots:
-    """The five databases, each as it was at one moment."""
+class Unreadable(Exception):
+    """A service's database cannot be read: it is away, or lacks what the query asks for."""
 
-    def __init__(self, connections: Mapping[str, Connection]) -> None:
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(service, reason)
+        self.service = service
+        self.reason = reason
+
+
+class Snapshots:
+    """The five databases, each as it was at one moment; `away` are those that cannot be read, and why."""
+
+    def __init__(self, connections: Mapping[str, Connection], away: Mapping[str, str]) -> None:
         self._connections = connections
+        self._away = away
 
     def rows(self, service: str, query: str) -> Iterator[RowMapping]:
-        """What a query of a service's database answers, a few thousand rows at a time."""
-        streamed = self._connections[service].execution_options(yield_per=ROWS_AT_ONCE)
-        return iter(streamed.execute(text(query)).mappings())
+        """What a query of a service's database answers, a few thousand rows at a time; raises Unreadable."""
+        if service in self._away:
+            raise Unreadable(service, self._away[service])
+        connection = self._connections[service]
+        try:
+            yield from connection.execution_options(yield_per=ROWS_AT_ONCE).execute(text(query)).mappings()
+        except SQLAlchemyError as error:
+            reason = _reason(error)
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise Unreadable(service, reason) from error
 
 
 @contextmanager
 def snapshots_of(system: System) -> Iterator[Snapshots]:
-    """The databases, for as long as they are looked at."""
+    """The databases, for as long as they are looked at; those too that are away."""
     with ExitStack() as opened:
-        connections = {}
+        connections: dict[str, Connection] = {}
+        away: dict[str, str] = {}
         for service, url in system.database_urls.items():
-            engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-            connection = opened.enter_context(engine.connect())
-            connections[service] = connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-            connection.execute(text("select 1"))
-        yield Snapshots(connections)
+            try:
+                connections[service] = _snapshot(opened, url)
+            except SQLAlchemyError as error:
+                away[service] = _reason(error)
+        yield Snapshots(connections, away)
+
+
+def _snapshot(opened: ExitStack, url: str) -> Connection:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    connection = opened.enter_context(engine.connect())
+    connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    connection.execute(text("select 1"))
+    return connection
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the database says of itself; of other errors only the class: their messages may quote values."""
+    if isinstance(error, (OperationalError, ProgrammingError, InterfaceError)):
+        return str(error.orig).strip().splitlines()[0]
+    return type(error).__name__
 
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:
