@@ -13,6 +13,8 @@ EXAMPLES ?= 200
 MESSAGES ?= 10000
 HEAD ?=
 SETTLE ?= 10
+YES ?=
+BY ?= ops
 ACCOUNT ?= jianlang
 TESTS ?=
 DROP ?=
@@ -27,7 +29,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## Say what can be done
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -70,6 +72,9 @@ audit-verify: $(VENV)/python ## Check the chain of the log of acts: make audit-v
 
 invariants: $(VENV)/python ## Hold all databases and queues against what must always hold: make invariants SETTLE=60
 	@$(VENV)/python -m deploy.invariants --settle "$(SETTLE)"
+
+repair: $(VENV)/python ## Say how what make invariants names can be mended; make repair YES=yes BY=ops does it
+	@$(VENV)/python -m deploy.repair --settle "$(SETTLE)" $(if $(YES),--yes --by "$(BY)")
 
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"

@@ -151,7 +151,7 @@ def checks_agree(look: Snapshots) -> Iterator[Violation]:
             detail = f"{current['result']} in batching, {made['result']} in validation"
         else:
             continue
-        yield Violation("checks_agree", str(application_id), detail)
+        yield Violation("checks_agree", str(application_id), detail, {"batching": current, "validation": made})
 
 
 def checks_are_finished(look: Snapshots) -> Iterator[Violation]:

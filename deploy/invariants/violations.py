@@ -1,7 +1,7 @@
 """What is found broken, and the comparing of what two sides know of the same things."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -14,6 +14,8 @@ class Violation:
     invariant: str
     offender: str
     detail: str
+    sides: Mapping[str, RowMapping | None] = field(default_factory=dict, compare=False, repr=False)
+    """What each of two sides knows, by its name; None where it knows nothing."""
 
     def __str__(self) -> str:
         return f"{self.invariant}:{self.offender}  {self.detail}"
@@ -32,7 +34,8 @@ def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]
     for key, left, right in paired(one.rows, other.rows):
         if left is None or right is None:
             knows, lacks = (one, other) if right is None else (other, one)
-            yield Violation(invariant, str(key), f"known to {knows.name}, not to {lacks.name}")
+            detail = f"known to {knows.name}, not to {lacks.name}"
+            yield Violation(invariant, str(key), detail, {one.name: left, other.name: right})
             continue
         differing = [
             f"{column} is {value} in {one.name}, {right[column]} in {other.name}"
@@ -40,7 +43,7 @@ def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]
             if value != right[column]
         ]
         if differing:
-            yield Violation(invariant, str(key), "; ".join(differing))
+            yield Violation(invariant, str(key), "; ".join(differing), {one.name: left, other.name: right})
 
 
 def paired(

@@ -100,13 +100,19 @@ class Operable:
     @command(DiscardDeadLettersRequest)
     def discard_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Takes letters away for good."""
-        (queue,), reason = self.operations.queues(data["queue"]), data["reason"]
-        discarded = self.operations.letters.discard(queue, _among(data["ids"]), reason)
-        ids = [letter.id for letter in discarded]
-        feedbacks = [letter.feedback_id for letter in discarded if letter.feedback_id]
-        records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
-        audit.note(session, *records, new={"queue": queue, "reason": reason})
-        return {"ids": ids}
+        self.operations.queues(data["queue"])
+        return discard_letters(session, self.operations.letters, data)
+
+
+def discard_letters(session: Session, letters: DeadLetters, data: dict[str, Any]) -> dict[str, Any]:
+    """Discards letters and notes which; of the bank's, which feedbacks they were: the invariants ask for those."""
+    queue, reason = data["queue"], data["reason"]
+    discarded = letters.discard(queue, _among(data["ids"]), reason)
+    ids = [letter.id for letter in discarded]
+    feedbacks = [letter.feedback_id for letter in discarded if letter.feedback_id]
+    records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
+    audit.note(session, *records, new={"queue": queue, "reason": reason})
+    return {"ids": ids}
 
 
 def _all(_letter: DeadLetter) -> bool:

@@ -76,15 +76,23 @@ def read_file(session: Session, import_id: UUID) -> None:
         with session.begin_nested():
             job.rows_total = _keep_rows(session, job, content)
     except UnreadableSheet as unreadable:
-        job.state, job.failure, job.finished_at = "failed", str(unreadable), datetime.now(UTC)
+        end_import(session, job, str(unreadable))
     else:
         tell(session, IMPORT_CONTINUED, _named(job))
+        _tell_progress(session, job)
+
+
+def end_import(session: Session, job: ImportJob, failure: str) -> None:
+    """Ends an import as failed for good: what comes of it later does nothing. Members registered so far stay."""
+    job.state, job.failure, job.finished_at, job.content = "failed", failure, datetime.now(UTC), None
     _tell_progress(session, job)
 
 
 def continue_import(session: Session, import_id: UUID) -> None:
     """Registers the next PART of rows; the good ones are members now, the bad ones keep their reason."""
     job = session.get_one(ImportJob, import_id, with_for_update=True)
+    if job.state != "running":
+        return
     rows = session.scalars(
         select(ImportRow)
         .where(ImportRow.import_id == import_id, ImportRow.reason.is_(None))

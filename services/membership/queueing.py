@@ -90,24 +90,38 @@ def queue(
     session.execute(insert_rows(Application, applications))
     session.execute(insert_rows(ApplicationHistory, [_first_step(application) for application in applications]))
     _mark_pending(session, applications)
-    told = {
-        "union": union_facts(union),
-        "queued_by": queued_by,
-        "queued_at": queued_at,
-        "personal_application": choice and {"outlet_code": choice.outlet_code},
-        "consent": choice and {"version": choice.consent_version, "given_at": queued_at, "origin": choice.origin},
-    }
-    application_ids = [application["application_id"] for application in applications]
-    for chunk in in_messages(list(zip(application_ids, members, strict=True))):
-        queued = [
-            {"application_id": application_id, "member_id": member.member_id, "member_no": member.member_no}
-            for application_id, member in chunk
-        ]
-        persons = [{"application_id": application_id, **person_facts(member)} for application_id, member in chunk]
-        tell(session, MEMBERS_QUEUED, {**told, "applications": queued, "persons": persons})
+    given = [(Application(**application), member) for application, member in zip(applications, members, strict=True)]
+    tell_queued(session, union, given, origin=choice.origin if choice else None)
     queued_members = audit.references("member", (member.member_id for member in members))
     audit.note(session, *queued_members, new={"queued": len(members)})
-    return application_ids
+    return [application["application_id"] for application in applications]
+
+
+def tell_queued(
+    session: Session,
+    union: Union,
+    queued: Sequence[tuple[Application, Member]],
+    *,
+    origin: str | None = None,
+    audience: str | None = None,
+) -> None:
+    """Tells that members were queued: one union's, by one account or member, at one time, to the same outlet."""
+    first = queued[0][0]
+    consent = {"version": first.consent_version, "given_at": first.consented_at, "origin": origin}
+    told = {
+        "union": union_facts(union),
+        "queued_by": first.queued_by,
+        "queued_at": first.queued_at,
+        "personal_application": first.outlet_code and {"outlet_code": first.outlet_code},
+        "consent": consent if first.outlet_code else None,
+    }
+    for chunk in in_messages(queued):
+        applications = [
+            {"application_id": one.application_id, "member_id": member.member_id, "member_no": member.member_no}
+            for one, member in chunk
+        ]
+        persons = [{"application_id": one.application_id, **person_facts(member)} for one, member in chunk]
+        tell(session, MEMBERS_QUEUED, {**told, "applications": applications, "persons": persons}, audience=audience)
 
 
 def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> tuple[list[Member], dict[UUID, str]]:

@@ -92,6 +92,14 @@ def reject(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str,
     return _decide(session, caller, asked, RequestState.REJECTED)
 
 
+def publish_again(session: Session, revocation: Revocation, audience: str) -> None:
+    """Tells one consumer that lacks it of a request as it stands: of the decision, or that it was asked for."""
+    if revocation.state == RequestState.REQUESTED:
+        _tell_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
+    else:
+        _tell_decided(session, revocation, audience)
+
+
 def _check_revocable(session: Session, batch: Batch) -> None:
     if batch.superior_union_id is None:
         raise Conflict("no_superior_union", "本工会没有上级工会，无法审核撤销申请", "请联系技术支持处理。")
@@ -183,7 +191,7 @@ def _union_facts(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _tell_requested(session: Session, revocation: Revocation, batch: Batch) -> None:
+def _tell_requested(session: Session, revocation: Revocation, batch: Batch, audience: str | None = None) -> None:
     tell(
         session,
         REVOCATION_REQUESTED,
@@ -197,10 +205,11 @@ def _tell_requested(session: Session, revocation: Revocation, batch: Batch) -> N
             "applicant": _applicant(revocation),
         },
         subject=revocation.batch_no,
+        audience=audience,
     )
 
 
-def _tell_decided(session: Session, revocation: Revocation) -> None:
+def _tell_decided(session: Session, revocation: Revocation, audience: str | None = None) -> None:
     tell(
         session,
         _TOLD[RequestState(revocation.state)],
@@ -215,6 +224,7 @@ def _tell_decided(session: Session, revocation: Revocation) -> None:
             "applicant": _applicant(revocation),
         },
         subject=revocation.batch_no,
+        audience=audience,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.common.contracts.shared import PersonFacts
@@ -115,6 +116,28 @@ def continue_waiting(session: Session, registry: Registry) -> int:
         _keep_findings(session, decided)
         _tell(session, decided)
     return len(decided)
+
+
+def publish_results(session: Session, application_ids: Sequence[UUID], audience: str) -> list[UUID]:
+    """Tells one consumer that lacks it what the newest check of each application came to; answers whose there is."""
+    newest = session.scalars(
+        select(ApplicationCheck)
+        .where(ApplicationCheck.application_id.in_(application_ids))
+        .order_by(ApplicationCheck.application_id, ApplicationCheck.check_no.desc())
+        .ext(distinct_on(ApplicationCheck.application_id))
+    ).all()
+    for check in newest:
+        result = {"application_id": check.application_id, "check_no": check.check_no, "result": check.result}
+        kept = select(CheckFinding).where(
+            CheckFinding.application_id == check.application_id, CheckFinding.check_no == check.check_no
+        )
+        findings = [
+            {"application_id": check.application_id, **_facts(finding)}
+            for finding in session.scalars(kept.order_by(CheckFinding.position))
+        ]
+        data = {"union_id": check.union_id, "results": [result], "findings": findings}
+        tell(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
+    return [check.application_id for check in newest]
 
 
 def newest_check(session: Session, union_id: str | None, application_id: UUID) -> dict[str, Any]:

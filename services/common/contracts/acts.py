@@ -83,8 +83,9 @@ ACTIONS = {
     "notification.mark_all_messages_read": "全部消息标为已读",
     **{f"{service}.replay_dead_letters": "重放死信" for service in SERVICES},
     **{f"{service}.discard_dead_letters": "丢弃死信" for service in SERVICES},
+    **{f"{service}.repair": "修复数据" for service in SERVICES},
 }
-"""Every command by its name, as the log of acts calls it."""
+"""Every command by its name, as the log of acts calls it; and what operators do on the command line."""
 
 
 _LONGEST_RECORD = 1000

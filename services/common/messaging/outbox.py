@@ -18,22 +18,30 @@ CHANNEL = "outbox"
 """The PostgreSQL notification that wakes the relay."""
 
 
-def tell(session: Session, contract: EventContract, data: dict[str, Any], *, subject: str | None = None) -> str:
+def tell(
+    session: Session,
+    contract: EventContract,
+    data: dict[str, Any],
+    *,
+    subject: str | None = None,
+    audience: str | None = None,
+) -> str:
     """Tells an event when the session's transaction commits; answers its message id.
 
     `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
-    Each of its recipients gets a copy of its own; the one for live pages may go unheard.
+    Each of its recipients gets a copy of its own; the one for live pages may go unheard. With an `audience` only this
+    consumer gets one, who lacks what others have handled.
     Correlation and causation are those of the message or request that is being handled.
     """
     message = _event(contract, data, subject)
-    _add(session, [_row(message, contract)])
+    _add(session, [_row(message, (audience,) if audience else contract.recipients)])
     return str(message.properties["message_id"])
 
 
 def tell_all(session: Session, events: Sequence[tuple[EventContract, dict[str, Any]]]) -> None:
     """Tells many events as `tell` does, in one statement and in this order."""
     if events:
-        _add(session, [_row(_event(contract, data, None), contract) for contract, data in events])
+        _add(session, [_row(_event(contract, data, None), contract.recipients) for contract, data in events])
 
 
 def send(
@@ -95,13 +103,13 @@ def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
         session.execute(select(func.pg_notify(CHANNEL, "")).add_cte(rows.cte("written")))
 
 
-def _row(message: Outgoing, contract: EventContract | None = None) -> dict[str, Any]:
+def _row(message: Outgoing, recipients: Sequence[str] = ()) -> dict[str, Any]:
     properties = {name: value for name, value in message.properties.items() if value is not None}
     return {
         "exchange": message.exchange,
         "routing_key": message.routing_key,
         "body": message.body,
         "mandatory": message.mandatory,
-        "recipients": None if contract is None else " ".join(contract.recipients),
+        "recipients": " ".join(recipients) or None,
         "properties": json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str),
     }

@@ -1,0 +1,6 @@
+"""Mends what the invariants name, where that is safe: `python -m deploy.repair`."""
+
+from deploy.repair.plan import Task, plan
+from deploy.repair.runner import Runner
+
+__all__ = ["Runner", "Task", "plan"]

@@ -1,0 +1,100 @@
+"""Says what it would mend of the local stack, or of the system that the environment names; does it with --yes."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from datetime import timedelta
+
+from deploy.invariants import System
+from deploy.invariants.system import Unreadable
+from deploy.local import stack
+from deploy.local.environment import ROOT
+from deploy.local.stack import StackError
+from deploy.permissions import SERVICES
+from deploy.repair.plan import Task
+from deploy.repair.runner import RepairError, Runner
+from services.common.messaging.connection import BROKER_ERRORS
+from services.common.repair import repairs_of
+
+_SHOWN = 10
+
+
+def main() -> int:
+    """Answers 0 where nothing is left broken that it knows of, 1 where something is, 2 where nothing could be read."""
+    options = _parser().parse_args()
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    if options.yes and not options.by:
+        print("--yes needs --by: the account of the operator who does it", file=sys.stderr)
+        return 2
+    try:
+        runner = _runner(timedelta(minutes=options.older_than))
+        caller = runner.operator(options.by) if options.yes else None
+        tasks, left = runner.look(options.settle)
+        mended = [_carry_out(runner, task, caller, left) for task in tasks]
+    except KeyError as missing:
+        print(f"not set: {missing.args[0]}", file=sys.stderr)
+        return 2
+    except Unreadable as error:
+        print(f"{error.service} cannot be read ({error.reason}): nothing is mended before it can", file=sys.stderr)
+        return 2
+    except (StackError, RepairError, *BROKER_ERRORS) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for line in left:
+        print(line)
+    if not any(mended) and not left:
+        print("nothing to mend")
+    elif caller is None and any(mended):
+        print("nothing was changed; --yes --by <account> does it")
+    return 1 if left or (caller is None and any(mended)) else 0
+
+
+def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, left: list[str]) -> bool:
+    """Whether there was something to mend; what was not done is added to what is left."""
+    try:
+        mended = runner.carry_out(task, caller)
+    except RepairError as error:
+        left.append(f"{task.remedy.name}: {error}")
+        return False
+    says = repairs_of(task.remedy.service)[task.remedy.name].says
+    if mended:
+        more = f" and {len(mended) - _SHOWN} more" if len(mended) > _SHOWN else ""
+        done = "would" if caller is None else "did"
+        print(f"{task.remedy.service} {done}: {says}: {len(mended)}: {', '.join(mended[:_SHOWN])}{more}")
+    if len(mended) < len(task.ids):
+        rest = set(task.ids) - set(mended)
+        left += [f"{task.remedy.invariant}:{one}  (not mended: too young, in use, or not so)" for one in sorted(rest)]
+    return bool(mended)
+
+
+def _runner(older_than: timedelta) -> Runner:
+    """Raises KeyError for a variable that is missing, and StackError."""
+    if "DATABASE_URL_MEMBERSHIP" in os.environ:
+        system = System.given(os.environ)
+        given = {one: {**os.environ, **system.keys, "DATABASE_URL": system.database_urls[one]} for one in SERVICES}
+        return Runner(system, given, older_than)
+    running = stack.find(ROOT / ".local")
+    environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
+    return Runner(System.of_stack(running), environments, older_than)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.repair",
+        description="Mends what the invariants name, where that is safe, by the services' own code. Says what it would "
+        "do; does it with --yes.",
+        epilog="Another system than the local one is named as for python -m deploy.invariants.",
+    )
+    parser.add_argument("--yes", action="store_true", help="do it")
+    parser.add_argument("--by", default="", help="the account of the operator in whose name it is recorded")
+    parser.add_argument("--settle", type=float, default=10, help="seconds that what is on its way may take (10)")
+    parser.add_argument(
+        "--older-than", type=float, default=10, help="minutes since when a thing must be stuck that is ended (10)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

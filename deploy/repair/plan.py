@@ -1,0 +1,226 @@
+"""Which violation is mended by which service's repair, and what forbids it: a message that may come yet."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from deploy.invariants import Violation
+from services.common.contracts.batching import (
+    BATCH_RELEASED,
+    BATCH_SUBMITTED,
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    CHANNEL_ASSIGNED,
+    MEMBERS_REMOVED,
+    VALIDATION_REQUESTED,
+)
+from services.common.contracts.event import EventContract
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBERS_QUEUED
+from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.queues import dead_queue, queue_name, retry_queue
+
+_STEPS = (CHANNEL_ASSIGNED, MEMBERS_REMOVED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED, BATCH_RELEASED)
+_DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED)
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A service's repair, the violations that it mends, and the events by which they could mend themselves yet.
+
+    `dies_with_letter` says of one that a dead letter carries that it is mended all the same; else the letter is to be
+    settled first.
+    """
+
+    service: str
+    name: str
+    invariant: str
+    fits: Callable[[Violation], bool]
+    events: tuple[EventContract, ...] = ()
+    consumer: str = ""
+    dies_with_letter: bool = False
+
+    def queues(self, retry_delays: Iterable[float]) -> list[str]:
+        """Where such an event may be on its way."""
+        working = [queue_name(self.consumer, one.name) for one in self.events if self.consumer in one.consumers]
+        return [*working, *(retry_queue(queue, seconds) for queue in working for seconds in retry_delays)]
+
+    def dead_queues(self) -> list[str]:
+        """Where such an event may lie dead."""
+        return [dead_queue(queue) for queue in self.queues(())]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Ids that one repair is to mend."""
+
+    remedy: Remedy
+    ids: list[str] = field(default_factory=list)
+
+
+def plan(
+    violations: Sequence[Violation],
+    is_on_its_way: Callable[[Remedy], bool],
+    letters: Mapping[str, Sequence[bytes]],
+) -> tuple[list[Task], list[str]]:
+    """What can be mended, and of the rest what a person has to know, one line each.
+
+    `letters` are the bodies of the dead letters by their queue.
+    """
+    tasks: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    remedies, left = {}, []
+    known_to_batching = {
+        str(known["member_id"])
+        for one in violations
+        if one.invariant == "applications_agree" and (known := one.sides.get("batching")) is not None
+    }
+    for violation in violations:
+        remedy = next((one for one in REMEDIES if one.invariant == violation.invariant and one.fits(violation)), None)
+        if remedy is None:
+            left.append(f"{violation}  (not mended: a person has to look)")
+        elif is_on_its_way(remedy):
+            left.append(f"{violation}  (not mended: a message that may mend it is on its way)")
+        elif not remedy.dies_with_letter and _has_letter(violation, remedy, letters):
+            left.append(f"{violation}  (not mended: a dead letter carries it, settle that first)")
+        elif remedy.name == "free_locked_members" and violation.offender in known_to_batching:
+            left.append(f"{violation}  (not mended: batching knows of an application of this member)")
+        else:
+            remedies[remedy.service, remedy.name] = remedy
+            tasks[remedy.service, remedy.name].append(violation.offender)
+    return [Task(remedies[key], list(dict.fromkeys(ids))) for key, ids in tasks.items()], left
+
+
+def _has_letter(violation: Violation, remedy: Remedy, letters: Mapping[str, Sequence[bytes]]) -> bool:
+    return any(violation.offender.encode() in body for queue in remedy.dead_queues() for body in letters.get(queue, ()))
+
+
+def _lacks(side: str) -> Callable[[Violation], bool]:
+    """Whether a side knows nothing, and the other does."""
+    return lambda one: side in one.sides and one.sides[side] is None
+
+
+def _is_queued_in_membership_alone(one: Violation) -> bool:
+    known = one.sides.get("membership")
+    return known is not None and one.sides["batching"] is None and known["state"] == "queued"
+
+
+def _is_behind(side: str) -> Callable[[Violation], bool]:
+    """Whether a side knows an older version than batching."""
+
+    def fits(one: Violation) -> bool:
+        theirs, ours = one.sides.get(side), one.sides.get("batching")
+        return theirs is not None and ours is not None and theirs["version"] < ours["version"]
+
+    return fits
+
+
+def _revocation_differs_alone(one: Violation) -> bool:
+    ours, theirs = one.sides.get("batching"), one.sides.get("revocation")
+    if ours is None or theirs is None or theirs["revocation_state"] is None:
+        return False
+    return {name for name in ours if ours[name] != theirs[name]} == {"revocation_state"}
+
+
+def _validation_never_heard(one: Violation) -> bool:
+    ours, theirs = one.sides.get("batching"), one.sides.get("validation")
+    return ours is not None and (theirs is None or theirs["check_no"] < ours["check_no"])
+
+
+def _batching_waits(one: Violation) -> bool:
+    ours, theirs = one.sides.get("batching"), one.sides.get("validation")
+    is_same_check = ours is not None and theirs is not None and theirs["check_no"] == ours["check_no"]
+    return is_same_check and ours["result"] in ("checking", "waiting")  # type: ignore[index]
+
+
+def _clerk_lacks_submission(one: Violation) -> bool:
+    ours, theirs = one.sides.get("batching"), one.sides.get("notification")
+    if ours is None:
+        return False
+    told = theirs or {"submitted": 0, "issued": 0, "refused": 0}
+    return not told["submitted"] and (told["issued"], told["refused"]) == (ours["issued"], ours["refused"])
+
+
+def _nobody_was_told(one: Violation) -> bool:
+    """Of the request, or of the decision on it; of what was told once nothing is told again."""
+    ours, theirs = one.sides.get("revocation"), one.sides.get("notification")
+    told = theirs or {"asked": 0, "decided": 0}
+    if ours is None:
+        return False
+    newest = "decided" if ours["decided"] else "asked"
+    return not told[newest] and all(told[name] == ours[name] for name in ("asked", "decided") if name != newest)
+
+
+def _always(_: Violation) -> bool:
+    return True
+
+
+REMEDIES = (
+    Remedy(
+        "membership",
+        "publish_queued",
+        "applications_agree",
+        _is_queued_in_membership_alone,
+        (MEMBERS_QUEUED,),
+        "batching",
+    ),
+    Remedy(
+        "batching", "publish_steps_to_membership", "applications_agree", _is_behind("membership"), _STEPS, "membership"
+    ),
+    Remedy("batching", "publish_steps_to_membership", "no_step_lost", _always, _STEPS, "membership"),
+    Remedy("membership", "free_locked_members", "card_state_follows", _always),
+    Remedy(
+        "membership",
+        "end_imports",
+        "import_finished",
+        _always,
+        (IMPORT_REQUESTED, IMPORT_CONTINUED),
+        "membership",
+        dies_with_letter=True,
+    ),
+    Remedy("batching", "publish_steps_to_revocation", "revocation_agrees", _lacks("revocation"), _STEPS, "revocation"),
+    Remedy(
+        "batching", "publish_steps_to_revocation", "revocation_agrees", _is_behind("revocation"), _STEPS, "revocation"
+    ),
+    Remedy("batching", "publish_batches_to_revocation", "batches_agree", _lacks("revocation"), _STEPS, "revocation"),
+    Remedy(
+        "revocation",
+        "publish_newest_of_batches",
+        "batches_agree",
+        _revocation_differs_alone,
+        _DECISIONS,
+        "batching",
+    ),
+    Remedy("revocation", "publish_newest_of_batches", "revocation_done", _always, _DECISIONS, "batching"),
+    Remedy(
+        "batching",
+        "ask_for_checks_again",
+        "checks_agree",
+        _validation_never_heard,
+        (VALIDATION_REQUESTED,),
+        "validation",
+    ),
+    Remedy(
+        "validation",
+        "publish_results_to_batching",
+        "checks_agree",
+        _batching_waits,
+        (MEMBERS_VALIDATED,),
+        "batching",
+    ),
+    Remedy(
+        "batching",
+        "publish_submissions_to_notification",
+        "clerk_told",
+        _clerk_lacks_submission,
+        (BATCH_SUBMITTED,),
+        "notification",
+    ),
+    Remedy(
+        "revocation",
+        "publish_revocations_to_notification",
+        "revocation_told",
+        _nobody_was_told,
+        _DECISIONS,
+        "notification",
+    ),
+)

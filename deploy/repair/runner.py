@@ -1,0 +1,97 @@
+"""Runs the repairs, each in a process of its service's code with its service's database alone."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deploy.invariants import System, Violation, check
+from deploy.invariants.messages import queue_depths
+from deploy.invariants.system import snapshots_of
+from deploy.permissions import SERVICES
+from deploy.repair.plan import Remedy, Task, plan
+from services.common.messaging.dead_letters import DeadLetters
+from services.common.messaging.topology import dead_queues
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+_OUTBOX = "select distinct routing_key from outbox"
+_OF_SECRETS = ("DATABASE_URL", "PERSONAL_DATA_KEYS")
+
+
+class RepairError(Exception):
+    """A service's repair was not done, and says why."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A system, the environment of each service's processes, and how old a thing must be that is ended or freed."""
+
+    system: System
+    environments: Mapping[str, Mapping[str, str]]
+    older_than: timedelta = timedelta(minutes=10)
+
+    def look(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
+        """What can be mended and what is left to a person, by two looks that find the same."""
+        first = {(one.invariant, one.offender, one.detail) for one in check(self.system, settle_seconds=settle_seconds)}
+        carried = self._carried()
+        if first:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        second: list[Violation] = check(self.system)
+        stayed = [one for one in second if (one.invariant, one.offender, one.detail) in first]
+        moving = [f"{one}  (not mended: it has just changed)" for one in second if one not in stayed]
+        now = self._carried()
+        tasks, left = plan(stayed, lambda remedy: carried(remedy) or now(remedy), self._letters())
+        return tasks, [*left, *moving]
+
+    def operator(self, account_name: str) -> dict[str, Any]:
+        """The operator in whose name repairs are recorded; raises RepairError for who is none."""
+        caller: dict[str, Any] = self._ask("membership", {"operator": account_name})
+        return caller
+
+    def carry_out(self, task: Task, caller: dict[str, Any] | None) -> list[str]:
+        """Mends, and answers the ids that were mended; without a caller those that would be. Raises RepairError."""
+        before = datetime.now(UTC) - self.older_than
+        order = {"name": task.remedy.name, "ids": task.ids, "before": before.isoformat(), "caller": caller}
+        mended: list[str] = self._ask(task.remedy.service, order)
+        return mended
+
+    def _ask(self, service: str, order: dict[str, Any]) -> Any:
+        command = [sys.executable, "-W", "ignore", "-m", "services.common.repair", service]
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SECRETS)}
+        ran = subprocess.run(
+            command,
+            input=json.dumps(order),
+            env={**ours, **self.environments[service]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise RepairError((ran.stderr.strip().splitlines() or ["no word"])[-1])
+        return json.loads(ran.stdout)
+
+    def _carried(self) -> Callable[[Remedy], bool]:
+        """Says of a remedy whether one of its events is in a queue or an outbox now."""
+        depths = queue_depths(self.system)
+        with snapshots_of(self.system) as look:
+            waiting = {row["routing_key"] for service in SERVICES for row in look.rows(service, _OUTBOX)}
+        delays = self.system.retry_delays
+
+        def is_carried(remedy: Remedy) -> bool:
+            in_queues = any(depths.get(queue) for queue in remedy.queues(delays))
+            return in_queues or any(event.routing_key in waiting for event in remedy.events)
+
+        return is_carried
+
+    def _letters(self) -> dict[str, Sequence[bytes]]:
+        found: defaultdict[str, list[bytes]] = defaultdict(list)
+        for service in SERVICES:
+            for letter in DeadLetters(self.system.amqp_uris[service]).each(dead_queues(service)):
+                found[letter.queue].append(letter.body)
+        return dict(found)

@@ -1,0 +1,136 @@
+"""What membership can mend of its own, and tell again of it: `python -m deploy.repair` asks for it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBERS_QUEUED
+from services.common.messaging.request import Caller
+from services.common.persistence import outbox
+from services.common.repair import Repair
+from services.common.rowsets import is_among
+from services.membership.application_states import LIVE, CardState, State
+from services.membership.imports import end_import
+from services.membership.models import Account, Application, ImportJob, Member, Union
+from services.membership.queueing import tell_queued
+
+_OF_DEAD_IMPORT = "导入因系统故障中断，请核对已导入的会员后重新导入其余会员"
+
+
+def operator(session: Session, account_name: str) -> Caller:
+    """The account of an operator, who acts on the command line. Raises LookupError for any other."""
+    account = session.scalar(select(Account).where(Account.account_name == account_name.strip().lower()))
+    if account is None or account.disabled or "operator" not in account.roles:
+        raise LookupError(f"{account_name} is no account with the role operator")
+    union = session.get_one(Union, account.union_id)
+    return Caller(
+        account_id=str(account.account_id),
+        account_name=account.account_name,
+        display_name=account.display_name,
+        roles=frozenset(account.roles),
+        union_id=str(union.union_id),
+        union_code=union.code,
+        union_name=union.name,
+    )
+
+
+def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
+    """Publishes `members_queued` again for queued applications that batching has never heard of."""
+    rows = session.execute(
+        select(Application, Member)
+        .join(Member, Member.member_id == Application.member_id)
+        .where(
+            is_among(Application.application_id, map(UUID, ids)),
+            Application.state == State.QUEUED,
+            Application.queued_at < before,
+        )
+        .order_by(Application.application_id)
+    ).all()
+    groups: defaultdict[tuple[Any, ...], list[tuple[Application, Member]]] = defaultdict(list)
+    for application, member in rows:
+        said_together = (application.union_id, application.queued_by, application.queued_at, application.outlet_code)
+        groups[said_together].append((application, member))
+    for (union_id, *_), group in groups.items():
+        tell_queued(session, session.get_one(Union, union_id), group, audience="batching")
+    return [str(application.application_id) for application, _ in rows]
+
+
+def free_locked_members(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
+    """Frees members whose card state comes from an application that is not live, and locks those who have a live one.
+
+    An issued card is never touched.
+    """
+    broken = and_(
+        Member.card_state.in_((CardState.NONE, CardState.PENDING, CardState.SUBMITTED)),
+        Member.card_no.is_(None),
+        or_(Member.applied_at.is_(None), Member.applied_at < before),
+    )
+    chosen = select(Member.member_id).where(is_among(Member.member_id, map(UUID, ids)), broken)
+    locked = session.scalars(chosen.order_by(Member.member_id).with_for_update()).all()
+    of_issued = select(Application.member_id).where(
+        is_among(Application.member_id, locked), Application.state == State.ISSUED
+    )
+    member_ids = sorted(set(locked) - set(session.scalars(of_issued)))
+    live = {
+        application.member_id: application
+        for application in session.scalars(
+            select(Application).where(is_among(Application.member_id, member_ids), Application.state.in_(LIVE))
+        )
+    }
+    for member_id in member_ids:
+        session.execute(update(Member).where(Member.member_id == member_id).values(_card_columns(live.get(member_id))))
+    return [str(member_id) for member_id in member_ids]
+
+
+def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
+    """Ends imports that run no more as failed, and says so to who started them.
+
+    One that is being worked on is locked, one with a message to be published in the outbox: both are left.
+    """
+    waiting = select(func.count()).where(
+        outbox.c.routing_key.in_((IMPORT_REQUESTED.routing_key, IMPORT_CONTINUED.routing_key))
+    )
+    if session.scalar(waiting):
+        return []
+    jobs = session.scalars(
+        select(ImportJob)
+        .where(is_among(ImportJob.import_id, map(UUID, ids)), ImportJob.state == "running")
+        .where(ImportJob.started_at < before)
+        .order_by(ImportJob.import_id)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for job in jobs:
+        end_import(session, job, _OF_DEAD_IMPORT)
+    return [str(job.import_id) for job in jobs]
+
+
+def _card_columns(live: Application | None) -> dict[Any, Any]:
+    if live is None:
+        free = dict.fromkeys((Member.application_id, Member.channel, Member.applied_at))
+        return {Member.card_state: CardState.NONE, **free}
+    return {
+        Member.card_state: CardState.PENDING if live.state == State.QUEUED else CardState.SUBMITTED,
+        Member.application_id: live.application_id,
+        Member.channel: live.channel,
+        Member.applied_at: live.queued_at,
+    }
+
+
+REPAIRS = {
+    "publish_queued": Repair(
+        f"publish {MEMBERS_QUEUED.name} again, for batching has never heard of the application",
+        "application",
+        publish_queued,
+    ),
+    "free_locked_members": Repair(
+        "set the member's card state by the live application, free it where there is none",
+        "member",
+        free_locked_members,
+    ),
+    "end_imports": Repair("end the import as failed, and tell who started it", "import", end_imports),
+}

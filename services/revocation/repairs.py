@@ -1,0 +1,50 @@
+"""What revocation can tell again to who lacks it: `python -m deploy.repair` asks for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from services.common.repair import Repair
+from services.common.rowsets import is_among
+from services.revocation.models import Revocation
+from services.revocation.requests import publish_again
+
+
+def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Tells batching again how far the newest revocation of batches is."""
+    newest = (
+        select(Revocation)
+        .where(is_among(Revocation.batch_no, ids))
+        .order_by(Revocation.batch_no, Revocation.requested_at.desc())
+        .ext(distinct_on(Revocation.batch_no))
+    )
+    found = session.scalars(newest).all()
+    for revocation in found:
+        publish_again(session, revocation, "batching")
+    return [revocation.batch_no for revocation in found]
+
+
+def publish_revocations(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Tells a consumer again of requests, and of the decisions on them."""
+    chosen = select(Revocation).where(is_among(Revocation.revocation_id, map(UUID, ids)))
+    found = session.scalars(chosen.order_by(Revocation.revocation_id)).all()
+    for revocation in found:
+        publish_again(session, revocation, audience)
+    return [str(revocation.revocation_id) for revocation in found]
+
+
+REPAIRS = {
+    "publish_newest_of_batches": Repair(
+        "publish the batch's revocation again, for batching lacks it", "batch", publish_newest_of_batches
+    ),
+    "publish_revocations_to_notification": Repair(
+        "publish the revocation again, for nobody was told of it",
+        "revocation",
+        partial(publish_revocations, "notification"),
+    ),
+}

@@ -1,0 +1,22 @@
+"""What validation can tell again to who lacks it: `python -m deploy.repair` asks for it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from services.common.repair import Repair
+from services.validation.checks import publish_results
+
+
+def publish_results_to_batching(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
+    """Tells batching again what the newest checks of applications came to."""
+    return [str(application_id) for application_id in publish_results(session, list(map(UUID, ids)), "batching")]
+
+
+REPAIRS = {
+    "publish_results_to_batching": Repair(
+        "publish the check's result again, for batching lacks it", "application", publish_results_to_batching
+    ),
+}

@@ -1,0 +1,179 @@
+"""All five services at their databases without a process of theirs: what one tells is handed to the others by hand."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from amqp.basic_message import Message as AmqpMessage
+from sqlalchemy import Engine, create_engine, delete, select, text
+from sqlalchemy.orm import Session
+
+from deploy.permissions import SERVICES
+from services.batching import bank_feedback, checks, seed, submission
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.policy import Reach
+from services.common.contracts.rpc.batching import SubmitBatchRequest
+from services.common.messaging.envelope import unwrap
+from services.common.messaging.rpc import Caller
+from services.common.messaging.subscribe import Message
+from services.common.persistence import outbox
+from services.membership import queueing
+from services.membership import seed as membership_seed
+from services.membership.audit_chain import AuditKeys
+from services.membership.models import Account, Member, Union
+from services.notification.sms import SmsSettings
+from services.revocation import requests
+from services.validation.retirement import RegistryAnswer
+from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET
+
+_AUDIT_KEYS = "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4="
+
+
+class FiveDatabases:
+    """The demo's unions, their members with numbers, and every service's handlers."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self.engines: dict[str, Engine] = {service: create_engine(url) for service, url in urls.items()}
+        self._handlers = {service: _service(service, self.engines[service]) for service in SERVICES}
+        with self.begin("membership") as session:
+            membership_seed.seed(session)
+        with self.begin("batching") as session:
+            seed.seed(session)
+        self.deliver()
+        self.clerk, self.reviewer = self.account("jianlang"), self.account("yangpu")
+
+    @contextmanager
+    def begin(self, service: str) -> Iterator[Session]:
+        """A transaction of a service."""
+        with Session(self.engines[service], expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def change(self, service: str, statement: str, **values: Any) -> None:
+        """Does to a service's database what no service would."""
+        with self.engines[service].begin() as connection:
+            connection.execute(text(statement), values)
+
+    def deliver(self, lost: Callable[[str, str], bool] = lambda event, consumer: False) -> list[tuple[str, str]]:
+        """Hands on all that is told until nobody tells anything; answers which event went to whom.
+
+        `lost` says of an event's name and a consumer whether its copy is lost.
+        """
+        handled = []
+        while told := [(contract, body) for service in SERVICES for contract, body in self._told(service)]:
+            for contract, body in told:
+                event = unwrap(contract, body)
+                for consumer in contract.consumers:
+                    if event.audience not in (None, consumer) or lost(contract.name, consumer):
+                        continue
+                    error = self._handlers[consumer][contract.name](event)
+                    assert error is None, f"{consumer} could not handle {contract.name}: {error!r}"
+                    handled.append((contract.name, consumer))
+        return handled
+
+    def account(self, name: str) -> Caller:
+        """A demo account as the gateway knows it."""
+        with self.begin("membership") as session:
+            account = session.scalars(select(Account).where(Account.account_name == name)).one()
+            union = session.get_one(Union, account.union_id)
+            return Caller(
+                account_id=str(account.account_id),
+                roles=frozenset(account.roles),
+                union_id=str(union.union_id),
+                union_code=union.code,
+                union_name=union.name,
+                superior_union_id=str(union.superior_union_id) if union.superior_union_id else None,
+                superior_ids=tuple(map(str, union.superior_ids)),
+            )
+
+    def queue(self, count: int) -> list[UUID]:
+        """Queues members of the clerk's union who are free; answers their applications."""
+        with self.begin("membership") as session:
+            free = select(Member.member_id).where(
+                Member.union_id == self.clerk.union_id, Member.card_state == "none", Member.member_no.is_not(None)
+            )
+            member_ids = session.scalars(free.order_by(Member.member_id).limit(count)).all()
+            queueing.queue_members(session, self.clerk, {"member_ids": member_ids})
+            chosen = select(Member.application_id).where(Member.member_id.in_(member_ids))
+            return [UUID(str(one)) for one in session.scalars(chosen.order_by(Member.member_id))]
+
+    def check(self) -> None:
+        """Asks for the checks of the pending list."""
+        with self.begin("batching") as session:
+            checks.check_pending(session, UUID(self.clerk.union_id), None)
+
+    def submit(self) -> str:
+        """Submits the pending list; answers the batch's number."""
+        request = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+        with self.begin("batching") as session:
+            return str(submission.submit_batch(session, self.clerk, request)["batch_no"])
+
+    def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
+        """The bank's word on some of a batch."""
+        body = _feedback(batch_no, results)
+        headers = {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}
+        message = Message(body, headers, None, AmqpMessage(body))
+        message.data = bank_feedback.read_feedback(message)
+        with self.begin("batching") as session:
+            bank_feedback.apply_feedback(session, [message.data])
+        assert message.rejection is None
+
+    def request_revocation(self, batch_no: str) -> UUID:
+        """The clerk asks for a revocation."""
+        asked = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13800000000"}
+        with self.begin("revocation") as session:
+            return UUID(str(requests.request_revocation(session, self.clerk, asked)["revocation_id"]))
+
+    def approve(self, revocation_id: UUID) -> None:
+        """The superior union agrees."""
+        with self.begin("revocation") as session:
+            reviewer = replace(self.reviewer, reach=Reach.SUBORDINATES)
+            requests.approve(session, reviewer, {"revocation_id": revocation_id, "remark": None})
+
+    def _told(self, service: str) -> list[tuple[Any, bytes]]:
+        """What is in a service's outbox, taken out; what is for the bank or for pages is left out."""
+        with self.begin(service) as session:
+            rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
+            session.execute(delete(outbox))
+        return [(EVENTS[row.routing_key], row.body) for row in rows if row.routing_key in EVENTS]
+
+
+class _Registry:
+    """Knows of everybody that they work."""
+
+    def ask(self, questions: Any) -> dict[str, RegistryAnswer]:
+        return {question.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for question in questions}
+
+
+def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
+    """A service's handlers by the event's name, as its entrypoints call them."""
+
+    @contextmanager
+    def begin() -> Iterator[Session]:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    module = import_module(f"services.{service}.service")
+    (kind,) = [kind for kind in vars(module).values() if getattr(kind, "name", None) == service]
+    itself = SimpleNamespace(
+        name=service,
+        database=SimpleNamespace(begin=begin),
+        registry=_Registry(),
+        audit_keys=AuditKeys.from_text(_AUDIT_KEYS),
+        sms_provider=SimpleNamespace(settings=SmsSettings(sms_url="")),
+    )
+    names = {event.name for event in EVENTS.values() if service in event.consumers}
+    return {name: partial(getattr(kind, name), itself) for name in names}
+
+
+def _feedback(batch_no: str, results: Any) -> bytes:
+    now = "2026-11-28T08:00:00+08:00"
+    document = {"feedback_id": f"of-{batch_no}", "batch_no": batch_no, "processed_at": now, "results": list(results)}
+    return json.dumps(document).encode()
