@@ -279,7 +279,9 @@ def broken(twins: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[
 
 
 def test_each_invariant_is_broken_on_purpose() -> None:
-    assert {one.invariant for one in BREAKS} | {invariant for invariant, _ in LETTERS} == set(INVARIANTS)
+    """What cannot be read at all: tests/integration/test_repair.py."""
+    broken = {one.invariant for one in BREAKS} | {invariant for invariant, _ in LETTERS}
+    assert broken == set(INVARIANTS) - {"service_readable", "broker_readable"}
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS)

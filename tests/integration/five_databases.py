@@ -62,7 +62,7 @@ class FiveDatabases:
             connection.execute(text(statement), values)
 
     def deliver(self, lost: Callable[[str, str], bool] = lambda event, consumer: False) -> list[tuple[str, str]]:
-        """Hands on all that is told until nobody tells anything; answers which event went to whom.
+        """Hands on all that is told until nobody tells anything; answers which event was for whom.
 
         `lost` says of an event's name and a consumer whether its copy is lost.
         """
@@ -71,11 +71,12 @@ class FiveDatabases:
             for contract, body in told:
                 event = unwrap(contract, body)
                 for consumer in contract.consumers:
-                    if event.audience not in (None, consumer) or lost(contract.name, consumer):
+                    if lost(contract.name, consumer):
                         continue
                     error = self._handlers[consumer][contract.name](event)
                     assert error is None, f"{consumer} could not handle {contract.name}: {error!r}"
-                    handled.append((contract.name, consumer))
+                    if event.audience in (None, consumer):
+                        handled.append((contract.name, consumer))
         return handled
 
     def account(self, name: str) -> Caller:

@@ -12,6 +12,7 @@ from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.contracts.examples import wire_example
 from services.common.messaging.dead_letter_words import EVENT_WORDS, RESULT_WORDS, explanation
 from services.common.messaging.dead_letters import DeadLetter
+from tests.mothers import a_union_code
 
 _LETTER = DeadLetter(
     queue="membership.batch_submitted.dead",
@@ -41,13 +42,14 @@ def test_a_letter_names_its_union_batch_and_number_of_persons() -> None:
 
 
 def test_a_rejected_feedback_names_its_union_by_the_code_in_the_batch_number() -> None:
-    feedback = {"batch_no": "cbc81310110795484142P20261124001", "results": [{}, {}]}
+    code = a_union_code(7)
+    feedback = {"batch_no": f"cbc{code}20261124001", "results": [{}, {}]}
     reason = "results.0: unknown_application, results.1: card_no_reused"
 
     letter = replace(_LETTER, queue=bank.REJECTED_QUEUE, type=None, reason=reason, body=json.dumps(feedback).encode())
 
     assert letter.summary()["subject"] == "银行反馈"
-    assert (letter.summary()["union_code"], letter.summary()["persons"]) == ("81310110795484142P", 2)
+    assert (letter.summary()["union_code"], letter.summary()["persons"]) == (code, 2)
     assert letter.summary()["explanation"] == "该批次中没有该会员；卡号已发给其他会员"
 
 
@@ -56,6 +58,17 @@ def test_a_letter_that_says_nothing_sensible_is_listed_all_the_same(body: bytes)
     for queue in (_LETTER.queue, bank.REJECTED_QUEUE):
         summary = replace(_LETTER, queue=queue, body=body).summary()
         assert (summary["union_name"], summary["persons"]) == (None, None)
+
+
+def test_a_number_where_a_name_should_be_is_not_shown() -> None:
+    card, person = "6222021234567890128", "31011519850615001X"
+    union = {"union_id": card, "code": person, "name": f"卡号 {card}"}
+    body = json.dumps({"data": {"batch_no": card, "union": union}}).encode()
+
+    said = json.dumps(replace(_LETTER, body=body, reason=f"There is no batch {card}.").summary(), ensure_ascii=False)
+
+    assert card not in said
+    assert person not in said
 
 
 def test_every_event_has_its_chinese_name() -> None:

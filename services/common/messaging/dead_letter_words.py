@@ -6,6 +6,9 @@ The technical cause stays beside it. None of it is personal data.
 import json
 import re
 from typing import Any, Protocol
+from uuid import UUID
+
+from stdnum.cn import uscc
 
 from services.common.contracts import bank
 
@@ -85,6 +88,7 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
+_LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?![\w.])")
 _REFUSED_RESULT = re.compile(r"results\.\d+: (\w+)")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
@@ -113,15 +117,21 @@ def about(letter: _Letter) -> dict[str, Any]:
     union = union if isinstance(union, dict) else {}
     batch_no = _text(data.get("batch_no"))
     in_batch_no = _UNION_IN_BATCH_NO.match(batch_no or "")
+    codes = (union.get("code"), in_batch_no and in_batch_no[1])
     return {
         "subject": subject(letter),
-        "explanation": explanation(letter.cause, letter.reason),
-        "union_id": _text(union.get("union_id") or data.get("union_id")),
-        "union_code": _text(union.get("code")) or (in_batch_no[1] if in_batch_no else None),
+        "explanation": explanation(letter.cause, without_numbers(letter.reason)),
+        "union_id": _id(union.get("union_id") or data.get("union_id")),
+        "union_code": next((code for code in codes if isinstance(code, str) and uscc.is_valid(code)), None),
         "union_name": _text(union.get("name")),
         "batch_no": batch_no,
         "persons": _persons(data),
     }
+
+
+def without_numbers(text: str) -> str:
+    """A text with its long numbers masked."""
+    return _LONG_NUMBER.sub(r"\1***\2", text)
 
 
 def subject(letter: _Letter) -> str:
@@ -160,4 +170,12 @@ def _persons(data: dict[str, Any]) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value[:_LONGEST_NAME] if isinstance(value, str) else None
+    """A text of a message that may break its contract: where a name should be a number may stand."""
+    return without_numbers(value[:_LONGEST_NAME]) if isinstance(value, str) else None
+
+
+def _id(value: Any) -> str | None:
+    try:
+        return str(UUID(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None

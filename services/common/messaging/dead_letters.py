@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from services.common.messaging import dead_letter_words as words
 from services.common.messaging.connection import Outgoing, to_bytes
 from services.common.messaging.dead_letter_order import oldest_first
 from services.common.messaging.dead_letter_queues import InUse, reading
+from services.common.messaging.dead_letter_words import without_numbers
 from services.common.messaging.failures import (
     ATTEMPTS,
     CAUSE,
@@ -39,7 +39,6 @@ __all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
 log = structlog.get_logger()
 
 _ENVELOPE = ("id", "source", "type", "subject", "time", "correlationid", "causationid")
-_LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?![\w.])")
 
 
 @dataclass(frozen=True)
@@ -242,11 +241,6 @@ def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     return json.loads(without_numbers(json.dumps(value, ensure_ascii=False)))
-
-
-def without_numbers(text: str) -> str:
-    """A text with its long numbers masked."""
-    return _LONG_NUMBER.sub(r"\1***\2", text)
 
 
 def _first_death(headers: dict[str, Any]) -> dict[str, Any]:
