@@ -39,13 +39,6 @@ class PagePath(BaseConverter):
     part_isolating = False
 
 
-class AnyText(BaseConverter):
-    """The rest of a path as it is: an id that a stranger chose may have slashes in it."""
-
-    regex = r"(?s:.+)"
-    part_isolating = False
-
-
 @route("GET", "/", "gateway.pages", summary="The console")
 def console(exchange: Exchange) -> Response:
     return _document(exchange.request, "index.html")

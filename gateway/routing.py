@@ -14,7 +14,7 @@ from gateway import policy
 from gateway.answers import http_error_answer, problem_answer
 from gateway.headers import secure
 from gateway.limits import Allowance, TooManyRequests
-from gateway.pages import AnyText, PagePath
+from gateway.pages import PagePath
 from gateway.routes import Backends, Exchange, Route
 from gateway.sessions import Session
 from services.common.messaging.envelope import correlation, new_message_id
@@ -34,7 +34,7 @@ class Router:
         self._map = Map(
             [Rule(route.path, methods=[route.method], endpoint=route) for route in routes],
             merge_slashes=False,
-            converters={"page": PagePath, "text": AnyText},
+            converters={"page": PagePath},
         )
 
     def answer(self, request: Request, backends: Backends) -> Response:

@@ -24,6 +24,13 @@ _STEPS = (CHANNEL_ASSIGNED, MEMBERS_REMOVED, BATCH_SUBMITTED, CARDS_ISSUED, CARD
 _DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED)
 
 
+_HINTS = {
+    "dead_letter_explained": "replay or discard it",
+    **dict.fromkeys(("outbox_empty", "queue_empty", "sms_settled", "check_finished"), "it goes by itself"),
+    **dict.fromkeys(("register_unchanged", "batch_persons", "act_log_holds"), "keep it as it is, find out who did it"),
+}
+
+
 @dataclass(frozen=True)
 class Remedy:
     """A service's repair, the violations that it mends, and the events by which they could mend themselves yet.
@@ -77,7 +84,7 @@ def plan(
     for violation in violations:
         remedy = next((one for one in REMEDIES if one.invariant == violation.invariant and one.fits(violation)), None)
         if remedy is None:
-            left.append(f"{violation}  (not mended: a person has to look)")
+            left.append(f"{violation}  (not mended: {_HINTS.get(violation.invariant, 'a person has to look')})")
         elif is_on_its_way(remedy):
             left.append(f"{violation}  (not mended: a message that may mend it is on its way)")
         elif not remedy.dies_with_letter and _has_letter(violation, remedy, letters):

@@ -108,7 +108,7 @@ def _letter_route(method: str, path: str, name: str, **properties: Any) -> Any:
 
 get_dead_letter = _letter_route(
     "GET",
-    "/<text:id>",
+    "/<id>",
     "get_dead_letter",
     request=rpc.GetDeadLetterRequest,
     answer=rpc.DeadLetterDetailAnswer,

@@ -88,7 +88,8 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
-_LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?![\w.])")
+_LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?!\.?\w)")
+"""Also at the end of a sentence; not a part of a path or of a word."""
 _REFUSED_RESULT = re.compile(r"results\.\d+: (\w+)")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ __all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
 
 log = structlog.get_logger()
 
+_ADDRESSABLE = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _ENVELOPE = ("id", "source", "type", "subject", "time", "correlationid", "causationid")
 
 
@@ -254,6 +256,14 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _id(message_id: Any, body: bytes) -> str:
+    """The id that the sender gave, if it can stand in an address; the gateway refuses slashes however written."""
+    if isinstance(message_id, str) and _ADDRESSABLE.fullmatch(message_id) and message_id not in {".", ".."}:
+        return message_id
+    whole = message_id.encode("utf-8", "surrogatepass") if isinstance(message_id, str) and message_id else body
+    return f"sha256-{hashlib.sha256(whole).hexdigest()[:16]}"
+
+
 def _moment(value: Any) -> str | None:
     """A time of a header in ISO 8601 and UTC, so that all can be put in order; None for what is none."""
     try:
@@ -283,7 +293,7 @@ def _letter(queue: str, message: AmqpMessage) -> DeadLetter:
     failed_at = _moment(headers.get(LAST_FAILED_AT)) or _moment(by_broker.get("time"))
     return DeadLetter(
         queue=queue,
-        id=message.properties.get("message_id") or f"sha256-{hashlib.sha256(body).hexdigest()[:16]}",
+        id=_id(message.properties.get("message_id"), body),
         type=message.properties.get("type"),
         cause=_text(headers.get(CAUSE)) or f"broker: {by_broker.get('reason', 'unknown')}",
         reason=_text(headers.get(REASON)) or "",

@@ -190,6 +190,19 @@ def test_a_history_that_a_stranger_made_up_is_none(made_up: object) -> None:
     assert replays_of({"x-replays": made_up}) == ()
 
 
+@pytest.mark.parametrize("odd", ["a/b", "a\\b", "..", "a\nb", "i" * 201])
+def test_a_letter_whose_id_fits_into_no_address_has_another_and_keeps_its_own(
+    world: World, tool: Tool, odd: str
+) -> None:
+    world.outside.publish("", DEAD, b"{}", message_id=odd, application_headers={"x-original-queue": "probe.elsewhere"})
+    eventually(lambda: world.outside.size(DEAD) == 1)
+    [letter] = DeadLetters(world.amqp_uri).letters(DEAD)
+    assert letter.id.startswith("sha256-")
+    declare_working_queue(world.outside.channel, "probe.elsewhere", "probe.elsewhere.dead")
+    assert tool(world.amqp_uri, "replay", DEAD, "--id", letter.id)[0] == 0
+    assert eventually(lambda: world.outside.get("probe.elsewhere")).properties["message_id"] == odd
+
+
 def test_a_queue_that_is_not_there_ends_the_command(world: World, tool: Tool) -> None:
     assert tool(world.amqp_uri, "list", "nowhere.dead")[0] == 1
 
