@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from deploy.invariants import applications, bank_results, batches, messages, notices
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
+from services.common.logs import class_name
 from services.common.messaging.connection import BROKER_ERRORS
 from services.common.messaging.dead_letters import InUse
 
@@ -105,12 +106,21 @@ def _all_checks(
 ) -> Iterator[tuple[str, Iterator[Violation]]]:
     for name, find in _IN_DATABASES.items():
         yield name, find(look)
-    yield "register_unchanged", batches.registers_say_the_same(look, system.keyring())
+    yield "register_unchanged", _registers_say_the_same(system, look)
     yield "act_log_holds", act_log_holds(system)
     if letters is not None:
         yield "rejected_result_waits", bank_results.rejected_results_wait(look, letters.rejected_feedbacks)
         yield "dead_letter_explained", iter(letters.unexplained)
         yield "queue_empty", messages.waiting_messages(letters.depths)
+
+
+def _registers_say_the_same(system: System, look: Snapshots) -> Iterator[Violation]:
+    try:
+        keyring = system.keyring()
+    except (KeyError, OSError, ValueError) as error:
+        yield Violation("register_unchanged", "keys", f"the keys of personal data cannot be read ({class_name(error)})")
+        return
+    yield from batches.registers_say_the_same(look, keyring)
 
 
 def act_log_holds(system: System) -> Iterator[Violation]:

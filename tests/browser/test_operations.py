@@ -37,6 +37,10 @@ def test_an_operator_finds_what_the_bank_sent_unsigned_and_discards_it_with_a_re
 
     # Who else looks at the queue has the letters in hand for a moment: then one looks, or discards, once more.
     wait_until(lambda: is_opened(page, letter_id), "the letter is shown")
+    page.reload()
+    drawer = page.get_by_role("dialog", name="死信详情")
+    expect(drawer.get_by_text("银行反馈：签名不正确")).to_be_visible()
+    expect(drawer.get_by_role("region", name="技术原因")).to_contain_text("bad_signature")
     assert serious_findings(page) == []
     page.get_by_role("dialog", name="死信详情").get_by_role("button", name="丢弃").click()
     page.get_by_role("button", name="丢弃 1 条").click()

@@ -247,7 +247,7 @@ def test_what_is_away_or_missing_is_a_violation_of_its_own(
     gone = {**system.database_urls, "validation": f"{system.database_urls['validation']}_gone"}
     no_host = dict.fromkeys(SERVICES, f"{system.amqp_uris['batching']}_gone")
     try:
-        found = check(replace(system, database_urls=gone, amqp_uris=no_host), allowed=_AT_REST)
+        found = check(replace(system, database_urls=gone, amqp_uris=no_host, keys={}), allowed=_AT_REST)
         with pytest.raises(Unreadable):
             replace(runner, system=replace(system, database_urls=gone)).look(0)
     finally:
@@ -256,6 +256,7 @@ def test_what_is_away_or_missing_is_a_violation_of_its_own(
     said = {(one.invariant, one.offender): one.detail for one in found}
     assert "does not exist; not checked: checks_agree, check_finished" in said["service_readable", "validation"]
     assert 'relation "batch" does not exist; not checked: batches_agree' in said["service_readable", "revocation"]
+    assert "cannot be read" in said["register_unchanged", "keys"]
     assert "not found" in next(detail for (name, _), detail in said.items() if name == "broker_readable")
 
 
