@@ -208,6 +208,17 @@ def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
     world.deliver()
 
 
+def test_an_import_whose_message_died_ends_though_the_letter_lies_there(
+    world: FiveDatabases, runner: Runner, module_amqp_uri: str
+) -> None:
+    import_id = a_running_import(world)
+    body = f'{{"data": {{"import_id": "{import_id}"}}}}'.encode()
+    with lying_in(module_amqp_uri, "membership.import_continued.dead", body):
+        (task,), _ = runner.look(0)
+        assert runner.carry_out(task, runner.operator("ops")) == [str(import_id)]
+    world.deliver()
+
+
 def test_nothing_is_mended_in_the_name_of_who_is_no_operator(runner: Runner) -> None:
     with pytest.raises(LookupError, match="jianlang is no account with the role operator"):
         runner.operator("jianlang")

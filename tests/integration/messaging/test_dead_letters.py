@@ -164,6 +164,8 @@ def test_thousands_of_letters_are_listed_whole_and_in_pages_the_oldest_failure_f
 
     assert [letter.id for letter in letters.letters(DEAD)][-3:] == sorted(days)
     assert len(list(letters.each([DEAD, "nowhere.dead"]))) == 3003
+    assert letters.first(DEAD)
+    assert letters.first(QUEUE) is None
     last_page = tool(amqp_uri, "list", DEAD, "--size", "1001", "--page", "3")[1]
     assert last_page.endswith("2003 to 3003 of 3003, the oldest failure first\n")
     assert last_page.index(days[1]) < last_page.index(days[2]) < last_page.index(days[0])
