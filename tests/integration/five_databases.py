@@ -67,16 +67,15 @@ class FiveDatabases:
         `lost` says of an event's name and a consumer whether its copy is lost.
         """
         handled = []
-        while told := [(contract, body) for service in SERVICES for contract, body in self._told(service)]:
-            for contract, body in told:
+        while told := [one for service in SERVICES for one in self._told(service)]:
+            for contract, body, recipients in told:
                 event = unwrap(contract, body)
                 for consumer in contract.consumers:
-                    if lost(contract.name, consumer):
+                    if consumer not in recipients or lost(contract.name, consumer):
                         continue
                     error = self._handlers[consumer][contract.name](event)
                     assert error is None, f"{consumer} could not handle {contract.name}: {error!r}"
-                    if event.audience in (None, consumer):
-                        handled.append((contract.name, consumer))
+                    handled.append((contract.name, consumer))
         return handled
 
     def account(self, name: str) -> Caller:
@@ -138,12 +137,12 @@ class FiveDatabases:
             reviewer = replace(self.reviewer, reach=Reach.SUBORDINATES)
             requests.approve(session, reviewer, {"revocation_id": revocation_id, "remark": None})
 
-    def _told(self, service: str) -> list[tuple[Any, bytes]]:
-        """What is in a service's outbox, taken out; what is for the bank or for pages is left out."""
+    def _told(self, service: str) -> list[tuple[Any, bytes, list[str]]]:
+        """What is in a service's outbox with its recipients, taken out; what is for the bank is left out."""
         with self.begin(service) as session:
             rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
             session.execute(delete(outbox))
-        return [(EVENTS[row.routing_key], row.body) for row in rows if row.routing_key in EVENTS]
+        return [(EVENTS[row.routing_key], row.body, row.recipients.split()) for row in rows if row.routing_key in EVENTS]
 
 
 class _Registry:
