@@ -76,6 +76,7 @@ _STREAMED = {
         (revocation.REVOCATION_REQUESTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_APPROVED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (revocation.REVOCATION_REJECTED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
+        (revocation.REVOCATION_CLOSED, _union_and_reviewers, _facts("revocation_id", "batch_no")),
         (notification.MESSAGE_POSTED, _its_role, _facts("message_id", "kind")),
     )
 }

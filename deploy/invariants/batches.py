@@ -12,13 +12,16 @@ from deploy.invariants.violations import Side, Violation, disagreements, paired
 from services.batching.register import Register, RegisteredPerson
 from services.common.personal import CannotOpen, Keyring
 
+# Of an approval that released nobody only batching says that it is closed.
 _IN_BATCHING = """
-    select batch_no, union_id, superior_union_id, channel, total, submitted_at, revocation_state from batch
-    order by batch_no collate "C"
+    select batch_no, union_id, superior_union_id, channel, total, submitted_at,
+        case revocation_state when 'closed' then 'approved' else revocation_state end as revocation_state
+    from batch order by batch_no collate "C"
 """
 _IN_REVOCATION = """
     select batch_no, union_id, superior_union_id, channel, total, submitted_at, (
-        select state from revocation where revocation.batch_no = batch.batch_no order by requested_at desc limit 1
+        select case state when 'closed' then 'approved' else state end from revocation
+        where revocation.batch_no = batch.batch_no order by requested_at desc limit 1
     ) as revocation_state
     from batch order by batch_no collate "C"
 """
@@ -66,8 +69,13 @@ _REGISTERS = """
 _OPEN_TWICE = """
     select batch_no, count(*) as several from revocation where state = 'requested' group by batch_no having count(*) > 1
 """
-_APPROVED = """
-    select batch_no from revocation where state = 'approved' group by batch_no order by batch_no collate "C"
+_LATEST = """
+    select distinct on (batch_no collate "C") batch_no, state from revocation
+    order by batch_no collate "C", requested_at desc
+"""
+_REVOKED_OR_DECIDED = """
+    select batch_no, revocation_state = 'approved' as is_revoked, total = issued + refused + released as is_decided
+    from batch where revocation_state is not null order by batch_no collate "C"
 """
 _UNDECIDED = """
     select batch_no, count(*) as undecided from application where state = 'submitted'
@@ -82,13 +90,20 @@ def revocation_knows_batches(look: Snapshots) -> Iterator[Violation]:
 
 
 def revocations_are_done(look: Snapshots) -> Iterator[Violation]:
-    """One open request a batch; what was approved is released."""
+    """One open request a batch, none where all is decided; what was approved, and only that, is revoked."""
     for row in look.rows("revocation", _OPEN_TWICE):
         yield Violation("revocation_done", row["batch_no"], f"{row['several']} open requests")
-    approved = look.rows("revocation", _APPROVED)
-    for batch_no, is_approved, undecided in paired(approved, look.rows("batching", _UNDECIDED)):
-        if is_approved and undecided:
-            detail = f"the revocation is approved in revocation, {undecided['undecided']} are submitted in batching"
+    latest, undecided = look.rows("revocation", _LATEST), look.rows("batching", _UNDECIDED)
+    for batch_no, request, left in paired(latest, undecided):
+        if request and request["state"] in ("approved", "closed") and left:
+            detail = f"the request is {request['state']} in revocation, {left['undecided']} are submitted in batching"
+            yield Violation("revocation_done", batch_no, detail)
+    latest, batches = look.rows("revocation", _LATEST), look.rows("batching", _REVOKED_OR_DECIDED)
+    for batch_no, request, batch in paired(latest, batches):
+        if request and batch and batch["is_decided"] and request["state"] == "requested":
+            yield Violation("revocation_done", batch_no, "the bank has decided on all, the request is still open")
+        if batch and batch["is_revoked"] and (request is None or request["state"] != "approved"):
+            detail = f"revoked in batching, the request is {request['state'] if request else None} in revocation"
             yield Violation("revocation_done", batch_no, detail)
 
 

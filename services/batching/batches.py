@@ -25,6 +25,7 @@ UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
 UNDECIDED = Batch.total - Batch.issued - Batch.refused - Batch.released
 """How many of a batch the bank has still to decide."""
 
+# `approved` is kept only where the approval released somebody: see releases.py.
 _STATE = case(
     (Batch.revocation_state == "approved", "revoked"),
     (UNDECIDED == 0, "decided"),

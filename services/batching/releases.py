@@ -17,20 +17,20 @@ from services.common.messaging.outbox import tell
 from services.common.messaging.subscribe import Reject, Retry
 
 
-def note_revocation(session: Session, batch_no: str, state: str, at: datetime) -> Batch:
+def note_revocation(session: Session, batch_no: str, state: str, at: datetime) -> None:
     """Keeps how far a batch's revocation is; of events in any order the latest counts. Raises Reject."""
-    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
-    if batch is None:
-        raise Reject(f"There is no batch {batch_no}.")
-    if batch.revocation_at is None or batch.revocation_at < at:
-        batch.revocation_state, batch.revocation_at = state, at
-    return batch
+    _note(_lock(session, batch_no), state, at)
 
 
 def revoke(session: Session, told: dict[str, Any]) -> None:
-    """Takes `revocation_approved`: releases all that the bank has not decided."""
-    batch = note_revocation(session, told["batch_no"], "approved", told["decided_at"])
-    _release(session, batch, "revoked", told["revocation_id"])
+    """Takes `revocation_approved`: releases all that the bank has not decided.
+
+    Where that is nobody the batch was not revoked, whatever the superior union agreed to: it shows as closed.
+    """
+    batch = _lock(session, told["batch_no"])
+    released = _release(session, batch, "revoked", told["revocation_id"])
+    was_approved = batch.revocation_state == "approved"
+    _note(batch, "approved" if released or was_approved else "closed", told["decided_at"])
 
 
 def cancel(session: Session, told: dict[str, Any]) -> None:
@@ -63,10 +63,22 @@ def _end(session: Session, told: dict[str, Any], detail: str | None) -> None:
         _release(session, batch, "cancelled", None, this)
 
 
+def _lock(session: Session, batch_no: str) -> Batch:
+    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
+    if batch is None:
+        raise Reject(f"There is no batch {batch_no}.")
+    return batch
+
+
+def _note(batch: Batch, state: str, at: datetime) -> None:
+    if batch.revocation_at is None or batch.revocation_at < at:
+        batch.revocation_state, batch.revocation_at = state, at
+
+
 def _release(
     session: Session, batch: Batch, reason: str, revocation_id: UUID | None, *chosen: ColumnElement[bool]
-) -> None:
-    """Releases the undecided applications of a locked batch, and recalls them from the bank."""
+) -> int:
+    """Releases the undecided applications of a locked batch, and recalls them from the bank; answers how many."""
     released = session.execute(
         update(Application)
         .where(Application.batch_no == batch.batch_no, Application.state.in_(allowing(Step.RELEASE)), *chosen)
@@ -88,3 +100,4 @@ def _release(
             },
         )
     bank_messages.send_recalled(session, batch.batch_no, released)
+    return len(released)

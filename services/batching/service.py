@@ -25,7 +25,12 @@ from services.batching import (
 from services.batching.bank_queue import BankQueue
 from services.common.contracts import bank
 from services.common.contracts.membership import APPLICATION_CANCELLED, CORRECTION_REFUSED, MEMBERS_QUEUED
-from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.revocation import (
+    REVOCATION_APPROVED,
+    REVOCATION_CLOSED,
+    REVOCATION_REJECTED,
+    REVOCATION_REQUESTED,
+)
 from services.common.contracts.rpc import batching as rpc
 from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.relay import Relay
@@ -205,6 +210,11 @@ class BatchingService(Operable):
     def revocation_rejected(self, session: Session, event: Event) -> None:
         """Shows the refusal on the batch."""
         releases.note_revocation(session, event.data["batch_no"], "rejected", event.data["decided_at"])
+
+    @subscribe(REVOCATION_CLOSED)
+    def revocation_closed(self, session: Session, event: Event) -> None:
+        """Shows on the batch that nothing is to be decided."""
+        releases.note_revocation(session, event.data["batch_no"], "closed", event.data["closed_at"])
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:

@@ -71,6 +71,12 @@ def revocation_rejected(session: Session, data: dict[str, Any]) -> None:
     _tell_decided(session, data, notice, texts.sms_revocation_decided(data["batch_no"], approved=False))
 
 
+def revocation_closed(session: Session, data: dict[str, Any]) -> None:
+    """The clerk and the applicant hear that the bank was faster than the superior union."""
+    batch_no = data["batch_no"]
+    _tell_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
+
+
 def application_cancelled(session: Session, data: dict[str, Any]) -> None:
     """Both unions' clerks hear of it: the one where the member was queued, and the one whose batch had the card."""
     notice = texts.application_cancelled(data["member_no"])

@@ -14,7 +14,12 @@ from services.common.contracts.membership import (
     OTP_ISSUED,
     RESET_LINK_MADE,
 )
-from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.revocation import (
+    REVOCATION_APPROVED,
+    REVOCATION_CLOSED,
+    REVOCATION_REJECTED,
+    REVOCATION_REQUESTED,
+)
 from services.common.contracts.rpc.notification import (
     CreateAnnouncementRequest,
     CreateGuideRequest,
@@ -105,6 +110,11 @@ class NotificationService(Operable):
     def revocation_rejected(self, session: Session, event: Event) -> None:
         """Tells clerk and applicant."""
         news.revocation_rejected(session, event.data)
+
+    @subscribe(REVOCATION_CLOSED)
+    def revocation_closed(self, session: Session, event: Event) -> None:
+        """Tells clerk and applicant."""
+        news.revocation_closed(session, event.data)
 
     @subscribe(APPLICATION_CANCELLED)
     def application_cancelled(self, session: Session, event: Event) -> None:

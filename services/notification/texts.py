@@ -67,7 +67,8 @@ def revocation_requested(batch_no: str, union: str) -> Notice:
 
 def revocation_approved(batch_no: str, remark: str | None) -> Notice:
     """The superior union agreed."""
-    body = f"批次 {batch_no} 的撤销申请审核通过，银行尚未办结的人员将被释放。{_opinion(remark)}"
+    outcome = "银行尚未办结的人员将被释放；如银行此时已全部办结，批次不撤销。"
+    body = f"批次 {batch_no} 的撤销申请审核通过，{outcome}{_opinion(remark)}"
     return Notice("revocation_approved", "撤销办卡批次申请审核通过", body, f"/batches/{batch_no}")
 
 
@@ -75,6 +76,13 @@ def revocation_rejected(batch_no: str, remark: str | None) -> Notice:
     """The superior union did not agree."""
     body = f"批次 {batch_no} 的撤销申请审核不通过，批次内人员保持锁定，不可重新提交办卡。{_opinion(remark)}"
     return Notice("revocation_rejected", "撤销办卡批次申请审核不通过", body, f"/batches/{batch_no}")
+
+
+def revocation_closed(batch_no: str) -> Notice:
+    """The bank has decided on all before the superior union decided."""
+    advice = "请在批次详情查看每位会员的办理结果。"
+    body = f"批次 {batch_no} 银行已全部办结，撤销申请无需审核，已自动关闭，批次不撤销。{advice}"
+    return Notice("revocation_closed", "撤销办卡批次申请无需审核", body, f"/batches/{batch_no}")
 
 
 def application_cancelled(member_no: str) -> Notice:
@@ -119,6 +127,11 @@ def sms_revocation_decided(batch_no: str, approved: bool) -> str:
     """To who asked for the revocation."""
     outcome = "审核通过，未办结人员将被释放" if approved else "审核不通过，批次内人员保持锁定"
     return f"{SIGNATURE}您申请撤销的批次{batch_no}{outcome}。"
+
+
+def sms_revocation_closed(batch_no: str) -> str:
+    """To who asked for the revocation."""
+    return f"{SIGNATURE}您申请撤销的批次{batch_no}银行已全部办结，申请无需审核，已自动关闭。"
 
 
 def sms_one_time_password(code: str, expires_at: datetime) -> str:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from services.revocation.models import Application, Batch
 
-DECIDED_BY_BANK = ("issued", "refused")
+OVER = ("issued", "refused", "released")
+"""The states in which a revocation no longer changes an application."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,6 @@ def progress_of(session: Session, totals: dict[str, int]) -> dict[str, Progress]
         for batch_no, state, count in session.execute(counted.group_by(Application.batch_no, Application.state))
     }
     return {
-        batch_no: Progress(total, *(counts.get((batch_no, state), 0) for state in (*DECIDED_BY_BANK, "released")))
+        batch_no: Progress(total, *(counts.get((batch_no, state), 0) for state in OVER))
         for batch_no, total in totals.items()
     }

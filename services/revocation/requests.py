@@ -1,4 +1,7 @@
-"""Revocation requests: made by the union of the batch, decided by its superior union, kept for good."""
+"""Revocation requests: made by the union of the batch, decided by its superior union, kept for good.
+
+A request that the bank has overtaken is closed by closing.py.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -106,9 +109,10 @@ def _check_revocable(session: Session, batch: Batch) -> None:
     states = set(session.scalars(select(Revocation.state).where(Revocation.batch_no == batch.batch_no)))
     if RequestState.REQUESTED in states:
         raise Conflict("revocation_open", "该批次已有撤销申请待审核", "请等待上级工会审核。")
-    if RequestState.APPROVED in states:
+    progress = progress_of(session, {batch.batch_no: batch.total})[batch.batch_no]
+    if RequestState.APPROVED in states and (progress.released or not progress.is_decided):
         raise Conflict("already_revoked", "该批次已撤销", "批次内人员可在卡片信息管理重新提交办卡。")
-    if progress_of(session, {batch.batch_no: batch.total})[batch.batch_no].is_decided:
+    if progress.is_decided:
         raise Conflict("batch_decided", "银行已办结该批次，不能撤销", "如有疑问，请联系经办网点。")
 
 
@@ -124,7 +128,7 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
     try:
         revocation.state = decide(RequestState(revocation.state), decision)
     except AlreadyDecided as decided:
-        raise Conflict("already_decided", "该撤销申请已审核", "请刷新后查看审核结果。") from decided
+        raise _already_decided(decided.state) from decided
     revocation.decided_by = UUID(caller.account_id)
     revocation.decided_at = datetime.now(UTC)
     revocation.remark = asked["remark"]
@@ -132,6 +136,12 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
     audit.note(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
     _tell_decided(session, revocation)
     return get_revocation(session, caller, revocation.revocation_id)
+
+
+def _already_decided(state: RequestState) -> Conflict:
+    if state is RequestState.CLOSED:
+        return Conflict("already_decided", "银行已全部办结，该撤销申请无需审核", "请刷新后查看办理结果。")
+    return Conflict("already_decided", "该撤销申请已审核", "请刷新后查看审核结果。")
 
 
 def _visible_to(caller: Caller) -> Select[Revocation, Batch]:

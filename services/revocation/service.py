@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nameko.timer import timer
 from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
@@ -17,11 +18,11 @@ from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, subscribe
 from services.common.operations import Operable
 from services.common.persistence import Database
-from services.revocation import batches, requests
+from services.revocation import batches, closing, requests
 
 
 class RevocationService(Operable):
-    """Entrypoints only; what they do is in batches.py and requests.py."""
+    """Entrypoints only; what they do is in batches.py, requests.py and closing.py."""
 
     name = "revocation"
 
@@ -32,21 +33,31 @@ class RevocationService(Operable):
     def batch_submitted(self, session: Session, event: Event) -> None:
         """Gets to know a batch."""
         batches.keep_batch(session, event.data)
+        closing.close_if_decided(session, event.data["batch_no"])
 
     @subscribe(CARDS_ISSUED)
     def cards_issued(self, session: Session, event: Event) -> None:
         """Hears whose card was issued."""
         batches.keep_states(session, event.data["batch_no"], event.data["applications"], "issued")
+        closing.close_if_decided(session, event.data["batch_no"])
 
     @subscribe(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event) -> None:
         """Hears whom the bank refused."""
         batches.keep_states(session, event.data["batch_no"], event.data["applications"], "refused")
+        closing.close_if_decided(session, event.data["batch_no"])
 
     @subscribe(BATCH_RELEASED)
     def batch_released(self, session: Session, event: Event) -> None:
         """Hears who was released."""
         batches.keep_states(session, event.data["batch_no"], event.data["applications"], "released")
+        closing.close_if_decided(session, event.data["batch_no"])
+
+    @timer(interval=60)
+    def close_decided_requests(self) -> None:
+        """Closes requests of decided batches that no event will close any more."""
+        with self.database.begin() as session:
+            closing.close_all_decided(session)
 
     @command(RequestRevocationRequest)
     def request_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

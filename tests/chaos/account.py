@@ -216,9 +216,9 @@ def _hold_revocations(told: UnionAccount, account: Account, clerk: ApiClient, ve
     found = {one["revocation_id"]: one for one in clerk.all_pages("revocations")}
     verdict.compare("revocations requested", len(told.revocations), len(found), clerk.account["account_name"])
     for revocation_id, one in found.items():
-        decision = account.decisions.get(revocation_id, "undecided")
+        decision = account.decisions.get(revocation_id, "closed")
         verdict.expect("revocations decided", one["state"] == decision, f"{revocation_id} is {one['state']}")
-        if one["state"] == "approved":
+        if one["state"] in ("approved", "closed"):
             batch = clerk.get(f"batches/{one['batch_no']}")
             left = batch["total"] - batch["issued"] - batch["refused"] - batch["released"]
             verdict.expect("revoked batches released", left == 0, f"{one['batch_no']}: {left} left")

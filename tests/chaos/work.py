@@ -219,8 +219,13 @@ def review(office: Office, reviewer: ApiClient, seed: int, is_over: threading.Ev
 
 def _decide(office: Office, reviewer: ApiClient, revocation_id: str, agrees: bool) -> None:
     decision = "approve" if agrees else "reject"
-    answer = reviewer.post(f"revocations/{revocation_id}/{decision}", {"remark": "已审核"})
-    office.account.note_decision(revocation_id, answer["state"])
+    try:
+        answer = reviewer.post(f"revocations/{revocation_id}/{decision}", {"remark": "已审核"})
+    except ApiProblem as refused:
+        if refused.code != "already_decided":  # the bank was faster: the request has been closed
+            raise
+    else:
+        office.account.note_decision(revocation_id, answer["state"])
 
 
 def hire_phone_clerk(office: Office) -> ApiClient:

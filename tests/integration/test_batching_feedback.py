@@ -2,17 +2,18 @@
 
 import json
 import re
+import runpy
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, select, text, update
 
 from deploy.permissions import permissions_of
 from services.batching import bank_messages, bank_reading, batches, releases, summary
-from services.batching.models import BankFeedback
+from services.batching.models import BankFeedback, Batch
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
 from services.common.contracts.policy import Reach
@@ -20,6 +21,7 @@ from services.common.messaging.failures import Reject, Retry
 from services.common.messaging.rpc import Caller
 from services.common.messaging.subscribe import Message
 from services.common.secret_values import Key
+from tests.conftest import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 
@@ -449,6 +451,43 @@ def test_a_refusal_after_the_release_is_kept_and_told_to_nobody(desk: Desk) -> N
     assert counts(desk, batch_no) == ("revoked", 0, 0, 1)
 
 
+def test_a_batch_from_which_an_approval_frees_nobody_is_decided_and_not_revoked(desk: Desk) -> None:
+    batch_no, [first, second] = desk.a_batch(2)
+    desk.feed(a_feedback(batch_no, issued(first), refused(second)))
+
+    desk.revoke(batch_no)
+    desk.revoke(batch_no)
+
+    assert counts(desk, batch_no) == ("decided", 1, 1, 0)
+    assert desk.batch(batch_no).revocation_state == "closed"
+    assert desk.told(BATCH_RELEASED) == []
+    assert desk.sent_to_bank(bank.RECALLED) == []
+
+
+def test_a_revoked_batch_stays_revoked_when_all_its_cards_come_late(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    desk.revoke(batch_no)
+    desk.feed(a_feedback(batch_no, issued(application_id)))
+    desk.revoke(batch_no)
+    assert counts(desk, batch_no) == ("revoked", 1, 0, 0)
+
+
+def test_a_batch_of_an_earlier_release_that_was_called_revoked_without_a_release_is_no_longer(desk: Desk) -> None:
+    revoked, _ = desk.a_batch(1)
+    late, [application_id] = desk.a_batch(1)
+    for batch_no in (revoked, late):
+        desk.revoke(batch_no)
+    desk.feed(a_feedback(late, issued(application_id)))
+    nobody, [application_id] = desk.a_batch(1)
+    desk.feed(a_feedback(nobody, issued(application_id)))
+    with desk.begin() as session:
+        session.execute(update(Batch).where(Batch.batch_no == nobody).values(revocation_state="approved"))
+        [migration] = (ROOT / "services/batching/migrations/versions").glob("*_batches_nobody_left.py")
+        session.execute(text(runpy.run_path(str(migration))["CLOSE"]))
+    states = [counts(desk, batch_no)[0] for batch_no in (revoked, late, nobody)]
+    assert states == ["revoked", "revoked", "decided"]
+
+
 def test_a_revocation_approved_twice_releases_once(desk: Desk) -> None:
     batch_no, application_ids = desk.a_batch(2)
     desk.revoke(batch_no)
@@ -460,13 +499,13 @@ def test_a_revocation_approved_twice_releases_once(desk: Desk) -> None:
 def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     start = datetime.now(UTC)
-    steps = [("requested", 0), ("rejected", 1), ("requested", 2)]
-    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+    steps = [("requested", 0), ("rejected", 1), ("requested", 2), ("closed", 3)]
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (3, 0, 2)):
         with desk.begin() as session:
             for position in order:
                 state, minutes = steps[position]
                 releases.note_revocation(session, batch_no, state, start + timedelta(minutes=minutes))
-        assert desk.batch(batch_no).revocation_state == "requested"
+        assert desk.batch(batch_no).revocation_state == ("closed" if 3 in order else "requested")
 
 
 def test_a_revocation_of_an_unknown_batch_is_wrong_in_itself(desk: Desk) -> None:

@@ -104,6 +104,7 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         news.cards_refused(session, settings, example(batching.CARDS_REFUSED))
         news.batch_released(session, example(batching.BATCH_RELEASED))
         news.revocation_approved(session, example(revocation.REVOCATION_APPROVED))
+        news.revocation_closed(session, example(revocation.REVOCATION_CLOSED, revocation_id=uuid4()))
         news.members_validated(session, example(validation.MEMBERS_VALIDATED))
         news.import_progressed(session, example(membership.IMPORT_PROGRESSED, state="finished"))
         news.application_cancelled(session, example(membership.APPLICATION_CANCELLED))
@@ -123,6 +124,7 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         "cards_refused",
         "batch_released",
         "revocation_approved",
+        "revocation_closed",
         "checks_failed",
         "import_finished",
         "application_cancelled",

@@ -17,7 +17,7 @@ from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
 from services.common.problems import Problem
-from services.revocation import batches, requests
+from services.revocation import batches, closing, requests
 from tests.conftest import DatabaseFactory
 
 PHONE = "13800000000"
@@ -129,6 +129,103 @@ def test_the_order_of_events_does_not_matter(session: Session) -> None:
     assert progress.issued == 2
 
 
+def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(session: Session, batch: dict[str, Any]) -> None:
+    revocation_id = asked(session, batch)["revocation_id"]
+    first, second = newer(batch)
+
+    decided(session, batch, [first], "issued")
+    assert requests.get_revocation(session, a_clerk_of(batch), revocation_id)["state"] == "requested"
+    decided(session, batch, [second], "refused")
+
+    closed = requests.get_revocation(session, a_reviewer_of(batch), revocation_id)
+    assert (closed["state"], closed["decided_by"], closed["can_decide"]) == ("closed", None, False)
+    assert closed["decided_at"] >= closed["requested_at"]
+    assert told(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
+    decided(session, batch, [first], "issued")
+    assert len(told(session)) == 2, "closed once"
+
+
+def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: Session) -> None:
+    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+    parts = [{**submitted, "applications": [one]} for one in submitted["applications"]]
+    batches.keep_batch(session, parts[0])
+    asked(session, submitted)
+    decided(session, submitted, newer(submitted), "released")
+    batches.keep_batch(session, parts[1])
+    closing.close_if_decided(session, submitted["batch_no"])
+    assert [item["state"] for item in _history(session, submitted)] == ["closed"]
+
+
+def test_who_decides_when_the_bank_has_is_told_that_there_is_nothing_to_decide(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": "同意"}
+    decided(session, batch, newer(batch), "issued")
+    for decide in (requests.approve, requests.reject):
+        with pytest.raises(Problem) as refused:
+            decide(session, a_reviewer_of(batch), decision)
+        session.rollback()
+        assert (refused.value.code, refused.value.title) == ("already_decided", "银行已全部办结，该撤销申请无需审核")
+
+
+def test_a_request_that_was_decided_before_the_bank_did_stays_as_it_was_decided(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": "不同意"}
+    requests.reject(session, a_reviewer_of(batch), decision)
+    decided(session, batch, newer(batch), "issued")
+    assert [item["state"] for item in _history(session, batch)] == ["rejected"]
+
+
+def test_the_last_two_words_of_the_bank_at_the_same_moment_close_the_request(
+    engine: Engine, session: Session, batch: dict[str, Any]
+) -> None:
+    asked(session, batch)
+    first, second = newer(batch)
+    with Session(engine) as one, Session(engine) as other:
+        batches.keep_states(one, batch["batch_no"], [first], "issued")
+        batches.keep_states(other, batch["batch_no"], [second], "refused")
+        closing.close_if_decided(one, batch["batch_no"])
+        waiting = threading.Thread(target=concluded, args=(other, batch))
+        waiting.start()
+        one.commit()
+        waiting.join()
+    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+
+
+def test_a_request_that_is_made_while_the_bank_decides_is_refused_or_closed(
+    engine: Engine, session: Session, batch: dict[str, Any]
+) -> None:
+    with Session(engine) as bank:
+        requests.request_revocation(session, a_clerk_of(batch), a_request(batch))
+        batches.keep_states(bank, batch["batch_no"], newer(batch), "issued")
+        hearing = threading.Thread(target=concluded, args=(bank, batch))
+        hearing.start()
+        session.commit()
+        hearing.join()
+    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+
+
+def test_requests_that_stayed_open_in_an_earlier_release_are_closed(session: Session, batch: dict[str, Any]) -> None:
+    asked(session, batch)
+    closing.close_all_decided(session)
+    assert [item["state"] for item in _history(session, batch)] == ["requested"]
+    batches.keep_states(session, batch["batch_no"], newer(batch), "issued")
+    closing.close_all_decided(session)
+    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+
+
+def test_a_batch_whose_revocation_was_approved_but_freed_nobody_is_decided_and_not_revoked(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
+    requests.approve(session, a_reviewer_of(batch), decision)
+    session.commit()
+    assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "already_revoked"
+    decided(session, batch, newer(batch), "issued")
+    assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "batch_decided"
+
+
 def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(session: Session, batch: dict[str, Any]) -> None:
     first = asked(session, batch)
     requests.reject(session, a_reviewer_of(batch), {"revocation_id": first["revocation_id"], "remark": "不同意"})
@@ -226,6 +323,22 @@ def test_of_two_reviewers_at_the_same_moment_one_decides(
     for reviewer in reviewers:
         reviewer.join()
     assert sorted(outcomes) == ["already_decided", "decided"]
+
+
+def newer(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """The next step of each application."""
+    return [step | {"version": step["version"] + 1} for step in batch["applications"]]
+
+
+def decided(session: Session, batch: dict[str, Any], steps: list[dict[str, Any]], state: str) -> None:
+    """Revocation hears what became of some applications."""
+    batches.keep_states(session, batch["batch_no"], steps, state)
+    concluded(session, batch)
+
+
+def concluded(session: Session, batch: dict[str, Any]) -> None:
+    closing.close_if_decided(session, batch["batch_no"])
+    session.commit()
 
 
 def _history(session: Session, batch: dict[str, Any]) -> list[dict[str, Any]]:

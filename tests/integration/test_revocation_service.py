@@ -13,7 +13,12 @@ from deploy.local.client import wait_until
 from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
 from services.common.contracts.event import EventContract
 from services.common.contracts.examples import wire_example
-from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.revocation import (
+    REVOCATION_APPROVED,
+    REVOCATION_CLOSED,
+    REVOCATION_REJECTED,
+    REVOCATION_REQUESTED,
+)
 from services.common.contracts.rpc.revocation import RevocationAnswer, RevocationsAnswer
 from services.common.messaging.rpc import Caller
 from tests.conftest import DatabaseFactory
@@ -57,6 +62,16 @@ class Case:
         )
         return RevocationAnswer().load(answer)
 
+    def bank_decides(self) -> None:
+        """One card issued, one refused, each told twice."""
+        issued, refused = self.submitted["applications"]
+        facts = {"batch_no": self.submitted["batch_no"], "union_id": self.union["union_id"]}
+        issue = {**issued, "version": 9, "issued_at": self.submitted["submitted_at"]}
+        card = {"application_id": issued["application_id"], "card_no": "6224781234567891"}
+        refusal = {**refused, "version": 9, "reason_code": "photo_unclear", "reason": "照片不清晰"}
+        self.revocation.tell(CARDS_ISSUED, {**facts, "applications": [issue], "cards": [card]}, times=2)
+        self.revocation.tell(CARDS_REFUSED, {**facts, "applications": [refusal]}, times=2)
+
     def heard(self, contract: EventContract) -> dict[str, Any]:
         """The next event of this kind that speaks of the batch."""
         while (told := self.revocation.heard(contract).data)["batch_no"] != self.submitted["batch_no"]:
@@ -69,7 +84,7 @@ def revocation(
     module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str
 ) -> Iterator[Surroundings]:
     with surroundings_of("revocation", module_amqp_uri) as surroundings:
-        for contract in (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED):
+        for contract in (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED):
             surroundings.hear(contract)
         keys = os.environ["PERSONAL_DATA_KEYS"]
         database_url = module_database("revocation")
@@ -132,15 +147,21 @@ def test_a_clerk_cannot_review(case: Case) -> None:
     assert case.revocation.ask("approve_revocation", case.clerk, decision)["problem"]["code"] == "forbidden"
 
 
+def test_a_request_is_closed_by_itself_when_the_bank_has_decided_on_all(case: Case) -> None:
+    case.revocation.tell(BATCH_SUBMITTED, case.submitted)
+    made = case.requested(case.clerk)
+    case.bank_decides()
+
+    told = case.heard(REVOCATION_CLOSED)
+    assert told["revocation_id"] == made["revocation_id"]
+    assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
+    decision = {"revocation_id": str(made["revocation_id"])}
+    assert case.revocation.ask("approve_revocation", case.reviewer, decision)["problem"]["code"] == "already_decided"
+
+
 def test_decisions_of_the_bank_that_come_before_the_batch_count(case: Case) -> None:
     revocation = case.revocation
-    issued, refused = case.submitted["applications"]
-    facts = {"batch_no": case.submitted["batch_no"], "union_id": case.union["union_id"]}
-    issue = {**issued, "version": 9, "issued_at": case.submitted["submitted_at"]}
-    card = {"application_id": issued["application_id"], "card_no": "6224781234567891"}
-    refusal = {**refused, "version": 9, "reason_code": "photo_unclear", "reason": "照片不清晰"}
-    revocation.tell(CARDS_ISSUED, {**facts, "applications": [issue], "cards": [card]}, times=2)
-    revocation.tell(CARDS_REFUSED, {**facts, "applications": [refusal]}, times=2)
+    case.bank_decides()
     revocation.tell(BATCH_SUBMITTED, case.submitted, times=2)
 
     def is_decided() -> bool:

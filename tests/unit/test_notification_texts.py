@@ -18,6 +18,7 @@ NOTICES = {
     "revocation_requested": texts.revocation_requested(BATCH_NO, "上海建朗信息科技有限公司工会"),
     "revocation_approved": texts.revocation_approved(BATCH_NO, "同意"),
     "revocation_rejected": texts.revocation_rejected(BATCH_NO, "材料已送银行"),
+    "revocation_closed": texts.revocation_closed(BATCH_NO),
     "application_cancelled": texts.application_cancelled("0070258040"),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192"),
@@ -27,6 +28,7 @@ SMS = (
     texts.sms_cards_refused(BATCH_NO, 3),
     texts.sms_revocation_decided(BATCH_NO, approved=True),
     texts.sms_revocation_decided(BATCH_NO, approved=False),
+    texts.sms_revocation_closed(BATCH_NO),
     texts.sms_one_time_password("493027", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)),
 )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.revocation.request_states import AlreadyDecided, RequestState, decide
+from services.revocation.request_states import AlreadyDecided, RequestState, close, decide
 
 DECISIONS = [RequestState.APPROVED, RequestState.REJECTED]
 
@@ -21,6 +21,15 @@ def test_only_the_first_of_many_decisions_counts(decisions: list[RequestState]) 
         with pytest.raises(AlreadyDecided):
             decide(state, decision)
     assert state is decisions[0]
+
+
+def test_a_closed_request_takes_no_decision_and_a_decided_one_is_not_closed() -> None:
+    assert close(RequestState.REQUESTED) is RequestState.CLOSED
+    for decision in DECISIONS:
+        with pytest.raises(AlreadyDecided):
+            decide(RequestState.CLOSED, decision)
+        with pytest.raises(AlreadyDecided):
+            close(decision)
 
 
 def test_reopening_is_no_decision() -> None:

@@ -1,4 +1,4 @@
-"""What revocation tells: a revocation was asked for, and how the superior union decided."""
+"""What revocation tells: a revocation was asked for, how the superior union decided, or that nothing is to decide."""
 
 from marshmallow import fields
 
@@ -43,6 +43,17 @@ class RevocationRejectedData(RevocationDecidedData):
     """The batch's members stay locked."""
 
 
+class RevocationClosedData(EventData):
+    """No approval could release anybody any more; nobody decided."""
+
+    revocation_id = fields.UUID(required=True)
+    batch_no = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    reviewer_union_id = fields.UUID(required=True)
+    closed_at = fields.AwareDateTime(required=True)
+    applicant = Sealed(fields.Nested(Applicant), required=True)
+
+
 REVOCATION_REQUESTED = EventContract(
     "revocation",
     "revocation_requested",
@@ -67,5 +78,12 @@ REVOCATION_REJECTED = EventContract(
     consumers=("batching", "notification"),
     is_live=True,
 )
+REVOCATION_CLOSED = EventContract(
+    "revocation",
+    "revocation_closed",
+    RevocationClosedData,
+    "The bank has decided on all of a batch before the superior union decided on its revocation.",
+    consumers=("batching", "notification"),
+)
 ACT_RECORDED = ACTS_RECORDED["revocation"]
-EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, ACT_RECORDED)
+EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED)

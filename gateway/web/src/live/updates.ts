@@ -7,7 +7,8 @@ import { connection } from "@/live/connection";
 export const KINDS = [
   "member_registered", "member_numbered", "members_queued", "application_cancelled", "import_progressed",
   "pending_changed", "members_removed", "batch_submitted", "cards_issued", "cards_refused", "batch_released",
-  "revocation_requested", "revocation_approved", "revocation_rejected", "message_posted",
+  "revocation_requested", "revocation_approved", "revocation_rejected", "revocation_closed",
+  "message_posted",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 

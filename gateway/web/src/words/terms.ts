@@ -57,6 +57,7 @@ export const REVOCATION_STATES = {
   requested: { text: "待审核", tone: "warn" },
   approved: { text: "审核通过", tone: "good" },
   rejected: { text: "审核不通过", tone: "bad" },
+  closed: { text: "无需审核", tone: "plain" },
 } as const satisfies Record<string, Term>;
 
 export const REGISTER_STATES = {

@@ -7,7 +7,8 @@ from services.common.contracts.rpc.paging import PageAnswer, PageRequest
 from services.common.contracts.shared import CHANNELS, UnionFacts
 from services.common.contracts.values import lines, phone, text
 
-REQUEST_STATES = ("requested", "approved", "rejected")
+REQUEST_STATES = ("requested", "approved", "rejected", "closed")
+"""`closed`: the bank had decided on all of the batch before anybody decided on the request."""
 
 
 class RequestRevocationRequest(Schema):
@@ -54,7 +55,9 @@ class RevocationAnswer(Schema):
     requested_at = fields.AwareDateTime(required=True)
     state = choice(*REQUEST_STATES, required=True)
     decided_by = fields.UUID(required=True, allow_none=True)
-    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "when it was decided or closed"}
+    )
     remark = fields.String(required=True, allow_none=True)
     can_decide = fields.Boolean(required=True, metadata={"description": "whether it waits for the caller's decision"})
 

@@ -13,6 +13,7 @@ describe("a batch's progress", () => {
     [true, "rejected", COUNTS, undefined],
     [false, "requested", COUNTS, "已有撤销申请待审核"],
     [false, "approved", COUNTS, "该批次已撤销"],
+    [false, "closed", { ...COUNTS, issued: 4 }, "银行已全部反馈，不能撤销"],
     [false, null, { ...COUNTS, issued: 4 }, "银行已全部反馈，不能撤销"],
     [false, null, COUNTS, "本工会没有上级工会，无法审核撤销申请"],
   ] as const)("revocable: %s, request: %s", (revocable, revocation_state, counts, reason) => {

@@ -11,7 +11,7 @@ const SETTLED_AFTER_MS = 1500;
 export function useBatchUpdates(refresh: () => unknown): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   useLiveUpdates(["batch_submitted", "cards_issued", "cards_refused", "batch_released"], refresh);
-  useLiveUpdates(["revocation_requested", "revocation_approved", "revocation_rejected"], async () => {
+  useLiveUpdates(["revocation_requested", "revocation_approved", "revocation_rejected", "revocation_closed"], async () => {
     clearTimeout(timer);
     timer = setTimeout(refresh, SETTLED_AFTER_MS);
     await refresh();

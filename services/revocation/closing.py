@@ -1,0 +1,54 @@
+"""Closing 无需审核: a request ends by itself when the bank has decided on all of its batch before a reviewer did."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from services.common.contracts.revocation import REVOCATION_CLOSED
+from services.common.messaging.outbox import tell
+from services.revocation.batches import OVER, progress_of
+from services.revocation.models import Application, Batch, Revocation
+from services.revocation.request_states import RequestState, close
+
+_IS_OPEN = Revocation.state == RequestState.REQUESTED
+
+
+def close_if_decided(session: Session, batch_no: str) -> None:
+    """Closes and publishes the batch's open request once nothing is left that an approval could release.
+
+    The locks order this transaction with others that count the same batch: with who makes a request (by the batch) and
+    with other events and the reviewer (by the request). Whichever commits last sees what all of them know.
+    """
+    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(read=True))
+    revocation = session.scalar(select(Revocation).where(Revocation.batch_no == batch_no, _IS_OPEN).with_for_update())
+    if batch is None or revocation is None or not progress_of(session, {batch_no: batch.total})[batch_no].is_decided:
+        return
+    revocation.state = close(RequestState(revocation.state))
+    revocation.decided_at = datetime.now(UTC)
+    tell(
+        session,
+        REVOCATION_CLOSED,
+        {
+            "revocation_id": revocation.revocation_id,
+            "batch_no": batch_no,
+            "union_id": revocation.union_id,
+            "reviewer_union_id": revocation.reviewer_union_id,
+            "closed_at": revocation.decided_at,
+            "applicant": {"name": revocation.applicant_name, "phone": revocation.applicant_phone},
+        },
+        subject=batch_no,
+    )
+
+
+def close_all_decided(session: Session) -> None:
+    """Closes what a release before this one left open, or leaves open while both work."""
+    over = select(func.count()).where(Application.batch_no == Batch.batch_no, Application.state.in_(OVER))
+    decided = (
+        select(Batch.batch_no)
+        .join(Revocation, Revocation.batch_no == Batch.batch_no)
+        .where(_IS_OPEN, over.scalar_subquery() >= Batch.total)
+        .order_by(Batch.batch_no)
+    )
+    for batch_no in session.scalars(decided).all():
+        close_if_decided(session, batch_no)
