@@ -4,7 +4,6 @@ import zipfile
 from io import BytesIO
 
 from reportlab.lib.pagesizes import A4
-from reportlab.pdfgen.canvas import Canvas
 
 from services.batching.consent_form import consent_form
 from services.batching.register import CHANNEL_NAMES, LOCAL_TIME, Register
@@ -76,8 +75,7 @@ def _form(register: Register, title: str, paragraphs: tuple[str, ...], signature
     """One page: the title in the middle, the paragraphs, and at the right who signs, with the date."""
     typeface = register_typeface()
     buffer = BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1)
-    canvas.setTitle(f"{title} {register.batch_no}")
+    canvas = typeface.new_canvas(buffer, f"{title} {register.batch_no}")
     width, height = A4
     typeface.draw(canvas, (width - typeface.width(title, 20)) / 2, height - 110, title, 20)
     y = height - 160

@@ -16,6 +16,8 @@ _BOTTOM = 56
 _SIZE = 10.5
 _LINE = 17
 _ROW = 26
+_SMALL_SIZE = 8.5
+_SMALL_LINE = 11
 _COLUMNS = (("序号", 36), ("会员编号", 84), ("姓名", 150), ("本人签名", 120), ("日期", 93))
 
 Signer = tuple[str, str]
@@ -27,8 +29,7 @@ def consent_form(version: str, union_name: str, signers: Sequence[Signer]) -> by
     typeface = register_typeface()
     text = CONSENT_TEXTS[version]
     buffer = BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1, pageCompression=1)
-    canvas.setTitle(text.title)
+    canvas = typeface.new_canvas(buffer, text.title)
     typeface.draw(canvas, (WIDTH - typeface.width(text.title, 16)) / 2, HEIGHT - 64, text.title, 16)
     y = HEIGHT - 96
     words = "\n".join((*(f"　　{paragraph}" for paragraph in text.paragraphs), f"　　工会：{union_name}"))
@@ -38,26 +39,41 @@ def consent_form(version: str, union_name: str, signers: Sequence[Signer]) -> by
     page = 1
     y = _draw_row(canvas, typeface, y, [name for name, _ in _COLUMNS])
     for number, (member_no, name) in enumerate(signers, 1):
-        if y < _BOTTOM + _ROW:
+        texts = [str(number), member_no, name, "", ""]
+        if y - _height(typeface, texts) < _BOTTOM:
             _end_page(canvas, typeface, version, page)
             page += 1
             y = _draw_row(canvas, typeface, HEIGHT - _MARGIN, [name for name, _ in _COLUMNS])
-        y = _draw_row(canvas, typeface, y, [str(number), member_no, name, "", ""])
+        y = _draw_row(canvas, typeface, y, texts)
     _end_page(canvas, typeface, version, page)
     canvas.save()
     return buffer.getvalue()
 
 
 def _draw_row(canvas: Canvas, typeface: Typeface, top: float, texts: Sequence[str]) -> float:
-    """A row of boxes; a name too long for its box is written smaller. Answers where the next row begins."""
+    """A row of boxes; a name too long for its box is written smaller, in lines. Answers where the next row begins."""
     canvas.setLineWidth(0.4)
+    height = _height(typeface, texts)
     x: float = _MARGIN
     for text, (_, width) in zip(texts, _COLUMNS, strict=True):
-        canvas.rect(x, top - _ROW, width, _ROW)
-        size = min(_SIZE, _SIZE * (width - 8) / max(typeface.width(text, _SIZE), 1))
-        typeface.draw(canvas, x + 4, top - _ROW + 9, text, size)
+        canvas.rect(x, top - height, width, height)
+        if len(lines := _small_lines(typeface, text, width)) > 1:
+            for number, line in enumerate(lines, 1):
+                typeface.draw(canvas, x + 4, top - number * _SMALL_LINE, line, _SMALL_SIZE)
+        else:
+            size = min(_SIZE, _SIZE * (width - 8) / max(typeface.width(text, _SIZE), 1))
+            typeface.draw(canvas, x + 4, top - _ROW + 9, text, size)
         x += width
-    return top - _ROW
+    return top - height
+
+
+def _height(typeface: Typeface, texts: Sequence[str]) -> float:
+    most = max(len(_small_lines(typeface, text, width)) for text, (_, width) in zip(texts, _COLUMNS, strict=True))
+    return max(_ROW, most * _SMALL_LINE + 4)
+
+
+def _small_lines(typeface: Typeface, text: str, width: float) -> list[str]:
+    return typeface.wrap(text, width - 8, _SMALL_SIZE)
 
 
 def _end_page(canvas: Canvas, typeface: Typeface, version: str, page: int) -> None:

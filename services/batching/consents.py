@@ -73,7 +73,7 @@ def get_form(session: Session, caller: Caller, channel: str) -> dict[str, Any]:
     waiting = session.execute(
         select(Application.member_no, Application.name)
         .where(Application.union_id == UUID(caller.union_id), PENDING, Application.channel == channel)
-        .order_by(Application.listed_at, Application.application_id)
+        .order_by(Application.member_no, Application.application_id)
     ).all()
     signers = [(row.member_no, row.name) for row in waiting]
     form = consent_form(CURRENT_CONSENT.version, caller.union_name or "", signers)

@@ -38,11 +38,11 @@ def lock_pending(session: Session, union_id: UUID) -> None:
 
 
 def list_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> dict[str, Any]:
-    """A page of one channel's list, oldest first, with the counts of both channels."""
+    """A page of one channel's list by member number, as the register will have it, with the counts of both channels."""
     matching = (
         select(Application)
         .where(Application.union_id == union_id, PENDING, *_filters(request))
-        .order_by(Application.listed_at, Application.application_id)
+        .order_by(Application.member_no, Application.application_id)
     )
     rows, counted = page_of(session, matching, request)
     items = [pending_answer(row.Application) for row in rows]

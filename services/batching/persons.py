@@ -61,6 +61,11 @@ def stored(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def nationality_of(application: Any) -> str | None:
+    """The nationality given, or else the one that only holders of the document can have."""
+    return application.nationality or implied_nationality(application.document_type)
+
+
 def facts_of(application: Any) -> dict[str, Any]:
     """PersonFacts of an application, or of a row with its columns: the opposite of `stored`."""
     others = json.loads(application.other_facts)
@@ -71,7 +76,7 @@ def facts_of(application: Any) -> dict[str, Any]:
         "document_type": application.document_type,
         "document_number": application.document_number,
         "document_expiry": application.document_expiry,
-        "nationality": application.nationality,
+        "nationality": nationality_of(application),
         **others,
         **dates,
     }

@@ -7,6 +7,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from services.batching.numerals import in_words
+from services.common.rules.nationality import implied_nationality
+from services.common.values import LONG_TERM, nationality_title
+
+TITLE = "上海工会会员服务卡办卡清册"
+HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")
+SEALS = ("工会（盖章）：", "经办人（签字）：", "银行回执（网点盖章）：")
+"""Who confirms the printed register: the union, its clerk, and the outlet that takes it."""
+SEAL_DATE = "　　　年　　月　　日"
 LOCAL_TIME = ZoneInfo("Asia/Shanghai")
 CHANNEL_NAMES = {"ordinary": "普通", "special": "特殊"}
 DOCUMENT_NAMES = {
@@ -32,6 +41,23 @@ class RegisteredPerson:
     document_expiry: date | None
     nationality: str | None
     channel_reason: str | None = None
+
+    def texts(self) -> tuple[str, ...]:
+        """What is printed of the person, by HEADINGS."""
+        return (
+            str(self.position),
+            self.member_no,
+            self.name,
+            DOCUMENT_NAMES[self.document_type],
+            self.document_number,
+            _expiry_text(self.document_expiry),
+            self._nationality_text(),
+        )
+
+    def _nationality_text(self) -> str:
+        """In Chinese words; a batch of an earlier release may leave out what the document tells."""
+        nationality = self.nationality or implied_nationality(self.document_type)
+        return nationality_title(nationality) if nationality else "未登记"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +93,16 @@ class Register:
         """The time of submission as it is printed, in Shanghai's time."""
         return self.submitted_at.astimezone(LOCAL_TIME).strftime("%Y-%m-%d %H:%M")
 
+    def total_text(self) -> str:
+        """How many persons, in words and in figures."""
+        count = len(self.persons)
+        return f"合计：{in_words(count)}人（{count} 人）"
 
-def expiry_text(expiry: date | None) -> str:
-    """An expiry date as it is printed."""
+
+def _expiry_text(expiry: date | None) -> str:
     if expiry is None:
         return ""
-    return "长期" if expiry == date.max else expiry.isoformat()
+    return "长期" if expiry == LONG_TERM else expiry.isoformat()
 
 
 def _canonical_time(value: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from services.batching.consents import record_signed
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
 from services.batching.outlets import outlet_of_branch
 from services.batching.pending import lock_pending, missing_of
+from services.batching.persons import nationality_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register_pdf import refuse_unprintable
 from services.batching.telling import steps, tell_pending_changed
@@ -103,7 +105,7 @@ def submit_batch(session: Session, database: Database, caller: Caller, request: 
     applications = session.scalars(
         select(Application)
         .where(Application.union_id == submission.union_id, PENDING, Application.channel == submission.channel)
-        .order_by(Application.listed_at, Application.application_id)
+        .order_by(Application.member_no, Application.application_id)
     ).all()
     _refuse_unless_ready(submission.channel, applications)
     branch = session.get_one(Branch, outlet.branch_code)
@@ -118,7 +120,11 @@ def submit_batch(session: Session, database: Database, caller: Caller, request: 
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
-    """Freezes the applications into a new batch and tells everyone, the bank too; each has its consent receipt."""
+    """Freezes the applications into a new batch and tells everyone, the bank too; each has its consent receipt.
+
+    Register and bank have them in the order of the member numbers, in which people look them up on paper.
+    """
+    applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
     batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(LOCAL_TIME).date())
     persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
@@ -247,7 +253,7 @@ def _freeze(position: int, application: Application) -> RegisteredPerson:
         document_type=application.document_type,
         document_number=application.document_number,
         document_expiry=application.document_expiry,
-        nationality=application.nationality,
+        nationality=nationality_of(application),
         channel_reason=_reason_text(application),
     )
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, BinaryIO
 
+from reportlab.lib.pagesizes import A4
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
@@ -49,6 +50,13 @@ class Typeface:
         """The characters of the text that no font has."""
         return "".join(character for character in dict.fromkeys(text) if self._name_for(character) is None)
 
+    def new_canvas(self, file: BinaryIO, title: str) -> Canvas:
+        """A document of A4 pages that refers to no other font than these; the same drawing gives the same bytes."""
+        first = str(self._font(0).fontName)
+        canvas = Canvas(file, pagesize=A4, invariant=1, pageCompression=1, initialFontName=first)
+        canvas.setTitle(title)
+        return canvas
+
     def draw(self, canvas: Canvas, x: float, y: float, text: str, size: float) -> None:
         """Writes the text from x on, in points."""
         if not text:
@@ -67,6 +75,9 @@ class Typeface:
         """The text in lines of `width`: broken anywhere but before closing marks (they hang) and in Latin words."""
         lines = []
         for paragraph in text.split("\n"):
+            if self.width(paragraph, size) <= width:
+                lines.append(paragraph)
+                continue
             line = ""
             for character in paragraph:
                 if line and character not in _CLOSING and self.width(line + character, size) > width:

@@ -43,7 +43,9 @@ def export_members(session: Session, caller: Caller, asked: dict[str, Any]) -> d
         raise Forbidden("whole_numbers", "没有权限导出完整号码", "请导出脱敏名单，或由管理员导出。")
     wanted = asked.get("filter", {})
     union = reachable_union(session, caller, wanted.get("union_id"))
-    matching = select(Member).where(*filters(union.union_id, wanted)).order_by(Member.member_id)
+    matching = (
+        select(Member).where(*filters(union.union_id, wanted)).order_by(Member.member_no.nulls_last(), Member.member_id)
+    )
     count = _count_or_refuse(session, matching)
     said = {"members": count, "whole_numbers": is_whole, "reason": asked.get("reason")}
     audit.note(session, new=said, union_id=union.union_id)

@@ -38,7 +38,7 @@ def desk(engine: Engine) -> Desk:
     return fresh(engine)
 
 
-def test_queued_members_are_listed_unchecked_in_the_order_in_which_they_came(desk: Desk) -> None:
+def test_queued_members_are_listed_unchecked_by_member_number(desk: Desk) -> None:
     [first] = desk.queue(an_applicant(name="韩梅", document_number="31010119750308002X"))
     [second] = desk.queue(an_applicant())
 

@@ -66,6 +66,35 @@ def test_the_bank_gets_the_batch_signed_with_whole_numbers(desk: Desk) -> None:
     assert bank.BatchSubmitted().validate(sent) == {}
 
 
+def test_list_form_register_and_bank_have_the_members_in_the_order_of_their_numbers(desk: Desk) -> None:
+    numbers = ["0070000003", "0070000001", "0070000002"]
+    for number in numbers:
+        applicant = an_applicant(nationality=None)
+        steps = {"application_id": applicant["application_id"], "member_id": uuid4(), "member_no": number}
+        desk.queue(applicant, applications=[steps])
+    in_order = sorted(numbers)
+
+    assert [one["member_no"] for one in desk.show()["items"]] == in_order
+    with desk.begin() as session:
+        form = pdf_text(base64.b64decode(consents.get_form(session, desk.clerk, "ordinary")["content"]))
+    assert sorted(numbers, key=form.index) == in_order
+
+    desk.check()
+    desk.validate({one["application_id"]: "passed" for one in desk.show()["items"]})
+    batch_no = desk.submit()["batch_no"]
+
+    assert [one["member_no"] for one in _members_of(desk, batch_no)] == in_order
+    with desk.begin() as session:
+        printed = registers.print_register(session, desk.clerk, batch_no, "pdf")
+    register = pdf_text(base64.b64decode(printed["content"]))
+    assert sorted(numbers, key=register.index) == in_order
+    [sent] = desk.sent_to_bank(bank.SUBMITTED)
+    assert [(one["member_no"], one["nationality"]) for one in sent["applicants"]] == [(one, "CHN") for one in in_order]
+    with desk.begin() as session:
+        frozen = session.scalars(select(BatchPerson).order_by(BatchPerson.position)).all()
+    assert [(one.member_no, one.nationality) for one in frozen] == [(one, "CHN") for one in in_order]
+
+
 @pytest.mark.parametrize(
     ("version", "code"), [(None, "consent_required"), ("", "consent_required"), ("2020-01", "consent_outdated")]
 )

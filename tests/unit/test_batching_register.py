@@ -14,7 +14,8 @@ from openpyxl import load_workbook
 
 from services.batching.attachments import attachments_zip
 from services.batching.consent_form import consent_form
-from services.batching.register import Register, RegisteredPerson
+from services.batching.numerals import in_words
+from services.batching.register import HEADINGS, SEALS, Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
 from services.batching.submission import count_month
@@ -58,20 +59,21 @@ def pages_of(content: bytes) -> list[str]:
     return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages]
 
 
-def embedded_fonts(content: bytes) -> set[str]:
-    """The names of the fonts that the first page brings along."""
-    page: Any = pypdf.PdfReader(io.BytesIO(content)).pages[0]
-    fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]
-    return {font["/BaseFont"] for font in fonts if "/FontFile2" in font.get("/FontDescriptor", {})}
+def fonts_of(content: bytes) -> dict[str, bool]:
+    """The names of all fonts that the file speaks of, each with whether it brings them along."""
+    reader = pypdf.PdfReader(io.BytesIO(content))
+    objects: list[Any] = [reader.get_object(number) for number in reader.xref[0]]
+    fonts = [one for one in objects if isinstance(one, dict) and one.get("/Type") == "/Font"]
+    return {font["/BaseFont"]: "/FontFile2" in font.get("/FontDescriptor", {}) for font in fonts}
 
 
 def test_each_page_says_which_of_how_many_it_is_and_whose_hash_it_bears() -> None:
     register = a_register(80)
     pages = pages_of(register_pdf(register))
 
-    assert len(pages) == 3
+    assert len(pages) > 2
     for number, text in enumerate(pages, 1):
-        assert f"第 {number} 页 共 3 页" in text
+        assert f"第 {number} 页 共 {len(pages)} 页" in text
         assert register.digest() in text
         assert register.batch_no in text
         assert "办理总人数：80 人" in text
@@ -88,9 +90,120 @@ def test_every_name_and_every_whole_number_is_on_it() -> None:
 def test_the_same_content_gives_the_same_bytes_and_embeds_its_fonts() -> None:
     content = register_pdf(a_register())
     assert content == register_pdf(a_register())
-    assert {font.partition("+")[2].partition("-")[0] for font in embedded_fonts(content)} == {
+    assert {font.partition("+")[2].partition("-")[0] for font in fonts_of(content)} == {
         "WenQuanYiZenHei", "HanaMinA", "HanaMinB",
     }  # fmt: skip
+
+
+def test_no_file_to_print_needs_a_font_that_it_does_not_bring() -> None:
+    with zipfile.ZipFile(io.BytesIO(attachments_zip(a_register(), CURRENT_CONSENT.version))) as archive:
+        fonts = {name: fonts_of(archive.read(name)) for name in archive.namelist()}
+    assert [name for name, brought in fonts.items() if not brought or not all(brought.values())] == []
+
+
+def test_a_register_of_an_earlier_release_keeps_its_hash() -> None:
+    """As it was computed when the batches that are stored were submitted: without nationality for a resident ID."""
+    register = a_register(2)
+    assert a_register(3).digest() == "1d374fd4400af72aa79cd390f007e2c6db5565300a640aed246b73acc1883df2"
+    first = replace(register.persons[0], nationality=None)
+    stored = replace(register, persons=(first, register.persons[1]))
+    assert stored.digest() == "c123543e9b0d67a010b8dbf15aacdcb9f045dd4d166883d4754accde05596c74"
+    assert "中国" in first.texts()
+
+
+@pytest.mark.parametrize(
+    ("document_type", "nationality", "words"),
+    [
+        ("resident_id", None, "中国"),
+        ("military_officer_id", None, "中国"),
+        ("resident_id", "CHN", "中国"),
+        ("passport", "USA", "美国"),
+        ("mainland_travel_permit_hm", "HKG", "中国香港"),
+        ("passport", None, "未登记"),
+    ],
+)
+def test_a_nationality_is_printed_in_chinese_words_and_never_left_out(
+    document_type: str, nationality: str | None, words: str
+) -> None:
+    register = a_register(1)
+    person = replace(register.persons[0], document_type=document_type, nationality=nationality)
+    register = replace(register, persons=(person,))
+    assert words in pages_of(register_pdf(register))[0]
+    assert words in texts_of_sheet(register)
+
+
+def test_the_head_is_printed_whole_however_long_it_is() -> None:
+    long = {
+        "union_name": "上海市浦东新区张江高科技园区" * 7 + "联合会",
+        "outlet_name": "工商银行国华支行第一营业部分理处" * 6,
+        "outlet_address": "上海市杨浦区闸殷路1555号国华广场102室" * 4,
+        "contact_name": "Christopher Montgomery-Featherstonehaugh Youngerby",
+        "contact_phone": "021-12345678-123456",
+    }
+    pages = pages_of(register_pdf(a_register(80, **long)))
+    for page in pages:
+        words = "".join(page.split())
+        for value in long.values():
+            assert value.replace(" ", "") in words
+    assert "31010119750308002X" in pages[-1], "the seals are never without a person"
+
+
+def test_total_and_places_for_seals_are_at_the_end_and_only_there() -> None:
+    *others, last = pages_of(register_pdf(a_register(80)))
+    for words in ("合计：捌拾人（80 人）", *SEALS):
+        assert words in last
+        assert not any(words in page for page in others)
+
+
+@pytest.mark.parametrize("size", [1, 24, 30, 31, 38])
+def test_every_person_is_printed_once_and_one_at_least_above_the_seals(size: int) -> None:
+    persons = tuple(replace(one, name="王芳") for one in a_register(size).persons)
+    pages = pages_of(register_pdf(a_register(persons=persons)))
+    counts = [page.count("31010119750308002X") for page in pages]
+    assert sum(counts) == size
+    assert all(counts)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "零"),
+        (10, "壹拾"),
+        (23, "贰拾叁"),
+        (105, "壹佰零伍"),
+        (1_010, "壹仟零壹拾"),
+        (2_000, "贰仟"),
+        (10_050, "壹万零伍拾"),
+        (105_000, "壹拾万伍仟"),
+        (1_000_500, "壹佰万零伍佰"),
+        (100_000_007, "壹亿零柒"),
+    ],
+)
+def test_a_number_is_written_in_the_characters_of_finance(number: int, words: str) -> None:
+    assert in_words(number) == words
+
+
+@given(st.integers(0, 10**12 - 1))
+def test_a_number_in_words_says_that_number_and_no_zero_too_many(number: int) -> None:
+    words = in_words(number)
+    assert read_words(words) == number
+    assert "零零" not in words
+    assert words == "零" or (not words.startswith("零") and not words.endswith("零"))
+
+
+def read_words(words: str) -> int:
+    """The number, read as people do: a digit counts with the place behind it, a section with 万 or 亿."""
+    total = section = digit = 0
+    for character in words:
+        if character in "万亿":
+            total += (section + digit) * {"万": 10**4, "亿": 10**8}[character]
+            section = digit = 0
+        elif character in "拾佰仟":
+            section += digit * 10 ** ("拾佰仟".index(character) + 1)
+            digit = 0
+        else:
+            digit = "零壹贰叁肆伍陆柒捌玖".index(character)
+    return total + section + digit
 
 
 def test_a_name_that_no_font_has_is_not_printed_but_named() -> None:
@@ -121,9 +234,30 @@ def test_the_workbook_says_the_same_and_holds_no_formula() -> None:
     sheet = load_workbook(io.BytesIO(register_xlsx(register))).active
     assert sheet is not None
     rows = list(sheet.iter_rows())
-    assert {row[0].value: row[1].value for row in rows[:8]}["清册校验值"] == register.digest()
-    assert [row[2].value for row in rows[9:]] == [person.name for person in register.persons]
-    assert all(cell.data_type != "f" for row in rows for cell in row)
+    assert {row[0].value: row[1].value for row in rows[1:9]}["清册校验值"] == register.digest()
+    printed = [tuple(cell.value for cell in row) for row in rows[10:16]]
+    assert printed == [person.texts() for person in register.persons]
+    assert rows[16][0].value == "合计：陆人（6 人）"
+    assert {cell.data_type for row in rows for cell in row if cell.value is not None} == {"s"}
+
+
+def test_the_workbook_is_made_to_be_printed() -> None:
+    sheet: Any = load_workbook(io.BytesIO(register_xlsx(a_register(6, union_name="上海市浦东新区" * 14)))).active
+    assert (int(sheet.page_setup.paperSize), sheet.page_setup.orientation) == (9, "portrait")
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
+    assert sheet.print_title_rows == "$10:$10"
+    assert [cell.value for cell in sheet[10]] == list(HEADINGS)
+    assert sheet.oddFooter.center.text == "第 &P 页 共 &N 页"
+    for row in sheet.iter_rows(min_row=10):
+        assert all(cell.border.bottom.style for cell in row)
+    assert sheet.row_dimensions[4].height > sheet.row_dimensions[3].height, "a long name of a union takes two lines"
+    assert set(SEALS) <= set(texts_of_sheet(a_register()))
+
+
+def texts_of_sheet(register: Register) -> list[Any]:
+    sheet: Any = load_workbook(io.BytesIO(register_xlsx(register))).active
+    return [cell.value for row in sheet.iter_rows() for cell in row]
 
 
 def test_the_attachments_are_the_register_two_forms_about_this_batch_and_its_form_of_consent() -> None:
@@ -137,6 +271,13 @@ def test_the_attachments_are_the_register_two_forms_about_this_batch_and_its_for
     assert all(register.batch_no in text for text in texts.values())
     assert CURRENT_CONSENT.version in consent
     assert register.persons[0].document_number not in consent, "who signs sees no other's number"
+
+
+def test_a_long_name_on_the_form_of_consent_stays_large_enough_to_be_read() -> None:
+    name = "买买提·阿卜杜热合曼·" * 4
+    [page] = pages_of(consent_form(CURRENT_CONSENT.version, "上海建朗工会", [("0070000001", name)]))
+    assert name in "".join(page.split())
+    assert name not in page, "in several lines"
 
 
 def test_a_form_of_consent_goes_over_as_many_pages_as_its_signatures_need() -> None:

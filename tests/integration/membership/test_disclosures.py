@@ -19,7 +19,7 @@ from services.common.messaging.rpc import Caller
 from services.common.problems import Forbidden, NotFound, Problem
 from services.common.settings import read_settings
 from services.membership import disclosures, exports
-from services.membership.models import Disclosure
+from services.membership.models import Disclosure, Member
 from tests.integration.membership.office import CARD_NO, Office, a_caller, an_account
 
 PHONE = "13900000009"
@@ -155,6 +155,16 @@ def test_a_sheet_holds_those_of_the_filter_and_what_looks_like_a_formula_is_text
     assert len(export(office, clerk)) == 2
     with pytest.raises(NotFound):
         export(office, clerk, filter={"union_id": str(office.other.union_id)})
+
+
+def test_a_sheet_follows_the_member_numbers_and_ends_with_who_has_none(office: Office) -> None:
+    last = office.numbered(name="王芳")[0]
+    office.numbered(name="李四")
+    with office.begin() as session:
+        session.get_one(Member, last).member_no = "0079999999"
+    office.register(name="韩梅")
+    rows = export(office, an_account(office, office.union, "clerk"))
+    assert [row["姓名"] for row in rows] == ["李四", "王芳", "韩梅"]
 
 
 def test_too_many_members_are_to_be_exported_by_narrower_filters(
