@@ -60,12 +60,12 @@ def register_pdf(register: Register) -> bytes:
 
 def refuse_unprintable(register: Register, typeface: Typeface) -> None:
     """Raises Problem `font_lacks` unless the fonts have every character that is to be printed."""
-    texts = [fact for facts in _facts(register) for fact in facts]
-    texts += [text for person in register.persons for text in person.texts()]
-    unprintable = [(text, lacking) for text in texts if (lacking := typeface.lacking(text))]
+    printed = [(fact, fact) for facts in _facts(register) for fact in facts]
+    printed += [(person.name, "".join(person.texts())) for person in register.persons]
+    unprintable = [(name, lacking) for name, text in printed if (lacking := typeface.lacking(text))]
     if not unprintable:
         return
-    named = "、".join(f"{text}（{lacking}）" for text, lacking in unprintable[:NAMES_IN_PROBLEM])
+    named = "、".join(f"{name}（{lacking}）" for name, lacking in unprintable[:NAMES_IN_PROBLEM])
     more = f"等 {len(unprintable)} 处" if len(unprintable) > NAMES_IN_PROBLEM else ""
     raise Problem(
         "font_lacks", 422, "清册字体缺少部分文字", f"无法打印：{named}{more}。请联系技术支持补充字体后重新打印。"

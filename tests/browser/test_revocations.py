@@ -118,3 +118,28 @@ def test_a_batch_that_the_bank_has_decided_on_cannot_be_chosen_and_it_is_said_wh
 
     expect(dialog.get_by_role("radio", name=batch_no)).to_be_disabled()
     expect(dialog).to_contain_text("不可选择：银行已全部反馈，不能撤销")
+
+
+def test_a_request_that_the_bank_overtakes_closes_before_both_their_eyes(
+    desk: Desk, batch_no: str, page_of: PageOf, stack: Stack
+) -> None:
+    desk.ask_back(batch_no)
+    clerk, reviewer = page_of(desk.clerk), page_of(desk.office.reviewer)
+    clerk.goto("/batches")
+    row = clerk.locator(ROWS).first
+    expect(row).to_contain_text("待审核")
+    open_review(reviewer, batch_no)
+
+    answer_batch(stack, batch_no, {"outcome": "issued"})
+
+    expect(row).to_contain_text("无需审核")
+    expect(row).to_contain_text("银行已全部办结")
+    expect(reviewer.get_by_text("系统自动关闭了该申请，批次不撤销")).to_be_visible()
+    expect(reviewer.get_by_role("button", name="审核通过")).to_have_count(0)
+    assert serious_findings(clerk) == []
+    assert serious_findings(reviewer) == []
+    clerk.goto(f"/batches/{batch_no}")
+    expect(clerk.get_by_text("已全部反馈")).to_be_visible()
+    expect(clerk.get_by_text("无需审核（银行已全部办结）")).to_be_visible()
+    reviewer.goto(f"/revocations?state=closed&batch_no={batch_no}")
+    expect(reviewer.locator(ROWS).first).to_contain_text(batch_no)

@@ -164,6 +164,24 @@ BREAKS = (
     ),
     Break(
         "revocation_done",
+        "batching",
+        (
+            "update batch set revocation_state = 'approved' where batch_no = "
+            + _nth("batch", "batch_no", 0, "revocation_state is distinct from 'approved'")
+            + " returning batch_no",
+        ),
+    ),
+    Break(
+        "revocation_done",
+        "revocation",
+        (
+            "update revocation set state = 'requested' where revocation_id = "
+            + _nth("revocation", "revocation_id", 0, "state = 'rejected'")
+            + " returning batch_no",
+        ),
+    ),
+    Break(
+        "revocation_done",
         "revocation",
         (
             "drop index uq_revocation_open_batch_no",
