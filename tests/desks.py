@@ -72,15 +72,11 @@ class Desk:
         return member_ids
 
     def import_members(self, people: Sequence[Person]) -> None:
-        """Registers people as the clerk's sheet would, and waits until all have a number."""
+        """Registers people as the clerk's sheet would, and waits until all have a number; raises ValueError."""
         sheet = fill_in(self.clerk.download("members/imports/template.xlsx"), list(people))
-        job = self.clerk.upload("members/imports", "会员名册.xlsx", sheet)
-        wait_until(
-            lambda: self.clerk.get(f"members/imports/{job['import_id']}")["state"] == "finished",
-            "the sheet is read",
-            _PATIENCE_SECONDS,
-        )
-        self._wait_for_numbers()
+        ended = self.clerk.import_members("会员名册.xlsx", sheet, _PATIENCE_SECONDS)
+        if ended["rows_accepted"] != len(people):
+            raise ValueError(f"The import came to be {ended}.")
 
     def queue_all(self) -> None:
         """Puts all on the pending list, and waits until they stand there."""

@@ -57,9 +57,7 @@ def at_a_desk(stack: Stack, account_name: str) -> ApiClient:
 
 def _import(clerk: ApiClient, people: list[Person]) -> None:
     sheet = fill_in(clerk.download("members/imports/template.xlsx"), people)
-    job = clerk.upload("members/imports", "会员名册.xlsx", sheet)
-    wait_until(lambda: clerk.get(f"members/imports/{job['import_id']}")["state"] == "finished", "the sheet is read")
-    wait_until(lambda: all(one["member_no"] for one in clerk.all_pages("members")), "all members have a number")
+    clerk.import_members("会员名册.xlsx", sheet)
 
 
 def _submit(clerk: ApiClient, people: list[Person]) -> str:

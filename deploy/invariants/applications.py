@@ -80,7 +80,9 @@ _UNFINISHED_CHECKS = """
     ) as newest left join waiting_check using (application_id, check_no)
     where result not in ('passed', 'failed') or checked_at is null or waiting_check.tries is not null
 """
-_RUNNING_IMPORTS = "select import_id, rows_read, rows_total from import_job where state = 'running'"
+_RUNNING_IMPORTS = """
+    select import_id, state, rows_read, rows_total from import_job where state in ('reading', 'running')
+"""
 
 
 def membership_and_batching_agree(look: Snapshots) -> Iterator[Violation]:
@@ -167,7 +169,7 @@ def checks_are_finished(look: Snapshots) -> Iterator[Violation]:
 def imports_are_finished(look: Snapshots) -> Iterator[Violation]:
     """No import goes on for ever."""
     for row in look.rows("membership", _RUNNING_IMPORTS):
-        detail = f"running, {row['rows_read']} of {row['rows_total']} rows read"
+        detail = f"{row['state']}, {row['rows_read']} of {row['rows_total']} rows read"
         yield Violation("import_finished", str(row["import_id"]), detail)
 
 

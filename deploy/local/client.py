@@ -60,6 +60,14 @@ class ApiClient:
         """Sends a file as a form does."""
         return self._json("POST", path, files={"file": (file_name, content)}, headers={"Idempotency-Key": str(uuid4())})
 
+    def import_members(self, file_name: str, content: bytes, seconds: float = 180) -> dict[str, Any]:
+        """Registers the members of a sheet, all that its preview shows; answers the import when it has ended."""
+        path = f"members/imports/{self.upload('members/imports', file_name, content)['import_id']}"
+        read = wait_until(lambda: self._unless(path, "reading"), "the sheet is read", seconds)
+        if read["state"] == "previewed":
+            self.post(f"{path}/confirm")
+        return wait_until(lambda: self._unless(path, "running", "previewed"), "the import has ended", seconds)
+
     def download(self, path: str) -> bytes:
         """A file's bytes."""
         return self._request("GET", path).content
@@ -74,6 +82,10 @@ class ApiClient:
             items += answer["items"]
             if not answer["items"] or (answer["total_is_exact"] and len(items) >= answer["total"]):
                 return items
+
+    def _unless(self, path: str, *states: str) -> dict[str, Any] | None:
+        found: dict[str, Any] = self.get(path)
+        return None if found["state"] in states else found
 
     def _json(self, method: str, path: str, **sent: Any) -> Any:
         answer = self._request(method, path, **sent)

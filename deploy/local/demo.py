@@ -126,17 +126,13 @@ def sign_in(story: Story) -> None:
 
 
 def import_members(story: Story) -> None:
-    """The clerk fills in the template and uploads it; good rows are kept, bad ones come back with their errors."""
+    """The clerk fills in the template, looks at its preview and confirms it; bad rows come back with their errors."""
     sheet = fill_in(story.clerk.download("members/imports/template.xlsx"), story.people.rows)
-    job = story.clerk.upload("members/imports", "会员名册.xlsx", sheet)
-    finished = wait_until(
-        lambda: _if(story.clerk.get(f"members/imports/{job['import_id']}"), lambda job: job["state"] != "running"),
-        "the import finished",
-    )
+    finished = story.clerk.import_members("会员名册.xlsx", sheet)
     story.expect("the import's state", finished["state"], "finished")
     story.expect("rows accepted", finished["rows_accepted"], len(story.people.importable))
     story.expect("rows rejected", finished["rows_rejected"], len(story.people.broken_rows))
-    errors = story.clerk.download(f"members/imports/{job['import_id']}/errors.xlsx")
+    errors = story.clerk.download(f"members/imports/{finished['import_id']}/errors.xlsx")
     returned = list(load_workbook(io.BytesIO(errors)).worksheets[0].iter_rows(values_only=True))
     story.expect("the last heading of the error sheet", returned[0][-1], "错误原因")
     story.expect("rows in the error sheet", len(returned) - 1, len(story.people.broken_rows))

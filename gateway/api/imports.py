@@ -1,4 +1,4 @@
-"""Bulk registration by .xlsx or .csv: good rows are kept, bad rows come back as the same sheet with their errors."""
+"""Bulk registration by a spreadsheet: previewed, then confirmed; bad rows come back as a sheet with their errors."""
 
 from werkzeug.wrappers import Response
 
@@ -20,7 +20,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     status=202,
     uploads=True,
     deadline=30,
-    summary="Hand in a sheet of up to 20 MB; it is read by and by",
+    summary="Hand in a spreadsheet of up to 20 MB; it is read for a preview, and nobody is registered yet",
 )
 def start_import(exchange: Exchange) -> Response:
     started = exchange.ask("membership.start_import", exchange.complete(read_upload(exchange.request)))
@@ -45,19 +45,44 @@ ROUTES = (
         answer=rpc.ImportAnswer,
         summary="How far an import is",
     ),
+    rpc_route(
+        "GET",
+        f"{_IMPORTS}/<uuid:import_id>/preview",
+        "membership.preview_import",
+        request=rpc.ImportRequest,
+        answer=rpc.ImportPreviewAnswer,
+        summary="The first rows of a previewed import, and the first that are wrong, masked",
+    ),
+    rpc_route(
+        "POST",
+        f"{_IMPORTS}/<uuid:import_id>/confirm",
+        "membership.confirm_import",
+        request=rpc.ConfirmImportRequest,
+        answer=rpc.ImportAnswer,
+        status=202,
+        summary="Register the members of a previewed import, of some of its sheets or of all",
+    ),
+    rpc_route(
+        "POST",
+        f"{_IMPORTS}/<uuid:import_id>/cancel",
+        "membership.cancel_import",
+        request=rpc.ImportRequest,
+        answer=rpc.ImportAnswer,
+        summary="Give a previewed import up",
+    ),
     file_route(
         f"{_IMPORTS}/<uuid:import_id>/errors.xlsx",
         "membership.get_import_errors",
         content_type=_XLSX,
         request=rpc.ImportRequest,
         deadline=30,
-        summary="The bad rows, with a column 错误原因",
+        summary="The bad rows, with a column 错误原因, and whom to look at",
     ),
     file_route(
         f"{_IMPORTS}/template.xlsx",
         "membership.get_import_template",
         content_type=_XLSX,
         request=rpc.GetImportTemplateRequest,
-        summary="An empty sheet to fill in",
+        summary="A sheet to fill in, with an example and lists to choose from",
     ),
 )

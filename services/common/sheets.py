@@ -1,6 +1,5 @@
 """Cells of sheets that people open in a spreadsheet program: what somebody typed stays text and is never computed."""
 
-import re
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
@@ -10,12 +9,11 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 
+from services.common.computed_texts import is_computed
+
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _TEXT_FORMAT = "@"
-_COMPUTED = re.compile(r"[\s'\"]*[=+\-@|%＝＋－＠\t\r\n]")
-"""How a text begins that some spreadsheet program would compute; the wide signs are taken for the narrow ones."""
-_MARK = "'"
 
 
 def text_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
@@ -42,20 +40,10 @@ def saved(book: Workbook) -> bytes:
     return file.getvalue()
 
 
-def csv_text(text: str) -> str:
-    """The text as a cell of a .csv, where only a mark in front keeps a program from computing it."""
-    return _MARK + text if _COMPUTED.match(text) else text
-
-
-def unmarked_text(cell: str) -> str:
-    """The text that `csv_text` made a cell of."""
-    return cell[1:] if cell.startswith(_MARK) and _COMPUTED.match(cell[1:]) else cell
-
-
 def _text_cell(sheet: Any, text: str) -> Any:
     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text))
     cell.data_type = "s"
     cell.number_format = _TEXT_FORMAT
-    if _COMPUTED.match(text):
+    if is_computed(text):
         cell.quotePrefix = True
     return cell

@@ -1,121 +1,103 @@
-"""Imports of members: a sheet is handed in, read, and registered part by part; whoever is killed goes on where it was.
-
-Each part is a message of our own and a transaction: its rows, counts and the next message commit together.
-"""
+"""Imports of members as clerks ask for them: a file is handed in, previewed, confirmed or given up, and reported on."""
 
 import base64
 import binascii
 import json
-import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, delete, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED, IMPORT_REQUESTED
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED
 from services.common.contracts.rpc.files import file_answer
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging import audit
-from services.common.messaging.envelope import correlation
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
-from services.common.problems import FieldProblem, Invalid, NotFound
-from services.common.rowsets import as_table, insert_rows, is_among
+from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.sheets import XLSX
-from services.membership.members import register_members
-from services.membership.models import Account, ImportJob, ImportRow
-from services.membership.sheets import (
-    LARGEST_FILE,
-    UnreadableSheet,
-    WrongRow,
-    error_sheet,
-    facts_of,
-    read_rows,
-    reason_of,
-    template,
-)
+from services.membership.import_parts import PART, choose_sheets, end_import, named, progress, sheets_of
+from services.membership.import_preview import previewed_rows
+from services.membership.models import ImportJob, ImportRow
+from services.membership.sheets import error_sheet, template
 
-PART = 1000
-"""How many rows are registered in one transaction."""
+LARGEST_FILE = 20 * 1024 * 1024
+PREVIEW_LIFE = timedelta(hours=24)
+"""Choice: a preview that nobody confirms ends with the next day."""
+FILE_KINDS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".txt")
+
+_COUNTS = (
+    *("rows_new", "rows_known", "rows_wrong", "rows_read", "rows_accepted", "rows_rejected", "rows_warned"),
+    "resumptions",
+)
 
 
 def start_import(session: Session, caller: Caller, file_name: str, content: str) -> dict[str, Any]:
-    """Takes a sheet (base64) for the caller's union; it is read by and by. Raises Invalid for what is no such file."""
+    """Takes a file (base64) for the caller's union; it is read asynchronously. Raises Invalid for what is none."""
+    now = datetime.now(UTC)
     job = ImportJob(
         import_id=uuid7(),
         union_id=UUID(caller.union_id),
         started_by=UUID(caller.account_id),
         file_name=file_name,
         content=_checked_content(file_name, content),
-        state="running",
-        rows_read=0,
-        rows_accepted=0,
-        rows_rejected=0,
-        started_at=datetime.now(UTC),
+        state="reading",
+        **dict.fromkeys(_COUNTS, 0),
+        started_at=now,
+        progressed_at=now,
     )
     session.add(job)
     session.flush()
-    tell(session, IMPORT_REQUESTED, _named(job))
+    tell(session, IMPORT_REQUESTED, named(job))
     audit.note(session, ("import", job.import_id), new={"file_name": file_name})
     return _answer(job)
 
 
-def read_file(session: Session, import_id: UUID) -> None:
-    """Keeps the rows of the file and forgets the file; a file that cannot be read ends the import."""
-    job = session.get_one(ImportJob, import_id, with_for_update=True)
-    if job.content is None:
-        return
-    content, job.content = job.content, None
-    try:
-        with session.begin_nested():
-            job.rows_total = _keep_rows(session, job, content)
-    except UnreadableSheet as unreadable:
-        end_import(session, job, str(unreadable))
-    else:
-        tell(session, IMPORT_CONTINUED, _named(job))
-        _tell_progress(session, job)
+def preview_import(session: Session, caller: Caller, import_id: UUID) -> dict[str, Any]:
+    """The first rows of each sheet, and the first that are wrong, masked; raises NotFound.
+
+    There are none once the import is confirmed or has ended.
+    """
+    job = _own(session, caller, import_id)
+    return previewed_rows(session, import_id) if job.state == "previewed" else {"rows": [], "wrong": []}
 
 
-def end_import(session: Session, job: ImportJob, failure: str) -> None:
-    """Ends an import as failed for good: what comes of it later does nothing. Members registered so far stay."""
-    job.state, job.failure, job.finished_at, job.content = "failed", failure, datetime.now(UTC), None
-    _tell_progress(session, job)
+def confirm_import(session: Session, caller: Caller, import_id: UUID, sheets: Sequence[int] | None) -> dict[str, Any]:
+    """Lets the rows of these sheets, or of all that can be read, be registered; again it changes nothing.
+
+    Raises NotFound, Invalid for a sheet that cannot be registered, Conflict `import_not_previewed`.
+    """
+    audit.note(session, ("import", import_id), new={"sheets": sheets})
+    job = _own(session, caller, import_id, for_update=True)
+    readable = [sheet["sheet_no"] for sheet in sheets_of(job) if sheet["reason"] is None]
+    chosen = set(sheets or readable)
+    if job.state in ("running", "finished") and chosen == _chosen(job):
+        return _answer(job)
+    if job.state != "previewed":
+        raise Conflict("import_not_previewed", "该导入不在待确认状态", "请刷新页面查看导入结果，或重新上传。")
+    if not chosen <= set(readable):
+        raise Invalid([FieldProblem("sheets", "sheet_unreadable", "所选工作表不能导入，请重新选择")])
+    choose_sheets(session, job, chosen)
+    job.state = "running"
+    tell(session, IMPORT_CONTINUED, named(job))
+    progress(session, job)
+    return _answer(job)
 
 
-def continue_import(session: Session, import_id: UUID) -> None:
-    """Registers the next PART of rows; the good ones are members now, the bad ones keep their reason."""
-    job = session.get_one(ImportJob, import_id, with_for_update=True)
-    if job.state != "running":
-        return
-    rows = session.scalars(
-        select(ImportRow)
-        .where(ImportRow.import_id == import_id, ImportRow.reason.is_(None))
-        .order_by(ImportRow.row_no)
-        .limit(PART)
-    ).all()
-    member_ids, reasons = _register(session, job.union_id, rows)
-    accepted = [row.row_no for row in rows if row.row_no not in reasons]
-    session.execute(
-        delete(ImportRow)
-        .where(ImportRow.import_id == import_id, is_among(ImportRow.row_no, accepted))
-        .execution_options(synchronize_session=False)
-    )
-    _keep_reasons(session, import_id, reasons)
-    job.rows_read += len(rows)
-    job.rows_accepted += len(accepted)
-    job.rows_rejected += len(reasons)
-    _record(session, job, member_ids, len(reasons))
-    if len(rows) == PART:
-        tell(session, IMPORT_CONTINUED, _named(job))
-    else:
-        job.state, job.finished_at = "finished", datetime.now(UTC)
-    _tell_progress(session, job)
+def cancel_import(session: Session, caller: Caller, import_id: UUID) -> dict[str, Any]:
+    """Gives a preview up, and forgets its rows; raises NotFound, and Conflict `import_not_previewed`."""
+    audit.note(session, ("import", import_id))
+    job = _own(session, caller, import_id, for_update=True)
+    if job.state == "previewed":
+        end_import(session, job, "cancelled")
+    elif job.state != "cancelled":
+        raise Conflict("import_not_previewed", "该导入不在待确认状态，不能取消", "已登记的会员不会因此移除。")
+    return _answer(job)
 
 
 def get_import(session: Session, caller: Caller, import_id: UUID) -> dict[str, Any]:
@@ -131,17 +113,20 @@ def list_imports(session: Session, caller: Caller, asked: dict[str, Any]) -> dic
 
 
 def get_errors(session: Session, caller: Caller, import_id: UUID) -> dict[str, str]:
-    """The sheet of the rows that were rejected so far; raises NotFound."""
+    """The sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
     audit.note(session, ("import", import_id))
     job = _own(session, caller, import_id)
-    rejected = session.scalars(
-        select(ImportRow)
-        .where(ImportRow.import_id == import_id, ImportRow.reason.is_not(None))
-        .order_by(ImportRow.row_no)
-        .execution_options(yield_per=PART)
+    found: dict[str, None] = {}
+    for sheet in sheets_of(job):
+        found.update(dict.fromkeys(sheet["titles"]))
+    rejected = ((json.loads(row.cells), row.reason or "") for row in _rows_in(session, import_id, "rejected"))
+    warned = (
+        (row.line_no, json.loads(row.cells).get("姓名", ""), row.warning or "")
+        for row in _rows_in(session, import_id, "registered")
     )
-    rows = ((json.loads(row.cells), row.reason or "") for row in rejected)
-    return file_answer(f"{job.file_name.rpartition('.')[0]}-错误清单.xlsx", XLSX, error_sheet(rows))
+    return file_answer(
+        f"{job.file_name.rpartition('.')[0]}-错误清单.xlsx", XLSX, error_sheet(list(found), rejected, warned)
+    )
 
 
 def get_template() -> dict[str, str]:
@@ -150,8 +135,8 @@ def get_template() -> dict[str, str]:
 
 
 def _checked_content(file_name: str, content: str) -> bytes:
-    if not file_name.lower().endswith((".xlsx", ".csv")):
-        raise Invalid([FieldProblem("file", "file_type", "请上传 .xlsx 或 .csv 文件")])
+    if not file_name.lower().endswith(FILE_KINDS):
+        raise Invalid([FieldProblem("file", "file_type", "请上传 .xlsx、.xls、.xlsb、.ods 或 .csv 文件")])
     try:
         decoded = base64.b64decode(content, validate=True)
     except binascii.Error as error:
@@ -161,92 +146,37 @@ def _checked_content(file_name: str, content: str) -> bytes:
     return decoded
 
 
-def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
-    """The number of rows kept, each with the number of its line in the sheet; the heading's is 1."""
-    count = 0
-    numbered = enumerate(read_rows(job.file_name, content), start=2)
-    while part := list(islice(numbered, PART)):
-        rows = [
-            {"import_id": job.import_id, "row_no": row_no, "cells": json.dumps(cells, ensure_ascii=False)}
-            for row_no, cells in part
-        ]
-        session.execute(insert_rows(ImportRow, rows))
-        count += len(rows)
-        time.sleep(0)  # reading is all computing: let the others have a turn
-    return count
-
-
-def _register(session: Session, union_id: UUID, rows: Sequence[ImportRow]) -> tuple[list[UUID], dict[int, str]]:
-    """Registers the rows that are good; answers the new members, and why the other rows are not, by row number."""
-    reasons: dict[int, str] = {}
-    good = list(_good_rows(rows, reasons))
-    outcomes = register_members(session, union_id, [facts for _, facts in good])
-    for (row_no, _), outcome in zip(good, outcomes, strict=True):
-        if outcome.problems:
-            reasons[row_no] = "；".join(reason_of(problem.field, problem.reason) for problem in outcome.problems)
-    return [outcome.member_id for outcome in outcomes if outcome.member_id], reasons
-
-
-def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], rejected: int) -> None:
-    """Whoever handed the sheet in has registered its members, though the system did so later."""
-    starter = session.get(Account, job.started_by)
-    caller = Caller(
-        account_id=str(job.started_by),
-        account_name=starter.account_name if starter else None,
-        display_name=starter.display_name if starter else None,
-        roles=frozenset(starter.roles if starter else ()),
-        union_id=str(job.union_id),
-    )
-    act = audit.Act("membership.start_import", caller, correlation_id=correlation.get())
-    act.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
-    act.new = {"registered": len(member_ids), "rejected": rejected}
-    audit.tell_act(session, "membership", act)
-
-
-def _good_rows(rows: Sequence[ImportRow], reasons: dict[int, str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for row in rows:
-        try:
-            yield row.row_no, facts_of(json.loads(row.cells))
-        except WrongRow as wrong:
-            reasons[row.row_no] = str(wrong)
-
-
-def _keep_reasons(session: Session, import_id: UUID, reasons: dict[int, str]) -> None:
-    bad = as_table("bad", {"row_no": Integer(), "reason": Text()}, list(reasons.items()))
-    session.execute(
-        update(ImportRow)
-        .where(ImportRow.import_id == import_id, ImportRow.row_no == bad.c.row_no)
-        .values(reason=bad.c.reason)
-        .execution_options(synchronize_session=False)
+def _rows_in(session: Session, import_id: UUID, state: str) -> Iterable[ImportRow]:
+    return session.scalars(
+        select(ImportRow)
+        .where(ImportRow.import_id == import_id, ImportRow.state == state)
+        .order_by(ImportRow.row_no)
+        .execution_options(yield_per=PART)
     )
 
 
-def _own(session: Session, caller: Caller, import_id: UUID) -> ImportJob:
-    job = session.get(ImportJob, import_id)
+def _own(session: Session, caller: Caller, import_id: UUID, for_update: bool = False) -> ImportJob:
+    job = session.get(ImportJob, import_id, with_for_update=for_update)
     if job is None or str(job.union_id) != caller.union_id:
         raise NotFound(title="未找到该导入记录")
     return job
 
 
-def _named(job: ImportJob) -> dict[str, Any]:
-    return {"union_id": job.union_id, "import_id": job.import_id}
-
-
-def _tell_progress(session: Session, job: ImportJob) -> None:
-    counts = {name: getattr(job, name) for name in ("rows_total", "rows_read", "rows_accepted", "rows_rejected")}
-    tell(session, IMPORT_PROGRESSED, {**_named(job), "state": job.state, **counts})
+def _chosen(job: ImportJob) -> set[int]:
+    return {sheet["sheet_no"] for sheet in sheets_of(job) if sheet["is_chosen"]}
 
 
 def _answer(job: ImportJob) -> dict[str, Any]:
+    sheets = [{name: value for name, value in sheet.items() if name != "titles"} for sheet in sheets_of(job)]
     return {
         "import_id": job.import_id,
         "file_name": job.file_name,
         "state": job.state,
         "failure": job.failure,
+        "sheets": sheets,
         "rows_total": job.rows_total,
-        "rows_read": job.rows_read,
-        "rows_accepted": job.rows_accepted,
-        "rows_rejected": job.rows_rejected,
+        **{name: getattr(job, name) for name in _COUNTS if name != "resumptions"},
         "started_at": job.started_at,
+        "expires_at": job.progressed_at + PREVIEW_LIFE if job.state == "previewed" else None,
         "finished_at": job.finished_at,
     }

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -46,24 +46,25 @@ class Outcome:
     warnings: tuple[FieldProblem, ...] = ()
 
 
-def register_members(session: Session, union_id: UUID, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
+def register_members(
+    session: Session, union_id: UUID, rows: Sequence[dict[str, Any]], import_id: UUID | None = None
+) -> list[Outcome]:
     """Registers those rows (the fields of RegisterMemberRequest) that can be members; an outcome for each, in order.
 
     A row is refused whose name, document or nationality the rules refuse, that repeats an earlier one, or names a
     person known in the city. What may still be missing or have run out, such as the document's validity, is not
-    refused here.
+    refused here. The members remember the import that they came by.
     """
     drafts: dict[bytes, dict[str, Any]] = {}
     outcomes: list[tuple[bytes, Outcome]] = []
     for row in rows:
-        facts = completed(row)
-        digest = document_digest(facts["document_type"], facts["document_number"])
-        problems, warnings = judge(facts)
+        facts, digest, outcome = examine(row)
         if digest in drafts:
-            problems.append(_REPEATED)
-        if not problems:
-            drafts[digest] = {"member_id": uuid7(), "union_id": union_id, **columns_of(facts)}
-        outcomes.append((digest, Outcome(problems=tuple(problems), warnings=tuple(warnings))))
+            outcome = replace(outcome, problems=(*outcome.problems, REPEATED))
+        if not outcome.problems:
+            own = {"member_id": uuid7(), "union_id": union_id, "import_id": import_id}
+            drafts[digest] = {**own, **columns_of(facts)}
+        outcomes.append((digest, outcome))
     registered = _insert(session, drafts)
     for chunk in in_messages([{"member_id": member_id} for member_id in registered.values()]):
         tell(session, MEMBER_REGISTERED, {"union_id": union_id, "members": chunk})
@@ -73,10 +74,24 @@ def register_members(session: Session, union_id: UUID, rows: Sequence[dict[str, 
     ]
 
 
+def examine(row: dict[str, Any]) -> tuple[dict[str, Any], bytes, Outcome]:
+    """A row's facts completed, the digest of its document, and what the rules say of it; nobody is registered."""
+    facts = completed(row)
+    problems, warnings = judge(facts)
+    digest = document_digest(facts["document_type"], facts["document_number"])
+    return facts, digest, Outcome(problems=tuple(problems), warnings=tuple(warnings))
+
+
+def known_digests(session: Session, digests: Sequence[bytes]) -> set[bytes]:
+    """Those of the documents by which somebody in the city is a member already."""
+    found = session.scalars(select(Member.document_digest).where(is_among(Member.document_digest, digests)))
+    return {bytes(digest) for digest in found}
+
+
 def register_member(session: Session, caller: Caller, facts: dict[str, Any]) -> dict[str, Any]:
     """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid."""
     (outcome,) = register_members(session, UUID(caller.union_id), [facts])
-    if outcome.problems == (_KNOWN,):
+    if outcome.problems == (KNOWN,):
         raise _member_exists()
     if outcome.problems:
         raise Invalid(outcome.problems)
@@ -198,8 +213,8 @@ def _certain_category(sex: str | None, affiliation: str | None) -> str | None:
     return "F55" if sex == "female" and affiliation == "flexible" else None
 
 
-_REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
-_KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
+REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
+KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
 
 
 def _insert(session: Session, drafts: dict[bytes, dict[str, Any]]) -> dict[bytes, UUID]:
@@ -217,12 +232,12 @@ def _insert(session: Session, drafts: dict[bytes, dict[str, Any]]) -> dict[bytes
 
 
 def _outcome_of(member_id: UUID | None, warnings: tuple[FieldProblem, ...]) -> Outcome:
-    return Outcome(member_id, warnings=warnings) if member_id else Outcome(problems=(_KNOWN,))
+    return Outcome(member_id, warnings=warnings) if member_id else Outcome(problems=(KNOWN,))
 
 
 def _member_exists() -> Conflict:
     return Conflict(
-        "member_exists", "该证件号码已登记过会员", "请核对证件号码；会员如在其他工会，请先办理转会。", [_KNOWN]
+        "member_exists", "该证件号码已登记过会员", "请核对证件号码；会员如在其他工会，请先办理转会。", [KNOWN]
     )
 
 

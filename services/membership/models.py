@@ -175,6 +175,7 @@ class Member(Base):
     application_id: Mapped[UUID | None]
     channel: Mapped[str | None]
     applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    import_id: Mapped[UUID | None]
 
 
 EMPLOYED = Member.affiliation == literal_column("'employer'")
@@ -210,6 +211,11 @@ Index(
     Member.union_id,
     Member.member_id,
     postgresql_where=Member.member_no.is_(None) & EMPLOYED,
+)
+Index(
+    "ix_member_import_without_number",
+    Member.import_id,
+    postgresql_where=Member.member_no.is_(None) & Member.import_id.is_not(None),
 )
 Index("ix_member_phone_digest", Member.phone_digest, postgresql_where=Member.phone_digest.is_not(None))
 
@@ -286,7 +292,11 @@ class ApplicationHistory(Base):
 
 
 class ImportJob(Base):
-    """An import of members from a sheet; the file is kept until it has been read to its end."""
+    """An import of members from a file, which is kept until it has been read to its end.
+
+    `sheets` is JSON: what was found on each sheet and what was left. `progressed_at` is when it last went on, and
+    `resumptions` how often it has been told to since.
+    """
 
     __tablename__ = "import_job"
     __table_args__ = (Index(None, "union_id", "import_id"),)
@@ -298,26 +308,51 @@ class ImportJob(Base):
     content: Mapped[bytes | None] = mapped_column(EncryptedBytes)
     state: Mapped[str] = mapped_column(server_default="running")
     failure: Mapped[str | None]
+    sheets: Mapped[str | None] = mapped_column(EncryptedText)
     rows_total: Mapped[int | None]
+    rows_new: Mapped[int] = mapped_column(server_default="0")
+    rows_known: Mapped[int] = mapped_column(server_default="0")
+    rows_wrong: Mapped[int] = mapped_column(server_default="0")
     rows_read: Mapped[int] = mapped_column(server_default="0")
     rows_accepted: Mapped[int] = mapped_column(server_default="0")
     rows_rejected: Mapped[int] = mapped_column(server_default="0")
+    rows_warned: Mapped[int] = mapped_column(server_default="0")
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    progressed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    resumptions: Mapped[int] = mapped_column(server_default="0")
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+Index(
+    "ix_import_job_open",
+    ImportJob.progressed_at,
+    postgresql_where=ImportJob.state.in_(
+        [literal_column(f"'{state}'") for state in ("reading", "previewed", "running")]
+    ),
+)
+
+
 class ImportRow(Base):
-    """A row of an import that waits to be registered (no `reason`) or was rejected; `cells` is JSON as in the sheet."""
+    """A row of an import; `cells` is JSON as in the sheet, and of a registered row the name alone.
+
+    It waits to be judged (`waiting`), is judged for the preview (`new`, `known`, `wrong`), and then rejected, or
+    registered with a warning; a registered row without one is forgotten.
+    """
 
     __tablename__ = "import_row"
 
     import_id: Mapped[UUID] = mapped_column(ForeignKey("import_job.import_id", ondelete="CASCADE"), primary_key=True)
     row_no: Mapped[int] = mapped_column(Integer, primary_key=True)
+    sheet_no: Mapped[int] = mapped_column(server_default="1")
+    line_no: Mapped[int] = mapped_column(server_default="0")
+    state: Mapped[str] = mapped_column(server_default="waiting")
     cells: Mapped[str] = mapped_column(EncryptedText)
+    document_digest: Mapped[bytes | None]
     reason: Mapped[str | None] = mapped_column(Text)
+    warning: Mapped[str | None] = mapped_column(Text)
 
 
-Index("ix_import_row_waiting", ImportRow.import_id, ImportRow.row_no, postgresql_where=ImportRow.reason.is_(None))
+Index("ix_import_row_state", ImportRow.import_id, ImportRow.state, ImportRow.row_no)
 
 
 class Disclosure(Base):

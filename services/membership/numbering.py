@@ -15,16 +15,17 @@ from services.membership.models import MEMBER_NO, Member
 _DIGITS = 10
 
 
-def give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> None:
-    """Numbers those members that have no number yet, and tells it."""
+def give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> set[UUID]:
+    """Numbers those members that have no number yet, and tells it; answers the imports that they came by."""
     next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
     numbered = session.execute(
         update(Member)
         .where(is_among(Member.member_id, member_ids), Member.member_no.is_(None))
         .values(member_no=next_number)
-        .returning(Member.member_id, Member.member_no)
+        .returning(Member.member_id, Member.member_no, Member.import_id)
         .execution_options(synchronize_session=False)
     ).all()
     if numbered:
-        members: list[dict[str, Any]] = [dict(row._mapping) for row in numbered]
+        members: list[dict[str, Any]] = [{"member_id": row.member_id, "member_no": row.member_no} for row in numbered]
         tell(session, MEMBER_NUMBERED, {"union_id": union_id, "members": members})
+    return {row.import_id for row in numbered if row.import_id}

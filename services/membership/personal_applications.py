@@ -187,7 +187,7 @@ def list_applications(session: Session, caller: Caller) -> dict[str, Any]:
 def _member_with(session: Session, phone: str) -> Member | None:
     """The flexible member with this number; none where several share it: the code would let one in for another."""
     found = session.scalars(
-        select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation == "flexible").limit(2)
+        select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation != "employer").limit(2)
     ).all()
     return found[0] if len(found) == 1 else None
 
@@ -198,7 +198,7 @@ def _lock(session: Session, caller: Caller) -> Member:
 
 def _why_not(member: Member) -> Conflict | None:
     """Why the member cannot apply on the phone now; None where nothing is in the way."""
-    if member.affiliation != "flexible" or member.document_type != "resident_id":
+    if member.affiliation == "employer" or member.document_type != "resident_id":
         return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业会员。")
     if member.member_no is None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")

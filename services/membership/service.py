@@ -32,6 +32,7 @@ from services.membership import (
     corrections,
     disclosures,
     exports,
+    import_parts,
     imports,
     lost_second_factors,
     member_search,
@@ -44,6 +45,7 @@ from services.membership import (
     second_factor,
     sessions,
     sign_in,
+    stalled_imports,
     summary,
     unions,
 )
@@ -238,7 +240,8 @@ class MembershipService(Operable):
     def member_registered(self, session: Session, event: Event) -> None:
         """Gives new members their numbers."""
         member_ids = [member["member_id"] for member in event.data["members"]]
-        numbering.give_numbers(session, event.data["union_id"], member_ids)
+        import_ids = numbering.give_numbers(session, event.data["union_id"], member_ids)
+        import_parts.finish_numbered(session, import_ids)
 
     @query(rpc.MemberSummaryRequest)
     def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -255,12 +258,33 @@ class MembershipService(Operable):
     @subscribe(IMPORT_REQUESTED)
     def import_requested(self, session: Session, event: Event) -> None:
         """Reads the sheet."""
-        imports.read_file(session, event.data["import_id"])
+        import_parts.read_file(session, event.data["import_id"])
 
     @subscribe(IMPORT_CONTINUED)
     def import_continued(self, session: Session, event: Event) -> None:
-        """Registers the next rows."""
-        imports.continue_import(session, event.data["import_id"])
+        """Judges or registers the next rows."""
+        import_parts.continue_import(session, event.data["import_id"])
+
+    @query(rpc.ImportRequest)
+    def preview_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """What the file says, before anybody is registered."""
+        return imports.preview_import(session, caller, data["import_id"])
+
+    @command(rpc.ConfirmImportRequest)
+    def confirm_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Lets the members of a previewed file be registered."""
+        return imports.confirm_import(session, caller, data["import_id"], data.get("sheets"))
+
+    @command(rpc.ImportRequest)
+    def cancel_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Gives a previewed file up."""
+        return imports.cancel_import(session, caller, data["import_id"])
+
+    @timer(interval=60)
+    def end_stalled_imports(self) -> None:
+        """Ends imports that nobody confirms, and those that do not go on."""
+        with self.database.begin() as session:
+            stalled_imports.end_stalled(session)
 
     @query(rpc.ImportRequest)
     def get_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

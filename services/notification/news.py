@@ -97,7 +97,8 @@ def import_progressed(session: Session, data: dict[str, Any]) -> None:
         notice = texts.import_finished(data["rows_accepted"], data["rows_rejected"], import_id)
         post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", notice)
     elif data["state"] == "failed":
-        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", texts.import_failed(import_id))
+        notice = texts.import_failed(import_id, data["failure"], data["rows_accepted"])
+        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", notice)
 
 
 def otp_issued(session: Session, data: dict[str, Any]) -> None:

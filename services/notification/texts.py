@@ -102,15 +102,16 @@ def correction_refused(member_no: str) -> Notice:
 
 def import_finished(accepted: int, rejected: int, import_id: str) -> Notice:
     """An import of members ended."""
-    advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号生成后即可提交办卡。"
+    advice = "请下载错误清单，修改后重新导入有误的行。" if rejected else "会员编号已生成，可以提交办卡。"
     body = f"导入成功 {accepted} 人，有误 {rejected} 行。{advice}"
     return Notice("import_finished", "会员导入完成", body, f"/members/imports/{import_id}")
 
 
-def import_failed(import_id: str) -> Notice:
-    """An import could not be read."""
-    body = "文件无法读取，没有导入任何会员。请使用系统提供的模板重新填写后上传。"
-    return Notice("import_failed", "会员导入失败", body, f"/members/imports/{import_id}")
+def import_failed(import_id: str, failure: str | None, accepted: int) -> Notice:
+    """An import could not be read, or ended before all were registered."""
+    cause = failure or "文件无法读取，请使用系统提供的模板重新填写后上传。"
+    registered = f"已登记 {accepted} 人。" if accepted else "没有登记任何会员。"
+    return Notice("import_failed", "会员导入失败", f"{registered}{cause}", f"/members/imports/{import_id}")
 
 
 def sms_cards_issued(batch_no: str, count: int) -> str:

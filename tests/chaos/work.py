@@ -102,10 +102,12 @@ class Clerk:
         self._check_and_submit()
 
     def import_members(self, forms: list[dict[str, Any]]) -> None:
-        """Returns when the sheet of all has been read; raises ValueError where it was not as it should."""
+        """Returns when all of the sheet are registered; raises ValueError where it was not as it should."""
         sheet = fill_in(self.client.download("members/imports/template.xlsx"), as_rows(forms))
         job = self.client.upload("members/imports", "members.xlsx", sheet)
         path = f"members/imports/{job['import_id']}"
+        self.office.wait(lambda: self.client.get(path)["state"] != "reading", seconds=600)
+        self.client.post(f"{path}/confirm")
         self.office.wait(lambda: self.client.get(path)["state"] != "running", seconds=600)
         job = self.client.get(path)
         if (job["state"], job["rows_accepted"]) != ("finished", len(forms)):

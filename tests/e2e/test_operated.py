@@ -214,7 +214,9 @@ def test_a_killed_process_is_back_and_ready(twins: Stack, program: str) -> None:
 def test_killing_services_at_work_loses_and_doubles_nothing(twins: Stack) -> None:
     clerk = a_desk(twins.gateway_url).clerk
     sheet = fill_in(clerk.download("members/imports/template.xlsx"), people(_IMPORTED))
-    clerk.upload("members/imports", "members.xlsx", sheet)
+    path = f"members/imports/{clerk.upload('members/imports', 'members.xlsx', sheet)['import_id']}"
+    wait_until(lambda: clerk.get(path)["state"] == "previewed", "the sheet is read", seconds=120)
+    clerk.post(f"{path}/confirm")
     killing = Thread(target=_kill_in_turn, args=(twins, ["membership", "batching", "validation"] * 2))
     killing.start()
     wait_until(lambda: selectable(clerk) >= _IMPORTED, "all members have numbers", seconds=180)

@@ -21,7 +21,7 @@ NOTICES = {
     "revocation_closed": texts.revocation_closed(BATCH_NO),
     "application_cancelled": texts.application_cancelled("0070258040"),
     "import_finished": texts.import_finished(8, 2, "0192"),
-    "import_failed": texts.import_failed("0192"),
+    "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
 }
 SMS = (
     texts.sms_cards_issued(BATCH_NO, 3),

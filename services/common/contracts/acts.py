@@ -52,6 +52,8 @@ ACTIONS = {
     "membership.export_members": "导出会员名单",
     "membership.queue_members": "添加会员至待办",
     "membership.start_import": "批量导入会员",
+    "membership.confirm_import": "确认批量导入",
+    "membership.cancel_import": "取消批量导入",
     "membership.get_import_errors": "下载导入错误清单",
     "membership.request_otp": "获取短信验证码",
     "membership.personal_sign_in": "个人登录",

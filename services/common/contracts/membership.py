@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.event import MESSAGE_SIZE, EventContract, EventData, Parted, Sealed, choice, chunk_of
-from services.common.contracts.shared import PersonFacts, UnionFacts
+from services.common.contracts.shared import IMPORT_STATES, PersonFacts, UnionFacts
 from services.common.contracts.values import Whole
 
 SESSION_ENDS = (
@@ -99,7 +99,13 @@ class ImportContinuedData(ImportStepData):
 class ImportProgressedData(EventData):
     union_id = fields.UUID(required=True)
     import_id = fields.UUID(required=True)
-    state = choice("running", "finished", "failed", required=True)
+    state = choice(
+        "running", "finished", "failed", required=True, metadata={"description": "finished or failed: it ended"}
+    )
+    phase = choice(
+        *IMPORT_STATES, allow_none=True, load_default=None, metadata={"description": "the state, in more words"}
+    )
+    failure = fields.String(allow_none=True, load_default=None, metadata={"description": "why it failed, in Chinese"})
     rows_total = fields.Integer(allow_none=True, load_default=None)
     rows_read = fields.Integer(required=True)
     rows_accepted = fields.Integer(required=True)
@@ -176,14 +182,14 @@ IMPORT_REQUESTED = EventContract(
     "membership",
     "import_requested",
     ImportRequestedData,
-    "A file of members was uploaded; its rows are to be read.",
+    "A file of members was uploaded; it is to be read.",
     consumers=("membership",),
 )
 IMPORT_CONTINUED = EventContract(
     "membership",
     "import_continued",
     ImportContinuedData,
-    "Rows of an import wait to be registered, a part at a time.",
+    "Rows of an import wait to be judged for its preview, or to be registered, a part at a time.",
     consumers=("membership",),
 )
 IMPORT_PROGRESSED = EventContract(

@@ -18,6 +18,7 @@ DOCUMENT_TYPES = (
 CHANNELS = ("ordinary", "special")
 RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
 SEXES = ("male", "female")
+IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")
 
 
 class UnionFacts(EventData):

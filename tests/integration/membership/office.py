@@ -26,7 +26,7 @@ from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
-from services.membership import accounts, applications, member_search, members, numbering, queueing
+from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
 from services.membership.models import Application, Union
 from services.membership.unions import add_union
 from tests.mothers import a_member_form, a_union_code
@@ -80,7 +80,8 @@ class Office:
         """Lets membership hear its own registrations."""
         for told in self.told(MEMBER_REGISTERED):
             with self.begin() as session:
-                numbering.give_numbers(session, told["union_id"], [one["member_id"] for one in told["members"]])
+                member_ids = [one["member_id"] for one in told["members"]]
+                import_parts.finish_numbered(session, numbering.give_numbers(session, told["union_id"], member_ids))
 
     def queue(self, *member_ids: UUID) -> dict[str, Any]:
         with self.begin() as session:

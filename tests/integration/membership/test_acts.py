@@ -10,7 +10,7 @@ from services.common.contracts.membership import IMPORT_CONTINUED
 from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.problems import Problem
-from services.membership import accounts, imports, members, own_account, queueing, unions
+from services.membership import accounts, import_parts, imports, members, own_account, queueing, unions
 from services.membership.models import Account
 from services.membership.sign_in import sign_in
 from tests.integration.membership.holder import PASSWORD, VISIT, a_captcha, database_of
@@ -74,7 +74,7 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
     with office.begin() as session:
         job = session.get_one(imports.ImportJob, import_id)
         members_of_part = [office.register()]
-        imports._record(session, job, members_of_part, 2)
+        import_parts._record(session, job, members_of_part, 2)
     [told] = office.told(ACTS_RECORDED["membership"])
     assert told["account_name"] == "jianlang"
     assert told["records"] == [record, f"member:{members_of_part[0]}"]

@@ -3,12 +3,15 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from openpyxl import load_workbook
-from sqlalchemy import func, select, text
+from sqlalchemy import create_engine, func, select, text
 
 from services.common.contracts.membership import (
     IMPORT_CONTINUED,
@@ -16,13 +19,30 @@ from services.common.contracts.membership import (
     IMPORT_REQUESTED,
     MEMBER_REGISTERED,
 )
-from services.common.problems import Invalid, NotFound
-from services.membership import imports
+from services.common.persistence import outbox
+from services.common.problems import Conflict, Invalid, NotFound
+from services.membership import import_parts, imports, members, sheet_reader, stalled_imports
 from services.membership.models import ImportJob, ImportRow, Member
+from tests.conftest import DatabaseFactory
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form
 
 HEADINGS = "姓名,证件类型,证件号码"
+INPUTS = Path(__file__).parents[2] / "inputs"
+
+
+@pytest.fixture(autouse=True)
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are parsed in the test's process, which is quicker; tests/unit/test_sheet_reader.py uses another."""
+    monkeypatch.setattr(import_parts, "read_content", sheet_reader.parse)
+
+
+@pytest.fixture(scope="module")
+def shared(module_database: DatabaseFactory) -> Iterator[Office]:
+    """An office for files whose members are known by no other of them."""
+    engine = create_engine(module_database("membership").replace("postgresql://", "postgresql+psycopg://"))
+    yield Office(engine)
+    engine.dispose()
 
 
 def a_line(**changes: Any) -> str:
@@ -31,19 +51,28 @@ def a_line(**changes: Any) -> str:
 
 
 def start(office: Office, *lines: str) -> UUID:
-    content = base64.b64encode("\n".join((HEADINGS, *lines)).encode()).decode()
+    return upload(office, "\n".join((HEADINGS, *lines)).encode())
+
+
+def upload(office: Office, content: bytes, file_name: str = "名册.csv") -> UUID:
     with office.begin() as session:
-        return UUID(str(imports.start_import(session, office.clerk, "名册.csv", content)["import_id"]))
+        encoded = base64.b64encode(content).decode()
+        return UUID(str(imports.start_import(session, office.clerk, file_name, encoded)["import_id"]))
 
 
 def read_file(office: Office, import_id: UUID) -> None:
     with office.begin() as session:
-        imports.read_file(session, import_id)
+        import_parts.read_file(session, import_id)
 
 
 def go_on(office: Office, import_id: UUID) -> None:
     with office.begin() as session:
-        imports.continue_import(session, import_id)
+        import_parts.continue_import(session, import_id)
+
+
+def confirm(office: Office, import_id: UUID, *sheets: int) -> dict[str, Any]:
+    with office.begin() as session:
+        return imports.confirm_import(session, office.clerk, import_id, list(sheets) or None)
 
 
 def progress(office: Office, import_id: UUID) -> dict[str, Any]:
@@ -51,15 +80,34 @@ def progress(office: Office, import_id: UUID) -> dict[str, Any]:
         return imports.get_import(session, office.clerk, import_id)
 
 
-def run(office: Office, *lines: str) -> dict[str, Any]:
-    """An import from upload to end, each of its events heard once."""
-    import_id = start(office, *lines)
+def preview(office: Office, import_id: UUID) -> dict[str, Any]:
+    """Reads and judges all of a file that was handed in."""
     read_file(office, import_id)
-    heard = 0
-    while len(office.told(IMPORT_CONTINUED)) > heard:
-        heard += 1
+    while progress(office, import_id)["state"] == "reading":
         go_on(office, import_id)
     return progress(office, import_id)
+
+
+def register(office: Office, import_id: UUID, *sheets: int) -> dict[str, Any]:
+    """Confirms a preview, and lets all be registered and numbered."""
+    confirm(office, import_id, *sheets)
+    go_on(office, import_id)
+    while waiting(office, import_id):
+        go_on(office, import_id)
+    office.give_numbers()
+    return progress(office, import_id)
+
+
+def waiting(office: Office, import_id: UUID) -> bool:
+    job = progress(office, import_id)
+    return bool(job["state"] == "running" and job["rows_read"] < job["rows_total"])
+
+
+def run(office: Office, *lines: str) -> dict[str, Any]:
+    """An import from upload to end."""
+    import_id = start(office, *lines)
+    assert preview(office, import_id)["state"] == "previewed"
+    return register(office, import_id)
 
 
 def rejected(office: Office, import_id: UUID) -> list[list[Any]]:
@@ -80,7 +128,7 @@ def test_good_rows_become_members_and_bad_ones_come_back_with_their_reasons(offi
     assert (ended["state"], ended["rows_accepted"], ended["rows_rejected"]) == ("finished", 2, 3)
     headings, *rows = rejected(office, ended["import_id"])
     assert headings == ["姓名", "证件类型", "证件号码", "错误原因"]
-    assert [row[3].partition("：")[0] for row in rows] == ["姓名", "证件号码", "证件类型“图书证”无法识别，应为"]
+    assert [row[3].partition("：")[0] for row in rows] == ["姓名", "证件号码", "证件类型"]
     assert office.names() == ["王建国", "王建国"]
 
 
@@ -93,7 +141,7 @@ def test_somebody_known_in_the_city_is_not_registered_again(office: Office) -> N
 
 
 def test_an_import_of_many_parts_registers_each_row_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "PART", 3)
+    monkeypatch.setattr(import_parts, "PART", 3)
     ended = run(office, *(a_line() for _ in range(9)))
     assert (ended["rows_total"], ended["rows_read"], ended["rows_accepted"]) == (9, 9, 9)
     assert count(office, Member) == 9
@@ -104,15 +152,17 @@ def test_an_import_of_many_parts_registers_each_row_once(office: Office, monkeyp
 def test_a_part_that_is_cut_short_leaves_nothing_and_is_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imports, "PART", 2)
+    monkeypatch.setattr(import_parts, "PART", 2)
     import_id = start(office, *(a_line() for _ in range(3)))
-    read_file(office, import_id)
+    preview(office, import_id)
+    confirm(office, import_id)
     with office.begin() as session:
-        imports.continue_import(session, import_id)
+        import_parts.continue_import(session, import_id)
         session.rollback()
     assert (count(office, Member), progress(office, import_id)["rows_read"]) == (0, 0)
     go_on(office, import_id)
     go_on(office, import_id)
+    office.give_numbers()
     assert (progress(office, import_id)["state"], count(office, Member)) == ("finished", 3)
 
 
@@ -146,6 +196,7 @@ def test_a_file_that_cannot_be_read_ends_the_import_with_the_reason(office: Offi
     ended = progress(office, import_id)
     assert ended["state"] == "failed"
     assert ".xlsx" in ended["failure"]
+    assert [told["failure"] for told in office.told(IMPORT_PROGRESSED)] == [ended["failure"]]
     assert [told["state"] for told in office.told(IMPORT_PROGRESSED)] == ["failed"]
     assert office.told(IMPORT_CONTINUED) == []
 
@@ -158,10 +209,11 @@ def test_reading_a_file_twice_keeps_its_rows_once(office: Office) -> None:
 
 
 def test_progress_is_told_after_each_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "PART", 2)
+    monkeypatch.setattr(import_parts, "PART", 2)
     run(office, *(a_line() for _ in range(3)))
-    told = [(one["state"], one["rows_read"]) for one in office.told(IMPORT_PROGRESSED)]
-    assert told == [("running", 0), ("running", 2), ("finished", 3)]
+    told = [(one["phase"], one["rows_read"]) for one in office.told(IMPORT_PROGRESSED)]
+    reading = [("reading", 0), ("reading", 0), ("previewed", 0)]
+    assert told == [*reading, ("running", 0), ("running", 2), ("running", 3), ("finished", 3)]
     assert len(office.told(IMPORT_REQUESTED)) == 1
 
 
@@ -174,8 +226,266 @@ def test_what_is_certainly_no_sheet_is_refused_at_once(office: Office, file_name
 def test_another_unions_import_is_not_found(office: Office) -> None:
     import_id = start(office, a_line())
     stranger = a_caller(office.other, "clerk")
-    for ask in (imports.get_import, imports.get_errors):
+    for ask in (imports.get_import, imports.get_errors, imports.preview_import, imports.cancel_import):
         with pytest.raises(NotFound), office.begin() as session:
             ask(session, stranger, import_id)
     with office.begin() as session:
         assert imports.list_imports(session, stranger, {"page": 1, "size": 20})["items"] == []
+
+
+def test_a_preview_says_who_is_new_known_and_wrong_and_registers_nobody(office: Office) -> None:
+    known = a_member_form()
+    office.register(**known)
+    twice = a_line()
+    import_id = start(
+        office, a_line(), f"{known['name']},居民身份证,{known['document_number']}", twice, twice, "王芳,图书证,1"
+    )
+    job = preview(office, import_id)
+    assert (job["rows_total"], job["rows_new"], job["rows_known"], job["rows_wrong"]) == (5, 2, 1, 2)
+    assert count(office, Member) == 1
+    with office.begin() as session:
+        shown = imports.preview_import(session, office.clerk, import_id)
+    assert [row["verdict"] for row in shown["rows"]] == ["new", "known", "new", "wrong", "wrong"]
+    assert [row["line_no"] for row in shown["wrong"]] == [3, 5, 6]
+    number = shown["rows"][0]["cells"]["证件号码"]
+    assert (len(number), number.count("*")) == (18, 16)
+
+
+def test_a_confirmation_that_comes_again_registers_nobody_twice(office: Office) -> None:
+    import_id = start(office, a_line(), a_line())
+    preview(office, import_id)
+    confirm(office, import_id)
+    confirm(office, import_id)
+    ended = register(office, import_id)
+    assert (ended["state"], ended["rows_accepted"], count(office, Member)) == ("finished", 2, 2)
+    assert confirm(office, import_id)["state"] == "finished"
+
+
+def test_only_a_preview_can_be_confirmed_or_cancelled(office: Office) -> None:
+    import_id = start(office, a_line())
+    with pytest.raises(Conflict):
+        confirm(office, import_id)
+    preview(office, import_id)
+    with pytest.raises(Invalid):
+        confirm(office, import_id, 7)
+    with office.begin() as session:
+        assert imports.cancel_import(session, office.clerk, import_id)["state"] == "cancelled"
+    with pytest.raises(Conflict):
+        confirm(office, import_id)
+    assert (count(office, Member), count(office, ImportRow)) == (0, 0)
+
+
+def test_of_two_rosters_the_clerk_chooses_and_the_other_is_named(office: Office) -> None:
+    content = (INPUTS / "06-two-rosters-second-ignored.xlsx").read_bytes()
+    import_id = upload(office, content, "两表.xlsx")
+    assert preview(office, import_id)["rows_new"] == 2
+    ended = register(office, import_id, 2)
+    assert (ended["rows_accepted"], office.names()) == (1, ["乙车间"])
+    assert [sheet["is_chosen"] for sheet in ended["sheets"]] == [False, True]
+    assert ended["sheets"][0]["not_read"] == [{"reason": "确认时未选择该工作表", "rows": 1, "cells": 0}]
+
+
+def test_an_import_is_finished_only_when_its_members_have_their_numbers(office: Office) -> None:
+    import_id = start(office, a_line())
+    preview(office, import_id)
+    confirm(office, import_id)
+    go_on(office, import_id)
+    assert (progress(office, import_id)["state"], count(office, Member)) == ("running", 1)
+    office.give_numbers()
+    assert progress(office, import_id)["state"] == "finished"
+
+
+def test_a_row_with_an_unusual_validity_is_registered_and_its_warning_told(office: Office) -> None:
+    form = a_member_form()
+    import_id = upload(
+        office, f"{HEADINGS},证件到期日\n{form['name']},身份证,{form['document_number']},2031-03-03".encode()
+    )
+    preview(office, import_id)
+    ended = register(office, import_id)
+    assert (ended["rows_accepted"], ended["rows_warned"], ended["rows_rejected"]) == (1, 1, 0)
+    with office.begin() as session:
+        file = imports.get_errors(session, office.clerk, import_id)
+    warned: Any = load_workbook(io.BytesIO(base64.b64decode(file["content"]))).worksheets[1]
+    line_no, name, warning = (cell.value for cell in warned[2])
+    assert (line_no, name) == ("2", form["name"])
+    assert "证件到期日" in warning
+
+
+def test_a_row_that_the_database_refuses_is_that_rows_error_alone(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [a_line() for _ in range(5)]
+    refused = lines[3].rpartition(",")[2]
+    original = members.columns_of
+
+    def columns(facts: dict[str, Any]) -> dict[str, Any]:
+        return original(facts | ({"address": "\0"} if facts["document_number"] == refused else {}))
+
+    monkeypatch.setattr(members, "columns_of", columns)
+    ended = run(office, *lines)
+    assert (ended["state"], ended["rows_accepted"], ended["rows_rejected"]) == ("finished", 4, 1)
+    assert rejected(office, ended["import_id"])[1][2] == refused
+    assert count(office, Member) == 4
+
+
+def test_a_row_that_our_own_code_fails_on_is_that_rows_error_alone(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = members.judge
+
+    def judge(facts: dict[str, Any]) -> Any:
+        if facts["name"] == "王坏":
+            raise KeyError(facts["name"])
+        return original(facts)
+
+    monkeypatch.setattr(members, "judge", judge)
+    ended = run(office, a_line(), a_line(name="王坏"), a_line())
+    assert (ended["state"], ended["rows_accepted"], ended["rows_rejected"]) == ("finished", 2, 1)
+
+
+def later(minutes: float) -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=minutes)
+
+
+def forget_what_was_told(office: Office) -> None:
+    """As if its messages had become dead letters."""
+    with office.begin() as session:
+        session.execute(outbox.delete())
+
+
+def end_stalled(office: Office, minutes: float) -> None:
+    with office.begin() as session:
+        stalled_imports.end_stalled(session, later(minutes))
+
+
+def test_an_import_whose_message_was_lost_is_told_to_go_on(office: Office) -> None:
+    import_id = start(office, a_line())
+    forget_what_was_told(office)
+    end_stalled(office, 1)
+    assert office.told(IMPORT_REQUESTED) == []
+    end_stalled(office, 6)
+    assert len(office.told(IMPORT_REQUESTED)) == 1
+    preview(office, import_id)
+    confirm(office, import_id)
+    forget_what_was_told(office)
+    end_stalled(office, 6)
+    assert len(office.told(IMPORT_CONTINUED)) == 1
+
+
+def test_an_import_that_never_goes_on_ends_and_says_so(office: Office) -> None:
+    import_id = start(office, a_line())
+    for minutes in (6, 12, 18):
+        end_stalled(office, minutes)
+    ended = progress(office, import_id)
+    assert (ended["state"], count(office, ImportRow)) == ("failed", 0)
+    assert "导入中断" in ended["failure"]
+    assert office.told(IMPORT_PROGRESSED)[-1]["state"] == "failed"
+    read_file(office, import_id)
+    go_on(office, import_id)
+    assert progress(office, import_id)["state"] == "failed"
+
+
+def test_members_whose_numbering_was_lost_are_numbered_and_the_import_ends(office: Office) -> None:
+    import_id = start(office, a_line())
+    preview(office, import_id)
+    confirm(office, import_id)
+    go_on(office, import_id)
+    forget_what_was_told(office)
+    end_stalled(office, 6)
+    office.give_numbers()
+    assert progress(office, import_id)["state"] == "finished"
+
+
+def test_a_preview_that_nobody_confirms_ends_with_the_next_day(office: Office) -> None:
+    import_id = start(office, a_line())
+    preview(office, import_id)
+    end_stalled(office, 23 * 60)
+    assert progress(office, import_id)["state"] == "previewed"
+    end_stalled(office, 25 * 60)
+    ended = progress(office, import_id)
+    assert (ended["state"], count(office, ImportRow)) == ("failed", 0)
+    assert "未确认" in ended["failure"]
+
+
+def test_an_import_that_a_former_release_began_goes_on_without_a_preview(office: Office) -> None:
+    import_id = start(office, a_line())
+    with office.begin() as session:
+        session.get_one(ImportJob, import_id).state = "running"
+    read_file(office, import_id)
+    go_on(office, import_id)
+    office.give_numbers()
+    assert (progress(office, import_id)["state"], count(office, Member)) == ("finished", 1)
+
+
+ACCEPTED = {
+    "01-wps-dimension-A1.xlsx": 1,
+    "01-dimension-too-short-3-members.xlsx": 3,
+    "03-empty-fill-style.xlsx": 1,
+    "03-patternfill-extlst.xlsx": 1,
+    "03-color-with-hash.xlsx": 1,
+    "03-SharedStrings-case.xlsx": 1,
+    "04-strict-ooxml.xlsx": 1,
+    "05-empty-cell-in-row-1048576.xlsx": 1,
+    "06-first-sheet-hidden.xlsx": 1,
+    "06-two-rosters-second-ignored.xlsx": 2,
+    "08-headings-with-inner-space.xlsx": 1,
+    "09-tab-separated.csv": 1,
+    "09-sep-line.csv": 1,
+    "09-excel-unicode-text-utf16.csv": 1,
+    "10-x000D-escape.xlsx": 1,
+    "13-id-apostrophe.csv": 1,
+}
+REJECTED = {
+    "02-exceljs-id-as-number.xlsx": (2, {3: "数字过长，已被表格软件取整"}),
+    "02-id-integer-cell.xlsx": (0, {2: "数字过长，已被表格软件取整"}),
+    "07-NA-error-cells-as-names.xlsx": (0, {2: "错误值 #N/A", 3: "错误值 #REF!"}),
+    "11-merged-document-type.xlsx": (1, {3: "证件类型：必填"}),
+    # Its telephones are right; the check digits of its documents are not.
+    "14-phone-u202d-spaces-plus86.csv": (0, dict.fromkeys((2, 3, 4), "证件号码：证件号码校验码不正确")),
+    "15-nul-byte-import-never-ends.csv": (2, {3: "地址：含有损坏的字符"}),
+}
+REFUSED = {
+    "08-duplicate-heading.xlsx": "表头“姓名”重复",
+    "16-unclosed-quote-swallows-rows.csv": "第 3 行的双引号",
+}
+BY_FILE = {**{name: (count, {}) for name, count in ACCEPTED.items()}, **REJECTED}
+
+
+@pytest.mark.parametrize("name", sorted(BY_FILE))
+def test_files_that_people_really_send_are_imported_with_every_row_accounted_for(shared: Office, name: str) -> None:
+    office = shared
+    accepted, reasons = BY_FILE[name]
+    import_id = upload(office, (INPUTS / name).read_bytes(), name)
+    job = preview(office, import_id)
+    assert job["state"] == "previewed", job["failure"]
+    ended = register(office, import_id)
+    assert (ended["state"], ended["rows_accepted"], ended["rows_rejected"]) == ("finished", accepted, len(reasons))
+    with office.begin() as session:
+        rows = session.scalars(select(ImportRow).where(ImportRow.import_id == import_id, ImportRow.reason.is_not(None)))
+        found = {row.line_no: row.reason or "" for row in rows}
+    assert {line_no: reasons[line_no] in reason for line_no, reason in found.items()} == dict.fromkeys(reasons, True)
+    assert not any("联系电话" in reason for reason in found.values())
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_a_file_in_which_somebody_would_be_lost_is_refused_with_the_place(shared: Office, name: str) -> None:
+    ended = preview(shared, upload(shared, (INPUTS / name).read_bytes(), name))
+    assert (ended["state"], ended["rows_total"]) == ("failed", None)
+    assert REFUSED[name] in ended["failure"]
+
+
+def test_names_with_odd_characters_are_kept_in_one_form_or_refused_with_the_character(office: Office) -> None:
+    import_id = upload(office, (INPUTS / "12-names.xlsx").read_bytes(), "12-names.xlsx")
+    assert preview(office, import_id)["rows_total"] == 79
+    ended = register(office, import_id)
+    assert (ended["state"], ended["rows_accepted"] + ended["rows_rejected"]) == ("finished", 79)
+    with office.begin() as session:
+        kept = set(session.scalars(select(Member.name)))
+        reasons = list(session.scalars(select(ImportRow.reason).where(ImportRow.state == "rejected")))
+    assert kept >= {"阿卜杜拉·买买提"}
+    assert not [name for name in kept if set(name) & set("\u200b\u202d\ue863•・．﹒∙⋅")]
+    assert all((reason or "").startswith("姓名：") for reason in reasons)
+
+
+def test_every_input_has_a_test() -> None:
+    assert {path.name for path in INPUTS.iterdir()} == {*BY_FILE, *REFUSED, "12-names.xlsx"}

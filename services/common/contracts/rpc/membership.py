@@ -6,7 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, RETIREMENT_CATEGORIES, SEXES
+from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, IMPORT_STATES, RETIREMENT_CATEGORIES, SEXES
 from services.common.contracts.values import (
     Whole,
     address,
@@ -18,10 +18,10 @@ from services.common.contracts.values import (
     text,
 )
 
-AFFILIATIONS = ("employer", "flexible")
+AFFILIATIONS = ("employer", "flexible", "outside")
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 CARD_STATES = ("none", "pending", "submitted", "issued")
-IMPORT_STATES = ("running", "finished", "failed")
+ROW_VERDICTS = ("new", "known", "wrong")
 ACCOUNT_STATES = ("active", "locked", "disabled")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
@@ -407,26 +407,103 @@ class QueueMembersAnswer(Schema):
 
 class StartImportRequest(Schema):
     file_name = text(200, required=True)
-    content = fields.String(required=True, metadata={"description": "the .xlsx or .csv file, base64"})
+    content = fields.String(
+        required=True, metadata={"description": "the .xlsx, .xls, .xlsb, .ods or .csv file, base64"}
+    )
 
 
 class ImportRequest(Schema):
     import_id = fields.UUID(required=True)
 
 
+class ConfirmImportRequest(ImportRequest):
+    """Says that what was previewed is to be registered. Said again, it changes nothing."""
+
+    sheets = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(1)),
+        validate=validate.Length(1, 100, error="请至少选择一个工作表"),
+        metadata={"description": "the numbers of the sheets to register; all that can be read where absent"},
+    )
+
+
+class NotRead(Schema):
+    """What was passed over on a sheet, and why."""
+
+    reason = fields.String(required=True)
+    rows = fields.Integer(required=True, metadata={"description": "rows that hold something"})
+    cells = fields.Integer(required=True, metadata={"description": "cells that hold something"})
+
+
+class ImportSheet(Schema):
+    """A sheet of the file."""
+
+    sheet_no = fields.Integer(required=True)
+    name = fields.String(required=True, metadata={"description": "empty for a text file"})
+    is_hidden = fields.Boolean(required=True)
+    reason = fields.String(required=True, allow_none=True, metadata={"description": "why it cannot be registered"})
+    headings = fields.List(fields.String(), required=True, metadata={"description": "those that were understood"})
+    rows = fields.Integer(required=True, metadata={"description": "rows that were read"})
+    not_read = fields.List(fields.Nested(NotRead), required=True)
+    is_chosen = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "whether its rows are registered; null until confirmed"},
+    )
+
+
 class ImportAnswer(Schema):
-    """An import and how far it is."""
+    """An import and how far it is.
+
+    A file is read (`reading`), shown (`previewed`), and registered when that is confirmed (`running`). It has
+    `finished` when all its members have their numbers.
+    """
 
     import_id = fields.UUID(required=True)
     file_name = fields.String(required=True)
     state = choice(*IMPORT_STATES, required=True)
-    failure = fields.String(required=True, allow_none=True, metadata={"description": "why the file cannot be read"})
+    failure = fields.String(
+        required=True, allow_none=True, metadata={"description": "why the file cannot be read, or the import ended"}
+    )
+    sheets = fields.List(fields.Nested(ImportSheet), required=True, metadata={"description": "empty until read"})
     rows_total = fields.Integer(required=True, allow_none=True, metadata={"description": "null until counted"})
-    rows_read = fields.Integer(required=True)
+    rows_new = fields.Integer(required=True, metadata={"description": "of the preview: who is not known yet"})
+    rows_known = fields.Integer(required=True, metadata={"description": "of the preview: who is a member already"})
+    rows_wrong = fields.Integer(required=True, metadata={"description": "of the preview: what cannot be registered"})
+    rows_read = fields.Integer(required=True, metadata={"description": "rows that were registered or rejected"})
     rows_accepted = fields.Integer(required=True)
     rows_rejected = fields.Integer(required=True)
+    rows_warned = fields.Integer(
+        required=True, metadata={"description": "accepted rows of which something should be looked at"}
+    )
     started_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(
+        required=True, allow_none=True, metadata={"description": "until when a preview can be confirmed"}
+    )
     finished_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
+class PreviewedRow(Schema):
+    """A row of the file; numbers are masked, and columns that were not understood are left out."""
+
+    sheet_no = fields.Integer(required=True)
+    line_no = fields.Integer(required=True)
+    cells = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata={"description": "by headings"}
+    )
+    verdict = choice(*ROW_VERDICTS, required=True)
+    reason = fields.String(required=True, allow_none=True, metadata={"description": "why it cannot be registered"})
+    warning = fields.String(required=True, allow_none=True)
+
+
+class ImportPreviewAnswer(Schema):
+    """What a file says, before anybody is registered."""
+
+    rows = fields.List(
+        fields.Nested(PreviewedRow), required=True, metadata={"description": "the first rows of each sheet"}
+    )
+    wrong = fields.List(
+        fields.Nested(PreviewedRow), required=True, metadata={"description": "the first rows that are wrong or known"}
+    )
 
 
 class ListImportsRequest(PageRequest):
