@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from playwright.sync_api import Download, Page, expect
 
 from deploy.local.demo_people import fill_in
@@ -163,7 +163,9 @@ def test_details_open_over_the_list_and_have_a_link_of_their_own(desk_with_queue
     assert page.url.endswith("/members?size=50")
 
 
-def test_a_long_sheet_is_read_with_progress_and_bad_rows_come_back(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
+def test_a_long_sheet_is_previewed_confirmed_and_its_bad_rows_come_back(
+    desk: Desk, page_of: PageOf, tmp_path: Path
+) -> None:
     nameless, *named = people(1_000)
     nameless.name = ""
     sheet = tmp_path / "会员名册.xlsx"
@@ -174,6 +176,14 @@ def test_a_long_sheet_is_read_with_progress_and_bad_rows_come_back(desk: Desk, p
 
     page.get_by_label("选择要导入的表格").set_input_files(sheet)
 
+    dialog = page.get_by_role("dialog", name="预览：会员名册.xlsx")
+    expect(dialog).to_contain_text("新会员 999", timeout=180_000)
+    expect(dialog).to_contain_text("姓名：必填")
+    expect(dialog).not_to_contain_text(named[0].document_number)
+    assert serious_findings(page) == []
+    assert desk.clerk.get("members")["total"] == 0, "nobody is registered before the clerk has said so"
+    dialog.get_by_role("button", name="确认导入 999 位新会员").click()
+    expect(dialog).to_be_hidden()
     expect(page.get_by_text("已完成")).to_be_visible(timeout=180_000)
     assert seen.evaluate("seen => seen.progress"), "a progress bar was there meanwhile"
     expect(page.get_by_text("共 1,000 行")).to_be_visible()
@@ -185,6 +195,45 @@ def test_a_long_sheet_is_read_with_progress_and_bad_rows_come_back(desk: Desk, p
     assert "姓名" in str(returned.cell(2, returned.max_column).value)
 
 
+def test_of_a_file_with_two_rosters_one_is_chosen_by_keyboard_and_the_other_named(
+    desk: Desk, page_of: PageOf, tmp_path: Path
+) -> None:
+    first, second = people(2)
+    book = Workbook()
+    for title, person in (("甲车间", first), ("乙车间", second)):
+        sheet = book.create_sheet(title)
+        sheet.append(["姓 名", "*证件类型", "证件号码", "备注"])
+        sheet.append([person.name, "身份证", person.document_number, "老员工"])
+    book.remove(book.worksheets[0])
+    book.save(tmp_path / "两个车间.xlsx")
+    page = page_of(desk.clerk)
+    page.goto("/members/imports")
+
+    page.get_by_label("选择要导入的表格").set_input_files(tmp_path / "两个车间.xlsx")
+
+    dialog = page.get_by_role("dialog", name="预览：两个车间.xlsx")
+    dialog.get_by_label("甲车间").focus()
+    page.keyboard.press("Space")
+    dialog.get_by_role("button", name="确认导入所选工作表").press("Enter")
+    expect(page.get_by_text("已完成")).to_be_visible(timeout=180_000)
+    page.get_by_text("未读取的内容 3 项").click()
+    expect(page.get_by_text("工作表“甲车间”：确认时未选择该工作表（1 行）")).to_be_visible()
+    assert [member["name"] for member in desk.clerk.get("members")["items"]] == [second.name]
+
+
+def test_a_preview_can_be_given_up(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
+    (person,) = people(1)
+    (tmp_path / "名册.csv").write_text(f"姓名\t证件类型\t证件号码\n{person.name}\t身份证\t{person.document_number}\n")
+    page = page_of(desk.clerk)
+    page.goto("/members/imports")
+    page.get_by_label("选择要导入的表格").set_input_files(tmp_path / "名册.csv")
+
+    page.get_by_role("dialog").get_by_role("button", name="取消导入").click()
+
+    expect(page.get_by_text("已取消", exact=True)).to_be_visible()
+    assert desk.clerk.get("members")["total"] == 0
+
+
 def test_a_file_that_is_no_sheet_is_refused_with_what_to_do(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
     picture = tmp_path / "照片.png"
     picture.write_bytes(b"no sheet")
@@ -193,7 +242,7 @@ def test_a_file_that_is_no_sheet_is_refused_with_what_to_do(desk: Desk, page_of:
 
     page.get_by_label("选择要导入的表格").set_input_files(picture)
 
-    expect(page.get_by_role("alert")).to_contain_text("请上传 .xlsx 或 .csv 文件")
+    expect(page.get_by_role("alert")).to_contain_text("请上传 .xlsx、.xls、.xlsb、.ods 或 .csv 文件")
 
 
 def test_a_clerk_exports_what_the_list_is_filtered_by_with_masked_numbers(

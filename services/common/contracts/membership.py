@@ -100,7 +100,7 @@ class ImportProgressedData(EventData):
     union_id = fields.UUID(required=True)
     import_id = fields.UUID(required=True)
     state = choice(
-        "running", "finished", "failed", required=True, metadata={"description": "finished or failed: it ended"}
+        "running", "finished", "failed", required=True, metadata={"description": "whether it ended"}
     )
     phase = choice(
         *IMPORT_STATES, allow_none=True, load_default=None, metadata={"description": "the state, in more words"}

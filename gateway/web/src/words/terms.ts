@@ -65,6 +65,9 @@ export const REGISTER_STATES = {
   printed: { text: "已打印", tone: "good" },
 } as const satisfies Record<string, Term>;
 
+/** 会员类别: who is no employee of the union's enterprise applies on the phone. */
+export const AFFILIATIONS = { employer: "企业内", flexible: "灵活就业", outside: "企业外" } as const;
+
 export const DOCUMENT_TYPES = {
   resident_id: "居民身份证",
   hmt_residence_permit: "港澳台居民居住证",

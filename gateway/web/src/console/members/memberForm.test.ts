@@ -10,7 +10,8 @@ describe("a member's form", () => {
   it("sends of a new member only what was filled in", () => {
     const form = { ...emptyForm(), name: " 王芳 ", document_number: "31010119750308002X" };
 
-    expect(changesOf(form)).toEqual({ name: "王芳", document_type: "resident_id", document_number: "31010119750308002X" });
+    const given = { name: "王芳", document_type: "resident_id", document_number: "31010119750308002X" };
+    expect(changesOf(form)).toEqual({ ...given, affiliation: "employer" });
   });
 
   it("sends of a known member only what differs, and never what was masked", () => {

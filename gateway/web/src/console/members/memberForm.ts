@@ -12,6 +12,7 @@ export interface MemberForm {
   sex: string;
   phone: string;
   retirement_category: string;
+  affiliation: string;
   nationality: string;
   special_retirement_month: string;
   address: string;
@@ -19,7 +20,7 @@ export interface MemberForm {
 
 type Fact = Exclude<keyof MemberForm, "document_type" | "document_number" | "name">;
 const FACTS: readonly Fact[] = [
-  "document_expiry", "birth_date", "sex", "phone", "retirement_category", "nationality", "special_retirement_month", "address",
+  "document_expiry", "birth_date", "sex", "phone", "retirement_category", "affiliation", "nationality", "special_retirement_month", "address",
 ];
 /** They come masked, so an empty field means that nothing changes. */
 const MASKED: readonly Fact[] = ["phone"];
@@ -27,7 +28,7 @@ const MASKED: readonly Fact[] = ["phone"];
 export function emptyForm(): MemberForm {
   return {
     name: "", document_type: "resident_id", document_number: "", document_expiry: "", birth_date: "", sex: "", phone: "",
-    retirement_category: "", nationality: "", special_retirement_month: "", address: "",
+    retirement_category: "", affiliation: "employer", nationality: "", special_retirement_month: "", address: "",
   };
 }
 
