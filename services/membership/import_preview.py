@@ -11,7 +11,7 @@ from services.common.personal import mask_document_in_list, mask_phone
 from services.membership.headings import HEADINGS
 from services.membership.models import ImportRow
 
-_FIRST = 10
+_FIRST = 5
 """Rows of each sheet."""
 _WRONG = 20
 

@@ -50,6 +50,9 @@ def test_an_import_goes_on_where_a_killed_process_left_it(
     first = start()
     asked = {"file_name": "名册.csv", "content": a_csv(ROWS)}
     import_id = membership.ask("start_import", office.clerk, asked)["result"]["import_id"]
+    while membership.heard(IMPORT_PROGRESSED).data["phase"] != "previewed":
+        pass
+    membership.ask("confirm_import", office.clerk, {"import_id": import_id})
     while membership.heard(IMPORT_PROGRESSED).data["rows_read"] == 0:
         pass
     first.kill()
@@ -62,7 +65,7 @@ def test_an_import_goes_on_where_a_killed_process_left_it(
         lambda: found if (found := progress(membership, office, import_id))["state"] != "running" else None, "its end"
     )
     assert (ended["state"], ended["rows_accepted"], ended["rows_rejected"]) == ("finished", ROWS, 0)
-    wait_until(lambda: numbered(office) == ROWS, "every member has a number")
+    assert numbered(office) == ROWS, "it has finished only when every member has a number"
 
 
 def numbered(office: Office) -> int:
