@@ -62,13 +62,13 @@ def check_parts(packed: zipfile.ZipFile) -> None:
             _check_content(packed, part)
 
 
-def cells_without_value(packed: zipfile.ZipFile) -> dict[str, Cells]:
+def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
     """Of each sheet of an .xlsx by its name: cells that hold an error, and formulas that nobody computed.
 
     The parser takes both for empty cells. Raises UnreadableSheet for a sheet whose cells lie too far apart.
     """
     names = {name.lower(): name for name in packed.namelist()}
-    found = {}
+    found: dict[str | int, Cells] = {}
     for title, target in _sheet_parts(packed, names).items():
         if target.lower() in names:
             found[title] = _scan(packed, names[target.lower()], title)

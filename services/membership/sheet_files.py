@@ -6,7 +6,7 @@ It is computing alone and reads what strangers send: `sheet_reader` runs it in a
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from services.membership.old_sheets import error_cells
 from services.membership.packed_sheets import Cells, cells_without_value, check_parts
 from services.membership.text_sheets import text_rows
 from services.membership.unreadable import UnreadableSheet
@@ -88,17 +89,19 @@ def _old(content: bytes) -> Iterator[Sheet]:
         raise UnreadableSheet("文件设有密码。请取消密码后重新上传。")
     if _utf_16("WordDocument") in content:
         raise UnreadableSheet(f"文件是 Word 文档，不是表格。{_ADVICE}")
-    yield from _workbook(content, {})
+    yield from _workbook(content, dict(enumerate(error_cells(content))))
 
 
-def _workbook(content: bytes, without_value: dict[str, Cells]) -> Iterator[Sheet]:
+def _workbook(content: bytes, without_value: Mapping[str | int, Cells]) -> Iterator[Sheet]:
+    """The sheets of a workbook; cells that the parser would take for empty are given by a sheet's name or place."""
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        for described in book.sheets_metadata:
+        for place, described in enumerate(book.sheets_metadata):
             if described.typ == SheetTypeEnum.WorkSheet:
                 is_hidden = described.visible != SheetVisibleEnum.Visible
                 sheet = book.get_sheet_by_name(described.name)
-                yield Sheet(described.name, is_hidden, _rows(sheet, without_value.get(described.name, {})))
+                empty = without_value.get(described.name) or without_value.get(place, {})
+                yield Sheet(described.name, is_hidden, _rows(sheet, empty))
     except PasswordError as error:
         raise UnreadableSheet("文件设有密码。请取消密码后重新上传。") from error
     except (CalamineError, OSError) as error:

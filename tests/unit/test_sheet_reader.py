@@ -3,6 +3,7 @@
 import datetime
 import io
 import random
+import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -330,6 +331,75 @@ def test_a_nul_stays_where_it_is_for_the_row_to_be_refused() -> None:
     with pytest.raises(sheets.WrongRow, match="地址：含有损坏的字符"):
         sheets.facts_of(bad)
     assert sheets.facts_of(good)["address"] == "上海"
+
+
+def an_xls(*rows: Sequence[Any]) -> bytes:
+    """A workbook as programs before 2007 write it; `None` is an error #N/A."""
+    placed = ((line, column, value) for line, row in enumerate(rows) for column, value in enumerate(row))
+    cells = b"".join(_record_of(*one) for one in placed)
+    name = "名册".encode("utf-16-le")
+    begin = [_record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6)) for kind in (5, 0x10)]
+    end = _record(0x000A, b"")
+    head = 4 + 8 + len(name)
+    globals_size = len(begin[0]) + head + len(end)
+    sheet = _record(0x0085, struct.pack("<IHBB", globals_size, 0, 2, 1) + name)
+    stream = begin[0] + sheet + end + begin[1] + cells + end
+    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
+    sectors = len(stream) // 512
+    following = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, sectors + 2), 0xFFFFFFFE]
+    table = struct.pack("<128I", *following, *[0xFFFFFFFF] * (128 - len(following)))
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6) + bytes(6)
+    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
+    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
+    entries = _entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + _entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
+    return header + table + entries.ljust(512, b"\0") + stream
+
+
+def _record(kind: int, data: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(data)) + data
+
+
+def _record_of(line: int, column: int, value: Any) -> bytes:
+    place = struct.pack("<HHH", line, column, 0)
+    if value is None:
+        return _record(0x0205, place + b"\x2a\x01")
+    if isinstance(value, float):
+        return _record(0x0203, place + struct.pack("<d", value))
+    text = str(value)
+    return _record(0x0204, place + struct.pack("<HB", len(text), 1) + text.encode("utf-16-le"))
+
+
+def _entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+    written = name.encode("utf-16-le") + b"\0\0"
+    named = written.ljust(64, b"\0") + struct.pack("<HBB", len(written), kind, 1)
+    return named + struct.pack("<III", 0xFFFFFFFF, 0xFFFFFFFF, child) + bytes(36) + struct.pack("<IQ", start, size)
+
+
+def test_an_xls_is_read_with_its_errors_and_rounded_numbers_seen() -> None:
+    content = an_xls([*HEADINGS, "国籍"], [*A_ROW, "英国"], [*A_ROW, None], ["王丽", "身份证", 310115196501150016.0])
+    rows, (report,) = read(content)
+    assert (report["name"], report["rows"]) == ("名册", 3)
+    assert [row.get("国籍") for row in rows] == ["英国", "#N/A", None]
+    assert rows[2]["证件号码"] == "3.10115196501150E+17"
+
+
+def test_an_ods_is_read() -> None:
+    def row(*texts: str) -> str:
+        cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+        return f"<table:table-row>{''.join(map(cell.format, texts))}</table:table-row>"
+
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text", "manifest")
+    )
+    table = f'<table:table table:name="名册">{row(*HEADINGS, "国籍")}{row(*A_ROW, "#N/A")}</table:table>'
+    body = f"<office:body><office:spreadsheet>{table}</office:spreadsheet></office:body>"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        packed.writestr("META-INF/manifest.xml", f"<manifest:manifest {spaces}/>")
+        packed.writestr("content.xml", f"<office:document-content {spaces}>{body}</office:document-content>")
+    assert rows_of(file.getvalue()) == [dict(zip((*HEADINGS, "国籍"), (*A_ROW, "#N/A"), strict=True))]
 
 
 def a_bomb(part: str, content: bytes, copies: int = 1) -> bytes:

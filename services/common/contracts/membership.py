@@ -99,9 +99,7 @@ class ImportContinuedData(ImportStepData):
 class ImportProgressedData(EventData):
     union_id = fields.UUID(required=True)
     import_id = fields.UUID(required=True)
-    state = choice(
-        "running", "finished", "failed", required=True, metadata={"description": "whether it ended"}
-    )
+    state = choice("running", "finished", "failed", required=True, metadata={"description": "whether it ended"})
     phase = choice(
         *IMPORT_STATES, allow_none=True, load_default=None, metadata={"description": "the state, in more words"}
     )
