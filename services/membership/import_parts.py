@@ -36,6 +36,7 @@ PART = 1000
 """How many rows are judged or registered in one transaction."""
 
 _UNDECIDED = ("waiting", "new", "known", "wrong")
+_WITHOUT_ROWS = "文件中没有会员：表头下方没有内容，或只有模板的示例行。请填写后重新上传。"
 _UNREGISTRABLE = "系统无法登记该行，请核对各列内容后重新填写；如仍有问题，请联系技术支持"
 """What somebody is told of a row that the database refuses, or that our own code fails on."""
 _KNOWN_REASON = reason_of(KNOWN.field, KNOWN.reason)
@@ -53,6 +54,9 @@ def read_file(session: Session, import_id: UUID) -> None:
             job.rows_total = _keep_rows(session, job, content)
     except UnreadableSheet as unreadable:
         end_import(session, job, "failed", str(unreadable))
+        return
+    if job.rows_total == 0:
+        end_import(session, job, "failed", _WITHOUT_ROWS)
     else:
         tell(session, IMPORT_CONTINUED, named(job))
         progress(session, job)

@@ -87,7 +87,7 @@ def _sector_table(content: bytes, size: int) -> list[int]:
 
 
 def _chain(content: bytes, size: int, table: list[int], sector: int) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while sector < _FREE and len(parts) <= len(table):
         parts.append(content[(sector + 1) * size : (sector + 2) * size])
         sector = table[sector]

@@ -487,5 +487,11 @@ def test_names_with_odd_characters_are_kept_in_one_form_or_refused_with_the_char
     assert all((reason or "").startswith("姓名：") for reason in reasons)
 
 
+def test_a_file_with_nothing_below_its_headings_ends_at_once_and_says_so(office: Office) -> None:
+    ended = preview(office, start(office))
+    assert (ended["state"], ended["rows_total"]) == ("failed", 0)
+    assert "没有会员" in ended["failure"]
+
+
 def test_every_input_has_a_test() -> None:
     assert {path.name for path in INPUTS.iterdir()} == {*BY_FILE, *REFUSED, "12-names.xlsx"}
