@@ -15,7 +15,7 @@ from services.common.persistence import outbox
 from services.common.repair import Repair
 from services.common.rowsets import is_among
 from services.membership.application_states import LIVE, CardState, State
-from services.membership.imports import end_import
+from services.membership.import_parts import end_import
 from services.membership.models import Account, Application, ImportJob, Member, Union
 from services.membership.queueing import tell_queued
 
@@ -105,7 +105,7 @@ def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[
         .with_for_update(skip_locked=True)
     ).all()
     for job in jobs:
-        end_import(session, job, _OF_DEAD_IMPORT)
+        end_import(session, job, "failed", _OF_DEAD_IMPORT)
     return [str(job.import_id) for job in jobs]
 
 

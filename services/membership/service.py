@@ -12,8 +12,8 @@ from services.common.contracts.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     CHANNEL_ASSIGNED,
-    MEMBER_CORRECTED,
     ISSUE_TIMES_CORRECTED,
+    MEMBER_CORRECTED,
     MEMBERS_REMOVED,
 )
 from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED

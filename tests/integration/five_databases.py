@@ -142,7 +142,9 @@ class FiveDatabases:
         with self.begin(service) as session:
             rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
             session.execute(delete(outbox))
-        return [(EVENTS[row.routing_key], row.body, row.recipients.split()) for row in rows if row.routing_key in EVENTS]
+        return [
+            (EVENTS[row.routing_key], row.body, row.recipients.split()) for row in rows if row.routing_key in EVENTS
+        ]
 
 
 class _Registry:

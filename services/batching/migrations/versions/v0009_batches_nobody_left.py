@@ -1,12 +1,12 @@
 """A batch whose approved revocation released nobody no longer shows as revoked.
 
-Revision: 0007
+Revision: 0009
 """
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 
 CLOSE = """
 update batch set revocation_state = 'closed'

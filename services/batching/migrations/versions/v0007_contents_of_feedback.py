@@ -1,13 +1,13 @@
 """Contents of feedback: by their digests another content under a known id is rejected; and when the bank decided.
 
-Revision: 0006
+Revision: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

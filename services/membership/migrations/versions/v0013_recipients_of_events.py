@@ -1,14 +1,14 @@
 """The outbox knows which recipients of an event still lack their copy.
 
-Revision: 0006
+Revision: 0013
 """
 
 from alembic import op
 
 from services.common.persistence import add_outbox_recipients, drop_outbox_recipients
 
-revision = "0006"
-down_revision = "0005"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:

@@ -1,14 +1,14 @@
 """The outbox knows which recipients of an event still lack their copy.
 
-Revision: 0010
+Revision: 0008
 """
 
 from alembic import op
 
 from services.common.persistence import add_outbox_recipients, drop_outbox_recipients
 
-revision = "0010"
-down_revision = "0009"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:

@@ -1,6 +1,6 @@
 """Imports are previewed before they register anybody, and members remember by which import they came.
 
-Revision: 0011
+Revision: 0012
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from services.common.persistence import EncryptedText
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 
 COUNTS = ("rows_new", "rows_known", "rows_wrong", "rows_warned", "resumptions")
 
