@@ -112,7 +112,7 @@ def _bank_client() -> NoReturn:
         raise StackError("The simulated bank runs, and two would share the batches: make run BANK=none")
     stack_secrets = keep_secrets(FOLDER)
     given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), "BANK_HMAC_KEY": stack_secrets["BANK_HMAC_KEY"]}
-    program, books = str(ROOT / "deploy" / "simulators" / "example_bank.py"), str(FOLDER / "example_bank.sqlite")
+    program, books = str(ROOT / "deploy" / "simulators" / "example_bank.py"), str(FOLDER / stack.BANK_BOOKS)
     os.execve(sys.executable, [sys.executable, program, "--books", books], {**os.environ, **given})  # noqa: S606
 
 

@@ -56,6 +56,8 @@ from deploy.local.processes import (
 _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
 _HOPELESS_RESTARTS = 6
+BANK_BOOKS = "example_bank.sqlite"
+"""What the example of a bank's program keeps, when it is the bank of this stack."""
 _ONE_EACH = dict.fromkeys(SERVICES, 1)
 
 Say = Callable[[str], None]
@@ -175,7 +177,15 @@ def reset(folder: Path) -> None:
     with _alone(folder):
         _stop_processes(folder)
         nodes.drop(folder)
-        for name in ("state.json", "secrets.env", "personal_data_keys", RETIRED_KEYS, "plan.json", "record.json"):
+        for name in (
+            "state.json",
+            "secrets.env",
+            "personal_data_keys",
+            RETIRED_KEYS,
+            "plan.json",
+            "record.json",
+            BANK_BOOKS,
+        ):
             (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / "logs", ignore_errors=True)
 
