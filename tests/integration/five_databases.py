@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, delete, select, text
 from sqlalchemy.orm import Session
 
 from deploy.permissions import SERVICES
-from services.batching import bank_feedback, checks, seed, submission
+from services.batching import bank_feedback, bank_reading, checks, seed, submission
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.policy import Reach
@@ -24,7 +24,7 @@ from services.common.contracts.rpc.batching import SubmitBatchRequest
 from services.common.messaging.envelope import unwrap
 from services.common.messaging.rpc import Caller
 from services.common.messaging.subscribe import Message
-from services.common.persistence import outbox
+from services.common.persistence import Database, outbox
 from services.membership import queueing
 from services.membership import seed as membership_seed
 from services.membership.audit_chain import AuditKeys
@@ -55,6 +55,11 @@ class FiveDatabases:
         """A transaction of a service."""
         with Session(self.engines[service], expire_on_commit=False) as session, session.begin():
             yield session
+
+    def _database(self, service: str) -> Database:
+        database = Database()
+        database.engine = self.engines[service]
+        return database
 
     def change(self, service: str, statement: str, **values: Any) -> None:
         """Does to a service's database what no service would."""
@@ -107,20 +112,20 @@ class FiveDatabases:
     def check(self) -> None:
         """Asks for the checks of the pending list."""
         with self.begin("batching") as session:
-            checks.check_pending(session, UUID(self.clerk.union_id), None)
+            checks.check_pending(session, UUID(self.clerk.union_id), {"channel": "ordinary"})
 
     def submit(self) -> str:
         """Submits the pending list; answers the batch's number."""
         request = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
         with self.begin("batching") as session:
-            return str(submission.submit_batch(session, self.clerk, request)["batch_no"])
+            return str(submission.submit_batch(session, self._database("batching"), self.clerk, request)["batch_no"])
 
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         """The bank's word on some of a batch."""
         body = _feedback(batch_no, results)
         headers = {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}
         message = Message(body, headers, None, AmqpMessage(body))
-        message.data = bank_feedback.read_feedback(message)
+        message.data = bank_reading.read_feedback(message)
         with self.begin("batching") as session:
             bank_feedback.apply_feedback(session, [message.data])
         assert message.rejection is None

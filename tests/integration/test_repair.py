@@ -28,7 +28,7 @@ from services.common.messaging.connection import open_connection
 from services.common.messaging.dead_letters import DeadLetters
 from services.common.operations import discard_letters
 from services.common.persistence import opened
-from services.membership import imports
+from services.membership import import_parts
 from services.membership.models import AuditEntry, ImportJob
 from services.notification.models import InboxMessage
 from tests.conftest import DatabaseFactory
@@ -178,7 +178,7 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
     with world.begin("membership") as session:
         job = session.get_one(ImportJob, repaired.import_id)
         assert (job.state, job.content) == ("failed", None)
-        imports.continue_import(session, repaired.import_id)  # its message was not gone after all
+        import_parts.continue_import(session, repaired.import_id)  # its message was not gone after all
         assert (job.state, job.rows_read) == ("failed", 0)
     with world.begin("notification") as session:
         told = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))

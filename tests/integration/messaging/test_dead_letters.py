@@ -132,7 +132,7 @@ def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(worl
 
 def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
     with Outside(amqp_uri) as outside:
-        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        declare_subscription(outside.channel, QUEUE, PINGED)
         ids = [str(number) for number in range(7)]
         for message_id in ids:
             outside.publish("", DEAD, b"{}", message_id=message_id)
@@ -155,7 +155,7 @@ def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
 
 def test_thousands_of_letters_are_listed_whole_and_in_pages_the_oldest_failure_first(amqp_uri: str, tool: Tool) -> None:
     with Outside(amqp_uri) as outside:
-        declare_subscription(outside.channel, QUEUE, PINGED.type)
+        declare_subscription(outside.channel, QUEUE, PINGED)
         days = [f"2026-11-{day:02}T08:00:00+00:00" for day in (3, 1, 2)]
         for day in days:
             outside.publish("", DEAD, b"{}", message_id=day, application_headers={"x-last-failed-at": day})
