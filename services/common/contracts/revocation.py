@@ -84,6 +84,7 @@ REVOCATION_CLOSED = EventContract(
     RevocationClosedData,
     "The bank has decided on all of a batch before the superior union decided on its revocation.",
     consumers=("batching", "notification"),
+    is_live=True,
 )
 ACT_RECORDED = ACTS_RECORDED["revocation"]
 EVENTS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED, ACT_RECORDED)

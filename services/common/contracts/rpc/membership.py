@@ -550,8 +550,8 @@ class UnionRequest(Schema):
 class NameUnionsRequest(Schema):
     """Unions that messages name by id or by code alone."""
 
-    union_ids = fields.List(fields.String(), load_default=list, validate=validate.Length(max=100))
-    codes = fields.List(fields.String(), load_default=list, validate=validate.Length(max=100))
+    union_ids = fields.List(text(64), load_default=list, validate=validate.Length(max=100))
+    codes = fields.List(text(64), load_default=list, validate=validate.Length(max=100))
 
 
 class NamedUnion(Schema):
