@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
@@ -181,6 +181,6 @@ def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
 
 
 def _feedback(batch_no: str, results: Any) -> bytes:
-    now = "2026-11-28T08:00:00+08:00"
+    now = datetime.now(UTC).isoformat()
     document = {"feedback_id": f"of-{batch_no}", "batch_no": batch_no, "processed_at": now, "results": list(results)}
     return json.dumps(document).encode()
