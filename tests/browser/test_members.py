@@ -221,12 +221,15 @@ def test_of_a_file_with_two_rosters_one_is_chosen_by_keyboard_and_the_other_name
     assert [member["name"] for member in desk.clerk.get("members")["items"]] == [second.name]
 
 
-def test_a_preview_can_be_given_up(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
+def test_a_preview_is_found_by_its_link_and_can_be_given_up(desk: Desk, page_of: PageOf, tmp_path: Path) -> None:
     (person,) = people(1)
     (tmp_path / "名册.csv").write_text(f"姓名\t证件类型\t证件号码\n{person.name}\t身份证\t{person.document_number}\n")
     page = page_of(desk.clerk)
     page.goto("/members/imports")
     page.get_by_label("选择要导入的表格").set_input_files(tmp_path / "名册.csv")
+    expect(page.get_by_role("dialog")).to_contain_text("新会员 1")
+    [job] = desk.clerk.get("members/imports")["items"]
+    page.goto(f"/members/imports/{job['import_id']}")
 
     page.get_by_role("dialog").get_by_role("button", name="取消导入").click()
 

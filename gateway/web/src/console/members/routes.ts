@@ -20,7 +20,8 @@ export const routes: RouteRecordRaw[] = [
     ],
   },
   {
-    path: "/members/imports",
+    // Messages link to one import: its preview opens where it waits to be confirmed.
+    path: "/members/imports/:import_id([0-9a-f-]{36})?",
     name: "imports",
     component: () => import("@/console/members/ImportsPage.vue"),
     meta: { title: "批量导入会员", roles: ["clerk"] },
