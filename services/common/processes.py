@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
+_BUFFER = 1024 * 1024
+"""Bytes. Eventlet's pipes have no buffer unless told so, and read lines byte by byte then."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 """Variables that the process gets: none of them is a secret."""
 
@@ -30,6 +32,7 @@ def run_bounded(module: str, content: bytes, *, memory: int, cpu_seconds: int) -
         given.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, module, str(memory), str(cpu_seconds)],
+            bufsize=_BUFFER,
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
