@@ -85,6 +85,13 @@ def test_every_event_has_its_chinese_name() -> None:
         ),
         ("…failures.Reject", "There is no batch cbc1.", "没有批次 cbc1"),
         ("…failures.Reject", "bad_schema: results.1.card_no", "字段不符合约定：results.1.card_no"),
+        (
+            "…failures.Reject",
+            "results.1.card_no: Not a card number., results.2: card_no_reused",
+            "第 2 条结果的 card_no 不符合约定；卡号已发给其他会员",
+        ),
+        ("…failures.Reject", "processed_at: in_the_future", "处理时间晚于现在一天以上"),
+        ("…failures.Reject", "batch_no: Missing data.", "字段不符合约定：batch_no"),
         ("…failures.Reject", "ValidationError: {'data': {'union': ['Missing']}}", "内容不符合约定"),
         ("…failures.Reject", "something new", "内容有误"),
         ("sqlalchemy.exc.IntegrityError", "sqlalchemy.exc.IntegrityError", "与数据库中已有的数据冲突"),

@@ -67,6 +67,10 @@ _REASONS = (
     (re.compile(r"bad_signature"), "签名不正确：不是银行发出，或双方密钥不一致"),
     (re.compile(r"not_json"), "内容不是有效的 JSON"),
     (re.compile(r"bad_schema: (?P<what>.*)", re.S), "字段不符合约定：{what}"),
+    (re.compile(r"feedback_id: feedback_id_reused"), "反馈编号已用于内容不同的反馈"),
+    (re.compile(r"processed_at: before_submission"), "处理时间早于批次提交时间"),
+    (re.compile(r"processed_at: in_the_future"), "处理时间晚于现在一天以上"),
+    (re.compile(r"(?P<what>feedback_id|batch_no|processed_at|results|message): .*", re.S), "字段不符合约定：{what}"),
     (re.compile(r"too_large: (?P<what>\d+) bytes"), "消息过大（{what} 字节）"),
     (re.compile(r"(?:the event speaks of )?an application that was never queued"), "会员服务中没有这些人员的办卡申请"),
     (
@@ -94,7 +98,8 @@ _CAUSES = (
 _ANY_OTHER = "处理时程序出错"
 _LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?!\.?\w)")
 """Also at the end of a sentence; not a part of a path or of a word."""
-_REFUSED_RESULT = re.compile(r"results\.\d+: (\w+)")
+_REFUSED_RESULT = re.compile(r"results\.[0-9]+: (\w+)")
+_FAULTY_FIELD = re.compile(r"results\.([0-9]+)\.(\w+): ")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
@@ -149,8 +154,10 @@ def subject(letter: _Letter) -> str:
 
 def explanation(cause: str, reason: str) -> str:
     """Why a message could not be handled."""
-    if codes := list(dict.fromkeys(_REFUSED_RESULT.findall(reason))):
-        return "；".join(RESULT_WORDS.get(code, code) for code in codes)
+    faults = [f"第 {int(line) + 1} 条结果的 {field} 不符合约定" for line, field in _FAULTY_FIELD.findall(reason)]
+    codes = dict.fromkeys(_REFUSED_RESULT.findall(reason))
+    if faults or codes:
+        return "；".join([*faults, *(RESULT_WORDS.get(code, code) for code in codes)])
     for pattern, words in _REASONS:
         if found := pattern.fullmatch(reason):
             return words.format(**{name: _STATES.get(value, value) for name, value in found.groupdict().items()})
