@@ -63,7 +63,7 @@ _NUMBERS = """
 _REGISTERS = """
     select batch_no, batch.channel, union_code, union_name, outlet_name, outlet_address, contact_name, contact_phone,
         submitted_at, register_hash, position, member_no, name, document_type, document_number, document_expiry,
-        nationality
+        nationality, channel_reason
     from batch join batch_person using (batch_no) order by batch_no collate "C", position
 """
 _OPEN_TWICE = """
@@ -163,6 +163,7 @@ def _register(keyring: Keyring, lines: list[RowMapping]) -> Register:
                 document_number=opened(line["document_number"]),
                 document_expiry=line["document_expiry"],
                 nationality=line["nationality"],
+                channel_reason=opened(line["channel_reason"]) if line["channel_reason"] else None,
             )
             for line in lines
         ),
