@@ -91,6 +91,8 @@ class _Rows:
             spread += [text, *[""] * (span - 1)]
         cells = text_row(self._sheet, spread)
         for cell in cells:
+            if not cell.value:
+                cell.value = None  # what is spanned or unknown holds nothing, not an empty text
             cell.alignment, cell.font, cell.border = look.alignment, look.font, look.border
         if look.height:
             self._sheet.row_dimensions[self._count].height = look.height
