@@ -44,11 +44,12 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
             client.post(f"{path}/confirm")
             done = wait_until(lambda: _has_left(client, path, "running"), "the import is done", _LONGEST_SECONDS)
             took = time.monotonic() - began
-        if done["rows_accepted"] != rows:
-            raise RuntimeError(f"{done['rows_accepted']} of {rows} rows were accepted.")
+        accepted, rejected = done["rows_accepted"], done["rows_rejected"]
+        if accepted + rejected != rows or rejected * 20 > rows:
+            raise RuntimeError(f"Of {rows} rows {accepted} were accepted and {rejected} rejected.")
         parsing, reading = _time_to_parse(sheet, rows), _time_to_read(sheet, rows)
         former = _time_by_openpyxl(sheet, rows)
-        copying = _time_to_copy(database_url, rows)
+        copying = _time_to_copy(database_url, accepted)
     return Report(
         "imports",
         TITLE,
@@ -156,8 +157,8 @@ def _time_to_copy(database_url: str, rows: int) -> float:
 _HOW = """
 A clerk uploads an .xlsx of {size} MB through the HTTP API, confirms the preview as soon as it is there, and asks until
 the import is finished, which it is when all its members have their numbers: {speed} rows a second. A gateway and a
-membership service, one process each; all rows are good. The service keeps the file, lets a process of its own read it,
-keeps its rows (so that a restarted import resumes at the last committed part), judges each for the preview, then again
+membership service, one process each; one row in forty has a wrong check digit and is rejected. The service keeps the
+file, lets a process of its own read it, keeps its rows (so that a restarted import resumes at the last committed part), judges each for the preview, then again
 as a form would be, encrypts, finds who is registered already, registers a thousand a transaction, records who did it,
 tells other services, and gives numbers meanwhile.
 
