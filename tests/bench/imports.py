@@ -158,9 +158,9 @@ _HOW = """
 A clerk uploads an .xlsx of {size} MB through the HTTP API, confirms the preview as soon as it is there, and asks until
 the import is finished, which it is when all its members have their numbers: {speed} rows a second. A gateway and a
 membership service, one process each; one row in forty has a wrong check digit and is rejected. The service keeps the
-file, lets a process of its own read it, keeps its rows (so that a restarted import resumes at the last committed part), judges each for the preview, then again
-as a form would be, encrypts, finds who is registered already, registers a thousand a transaction, records who did it,
-tells other services, and gives numbers meanwhile.
+file, lets a process of its own read it, keeps its rows (so that a restarted import resumes at the last committed part),
+judges each for the preview, then again as a form would be, encrypts, finds who is registered already, registers a
+thousand a transaction, records who did it, tells other services, and gives numbers meanwhile.
 
 - **calamine alone** hands all values of the file over, and nothing is done with them.
 - **openpyxl, read-only** does the same: it is what former releases read with.
