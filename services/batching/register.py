@@ -48,11 +48,16 @@ class RegisteredPerson:
             str(self.position),
             self.member_no,
             self.name,
-            DOCUMENT_NAMES[self.document_type],
+            self._document_text(),
             self.document_number,
             _expiry_text(self.document_expiry),
             self._nationality_text(),
         )
+
+    def _document_text(self) -> str:
+        """The kind of document, and below it why the person takes the special channel."""
+        name = DOCUMENT_NAMES[self.document_type]
+        return f"{name}\n特殊原因：{self.channel_reason}" if self.channel_reason else name
 
     def _nationality_text(self) -> str:
         """In Chinese words; a batch of an earlier release may leave out what the document tells."""

@@ -67,6 +67,15 @@ def fonts_of(content: bytes) -> dict[str, bool]:
     return {font["/BaseFont"]: "/FontFile2" in font.get("/FontDescriptor", {}) for font in fonts}
 
 
+def test_the_reason_of_the_special_channel_is_printed_and_part_of_the_hash() -> None:
+    plain = a_register(1)
+    reasoned = replace(plain, persons=(replace(plain.persons[0], channel_reason="其他：曾用名"),))
+    assert reasoned.digest() != plain.digest()
+    assert "特殊原因：其他：曾用名" in "".join(pages_of(register_pdf(reasoned))).replace("\n", "")
+    sheet: Any = load_workbook(io.BytesIO(register_xlsx(reasoned))).active
+    assert any("特殊原因：其他：曾用名" in str(cell) for row in sheet.iter_rows(values_only=True) for cell in row)
+
+
 def test_each_page_says_which_of_how_many_it_is_and_whose_hash_it_bears() -> None:
     register = a_register(80)
     pages = pages_of(register_pdf(register))
