@@ -1,6 +1,7 @@
 """What batching, revocation and notification note of their commands: the records, and what was changed, masked."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -49,18 +50,20 @@ def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engin
     desk = Desk(engine)
     with desk.begin() as session:
         seed(session)
-    first, second = desk.queue(an_applicant(nationality=None), an_applicant())
+    first, second = desk.queue(an_applicant(), an_applicant())
 
-    act = acted(engine, pending.update_pending, desk.union_id, {"application_id": first, "nationality": "CHN"})
-    assert (act.records, act.old, act.new) == ([f"application:{first}"], {"nationality": None}, {"nationality": "CHN"})
-    act = acted(engine, checks.check_pending, desk.union_id, None)
+    act = acted(
+        engine, pending.update_pending, desk.clerk, {"application_id": first, "document_expiry": date(2041, 2, 3)}
+    )
+    assert (act.records, act.new) == ([f"application:{first}"], {"document_expiry": "2041-02-03"})
+    act = acted(engine, checks.check_pending, desk.union_id, {"channel": "ordinary"})
     assert (set(act.records), act.new) == ({f"application:{one}" for one in (first, second)}, {"checking": 2})
     act = acted(engine, pending.remove_pending, desk.union_id, second)
     assert (act.records, act.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
 
     desk.validate({first: "passed"})
     asked = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
-    act = acted(engine, submission.submit_batch, desk.clerk, asked)
+    act = acted(engine, submission.submit_batch, desk.database, desk.clerk, asked)
     batch, application = act.records
     assert (application, act.new["contact_phone"]) == (f"application:{first}", "138****0000")
     batch_no = batch.removeprefix("batch:")

@@ -235,11 +235,18 @@ def test_a_result_after_waiting_belongs_to_the_work_of_its_request(desk: Desk, s
     assert sorted(told, key=str) == ["first", "first", "second", "second"]
 
 
-def test_applications_without_persons_are_wrong_in_themselves(desk: Desk) -> None:
+def test_persons_of_other_applications_are_wrong_in_themselves(desk: Desk) -> None:
     request = a_validation_request(a_person(), a_person())
-    request["persons"].pop()
+    request["applications"].pop()
     with pytest.raises(Reject):
         desk.take(request)
+
+
+def test_an_application_whose_person_cannot_be_read_fails_and_holds_up_nobody(desk: Desk) -> None:
+    request = a_validation_request(a_person(), a_person())
+    request["persons"].pop()
+    known, unreadable = desk.take(request)
+    assert desk.results() == [(known, 1, "passed"), (unreadable, 1, "failed")]
 
 
 def test_the_newest_check_is_shown_with_its_findings_and_a_masked_number(desk: Desk) -> None:

@@ -196,7 +196,7 @@ def test_two_processes_decide_each_waiting_check_once(validation: Validation, st
 
 def test_a_request_that_contradicts_itself_becomes_a_dead_letter(validation: Validation) -> None:
     request = a_validation_request(a_person(), a_person())
-    request["persons"].pop()
+    request["applications"].pop()
     validation.request(request)
     validation.request(a_validation_request(a_person()))
     validation.heard()
