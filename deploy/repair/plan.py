@@ -15,13 +15,18 @@ from services.common.contracts.batching import (
     VALIDATION_REQUESTED,
 )
 from services.common.contracts.event import EventContract
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBERS_QUEUED
-from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, MEMBERS_QUEUED
+from services.common.contracts.revocation import (
+    REVOCATION_APPROVED,
+    REVOCATION_CLOSED,
+    REVOCATION_REJECTED,
+    REVOCATION_REQUESTED,
+)
 from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.queues import dead_queue, queue_name, retry_queue
 
 _STEPS = (CHANNEL_ASSIGNED, MEMBERS_REMOVED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED, BATCH_RELEASED)
-_DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED)
+_DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED)
 
 
 _HINTS = {
@@ -180,7 +185,7 @@ REMEDIES = (
         "end_imports",
         "import_finished",
         _always,
-        (IMPORT_REQUESTED, IMPORT_CONTINUED),
+        (IMPORT_REQUESTED, IMPORT_CONTINUED, MEMBER_REGISTERED),
         "membership",
         dies_with_letter=True,
     ),

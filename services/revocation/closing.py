@@ -26,18 +26,24 @@ def close_if_decided(session: Session, batch_no: str) -> None:
         return
     revocation.state = close(RequestState(revocation.state))
     revocation.decided_at = datetime.now(UTC)
+    publish_closed(session, revocation)
+
+
+def publish_closed(session: Session, revocation: Revocation, audience: str | None = None) -> None:
+    """Publishes that a request is closed, to all who hear of it or to one who lacks it."""
     tell(
         session,
         REVOCATION_CLOSED,
         {
             "revocation_id": revocation.revocation_id,
-            "batch_no": batch_no,
+            "batch_no": revocation.batch_no,
             "union_id": revocation.union_id,
             "reviewer_union_id": revocation.reviewer_union_id,
             "closed_at": revocation.decided_at,
             "applicant": {"name": revocation.applicant_name, "phone": revocation.applicant_phone},
         },
-        subject=batch_no,
+        subject=revocation.batch_no,
+        audience=audience,
     )
 
 

@@ -22,6 +22,7 @@ from services.common.paging import page_of
 from services.common.personal import mask_phone
 from services.common.problems import Conflict, Forbidden, NotFound
 from services.revocation.batches import Progress, progress_of
+from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
 from services.revocation.request_states import AlreadyDecided, RequestState, decide
 
@@ -99,6 +100,8 @@ def publish_again(session: Session, revocation: Revocation, audience: str) -> No
     """Tells one consumer that lacks it of a request as it stands: of the decision, or that it was asked for."""
     if revocation.state == RequestState.REQUESTED:
         _tell_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
+    elif revocation.state == RequestState.CLOSED:
+        publish_closed(session, revocation, audience)
     else:
         _tell_decided(session, revocation, audience)
 

@@ -106,6 +106,13 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     world.deliver()
     world.approve(revocation_id)
     world.deliver(lambda event, consumer: event == "revocation_approved")
+    overtaken = a_batch(world, 1)
+    world.request_revocation(overtaken)
+    world.deliver()
+    with world.begin("batching") as session:
+        only = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == overtaken)).one()
+    world.feed(overtaken, {"application_id": str(only), "outcome": "refused", "reason_code": "photo_unclear"})
+    world.deliver(lambda event, consumer: event == "revocation_closed")
     world.change("membership", "delete from application_history where version = 1 and application_id = (" + _A_BATCHED)
     world.change("membership", "update member set" + _LOCKED + " where member_id = (" + _A_FREE)
     import_id = a_running_import(world)
@@ -152,6 +159,8 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
         ("members_validated", "batching"),
         ("revocation_approved", "batching"),
         ("revocation_approved", "notification"),
+        ("revocation_closed", "batching"),
+        ("revocation_closed", "notification"),
         ("batch_released", "membership"),
         ("import_progressed", "notification"),
     ],
