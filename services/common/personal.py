@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -213,6 +214,13 @@ def mask_account_name(name: str) -> str:
     return _mask(name, 1, 1)
 
 
+def mask_numbers(text: str) -> str:
+    """A text with the numbers of documents, cards and telephones masked that somebody wrote into it."""
+    for pattern, mask in _NUMBERS:
+        text = pattern.sub(lambda found, mask=mask: mask(found.group()), text)  # type: ignore[misc]
+    return text
+
+
 def _mask(text: str, first: int, last: int) -> str:
     """Hides the middle; of a short text, where the middle would be less than half, all but the ends is hidden."""
     if len(text) < first + last + 4:
@@ -260,3 +268,9 @@ def _unbase64(text: str) -> bytes:
     """Standard or URL-safe base64, with or without padding; raises ValueError."""
     standard = text.replace("-", "+").replace("_", "/")
     return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+
+
+_NUMBERS = (
+    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{16}|\d{19})(?![0-9A-Za-z])"), mask_document_in_detail),
+    (re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{9}(?![0-9A-Za-z])"), mask_phone),
+)

@@ -21,6 +21,7 @@ from services.common.messaging.envelope import correlation
 from services.common.messaging.failures import is_passing
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
+from services.common.personal import mask_numbers
 from services.common.problems import FieldProblem
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
 from services.membership.members import KNOWN, REPEATED, Outcome, examine, known_digests, register_members
@@ -227,6 +228,9 @@ def _unchosen(sheet: dict[str, Any], chosen: set[int]) -> list[dict[str, Any]]:
 
 def _register_part(session: Session, job: ImportJob) -> None:
     rows = _next_rows(session, job.import_id, "new", "waiting")
+    if not rows:
+        _finish_if_done(session, job)
+        return
     facts: list[tuple[int, dict[str, Any]]] = []
     reasons: dict[int, str] = {}
     for row in rows:
@@ -355,5 +359,5 @@ def _words(problems: Sequence[FieldProblem]) -> str | None:
 
 
 def _storable(text: str | None) -> str | None:
-    """A text without what no text of the database holds."""
-    return text.replace("\0", "") if text else None
+    """A text without what no text of the database holds, and with the numbers masked that a reason quotes."""
+    return mask_numbers(text.replace("\0", "")) if text else None

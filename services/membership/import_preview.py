@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.common.personal import mask_document_in_list, mask_phone
+from services.common.personal import mask_document_in_list, mask_numbers, mask_phone
 from services.membership.headings import HEADINGS
 from services.membership.models import ImportRow
 
@@ -46,4 +46,4 @@ def _shown(row: ImportRow) -> dict[str, Any]:
 
 
 def _masked(heading: str, text: str) -> str:
-    return _MASKS[heading](text) if heading in _MASKS else text
+    return _MASKS[heading](text) if heading in _MASKS else mask_numbers(text)

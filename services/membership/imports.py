@@ -80,6 +80,8 @@ def confirm_import(session: Session, caller: Caller, import_id: UUID, sheets: Se
         return _answer(job)
     if job.state != "previewed":
         raise Conflict("import_not_previewed", "该导入不在待确认状态", "请刷新页面查看导入结果，或重新上传。")
+    if not chosen:
+        raise Conflict("import_not_previewed", "该导入没有可以登记的工作表", "请重新上传。")
     if not chosen <= set(readable):
         raise Invalid([FieldProblem("sheets", "sheet_unreadable", "所选工作表不能导入，请重新选择")])
     choose_sheets(session, job, chosen)

@@ -199,7 +199,7 @@ def _lock(session: Session, caller: Caller) -> Member:
 def _why_not(member: Member) -> Conflict | None:
     """Why the member cannot apply on the phone now; None where nothing is in the way."""
     if member.affiliation == "employer" or member.document_type != "resident_id":
-        return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业会员。")
+        return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业和企业外会员。")
     if member.member_no is None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")
     if member.card_state != CardState.NONE:

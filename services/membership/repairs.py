@@ -6,20 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBERS_QUEUED
+from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.messaging.request import Caller
-from services.common.persistence import outbox
 from services.common.repair import Repair
 from services.common.rowsets import is_among
 from services.membership.application_states import LIVE, CardState, State
 from services.membership.import_parts import end_import
 from services.membership.models import Account, Application, ImportJob, Member, Union
 from services.membership.queueing import tell_queued
-
-_OF_DEAD_IMPORT = "导入因系统故障中断，请核对已导入的会员后重新导入其余会员"
+from services.membership.stalled_imports import STOPPED, are_unpublished
 
 
 def operator(session: Session, account_name: str) -> Caller:
@@ -92,20 +90,17 @@ def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[
 
     One that is being worked on is locked, one with a message to be published in the outbox: both are left.
     """
-    waiting = select(func.count()).where(
-        outbox.c.routing_key.in_((IMPORT_REQUESTED.routing_key, IMPORT_CONTINUED.routing_key))
-    )
-    if session.scalar(waiting):
+    if are_unpublished(session):
         return []
     jobs = session.scalars(
         select(ImportJob)
-        .where(is_among(ImportJob.import_id, map(UUID, ids)), ImportJob.state == "running")
-        .where(ImportJob.started_at < before)
+        .where(is_among(ImportJob.import_id, map(UUID, ids)), ImportJob.state.in_(("reading", "running")))
+        .where(ImportJob.progressed_at < before)
         .order_by(ImportJob.import_id)
         .with_for_update(skip_locked=True)
     ).all()
     for job in jobs:
-        end_import(session, job, "failed", _OF_DEAD_IMPORT)
+        end_import(session, job, "failed", STOPPED)
     return [str(job.import_id) for job in jobs]
 
 

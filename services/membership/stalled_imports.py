@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from services.common.contracts.event import in_messages
 from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
 from services.common.messaging.outbox import tell
+from services.common.persistence import outbox
 from services.membership.import_parts import end_import, finish_numbered, named
 from services.membership.imports import PREVIEW_LIFE
 from services.membership.models import ImportJob, Member
@@ -20,7 +21,9 @@ STALLED_AFTER = timedelta(minutes=5)
 MOST_RESUMPTIONS = 2
 _MOST_AT_ONCE = 100
 _UNCONFIRMED = "读取后超过 24 小时未确认，请重新上传。"
-_STOPPED = "导入中断，其余各行没有登记。请重新上传同一文件，已登记的不会重复登记；如仍有问题，请联系技术支持。"
+STOPPED = (
+    "导入中断，部分行没有登记或没有会员编号。请重新上传同一文件，已登记的不会重复登记；如仍有问题，请联系技术支持。"
+)
 
 
 def end_stalled(session: Session, now: datetime | None = None) -> None:
@@ -30,9 +33,17 @@ def end_stalled(session: Session, now: datetime | None = None) -> None:
     unconfirmed = still.where(ImportJob.state == "previewed", ImportJob.progressed_at < now - PREVIEW_LIFE)
     for job in session.scalars(unconfirmed).all():
         end_import(session, job, "failed", _UNCONFIRMED)
+    if are_unpublished(session):
+        return  # the broker is away or slow: nothing stands still for good
     stalled = still.where(ImportJob.state.in_(("reading", "running")), ImportJob.progressed_at < now - STALLED_AFTER)
     for job in session.scalars(stalled).all():
         _resume_or_end(session, job, now)
+
+
+def are_unpublished(session: Session) -> bool:
+    """Whether messages by which imports go on wait in the outbox."""
+    keys = [one.routing_key for one in (IMPORT_REQUESTED, IMPORT_CONTINUED, MEMBER_REGISTERED)]
+    return bool(session.scalar(select(exists().where(outbox.c.routing_key.in_(keys)))))
 
 
 def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
@@ -41,7 +52,7 @@ def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
     if job.state == "finished":
         return
     if job.resumptions >= MOST_RESUMPTIONS:
-        end_import(session, job, "failed", _STOPPED)
+        end_import(session, job, "failed", STOPPED)
         return
     job.resumptions, job.progressed_at = job.resumptions + 1, now
     tell(session, IMPORT_REQUESTED if job.content is not None else IMPORT_CONTINUED, named(job))

@@ -19,7 +19,7 @@ from services.common.logs import class_name
 from services.common.messaging.outbox import tell
 from services.common.messaging.request import Caller, Request
 from services.common.persistence import Database
-from services.common.personal import mask_card, mask_document_in_detail, mask_phone
+from services.common.personal import mask_card, mask_document_in_detail, mask_numbers, mask_phone
 from services.common.problems import Problem
 
 log = structlog.get_logger()
@@ -36,12 +36,6 @@ _MASKS = {
     "contact_phone": mask_phone,
     "applicant_phone": mask_phone,
 }
-_NUMBERS = (
-    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{16}|\d{19})(?![0-9A-Za-z])"), mask_document_in_detail),
-    (re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{9}(?![0-9A-Za-z])"), mask_phone),
-)
-"""Numbers that somebody wrote into a text, such as a remark."""
-
 Record = tuple[str, Any]
 """A kind out of the contract's RECORD_KINDS, and the id."""
 
@@ -167,15 +161,9 @@ def _masked(name: str, value: Any) -> Any:
         return masked(value)
     if isinstance(value, str):
         mask = _MASKS.get(name)
-        return mask(value) if mask else _without_numbers(value)
+        return mask(value) if mask else mask_numbers(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_masked(name, one) for one in value]
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _without_numbers(text: str) -> str:
-    for pattern, mask in _NUMBERS:
-        text = pattern.sub(lambda found, mask=mask: mask(found.group()), text)  # type: ignore[misc]
-    return text

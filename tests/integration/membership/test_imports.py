@@ -25,7 +25,7 @@ from services.membership import import_parts, imports, members, sheet_reader, st
 from services.membership.models import ImportJob, ImportRow, Member
 from tests.conftest import DatabaseFactory
 from tests.integration.membership.office import Office, a_caller
-from tests.mothers import a_member_form
+from tests.mothers import a_member_form, a_resident_number
 
 HEADINGS = "姓名,证件类型,证件号码"
 INPUTS = Path(__file__).parents[2] / "inputs"
@@ -375,6 +375,7 @@ def test_an_import_whose_message_was_lost_is_told_to_go_on(office: Office) -> No
 def test_an_import_that_never_goes_on_ends_and_says_so(office: Office) -> None:
     import_id = start(office, a_line())
     for minutes in (6, 12, 18):
+        forget_what_was_told(office)
         end_stalled(office, minutes)
     ended = progress(office, import_id)
     assert (ended["state"], count(office, ImportRow)) == ("failed", 0)
@@ -383,6 +384,41 @@ def test_an_import_that_never_goes_on_ends_and_says_so(office: Office) -> None:
     read_file(office, import_id)
     go_on(office, import_id)
     assert progress(office, import_id)["state"] == "failed"
+
+
+def test_an_import_whose_message_is_not_published_yet_is_left_alone(office: Office) -> None:
+    import_id = start(office, a_line())
+    for minutes in (6, 12, 18, 24):
+        end_stalled(office, minutes)
+    assert progress(office, import_id)["state"] == "reading"
+    assert len(office.told(IMPORT_REQUESTED)) == 1
+
+
+def test_an_import_whose_members_never_get_numbers_ends_too(office: Office) -> None:
+    import_id = start(office, a_line())
+    preview(office, import_id)
+    confirm(office, import_id)
+    go_on(office, import_id)
+    for minutes in (6, 12, 18):
+        forget_what_was_told(office)
+        end_stalled(office, minutes)
+        go_on(office, import_id)
+    ended = progress(office, import_id)
+    assert (ended["state"], ended["rows_accepted"]) == ("failed", 1)
+    assert "会员编号" in ended["failure"]
+
+
+def test_numbers_in_the_wrong_column_are_masked_in_preview_and_reasons(office: Office) -> None:
+    number = a_resident_number()
+    content = f"姓名,证件类型,证件号码,国籍\n{number},居民身份证,{a_resident_number(sequence=9)},{number}\n"
+    import_id = upload(office, content.encode())
+    preview(office, import_id)
+    with office.begin() as session:
+        shown = imports.preview_import(session, office.clerk, import_id)
+        stored = session.execute(select(ImportRow.reason, ImportRow.warning)).all()
+    assert number not in str(shown)
+    assert number not in str(stored)
+    assert number[:6] in str(stored)
 
 
 def test_members_whose_numbering_was_lost_are_numbered_and_the_import_ends(office: Office) -> None:
