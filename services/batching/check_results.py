@@ -16,7 +16,7 @@ from services.batching.pending import lock_pending
 from services.batching.telling import tell_pending_changed
 from services.common.rowsets import as_table, types_of
 
-_RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings"))
+_RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings", "checked_at"))
 
 
 def take_results(session: Session, told: dict[str, Any]) -> None:
@@ -33,7 +33,13 @@ def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, st
         "results",
         _RESULT,
         [
-            (one["application_id"], one["check_no"], one["result"], findings.get(one["application_id"]))
+            (
+                one["application_id"],
+                one["check_no"],
+                one["result"],
+                findings.get(one["application_id"]),
+                one["checked_at"],
+            )
             for one in told["results"]
         ],
     ).c
@@ -45,7 +51,11 @@ def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, st
             Application.state == State.QUEUED,
             Application.check_state.in_(UNDER_CHECK),
         )
-        .values(check_state=results.check_state, findings=results.findings, checked_at=func.now())
+        .values(
+            check_state=results.check_state,
+            findings=results.findings,
+            checked_at=func.coalesce(results.checked_at, func.now()),
+        )
         .returning(Application.application_id, Application.personal, Application.check_state)
         .execution_options(synchronize_session=False)
     ).all()

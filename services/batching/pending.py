@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check, State, Step, allowing
-from services.batching.channels import SWITCH_REASONS, Charset, channel_for
+from services.batching.channels import SWITCH_REASONS, Charset, channel_for, outside_charset
 from services.batching.corrections import CORRECTABLE, correct
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
 from services.batching.telling import steps, tell_pending_changed
+from services.batching.typeface import register_typeface
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
 from services.common.contracts.event import in_messages
 from services.common.contracts.rpc.paging import page_answer
@@ -206,27 +207,35 @@ def _switch_channel(application: Application, request: dict[str, Any]) -> None:
     wanted = request.get("channel")
     if choice.locked and wanted == "ordinary":
         raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
-    channel = choice.channel if choice.locked else wanted or application.channel
-    if channel == application.channel:
+    has_lost_its_reason = application.channel_reason_code == "document_type" and not choice.locked
+    kept = choice.channel if has_lost_its_reason else application.channel
+    channel = choice.channel if choice.locked else wanted or kept
+    if channel == application.channel and not has_lost_its_reason:
         return
     application.channel, application.channel_note = channel, None
     if channel == choice.channel:
         application.channel_reason_code, application.channel_reason = choice.reason_code, choice.reason
     elif channel == "special":
-        code = _reason_of_switch(request)
+        code = _reason_of_switch(application.name, request)
         application.channel_reason_code, application.channel_reason = code, SWITCH_REASONS[code]
         application.channel_note = request.get("channel_note")
     else:
         application.channel_reason_code = application.channel_reason = None
 
 
-def _reason_of_switch(request: dict[str, Any]) -> str:
+def _reason_of_switch(name: str, request: dict[str, Any]) -> str:
     """Why the clerk switches somebody to the special channel whom no rule leads there; raises Invalid without it."""
     code = request.get("channel_reason_code")
     if code is None:
         raise Invalid([FieldProblem("channel_reason_code", "required", "请选择转入特殊办卡通道的原因")])
-    if code == "other" and not request.get("channel_note"):
+    if code == "rare_character" and not outside_charset(name, "gb2312"):
+        reason = "姓名中没有生僻字，请选择其他原因"
+        raise Invalid([FieldProblem("channel_reason_code", "no_rare_character", reason)])
+    note = request.get("channel_note", "")
+    if code == "other" and not note:
         raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
+    if lacking := register_typeface().lacking(note):
+        raise Invalid([FieldProblem("channel_note", "font_lacks", f"说明将印在清册上，不能有“{lacking}”，请改用文字")])
     return str(code)
 
 

@@ -31,6 +31,7 @@ from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.contracts.consent import refuse_unless_current
 from services.common.contracts.event import in_messages
 from services.common.messaging import audit
+from services.common.messaging.envelope import correlation
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
@@ -184,7 +185,11 @@ def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
     """Raises Conflict `checks_outdated` when checks were asked for anew; it stays so when the submission is refused."""
     hours = read_settings(SubmissionSettings).check_holds_hours
     with database.begin() as apart:
+        act = audit.Act("batching.check_pending", caller, correlation_id=correlation.get())
+        audit.begin(apart, act)
         outdated = recheck_outdated(apart, UUID(caller.union_id), channel, hours)
+        if outdated:
+            audit.tell_act(apart, "batching", act)
     if outdated:
         expired = [one for one in outdated if one.expired_on]
         raise Conflict(

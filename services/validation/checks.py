@@ -127,7 +127,8 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
         .ext(distinct_on(ApplicationCheck.application_id))
     ).all()
     for check in newest:
-        result = {"application_id": check.application_id, "check_no": check.check_no, "result": check.result}
+        names = ("application_id", "check_no", "result", "checked_at")
+        result = {name: getattr(check, name) for name in names}
         kept = select(CheckFinding).where(
             CheckFinding.application_id == check.application_id, CheckFinding.check_no == check.check_no
         )
@@ -298,7 +299,12 @@ def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> dict[st
     for one in judged:
         application_id = one.check.application_id
         results.append(
-            {"application_id": application_id, "check_no": one.check.check_no, "result": one.judgement.result}
+            {
+                "application_id": application_id,
+                "check_no": one.check.check_no,
+                "result": one.judgement.result,
+                "checked_at": None if one.is_waiting else datetime.now(UTC),
+            }
         )
         findings += [{"application_id": application_id, **_facts(finding)} for finding in one.judgement.findings]
     return {"union_id": union_id, "results": results, "findings": findings}

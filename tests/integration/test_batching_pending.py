@@ -208,7 +208,11 @@ def test_a_clerk_switches_channels_and_each_switch_is_a_step(desk: Desk) -> None
 
 @pytest.mark.parametrize(
     ("request_", "field"),
-    [({}, "channel_reason_code"), ({"channel_reason_code": "other"}, "channel_note")],
+    [
+        ({}, "channel_reason_code"),
+        ({"channel_reason_code": "other"}, "channel_note"),
+        ({"channel_reason_code": "rare_character"}, "channel_reason_code"),
+    ],
 )
 def test_a_switch_to_the_special_channel_needs_a_reason(desk: Desk, request_: dict[str, str], field: str) -> None:
     [application_id] = desk.queue()
@@ -231,6 +235,19 @@ def test_a_passport_cannot_go_back_to_the_ordinary_channel(desk: Desk) -> None:
         desk.update(application_id, channel="ordinary")
     corrected = {"document_type": "resident_id", "document_number": a_resident_number()}
     assert desk.update(application_id, **corrected, channel="ordinary")["channel"] == "ordinary"
+
+
+def test_who_has_a_resident_id_after_all_leaves_the_channel_of_other_documents(desk: Desk) -> None:
+    [application_id] = desk.queue(an_applicant(document_type="passport", document_number="E12345678"))
+    entry = desk.update(application_id, document_type="resident_id", document_number=a_resident_number())
+    assert (entry["channel"], entry["channel_reason"], entry["can_switch"]) == ("ordinary", None, True)
+
+
+def test_a_note_that_cannot_be_printed_is_refused_at_once(desk: Desk) -> None:
+    [application_id] = desk.queue()
+    with pytest.raises(Invalid) as refusal:
+        desk.update(application_id, channel="special", channel_reason_code="other", channel_note="曾用名\U000323b0")
+    assert [(problem.field, problem.code) for problem in refusal.value.fields] == [("channel_note", "font_lacks")]
 
 
 def test_a_document_that_becomes_a_passport_moves_to_the_special_channel(desk: Desk) -> None:

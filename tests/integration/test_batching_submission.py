@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from services.batching import batches, consents, personal_applications, registers, submission
 from services.batching.models import Application, BatchPerson
 from services.common.contracts import bank
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.common.contracts.consent import CURRENT_CONSENT
 from services.common.contracts.policy import Reach
@@ -233,6 +234,7 @@ def test_a_check_that_no_longer_holds_is_made_again_at_the_submission(
         desk.submit()
     assert [problem.reason for problem in refusal.value.fields] == named
     assert [desk.application(one).check_state for one in (stale, fresh)] == ["checking", "passed"]
+    assert [told["action"] for told in desk.told(ACTS_RECORDED["batching"])] == ["batching.check_pending"]
     desk.validate({stale: "passed"}, check_no=2)
     if not named:
         assert desk.submit()["total"] == 2

@@ -12,6 +12,9 @@ class CheckResult(EventData):
         required=True, metadata={"description": "the check this answers, from validation_requested"}
     )
     result = choice("passed", "failed", "waiting", required=True)
+    checked_at = fields.AwareDateTime(
+        allow_none=True, load_default=None, metadata={"description": "from when on a passed check holds"}
+    )
 
 
 class FindingFacts(EventData):
