@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import amqp
 import requests
 
 from deploy.local import nodes, postgres, rabbitmq
+from services.common.contracts.all_events import EVENTS
+from services.common.messaging.connection import BROKER_ERRORS, open_connection
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, owner_of
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
@@ -80,6 +84,7 @@ class Faults:
             plan.DISORDER.name: lambda fault: self._change_manners("out_of_order", fault),
             plan.WRONG.name: self._send_wrong,
             plan.CLOCK.name: self._skew_clock,
+            plan.UNBIND.name: self._unbind,
         }
 
     def strike_all(self) -> None:
@@ -172,6 +177,29 @@ class Faults:
             self._control("bank", {"skew_seconds": _SKEW_SECONDS[fault.target]})
             time.sleep(fault.seconds)
             self._control("bank", {"skew_seconds": 0})
+
+    def _unbind(self, fault: Fault) -> None:
+        """Copies for the queue find no way to it, as if it were missing; what lies in it stays."""
+        contract = next(one for one in EVENTS.values() if fault.target.endswith(f".{one.name}"))
+        service = owner_of(fault.target)
+
+        def unbind(channel: amqp.Channel) -> None:
+            for key in (contract.key_for(service), contract.routing_key):
+                channel.queue_unbind(fault.target, EVENTS_EXCHANGE, key)
+
+        self._on_broker(service, unbind)
+        time.sleep(fault.seconds)
+        self._on_broker(service, lambda channel: declare_subscription(channel, fault.target, contract))
+
+    def _on_broker(self, program: str, change: Callable[[amqp.Channel], None]) -> None:
+        """Tries until the broker has it, which may be struck itself."""
+        while True:
+            try:
+                with open_connection(self._targets.proxies[f"{program} to broker"].url, "chaos") as connection:
+                    change(connection.channel())
+                return
+            except BROKER_ERRORS:
+                time.sleep(1)
 
     def _control(self, simulator: str, orders: dict[str, Any]) -> None:
         url = f"{self._targets.simulators[simulator]}/control"

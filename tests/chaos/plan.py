@@ -4,6 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.common.messaging.topology import event_queues
+
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 PROGRAMS = (*SERVICES, "gateway")
 
@@ -49,7 +51,9 @@ DISORDER = Kind("bank messages out of order", 6, (3, 8), ("bank",))
 WRONG = Kind("bank messages wrong", 7, _AT_ONCE, ("malformed", "unsigned", "unknown batch"))
 CLOCK = Kind("bank's clock wrong", 5, (3, 8), ("6 hours ahead", "50 seconds behind"))
 
-CHEAP_KINDS = (KILL, TERMINATE, CUT, DELAY, RESTART_DATABASE, REGISTRY, SMS, TWICE, DISORDER, WRONG, CLOCK)
+UNBIND = Kind("queue unbound", 8, (2, 6), event_queues())
+
+CHEAP_KINDS = (KILL, TERMINATE, CUT, DELAY, RESTART_DATABASE, REGISTRY, SMS, TWICE, DISORDER, WRONG, CLOCK, UNBIND)
 """Those after which work goes on within seconds."""
 ALL_KINDS = (*CHEAP_KINDS, RESTART_BROKER, FREEZE_BROKER)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -99,7 +100,9 @@ class Clerk:
         self.office.wait(self.are_all_numbered)
         self._queue()
         self.office.wait(self.are_all_listed)
-        self._check_and_submit()
+        self._switch_one()
+        for channel in ("ordinary", "special"):
+            self._check_and_submit(channel)
 
     def import_members(self, forms: list[dict[str, Any]]) -> None:
         """Returns when all of the sheet are registered; raises ValueError where it was not as it should."""
@@ -129,23 +132,30 @@ class Clerk:
     def are_all_listed(self) -> bool:
         """Whether batching lists as many as membership has as pending."""
         pending = self.client.get("members", card_state="pending", size=1)["total"]
-        return bool(self._counts()["total"] >= pending)
+        return sum(self._counts(channel)["total"] for channel in ("ordinary", "special")) >= pending
 
-    def _counts(self) -> dict[str, int]:
-        counts: dict[str, int] = self.client.get("pending", size=1)["counts"]["ordinary"]
+    def _counts(self, channel: str = "ordinary") -> dict[str, int]:
+        counts: dict[str, int] = self.client.get("pending", size=1)["counts"][channel]
         return counts
 
-    def _check_and_submit(self) -> None:
+    def _switch_one(self) -> None:
+        """Somebody takes the special channel, for a reason."""
+        for entry in self.client.get("pending", size=1)["items"]:
+            change = {"channel": "special", "channel_reason_code": "other", "channel_note": "曾用名"}
+            self.client.patch(f"pending/{entry['application_id']}", change)
+
+    def _check_and_submit(self, channel: str) -> None:
         """Checks until all have passed or failed, removes who failed, submits the others; again where it is refused."""
         for _ in range(4):
-            if self._counts()["total"] == 0:
+            if self._counts(channel)["total"] == 0:
                 return
-            self.client.post("pending/validate")
-            self.office.wait(self.are_all_checked)
-            if self._counts()["failed"]:
-                self.told.removed += self.client.post("pending/remove", {"which": "not_passed"})["removed"]
+            self.client.post("pending/validate", {"channel": channel})
+            self.office.wait(partial(self.are_all_checked, channel))
+            if self._counts(channel)["failed"]:
+                which = "not_passed" if channel == "ordinary" else "special_not_passed"
+                self.told.removed += self.client.post("pending/remove", {"which": which})["removed"]
             try:
-                batch_no = self.submit()
+                batch_no = self.submit(channel)
             except ApiProblem as refused:
                 if refused.code not in ("not_all_passed", "pending_empty"):
                     raise
@@ -154,17 +164,17 @@ class Clerk:
                     self._ask_back(batch_no)
                 return
 
-    def are_all_checked(self) -> bool:
-        """Whether all on the pending list have passed or failed."""
-        counts = self._counts()
+    def are_all_checked(self, channel: str = "ordinary") -> bool:
+        """Whether all of a channel of the pending list have passed or failed."""
+        counts = self._counts(channel)
         return counts["unchecked"] + counts["checking"] + counts["waiting"] == 0
 
-    def submit(self) -> str:
-        """Submits all on the pending list to one outlet; answers the number of the batch."""
+    def submit(self, channel: str = "ordinary") -> str:
+        """Submits all of a channel to one outlet; answers the number of the batch."""
         outlet = self.client.get("outlets", q="国华广场")["items"][0]
         place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
         consent = self.client.get("consent-text")["version"]
-        form = {"channel": "ordinary", **place, **_CONTACT, "consent_version": consent}
+        form = {"channel": channel, **place, **_CONTACT, "consent_version": consent}
         batch = self.client.post("batches", form)
         self.told.batches[batch["batch_no"]] = batch
         return str(batch["batch_no"])
