@@ -17,7 +17,7 @@ from services.batching.application_states import Check, State
 from services.batching.consents import consented_version
 from services.batching.models import Application, Batch
 from services.batching.persons import facts_of
-from services.batching.telling import steps
+from services.batching.telling import steps, submitted_facts
 from services.common.contracts.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -156,28 +156,8 @@ def _applications(part: Sequence[Told]) -> dict[str, Any]:
 
 def _submitted(session: Session, application: Application) -> dict[str, Any]:
     batch = session.get_one(Batch, application.batch_no)
-    return {
-        "batch_no": batch.batch_no,
-        "union": {
-            "union_id": batch.union_id,
-            "code": batch.union_code,
-            "name": batch.union_name,
-            "superior_union_id": batch.superior_union_id,
-            "superior_ids": batch.superior_ids,
-        },
-        "channel": batch.channel,
-        "outlet_code": batch.outlet_code,
-        "outlet_name": batch.outlet_name,
-        "submitted_by": batch.submitted_by,
-        "submitted_at": batch.submitted_at,
-        "total": batch.total,
-        "part": 1,
-        "parts": 1,
-        "personal": batch.personal,
-        "consent_version": consented_version(session, batch.batch_no),
-        "consent_basis": "phone" if batch.personal else "signed_form",
-        "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
-    }
+    basis = "phone" if batch.personal else "signed_form"
+    return {**submitted_facts(batch, consented_version(session, batch.batch_no), basis), "part": 1, "parts": 1}
 
 
 def _decided(session: Session, application: Application) -> dict[str, Any]:

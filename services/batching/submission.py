@@ -25,7 +25,7 @@ from services.batching.pending import lock_pending, missing_of
 from services.batching.persons import nationality_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register_pdf import refuse_unprintable
-from services.batching.telling import steps, tell_pending_changed
+from services.batching.telling import steps, submitted_facts, tell_pending_changed
 from services.batching.typeface import register_typeface
 from services.common.contracts.batching import BATCH_SUBMITTED
 from services.common.contracts.consent import refuse_unless_current
@@ -302,35 +302,10 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 
 def _tell_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
+    facts = submitted_facts(batch, submission.consent_version, submission.consent_basis)
     parts = in_messages(submitted)
     for number, part in enumerate(parts, 1):
-        tell(
-            session,
-            BATCH_SUBMITTED,
-            {
-                "batch_no": batch.batch_no,
-                "union": {
-                    "union_id": batch.union_id,
-                    "code": batch.union_code,
-                    "name": batch.union_name,
-                    "superior_union_id": batch.superior_union_id,
-                    "superior_ids": batch.superior_ids,
-                },
-                "channel": batch.channel,
-                "outlet_code": batch.outlet_code,
-                "outlet_name": batch.outlet_name,
-                "submitted_by": batch.submitted_by,
-                "submitted_at": batch.submitted_at,
-                "total": batch.total,
-                "part": number,
-                "parts": len(parts),
-                "personal": batch.personal,
-                "consent_version": submission.consent_version,
-                "consent_basis": submission.consent_basis,
-                "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
-                "applications": steps(part),
-            },
-        )
+        tell(session, BATCH_SUBMITTED, {**facts, "part": number, "parts": len(parts), "applications": steps(part)})
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:

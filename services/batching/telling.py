@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from services.batching.models import Batch
 from services.common.contracts.batching import PENDING_CHANGED
 from services.common.messaging.outbox import tell
 
@@ -16,6 +17,30 @@ def steps(applications: Iterable[Any]) -> list[dict[str, Any]]:
         {"application_id": one.application_id, "member_id": one.member_id, "version": one.version}
         for one in applications
     ]
+
+
+def submitted_facts(batch: Batch, consent_version: str | None, consent_basis: str) -> dict[str, Any]:
+    """All that `batch_submitted` says of a batch but its part and applications."""
+    return {
+        "batch_no": batch.batch_no,
+        "union": {
+            "union_id": batch.union_id,
+            "code": batch.union_code,
+            "name": batch.union_name,
+            "superior_union_id": batch.superior_union_id,
+            "superior_ids": batch.superior_ids,
+        },
+        "channel": batch.channel,
+        "outlet_code": batch.outlet_code,
+        "outlet_name": batch.outlet_name,
+        "submitted_by": batch.submitted_by,
+        "submitted_at": batch.submitted_at,
+        "total": batch.total,
+        "personal": batch.personal,
+        "consent_version": consent_version,
+        "consent_basis": consent_basis,
+        "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
+    }
 
 
 def tell_pending_changed(session: Session, union_id: UUID, reason: str, count: int) -> None:
