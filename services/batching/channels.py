@@ -7,15 +7,6 @@ Channel = Literal["ordinary", "special"]
 Charset = Literal["gb2312", "gbk", "gb18030"]
 
 
-SWITCH_REASONS = {
-    "rare_character": "姓名含生僻字",
-    "name_not_enterable": "发卡支行的系统无法录入姓名",
-    "document": "证件情况特殊",
-    "other": "其他",
-}
-"""Choice: the reasons that a clerk can give for the special channel, by code; `other` needs a note."""
-
-
 @dataclass(frozen=True, slots=True)
 class ChannelChoice:
     """The channel an application takes; `locked` where the clerk cannot switch it back to ordinary.

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check, State, Step, allowing
-from services.batching.channels import SWITCH_REASONS, Charset, channel_for, outside_charset
+from services.batching.channels import Charset, channel_for, outside_charset
 from services.batching.corrections import CORRECTABLE, correct
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
@@ -18,6 +18,7 @@ from services.batching.typeface import register_typeface
 from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
 from services.common.contracts.event import in_messages
 from services.common.contracts.rpc.paging import page_answer
+from services.common.contracts.shared import SWITCH_REASONS
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller

@@ -16,6 +16,13 @@ DOCUMENT_TYPES = (
     "military_officer_id",
 )
 CHANNELS = ("ordinary", "special")
+SWITCH_REASONS = {
+    "rare_character": "姓名含生僻字",
+    "name_not_enterable": "发卡支行的系统无法录入姓名",
+    "document": "证件情况特殊",
+    "other": "其他",
+}
+"""Choice: the reasons that a clerk can give for the special channel, by code; `other` needs a note."""
 RETIREMENT_CATEGORIES = ("M60", "F55", "F50", "special")
 SEXES = ("male", "female")
 IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")

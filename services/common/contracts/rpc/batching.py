@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from services.common.contracts.consent import BASES
 from services.common.contracts.event import choice
 from services.common.contracts.rpc.paging import PageAnswer, PageRequest
-from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES
+from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.common.contracts.values import (
     Whole,
     address,
@@ -23,7 +23,6 @@ CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
 BATCH_STATES = ("submitted", "partly_decided", "decided", "revoked")
 REGISTER_STATES = ("unprinted", "printed")
 REVOCATION_STATES = ("requested", "approved", "rejected", "closed")
-SWITCH_REASONS = ("rare_character", "name_not_enterable", "document", "other")
 CHARSETS = ("gb2312", "gbk", "gb18030")
 PLACE_STATES = ("open", "closed", "all")
 BANK_PROGRESS = ("accepted", "made")
