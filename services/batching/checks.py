@@ -12,13 +12,13 @@ from services.batching.application_states import UNDER_CHECK, Check, State
 from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
-from services.batching.register import LOCAL_TIME
 from services.batching.telling import tell_pending_changed
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.contracts.event import in_messages
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.rowsets import is_among
+from services.common.values import today
 
 
 class Outdated(NamedTuple):
@@ -52,14 +52,14 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
 
     It is older than so many hours, or the document has run out since.
     """
-    today = datetime.now(LOCAL_TIME).date()
+    now, day = datetime.now(UTC), today()
     outdated = and_(
         Application.channel == channel,
         Application.check_state == Check.PASSED,
         or_(
             Application.checked_at.is_(None),
-            Application.checked_at < datetime.now(UTC) - timedelta(hours=hours),
-            Application.document_expiry < today,
+            Application.checked_at < now - timedelta(hours=hours),
+            Application.document_expiry < day,
         ),
     )
     lock_pending(session, union_id)
@@ -72,7 +72,7 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
         ask_for_checks(session, union_id, PENDING, outdated)
         tell_pending_changed(session, union_id, "checking", len(found))
     return [
-        Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < today else None)
+        Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < day else None)
         for row in found
     ]
 

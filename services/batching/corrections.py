@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from services.batching.application_states import Check, State
 from services.batching.models import Application
 from services.batching.persons import document_digest, facts_of, stored
-from services.batching.register import LOCAL_TIME
 from services.common.contracts.batching import MEMBER_CORRECTED
 from services.common.messaging.outbox import tell
 from services.common.problems import Conflict, FieldProblem, Invalid
 from services.common.rules.documents import DocumentFacts
 from services.common.rules.findings import Finding, errors_of
 from services.common.rules.identity import Identity, IdentityJudgement, check_identity
+from services.common.values import today
 
 CORRECTABLE = ("document_type", "document_number", "document_expiry", "nationality")
 _TOLD = (*CORRECTABLE, "birth_date", "sex")
@@ -61,7 +61,7 @@ def correct(session: Session, application: Application, request: Mapping[str, An
 def judge(facts: Mapping[str, Any]) -> IdentityJudgement:
     """What the rules on name, document and nationality find of a person (PersonFacts) today."""
     identity = Identity(**{name: facts[name] for name in _IDENTITY})
-    return check_identity(identity, datetime.now(LOCAL_TIME).date())
+    return check_identity(identity, today())
 
 
 def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None:

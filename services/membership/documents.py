@@ -1,9 +1,7 @@
 """Identity documents as membership needs them: by what holders are found, and what the rules say at registration."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from services.common.contracts.shared import DOCUMENT_TYPES
 from services.common.personal import blind_index
@@ -11,7 +9,7 @@ from services.common.problems import FieldProblem
 from services.common.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
 from services.common.rules.findings import Finding
 from services.common.rules.identity import Identity, check_identity
-from services.common.values import clean_document_number
+from services.common.values import clean_document_number, today
 
 _DIGITS_OF_PERMIT_HOLDER = 9
 _FIELDS_OF_IDENTITY = (
@@ -20,7 +18,6 @@ _FIELDS_OF_IDENTITY = (
 )
 _LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missing"})
 """What a member may still lack when registered; the system check and the special channel ask for it."""
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _FIELDS_OF_CODES = {
     "birth_date_differs": "birth_date",
     "sex_differs": "sex",
@@ -33,7 +30,7 @@ _FIELDS_OF_RULES = {"name": "name", "document": "document_number", "person": "na
 def judge(facts: Mapping[str, Any]) -> tuple[list[FieldProblem], list[FieldProblem]]:
     """What the rules on name, document and nationality refuse of a member's facts, and what they warn of."""
     identity = Identity(**{name: facts[name] for name in _FIELDS_OF_IDENTITY})
-    findings = check_identity(identity, datetime.now(_SHANGHAI).date()).findings
+    findings = check_identity(identity, today()).findings
     refused, warned = [], []
     for finding in findings:
         if finding.severity == "error" and finding.code not in _LEFT_TO_THE_CHECK:
@@ -46,7 +43,7 @@ def judge(facts: Mapping[str, Any]) -> tuple[list[FieldProblem], list[FieldProbl
 def holder_of(document_type: str, number: str) -> DocumentFacts:
     """What a number tells of who holds the document; nothing where it is wrong."""
     try:
-        return read_document_number(document_type, number, datetime.now(_SHANGHAI).date())
+        return read_document_number(document_type, number, today())
     except InvalidDocumentNumber:
         return DocumentFacts(number, number)
 

@@ -116,7 +116,8 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
     if any(facts[name] != before[name] for name in ("document_type", "document_number")):
         # What the old number told does not hold for the new one.
         facts = completed(before | {"birth_date": None, "sex": None} | given)
-    problems = [problem for problem in judge(facts)[0] if problem not in judge(before)[0]]
+    known = judge(before)[0]
+    problems = [problem for problem in judge(facts)[0] if problem not in known]
     if problems:
         raise Invalid(problems)
     changed = {name for name in _FACTS if facts[name] != getattr(member, name)}

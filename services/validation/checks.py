@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from services.common.problems import NotFound
 from services.common.rowsets import insert_rows
 from services.common.rules.documents import FORM
 from services.common.rules.findings import Finding
-from services.common.values import InvalidValue, clean_document_number
+from services.common.values import InvalidValue, clean_document_number, today
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
@@ -37,7 +37,6 @@ CHUNK = 500
 """How many waiting checks are continued in one transaction."""
 
 WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
-_SHANGHAI = timezone(timedelta(hours=8))
 _PERSON_FIELDS = tuple(field.name for field in fields(Person))
 _PERSON_FACTS = PersonFacts(only=_PERSON_FIELDS)
 
@@ -219,9 +218,9 @@ def _waiting_check(row: WaitingCheck) -> Check:
 def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     """Everybody is asked about, those too who fail anyway: the clerk sees at once all that is wrong."""
     answers = registry.ask([_question(check.ref, check.person) for check in checks if check.person])
-    today = datetime.now(_SHANGHAI).date()
+    day = today()
     return [
-        JudgedCheck(check, judge(check.person, answers.get(check.ref), today) if check.person else _UNREADABLE)
+        JudgedCheck(check, judge(check.person, answers.get(check.ref), day) if check.person else _UNREADABLE)
         for check in checks
     ]
 

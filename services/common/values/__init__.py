@@ -4,7 +4,7 @@ The API, imports, events and searches use the same ones, so that what one of the
 `clean_*` answers the form that is kept, the same one when it is given its own answer, or raises InvalidValue.
 """
 
-from services.common.values.dates import LONG_TERM, clean_day, clean_month
+from services.common.values.dates import LONG_TERM, clean_day, clean_month, today
 from services.common.values.names import LONGEST_NAME, clean_name
 from services.common.values.nationalities import clean_nationality, nationality_title
 from services.common.values.phones import clean_mobile, clean_phone
@@ -25,4 +25,5 @@ __all__ = [
     "clean_phone",
     "clean_text",
     "nationality_title",
+    "today",
 ]

@@ -1,12 +1,18 @@
 """Dates as people write them in sheets and forms."""
 
 import re
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from services.common.values.text import InvalidValue, clean_compatible
 
 LONG_TERM = date(9999, 12, 31)
 """The expiry date that stands for a document valid for life (长期)."""
+
+
+def today() -> date:
+    """The day in Shanghai, by which documents expire and ages count."""
+    return datetime.now(_SHANGHAI).date()
 
 
 def clean_day(text: str) -> date:
@@ -26,6 +32,7 @@ def clean_month(text: str) -> date:
     return _day(text, found[1], found[2], "1") if found else clean_day(text).replace(day=1)
 
 
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _FOR_LIFE = frozenset({"长期", "长期有效", "永久", "永久有效", "长久", "终身", "9999-12-31", "99991231"})
 _TIME = "(?:T?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?)?"
 _DAYS = tuple(
