@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from deploy import permissions, settings_document
+from deploy import databases_document, permissions, settings_document
 from gateway import openapi, policy_document
 from services.common.contracts import catalogue
 
@@ -18,6 +18,7 @@ def documents() -> dict[str, str]:
         "policy.md": policy_document.text(),
         "broker-permissions.md": permissions.text(),
         "settings.md": settings_document.text(),
+        **{f"databases/{name}": text for name, text in databases_document.texts().items()},
         **{f"events/{name}": text for name, text in catalogue.texts().items()},
     }
 
