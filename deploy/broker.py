@@ -2,8 +2,9 @@
 
 `python -m deploy.broker definitions` prints users, permissions and a policy as `rabbitmqctl import_definitions` takes
 them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
-`python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI. Each may be done again
-at any time: with other passwords it changes them.
+`--beside-former` adds what the release before needs, until all its processes are replaced.
+`python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI; services make none, so
+RETRY_DELAYS must be as theirs. Each may be done again at any time: with other passwords it changes them.
 """
 
 import argparse
@@ -13,24 +14,31 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import amqp
 
-from deploy.permissions import PROGRAMS, SERVICES, permissions_of
+from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
 from services.common.contracts.all_events import EVENTS
 from services.common.messaging.connection import open_connection
 from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
     declare_bank,
+    declare_dead_letters_lock,
+    declare_direct_exchange,
     declare_exchange,
     declare_request_queue,
+    declare_retry_queue,
     declare_subscription,
+    events_exchange,
+    own_exchange,
     queue_name,
 )
+from services.common.secret_values import Secret
+from services.common.settings import MessagingSettings
 
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
@@ -48,28 +56,31 @@ class User:
         return f"User({self.name!r})"
 
 
-def definitions(vhost: str, users: Mapping[str, User]) -> dict[str, Any]:
+def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = False) -> dict[str, Any]:
     """Users, given by their programs, and what they may do in a virtual host, in RabbitMQ's own form."""
+    allowed = {program: permissions_of(program, beside_former=beside_former) for program in users}
     return {
-        "users": [_user(user, permissions_of(program).limits) for program, user in users.items()],
-        "permissions": [_permission(vhost, program, user) for program, user in users.items()],
+        "users": [_user(user, allowed[program].limits) for program, user in users.items()],
+        "permissions": [_permission(vhost, allowed[program], user) for program, user in users.items()],
         "topic_permissions": [
             {"user": user.name, "vhost": vhost, "exchange": exchange, "write": topic.write, "read": topic.read}
             for program, user in users.items()
-            for exchange, topic in permissions_of(program).topics.items()
+            for exchange, topic in allowed[program].topics.items()
         ],
         "policies": [_policy(vhost)],
     }
 
 
-def declare_all(amqp_uri: str) -> None:
+def declare_all(
+    amqp_uri: str, retry_delays: Iterable[float] = MessagingSettings(amqp_uri=Secret()).retry_delays
+) -> None:
     """Makes every exchange and queue that lasts, for all services, and for those too that never ran yet.
 
     Raises QueueChanged where the broker holds one with other arguments.
     """
     connection = open_connection(amqp_uri, "deploy")
     try:
-        _declare(connection.channel())
+        _declare(connection.channel(), retry_delays)
     finally:
         connection.close()
 
@@ -78,20 +89,29 @@ def main() -> int:
     """Does one command; answers the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("definitions", "declare"))
+    parser.add_argument("--beside-former", action="store_true", help="let the release before work as well")
+    options = parser.parse_args()
     wanted = {
         "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
         "declare": ["AMQP_URI"],
-    }[parser.parse_args().command]
+    }[options.command]
     given = {variable: os.environ.get(variable, "") for variable in wanted}
     if missing := [variable for variable, text in given.items() if not text]:
         print(f"not set: {', '.join(missing)}", file=sys.stderr)
         return 2
     if "AMQP_URI" in given:
-        declare_all(given["AMQP_URI"])
+        declare_all(given["AMQP_URI"], *_given_delays())
     else:
         users = {program: User(program, given[password_variable(program)]) for program in PROGRAMS}
-        print(json.dumps(definitions(given["BROKER_VHOST"], users), indent=1))
+        document = definitions(given["BROKER_VHOST"], users, beside_former=options.beside_former)
+        print(json.dumps(document, indent=1))
     return 0
+
+
+def _given_delays() -> list[tuple[float, ...]]:
+    """RETRY_DELAYS, where they are set."""
+    text = os.environ.get("RETRY_DELAYS")
+    return [tuple(map(float, text.split(",")))] if text else []
 
 
 def password_variable(program: str) -> str:
@@ -99,14 +119,20 @@ def password_variable(program: str) -> str:
     return f"AMQP_PASSWORD_{program.upper()}"
 
 
-def _declare(channel: amqp.Channel) -> None:
-    for exchange in (EVENTS_EXCHANGE, RPC_EXCHANGE):
+def _declare(channel: amqp.Channel, retry_delays: Iterable[float]) -> None:
+    for exchange in (EVENTS_EXCHANGE, RPC_EXCHANGE, *map(events_exchange, SERVICES)):
         declare_exchange(channel, exchange)
+    for exchange in map(own_exchange, (*SERVICES, "gateway")):
+        declare_direct_exchange(channel, exchange)
     for event in EVENTS.values():
         for consumer in event.consumers:
             declare_subscription(channel, queue_name(consumer, event.name), event)
+    delays = list(retry_delays)
     for service in SERVICES:
         declare_request_queue(channel, service)
+        declare_dead_letters_lock(channel, service)
+        for seconds in delays:
+            declare_retry_queue(channel, service, seconds)
     declare_bank(channel)
 
 
@@ -137,8 +163,7 @@ def _user(user: User, limits: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _permission(vhost: str, program: str, user: User) -> dict[str, str]:
-    allowed = permissions_of(program)
+def _permission(vhost: str, allowed: Permissions, user: User) -> dict[str, str]:
     what = {"configure": allowed.configure, "write": allowed.write, "read": allowed.read}
     return {"user": user.name, "vhost": vhost, **what}
 

@@ -1,69 +1,60 @@
 """Who may do what on the broker: a user for each program, with permissions that follow from the contracts.
 
 What a service reads and tells is in the contracts, what pages hear in the gateway: nothing is listed here a second
-time.
+time. RabbitMQ checks a routing key when something is published, not when exchanges are bound to one another, nor for an
+alternate exchange, a dead-letter route or the header CC. So a service may declare and bind nothing, and may publish
+only to exchanges of which it is the one producer.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from deploy.former_permissions import former_permissions_of
+from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, exactly
 from gateway.notices import STREAMED
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import LIVE, EventContract
+from services.common.contracts.event import LIVE
 from services.common.contracts.membership import SESSIONS_ENDED
+from services.common.contracts.policy import SERVICES
 from services.common.messaging.queues import (
     COUNTS_EXCHANGE,
-    EVENTS_EXCHANGE,
     RPC_EXCHANGE,
+    dead_letters_lock,
+    dead_queue,
+    events_exchange,
     own_exchange,
+    owner_of,
+    replies_exchange,
     request_queue,
 )
+from services.common.messaging.topology import event_queues
 
-SERVICES = ("membership", "validation", "batching", "revocation", "notification")
+__all__ = ["PROGRAMS", "SERVICES", "OfTopic", "Permissions", "permissions_of", "text"]
+
 PROGRAMS = (*SERVICES, "gateway", "bank")
-_REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_NOTHING = "^$"
+_SECONDS = r"[0-9.]+"
 _ABOUT = """# Broker permissions
 
 Made from the contracts by `make docs` (`deploy/permissions.py`); do not edit. Each program has a user of its own.
 Regular expressions are RabbitMQ's: *configure* declares and deletes, *write* publishes to an exchange and binds a
-queue, *read* consumes, gets and purges a queue and binds to an exchange. On a topic exchange *write* and *read* are
-routing keys. The administrator, who may do everything, is for deploying only.
+queue or an exchange, *read* consumes, gets and purges a queue and binds to an exchange. On a topic exchange *write* and
+*read* are routing keys. A service declares and binds nothing, and no exchange has two producers. The administrator, who
+may do everything, is for deploying only.
 """
 
 
-@dataclass(frozen=True)
-class OfTopic:
-    """The routing keys of a topic exchange that a user may publish with, and bind queues by."""
+def permissions_of(program: str, *, beside_former: bool = False) -> Permissions:
+    """What the user of a service, of the gateway or of the bank may do; nobody reaches the default exchange.
 
-    write: str = _NOTHING
-    read: str = _NOTHING
-
-
-@dataclass(frozen=True)
-class Permissions:
-    """RabbitMQ's three regular expressions over names of queues and exchanges, and those of topic exchanges."""
-
-    configure: str
-    """Declare and delete."""
-    write: str
-    """Publish to an exchange, bind a queue."""
-    read: str
-    """Consume, get and purge a queue, bind to an exchange."""
-    topics: dict[str, OfTopic] = field(default_factory=dict)
-    limits: dict[str, int] = field(default_factory=dict)
-    """What the user may have at once, by RabbitMQ's own names."""
-
-
-def permissions_of(program: str) -> Permissions:
-    """What the user of a service, of the gateway or of the bank may do; nobody reaches the default exchange."""
+    `beside_former` lets processes of the release before work as well, for the time of an upgrade.
+    """
     if program == "gateway":
-        return _of_gateway()
-    if program == "bank":
-        return _of_bank()
-    return _of_batching() if program == "batching" else _of_service(program)
+        allowed = _of_gateway()
+    elif program == "bank":
+        allowed = _of_bank()
+    else:
+        allowed = _of_batching() if program == "batching" else _of_service(program)
+    return allowed.beside(former_permissions_of(program)) if beside_former else allowed
 
 
 def text() -> str:
@@ -72,52 +63,57 @@ def text() -> str:
     return f"{_ABOUT}\n| user | on | configure | write | read |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = ()) -> Permissions:
-    """A service has what bears its name, tells its own events, hears those that it consumes, and replies."""
-    own = [rf"{service}\..+", re.escape(request_queue(service)), *more]
-    shared = [EVENTS_EXCHANGE, RPC_EXCHANGE]
-    told = [_keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
-    heard = [_keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]
+def _of_service(service: str) -> Permissions:
+    """A service tells its own events, replies, moves messages among its own queues, and reads these."""
+    queues = [queue for queue in event_queues() if owner_of(queue) == service]
+    ways = [events_exchange(service), replies_exchange(service), own_exchange(service)]
+    read = [*queues, *map(dead_queue, queues), request_queue(service), dead_letters_lock(service)]
+    told = [
+        re.escape(event.key_for(recipient))
+        for event in EVENTS.values()
+        if event.producer == service
+        for recipient in event.recipients
+    ]
     return Permissions(
-        configure=_any_of(own),
-        write=_any_of([*own, *shared]),
-        read=_any_of([*(name for name in own if name not in unread), *shared]),
-        topics={
-            EVENTS_EXCHANGE: OfTopic(_any_of(told), _any_of(heard)),
-            RPC_EXCHANGE: OfTopic(_any_of([_REPLY_ADDRESS]), _any_of([re.escape(f"{service}.*")])),
-        },
+        configure=NOTHING,
+        write=any_of([*map(re.escape, ways), rf"{service}\.delay-{_SECONDS}"]),
+        read=any_of([*map(re.escape, read), rf"{service}\.retry-{_SECONDS}"]),
+        topics={events_exchange(service): OfTopic(write=any_of(told))},
     )
 
 
 def _of_batching() -> Permissions:
-    """As a service, and what lies between us and the bank is batching's: all but reading what waits for the bank."""
-    of_the_bank = [*map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))]
-    names = [bank.EXCHANGE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE]
-    common = _of_service("batching", [*map(re.escape, names), *of_the_bank], of_the_bank)
-    sent = _any_of(map(re.escape, (bank.SUBMITTED, bank.RECALLED, bank.RECEIPT)))
+    """As a service, and it sends to the bank and reads what the bank sends."""
+    common = _of_service("batching")
     ways = {
-        bank.EXCHANGE: OfTopic(sent, _any_of(map(re.escape, (bank.BATCH_MESSAGES, bank.RECEIPT)))),
-        bank.FEEDBACK_EXCHANGE: OfTopic(read=_any_of([re.escape(bank.FEEDBACK_QUEUE)])),
+        bank.EXCHANGE: OfTopic(write=exactly([bank.SUBMITTED, bank.RECALLED, bank.RECEIPT])),
+        # An exchange is called as its queue is: who reads the queue must not bind to the exchange.
+        bank.FEEDBACK_EXCHANGE: OfTopic(),
     }
-    return Permissions(common.configure, common.write, common.read, {**common.topics, **ways})
+    return common.beside(
+        Permissions(NOTHING, exactly([bank.EXCHANGE]), exactly([bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE]), ways)
+    )
 
 
 def _of_gateway() -> Permissions:
-    """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections."""
-    own = [
-        *(r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"),
-        re.escape(own_exchange("gateway")),
-    ]
-    asked = rf"({'|'.join(SERVICES)})\.[a-z_]+"
-    heard = [_keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
+    """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections.
+
+    It alone may ask, so what it declares leads nowhere where it could not publish itself.
+    """
+    own = [r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"]
+    heard = {
+        events_exchange(service): OfTopic(
+            read=exactly(event.key_for(LIVE) for event in (*STREAMED, SESSIONS_ENDED) if event.producer == service)
+        )
+        for service in SERVICES
+    }
+    ways = [RPC_EXCHANGE, own_exchange("gateway")]
+    sources = [way(service) for service in SERVICES for way in (events_exchange, replies_exchange)]
     return Permissions(
-        configure=_any_of(own),
-        write=_any_of([*own, RPC_EXCHANGE]),
-        read=_any_of([*own, EVENTS_EXCHANGE, RPC_EXCHANGE]),
-        topics={
-            EVENTS_EXCHANGE: OfTopic(read=_any_of(heard)),
-            RPC_EXCHANGE: OfTopic(_any_of([asked]), _any_of([_REPLY_ADDRESS])),
-        },
+        configure=any_of(own),
+        write=any_of([*own, *map(re.escape, ways)]),
+        read=any_of([*own, *map(re.escape, sources)]),
+        topics={**heard, RPC_EXCHANGE: OfTopic(write=any_of([rf"({'|'.join(SERVICES)})\.[a-z_]+"]))},
     )
 
 
@@ -126,24 +122,13 @@ def _of_bank() -> Permissions:
 
     Who reads a queue may empty it: RabbitMQ knows no right to consume without the right to purge.
     """
-    feedback = _any_of([re.escape(bank.FEEDBACK_QUEUE)])
     return Permissions(
-        configure=_NOTHING,
-        write=_any_of([re.escape(bank.FEEDBACK_EXCHANGE)]),
-        read=_any_of(map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))),
-        topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=feedback)},
+        configure=NOTHING,
+        write=exactly([bank.FEEDBACK_EXCHANGE]),
+        read=exactly([bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE]),
+        topics={bank.FEEDBACK_EXCHANGE: OfTopic(write=exactly([bank.FEEDBACK_QUEUE]))},
         limits={"max-connections": bank.MOST_CONNECTIONS, "max-channels": bank.MOST_CHANNELS},
     )
-
-
-def _keys_of(event: EventContract, recipients: Iterable[str]) -> str:
-    """The keys of copies for these recipients, and the former one, by which the release before tells and hears."""
-    return rf"{re.escape(event.type)}(\.({'|'.join(recipients)}))?"
-
-
-def _any_of(patterns: Iterable[str]) -> str:
-    alternatives = "|".join(patterns)
-    return f"^({alternatives})$" if alternatives else _NOTHING
 
 
 def _rows(program: str) -> list[str]:
@@ -159,4 +144,4 @@ def _rows(program: str) -> list[str]:
 
 def _cell(pattern: str) -> str:
     """A regular expression in a table's cell: its bars would end the cell."""
-    return "nothing" if pattern == _NOTHING else f"`{pattern}`".replace("|", r"\|")
+    return "nothing" if pattern == NOTHING else f"`{pattern}`".replace("|", r"\|")

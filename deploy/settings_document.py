@@ -17,6 +17,8 @@ _READ_BY = {
     "ProcessSettings": "all",
     "DatabaseSettings": "services",
     "PersonalDataSettings": "all",
+    "CheckingSettings": "services",
+    "SigningSettings": "gateway",
 }
 """The kinds that no one program has for itself."""
 
@@ -31,7 +33,7 @@ held against [what production asks of it](operations.md#processes). Times are in
 """
 _FOOT = """
 Besides: `python -m services.common.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
-`python -m services.common.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`,
+`python -m services.common.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, the latter `RETRY_DELAYS` too,
 `python -m deploy.broker definitions` reads `BROKER_VHOST` and `AMQP_PASSWORD_<PROGRAM>`.
 """
 

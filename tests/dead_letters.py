@@ -13,7 +13,7 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
 from services.common.contracts.revocation import REVOCATION_APPROVED
 from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import EVENTS_EXCHANGE
+from services.common.messaging.queues import events_exchange
 
 DEAD = "batching.revocation_approved.dead"
 CARD = "6222021234567890128"
@@ -36,7 +36,8 @@ def tell_nonsense(stack: Stack, message_id: str) -> None:
     channel.confirm_select()
     document = {"specversion": "1.0", "id": message_id, "type": REVOCATION_APPROVED.type, "data": {"batch_no": CARD}}
     message = amqp.Message(json.dumps(document), message_id=message_id, type=REVOCATION_APPROVED.type, delivery_mode=2)
-    channel.basic_publish_confirm(message, EVENTS_EXCHANGE, REVOCATION_APPROVED.type, mandatory=True)
+    exchange, routing_key = events_exchange("revocation"), REVOCATION_APPROVED.key_for("batching")
+    channel.basic_publish_confirm(message, exchange, routing_key, mandatory=True)
     connection.close()
 
 

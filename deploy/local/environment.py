@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from deploy.broker import User, password_variable
 from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
+from services.common.messaging.caller_signature import DEMO_ID, public_keys
 from services.common.secret_values import DEMO_MARK
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +29,12 @@ PREFERRED_GATEWAY_PORT = 8000
 RETIRED_KEYS = "personal_data_keys.retired"
 """Keys that nothing running needs any more: backups of the databases still do."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
-_OF_PERSONAL_DATA = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY")
+_OF_SERVICES = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS")
 _SECRETS_OF = {
-    **dict.fromkeys(SERVICES, _OF_PERSONAL_DATA),
-    "membership": (*_OF_PERSONAL_DATA, "AUDIT_KEYS"),
-    "batching": (*_OF_PERSONAL_DATA, "BANK_HMAC_KEY"),
-    "gateway": ("SESSION_SECRET",),
+    **dict.fromkeys(SERVICES, _OF_SERVICES),
+    "membership": (*_OF_SERVICES, "AUDIT_KEYS"),
+    "batching": (*_OF_SERVICES, "BANK_HMAC_KEY"),
+    "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS"),
     "bank": ("BANK_HMAC_KEY",),
     "registry": (),
     "sms": (),
@@ -140,16 +142,21 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "AUDIT_KEYS": f"k1:{random_key()}",
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
+        "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
         **{name: _random_password() for name in _PASSWORDS},
     }
     if made.keys() - kept.keys():
+        if kept and "CALLER_SIGNING_KEYS" not in kept:
+            # What a stack of the release before has left in its queues names no publisher.
+            kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         kept = {**made, **kept}
         path.write_text("".join(f"{name}={value}\n" for name, value in kept.items()))
     # A stack that is older than the file of keys has them among its secrets.
     keys = kept.pop("PERSONAL_DATA_KEYS", None)
     if not keys_file(folder).exists():
         write_keys(folder, keys.split(",") if keys else [f"k1:{random_key()}"])
-    return {**kept, "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder))}
+    public = public_keys(kept["CALLER_SIGNING_KEYS"])
+    return {**kept, "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder)), "CALLER_PUBLIC_KEYS": public}
 
 
 def keys_file(folder: Path) -> Path:
@@ -261,6 +268,7 @@ def _common_environment(program: str, surroundings: Surroundings) -> dict[str, s
         "RELEASE": surroundings.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
+        "FORMER_RELEASE_UNTIL": surroundings.secrets.get("FORMER_RELEASE_UNTIL", ""),
         **surroundings.settings,
     }
 

@@ -162,7 +162,7 @@ def _queues_in_use(stack: Stack, folder: Path) -> list[str]:
 def _working_queues() -> list[str]:
     queues = {queue_name(consumer, event.name) for event in EVENTS.values() for consumer in event.consumers}
     delays = MessagingSettings(amqp_uri=Secret()).retry_delays
-    return [*queues, *(retry_queue(queue, seconds) for queue in queues for seconds in delays)]
+    return [*queues, *(retry_queue(service, seconds) for service in SERVICES for seconds in delays)]
 
 
 def _told_at(stack: Stack, queue: str) -> float:

@@ -55,7 +55,7 @@ class Remedy:
     def queues(self, retry_delays: Iterable[float]) -> list[str]:
         """Where such an event may be on its way."""
         working = [queue_name(self.consumer, one.name) for one in self.events if self.consumer in one.consumers]
-        return [*working, *(retry_queue(queue, seconds) for queue in working for seconds in retry_delays)]
+        return [*working, *(retry_queue(self.consumer, seconds) for seconds in retry_delays)]
 
     def dead_queues(self) -> list[str]:
         """Where such an event may lie dead."""

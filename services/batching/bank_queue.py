@@ -1,10 +1,14 @@
-"""What is between the bank and us on the broker: declared before anything is sent, so that all has a way to go."""
+"""What is between the bank and us on the broker: declared before anything is sent, so that all has a way to go.
+
+Only where one user of the broker is shared; else `deploy.broker` has declared it.
+"""
 
 import time
 
 import structlog
 from nameko.extensions import DependencyProvider
 
+from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import BROKER_ERRORS
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import declare_bank
@@ -25,7 +29,8 @@ class BankQueue(DependencyProvider):
 
     def start(self) -> None:
         """Declares in the background: the service can already answer."""
-        self.container.spawn_managed_thread(self._declare_until_done)
+        if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
+            self.container.spawn_managed_thread(self._declare_until_done)
 
     def stop(self) -> None:
         """Gives up."""

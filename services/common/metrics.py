@@ -9,6 +9,8 @@ messages_redelivered = Counter("messages_redelivered", "Messages that the broker
 messages_failed = Counter("messages_failed", "Attempts to handle a message that failed.", ["queue", "cause"])
 messages_retried = Counter("messages_retried", "Messages put into a retry queue.", ["queue"])
 messages_dead = Counter("messages_dead_lettered", "Messages laid among the dead letters or rejected.", ["queue"])
+messages_refused = Counter("messages_refused", "Events that another than their producer published.", ["queue"])
+rpc_refused = Counter("rpc_refused", "Requests that are not the gateway's, or not signed by it.", ["service"])
 handler_seconds = Histogram("handler_seconds", "One attempt to handle a message or a set.", ["queue"], buckets=_SECONDS)
 rpc_seconds = Histogram("rpc_seconds", "Requests answered by this service.", ["name", "outcome"], buckets=_SECONDS)
 rpc_call_seconds = Histogram("rpc_call_seconds", "Requests asked of others.", ["name", "outcome"], buckets=_SECONDS)

@@ -30,6 +30,7 @@ from nameko.runners import ServiceRunner
 
 from services.common.health import health_app
 from services.common.logs import class_name, configure_logs, traceback_without_values
+from services.common.messaging.broker_users import require_own_user
 from services.common.messaging.queues import QueueChanged
 from services.common.settings import MessagingSettings, ProcessSettings, SettingsError, check_secrets, read_settings
 
@@ -51,6 +52,7 @@ def run(modules: Sequence[str]) -> int:
         }
     )
     for cls in classes:
+        require_own_user(read_settings(MessagingSettings), cls.name)
         runner.add_service(cls)
     if settings.health_port >= 0:
         socket = eventlet.listen((settings.health_host, settings.health_port))

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
@@ -12,6 +13,7 @@ from services.common.secret_values import Key, Secret, flaws
 
 Settings = TypeVar("Settings")
 ENVIRONMENTS = ("production", "demo", "test")
+_LONGEST_UPGRADE = timedelta(days=31)
 _declared: list[type[Any]] = []
 
 
@@ -127,6 +129,29 @@ class MessagingSettings:
     publish_seconds: float = 30
     """How long the broker may take to confirm before the connection to it counts as dead."""
     inbox_days: int = 30
+    former_release_until: str = ""
+    """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
+    publisher and bear no signature: those of the release before 2026-11-29, for the upgrade from it alone."""
+
+    def __post_init__(self) -> None:
+        moment = self._former_until
+        if self.former_release_until and (moment is None or moment - datetime.now(UTC) > _LONGEST_UPGRADE):
+            raise SettingsError(
+                "Settings in the environment: FORMER_RELEASE_UNTIL is no moment with an offset within 31 days."
+            )
+
+    @property
+    def takes_former(self) -> bool:
+        """Whether what the release before sends is taken now."""
+        return self._former_until is not None and datetime.now(UTC) < self._former_until
+
+    @cached_property
+    def _former_until(self) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(self.former_release_until)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else None
 
 
 @settings_class

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 SEALED = (
     *("act_id", "at", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
-    *("roles", "origin", "request_id", "correlation_id", "records", "unions", "personal"),
+    *("roles", "origin", "request_id", "correlation_id", "records", "unions", "personal", "recorded_at"),
 )
 """The columns that the seal of an entry covers, beside its place in the chain."""
 
@@ -44,8 +44,10 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(session: Session, keys: AuditKeys, act: dict[str, Any]) -> None:
+def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None) -> None:
     """Keeps an act that was told (ActRecordedData) at the end of the chain; one that is there already stays alone.
+
+    `recorded_at` marks one that came late.
 
     Whoever appends does so alone until the transaction ends: the chain has no gaps and no forks.
     """
@@ -58,6 +60,7 @@ def append(session: Session, keys: AuditKeys, act: dict[str, Any]) -> None:
         "at": time_of(act["act_id"]),
         "unions": _unions_of(session, [act["union_id"], *act["union_ids"]]),
         "personal": json.dumps(act["personal"], ensure_ascii=False, sort_keys=True),
+        "recorded_at": recorded_at,
     }
     sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": keys.seal(keys.current, before, content)}
     session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))

@@ -127,6 +127,7 @@ def _answer(caller: Caller, entry: AuditEntry, union_name: str | None) -> dict[s
     return {
         "act_id": entry.act_id,
         "at": entry.at,
+        "recorded_at": entry.recorded_at,
         "action": entry.action,
         "label": ACTIONS.get(entry.action, entry.action),
         "outcome": entry.outcome,

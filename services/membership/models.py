@@ -410,6 +410,8 @@ class AuditEntry(Base):
     records: Mapped[list[str]] = mapped_column(ARRAY(String))
     unions: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     personal: Mapped[str] = mapped_column(EncryptedText)
+    recorded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When it was kept, of an act that came long after it was done."""
     key_id: Mapped[str]
     previous_hash: Mapped[bytes]
     hash: Mapped[bytes]

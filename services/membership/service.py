@@ -47,6 +47,7 @@ from services.membership import (
     sign_in,
     stalled_imports,
     summary,
+    told_acts,
     unions,
 )
 from services.membership.audit_log import ChainKeys
@@ -311,7 +312,7 @@ class MembershipService(Operable):
     @subscribe(*ACTS_RECORDED.values())
     def act_recorded(self, session: Session, event: Event) -> None:
         """Keeps who did what."""
-        audit_log.append(session, self.audit_keys, event.data)
+        audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
 
     @query(audit_rpc.SearchActsRequest)
     def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

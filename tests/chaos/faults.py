@@ -17,7 +17,7 @@ import requests
 from deploy.local import nodes, postgres, rabbitmq
 from services.common.contracts.all_events import EVENTS
 from services.common.messaging.connection import BROKER_ERRORS, open_connection
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, owner_of
+from services.common.messaging.queues import declare_subscription, events_exchange, owner_of
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
@@ -184,18 +184,17 @@ class Faults:
         service = owner_of(fault.target)
 
         def unbind(channel: amqp.Channel) -> None:
-            for key in (contract.key_for(service), contract.routing_key):
-                channel.queue_unbind(fault.target, EVENTS_EXCHANGE, key)
+            channel.queue_unbind(fault.target, events_exchange(contract.producer), contract.key_for(service))
 
-        self._on_broker(service, unbind)
+        self._on_broker(unbind)
         time.sleep(fault.seconds)
-        self._on_broker(service, lambda channel: declare_subscription(channel, fault.target, contract))
+        self._on_broker(lambda channel: declare_subscription(channel, fault.target, contract))
 
-    def _on_broker(self, program: str, change: Callable[[amqp.Channel], None]) -> None:
-        """Tries until the broker has it, which may be struck itself."""
+    def _on_broker(self, change: Callable[[amqp.Channel], None]) -> None:
+        """Tries as the administrator until the broker has it, which may be struck itself."""
         while True:
             try:
-                with open_connection(self._targets.proxies[f"{program} to broker"].url, "chaos") as connection:
+                with open_connection(self._targets.proxies["administrator to broker"].url, "chaos") as connection:
                     change(connection.channel())
                 return
             except BROKER_ERRORS:

@@ -25,7 +25,7 @@ from tests.unlimited import UNLIMITED
 _VHOST = "chaos"
 _QUICKER = {
     "BANK_MODE": "manual",
-    "RETRY_DELAYS": "1,2,5",
+    "RETRY_DELAYS": "1,5",
     "SMS_GATHER_SECONDS": "2",
     "SMS_PAUSES": ",".join(["1", "2", *["5"] * 200]),
     "REGISTRY_PAUSES": "1,2,5",
@@ -96,6 +96,7 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
         on = nodes.start(folder, durable)
         with ExitStack() as proxies, passing_addresses(on, _VHOST) as direct:
             to_broker = {name: proxies.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
+            administrator = proxies.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {name: proxies.enter_context(TcpProxy(url)) for name, url in direct.database_urls.items()}
             addresses = Addresses(
                 {name: proxy.url for name, proxy in to_broker.items()},
@@ -104,6 +105,7 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
             )
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
                 learn_secret(folder / "stack")
+                to_broker["administrator"] = administrator
                 yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database))
     finally:
         nodes.drop(folder)

@@ -7,12 +7,27 @@ from importlib import import_module
 import pytest
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 
-from deploy.permissions import SERVICES, permissions_of
+from deploy.former_permissions import former_permissions_of
+from deploy.permission_patterns import NOTHING
+from deploy.permissions import PROGRAMS, SERVICES, permissions_of
 from gateway.service import Gateway
+from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import LIVE
 from services.common.messaging.entrypoints import BatchSubscription, Listener, Subscription
-from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, own_exchange, queue_name, retry_queue
+from services.common.messaging.queues import (
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    dead_queue,
+    delay_exchange,
+    events_exchange,
+    own_exchange,
+    queue_name,
+    replies_exchange,
+    retry_queue,
+)
+
+EVERYBODYS = [way(one) for one in SERVICES for way in (events_exchange, replies_exchange, own_exchange)]
 
 
 def entrypoints(kind: type) -> Iterator[object]:
@@ -29,25 +44,39 @@ def service_class(service: str) -> type:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_read_and_bind_each_queue_that_it_subscribes_to(service: str) -> None:
+def test_a_service_may_read_each_queue_that_it_subscribes_to_and_move_its_messages(service: str) -> None:
     allowed = permissions_of(service)
     for entrypoint in entrypoints(service_class(service)):
         if isinstance(entrypoint, Subscription):
             queue = queue_name(service, entrypoint.contracts[0].name)
-            keys = [contract.key_for(service) for contract in entrypoint.contracts]
-            assert all(re.match(allowed.topics[EVENTS_EXCHANGE].read, key) for key in keys)
-            for name in (queue, dead_queue(queue), retry_queue(queue, 5), own_exchange(service)):
-                assert all(re.match(pattern, name) for pattern in (allowed.configure, allowed.write, allowed.read))
+            assert all(re.match(allowed.read, name) for name in (queue, dead_queue(queue), retry_queue(service, 5)))
         if isinstance(entrypoint, BatchSubscription):
             assert re.match(allowed.read, entrypoint.name_queue())
+    for exchange in (own_exchange(service), delay_exchange(service, 0.5), delay_exchange(service, 600)):
+        assert re.match(allowed.write, exchange)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "bank"])
+def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
+    """To bind takes write on what is bound and read on the exchange that it is bound to."""
+    allowed = permissions_of(service)
+    exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS]
+    assert allowed.configure == NOTHING
+    assert [name for name in exchanges if re.match(allowed.read, name)] == []
+    # The bank's exchange of feedback has the name of its queue, which batching reads: by its topics nobody binds to it.
+    shared = [name for name in (bank.FEEDBACK_EXCHANGE,) if re.match(allowed.read, name)]
+    assert all(allowed.topics[name].read == NOTHING for name in shared)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_may_tell_its_own_events_and_no_others(service: str) -> None:
-    told = permissions_of(service).topics[EVENTS_EXCHANGE].write
+    allowed = permissions_of(service)
+    assert [name for name in map(events_exchange, SERVICES) if re.match(allowed.write, name)] == [
+        events_exchange(service)
+    ]
     everybody = (*SERVICES, LIVE)
     keys = {event.key_for(recipient) for event in EVENTS.values() for recipient in everybody}
-    assert {key for key in keys if re.match(told, key)} == {
+    assert {key for key in keys if re.match(allowed.topics[events_exchange(service)].write, key)} == {
         event.key_for(recipient)
         for event in EVENTS.values()
         for recipient in event.recipients
@@ -55,21 +84,32 @@ def test_a_service_may_tell_its_own_events_and_no_others(service: str) -> None:
     }
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_hear_its_own_copies_alone(service: str) -> None:
-    heard = permissions_of(service).topics[EVENTS_EXCHANGE].read
-    everybody = (*SERVICES, LIVE)
-    keys = {event.key_for(recipient) for event in EVENTS.values() for recipient in everybody}
-    assert {key for key in keys if re.match(heard, key)} == {
-        event.key_for(service) for event in EVENTS.values() if service in event.consumers
-    }
+def test_each_exchange_has_one_producer() -> None:
+    for exchange in (RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS):
+        assert len([one for one in PROGRAMS if re.match(permissions_of(one).write, exchange)]) == 1, exchange
+    assert [one for one in PROGRAMS if re.match(permissions_of(one).write, EVENTS_EXCHANGE)] == []
 
 
 def test_the_gateway_may_hear_what_it_listens_to_and_no_more() -> None:
     listeners = [entrypoint for entrypoint in entrypoints(Gateway) if isinstance(entrypoint, Listener)]
     listened = {event_type for listener in listeners for event_type in listener.contracts}
-    allowed = permissions_of("gateway").topics[EVENTS_EXCHANGE].read
-    assert {event.type for event in EVENTS.values() if re.match(allowed, event.key_for(LIVE))} == listened
+    allowed = permissions_of("gateway").topics
+    heard = {
+        event.type
+        for event in EVENTS.values()
+        if re.match(allowed[events_exchange(event.producer)].read, event.key_for(LIVE))
+    }
+    assert heard == listened
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_during_an_upgrade_each_program_may_do_what_either_release_does(program: str) -> None:
+    now, former = permissions_of(program), former_permissions_of(program)
+    both = permissions_of(program, beside_former=True)
+    for name in ("configure", "write", "read"):
+        assert all(one in getattr(both, name) for one in (getattr(now, name), getattr(former, name)) if one != NOTHING)
+    assert both.topics.keys() == {*now.topics, *former.topics}
+    assert both.limits == now.limits
 
 
 def test_pages_get_a_copy_of_exactly_what_the_gateway_listens_to() -> None:

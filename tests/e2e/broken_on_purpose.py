@@ -310,7 +310,7 @@ BREAKS = (
 )
 LETTERS = {
     ("queue_empty", "batching.members_queued"): ("batching.members_queued", "on-its-way", {}),
-    ("queue_empty", "membership.cards_issued.retry-5"): ("membership.cards_issued.retry-5", "waiting", {}),
+    ("queue_empty", "membership.retry-5"): ("membership.retry-5", "waiting", {}),
     ("dead_letter_explained", "notification.batch_submitted.dead/died"): (
         "notification.batch_submitted.dead",
         "died",
@@ -335,13 +335,11 @@ def break_databases(database_urls: Mapping[str, str]) -> list[tuple[Break, str]]
 
 
 def put_on_queues(amqp_uri: str) -> None:
-    """Puts each message where none should be; a retry queue is made when it is first needed, so it may be made here."""
+    """Puts each message where none should be."""
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()
     channel.confirm_select()
     for queue, message_id, headers in LETTERS.values():
-        if ".retry-" in queue:
-            channel.queue_declare(queue, durable=True, auto_delete=False)
         message = amqp.Message(b"{}", message_id=message_id, delivery_mode=2, application_headers=headers)
         channel.basic_publish_confirm(message, "", queue, mandatory=True)
     connection.close()

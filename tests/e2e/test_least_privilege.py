@@ -15,12 +15,19 @@ from deploy.permissions import PROGRAMS, SERVICES
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, owner_of
+from services.common.messaging.queues import (
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    events_exchange,
+    own_exchange,
+    owner_of,
+    replies_exchange,
+)
 
 EXCHANGES = (
     *("", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic"),
     *(EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
-    *map(own_exchange, SERVICES),
+    *(way(service) for service in SERVICES for way in (own_exchange, events_exchange, replies_exchange)),
 )
 Act = Callable[[amqp.Channel], object]
 
@@ -125,12 +132,18 @@ def test_a_service_has_no_part_in_anothers_queues(logins: dict[str, Login], queu
     assert {queue: done for queue in others if (done := allowed(logins[service], ways[queue]))} == {}
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_changes_no_queue_not_even_its_own(logins: dict[str, Login], queues: list[str], service: str) -> None:
+    mine = [queue for queue in queues if owner_of(queue) == service or queue == f"rpc-{service}"]
+    assert {queue: ways for queue in mine if (ways := allowed(logins[service], changing(queue)))} == {}
+
+
 @pytest.mark.parametrize("program", [*SERVICES, "gateway"])
 def test_nobody_tells_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
     foreign = [event for event in EVENTS.values() if event.producer != program]
-    keys = [key for event in foreign for key in (event.type, *map(event.key_for, event.recipients))]
-    told = [key for key in keys if not logins[program].is_refused(publishing(EVENTS_EXCHANGE, key))]
-    assert told == []
+    keys = [(event, key) for event in foreign for key in (event.type, *map(event.key_for, event.recipients))]
+    ways = [(exchange, key) for event, key in keys for exchange in (EVENTS_EXCHANGE, events_exchange(event.producer))]
+    assert [way for way in ways if not logins[program].is_refused(publishing(*way))] == []
     others = ["", *(own_exchange(service) for service in SERVICES if service != program)]
     assert [
         name for name in others if not logins[program].is_refused(publishing(name, "batching.members_queued"))
@@ -143,18 +156,11 @@ def test_no_service_asks_another_as_the_gateway_does(logins: dict[str, Login], s
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_hears_only_the_events_that_are_for_it(logins: dict[str, Login], service: str) -> None:
+def test_a_service_binds_no_queue_to_events_that_are_for_others(logins: dict[str, Login], service: str) -> None:
     mine = next(event for event in EVENTS.values() if service in event.consumers)
     queue = f"{service}.{mine.name}"
-
-    def binding(key: str) -> Act:
-        return lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, key)
-
-    others = [event.type for event in EVENTS.values() if service not in event.consumers]
-    others += [event.key_for(one) for event in EVENTS.values() for one in event.recipients if one != service]
-    assert [key for key in others if not logins[service].is_refused(binding(key))] == []
-    assert not logins[service].is_refused(binding(mine.key_for(service)))
-    assert logins[service].is_refused(lambda channel: channel.queue_bind(queue, EVENTS_EXCHANGE, "#"))
+    for exchange in (EVENTS_EXCHANGE, *map(events_exchange, SERVICES)):
+        assert logins[service].is_refused(lambda channel, exchange=exchange: channel.queue_bind(queue, exchange, "#"))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -13,7 +13,7 @@ from services.common.contracts.event import EventContract
 from services.common.messaging.connection import open_connection, to_bytes
 from services.common.messaging.envelope import Event, unwrap, wrap
 from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange, events_exchange
 from services.common.messaging.rpc import Caller
 
 
@@ -29,8 +29,10 @@ class Surroundings:
 
     def hear(self, contract: EventContract) -> None:
         """Listens to an event from now on."""
+        exchange = events_exchange(contract.producer)
+        declare_exchange(self._channel, exchange)
         self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
-        self._channel.queue_bind(_ear(contract), EVENTS_EXCHANGE, contract.key_for(contract.recipients[-1]))
+        self._channel.queue_bind(_ear(contract), exchange, contract.key_for(contract.recipients[-1]))
 
     def heard(self, contract: EventContract, seconds: float = 60) -> Event:
         """The next event of a kind that was listened to."""

@@ -19,7 +19,7 @@ from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.connection import open_connection
 from services.common.messaging.envelope import Event, unwrap, wrap
 from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, queue_name
+from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, events_exchange, queue_name
 from services.validation.rules import RULES
 from tests.conftest import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
@@ -90,7 +90,9 @@ def around_validation(database_url: str, amqp_uri: str) -> Iterator[Validation]:
         channel.confirm_select()
         declare_exchange(channel, EVENTS_EXCHANGE)
         channel.queue_declare(RESULTS, durable=True, auto_delete=False)
-        channel.queue_bind(RESULTS, EVENTS_EXCHANGE, MEMBERS_VALIDATED.key_for("batching"))
+        results = events_exchange("validation")
+        declare_exchange(channel, results)
+        channel.queue_bind(RESULTS, results, MEMBERS_VALIDATED.key_for("batching"))
         yield Validation(channel, database_url, amqp_uri, simulator)
 
 

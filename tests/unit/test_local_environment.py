@@ -2,6 +2,7 @@
 
 import json
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,8 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
     assert holders("PERSONAL_DATA_KEYS_FILE") == set(SERVICES)
     assert holders("BANK_HMAC_KEY") == {"batching", "bank"}
     assert holders("AUDIT_KEYS") == {"membership"}
+    assert holders("CALLER_SIGNING_KEYS") == {"gateway"}
+    assert holders("CALLER_PUBLIC_KEYS") == set(SERVICES)
     assert holders("DATABASE_URL") == set(SERVICES)
     assert holders("AMQP_URI") == {*SERVICES, "gateway", "bank"}
 
@@ -103,6 +106,17 @@ def test_a_secret_that_a_newer_version_needs_is_added_to_those_kept(tmp_path: Pa
     assert again.items() >= older.items()
     assert keep_secrets(tmp_path) == again
     assert again.keys() == first.keys()
+
+
+def test_a_stack_of_the_release_before_takes_for_an_hour_what_that_one_has_left(tmp_path: Path) -> None:
+    older = {name: value for name, value in keep_secrets(tmp_path).items() if not name.startswith("CALLER")}
+    assert "FORMER_RELEASE_UNTIL" not in older
+    (tmp_path / "secrets.env").write_text("".join(f"{name}={value}\n" for name, value in older.items()))
+
+    first = keep_secrets(tmp_path)
+
+    assert datetime.fromisoformat(first["FORMER_RELEASE_UNTIL"]) > datetime.now(UTC)
+    assert keep_secrets(tmp_path) == first
 
 
 def test_ports_stay_the_same_from_start_to_start(tmp_path: Path) -> None:
@@ -152,6 +166,7 @@ def test_rotating_makes_new_passwords_and_keeps_the_keys(tmp_path: Path) -> None
 
 def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
     kept = keep_secrets(tmp_path)
+    assert kept.pop("CALLER_PUBLIC_KEYS").startswith("demo")  # no secret: told by its id
     keys = {"PERSONAL_DATA_KEYS": Path(kept.pop("PERSONAL_DATA_KEYS_FILE")).read_text()}
     for name, secret in (kept | keys).items():
         kind = Secret if "_PASSWORD_" in name else Key

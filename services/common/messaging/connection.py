@@ -44,6 +44,10 @@ class Outgoing:
         """Body and properties as py-amqp publishes them."""
         return _Content(self.body, **self.properties)
 
+    def name_publisher(self, user: str) -> None:
+        """Writes down who publishes it, which the broker checks; before it is published for the first time."""
+        self.content.properties["user_id"] = user
+
     def copy_for(self, routing_key: str, mandatory: bool) -> "Outgoing":
         """The same content under another routing key, prepared once for all copies."""
         copy = replace(self, routing_key=routing_key, mandatory=mandatory)
@@ -84,6 +88,11 @@ def open_connection(amqp_uri: str, name: str, *, heartbeat: int = 0, connect_tim
     connection.connect()
     _read_ahead(connection.transport)
     return connection
+
+
+def user_of(amqp_uri: str) -> str:
+    """The user by which an address connects."""
+    return str(parse_url(amqp_uri)["userid"] or "guest")
 
 
 def bound_waits(connection: amqp.Connection, seconds: float) -> None:

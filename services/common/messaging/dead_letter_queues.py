@@ -1,7 +1,7 @@
 """The reading of queues of dead letters: one reader of a service's at a time, who takes all of a queue and returns it.
 
-AMQP has no looking without taking: a letter that one reader has in hand is in nobody else's list. So who reads holds a
-lock, an exclusive queue that the broker takes away with the connection, as it returns what the connection had in hand.
+AMQP has no looking without taking: a letter that one reader has in hand is in nobody else's list. So who reads is the
+one consumer of an empty queue for as long as the connection lives, which is as long as it has letters in hand.
 """
 
 import time
@@ -13,8 +13,9 @@ import amqp
 import structlog
 from amqp.basic_message import Message as AmqpMessage
 
+from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import dead_letters_lock, depth_of, owner_of
+from services.common.messaging.queues import dead_letters_lock, declare_dead_letters_lock, depth_of, owner_of
 from services.common.problems import Unavailable
 
 log = structlog.get_logger()
@@ -27,6 +28,8 @@ _HEARTBEAT_SECONDS = 60
 _SECONDS_TO_RETURN = 5.0
 _SECONDS_FOR_A_LETTER = 10.0
 _RETRY_AFTER = 5
+_IN_USE = "exclusive"
+"""How the broker says that a queue has a consumer already."""
 
 
 class InUse(Unavailable):
@@ -39,8 +42,9 @@ class InUse(Unavailable):
 class Reading:
     """A connection that alone reads the dead letters of the services that it has locked."""
 
-    def __init__(self, connection: amqp.Connection, wait_seconds: float) -> None:
+    def __init__(self, connection: amqp.Connection, amqp_uri: str, wait_seconds: float) -> None:
         self._connection = connection
+        self._amqp_uri = amqp_uri
         self._until = time.monotonic() + wait_seconds
         self._locked: set[str] = set()
 
@@ -92,13 +96,16 @@ class Reading:
             time.sleep(0.1)
 
     def _takes_lock(self, owner: str) -> bool:
+        channel = self._connection.channel()
+        if BrokerUsers.of(self._amqp_uri, owner).is_shared:
+            declare_dead_letters_lock(channel, owner)
         try:
-            channel = self._connection.channel()
-            channel.queue_declare(dead_letters_lock(owner), exclusive=True, auto_delete=True)
-        except amqp.ResourceLocked:
+            channel.basic_consume(dead_letters_lock(owner), exclusive=True)
+        except amqp.AccessRefused as error:
+            if _IN_USE not in error.reply_text:
+                raise
             self._connection.send_heartbeat()
             return False
-        channel.close()
         return True
 
     def _size(self, queue: str) -> int | None:
@@ -148,6 +155,6 @@ def reading(amqp_uri: str, wait_seconds: float) -> Iterator[Reading]:
     """Reads queues of dead letters, alone: others wait until this ends, and we up to `wait_seconds` for them."""
     connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
     try:
-        yield Reading(connection, wait_seconds)
+        yield Reading(connection, amqp_uri, wait_seconds)
     finally:
         connection.close()

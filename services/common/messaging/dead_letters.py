@@ -17,7 +17,8 @@ from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import Sealed
 from services.common.messaging import dead_letter_words as words
-from services.common.messaging.connection import Outgoing, to_bytes
+from services.common.messaging.broker_users import kept_publisher
+from services.common.messaging.connection import Outgoing, to_bytes, user_of
 from services.common.messaging.dead_letter_order import oldest_first
 from services.common.messaging.dead_letter_queues import InUse, reading
 from services.common.messaging.dead_letter_words import without_numbers
@@ -160,9 +161,9 @@ class DeadLetters:
     def replay(self, queue: str, wanted: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
         """Sends the wanted messages back to the queues that they came from; answers their ids.
 
-        They keep their message ids, so that one which was handled after all is not handled twice, and their history,
-        to which is added `by` whom they were replayed. Each is taken away here only when the broker has confirmed it
-        there.
+        They keep their message ids, so that one which was handled after all is not handled twice, their history, to
+        which is added `by` whom they were replayed, and who published them: a forged one is refused again. Each is
+        taken away here only when the broker has confirmed it there.
         """
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
@@ -176,7 +177,8 @@ class DeadLetters:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
                         continue
                     own = own_exchange(owner_of(letter.original_queue))
-                    properties = replayed_properties(message, letter.replays, _this_replay(letter, by))
+                    whose = kept_publisher(message, user_of(self._amqp_uri))
+                    properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
                     back = Outgoing(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):
                         log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])

@@ -1,10 +1,9 @@
 """The entrypoints behind subscriptions: what a queue brings is run as a worker, settled when the worker has ended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,6 +18,7 @@ from nameko.extensions import Entrypoint
 from services.common import metrics
 from services.common.contracts.event import LIVE, EventContract
 from services.common.logs import class_name, traceback_without_values
+from services.common.messaging.broker_users import BrokerUsers, kept_publisher
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing, to_bytes
 from services.common.messaging.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.common.messaging.failures import (
@@ -41,6 +41,8 @@ from services.common.messaging.queues import (
     declare_retry_queue,
     declare_subscription,
     declare_working_queue,
+    delay_exchange,
+    events_exchange,
     own_exchange,
     owner_of,
     queue_name,
@@ -94,6 +96,7 @@ class QueueEntrypoint(Entrypoint):
     def setup(self) -> None:
         """Makes the reader of the queue."""
         self.settings = read_settings(MessagingSettings)
+        self.users = BrokerUsers.of(self.settings.amqp_uri, self.container.service_name)
         self.queue = self.name_queue()
         self.reader = QueueReader(self.queue, self.settings, self.declare, self.take, prefetch=self.prefetch)
         self.reader.is_idle = lambda: not self._is_busy and self._taken.empty()
@@ -141,6 +144,24 @@ class QueueEntrypoint(Entrypoint):
             return self._taken.get(timeout=seconds) if seconds > 0 else self._taken.get_nowait()
         except Empty:
             return None
+
+    def published_by_producer(
+        self, message: AmqpMessage, contracts: Sequence[EventContract]
+    ) -> tuple[list[EventContract], str]:
+        """The contracts of whose events the message can be one, by who published it; where of none, also why."""
+        is_former_taken = self.settings.takes_former
+        able = [
+            contract
+            for contract in contracts
+            if self.users.refusal(message, contract.producer, is_former_taken=is_former_taken) is None
+        ]
+        if able:
+            return able, ""
+        producers = (contract.producer for contract in contracts)
+        reason = self.users.refusal(message, *producers, is_former_taken=is_former_taken) or ""
+        metrics.messages_refused.labels(self.queue).inc()
+        log.error("publisher_refused", queue=self.queue, message_id=message.properties.get("message_id"), reason=reason)
+        return [], reason
 
     def attempt(self, argument: Any) -> Exception | None:
         """Runs the method as a worker; answers its error."""
@@ -218,8 +239,8 @@ class Subscription(QueueEntrypoint):
         return queue_name(self.container.service_name, self.contracts[0].name)
 
     def declare(self, channel: amqp.Channel) -> str:
-        """The queue bound to the event, with its dead letters."""
-        for contract in self.contracts:
+        """The queue bound to the event, with its dead letters; made here where one user is shared."""
+        for contract in self.contracts if self.users.is_shared else ():
             declare_subscription(channel, self.queue, contract)
         return self.queue
 
@@ -241,37 +262,47 @@ class Subscription(QueueEntrypoint):
         metrics.messages_handled.labels(self.queue).inc()
 
     def _handle_once(self, message: AmqpMessage) -> Exception | None:
+        contracts, refusal = self.published_by_producer(message, self.contracts)
+        if refusal:
+            return Reject(refusal)
         try:
-            event = unwrap_one_of(self.contracts, to_bytes(message.body))
+            event = unwrap_one_of(contracts, to_bytes(message.body))
         except NotAnEvent as error:
             return Reject(str(error))
         return self.attempt(event)
 
     def _move(self, message: AmqpMessage, error: Exception, verdict: Delay | Bury) -> bool:
         """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
-        properties, own = failed_properties(message, error, self.queue), own_exchange(self.container.service_name)
+        properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own))
+        exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.patience()):
             try:
-                target = self._declared_target(verdict)
-                refused = self._mover.publish([Outgoing(own, target, to_bytes(message.body), properties)])
+                self._mover.declare(lambda channel: self._declare_target(channel, verdict))
+                refused = self._mover.publish([Outgoing(exchange, routing_key, to_bytes(message.body), properties)])
             except BROKER_ERRORS as trouble:
                 log.warning("move_failed", queue=self.queue, error=class_name(trouble))
                 continue
             if not refused:
                 counter = metrics.messages_dead if isinstance(verdict, Bury) else metrics.messages_retried
                 counter.labels(self.queue).inc()
-                log.warning("message_moved", queue=self.queue, to=target, reason=reason_of(error))
+                log.warning("message_moved", queue=self.queue, to=exchange, reason=reason_of(error))
                 return True
-            log.warning("move_refused", queue=self.queue, to=target, reason=refused[0])
+            log.warning("move_refused", queue=self.queue, to=exchange, reason=refused[0])
             with suppress(QueueChanged, *BROKER_ERRORS):
                 self._mover.declare(self.declare)  # our own queue of dead letters may be missing
         return False
 
-    def _declared_target(self, verdict: Delay | Bury) -> str:
-        """The queue to move to; retry queues are made when they are first needed, for most never are."""
+    def _address(self, verdict: Delay | Bury) -> tuple[str, str]:
+        """The exchange and the routing key by which a message goes to where it waits or rests."""
+        service = self.container.service_name
         if isinstance(verdict, Bury):
-            return dead_queue(self.queue)
-        return str(self._mover.declare(partial(declare_retry_queue, queue=self.queue, seconds=verdict.seconds)))
+            return own_exchange(service), dead_queue(self.queue)
+        return delay_exchange(service, verdict.seconds), self.queue
+
+    def _declare_target(self, channel: amqp.Channel, verdict: Delay | Bury) -> None:
+        """Makes a retry queue when it is first needed, where nobody has made it before."""
+        if isinstance(verdict, Delay) and self.users.is_shared:
+            declare_retry_queue(channel, self.container.service_name, verdict.seconds)
 
 
 class BatchSubscription(QueueEntrypoint):
@@ -310,8 +341,9 @@ class BatchSubscription(QueueEntrypoint):
         return self._foreign_queue
 
     def declare(self, channel: amqp.Channel) -> str:
-        """The queue, and the one that takes what is rejected."""
-        declare_working_queue(channel, self.queue, rejected_queue(self.queue))
+        """The queue, and the one that takes what is rejected; made here where one user is shared."""
+        if self.users.is_shared:
+            declare_working_queue(channel, self.queue, rejected_queue(self.queue))
         return self.queue
 
     def take(self, message: AmqpMessage) -> None:
@@ -419,23 +451,34 @@ class Listener(QueueEntrypoint):
     def declare(self, channel: amqp.Channel) -> str:
         """A queue that goes with the connection, bound to what pages hear of the events.
 
-        The former key is that of producers of the release before, who send one copy for all.
+        By the former exchange producers of the release before send.
         """
-        declare_exchange(channel, EVENTS_EXCHANGE)
         declare_passing_queue(channel, self.queue)
         for contract in self.contracts.values():
-            for key in (contract.key_for(LIVE), contract.routing_key):
-                channel.queue_bind(self.queue, EVENTS_EXCHANGE, key)
+            exchange = events_exchange(contract.producer)
+            if self.users.is_shared:
+                declare_exchange(channel, exchange)
+            channel.queue_bind(self.queue, exchange, contract.key_for(LIVE))
+        if self.users.is_shared or self.settings.takes_former:
+            self._bind_to_former(channel)
         return self.queue
+
+    def _bind_to_former(self, channel: amqp.Channel) -> None:
+        """Without the permissions of an upgrade nothing of the release before is heard."""
+        with suppress(amqp.AccessRefused, amqp.NotFound), channel.connection.channel() as former:
+            if self.users.is_shared:
+                declare_exchange(former, EVENTS_EXCHANGE)
+            for contract in self.contracts.values():
+                for key in (contract.key_for(LIVE), contract.routing_key):
+                    former.queue_bind(self.queue, EVENTS_EXCHANGE, key)
 
     def handle(self, first: AmqpMessage) -> None:
         """Hands the event on; what is wrong with it is the affair of those who keep it."""
-        try:
-            name = first.delivery_info["routing_key"].removesuffix(f".{LIVE}")
-            event = unwrap(self.contracts[name], to_bytes(first.body))
-        except (NotAnEvent, KeyError):
+        contract = self.contracts.get(first.delivery_info["routing_key"].removesuffix(f".{LIVE}"))
+        if contract is None or self.published_by_producer(first, [contract])[1]:
             return
-        self.attempt(event)
+        with suppress(NotAnEvent):
+            self.attempt(unwrap(contract, to_bytes(first.body)))
 
 
 _GONE = object()

@@ -13,6 +13,7 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy.exc import DataError, OperationalError
 
 from services.common.logs import class_name, traceback_without_values
+from services.common.messaging.broker_users import PUBLISHER
 from services.common.messaging.connection import PERSISTENT
 from services.common.persistence import is_beyond_limits, is_database_away
 from services.common.settings import MessagingSettings
@@ -29,7 +30,8 @@ REPLAYS = "x-replays"
 """What became of a message before each of its replays, as JSON; kept when it fails again."""
 
 _HISTORY = {
-    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE, REPLAYS),
+    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
+    *(REPLAYS, PUBLISHER),
     *("x-death", "x-delivery-count", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
     *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
 }
@@ -121,8 +123,13 @@ def attempts_of(headers: Mapping[str, Any]) -> int:
     return min(max(said, 0), _MOST_ATTEMPTS) if isinstance(said, int) else 0
 
 
-def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dict[str, Any]:
-    """The message's properties with what is known of its failure in the headers; kept over all its attempts."""
+def failed_properties(
+    message: AmqpMessage, error: Exception, queue: str, publisher: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The message's properties with what is known of its failure in the headers; kept over all its attempts.
+
+    So is its `publisher`, a header that `kept_publisher` makes.
+    """
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()
     history = {
@@ -134,6 +141,7 @@ def failed_properties(message: AmqpMessage, error: Exception, queue: str) -> dic
         TRACEBACK: traceback_without_values(error)[-_LONGEST_HEADER:],
         CONSUMER: queue.partition(".")[0],
         ORIGINAL_QUEUE: queue,
+        **(publisher or {}),
     }
     properties = without_history(message)
     replays = {REPLAYS: before[REPLAYS]} if isinstance(before.get(REPLAYS), str) else {}

@@ -10,7 +10,7 @@ import structlog
 from eventlet.semaphore import Semaphore
 
 from services.common.logs import class_name
-from services.common.messaging.connection import BROKER_ERRORS, Outgoing, bound_waits, drop, open_connection
+from services.common.messaging.connection import BROKER_ERRORS, Outgoing, bound_waits, drop, open_connection, user_of
 
 log = structlog.get_logger()
 
@@ -30,13 +30,14 @@ class NotConfirmed(OSError):
 
 
 class ConfirmedPublisher:
-    """Publishes persistent messages, and knows of each whether the broker took it.
+    """Publishes persistent messages under the user's name, and knows of each whether the broker took it.
 
     Not for two workers at once. Every error drops the connection; the next call opens a new one.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
         self._amqp_uri = amqp_uri
+        self._user = user_of(amqp_uri)
         self._name = name
         self._seconds = seconds
         self._connection: amqp.Connection | None = None
@@ -103,6 +104,7 @@ class ConfirmedPublisher:
         sent: dict[int, int] = {}
         refused: dict[int, str] = {}
         for position, message in enumerate(messages):
+            message.name_publisher(self._user)
             flaw = self._flaw(connection, message)
             if flaw:
                 refused[position] = flaw
@@ -167,10 +169,14 @@ class ConfirmedPublisher:
 
 
 class DirectPublisher:
-    """Publishes requests and replies at once, unconfirmed; a connection that broke meanwhile is opened anew."""
+    """Publishes requests and replies at once, under the user's name and unconfirmed.
+
+    A connection that broke meanwhile is opened anew.
+    """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
         self._amqp_uri = amqp_uri
+        self._user = user_of(amqp_uri)
         self._name = name
         self._seconds = seconds
         self._connection: amqp.Connection | None = None
@@ -179,6 +185,7 @@ class DirectPublisher:
 
     def publish(self, message: Outgoing) -> None:
         """Hands one message to the broker; raises one of BROKER_ERRORS where there is none. Safe for many workers."""
+        message.name_publisher(self._user)
         with self._publishing:
             try:
                 self._publish(message)

@@ -8,7 +8,9 @@ from services.common.contracts import bank
 from services.common.contracts.event import EventContract
 
 EVENTS_EXCHANGE = "events"
+"""What an outbox row calls the exchange of its service's events, and by which the release before sent all of them."""
 RPC_EXCHANGE = "nameko-rpc"
+"""The way of requests, which are the gateway's alone; the release before sent replies by it too."""
 COUNTS_EXCHANGE = "gateway.counts"
 RECEIPTS_BYTES = 256 << 20
 """A bank that reads no receipts must not fill the broker: the oldest go. Who misses one sends the feedback again."""
@@ -35,19 +37,34 @@ def rejected_queue(queue: str) -> str:
     return f"{queue}.rejected"
 
 
-def retry_queue(queue: str, seconds: float) -> str:
-    """Where messages of a queue wait `seconds` before they come back."""
-    return f"{queue}.retry-{seconds:g}"
+def retry_queue(service: str, seconds: float) -> str:
+    """Where messages of any queue of a service wait `seconds` before they come back."""
+    return f"{service}.retry-{seconds:g}"
+
+
+def delay_exchange(service: str, seconds: float) -> str:
+    """By which a service sends a message to wait; the routing key is the queue that it comes back to."""
+    return f"{service}.delay-{seconds:g}"
 
 
 def dead_letters_lock(service: str) -> str:
-    """A queue that belongs to the one connection that reads the service's dead letters just now."""
-    return f"{service}.dead-letters-in-use"
+    """A queue whose one consumer alone reads the service's dead letters."""
+    return f"{service}.dead-letters-lock"
 
 
 def own_exchange(service: str) -> str:
     """Where a service reaches its own queues by their names; by the default exchange it could reach everybody's."""
     return f"{service}.own"
+
+
+def events_exchange(producer: str) -> str:
+    """Where a service publishes its events, and nobody else."""
+    return f"{producer}.events"
+
+
+def replies_exchange(service: str) -> str:
+    """Where a service replies to requests, and nobody else."""
+    return f"{service}.replies"
 
 
 def request_queue(service: str) -> str:
@@ -62,32 +79,36 @@ def owner_of(queue: str) -> str:
 
 
 def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
-    """The exchange `events`, the queue bound to its service's copies of an event, and before it its dead-letter queue.
+    """The producer's exchange, the queue bound to its service's copies of an event, and first its dead-letter queue.
 
-    It is bound by the former key too, by which the release before sends one copy for all: no release sends both.
+    It is bound to the exchange and by the key of the releases before, too: no release sends by both.
     """
-    declare_exchange(channel, EVENTS_EXCHANGE)
+    key = contract.key_for(owner_of(queue))
     declare_working_queue(channel, queue, dead_queue(queue))
-    for key in (contract.key_for(owner_of(queue)), contract.routing_key):
-        channel.queue_bind(queue, EVENTS_EXCHANGE, key)
+    for exchange, keys in {
+        events_exchange(contract.producer): [key],
+        EVENTS_EXCHANGE: [key, contract.routing_key],
+    }.items():
+        declare_exchange(channel, exchange)
+        for one in keys:
+            channel.queue_bind(queue, exchange, one)
 
 
-def declare_external_subscription(connection: amqp.Connection, queue: str, contract: EventContract) -> bool:
-    """Another service's subscription, made where it is missing; False where we may not make it."""
-    if depth_of(connection, queue) is not None:
-        return True
-    try:
-        with connection.channel() as own:
-            declare_subscription(own, queue, contract)
-    except amqp.AccessRefused:
-        return False
-    return True
+def declare_missing_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
+    """Another service's subscription, made where it is missing."""
+    if not is_queue(channel, queue):
+        declare_subscription(channel, queue, contract)
 
 
 def declare_exchange(channel: amqp.Channel, name: str) -> None:
-    """A durable topic exchange. Only where it is not there: services may not make or delete those that all share."""
-    if not _is_exchange(channel, name):
-        channel.exchange_declare(name, "topic", durable=True, auto_delete=False)
+    """A durable topic exchange."""
+    channel.exchange_declare(name, "topic", durable=True, auto_delete=False)
+
+
+def declare_direct_exchange(channel: amqp.Channel, name: str) -> str:
+    """A durable direct exchange, of which one program is the only producer; answers its name."""
+    channel.exchange_declare(name, "direct", durable=True, auto_delete=False)
+    return name
 
 
 def declare_counts_exchange(channel: amqp.Channel) -> None:
@@ -102,17 +123,24 @@ def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
     """
     _declare_quorum(channel, dead, {})
     _declare_quorum(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", dead)})
-    own = own_exchange(owner_of(queue))
-    channel.exchange_declare(own, "direct", durable=True, auto_delete=False)
+    own = declare_direct_exchange(channel, own_exchange(owner_of(queue)))
     for name in (dead, queue):
         channel.queue_bind(name, own, name)
 
 
-def declare_retry_queue(channel: amqp.Channel, queue: str, seconds: float) -> str:
-    """The waiting place for `seconds` before a message goes back to `queue`; answers its name."""
-    name, own = retry_queue(queue, seconds), own_exchange(owner_of(queue))
-    _declare_quorum(channel, name, {"x-message-ttl": int(seconds * 1000), **_dead_letters_to(own, queue)})
-    channel.queue_bind(name, own, name)
+def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> None:
+    """The waiting place for `seconds` before a message goes back to the queue of its routing key, and the way there."""
+    name, way = retry_queue(service, seconds), delay_exchange(service, seconds)
+    back = {**_dead_letters_to(own_exchange(service)), "x-message-ttl": int(seconds * 1000)}
+    _declare_quorum(channel, name, back)
+    channel.exchange_declare(way, "fanout", durable=True, auto_delete=False)
+    channel.queue_bind(name, way)
+
+
+def declare_dead_letters_lock(channel: amqp.Channel, service: str) -> str:
+    """The queue, always empty, that one reader of the service's dead letters consumes; answers its name."""
+    name = dead_letters_lock(service)
+    channel.queue_declare(name, durable=True, auto_delete=False)
     return name
 
 
@@ -155,24 +183,17 @@ def declare_request_queue(channel: amqp.Channel, service: str) -> str:
     """The queue of a service's requests, named and bound as Nameko does it; answers its name."""
     name = request_queue(service)
     declare_exchange(channel, RPC_EXCHANGE)
+    declare_direct_exchange(channel, replies_exchange(service))
     channel.queue_declare(name, durable=True, auto_delete=False)
     channel.queue_bind(name, RPC_EXCHANGE, f"{service}.*")
     return name
 
 
-def _is_exchange(channel: amqp.Channel, name: str) -> bool:
-    try:
-        with channel.connection.channel() as probe:
-            probe.exchange_declare(name, "topic", passive=True)
-    except amqp.NotFound:
-        return False
-    return True
-
-
-def _dead_letters_to(exchange: str, queue: str) -> dict[str, Any]:
+def _dead_letters_to(exchange: str, queue: str | None = None) -> dict[str, Any]:
+    """Without a queue, to the one that the message's routing key names."""
     return {
         "x-dead-letter-exchange": exchange,
-        "x-dead-letter-routing-key": queue,
+        **({"x-dead-letter-routing-key": queue} if queue else {}),
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }

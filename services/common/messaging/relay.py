@@ -17,6 +17,7 @@ from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import LIVE
 from services.common.logs import class_name
+from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.outbox import CHANNEL
 from services.common.messaging.publishing import ConfirmedPublisher
@@ -24,7 +25,8 @@ from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
     declare_bank,
     declare_exchange,
-    declare_external_subscription,
+    declare_missing_subscription,
+    events_exchange,
     is_queue,
     owner_of,
     queue_name,
@@ -149,9 +151,8 @@ class Relay(DependencyProvider):
         self._measured_at = self._purged_at = 0.0
         pause = 0.2
         try:
-            missing = publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
-            if missing:
-                log.error("queues_missing", queues=missing)
+            if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
+                publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
             while not self._stopping:
                 self._look_after(database)
                 try:
@@ -205,21 +206,14 @@ class Relay(DependencyProvider):
             database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
-def declare_outlets(channel: amqp.Channel, producer: str) -> list[str]:
-    """The exchange `events`, and a queue for each who must hear this producer, even one that never ran; or the bank.
-
-    Answers the queues that are missing and that we may not make: their copies wait in the outbox.
-    """
-    declare_exchange(channel, EVENTS_EXCHANGE)
+def declare_outlets(channel: amqp.Channel, producer: str) -> None:
+    """The producer's exchange, and a queue for each who must hear it, even one that never ran; or the bank."""
+    declare_exchange(channel, events_exchange(producer))
     if owner_of(bank.BATCHES_QUEUE) == producer and not is_queue(channel, bank.BATCHES_QUEUE):
         declare_bank(channel)
-    return [
-        queue
-        for contract in EVENTS.values()
-        if contract.producer == producer
-        for queue in (queue_name(consumer, contract.name) for consumer in contract.consumers)
-        if not declare_external_subscription(channel.connection, queue, contract)
-    ]
+    for contract in EVENTS.values():
+        for consumer in contract.consumers if contract.producer == producer else ():
+            declare_missing_subscription(channel, queue_name(consumer, contract.name), contract)
 
 
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
@@ -277,11 +271,17 @@ def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
         except CannotOpen as error:
             closed[position] = {None: str(error)}
             continue
-        message = Outgoing(row.exchange, row.routing_key, body, row.properties, row.mandatory)
+        message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
         for recipient in _recipients(row):
             copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
             copies.append(_Copy(position, recipient, copy))
     return copies, closed
+
+
+def _exchange(row: Any) -> str:
+    """Of an event, its producer's own."""
+    exchange: str = row.exchange
+    return events_exchange(row.routing_key.partition(".")[0]) if exchange == EVENTS_EXCHANGE else exchange
 
 
 def _recipients(row: Any) -> Sequence[str | None]:

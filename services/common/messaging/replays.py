@@ -40,12 +40,14 @@ def replays_of(headers: Mapping[str, Any]) -> tuple[Replay, ...]:
         return ()
 
 
-def replayed_properties(message: AmqpMessage, before: Sequence[Replay], now: Replay) -> dict[str, Any]:
-    """The message's properties for its replay: its attempts start anew, and it tells what was before."""
+def replayed_properties(
+    message: AmqpMessage, before: Sequence[Replay], now: Replay, publisher: Mapping[str, str]
+) -> dict[str, Any]:
+    """The message's properties for its replay: its attempts start anew; it tells what was before and whose it is."""
     properties = without_history(message)
     kept = [*before, now][-_MOST_KEPT:]
     history = json.dumps([asdict(replay) for replay in kept], ensure_ascii=False)
-    return {**properties, "application_headers": {**properties["application_headers"], REPLAYS: history}}
+    return {**properties, "application_headers": {**properties["application_headers"], REPLAYS: history, **publisher}}
 
 
 def _replay(document: dict[str, Any]) -> Replay:

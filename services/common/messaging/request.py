@@ -16,6 +16,9 @@ from services.common.problems import Problem
 RETRY_AFTER = 5
 """Seconds after which a caller may ask again for what is not available now."""
 
+HEARS_SERVICE = "x-hears-service"
+"""The header of a request whose reply is heard at the exchange of the service's own replies."""
+
 _GRACE = 2.0
 """Seconds by which the clocks of two machines may differ before a request counts as late."""
 

@@ -2,6 +2,8 @@
 
 import json
 import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import amqp
@@ -13,13 +15,21 @@ from nameko.extensions import DependencyProvider, SharedExtension
 
 from services.common import metrics
 from services.common.logs import class_name
+from services.common.messaging.broker_users import BrokerUsers
+from services.common.messaging.caller_signature import signer
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.envelope import correlation, new_message_id
 from services.common.messaging.outbox import to_json
 from services.common.messaging.publishing import DirectPublisher
-from services.common.messaging.queues import RPC_EXCHANGE, declare_exchange, declare_passing_queue
+from services.common.messaging.queues import (
+    RPC_EXCHANGE,
+    declare_direct_exchange,
+    declare_exchange,
+    declare_passing_queue,
+    replies_exchange,
+)
 from services.common.messaging.reader import QueueReader
-from services.common.messaging.request import RETRY_AFTER, Caller
+from services.common.messaging.request import HEARS_SERVICE, RETRY_AFTER, Caller
 from services.common.messaging.watch import BrokerWatch
 from services.common.problems import BrokerBlocked, Problem, Unavailable
 from services.common.settings import MessagingSettings, read_settings
@@ -36,12 +46,16 @@ class ReplyListener(SharedExtension):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: dict[str, Signal] = {}
+        self.waiting: dict[str, _Waiting] = {}
+        self.services: set[str] = set()
+        """Who may be asked, and so reply."""
         self.address = ""
 
     def setup(self) -> None:
-        """Makes the reader of replies and the publisher of requests."""
-        settings = read_settings(MessagingSettings)
+        """Makes the reader of replies and the publisher of requests; raises SettingsError without a key to sign by."""
+        self._settings = settings = read_settings(MessagingSettings)
+        self._users = BrokerUsers.of(settings.amqp_uri, self.container.service_name)
+        self._signer = signer()
         name = f"{self.container.service_name} replies"
         self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
         self.reader.on_lost = self._disappoint
@@ -67,26 +81,31 @@ class ReplyListener(SharedExtension):
             raise BrokerBlocked(RETRY_AFTER)
         if not self._is_listening():
             raise Unavailable(RETRY_AFTER)
-        call_id = new_message_id()
-        self.waiting[call_id] = reply = Signal()
+        call_id, address = new_message_id(), self.address
+        body = to_json({"args": [request], "kwargs": {}})
+        self.waiting[call_id] = waiting = _Waiting(routing_key.partition(".")[0])
         try:
             with eventlet.Timeout(seconds, _DeadlinePassed()):
                 self.publisher.publish(
                     Outgoing(
                         RPC_EXCHANGE,
                         routing_key,
-                        to_json({"args": [request], "kwargs": {}}),
+                        body,
                         {
                             "content_type": "application/json",
                             "content_encoding": "utf-8",
                             "delivery_mode": 1,
-                            "reply_to": self.address,
+                            "reply_to": address,
                             "correlation_id": call_id,
                             "expiration": str(int(seconds * 1000)),
+                            "application_headers": {
+                                HEARS_SERVICE: True,
+                                **self._signer.headers(routing_key, call_id, address, body),
+                            },
                         },
                     )
                 )
-                answer: dict[str, Any] = reply.wait()
+                answer: dict[str, Any] = waiting.reply.wait()
                 return answer
         except (_DeadlinePassed, *BROKER_ERRORS) as error:
             log.warning("no_answer", request=routing_key, error=class_name(error))
@@ -104,20 +123,44 @@ class ReplyListener(SharedExtension):
         """A new queue for each connection: the broker may still hold the one of the connection that was lost."""
         self.address = new_message_id()
         queue = declare_passing_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
-        declare_exchange(channel, RPC_EXCHANGE)
-        channel.queue_bind(queue, RPC_EXCHANGE, self.address)
+        for service in sorted(self.services):
+            if self._users.is_shared:
+                declare_direct_exchange(channel, replies_exchange(service))
+            channel.queue_bind(queue, replies_exchange(service), self.address)
+        if self._users.is_shared:
+            declare_exchange(channel, RPC_EXCHANGE)
+        if self._settings.takes_former:
+            # Services of the release before reply where requests go; only the permissions of an upgrade let us hear.
+            with suppress(amqp.AccessRefused), channel.connection.channel() as former:
+                former.queue_bind(queue, RPC_EXCHANGE, self.address)
         return queue
 
     def _receive(self, message: AmqpMessage) -> None:
-        reply = self.waiting.pop(message.properties.get("correlation_id"), None)
-        if reply is not None:
-            reply.send(json.loads(message.body)["result"])
+        """Takes a reply that came by the exchange of the service that was asked, where nobody else can put one."""
+        call_id, exchange = message.properties.get("correlation_id"), message.delivery_info["exchange"]
+        waiting = self.waiting.get(call_id)
+        if waiting is None:
+            return
+        is_former = exchange == RPC_EXCHANGE and self._settings.takes_former
+        if exchange != replies_exchange(waiting.service) and not is_former:
+            log.error("reply_refused", asked=waiting.service, exchange=exchange)
+            return
+        del self.waiting[call_id]
+        waiting.reply.send(json.loads(message.body)["result"])
 
     def _disappoint(self) -> None:
         """Replies to what was asked over a lost connection have nowhere to go."""
-        for reply in list(self.waiting.values()):
-            reply.send_exception(ConnectionResetError("The connection for replies was lost."))
+        for waiting in list(self.waiting.values()):
+            waiting.reply.send_exception(ConnectionResetError("The connection for replies was lost."))
         self.waiting.clear()
+
+
+@dataclass
+class _Waiting:
+    """Who was asked, and what comes of it."""
+
+    service: str
+    reply: Signal = field(default_factory=Signal)
 
 
 class ServiceClient(DependencyProvider):
@@ -128,6 +171,10 @@ class ServiceClient(DependencyProvider):
     def __init__(self, service: str, deadline: float = 5.0) -> None:
         self.service = service
         self.deadline = deadline
+
+    def setup(self) -> None:
+        """Says whose replies are to be heard."""
+        self.replies.services.add(self.service)
 
     def get_dependency(self, worker_ctx: Any) -> "ServiceClient":
         """The client itself: it is safe for many workers."""

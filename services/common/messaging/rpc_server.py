@@ -8,27 +8,37 @@ from amqp.basic_message import Message as AmqpMessage
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
+from services.common import metrics
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.policy import rule_of
 from services.common.logs import class_name
+from services.common.messaging.broker_users import BrokerUsers
+from services.common.messaging.caller_signature import checker
 from services.common.messaging.connection import Outgoing
 from services.common.messaging.publishing import DirectPublisher
-from services.common.messaging.queues import RPC_EXCHANGE, declare_request_queue
+from services.common.messaging.queues import RPC_EXCHANGE, declare_request_queue, replies_exchange, request_queue
 from services.common.messaging.reader import QueueReader
-from services.common.messaging.request import RETRY_AFTER, Request, problem_json
+from services.common.messaging.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
 from services.common.problems import Problem, Unavailable
 from services.common.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
 
+_GATEWAY = "gateway"
+
 
 class RequestServer(SharedExtension, ProviderCollector):
-    """The service's one queue of requests: each is handled by a worker, answered, and acked."""
+    """The service's one queue of requests: each is handled by a worker, answered, and acked.
+
+    Requests are taken from the gateway alone, and with its signature.
+    """
 
     def setup(self) -> None:
-        """Makes the reader of requests and the publisher of replies."""
-        settings = read_settings(MessagingSettings)
+        """Makes the reader of requests and the publisher of replies; raises SettingsError without the keys it needs."""
+        self._settings = settings = read_settings(MessagingSettings)
         service = self.container.service_name
+        self._users = BrokerUsers.of(settings.amqp_uri, service)
+        self._checker = checker()
         self._running = 0
         self._thread: Any = None
         self.reader = QueueReader(
@@ -54,7 +64,8 @@ class RequestServer(SharedExtension, ProviderCollector):
         self._publisher.close()
 
     def _declare(self, channel: amqp.Channel) -> str:
-        return declare_request_queue(channel, self.container.service_name)
+        service = self.container.service_name
+        return declare_request_queue(channel, service) if self._users.is_shared else request_queue(service)
 
     def _receive(self, message: AmqpMessage) -> None:
         self._running += 1
@@ -67,9 +78,19 @@ class RequestServer(SharedExtension, ProviderCollector):
             request = Request.from_body(message.body, message)
         except Exception:
             # A stranger's bytes can break the reading in any way.
-            entrypoint = None
-        if entrypoint is None:
+            request = None
+        if request is not None and (refusal := self._refusal(message, request)):
+            metrics.rpc_refused.labels(self.container.service_name).inc()
+            log.error("request_refused", request=name, reason=refusal, user=message.properties.get("user_id"))
+            self._answer(message, problem_json(Problem("request_refused", 500, "系统内部错误", "请联系技术支持。")))
+            return
+        if entrypoint is None or request is None:
             self._answer(message, problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
+            return
+        if self._checker.is_repeated(message, request):
+            metrics.rpc_refused.labels(self.container.service_name).inc()
+            log.error("request_repeated", request=name, user=message.properties.get("user_id"))
+            self._answer(message, None)
             return
         if message.delivery_info["redelivered"] and not entrypoint.can_repeat(request):
             self._answer(message, problem_json(Unavailable(RETRY_AFTER)))
@@ -84,13 +105,26 @@ class RequestServer(SharedExtension, ProviderCollector):
         except ContainerBeingKilled:
             self._running -= 1
 
+    def _refusal(self, message: AmqpMessage, request: Request) -> str | None:
+        is_former_taken = self._settings.takes_former
+        return self._users.refusal(message, _GATEWAY, is_former_taken=is_former_taken) or self._checker.refusal(
+            message, request, is_former_taken=is_former_taken
+        )
+
+    def _exchange_for(self, message: AmqpMessage) -> str | None:
+        """Where a reply is heard: at the service's own exchange; by the release before, where requests go."""
+        if (message.headers or {}).get(HEARS_SERVICE):
+            return replies_exchange(self.container.service_name)
+        return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
+
     def _answer(self, message: AmqpMessage, answer: str | None) -> None:
         """Replies, where someone waits, and acks; a reply that cannot be sent is the caller's deadline's affair."""
         try:
-            if answer is not None and message.properties.get("reply_to"):
+            exchange = self._exchange_for(message)
+            if answer is not None and exchange and message.properties.get("reply_to"):
                 self._publisher.publish(
                     Outgoing(
-                        RPC_EXCHANGE,
+                        exchange,
                         message.properties["reply_to"],
                         f'{{"result":{answer},"error":null}}'.encode(),
                         {

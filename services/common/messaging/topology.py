@@ -30,7 +30,7 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
         *map(request_queue, SERVICES),
         *(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
         *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
-        *(retry_queue(queue, seconds) for queue in event_queues() for seconds in delays),
+        *(retry_queue(service, seconds) for service in SERVICES for seconds in delays),
     ]
 
 

@@ -11,8 +11,9 @@ from amqp.basic_message import Message as AmqpMessage
 from nameko.extensions import SharedExtension
 
 from services.common.logs import class_name
+from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import bound_waits, drop, open_connection
-from services.common.messaging.queues import own_exchange
+from services.common.messaging.queues import declare_direct_exchange, own_exchange, retry_queue
 from services.common.messaging.topology import depths, needed_queues
 from services.common.settings import MessagingSettings, read_settings
 
@@ -39,7 +40,11 @@ class BrokerWatch(SharedExtension):
     def setup(self) -> None:
         """Reads the settings."""
         self._settings = read_settings(MessagingSettings)
-        self._needed = needed_queues(self.container.service_name)
+        service = self.container.service_name
+        self._makes_queues = BrokerUsers.of(self._settings.amqp_uri, service).is_shared
+        self._needed = needed_queues(service)
+        if self._needed and not self._makes_queues:
+            self._needed += [retry_queue(service, seconds) for seconds in self._settings.retry_delays]
         self._is_stopping = False
         self.missing: tuple[str, ...] = ()
         self.is_blocked = False
@@ -97,7 +102,8 @@ class BrokerWatch(SharedExtension):
         connection.on_blocked, connection.on_unblocked = self._block, self._unblock
         try:
             channel = connection.channel()
-            channel.exchange_declare(own, "direct", durable=True, auto_delete=False)
+            if self._makes_queues:
+                declare_direct_exchange(channel, own)
             while not self._is_stopping:
                 if not self.is_blocked:
                     channel.basic_publish(AmqpMessage(b"", delivery_mode=1), own, _LEADS_NOWHERE)

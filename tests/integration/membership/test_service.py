@@ -14,7 +14,7 @@ from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.connection import open_connection
 from services.common.messaging.envelope import unwrap
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange
+from services.common.messaging.queues import declare_exchange, events_exchange
 from services.common.messaging.rpc import Caller
 from services.membership import members
 from services.membership.models import Member
@@ -51,9 +51,10 @@ def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
     """Hears who is queued, as batching does."""
     connection = open_connection(module_amqp_uri, "test")
     channel = connection.channel()
-    declare_exchange(channel, EVENTS_EXCHANGE)
+    exchange = events_exchange("membership")
+    declare_exchange(channel, exchange)
     channel.queue_declare(QUEUED, durable=True, auto_delete=False)
-    channel.queue_bind(QUEUED, EVENTS_EXCHANGE, MEMBERS_QUEUED.key_for("batching"))
+    channel.queue_bind(QUEUED, exchange, MEMBERS_QUEUED.key_for("batching"))
     yield channel
     connection.close()
 

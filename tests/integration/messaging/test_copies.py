@@ -19,7 +19,7 @@ from services.common.contracts.examples import wire_example
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.messaging.outbox import tell
 from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, queue_name
+from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, events_exchange, queue_name
 from services.common.messaging.relay import publish_due
 from services.common.persistence import outbox
 from tests.conftest import _unique_name
@@ -55,8 +55,7 @@ class Post:
     def open_pages(self, event: EventContract) -> str:
         """A queue like that of a gateway whose pages hear of everything."""
         queue = self.outside.own_queue()
-        for key in (event.routing_key, event.key_for(LIVE)):
-            self.outside.channel.queue_bind(queue, EVENTS_EXCHANGE, key)
+        self.outside.channel.queue_bind(queue, events_exchange(event.producer), event.key_for(LIVE))
         return queue
 
     def copies(self, event: EventContract) -> dict[str, int]:
@@ -140,9 +139,9 @@ def test_what_a_relay_of_the_release_before_publishes_comes_once(post: Post) -> 
 
 
 def test_a_queue_that_the_release_before_made_gets_each_copy_once(post: Post) -> None:
-    """`deploy.broker declare` binds it by its consumer's key; it stays bound by the former one."""
+    """`deploy.broker declare` binds it to its producer's exchange; it stays bound to the former one."""
     queue = queue_name("batching", MEMBERS_QUEUED.name)
-    post.outside.channel.queue_unbind(queue, EVENTS_EXCHANGE, MEMBERS_QUEUED.key_for("batching"))
+    post.outside.channel.queue_unbind(queue, events_exchange("membership"), MEMBERS_QUEUED.key_for("batching"))
     post.tell(MEMBERS_QUEUED)
     (left,) = post.publish()
     assert queue in left.last_error

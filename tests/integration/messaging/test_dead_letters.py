@@ -11,8 +11,8 @@ from services.common.messaging.connection import drop
 from services.common.messaging.dead_letters import DeadLetters, InUse
 from services.common.messaging.queues import (
     DELIVERY_LIMIT,
-    dead_letters_lock,
     declare_bank,
+    declare_dead_letters_lock,
     declare_subscription,
     declare_working_queue,
 )
@@ -138,7 +138,7 @@ def test_two_operators_at_once_both_see_every_letter(amqp_uri: str) -> None:
             outside.publish("", DEAD, b"{}", message_id=message_id)
         # What its sender left holding and was killed with comes back, and is in the list too.
         killed = outside.connection.channel()
-        killed.queue_declare(dead_letters_lock("probe"), exclusive=True, auto_delete=True)
+        killed.basic_consume(declare_dead_letters_lock(killed, "probe"), exclusive=True)
         killed.basic_get(DEAD)
         impatient = DeadLetters(amqp_uri, wait_seconds=0)
         with pytest.raises(InUse):

@@ -18,7 +18,7 @@ from services.common.messaging.connection import Outgoing, open_connection
 from services.common.messaging.envelope import wrap
 from services.common.messaging.outbox import to_json
 from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import is_queue
+from services.common.messaging.queues import declare_exchange, events_exchange, is_queue
 from services.common.persistence import create_messaging_tables, outbox
 from tests.integration.messaging.probe.contracts import BATCH_QUEUE, PINGED
 from tests.integration.messaging.probe.models import Effect
@@ -126,8 +126,9 @@ class Outside:
 
     def ear(self, contract: EventContract) -> str:
         """A new queue that hears an event from now on, as live pages do if they hear it; it goes with this client."""
-        queue = self.own_queue()
-        self.channel.queue_bind(queue, "events", contract.key_for(contract.recipients[-1]))
+        queue, exchange = self.own_queue(), events_exchange(contract.producer)
+        declare_exchange(self.channel, exchange)
+        self.channel.queue_bind(queue, exchange, contract.key_for(contract.recipients[-1]))
         return queue
 
     def get(self, queue: str) -> amqp.Message | None:

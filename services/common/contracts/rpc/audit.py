@@ -43,6 +43,11 @@ class ActAnswer(Schema):
 
     act_id = fields.UUID(required=True)
     at = fields.AwareDateTime(required=True)
+    recorded_at = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "when it was recorded, if that was more than five minutes after `at`"},
+    )
     action = fields.String(required=True)
     label = fields.String(required=True, metadata={"description": "the action in Chinese"})
     outcome = choice(*OUTCOMES, required=True)

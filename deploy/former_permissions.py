@@ -1,0 +1,76 @@
+"""What the users of the release before 2026-11-29 may do on the broker, for the time of an upgrade from it.
+
+To be removed with `former_release_until` when no system runs that release any more.
+"""
+
+import re
+from collections.abc import Iterable
+
+from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, keys_of
+from gateway.notices import STREAMED
+from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import LIVE
+from services.common.contracts.membership import SESSIONS_ENDED
+from services.common.contracts.policy import SERVICES
+from services.common.messaging.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, request_queue
+
+_REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def former_permissions_of(program: str) -> Permissions:
+    """What the user of a service, of the gateway or of the bank was allowed."""
+    if program == "gateway":
+        return _of_gateway()
+    if program == "bank":
+        return Permissions(NOTHING, NOTHING, NOTHING)
+    return _of_batching() if program == "batching" else _of_service(program)
+
+
+def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = ()) -> Permissions:
+    """A service has what bears its name, tells its own events, hears those that it consumes, and replies."""
+    own = [rf"{service}\..+", re.escape(request_queue(service)), *more]
+    shared = [EVENTS_EXCHANGE, RPC_EXCHANGE]
+    told = [keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
+    heard = [keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]
+    return Permissions(
+        configure=any_of(own),
+        write=any_of([*own, *shared]),
+        read=any_of([*(name for name in own if name not in unread), *shared]),
+        topics={
+            EVENTS_EXCHANGE: OfTopic(any_of(told), any_of(heard)),
+            RPC_EXCHANGE: OfTopic(any_of([_REPLY_ADDRESS]), any_of([re.escape(f"{service}.*")])),
+        },
+    )
+
+
+def _of_batching() -> Permissions:
+    """As a service, and what lies between us and the bank is batching's: all but reading what waits for the bank."""
+    of_the_bank = [*map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))]
+    names = [bank.EXCHANGE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE]
+    common = _of_service("batching", [*map(re.escape, names), *of_the_bank], of_the_bank)
+    sent = any_of(map(re.escape, (bank.SUBMITTED, bank.RECALLED, bank.RECEIPT)))
+    ways = {
+        bank.EXCHANGE: OfTopic(sent, any_of(map(re.escape, (bank.BATCH_MESSAGES, bank.RECEIPT)))),
+        bank.FEEDBACK_EXCHANGE: OfTopic(read=any_of([re.escape(bank.FEEDBACK_QUEUE)])),
+    }
+    return Permissions(common.configure, common.write, common.read, {**common.topics, **ways})
+
+
+def _of_gateway() -> Permissions:
+    """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections."""
+    own = [
+        *(r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"),
+        re.escape(own_exchange("gateway")),
+    ]
+    asked = rf"({'|'.join(SERVICES)})\.[a-z_]+"
+    heard = [keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
+    return Permissions(
+        configure=any_of(own),
+        write=any_of([*own, RPC_EXCHANGE]),
+        read=any_of([*own, EVENTS_EXCHANGE, RPC_EXCHANGE]),
+        topics={
+            EVENTS_EXCHANGE: OfTopic(read=any_of(heard)),
+            RPC_EXCHANGE: OfTopic(any_of([asked]), any_of([_REPLY_ADDRESS])),
+        },
+    )

@@ -1,0 +1,144 @@
+"""Who holds the broker password of one program and nothing else; and the administrator, who looks after them."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import amqp
+
+from deploy.local.client import wait_until
+from services.common.contracts.event import EventContract
+from services.common.messaging.caller_signature import Signer
+from services.common.messaging.connection import open_connection, to_bytes
+from services.common.messaging.dead_letters import DeadLetter, DeadLetters
+from services.common.messaging.envelope import new_message_id, wrap
+from services.common.messaging.outbox import to_json
+from services.common.messaging.queues import RPC_EXCHANGE, replies_exchange
+from services.common.messaging.request import HEARS_SERVICE
+
+REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
+Act = Callable[[amqp.Channel], object]
+
+
+class Intruder:
+    """A connection as one program's user."""
+
+    def __init__(self, connection: amqp.Connection) -> None:
+        self.connection = connection
+
+    def is_refused(self, act: Act) -> bool:
+        """Whether the broker refuses the user to do this."""
+        channel = self.connection.channel()
+        channel.confirm_select()
+        try:
+            act(channel)
+        except REFUSED:
+            return True
+        finally:
+            channel.close()
+        return False
+
+    def publish(self, exchange: str, routing_key: str, body: bytes, **properties: Any) -> None:
+        """Publishes a message that must find a queue; raises one of REFUSED."""
+        with self.connection.channel() as channel:
+            channel.confirm_select()
+            message = amqp.Message(body, delivery_mode=2, **properties)
+            channel.basic_publish_confirm(message, exchange, routing_key, mandatory=True)
+
+
+@contextmanager
+def intruder(amqp_uri: str) -> Iterator[Intruder]:
+    """As the user of this address."""
+    connection = open_connection(amqp_uri, "intruder")
+    try:
+        yield Intruder(connection)
+    finally:
+        connection.close()
+
+
+class Ear:
+    """A queue of the administrator's that hears the replies of one service."""
+
+    def __init__(self, connection: amqp.Connection, service: str) -> None:
+        self._service = service
+        self._channel = connection.channel()
+        self.address = str(self._channel.queue_declare("", exclusive=True).queue)
+        self._channel.queue_bind(self.address, replies_exchange(service), self.address)
+
+    def request(
+        self, name: str, data: dict[str, Any], caller: dict[str, Any], *, seconds: float = 30, **more: Any
+    ) -> "SentRequest":
+        """A request of the service, whose reply is heard here."""
+        body = {"caller": caller, "data": data, "deadline": time.time() + seconds, **more}
+        return SentRequest(
+            f"{self._service}.{name}", new_message_id(), self.address, to_json({"args": [body], "kwargs": {}})
+        )
+
+    def take(self) -> list[str]:
+        """The calls whose replies have come."""
+        taken = []
+        while (message := self._channel.basic_get(self.address, no_ack=True)) is not None:
+            taken.append(str(message.properties["correlation_id"]))
+        return taken
+
+    def reply_to(self, call_id: str) -> dict[str, Any]:
+        """The reply to a call; those to others are passed over."""
+
+        def found() -> dict[str, Any] | None:
+            message = self._channel.basic_get(self.address, no_ack=True)
+            if message is None or message.properties["correlation_id"] != call_id:
+                return None
+            answer: dict[str, Any] = json.loads(to_bytes(message.body))["result"]
+            return answer
+
+        return wait_until(found, "the service replies")
+
+
+class SentRequest:
+    """A request as it travels, signed by whoever `signed` says."""
+
+    def __init__(self, routing_key: str, call_id: str, reply_to: str, body: bytes) -> None:
+        self.routing_key, self.call_id, self.reply_to, self.body = routing_key, call_id, reply_to, body
+
+    def signed(self, signer: Signer) -> dict[str, str]:
+        """The signature's header."""
+        return signer.headers(self.routing_key, self.call_id, self.reply_to, self.body)
+
+    def send(self, by: Intruder, headers: dict[str, str] | None = None, **properties: Any) -> str:
+        """Publishes it with these headers; answers the call's id. Raises one of REFUSED."""
+        by.publish(
+            RPC_EXCHANGE,
+            self.routing_key,
+            self.body,
+            reply_to=self.reply_to,
+            correlation_id=self.call_id,
+            application_headers={HEARS_SERVICE: True, **(headers or {})},
+            **properties,
+        )
+        return self.call_id
+
+
+def forged(
+    contract: EventContract, data: dict[str, Any], sealed: dict[str, str] | None = None, **envelope: Any
+) -> tuple[str, bytes]:
+    """The id and the body of an event that says whatever somebody wants; `sealed` are its sealed parts."""
+    document = {**wrap(contract, data, None), **envelope}
+    document["data"] |= sealed or {}
+    return document["id"], to_json(document)
+
+
+def dead_letter(owner_uri: str, queue: str, message_id: str) -> DeadLetter:
+    """The letter that became of a message, once it is there."""
+
+    def found() -> DeadLetter | None:
+        return next((one for one in DeadLetters(owner_uri).letters(queue) if one.id == message_id), None)
+
+    return wait_until(found, f"{message_id} is a dead letter")
+
+
+def discard(owner_uri: str, queue: str, *message_ids: str) -> None:
+    """Takes letters away that a test has made."""
+    with suppress(LookupError):
+        DeadLetters(owner_uri).discard(queue, lambda letter: letter.id in message_ids, "made by a test")

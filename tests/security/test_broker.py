@@ -1,0 +1,294 @@
+"""With the broker password of one program nobody commands another: not by bindings, nor forged events or requests."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import amqp
+import pytest
+
+from deploy.local.nodes import Nodes
+from deploy.local.rabbitmq import ADMINISTRATOR
+from deploy.local.stack import Stack
+from deploy.permissions import PROGRAMS, SERVICES
+from services.common.contracts import bank
+from services.common.contracts.acts import ACTS_RECORDED
+from services.common.contracts.examples import wire_example
+from services.common.contracts.policy import ANONYMOUS
+from services.common.contracts.revocation import REVOCATION_APPROVED
+from services.common.messaging.caller_signature import Signer
+from services.common.messaging.connection import user_of
+from services.common.messaging.dead_letters import DeadLetters
+from services.common.messaging.envelope import new_message_id
+from services.common.messaging.queues import (
+    COUNTS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    RPC_EXCHANGE,
+    delay_exchange,
+    events_exchange,
+    own_exchange,
+    replies_exchange,
+)
+from services.common.personal import FileKeyring, Keyring
+from tests.mothers import an_act
+from tests.security.intruder import Act, Ear, Intruder, dead_letter, discard, forged, intruder
+
+APPROVED_DEAD = "batching.revocation_approved.dead"
+ACTS_DEAD = "membership.act_recorded.dead"
+CITY = {"account_id": str(uuid4()), "account_name": "city", "roles": ["administrator", "operator"]}
+NOBODY = {"roles": [ANONYMOUS]}
+TARGETS = (
+    RPC_EXCHANGE,
+    EVENTS_EXCHANGE,
+    bank.EXCHANGE,
+    *map(events_exchange, SERVICES),
+    *map(replies_exchange, SERVICES),
+)
+"""Exchanges that others consume from."""
+
+
+@dataclass
+class Broker:
+    """The running stack's broker: each program's user, the administrator, and the gateway's key."""
+
+    users: dict[str, Intruder]
+    uris: dict[str, str]
+    administrator: Intruder
+    signer: Signer
+    keys: Keyring
+    """Of personal data, which every service has."""
+
+    def ear(self, service: str) -> Ear:
+        return Ear(self.administrator.connection, service)
+
+
+@pytest.fixture(scope="module")
+def broker(stack: Stack, nodes: Nodes) -> Iterator[Broker]:
+    vhost = stack.addresses.amqp_uris["bank"].rpartition("/")[2]
+    with ExitStack() as open_ones:
+        users = {program: open_ones.enter_context(intruder(stack.addresses.amqp_uris[program])) for program in PROGRAMS}
+        administrator = open_ones.enter_context(intruder(nodes.rabbitmq.uri(vhost)))
+        signer = Signer(stack.environment("gateway")["CALLER_SIGNING_KEYS"])
+        keys = FileKeyring(Path(stack.environment("validation")["PERSONAL_DATA_KEYS_FILE"]))
+        yield Broker(users, dict(stack.addresses.amqp_uris), administrator, signer, keys)
+
+
+def own_ways(program: str) -> list[str]:
+    """The exchanges that a program may publish to."""
+    if program == "bank":
+        return [bank.FEEDBACK_EXCHANGE]
+    if program == "gateway":
+        return [RPC_EXCHANGE, own_exchange("gateway"), COUNTS_EXCHANGE]
+    ways = [way(program) for way in (events_exchange, replies_exchange, own_exchange)]
+    return [*ways, delay_exchange(program, 1), *([bank.EXCHANGE] if program == "batching" else [])]
+
+
+@pytest.mark.parametrize("program", [*SERVICES, "bank"])
+def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Broker, program: str) -> None:
+    here = broker.users[program]
+    names = (f"{program}.x", own_exchange(program), f"{program}.members_queued", f"rpc-{program}", "bank.x")
+    for name in names:
+        assert here.is_refused(lambda channel, name=name: channel.exchange_declare(name, "fanout"))  # type: ignore[misc]
+        assert here.is_refused(lambda channel, name=name: channel.queue_declare(name))  # type: ignore[misc]
+        for target in TARGETS:
+            routes: list[Act] = [
+                lambda channel, name=name, target=target: channel.exchange_declare(  # type: ignore[misc]
+                    name, "fanout", arguments={"alternate-exchange": target}
+                ),
+                lambda channel, name=name, target=target: channel.queue_declare(  # type: ignore[misc]
+                    name, arguments={"x-dead-letter-exchange": target, "x-dead-letter-routing-key": "membership.x"}
+                ),
+            ]
+            assert all(here.is_refused(route) for route in routes)
+
+
+@pytest.mark.parametrize("program", [*SERVICES, "bank"])
+def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broker, program: str) -> None:
+    here = broker.users[program]
+    for source in own_ways(program):
+        for target in TARGETS:
+            assert here.is_refused(
+                lambda channel, source=source, target=target: channel.exchange_bind(  # type: ignore[misc]
+                    target, source, "membership.update_account"
+                )
+            )
+        for queue in ("rpc-membership", "batching.revocation_approved", "membership.act_recorded"):
+            assert here.is_refused(
+                lambda channel, source=source, queue=queue: channel.queue_bind(queue, source, "#")  # type: ignore[misc]
+            )
+
+
+def test_the_gateways_password_makes_no_way_into_events(broker: Broker) -> None:
+    here = broker.users["gateway"]
+    for target in [*map(events_exchange, SERVICES), *map(replies_exchange, SERVICES), bank.EXCHANGE, EVENTS_EXCHANGE]:
+        ways: list[Act] = [
+            lambda channel, target=target: channel.exchange_bind(target, RPC_EXCHANGE, "#"),  # type: ignore[misc]
+            lambda channel, target=target: channel.queue_declare(  # type: ignore[misc]
+                f"gateway.listen.{uuid4()}", exclusive=True, arguments={"x-dead-letter-exchange": target}
+            ),
+            lambda channel, target=target: channel.exchange_declare(  # type: ignore[misc]
+                "gateway.listen.x", "fanout", arguments={"alternate-exchange": target}
+            ),
+        ]
+        assert all(here.is_refused(way) for way in ways)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
+    keys = {
+        bank.EXCHANGE: bank.SUBMITTED,
+        bank.FEEDBACK_EXCHANGE: bank.FEEDBACK_QUEUE,
+        RPC_EXCHANGE: "membership.get_me",
+    }
+    keys |= {events_exchange(one): ACTS_RECORDED[one].key_for("membership") for one in SERVICES}
+    others = {*TARGETS, *(way for one in PROGRAMS for way in own_ways(one))} - set(own_ways(program))
+    for exchange in [*sorted(others), "", "amq.topic", "amq.direct", "amq.fanout", "amq.headers"]:
+        key = keys.get(exchange, "rpc-membership")
+        assert broker.users[program].is_refused(
+            lambda channel, exchange=exchange, key=key: channel.basic_publish_confirm(  # type: ignore[misc]
+                amqp.Message(b""), exchange, key
+            )
+        )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_password_of_a_service_asks_nothing_of_another(broker: Broker, service: str) -> None:
+    request = broker.ear("membership").request("update_account", {}, CITY)
+    with pytest.raises(amqp.AccessRefused):
+        request.send(broker.users[service])
+
+
+@pytest.mark.parametrize("publisher", ["nobody", "administrator"])
+def test_an_event_that_its_producer_did_not_publish_is_a_dead_letter_and_stays_one(
+    broker: Broker, publisher: str
+) -> None:
+    message_id, body = forged(REVOCATION_APPROVED, REVOCATION_APPROVED.load(wire_example(REVOCATION_APPROVED)))
+    named = {"user_id": ADMINISTRATOR} if publisher == "administrator" else {}
+    to = events_exchange("revocation"), REVOCATION_APPROVED.key_for("batching")
+    claims = {"x-publisher": user_of(broker.uris["revocation"])}
+
+    broker.administrator.publish(*to, body, message_id=message_id, application_headers=claims, **named)
+
+    letter = dead_letter(broker.uris["batching"], APPROVED_DEAD, message_id)
+    assert "published by" in letter.reason
+    assert DeadLetters(broker.uris["batching"]).replay(APPROVED_DEAD, lambda one: one.id == message_id) == [message_id]
+    again = dead_letter(broker.uris["batching"], APPROVED_DEAD, message_id)
+    assert len(again.replays) == 1
+    assert "published by" in again.reason
+    discard(broker.uris["batching"], APPROVED_DEAD, message_id)
+
+
+@pytest.mark.parametrize("name", ["somebody", "revocation", "gateway"])
+def test_nobody_publishes_under_anothers_name(broker: Broker, name: str) -> None:
+    _, body = forged(ACTS_RECORDED["validation"], an_act())
+    to = events_exchange("validation"), ACTS_RECORDED["validation"].key_for("membership")
+    with pytest.raises(amqp.PreconditionFailed):
+        broker.users["validation"].publish(*to, body, user_id=name)
+
+
+def test_a_request_that_the_gateway_has_signed_is_answered(broker: Broker) -> None:
+    ear = broker.ear("notification")
+    request = ear.request("list_guides", {}, NOBODY)
+    user = user_of(broker.uris["gateway"])
+    assert "result" in ear.reply_to(request.send(broker.users["gateway"], request.signed(broker.signer), user_id=user))
+
+
+@pytest.mark.parametrize(
+    "how", ["unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
+)
+def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: str) -> None:
+    ear = broker.ear("notification")
+    request, other = ear.request("list_guides", {}, NOBODY), ear.request("list_guides", {}, CITY)
+    name = user_of(broker.uris["gateway"])
+    by, user = broker.users["gateway"], {"user_id": name}
+    headers = request.signed(broker.signer)
+    if how == "unsigned":
+        headers = {}
+    elif how == "no user":
+        user = {}
+    elif how == "other user":
+        by, user = broker.administrator, {"user_id": ADMINISTRATOR}
+    elif how == "other data":
+        other.call_id = request.call_id
+        request = other
+    elif how == "other call":
+        request.call_id = new_message_id()
+    elif how == "other operation":
+        request.routing_key = "notification.list_announcements"
+    else:
+        headers = request.signed(Signer("demo1:b3RoZXIga2V5IHRoYW4gdGhhdCBvZiB0aGUgc3RhY2s="))
+
+    answer = ear.reply_to(request.send(by, headers, **user))
+
+    assert answer["problem"]["code"] == "request_refused"
+
+
+def test_a_signed_request_is_carried_out_once_and_not_after_its_time(broker: Broker) -> None:
+    ear = broker.ear("notification")
+    name = user_of(broker.uris["gateway"])
+    late = ear.request("list_guides", {}, NOBODY, seconds=-60)
+    once = ear.request("list_guides", {}, NOBODY)
+    for request in (late, once, once):
+        request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
+    barrier = ear.request("list_guides", {}, NOBODY)
+    barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
+
+    assert sorted(answers_until(ear, barrier.call_id)) == sorted([once.call_id, barrier.call_id])
+
+
+def answers_until(ear: Ear, last: str) -> list[str]:
+    """The calls that were answered, up to the last."""
+    answered: list[str] = []
+    deadline = time.monotonic() + 60
+    while last not in answered:
+        assert time.monotonic() < deadline, f"no answer to {last}"
+        answered += ear.take()
+        time.sleep(0.02)
+    return answered
+
+
+def act_at(milliseconds: int) -> UUID:
+    """The id of an act that was done then."""
+    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | uuid4().int & (1 << 60) - 1)
+
+
+FORGED_ACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "act_of_another_service": ({"action": "revocation.approve_revocation"}, {}),
+    "act_not_yet_done": (
+        {"action": "validation.replay_dead_letters", "act_id": act_at(247_561_536_000_000)},
+        {"time": "9815-01-01T00:00:00+00:00"},
+    ),
+    "act_of_another_time": ({"action": "validation.replay_dead_letters", "act_id": act_at(1_700_000_000_000)}, {}),
+    "act_without_time": ({"action": "validation.replay_dead_letters", "act_id": uuid4()}, {}),
+}
+
+
+@pytest.mark.parametrize("reason", FORGED_ACTS)
+def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
+    data, envelope = FORGED_ACTS[reason]
+    contract = ACTS_RECORDED["validation"]
+    message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.seal("{}")}, **envelope)
+    user = user_of(broker.uris["validation"])
+
+    broker.users["validation"].publish(
+        events_exchange("validation"), contract.key_for("membership"), body, message_id=message_id, user_id=user
+    )
+
+    assert dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason.startswith(reason)
+    discard(broker.uris["membership"], ACTS_DEAD, message_id)
+
+
+def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> None:
+    contract = ACTS_RECORDED["validation"]
+    message_id, body = forged(contract, {**an_act(), "action": "validation.replay_dead_letters"})
+
+    broker.users["validation"].publish(
+        events_exchange("validation"), contract.key_for("membership"), body, message_id=message_id
+    )
+
+    assert "nobody" in dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason
+    discard(broker.uris["membership"], ACTS_DEAD, message_id)

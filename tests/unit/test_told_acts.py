@@ -1,0 +1,55 @@
+"""What may enter the log of acts: a service's own acts, when they are done or not long after."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.common.messaging.envelope import Event
+from services.common.messaging.failures import Reject
+from services.membership.told_acts import kept_late_at
+
+NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
+
+
+def told(
+    ago: timedelta = timedelta(0), *, action: str = "batching.submit_batch", act_id: UUID | None = None, **changes: Any
+) -> Event:
+    """An act that batching tells of, done so long ago."""
+    done_at = NOW - ago
+    data = {"act_id": act_id or id_at(int(done_at.timestamp() * 1000)), "action": action}
+    facts = {"type": "batching.act_recorded.v1", "time": done_at, "data": data, **changes}
+    return Event(id="1", source="/batching", subject=None, correlation_id=None, causation_id=None, **facts)
+
+
+def id_at(milliseconds: int) -> UUID:
+    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(minutes=4), -timedelta(minutes=4)])
+def test_an_act_that_is_told_in_time_is_kept_as_it_is(ago: timedelta) -> None:
+    assert kept_late_at(told(ago), NOW) is None
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=6), timedelta(days=400)])
+def test_an_act_that_comes_after_an_outage_is_kept_with_both_times(ago: timedelta) -> None:
+    assert kept_late_at(told(ago), NOW) == NOW
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (told(action="revocation.approve_revocation"), "act_of_another_service"),
+        (told(action="batchingx.submit_batch"), "act_of_another_service"),
+        (told(-timedelta(minutes=6)), "act_not_yet_done"),
+        (told(act_id=id_at(247_561_536_000_000), time=datetime(9815, 1, 1, tzinfo=UTC)), "act_not_yet_done"),
+        (told(act_id=id_at((1 << 48) - 1)), "act_not_yet_done"),
+        (told(act_id=uuid4()), "act_without_time"),
+        (told(time=NOW - timedelta(hours=1)), "act_of_another_time"),
+        (told(time=NOW.replace(tzinfo=None)), "act_of_another_time"),
+    ],
+)
+def test_what_a_service_may_not_tell_is_refused_with_the_reason(event: Event, reason: str) -> None:
+    with pytest.raises(Reject, match=reason):
+        kept_late_at(event, NOW)
