@@ -19,7 +19,7 @@ K2 = "k2:YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgdHdvISE="
 def sent(signed_by: str | None, body: bytes = b"body", **changes: Any) -> Message:
     """A request as it comes."""
     address = {"routing_key": "membership.get_me", "call_id": "c1", "reply_to": "r1"}
-    headers = Signer(signed_by).headers(*address.values(), b"body") if signed_by else {}
+    headers = Signer(signed_by).headers(**address, body=b"body") if signed_by else {}
     address |= changes
     come = Message(body, application_headers=headers, correlation_id=address["call_id"], reply_to=address["reply_to"])
     come.delivery_info = {"routing_key": address["routing_key"], "redelivered": False}

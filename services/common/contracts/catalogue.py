@@ -46,9 +46,11 @@ def _index() -> str:
             "Made from `services/common/contracts/` by `make docs`; do not edit. The same in machine form:",
             "[asyncapi.json](asyncapi.json).",
             "",
-            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange `events`;",
-            "it is published once for each recipient, by its type and the recipient's name: `<type>.<service>`, and",
-            "`<type>.live` for live pages. Each consumer has one quorum queue an event, `<service>.<event>`, and",
+            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange of its",
+            "producer, `<producer>.events`; it is published once for each recipient, by its type and the recipient's",
+            "name: `<type>.<service>`, and `<type>.live` for live pages. The property `user_id` names who published",
+            "it, which the broker checks; from another user than its producer's it is refused. Each consumer has one",
+            "quorum queue an event, `<service>.<event>`, and",
             "beside it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and",
             "travel encrypted.",
             "",
@@ -194,12 +196,13 @@ def _asyncapi() -> str:
 
 
 def _channel(contract: EventContract) -> dict[str, Any]:
+    exchange = {"name": f"{contract.producer}.events", "type": "topic", "durable": True}
     return {
         "address": contract.key_for("{recipient}"),
         "parameters": {"recipient": {"enum": list(contract.recipients)}},
         "description": contract.summary,
         "messages": {contract.name: {"$ref": f"#/components/messages/{contract.type}"}},
-        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": "events", "type": "topic", "durable": True}}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": exchange}},
     }
 
 

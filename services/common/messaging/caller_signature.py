@@ -55,7 +55,8 @@ class Signer:
 
     def __init__(self, keys: str) -> None:
         private = _read("CALLER_SIGNING_KEYS", keys, Ed25519PrivateKey.from_private_bytes)
-        self._key_id, self._key = next(iter(private.items()), ("", None))
+        self._key_id = next(iter(private), "")
+        self._key = private.get(self._key_id)
 
     def headers(self, routing_key: str, call_id: str, reply_to: str, body: bytes) -> dict[str, str]:
         """The header that bears the signature of a request."""
@@ -105,9 +106,8 @@ class Checker:
         try:
             if key is None:
                 return False
-            properties = message.properties
-            addresses = (str(properties.get(name) or "") for name in ("correlation_id", "reply_to"))
-            signed = _signed(message.delivery_info["routing_key"], *addresses, to_bytes(message.body))
+            call_id, reply_to = (str(message.properties.get(name) or "") for name in ("correlation_id", "reply_to"))
+            signed = _signed(message.delivery_info["routing_key"], call_id, reply_to, to_bytes(message.body))
             key.verify(base64.b64decode(encoded, validate=True), signed)
         except (InvalidSignature, ValueError):
             return False

@@ -56,6 +56,7 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
 
 
 def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
+    declare_outlets(world.outside.channel, "batching")
     with Session(world.engine) as session, session.begin():
         tell(session, PENDING_CHANGED, PENDING_CHANGED.load(wire_example(PENDING_CHANGED)))
     eventually(lambda: waiting(world) == 0)
