@@ -35,6 +35,15 @@ _QUEUE_DEPTHS = """
 """
 
 
+_DELETE_IF_EMPTY = """
+{ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, <<"%s">>)),
+case ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1) of
+    {ok, {_, 0}, _} -> {ok, _} = rabbit_amqqueue:delete(Queue, false, false, <<"%s">>), deleted;
+    _ -> kept
+end.
+"""
+
+
 @dataclass(frozen=True)
 class RabbitMQ:
     """An address of a running node and the right to make virtual hosts on it."""
@@ -77,6 +86,13 @@ class RabbitMQ:
         """The messages in each queue of a virtual host at this moment, ready and unacknowledged together."""
         answer = _evaluate(self.folder, _QUEUE_DEPTHS % vhost)
         return {name: int(depth) for name, depth in re.findall(r'\{"([^"]+)",\s*(\d+)\}', answer)}
+
+    def delete_if_empty(self, vhost: str, queue: str) -> bool:
+        """Delete a quorum queue in which nothing lies, ready or unacknowledged; False where something does.
+
+        By AMQP only classic queues can be deleted so.
+        """
+        return "deleted" in _evaluate(self.folder, _DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
 
     def limit_memory(self, share: float) -> None:
         """Take nothing from publishers while the node uses more than this share of the machine's memory."""

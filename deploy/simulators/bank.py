@@ -60,6 +60,7 @@ class FeedbackOrder(Schema):
     duplicate = fields.Boolean(load_default=False)
     reorder = fields.Boolean(load_default=False)
     unsigned = fields.Boolean(load_default=False)
+    upper_case_signature = fields.Boolean(load_default=False)
     malformed = fields.Boolean(load_default=False)
     faulty_line = fields.String(
         load_default=None,
@@ -199,7 +200,7 @@ class Bank:
             bodies = [body[: len(body) // 2] for body in bodies]
         if order["reorder"]:
             bodies.reverse()
-        messages = [Outgoing(body) if order["unsigned"] else self._signed(body) for body in bodies]
+        messages = [Outgoing(body) if order["unsigned"] else self._signed(body, order) for body in bodies]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
     def _feedback(
@@ -211,8 +212,11 @@ class Bank:
         document = {"feedback_id": feedback_id or _digest(content), **content}
         return json.dumps(document, ensure_ascii=False).encode()
 
-    def _signed(self, body: bytes) -> Outgoing:
-        return Outgoing(body, {contract.SIGNATURE_HEADER: contract.sign(body, self._key)})
+    def _signed(self, body: bytes, order: dict[str, Any] | None = None) -> Outgoing:
+        signature = contract.sign(body, self._key)
+        if order and order["upper_case_signature"]:
+            signature = signature.upper()
+        return Outgoing(body, {contract.SIGNATURE_HEADER: signature})
 
 
 def main() -> None:

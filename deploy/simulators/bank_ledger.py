@@ -14,9 +14,11 @@ Result = dict[str, Any]
 
 DECIDED = ("issued", "refused")
 RECEIPTS_KEPT = 10_000
+_ABSENT = object()
 SPOILERS: dict[str, Result] = {
     "card_no": {"outcome": "issued", "card_no": "6231620000000000012"},
     "outcome": {"outcome": "lost"},
+    "missing": {"outcome": _ABSENT},
     "member_no": {"member_no": 7},
     "nobody": {"application_id": None, "member_no": None},
 }
@@ -127,7 +129,7 @@ def decide(applicant: Applicant, outcome: str) -> Result:
 
 def spoiled(result: Result, how: str) -> Result:
     """A result with something wrong in it, as a bank's program may write it."""
-    return result | SPOILERS[how]
+    return {name: value for name, value in (result | SPOILERS[how]).items() if value is not _ABSENT}
 
 
 def refusing_every(nth: int) -> Callable[[Applicant], str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.client import ApiClient
+from tests.chaos.bank_faults import BankFault, is_answered_as
 
 _READERS = 6
 _LIVE = ("queued", "submitted")
@@ -34,6 +35,8 @@ class Account:
         """The decision that the bank told, by application."""
         self.results_told = 0
         """With what was told twice, or by steps."""
+        self.feedbacks: list[tuple[str, BankFault]] = []
+        """What the bank has sent, by feedback id, with what was wrong in it."""
         self.decisions: dict[str, str] = {}
         """Of reviewers, by revocation."""
         self.phone_applications: Counter[str] = Counter()
@@ -47,6 +50,10 @@ class Account:
                 self.results_told += 1
                 if result["outcome"] in ("issued", "refused"):
                     self.results[result["application_id"]] = result["outcome"]
+
+    def note_feedback(self, feedback_ids: Iterable[str], fault: BankFault) -> None:
+        with self._lock:
+            self.feedbacks += [(feedback_id, fault) for feedback_id in feedback_ids]
 
     def note_decision(self, revocation_id: str, state: str) -> None:
         with self._lock:
@@ -151,6 +158,18 @@ def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Ver
     for phone, count in passwords.items():
         if count > account.passwords_asked[phone]:
             verdict.doubled.append(f"{count} one-time passwords to {phone}, {account.passwords_asked[phone]} asked for")
+
+
+def hold_receipts(account: Account, receipts: Sequence[dict[str, Any]], verdict: Verdict) -> None:
+    """The bank has an answer to each feedback, which takes the good lines and names what is wrong in the others."""
+    answers: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for receipt in receipts:
+        answers[receipt["feedback_id"]].append(receipt)
+    for feedback_id, fault in account.feedbacks:
+        answered = answers[feedback_id]
+        what = "bank feedback answered" if fault.code is None else "faulty bank feedback named"
+        is_answered = any(is_answered_as(one, fault) for one in answered)
+        verdict.expect(what, is_answered, f"{feedback_id} with {fault.code}: {answered}")
 
 
 def _hold_members(told: UnionAccount, members: Sequence[dict[str, Any]], where: str, verdict: Verdict) -> None:

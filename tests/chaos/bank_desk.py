@@ -5,10 +5,12 @@ import random
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 import requests
 
 from tests.chaos.account import Account
+from tests.chaos.bank_faults import BANK_FAULTS, REUSED, SOUND, BankFault
 from tests.chaos.faults import Manners
 
 _PAUSE = 1.0
@@ -86,16 +88,44 @@ class BankDesk:
         )
 
     def _tell(self, batch_no: str, results: list[dict[str, Any]]) -> None:
-        order = {
-            "results": results,
-            "parts": self._dice.randint(1, 6),
-            "duplicate": self._manners.twice,
-            "reorder": self._manners.out_of_order,
-        }
-        while not self._post(f"batches/{batch_no}/feedback", order):
-            time.sleep(_PAUSE)
+        """Tells results, once more where what was wrong in the message kept them from being taken."""
+        name = self._manners.faults.popleft() if self._manners.faults else None
+        if name == REUSED:
+            self._reuse_feedback_id(batch_no, results[0]["application_id"])
+            name = None
+        fault = BANK_FAULTS[name] if name else SOUND
+        self._send(batch_no, results, fault)
+        if fault.spoils_all:
+            self._send(batch_no, results, SOUND)
         self._account.note_results(results)
         self.messages += 1
+
+    def _send(self, batch_no: str, results: list[dict[str, Any]], fault: BankFault) -> None:
+        """Until the simulator has sent all parts; each try under an id of its own, for its time is another one."""
+        parts = self._dice.randint(1, 6)
+        order = {
+            "results": results,
+            "parts": parts,
+            "duplicate": self._manners.twice,
+            "reorder": self._manners.out_of_order,
+            **fault.order,
+        }
+        while not self._post(f"batches/{batch_no}/feedback", order | {"feedback_id": (feedback_id := str(uuid4()))}):
+            time.sleep(_PAUSE)
+        numbers = range(1, min(parts, len(results)) + 1)
+        self._account.note_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
+
+    def _reuse_feedback_id(self, batch_no: str, application_id: str) -> None:
+        """Says something else under an id that was answered before; later where none was."""
+        if not (answered := self._get("receipts")["items"]):
+            self._manners.faults.append(REUSED)
+            return
+        feedback_id = answered[-1]["feedback_id"]
+        result = {"application_id": application_id, "outcome": "accepted", "reason": "something else"}
+        order = {"results": [result], "feedback_id": feedback_id}
+        while not self._post(f"batches/{batch_no}/feedback", order):
+            time.sleep(_PAUSE)
+        self._account.note_feedback([feedback_id], BANK_FAULTS[REUSED])
 
     def _post(self, path: str, order: dict[str, Any]) -> bool:
         try:

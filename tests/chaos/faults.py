@@ -3,8 +3,11 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +18,18 @@ import amqp
 import requests
 
 from deploy.local import nodes, postgres, rabbitmq
+from deploy.local.environment import ROOT
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.event import EventContract
 from services.common.messaging.connection import BROKER_ERRORS, open_connection
-from services.common.messaging.queues import declare_subscription, events_exchange, owner_of
+from services.common.messaging.queues import declare_subscription, events_exchange, own_exchange, owner_of
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
 
 _DELAY_SECONDS = 0.15
 _SLOW_MILLISECONDS = 6000
+_SECONDS_TO_EMPTY = 120
 _SKEW_SECONDS = {"6 hours ahead": 6 * 3600, "50 seconds behind": -50}
 """As far as a bank's clock may be wrong: what it says beyond is rejected."""
 
@@ -34,6 +40,8 @@ class Manners:
 
     twice: bool = False
     out_of_order: bool = False
+    faults: deque[str] = field(default_factory=deque)
+    """Each is to be in one message of those that come next."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Targets:
     proxies: Mapping[str, TcpProxy]
     """By whose connections go through it to what: `batching to broker`."""
     simulators: Mapping[str, str] = field(default_factory=dict)
+    vhost: str = ""
     manners: Manners = field(default_factory=Manners)
 
 
@@ -83,8 +92,10 @@ class Faults:
             plan.TWICE.name: lambda fault: self._change_manners("twice", fault),
             plan.DISORDER.name: lambda fault: self._change_manners("out_of_order", fault),
             plan.WRONG.name: self._send_wrong,
+            plan.FAULTY.name: lambda fault: self._targets.manners.faults.append(fault.target),
             plan.CLOCK.name: self._skew_clock,
             plan.UNBIND.name: self._unbind,
+            plan.DELETE.name: self._delete_queue,
         }
 
     def strike_all(self) -> None:
@@ -180,15 +191,40 @@ class Faults:
 
     def _unbind(self, fault: Fault) -> None:
         """Copies for the queue find no way to it, as if it were missing; what lies in it stays."""
-        contract = next(one for one in EVENTS.values() if fault.target.endswith(f".{one.name}"))
+        self._on_broker(lambda channel: _unbind_from_events(channel, fault.target))
+        time.sleep(fault.seconds)
+        self._on_broker(lambda channel: declare_subscription(channel, fault.target, _contract_of(fault.target)))
+
+    def _delete_queue(self, fault: Fault) -> None:
+        """Deletes a queue that nothing lies in or is on its way to; what comes meanwhile has no way but to wait."""
         service = owner_of(fault.target)
 
-        def unbind(channel: amqp.Channel) -> None:
-            channel.queue_unbind(fault.target, events_exchange(contract.producer), contract.key_for(service))
+        def cut_off(channel: amqp.Channel) -> None:
+            _unbind_from_events(channel, fault.target)
+            channel.queue_unbind(fault.target, own_exchange(service), fault.target)
 
-        self._on_broker(unbind)
-        time.sleep(fault.seconds)
-        self._on_broker(lambda channel: declare_subscription(channel, fault.target, contract))
+        try:
+            deadline = time.monotonic() + _SECONDS_TO_EMPTY
+            while not self._cut_off_and_delete(fault.target, cut_off):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{fault.target} was not empty for {_SECONDS_TO_EMPTY} s")
+                time.sleep(1)
+            time.sleep(fault.seconds)
+        finally:
+            self._declare_all()
+
+    def _cut_off_and_delete(self, queue: str, cut_off: Callable[[amqp.Channel], None]) -> bool:
+        """False where the queue is not empty yet."""
+        self._on_broker(cut_off)
+        with self._locks["broker"]:
+            return nodes.start_rabbitmq(self._targets.folder).delete_if_empty(self._targets.vhost, queue)
+
+    def _declare_all(self) -> None:
+        """As an operator does who restores what is missing."""
+        command = [sys.executable, "-m", "deploy.broker", "declare"]
+        with self._locks["broker"]:
+            uri = nodes.start_rabbitmq(self._targets.folder).uri(self._targets.vhost)
+            subprocess.run(command, cwd=ROOT, env=os.environ | {"AMQP_URI": uri}, check=True, capture_output=True)
 
     def _on_broker(self, change: Callable[[amqp.Channel], None]) -> None:
         """Tries as the administrator until the broker has it, which may be struck itself."""
@@ -216,3 +252,12 @@ class Faults:
         url = f"{self._targets.simulators['bank']}/batches/wrong-{uuid4()}/feedback"
         while not requests.post(url, json={"results": [result], **how}, timeout=60).ok:
             time.sleep(1)
+
+
+def _contract_of(queue: str) -> EventContract:
+    return next(one for one in EVENTS.values() if queue.endswith(f".{one.name}"))
+
+
+def _unbind_from_events(channel: amqp.Channel, queue: str) -> None:
+    contract = _contract_of(queue)
+    channel.queue_unbind(queue, events_exchange(contract.producer), contract.key_for(owner_of(queue)))

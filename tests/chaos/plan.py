@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.common.messaging.topology import event_queues
+from tests.chaos.bank_faults import BANK_FAULTS
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 PROGRAMS = (*SERVICES, "gateway")
@@ -49,13 +50,29 @@ SMS = Kind("SMS provider in trouble", 9, (2, 8), ("down", "slow", "error", "lose
 TWICE = Kind("bank messages doubled", 6, (3, 8), ("bank",))
 DISORDER = Kind("bank messages out of order", 6, (3, 8), ("bank",))
 WRONG = Kind("bank messages wrong", 7, _AT_ONCE, ("malformed", "unsigned", "unknown batch"))
+FAULTY = Kind("bank feedback faulty", 7, _AT_ONCE, tuple(BANK_FAULTS))
 CLOCK = Kind("bank's clock wrong", 5, (3, 8), ("6 hours ahead", "50 seconds behind"))
 
 UNBIND = Kind("queue unbound", 8, (2, 6), event_queues())
+DELETE = Kind("queue deleted", 4, (1, 4), event_queues())
 
-CHEAP_KINDS = (KILL, TERMINATE, CUT, DELAY, RESTART_DATABASE, REGISTRY, SMS, TWICE, DISORDER, WRONG, CLOCK, UNBIND)
+CHEAP_KINDS = (
+    KILL,
+    TERMINATE,
+    CUT,
+    DELAY,
+    RESTART_DATABASE,
+    REGISTRY,
+    SMS,
+    TWICE,
+    DISORDER,
+    WRONG,
+    FAULTY,
+    CLOCK,
+    UNBIND,
+)
 """Those after which work goes on within seconds."""
-ALL_KINDS = (*CHEAP_KINDS, RESTART_BROKER, FREEZE_BROKER)
+ALL_KINDS = (*CHEAP_KINDS, DELETE, RESTART_BROKER, FREEZE_BROKER)
 
 
 def draw(seed: int, count: int, seconds: float, kinds: Sequence[Kind] = ALL_KINDS) -> list[Fault]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -15,7 +16,7 @@ from deploy.invariants import check
 from deploy.local.environment import SERVICES
 from deploy.local.stack import Say
 from services.membership.seed import demo_password
-from tests.chaos.account import PhoneMember, Verdict, hold_messages, hold_phone_members, hold_union
+from tests.chaos.account import PhoneMember, Verdict, hold_messages, hold_phone_members, hold_receipts, hold_union
 from tests.chaos.bank_desk import BankDesk
 from tests.chaos.faults import Faults, Struck
 from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
@@ -145,6 +146,7 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
             _come_to_rest(outcome, world, watch)
         say("holding what was told against what is")
         _hold_accounts(outcome, office, clerks, phones)
+        hold_receipts(office.account, _receipts(world), outcome.verdict)
         outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
         _sum_up(outcome, world, office, watch)
     return outcome
@@ -212,6 +214,13 @@ def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], ph
     hold_phone_members(office.account, phones, outcome.verdict)
     sent = requests.get(f"{office.sms_url}/messages", timeout=30).json()["items"]
     hold_messages(office.account, sent, outcome.verdict)
+
+
+def _receipts(world: World) -> list[dict[str, Any]]:
+    """All that the bank was answered."""
+    answer = requests.get(f"{world.stack.simulator_urls['bank']}/receipts", timeout=30)
+    receipts: list[dict[str, Any]] = answer.json()["items"]
+    return receipts
 
 
 def _sum_up(outcome: Outcome, world: World, office: Office, watch: Watch) -> None:

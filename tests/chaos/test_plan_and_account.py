@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos.account import Account, UnionAccount, Verdict, hold_messages, hold_union
+from tests.chaos.account import Account, UnionAccount, Verdict, hold_messages, hold_receipts, hold_union
+from tests.chaos.bank_faults import BANK_FAULTS, SOUND
 from tests.chaos.plan import ALL_KINDS, draw
 
 BATCH = {
@@ -103,3 +104,33 @@ def test_a_text_message_that_was_sent_twice_is_seen() -> None:
     password = {"phone": "13700000000", "text": "验证码123456"}
     hold_messages(account, [{**password, "request_id": "a"}, {**password, "request_id": "b"}], verdict)
     assert len(verdict.doubled) == 2
+
+
+def a_receipt(**changes: Any) -> dict[str, Any]:
+    """Of two good lines and one with a wrong check digit."""
+    rejection = {"lines": [2], "field": "card_no", "code": "bad_schema", "reason": "…"}
+    counts = {"results": 3, "applied": 1, "repeated": 1, "rejected": 1, "rejections": [rejection]}
+    return {"feedback_id": "f", **counts, **changes}
+
+
+@pytest.mark.parametrize(
+    ("receipts", "is_kept"),
+    [
+        ([a_receipt()], True),
+        ([a_receipt(feedback_id="another")], False),
+        ([a_receipt(applied=0, rejected=2, rejections=[{**a_receipt()["rejections"][0], "lines": [1, 2]}])], False),
+        ([a_receipt(applied=2, rejected=0, rejections=[])], False),
+    ],
+)
+def test_a_feedback_without_its_receipt_is_seen(receipts: list[dict[str, Any]], is_kept: bool) -> None:
+    verdict, account = Verdict(), Account()
+    account.note_feedback(["f"], BANK_FAULTS["bad check digit"])
+    hold_receipts(account, receipts, verdict)
+    assert (verdict.lost == []) is is_kept
+
+
+def test_a_good_feedback_that_was_not_taken_is_seen() -> None:
+    verdict, account = Verdict(), Account()
+    account.note_feedback(["f"], SOUND)
+    hold_receipts(account, [a_receipt()], verdict)
+    assert len(verdict.lost) == 1

@@ -122,4 +122,5 @@ def _targets(
             **{f"{name} to database": proxy for name, proxy in to_database.items()},
         },
         simulators=stack.simulator_urls,
+        vhost=_VHOST,
     )

@@ -143,7 +143,8 @@ def test_the_bank_repeats_and_reorders_when_told(bank: BankProcess) -> None:
 
 def test_the_bank_can_write_a_faulty_line_and_be_ahead_of_its_time(bank: BankProcess) -> None:
     bank.submit("faulty", 2)
-    for how, reason in (("card_no", "card_no"), ("outcome", "outcome"), ("member_no", "member_no")):
+    wrong = {"card_no": "card_no", "outcome": "outcome", "missing": "outcome", "member_no": "member_no"}
+    for how, reason in wrong.items():
         bank.order("faulty", outcome="accepted", faulty_line=how)
         [message] = bank.received()
         with pytest.raises(ValidationError) as refused:
@@ -153,6 +154,9 @@ def test_the_bank_can_write_a_faulty_line_and_be_ahead_of_its_time(bank: BankPro
     bank.order("faulty", outcome="accepted", ahead_seconds=3 * 86400, feedback_id="f-ahead")
     [ahead] = bank.feedbacks()
     assert datetime.fromisoformat(ahead["processed_at"]) > datetime.now(UTC) + timedelta(days=2)
+    bank.order("faulty", outcome="accepted", upper_case_signature=True)
+    [shouted] = bank.received()
+    assert shouted.headers[contract.SIGNATURE_HEADER] == contract.sign(shouted.body, KEY).upper()
 
 
 def test_the_bank_keeps_the_receipts_that_it_is_sent(bank: BankProcess) -> None:

@@ -1,0 +1,45 @@
+"""What can be wrong in the bank's feedback on demand, and by what its receipt shows that it was rejected."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+Receipt = Mapping[str, Any]
+
+_LATE_CARD = "already_issued"
+"""The only reason why a good line is not taken: a late card of a member who has another one by then."""
+
+
+class BankFault(NamedTuple):
+    """How the simulator is ordered to make it, and what the receipt must say: code and field, None for nothing."""
+
+    order: Mapping[str, Any]
+    code: str | None = None
+    field: str | None = None
+    spoils_all: bool = False
+    """Whether nothing of the message is taken."""
+
+
+REUSED = "feedback_id reused"
+BANK_FAULTS = {
+    "bad check digit": BankFault({"faulty_line": "card_no"}, "bad_schema", "card_no"),
+    "missing field": BankFault({"faulty_line": "missing"}, "bad_schema", "outcome"),
+    "unknown value": BankFault({"faulty_line": "outcome"}, "bad_schema", "outcome"),
+    "before submission": BankFault({"ahead_seconds": -2 * 86400}, "before_submission", "processed_at", spoils_all=True),
+    REUSED: BankFault({}, "feedback_id_reused", "feedback_id", spoils_all=True),
+    "upper-case signature": BankFault({"upper_case_signature": True}),
+}
+SOUND = BankFault({})
+
+
+def is_answered_as(receipt: Receipt, fault: BankFault) -> bool:
+    """Whether a receipt names this fault and nothing else, and all other lines were taken."""
+    if receipt["applied"] + receipt["repeated"] + receipt["rejected"] != receipt["results"]:
+        return False
+    if fault.spoils_all:
+        reasons = [(one["code"], one["field"], one["lines"]) for one in receipt["rejections"]]
+        return reasons == [(fault.code, fault.field, [])] and receipt["rejected"] == receipt["results"]
+    found = [one for one in receipt["rejections"] if one["code"] != _LATE_CARD]
+    if fault.code is None:
+        return not found
+    last = receipt["results"] - 1
+    return [(one["code"], one["field"], one["lines"]) for one in found] == [(fault.code, fault.field, [last])]
