@@ -48,11 +48,16 @@ class Told(NamedTuple):
     def member_id(self) -> UUID:
         return self.application.member_id
 
+    @property
+    def channel(self) -> str:
+        """That it had from this step on; once submitted it stays."""
+        if self.contract is CHANNEL_ASSIGNED:
+            return "special" if self.version % 2 else "ordinary"
+        return self.application.channel
+
 
 _LAST: dict[State, EventContract] = {
-    State.QUEUED: CHANNEL_ASSIGNED,
     State.REMOVED: MEMBERS_REMOVED,
-    State.SUBMITTED: BATCH_SUBMITTED,
     State.ISSUED: CARDS_ISSUED,
     State.REFUSED: CARDS_REFUSED,
     State.RELEASED: BATCH_RELEASED,
@@ -82,7 +87,7 @@ def publish_batches(audience: str, session: Session, ids: Sequence[str], _before
 def publish_submissions(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Tells a consumer again that batches were submitted."""
     in_batches = select(Application).where(is_among(Application.batch_no, ids)).order_by(Application.application_id)
-    submitted = [Told(BATCH_SUBMITTED, one, max(one.version, 1)) for one in session.scalars(in_batches)]
+    submitted = [Told(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
     _tell_steps(session, audience, submitted)
     return sorted({step.application.batch_no or "" for step in submitted})
 
@@ -106,20 +111,35 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
 
 
 def _steps_of(session: Session, application: Application) -> Iterator[Told]:
-    """The steps in their order. Who was issued a card after a release has steps that are not known any more: those
-    before the last are left out."""
+    """The steps in their order, as they were told.
+
+    What is not kept of them follows from the version: the channel is ordinary until a step switches it, and each switch
+    is a step; then come the submission, perhaps the release, and the last one.
+    """
     state, last = State(application.state), application.version
     if not last:
         return
-    batch = session.get(Batch, application.batch_no) if application.batch_no else None
-    submitted = last if state is State.SUBMITTED else last - 1
-    is_certain = state is not State.ISSUED or batch is None or batch.revocation_state != "approved"
-    if is_certain:
-        first_of_batch = submitted if batch else last
-        yield from (Told(CHANNEL_ASSIGNED, application, version) for version in range(1, first_of_batch))
-        if batch and submitted < last:
-            yield Told(BATCH_SUBMITTED, application, submitted)
-    yield Told(_LAST[state], application, last)
+    switches = last - 1 if application.batch_no is None else _submitted_by(application) - 1
+    if state is State.QUEUED:
+        switches = last
+    yield from (Told(CHANNEL_ASSIGNED, application, version) for version in range(1, switches + 1))
+    if application.batch_no is not None:
+        yield Told(BATCH_SUBMITTED, application, switches + 1)
+        if _is_late(application):
+            yield Told(BATCH_RELEASED, application, last - 1)
+    if state not in (State.QUEUED, State.SUBMITTED):
+        yield Told(_LAST[state], application, last)
+
+
+def _submitted_by(application: Application) -> int:
+    """The version of the submission of an application that is in a batch."""
+    later = 0 if application.state == State.SUBMITTED else 1
+    return application.version - later - _is_late(application)
+
+
+def _is_late(application: Application) -> bool:
+    """Whether the card was issued after the release: one step more than the channel accounts for."""
+    return application.state == State.ISSUED and (application.version - (application.channel == "special")) % 2 == 1
 
 
 def _tell_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
@@ -128,11 +148,11 @@ def _tell_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
     for step in told:
         if audience in step.contract.consumers:
             one = step.application
-            groups[step.contract.name, step.version, one.batch_no, one.union_id, one.channel, _removal(one)].append(
+            groups[step.contract.name, step.version, one.batch_no, one.union_id, step.channel, _removal(one)].append(
                 step
             )
     for group in groups.values():
-        facts = _FACTS[group[0].contract.name](session, group[0].application)
+        facts = _facts_of(session, group[0])
         for part in in_messages(group):
             tell(session, group[0].contract, {**facts, **_applications(part)}, audience=audience)
 
@@ -142,7 +162,10 @@ def _applications(part: Sequence[Told]) -> dict[str, Any]:
     plain = [{**step, "version": one.version} for step, one in zip(steps(part), part, strict=True)]
     if part[0].contract is CARDS_ISSUED:
         cards = [{"application_id": one.application_id, "card_no": one.application.card_no} for one in part]
-        issued = [{**step, "issued_at": one.application.decided_at} for step, one in zip(plain, part, strict=True)]
+        issued = [
+            {**step, "issued_at": one.application.decided_at, "late": _is_late(one.application)}
+            for step, one in zip(plain, part, strict=True)
+        ]
         return {"applications": issued, "cards": cards}
     if part[0].contract is CARDS_REFUSED:
         reasons = ((one.application.reason_code or "", one.application.reason) for one in part)
@@ -152,6 +175,12 @@ def _applications(part: Sequence[Told]) -> dict[str, Any]:
         ]
         return {"applications": refused}
     return {"applications": plain}
+
+
+def _facts_of(session: Session, step: Told) -> dict[str, Any]:
+    if step.contract is CHANNEL_ASSIGNED:
+        return {"union_id": step.application.union_id, "channel": step.channel}
+    return _FACTS[step.contract.name](session, step.application)
 
 
 def _submitted(session: Session, application: Application) -> dict[str, Any]:
@@ -178,7 +207,6 @@ def _removal(application: Application) -> str:
 
 
 _FACTS: dict[str, Callable[[Session, Application], dict[str, Any]]] = {
-    CHANNEL_ASSIGNED.name: lambda _, one: {"union_id": one.union_id, "channel": one.channel},
     MEMBERS_REMOVED.name: lambda _, one: {"union_id": one.union_id, "reason": _removal(one)},
     BATCH_SUBMITTED.name: _submitted,
     CARDS_ISSUED.name: _decided,

@@ -1,10 +1,11 @@
 """What the invariants name is mended by the services' own code: a dry run says it, the repair does and records it."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,9 +21,11 @@ from deploy.invariants.system import Unreadable
 from deploy.permissions import SERVICES
 from deploy.repair import Runner
 from deploy.repair.plan import REMEDIES
+from services.batching import pending, releases, repairs
 from services.batching.models import BatchPerson
 from services.common import repair
 from services.common.contracts import bank
+from services.common.contracts.all_events import EVENTS
 from services.common.messaging import audit
 from services.common.messaging.connection import open_connection
 from services.common.messaging.dead_letters import DeadLetters
@@ -288,6 +291,53 @@ def test_every_violation_is_named(world: FiveDatabases, runner: Runner, system: 
 
     assert len(found) == 1200
     world.change("batching", "delete from bank_feedback where batch_no = 'many'")
+
+
+def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_were(world: FiveDatabases) -> None:
+    (application_id,) = world.queue(1)
+    first = told_of(world, application_id)
+    for channel in ("special", "ordinary"):
+        request = {"application_id": application_id, "channel": channel, "channel_reason_code": "other"}
+        with world.begin("batching") as session:
+            pending.update_pending(session, world.clerk, {**request, "channel_note": "曾用名"})
+        first += told_of(world, application_id)
+    world.check()
+    world.deliver()
+    batch_no = world.submit()
+    first += told_of(world, application_id)
+    with world.begin("batching") as session:
+        refused = {"union_id": UUID(world.clerk.union_id), "application_id": application_id}
+        releases.refuse_correction(session, refused)
+    first += told_of(world, application_id)
+    card = with_check_digit("622202123456789019")
+    world.feed(batch_no, {"application_id": str(application_id), "outcome": "issued", "card_no": card})
+    first += told_of(world, application_id)
+
+    with world.begin("batching") as session:
+        assert repairs.publish_steps("membership", session, [str(application_id)], datetime.now(UTC))
+
+    assert told_of(world, application_id) == first
+    assert [name for name, *_ in first] == [
+        *("channel_assigned", "channel_assigned", "batch_submitted", "batch_released", "cards_issued")
+    ]
+
+
+def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]:
+    """The steps of an application that batching has to tell membership, in what matters; all is handed on."""
+    with world.engines["batching"].connect() as connection:
+        rows = connection.exec_driver_sql("select routing_key, body, recipients from outbox order by id").all()
+    told = [
+        (EVENTS[row.routing_key].name, json.loads(opened(bytes(row.body)))["data"])
+        for row in rows
+        if "membership" in (row.recipients or "").split()
+    ]
+    world.deliver()
+    return [
+        (name, one["version"], data.get("channel"), one.get("late"))
+        for name, data in told
+        for one in data.get("applications", ())
+        if one["application_id"] == str(application_id) and "version" in one
+    ]
 
 
 def a_batch(world: FiveDatabases, size: int, lost: Callable[[str, str], bool] = lambda event, consumer: False) -> str:
