@@ -10,7 +10,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from services.membership.unreadable import UnreadableSheet
+from services.membership.unreadable import LOCKED, UnreadableSheet
 
 LARGEST_UNPACKED = 400 * 1024 * 1024
 """A spreadsheet that would unpack to more is no sheet of members."""
@@ -29,6 +29,17 @@ NOT_COMPUTED = "#未计算"
 
 Cells = dict[tuple[int, int], str]
 """Texts of cells by row and column, counted from 0."""
+ERROR_WORDS = {
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
+    0x2B: "#GETTING_DATA",
+}
+"""Errors by their numbers in binary files."""
 
 _PIECE = 1024 * 1024
 _OVERLAP = 64 * 1024
@@ -55,7 +66,7 @@ def check_parts(packed: zipfile.ZipFile) -> None:
         raise UnreadableSheet("文件内容过大，请拆分后分别上传。")
     for part in parts:
         if part.flag_bits & 1:
-            raise UnreadableSheet("文件设有密码。请取消密码后重新上传。")
+            raise UnreadableSheet(LOCKED)
         if part.filename.lower().endswith((".xml", ".rels", ".bin")):
             if part.file_size > _largest(part.filename.lower()) or _bursts(part):
                 raise UnreadableSheet(_TOO_LARGE)
@@ -75,6 +86,22 @@ def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
     return found
 
 
+def pieces(packed: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """A part, a megabyte at a time."""
+    with packed.open(name) as unpacked:
+        while piece := unpacked.read(_PIECE):
+            yield piece
+
+
+def relation_targets(relations: bytes) -> dict[str, str]:
+    """The parts that the book's relations lead to, by the relations' names; none where it is no such list."""
+    try:
+        listed = ElementTree.fromstring(relations)
+    except (ParseError, DefusedXmlException):
+        return {}
+    return {one.get("Id", ""): posixpath.join("/xl", one.get("Target", "")).lstrip("/") for one in listed}
+
+
 def _largest(part: str) -> int:
     if "worksheets/" in part or part.endswith("content.xml"):
         return LARGEST_UNPACKED
@@ -88,29 +115,22 @@ def _bursts(part: zipfile.ZipInfo) -> bool:
 def _check_content(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     """Reads a part to its end, by which its size and checksum are proved; no text in it is a megabyte long."""
     is_binary = part.filename.lower().endswith(".bin")
-    for number, piece in enumerate(_pieces(packed, part.filename)):
+    for number, piece in enumerate(pieces(packed, part.filename)):
         if number == 0 and (b"<!DOCTYPE" in piece[:4096] or b"<!ENTITY" in piece[:4096]):
             raise UnreadableSheet("文件含有表格不应有的内容（DTD）。请用系统提供的模板填写后上传。")
         if not is_binary and len(piece) == _PIECE and b"<" not in piece:
             raise UnreadableSheet("文件中有过长的单元格，请用系统提供的模板重新填写后上传。")
 
 
-def _pieces(packed: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    with packed.open(name) as unpacked:
-        while piece := unpacked.read(_PIECE):
-            yield piece
-
-
 def _sheet_parts(packed: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, str]:
     """The part of each sheet by the sheet's name; none where the book does not say so in the usual way."""
     try:
         book = ElementTree.fromstring(packed.read(names["xl/workbook.xml"]))
-        relations = ElementTree.fromstring(packed.read(names["xl/_rels/workbook.xml.rels"]))
+        targets = relation_targets(packed.read(names["xl/_rels/workbook.xml.rels"]))
     except (KeyError, ParseError, DefusedXmlException):
         return {}
-    targets = {one.get("Id"): posixpath.join("/xl", one.get("Target", "")).lstrip("/") for one in relations}
     sheets = (element for element in book.iter() if element.tag.rpartition("}")[2] == "sheet")
-    return {sheet.get("name", ""): targets.get(_relation_of(sheet), "") for sheet in sheets}
+    return {sheet.get("name", ""): targets.get(_relation_of(sheet) or "", "") for sheet in sheets}
 
 
 def _relation_of(sheet: Any) -> str | None:
@@ -120,7 +140,7 @@ def _relation_of(sheet: Any) -> str | None:
 def _scan(packed: zipfile.ZipFile, part: str, title: str) -> Cells:
     found: Cells = {}
     width, height, kept = 0, 0, b""
-    for piece in _pieces(packed, part):
+    for piece in pieces(packed, part):
         text = kept + piece
         if b't="e"' in text or b"t='e'" in text:
             for cell in _ERROR_CELL.finditer(text):

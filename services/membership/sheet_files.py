@@ -20,10 +20,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from services.membership.old_sheets import error_cells
+from services.membership import binary_sheets, old_sheets, open_sheets
 from services.membership.packed_sheets import Cells, cells_without_value, check_parts
 from services.membership.text_sheets import text_rows
-from services.membership.unreadable import UnreadableSheet
+from services.membership.unreadable import LOCKED, UnreadableSheet
 
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500
@@ -78,22 +78,33 @@ def _packed(content: bytes) -> Iterator[Sheet]:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             check_parts(packed)
             _refuse_other_packages({name.lower() for name in packed.namelist()})
-            without_value = cells_without_value(packed)
+            without_value = _without_value(packed)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError) as error:
         raise UnreadableSheet(f"文件不完整或已损坏。{_ADVICE}") from error
     yield from _workbook(content, without_value)
 
 
+def _without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
+    names = {name.lower() for name in packed.namelist()}
+    if "xl/workbook.bin" in names:
+        return binary_sheets.error_cells(packed)
+    return open_sheets.error_cells(packed) if open_sheets.CONTENT in names else cells_without_value(packed)
+
+
 def _old(content: bytes) -> Iterator[Sheet]:
     if _utf_16("EncryptedPackage") in content:
-        raise UnreadableSheet("文件设有密码。请取消密码后重新上传。")
+        raise UnreadableSheet(LOCKED)
     if _utf_16("WordDocument") in content:
         raise UnreadableSheet(f"文件是 Word 文档，不是表格。{_ADVICE}")
-    yield from _workbook(content, dict(enumerate(error_cells(content))))
+    book = old_sheets.prepared(content)
+    yield from _workbook(book.content, dict(enumerate(book.errors)), book.charset)
 
 
-def _workbook(content: bytes, without_value: Mapping[str | int, Cells]) -> Iterator[Sheet]:
-    """The sheets of a workbook; cells that the parser would take for empty are given by a sheet's name or place."""
+def _workbook(content: bytes, without_value: Mapping[str | int, Cells], charset: str | None = None) -> Iterator[Sheet]:
+    """The sheets of a workbook; cells that the parser would take for empty are given by a sheet's name or place.
+
+    `charset` is that of texts which the parser takes for Western letters.
+    """
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
         for place, described in enumerate(book.sheets_metadata):
@@ -101,26 +112,35 @@ def _workbook(content: bytes, without_value: Mapping[str | int, Cells]) -> Itera
                 is_hidden = described.visible != SheetVisibleEnum.Visible
                 sheet = book.get_sheet_by_name(described.name)
                 empty = without_value.get(described.name) or without_value.get(place, {})
-                yield Sheet(described.name, is_hidden, _rows(sheet, empty))
+                name = old_sheets.recoded(described.name, charset) if charset else described.name
+                yield Sheet(name, is_hidden, _rows(sheet, empty, charset))
     except PasswordError as error:
-        raise UnreadableSheet("文件设有密码。请取消密码后重新上传。") from error
+        raise UnreadableSheet(LOCKED) from error
     except (CalamineError, OSError) as error:
         raise UnreadableSheet(f"文件不是有效的表格，或已损坏。{_ADVICE}") from error
 
 
-def _rows(sheet: CalamineSheet, without_value: Cells) -> Iterator[tuple[int, list[str]]]:
+def _rows(sheet: CalamineSheet, without_value: Cells, charset: str | None) -> Iterator[tuple[int, list[str]]]:
     """The parser leaves out empty rows and columns before the first cell; lines and columns are those of the sheet."""
     first_row, first_column = sheet.start or (0, 0)
     margin = [""] * first_column
     by_row: dict[int, dict[int, str]] = {}
     for (number, column), text in without_value.items():
         by_row.setdefault(number, {})[column] = text
-    for number, values in enumerate(sheet.iter_rows(), start=first_row):
+    for number, values in enumerate(_values(sheet, charset), start=first_row):
         row = margin + [value if type(value) is str and value.isalnum() else _text(value) for value in values]
         for column, text in by_row.get(number, {}).items():
             if column < len(row) and not row[column]:
                 row[column] = text
         yield number + 1, row
+
+
+def _values(sheet: CalamineSheet, charset: str | None) -> Iterator[list[Any]]:
+    if charset is None:
+        yield from sheet.iter_rows()
+        return
+    for row in sheet.iter_rows():
+        yield [old_sheets.recoded(value, charset) if type(value) is str else value for value in row]
 
 
 def _text(value: Any) -> str:

@@ -56,8 +56,8 @@ _OTHER_AFFILIATIONS = {
     **dict.fromkeys(("企业外入会", "企业外会员", "企业外入会人员"), "outside"),
 }
 _NATIONALITIES = ("中国", "中国香港", "中国澳门", "中国台湾", "美国", "日本", "韩国", "英国", "法国", "德国")
-_ROUNDED = re.compile(r"-?[0-9](\.[0-9]+)?[Ee]\+?[0-9]+")
-_ERROR_VALUE = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|GETTING_DATA|SPILL!|CALC!)")
+_ROUNDED = re.compile(r"-?[0-9]([.,][0-9]+)?[Ee]\+?[0-9]+")
+_ERROR_VALUE = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|GETTING_DATA|SPILL!|CALC!)|Err:[0-9]{3}")
 _REQUEST = RegisterMemberRequest()
 
 

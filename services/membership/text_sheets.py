@@ -21,6 +21,10 @@ _BYTE_ORDER_MARKS = {
 _SEPARATORS = ",\t;|，；"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 _PROBE = 8192
+_END_OF_FILE = "\x1a\0"
+"""By these some programs end a file or fill its last block up."""
+_KEPT_AS_TEXT = re.compile('="([^"]*)"')
+"""A formula by which programs keep a spreadsheet from making a number of a text."""
 _CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _MANY_CONTROLS = 0.05
 _UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分辨。请改正该行，或另存为 .xlsx 后上传。'
@@ -28,7 +32,7 @@ _UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分
 
 def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """The rows of a text file, each with the number of the line that it begins in. Raises UnreadableSheet."""
-    text = _decoded(content)
+    text = _decoded(content).rstrip(_END_OF_FILE)
     lines = io.StringIO(text, newline="")
     first = lines.readline()
     skipped = _SEP_LINE.fullmatch(first)
@@ -36,18 +40,24 @@ def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
         lines.seek(0)
     separator = skipped[1] if skipped else _separator(text)
     above = 1 if skipped else 0
-    reader = csv.reader(lines, delimiter=separator, strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
     before = 0
     try:
         for row in reader:
             for cell in row:
                 _refuse_swallowed(cell, separator, before + above + 1)
-            yield before + above + 1, [unmarked_text(cell) for cell in row]
+            yield before + above + 1, [_typed(cell) for cell in row]
             before = reader.line_num
     except csv.Error as error:
         if "field larger" in str(error):
             raise UnreadableSheet(f"第 {before + above + 1} 行有过长的单元格，请改正后上传。") from error
         raise UnreadableSheet(_UNEVEN.format(line=before + above + 1)) from error
+
+
+def _typed(cell: str) -> str:
+    """What somebody typed, without what keeps it a text."""
+    kept = _KEPT_AS_TEXT.fullmatch(cell)
+    return unmarked_text(kept[1] if kept else cell)
 
 
 def _decoded(content: bytes) -> str:
@@ -77,7 +87,7 @@ def _decode(content: bytes, charset: str) -> str:
 
 def _utf_16_without_mark(content: bytes) -> str | None:
     """Separators, digits and line ends are ASCII: in UTF-16 their other byte is zero, all on one side."""
-    probe = content[:_PROBE]
+    probe = content[:_PROBE].rstrip(b"\0")
     low, high = probe[1::2].count(0), probe[::2].count(0)
     if len(content) % 2 or max(low, high) * 20 < len(probe):
         return None
@@ -99,7 +109,7 @@ def _separator(text: str) -> str:
 
 def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
     try:
-        return list(csv.reader(lines, delimiter=separator))
+        return list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error:
         return []
 

@@ -3,18 +3,19 @@
 import datetime
 import io
 import random
-import struct
 import zipfile
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from services.membership import packed_sheets, sheet_reader, sheets
+from services.membership import packed_sheets, sheet_files, sheet_reader, sheets
 from services.membership.sheet_reader import Row, SheetReport
 from services.membership.unreadable import UnreadableSheet
+from tests.sheet_files import ERROR, an_ods, an_xls, an_xls_of_95, an_xlsb, ods_row
 
 HEADINGS = ("姓名", "证件类型", "证件号码")
 A_ROW = ("王芳", "护照", "E12345678")
@@ -333,73 +334,82 @@ def test_a_nul_stays_where_it_is_for_the_row_to_be_refused() -> None:
     assert sheets.facts_of(good)["address"] == "上海"
 
 
-def an_xls(*rows: Sequence[Any]) -> bytes:
-    """A workbook as programs before 2007 write it; `None` is an error #N/A."""
-    placed = ((line, column, value) for line, row in enumerate(rows) for column, value in enumerate(row))
-    cells = b"".join(_record_of(*one) for one in placed)
-    name = "名册".encode("utf-16-le")
-    begin = [_record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6)) for kind in (5, 0x10)]
-    end = _record(0x000A, b"")
-    head = 4 + 8 + len(name)
-    globals_size = len(begin[0]) + head + len(end)
-    sheet = _record(0x0085, struct.pack("<IHBB", globals_size, 0, 2, 1) + name)
-    stream = begin[0] + sheet + end + begin[1] + cells + end
-    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
-    sectors = len(stream) // 512
-    following = [0xFFFFFFFD, 0xFFFFFFFE, *range(3, sectors + 2), 0xFFFFFFFE]
-    table = struct.pack("<128I", *following, *[0xFFFFFFFF] * (128 - len(following)))
-    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH", 62, 3, 0xFFFE, 9, 6) + bytes(6)
-    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0)
-    header += struct.pack("<109I", 0, *[0xFFFFFFFF] * 108)
-    entries = _entry("Root Entry", 5, 1, 0xFFFFFFFE, 0) + _entry("Workbook", 2, 0xFFFFFFFF, 2, len(stream))
-    return header + table + entries.ljust(512, b"\0") + stream
+MEMBERS = (
+    (*HEADINGS, "国籍", "证件到期日"),
+    (*A_ROW, "英国", date(2038, 6, 13)),
+    ("王丽", "护照", "E2", ERROR, "长期"),
+    ("王明", "身份证", 310115196501150016.0, "中国", ""),
+)
 
 
-def _record(kind: int, data: bytes) -> bytes:
-    return struct.pack("<HH", kind, len(data)) + data
-
-
-def _record_of(line: int, column: int, value: Any) -> bytes:
-    place = struct.pack("<HHH", line, column, 0)
-    if value is None:
-        return _record(0x0205, place + b"\x2a\x01")
-    if isinstance(value, float):
-        return _record(0x0203, place + struct.pack("<d", value))
-    text = str(value)
-    return _record(0x0204, place + struct.pack("<HB", len(text), 1) + text.encode("utf-16-le"))
-
-
-def _entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
-    written = name.encode("utf-16-le") + b"\0\0"
-    named = written.ljust(64, b"\0") + struct.pack("<HBB", len(written), kind, 1)
-    return named + struct.pack("<III", 0xFFFFFFFF, 0xFFFFFFFF, child) + bytes(36) + struct.pack("<IQ", start, size)
-
-
-def test_an_xls_is_read_with_its_errors_and_rounded_numbers_seen() -> None:
-    content = an_xls([*HEADINGS, "国籍"], [*A_ROW, "英国"], [*A_ROW, None], ["王丽", "身份证", 310115196501150016.0])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(an_xlsb(*MEMBERS), id="xlsb"),
+        pytest.param(an_ods(*(ods_row(*row) for row in MEMBERS)), id="ods"),
+        pytest.param(an_xls(*MEMBERS), id="xls"),
+        pytest.param(an_xls(*MEMBERS, is_padded=False), id="xls whose stream is small"),
+        pytest.param(an_xls(*MEMBERS, code_page=936), id="xls that names a code page"),
+        pytest.param(an_xls_of_95(*MEMBERS), id="xls of 95"),
+        pytest.param(an_xls_of_95(*MEMBERS, charset="gb18030", code_page=54936), id="xls of 95 in GB18030"),
+        pytest.param(an_xls_of_95(*MEMBERS, code_page=None), id="xls of 95 without a code page"),
+    ],
+)
+def test_texts_numbers_dates_and_errors_are_read_of_each_kind_of_file(content: bytes) -> None:
     rows, (report,) = read(content)
     assert (report["name"], report["rows"]) == ("名册", 3)
-    assert [row.get("国籍") for row in rows] == ["英国", "#N/A", None]
-    assert rows[2]["证件号码"] == "3.10115196501150E+17"
+    assert rows == [
+        {**dict(zip(HEADINGS, A_ROW, strict=True)), "国籍": "英国", "证件到期日": "2038-06-13"},
+        {"姓名": "王丽", "证件类型": "护照", "证件号码": "E2", "国籍": "#N/A", "证件到期日": "长期"},
+        {"姓名": "王明", "证件类型": "身份证", "证件号码": "3.10115196501150E+17", "国籍": "中国"},
+    ]
+    with pytest.raises(sheets.WrongRow, match="国籍：单元格是错误值 #N/A"):
+        sheets.facts_of(rows[1])
 
 
-def test_an_ods_is_read() -> None:
-    def row(*texts: str) -> str:
-        cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
-        return f"<table:table-row>{''.join(map(cell.format, texts))}</table:table-row>"
+def test_the_bytes_of_rare_characters_are_not_taken_for_spaces_in_an_xls_of_95() -> None:
+    content = an_xls_of_95(HEADINGS, ("王仩", "护照", "E12345678"), ("丂丂", "护照", "E2"))
+    assert [row["姓名"] for row in rows_of(content)] == ["王仩", "丂丂"]
 
-    spaces = " ".join(
-        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text", "manifest")
+
+def test_an_xls_of_95_in_a_western_charset_is_read() -> None:
+    western = an_xls_of_95(["Prénom"], charset="cp1252", code_page=1252, name="Été")
+    assert [sheet.name for sheet in sheet_files.sheets_of(western)] == ["Été"]
+    assert [row for sheet in sheet_files.sheets_of(western) for _, row in sheet.rows] == [["Prénom"]]
+
+
+def test_an_xls_with_a_password_is_refused() -> None:
+    assert "密码" in why_not(an_xls(*MEMBERS, is_locked=True))
+
+
+def test_cells_and_rows_that_an_ods_holds_once_for_many_are_read_as_often() -> None:
+    content = an_ods(
+        ods_row(*HEADINGS, "国籍", "地址"),
+        ods_row(*[""] * 5, repeated=3),
+        ods_row("王芳", "护照", "护照", ERROR, ERROR, repeated=2),
+        ods_row("王丽", "护照", "E2", "", "上海", *[""] * 16379),
+        ods_row(*[""] * 16384, repeated=1_048_569),
     )
-    table = f'<table:table table:name="名册">{row(*HEADINGS, "国籍")}{row(*A_ROW, "#N/A")}</table:table>'
-    body = f"<office:body><office:spreadsheet>{table}</office:spreadsheet></office:body>"
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as packed:
-        packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        packed.writestr("META-INF/manifest.xml", f"<manifest:manifest {spaces}/>")
-        packed.writestr("content.xml", f"<office:document-content {spaces}>{body}</office:document-content>")
-    assert rows_of(file.getvalue()) == [dict(zip((*HEADINGS, "国籍"), (*A_ROW, "#N/A"), strict=True))]
+    one = {"姓名": "王芳", "证件类型": "护照", "证件号码": "护照", "国籍": "#N/A", "地址": "#N/A"}
+    assert rows_of(content) == [one, one, {"姓名": "王丽", "证件类型": "护照", "证件号码": "E2", "地址": "上海"}]
+
+
+def test_a_note_at_a_cell_of_an_ods_is_no_part_of_it() -> None:
+    note = "<office:annotation><text:p>曾用名</text:p></office:annotation><text:p>王芳</text:p>"
+    row = ods_row(*A_ROW).replace("<text:p>王芳</text:p>", note)
+    assert rows_of(an_ods(ods_row(*HEADINGS), row)) == [dict(zip(HEADINGS, A_ROW, strict=True))]
+
+
+@pytest.mark.parametrize("end", ["", "\x1a", "\0" * 100, "\r\n\r\n"])
+def test_what_fills_up_the_end_of_a_text_is_no_row(end: str) -> None:
+    assert rows_of((TEXT.format(",") + end).encode("gb18030")) == [
+        {"姓名": "王𬎆", "证件类型": "护照", "证件号码": "E12345678"}
+    ]
+
+
+def test_marks_that_keep_a_number_a_text_and_spaces_before_quotes_are_taken_off() -> None:
+    content = '姓名, 证件类型, 证件号码\n="王芳", "身份证", "=""310115196501150016"""\n'.encode("gbk")
+    assert rows_of(content) == [{"姓名": "王芳", "证件类型": "身份证", "证件号码": "310115196501150016"}]
 
 
 def a_bomb(part: str, content: bytes, copies: int = 1) -> bytes:
