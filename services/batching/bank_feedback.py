@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Contradiction, Outcome, Standing, State
 from services.batching.bank_messages import BankSettings, send_signed
-from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback
+from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback, read_feedback
 from services.batching.bank_receipts import send_receipts
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
@@ -22,10 +23,14 @@ from services.common.contracts.event import EventContract, in_messages
 from services.common.messaging.failures import rejection_headers, shortened
 from services.common.messaging.outbox import tell_all, to_json
 from services.common.messaging.queues import own_exchange
+from services.common.persistence import is_violated
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
 from services.common.settings import read_settings
 
 _FURTHEST_AHEAD = timedelta(days=1)
+_TAKEN_ONCE = ("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id")
+"""What two processes can say at once that each of them finds to be new."""
+_MOST_RACES = 5
 _processed_at = attrgetter("processed_at")
 _CHANGE = types_of(
     Application,
@@ -53,7 +58,24 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
 
     A result says nothing new when it was applied before, or when the bank has said more since. A message whose results
     are all wrong is rejected as it is; of one with some wrong results those alone are, in a message signed anew.
+
+    Where another process takes an id or a card number at the same moment, all is judged again when that one has
+    committed: what it has said first is known then.
     """
+    for _ in range(_MOST_RACES):
+        try:
+            with session.begin_nested():
+                _apply(session, feedbacks)
+        except IntegrityError as error:
+            if not is_violated(error, _TAKEN_ONCE):
+                raise
+            feedbacks = [_read_again(feedback) for feedback in feedbacks]
+        else:
+            return
+    _apply(session, feedbacks)
+
+
+def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
     batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no})
     _judge_messages(session, batches, feedbacks)
     sound = [feedback for feedback in feedbacks if not feedback.faults]
@@ -68,6 +90,12 @@ def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
     if records := [_record(feedback) for feedback in feedbacks if feedback.processed_at]:
         session.execute(insert_rows(BankFeedback, records))
     send_receipts(session, feedbacks)
+
+
+def _read_again(feedback: Feedback) -> Feedback:
+    """As it came: nothing of what became of it holds any more."""
+    feedback.message.rejection = None
+    return read_feedback(feedback.message)
 
 
 def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:

@@ -1,7 +1,7 @@
 """The service's database: sessions, the kit's own tables, encrypted columns."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
@@ -321,6 +321,11 @@ def is_database_away(error: BaseException) -> bool:
 def is_beyond_limits(error: OperationalError) -> bool:
     """Whether the database can never do it, for what it is given is too long or too much for it (SQLSTATE 54)."""
     return str(_sqlstate(error)).startswith("54")
+
+
+def is_violated(error: IntegrityError, constraints: Collection[str]) -> bool:
+    """Whether it is one of these constraints or unique indexes that the database holds to."""
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None) in constraints
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -3,7 +3,9 @@
 import json
 import re
 import runpy
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, select, text, update
 
 from deploy.permissions import permissions_of
-from services.batching import bank_messages, bank_reading, batches, releases, summary
+from services.batching import bank_feedback, bank_messages, bank_reading, batches, releases, summary
 from services.batching.models import BankFeedback, Batch
 from services.common.contracts import bank
 from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
@@ -366,6 +368,61 @@ def test_a_feedback_id_with_another_content_is_rejected(desk: Desk) -> None:
 
     assert desk.states([first, second, third]) == ["issued", "submitted", "submitted"]
     assert [one["rejections"][0]["code"] for one in desk.receipts() if one["rejected"]] == ["feedback_id_reused"] * 3
+
+
+def two_at_once(desk: Desk, first: Message, *others: Message) -> list[str | None]:
+    """One process has taken the first message and not committed yet when another one takes the others.
+
+    Answers the rejections of the others.
+    """
+    for message in (first, *others):
+        message.data = bank_reading.read_feedback(message)
+    with ThreadPoolExecutor(1) as another, desk.begin() as session:
+        bank_feedback.apply_feedback(session, [first.data])
+        fed = another.submit(desk.feed, *others)
+        waiting = text(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'transactionid'"
+        )
+        while not fed.done() and not session.scalar(waiting):
+            time.sleep(0.01)
+        session.commit()
+    return fed.result()
+
+
+def test_the_same_feedback_id_for_two_batches_at_once_is_one_clean_rejection(desk: Desk) -> None:
+    (first_batch, [first]), (second_batch, [second]) = desk.a_batch(1), desk.a_batch(1)
+    third_batch, [third] = desk.a_batch(1)
+
+    assert two_at_once(
+        desk,
+        a_feedback(first_batch, issued(first), feedback_id="f-3"),
+        a_feedback(second_batch, issued(second), feedback_id="f-3"),
+        a_feedback(third_batch, refused(third)),
+    ) == ["feedback_id: feedback_id_reused", None]
+
+    assert desk.states([first, second, third]) == ["issued", "submitted", "refused"]
+    assert [(one["applied"], one["rejected"]) for one in desk.receipts()] == [(1, 0), (0, 1), (1, 0)]
+
+
+def test_the_same_feedback_of_a_batch_that_nobody_knows_twice_at_once_is_a_repetition(desk: Desk) -> None:
+    feedback = a_feedback("cbc", refused(uuid4()))
+    again = a_message(feedback.body, feedback.headers)
+
+    assert two_at_once(desk, feedback, again) == ["results.0: unknown_batch"]
+
+    assert [one["seen_before"] for one in desk.receipts()] == [False, True]
+
+
+def test_one_card_number_for_two_applications_at_once_is_one_clean_rejection(desk: Desk) -> None:
+    (first_batch, [first]), (second_batch, [second]) = desk.a_batch(1), desk.a_batch(1)
+    card = a_card_number()
+
+    rejected = two_at_once(
+        desk, a_feedback(first_batch, issued(first, card)), a_feedback(second_batch, issued(second, card))
+    )
+
+    assert rejected == ["results.0: card_no_reused"]
+    assert desk.states([first, second]) == ["issued", "submitted"]
 
 
 def test_the_same_content_written_otherwise_is_a_repetition(desk: Desk) -> None:

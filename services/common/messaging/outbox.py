@@ -93,9 +93,12 @@ def _event(contract: EventContract, data: dict[str, Any], subject: str | None) -
 
 
 def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
-    """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits."""
+    """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits.
+
+    So do the first of a savepoint: rolled back, it takes what was said in it away.
+    """
     rows = insert_rows(outbox, messages)
-    transaction = session.get_transaction()
+    transaction = session.get_nested_transaction() or session.get_transaction()
     if session.info.get(CHANNEL) is transaction:
         session.execute(rows)
     else:
