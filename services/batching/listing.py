@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy.orm import Session
@@ -14,7 +13,7 @@ from services.batching.models import Application
 from services.batching.pending import LISTING_CHARSET, tell_channel
 from services.batching.persons import stored, usable
 from services.batching.telling import steps, tell_pending_changed
-from services.common.contracts.batching import MEMBERS_REMOVED
+from services.common.contracts.batching import MEMBERS_REFUSED, MEMBERS_REMOVED
 from services.common.contracts.event import in_messages
 from services.common.messaging.outbox import tell
 from services.common.messaging.subscribe import Reject
@@ -41,7 +40,7 @@ def list_queued(session: Session, told: dict[str, Any]) -> None:
         except InvalidValue as invalid:
             refused.append(_refused_entry(told, application, invalid))
     listed = _insert(session, rows)
-    _part(session, told["union"]["union_id"], _insert(session, refused))
+    _part(session, told, _insert(session, refused), refused)
     tell_channel(session, told["union"]["union_id"], SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if told["personal_application"]:
         personal_applications.begin(session, told, [row.application_id for row in listed])
@@ -59,13 +58,22 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
     ).all()
 
 
-def _part(session: Session, union_id: UUID, refused: Sequence[Any]) -> None:
-    """Tells that these are off the list before they were on it: their members are free, and hold up nobody else."""
-    for part in in_messages(refused):
-        told = {"union_id": union_id, "reason": "check_failed", "detail": _UNUSABLE, "applications": steps(part)}
-        tell(session, MEMBERS_REMOVED, told)
-    if refused:
-        log.warning("queued_members_refused", union_id=str(union_id), applications=[str(row[0]) for row in refused])
+def _part(session: Session, told: dict[str, Any], parted: Sequence[Any], refused: Sequence[dict[str, Any]]) -> None:
+    """Tells that these are off the list before they were on it: their members are free, and hold up nobody else.
+
+    A personal application has no clerk to tell why.
+    """
+    union_id = told["union"]["union_id"]
+    for part in in_messages(parted):
+        removed = {"union_id": union_id, "reason": "check_failed", "detail": _UNUSABLE, "applications": steps(part)}
+        tell(session, MEMBERS_REMOVED, removed)
+    parted_ids = {row.application_id for row in parted}
+    if told["personal_application"] is None:
+        members = [entry for entry in refused if entry["application_id"] in parted_ids]
+        for some in in_messages(members):
+            tell(session, MEMBERS_REFUSED, {"union_id": union_id, "members": some})
+    if parted:
+        log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))
 
 
 def _refused_entry(told: dict[str, Any], application: dict[str, Any], why: InvalidValue) -> dict[str, Any]:

@@ -90,6 +90,13 @@ def correction_refused(session: Session, data: dict[str, Any]) -> None:
     post(session, Audience(data["union_id"], "clerk"), f"correction_refused:{data['application_id']}", notice)
 
 
+def members_refused(session: Session, data: dict[str, Any]) -> None:
+    """The clerk hears who could not be listed, and why."""
+    members = [(member["member_no"], member["reason"]) for member in data["members"]]
+    topic = f"members_refused:{data['members'][0]['application_id']}"
+    post(session, Audience(data["union_id"], "clerk"), topic, texts.members_refused(members))
+
+
 def import_progressed(session: Session, data: dict[str, Any]) -> None:
     """The clerk hears when an import has ended."""
     import_id = str(data["import_id"])

@@ -6,7 +6,13 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.batching import (
+    BATCH_RELEASED,
+    BATCH_SUBMITTED,
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    MEMBERS_REFUSED,
+)
 from services.common.contracts.membership import (
     APPLICATION_CANCELLED,
     CORRECTION_REFUSED,
@@ -125,6 +131,11 @@ class NotificationService(Operable):
     def correction_refused(self, session: Session, event: Event) -> None:
         """Tells the clerk that the corrected document is another member's."""
         news.correction_refused(session, event.data)
+
+    @subscribe(MEMBERS_REFUSED)
+    def members_refused(self, session: Session, event: Event) -> None:
+        """Tells the clerk who could not be listed."""
+        news.members_refused(session, event.data)
 
     @subscribe(IMPORT_PROGRESSED)
     def import_progressed(self, session: Session, event: Event) -> None:

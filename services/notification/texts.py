@@ -1,10 +1,13 @@
 """All that is said to people in inbox and SMS, in one place: what happened, and what to do next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
+_MOST_NAMED = 5
+"""So many members a message names; of the others it says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,14 @@ def correction_refused(member_no: str) -> Notice:
         "请核对证件原件；重复登记的，请联系技术支持。"
     )
     return Notice("correction_refused", "办卡申请已自动取消", body, "/members")
+
+
+def members_refused(members: Sequence[tuple[str, str]]) -> Notice:
+    """Queued members, by their numbers, whose facts cannot be used, each with the reason."""
+    named = "、".join(f"会员 {member_no}（{reason}）" for member_no, reason in members[:_MOST_NAMED])
+    all_of_them = f"等共 {len(members)} 人" if len(members) > _MOST_NAMED else ""
+    body = f"{named}{all_of_them}资料有误，未能加入待办。请更正会员资料后重新勾选提交办卡。"
+    return Notice("members_refused", "会员未能加入待办", body, "/members?card_state=none")
 
 
 def import_finished(accepted: int, rejected: int, import_id: str) -> Notice:

@@ -12,6 +12,7 @@ from services.batching import checks, listing
 from services.common.contracts.batching import (
     CHANNEL_ASSIGNED,
     MEMBER_CORRECTED,
+    MEMBERS_REFUSED,
     MEMBERS_REMOVED,
     PENDING_CHANGED,
     VALIDATION_REQUESTED,
@@ -343,6 +344,13 @@ def test_a_person_who_cannot_be_listed_is_parted_from_the_others_and_free(desk: 
     [step] = told["applications"]
     assert (step["application_id"], step["version"]) == (bad["application_id"], 1)
     assert told["detail"]
+    [refused] = desk.told(MEMBERS_REFUSED)
+    [member] = refused["members"]
+    assert (member["application_id"], member["member_no"]) == (
+        bad["application_id"],
+        desk.application(bad["application_id"]).member_no,
+    )
+    assert "电话" in member["reason"]
     assert desk.states([good["application_id"], bad["application_id"]]) == ["queued", "removed"]
 
 

@@ -108,6 +108,7 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         news.members_validated(session, example(validation.MEMBERS_VALIDATED))
         news.import_progressed(session, example(membership.IMPORT_PROGRESSED, state="finished"))
         news.application_cancelled(session, example(membership.APPLICATION_CANCELLED))
+        news.members_refused(session, example(batching.MEMBERS_REFUSED))
         news.revocation_requested(session, example(revocation.REVOCATION_REQUESTED))
     batch = example(batching.BATCH_SUBMITTED)
     with begin() as session:
@@ -128,6 +129,7 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         "checks_failed",
         "import_finished",
         "application_cancelled",
+        "members_refused",
     }
     assert [message["kind"] for message in to_review["items"]] == ["revocation_requested"]
     assert stranger["items"] == []

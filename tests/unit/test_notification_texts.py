@@ -20,6 +20,7 @@ NOTICES = {
     "revocation_rejected": texts.revocation_rejected(BATCH_NO, "材料已送银行"),
     "revocation_closed": texts.revocation_closed(BATCH_NO),
     "application_cancelled": texts.application_cancelled("0070258040"),
+    "members_refused": texts.members_refused([("0070258040", "证件号码校验位不正确")]),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
 }
@@ -46,6 +47,13 @@ def test_a_notice_has_its_kind_a_short_title_and_a_page_to_go_to(kind: str) -> N
 def test_news_of_a_batch_name_it_and_how_many_it_concerns(kind: str) -> None:
     assert BATCH_NO in NOTICES[kind].body
     assert "3 人" in NOTICES[kind].body
+
+
+def test_members_who_were_refused_are_named_with_their_reasons_up_to_five_of_them() -> None:
+    reason = "证件号码校验位不正确"
+    assert f"会员 0070258040（{reason}）" in NOTICES["members_refused"].body
+    body = texts.members_refused([(f"007025804{number}", reason) for number in range(7)]).body
+    assert (body.count(reason), "等共 7 人" in body) == (5, True)
 
 
 def test_a_decision_carries_the_reviewers_opinion_where_there_is_one() -> None:

@@ -52,6 +52,18 @@ class MembersRemovedData(EventData):
     applications = chunk_of(ApplicationStep)
 
 
+class RefusedMember(EventData):
+    application_id = fields.UUID(required=True)
+    member_no = fields.String(required=True)
+    reason_code = fields.String(required=True, metadata={"description": "stable code of the reason"})
+    reason = fields.String(required=True, metadata={"description": "why, in Chinese; without personal data"})
+
+
+class MembersRefusedData(EventData):
+    union_id = fields.UUID(required=True)
+    members = chunk_of(RefusedMember)
+
+
 class CorrectedFacts(EventData):
     """All of a member that the pending list lets a clerk correct, as it is now. Always sealed."""
 
@@ -172,6 +184,13 @@ MEMBERS_REMOVED = EventContract(
     consumers=("membership",),
     is_live=True,
 )
+MEMBERS_REFUSED = EventContract(
+    "batching",
+    "members_refused",
+    MembersRefusedData,
+    "Queued members could not be listed, for what membership says of them cannot be kept: their clerk is told why.",
+    consumers=("notification",),
+)
 MEMBER_CORRECTED = EventContract(
     "batching",
     "member_corrected",
@@ -224,6 +243,7 @@ EVENTS = (
     PENDING_CHANGED,
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
+    MEMBERS_REFUSED,
     MEMBER_CORRECTED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
