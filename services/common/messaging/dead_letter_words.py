@@ -30,6 +30,7 @@ EVENT_WORDS = {
     "pending_changed": "待办变动",
     "channel_assigned": "办理通道",
     "members_removed": "移除待办会员",
+    "members_refused": "未能加入待办",
     "member_corrected": "更正会员信息",
     "batch_submitted": "提交办卡",
     "cards_issued": "已办卡",
