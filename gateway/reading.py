@@ -9,6 +9,7 @@ from marshmallow import Schema, fields
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Request
 
+from services.common.contracts import strict_json
 from services.common.problems import FieldProblem, Invalid, Problem, invalid_fields
 
 JSON_LIMIT = 1 << 20
@@ -46,12 +47,11 @@ def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        document = json.loads(request.get_data(cache=False), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = strict_json.read_json(request.get_data(cache=False))
+    except ValueError as error:
         raise BadRequest from error
     if not isinstance(document, dict) or _is_deeper_than(_DEEPEST, document):
         raise BadRequest
-    _refuse_unstorable_text(document)
     return document
 
 
@@ -92,11 +92,6 @@ def _check_length(request: Request, limit: int) -> None:
         raise RequestEntityTooLarge
 
 
-def _refuse_constant(name: str) -> None:
-    """NaN and infinities are Python's, not JSON's."""
-    raise ValueError(name)
-
-
 def _is_deeper_than(depth: int, document: Any) -> bool:
     level = [document]
     for _ in range(depth):
@@ -111,9 +106,9 @@ def _is_deeper_than(depth: int, document: Any) -> bool:
     return any(isinstance(innermost, dict | list) for innermost in level)
 
 
-def _refuse_unstorable_text(document: Mapping[str, Any]) -> None:
-    """NUL characters and halves of surrogate pairs may stand in JSON, but no database can keep them."""
-    text = json.dumps(document, ensure_ascii=False)
+def _refuse_unstorable_text(query: Mapping[str, Any]) -> None:
+    """NUL characters and halves of surrogate pairs may stand in a query, but no database can keep them."""
+    text = json.dumps(query, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -3,7 +3,6 @@
 A hint, not a record: it is not kept, and who misses one hears the grown count with the next.
 """
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ import structlog
 from amqp.basic_message import Message as AmqpMessage
 
 from gateway.limits import Limits
+from services.common.contracts.strict_json import read_json
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing
 from services.common.messaging.envelope import new_message_id
 from services.common.messaging.outbox import to_json
@@ -99,6 +99,6 @@ class Sharing:
 
     def _receive(self, message: AmqpMessage) -> None:
         try:
-            self.hear(json.loads(message.body))
+            self.hear(read_json(message.body))
         except (ValueError, KeyError, TypeError, AttributeError):
             log.warning("counts_not_understood")

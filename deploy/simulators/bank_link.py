@@ -1,6 +1,5 @@
 """The simulated bank's line to the broker: signed batches and recalls come in, signed feedback goes out."""
 
-import json
 import logging
 import threading
 import time
@@ -15,6 +14,7 @@ from kombu.mixins import ConsumerMixin
 
 from deploy.simulators.bank_ledger import Ledger
 from services.common.contracts import bank as contract
+from services.common.contracts.strict_json import read_json
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may make no queue: those it uses are there before it comes."""
@@ -76,7 +76,7 @@ class BatchReader(ConsumerMixin):
             _log.error("refused a message for %s: unknown or badly signed", message.delivery_info["routing_key"])
             message.reject()
             return
-        take(json.loads(body))
+        take(read_json(body))
         message.ack()
 
 

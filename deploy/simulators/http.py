@@ -9,6 +9,8 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from services.common.contracts import strict_json
+
 Route = Callable[..., Any]
 """Takes the request and the path's parts by name; answers a Response or what is to be sent as JSON with status 200."""
 
@@ -31,7 +33,7 @@ def json_response(value: Any, status: int = 200) -> Response:
 
 def read_json(request: Request, schema: Schema) -> Any:
     """What the request's body holds by the schema; raises ValidationError, which is answered with 422."""
-    return schema.loads(request.get_data() or "{}")
+    return schema.load(strict_json.read_json(request.get_data() or b"{}"))
 
 
 class _Quiet(WSGIRequestHandler):
@@ -57,7 +59,7 @@ def _application(routes: Mapping[str, Route]) -> Callable[..., Iterable[bytes]]:
             answer = route(request, **parts)
         except ValidationError as error:
             return json_response({"errors": error.messages}, 422)
-        except json.JSONDecodeError:
+        except ValueError:
             return json_response({"errors": "The body is not JSON."}, 400)
         return answer if isinstance(answer, Response) else json_response(answer)
 

@@ -17,6 +17,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.http import json_response, read_json, serve, server
+from services.common.contracts import strict_json
 from services.common.settings import refuse_production
 
 LARGEST_CALL = 100
@@ -110,7 +111,7 @@ class SimulatedRegistry:
     def tell_persons(self, request: Request) -> dict[str, Any]:
         """Lets the registry know of persons, by document number; of all others it says `unknown`."""
         schema = KnownPerson()
-        told = {number: schema.load(person) for number, person in request.get_json().items()}
+        told = {number: schema.load(person) for number, person in strict_json.read_json(request.get_data()).items()}
         with self._lock:
             self._known |= told
             return {"known": len(self._known)}

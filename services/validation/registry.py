@@ -12,6 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from services.common.contracts.strict_json import read_json
 from services.common.settings import settings_class
 from services.validation.rules import RegistryAnswer
 
@@ -122,8 +123,8 @@ class Registry:
         try:
             response = self._session.post(self._url, json={"persons": persons}, timeout=times, allow_redirects=False)
             response.raise_for_status()
-            return _read_answers(response.json(), {question.ref for question in questions})
-        except (requests.RequestException, ValidationError) as error:
+            return _read_answers(read_json(response.content), {question.ref for question in questions})
+        except (requests.RequestException, ValidationError, ValueError) as error:
             raise NoAnswer(type(error).__name__) from error
 
 

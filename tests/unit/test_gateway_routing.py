@@ -322,6 +322,11 @@ def test_numbers_that_json_does_not_know_are_a_400(page: Page, body: str) -> Non
     assert page.patch(f"/members/{MEMBER_ID}", data=body, content_type="application/json").status_code == 400
 
 
+@pytest.mark.parametrize("body", ['{"name": "王", "name": "李"}', '{"a": {"b": 1, "b": 2}}', '[{"a": 1, "a": 1}]'])
+def test_names_given_twice_are_a_400(page: Page, body: str) -> None:
+    assert page.patch(f"/members/{MEMBER_ID}", data=body, content_type="application/json").status_code == 400
+
+
 def test_of_somebody_unknown_only_a_small_body_is_read(page: Page) -> None:
     page.delete_cookie("session")
     page.services["membership"].answers["send"] = {}

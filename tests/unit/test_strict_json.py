@@ -1,12 +1,41 @@
 """What others write as JSON is read as it is meant, or not at all."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.contracts.strict_json import read_json
+
+ROOT = Path(__file__).parents[2]
+_SOURCES = [path for folder in ("services", "gateway", "deploy/simulators") for path in (ROOT / folder).rglob("*.py")]
+OURS = {
+    "deploy/simulators/bank_ledger.py": "the ledger that it wrote",
+    "deploy/simulators/example_bank.py": "has a strict reader of its own, for it uses nothing of ours",
+    "gateway/api/modules.py": "a file of the release",
+    "gateway/captchas.py": "tokens sealed by this gateway",
+    "services/batching/bank_operations.py": "its own answer",
+    "services/batching/pending.py": "columns",
+    "services/batching/persons.py": "columns",
+    "services/batching/submission.py": "columns",
+    "services/common/contracts/examples.py": "files of the release",
+    "services/common/messaging/dead_letter_words.py": "shows what was refused, however it is written",
+    "services/common/messaging/dead_letters.py": "shows what was refused, however it is written",
+    "services/common/messaging/replays.py": "a header of ours, read by nobody else",
+    "services/common/messaging/rpc_client.py": "answers of services of ours",
+    "services/common/repair.py": "what the repair that started it wrote",
+    "services/membership/audit_search.py": "columns",
+    "services/membership/corrections.py": "columns",
+    "services/membership/import_parts.py": "columns",
+    "services/membership/import_preview.py": "columns",
+    "services/membership/imports.py": "columns",
+    "services/membership/sheet_reader.py": "lines of the process that it started",
+    "services/validation/checks.py": "columns",
+}
+"""What may be read by Python's own reader, because we wrote it ourselves."""
 
 _TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 _DOCUMENTS = st.recursive(
@@ -50,3 +79,18 @@ def test_what_can_be_read_in_two_ways_or_kept_in_no_database_is_refused(body: by
 
 def test_an_escaped_backslash_before_the_letters_of_an_escape_is_none() -> None:
     assert read_json(rb'"\\u0000 \\ud800"') == r"\u0000 \ud800"
+
+
+@pytest.mark.parametrize("file", sorted(path.relative_to(ROOT).as_posix() for path in _SOURCES))
+def test_what_comes_from_outside_is_read_strictly(file: str) -> None:
+    """By `read_json`; Python's own reader, which takes the last of two names, reads only what we wrote ourselves."""
+    read = {name for name in map(_own_reader, ast.walk(ast.parse((ROOT / file).read_text("utf-8")))) if name}
+    assert not read or file in OURS, f"{file} reads JSON by {', '.join(sorted(read))}"
+
+
+def _own_reader(node: ast.AST) -> str | None:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    name, owner = node.func.attr, node.func.value
+    is_module = isinstance(owner, ast.Name) and owner.id == "json"
+    return name if (is_module and name in ("load", "loads")) or name in ("json", "get_json") else None

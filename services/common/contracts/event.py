@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from services.common.contracts.quick import quick_deserialize, quick_dump, quick_load, quick_serialize
+from services.common.contracts.strict_json import read_json
 from services.common.personal import keyring
 
 Item = TypeVar("Item")
@@ -46,7 +47,7 @@ class Sealed(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, str):
             raise ValidationError("A sealed value is a token.")
-        return self._load(json.loads(keyring().open(value)))
+        return self._load(read_json(keyring().open(value)))
 
     @cached_property
     def _load(self) -> Callable[[Any], Any]:

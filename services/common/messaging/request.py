@@ -11,6 +11,7 @@ from uuid import UUID
 from amqp.basic_message import Message as AmqpMessage
 
 from services.common.contracts.policy import ANONYMOUS, Reach
+from services.common.contracts.strict_json import read_json
 from services.common.problems import Problem
 
 RETRY_AFTER = 5
@@ -83,7 +84,7 @@ class Request:
     @classmethod
     def from_body(cls, body: bytes, message: AmqpMessage) -> "Request":
         """The request in a Nameko RPC body; any error means that it is none."""
-        document = json.loads(body)["args"][0]
+        document = read_json(body)["args"][0]
         return cls(
             caller=document.get("caller") or {},
             data=document.get("data") or {},
