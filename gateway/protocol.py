@@ -3,6 +3,7 @@
 A client that sends too slowly, too much or ambiguously is refused before a worker or memory is spent on it.
 """
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,9 +33,30 @@ LINGER_SECONDS = 10
 REFUSAL_SECONDS = 2
 """The same after a request that could not be read."""
 
+_FIRST_LINE = re.compile(rb"[^\x00-\x20\x7f]+ [^\x00-\x20\x7f]+ [^\x00-\x20\x7f]+\r\n")
+_HEADER_LINE = re.compile(rb"(?![ \t])[^\r\n]*\r\n")
+"""A line ends in CR LF and holds neither of them alone; none continues the line before."""
+
 
 class _TooSlow(TimeoutError):
     """The client did not send in time."""
+
+
+class _BrokenLine(ValueError):
+    """A line that a proxy may end elsewhere than we do, or that never ended."""
+
+
+class _HeaderLines:
+    """Reads the lines of a request's headers; raises _BrokenLine for one that could be read in two ways."""
+
+    def __init__(self, rfile: Any) -> None:
+        self._rfile = rfile
+
+    def readline(self, size: int = -1) -> bytes:
+        line: bytes = self._rfile.readline(size)
+        if not _HEADER_LINE.fullmatch(line):
+            raise _BrokenLine
+        return line
 
 
 class CarefulProtocol(HttpProtocol):
@@ -42,12 +64,17 @@ class CarefulProtocol(HttpProtocol):
 
     def parse_request(self) -> bool:
         """Whether there is a request that has no flaw; what is none has been answered."""
+        if not _FIRST_LINE.fullmatch(self.raw_requestline):
+            return self._refuse(protocol_problem(400))
+        self.rfile = _HeaderLines(self.rfile)  # eventlet puts the one for bodies back
         try:
             with eventlet.Timeout(read_settings(GatewaySettings).header_seconds, _TooSlow()):
                 if not super().parse_request():
                     return False
         except TimeoutError:
             return self._refuse(protocol_problem(408))
+        except _BrokenLine:
+            return self._refuse(protocol_problem(400))
         except (HeaderLineTooLong, HeadersTooLarge):
             return self._refuse(protocol_problem(431))
         target = self.requestline.split()[1]  # as it came: Python's parser mends some
