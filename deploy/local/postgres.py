@@ -16,6 +16,7 @@ from psycopg import sql
 from deploy.local.ports import LOOPBACK, hold_port
 
 SUPERUSER = "postgres"
+_SHARED = ("postgres", "template1")
 _ATTEMPTS = 5
 _DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
 _FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -72,6 +73,15 @@ class Postgres:
             how = sql.SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
             names = sql.Identifier(name), sql.Identifier(template)
             connection.execute(sql.SQL("create database {} template {} {}").format(*names, how))
+            connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+
+    def close_shared_databases(self) -> None:
+        """Let nobody but superusers connect to the databases that every node has: what lies there all would see."""
+        with self._connect() as connection:
+            is_open = "select datname from pg_database where datname = any(%s)"
+            is_open += " and has_database_privilege('public', datname, 'connect')"
+            for (name,) in connection.execute(is_open, [list(_SHARED)]).fetchall():
+                connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
 
     def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
         """Make a database that only two roles may connect to: one of its name, which reads and writes rows, and its
@@ -153,7 +163,9 @@ def start(folder: Path, durable: bool) -> Postgres:
         port = hold_port(_last_port(data), patience=5)
         _write_settings(data, port, durable)
         _start_server(data)
-    return Postgres(port, _password_file(data).read_text())
+    node = Postgres(port, _password_file(data).read_text())
+    node.close_shared_databases()
+    return node
 
 
 def is_running(folder: Path) -> bool:

@@ -167,11 +167,21 @@ def test_a_service_binds_no_queue_to_events_that_are_for_others(logins: dict[str
 def test_a_service_reaches_no_database_but_its_own(stack: Stack, service: str) -> None:
     own = make_url(stack.addresses.database_urls[service])
     create_engine(own).connect().close()
-    for other in SERVICES:
-        if other != service:
-            foreign = own.set(database=make_url(stack.addresses.database_urls[other]).database)
-            with pytest.raises(OperationalError, match="permission denied for database"):
-                create_engine(foreign).connect()
+    others = {make_url(url).database for url in stack.addresses.database_urls.values()} - {own.database}
+    for role in (own, make_url(stack.addresses.owner_urls[service])):
+        for other in (*others, "postgres", "template0", "template1"):
+            with pytest.raises(OperationalError, match="permission denied for database|not currently accepting"):
+                create_engine(role.set(database=other)).connect()
+
+
+def test_no_database_lets_everybody_in(stack: Stack, nodes: Nodes) -> None:
+    mine = [make_url(url).database for url in stack.addresses.database_urls.values()]
+    with create_engine(nodes.postgres.url()).connect() as connection:
+        is_open = text(
+            "select datname from pg_database where has_database_privilege('public', datname, 'connect')"
+            " and datname = any(:names) and datallowconn"
+        )
+        assert connection.scalars(is_open, {"names": [*mine, "postgres", "template1"]}).all() == []
 
 
 @pytest.mark.parametrize(
