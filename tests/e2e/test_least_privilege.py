@@ -9,6 +9,7 @@ from amqp import AccessRefused
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from deploy.local import postgres
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
@@ -168,7 +169,7 @@ def test_a_service_reaches_no_database_but_its_own(stack: Stack, service: str) -
     own = make_url(stack.addresses.database_urls[service])
     create_engine(own).connect().close()
     others = {make_url(url).database for url in stack.addresses.database_urls.values()} - {own.database}
-    for role in (own, make_url(stack.addresses.owner_urls[service])):
+    for role in (own, own.set(username=postgres.owner_of(own.database or ""))):
         for other in (*others, "postgres", "template0", "template1"):
             with pytest.raises(OperationalError, match="permission denied for database|not currently accepting"):
                 create_engine(role.set(database=other)).connect()
