@@ -21,6 +21,7 @@ import pytest
 from deploy.broker import definitions
 from deploy.local import nodes as private_nodes
 from deploy.local.nodes import Nodes
+from deploy.local.private_files import make_private, open_private
 from deploy.local.stack import Stack
 from services.common import migrate
 from tests.shared_stack import shared_stack
@@ -49,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             seconds[report.nodeid] += getattr(report, "duration", 0.0)
     for report in terminalreporter.getreports(""):  # of setups and teardowns that went well
         seconds[report.nodeid] += report.duration
-    REPORTS_FOLDER.mkdir(parents=True, exist_ok=True)
+    make_private(REPORTS_FOLDER)
     longest_first = sorted(seconds.items(), key=lambda item: -item[1])
     lines = [f"{duration:.2f}\t{test}\n" for test, duration in longest_first]
     (REPORTS_FOLDER / "durations.tsv").write_text("".join(lines))
@@ -58,8 +59,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[Nodes]:
     """Both nodes, shared with every other test session that runs at this moment."""
-    NODES_FOLDER.mkdir(parents=True, exist_ok=True)
-    with (NODES_FOLDER / "sessions.lock").open("w") as sessions:
+    make_private(NODES_FOLDER)
+    with open_private(NODES_FOLDER / "sessions.lock", "w") as sessions:
         fcntl.flock(sessions, fcntl.LOCK_SH)
         yield private_nodes.start(NODES_FOLDER, durable=False)
         if os.environ.get("TEST_NODES") != "keep":

@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.local.addresses import forget_addresses, make_addresses
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.nodes import Nodes
+from deploy.local.private_files import make_private
 from deploy.local.processes import supervisor_pid
 from deploy.local.stack import Stack, find, start_fresh, status, stop
 from tests.unlimited import UNLIMITED
@@ -24,7 +25,7 @@ def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
     apart.
     """
     name = f"stack_{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_private(folder.parent)
     with (
         (folder.parent / f"{folder.name}.users").open("w") as users,
         (folder.parent / f"{folder.name}.starting").open("w") as starting,

@@ -48,6 +48,7 @@ def main() -> int:
     if objection:
         print(objection, file=sys.stderr)
         return 1
+    shut_local_folder()
     if "python3-venv" in missing:
         install_packages(["python3-venv"])
         missing.remove("python3-venv")
@@ -57,6 +58,13 @@ def main() -> int:
             install_packages(missing)
         python_packages.result()
     return 0
+
+
+def shut_local_folder() -> None:
+    """Let nobody but its owner enter `.local`: secrets, messages and logs lie there."""
+    folder = ROOT / ".local"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def missing_packages(purpose: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from deploy.broker import User, password_variable
 from deploy.local.ports import LOOPBACK, hold_port, is_free
+from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
 from services.common.messaging.caller_signature import DEMO_ID, public_keys
@@ -125,7 +126,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
-    (folder / "state.json").write_text(json.dumps(state, indent=1))
+    write_private(folder / "state.json", json.dumps(state, indent=1))
 
 
 def keep_secrets(folder: Path) -> dict[str, str]:
@@ -135,8 +136,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
     own, because they change while everything runs.
     """
     path = folder / "secrets.env"
-    path.touch(0o600)
-    kept = dict(line.split("=", 1) for line in path.read_text().splitlines())
+    kept = dict(line.split("=", 1) for line in path.read_text().splitlines()) if path.exists() else {}
     made = {
         "BLIND_INDEX_KEY": random_key(),
         "AUDIT_KEYS": f"k1:{random_key()}",
@@ -150,7 +150,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
             # What a stack of the release before has left in its queues names no publisher.
             kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         kept = {**made, **kept}
-        path.write_text("".join(f"{name}={value}\n" for name, value in kept.items()))
+        write_private(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
     # A stack that is older than the file of keys has them among its secrets.
     keys = kept.pop("PERSONAL_DATA_KEYS", None)
     if not keys_file(folder).exists():
@@ -172,8 +172,7 @@ def read_keys(folder: Path) -> list[str]:
 def write_keys(folder: Path, keys: Sequence[str]) -> None:
     """Replaces the file of keys, so that nobody ever reads half of it."""
     new = keys_file(folder).with_suffix(".new")
-    new.touch(0o600)
-    new.write_text("".join(f"{key}\n" for key in keys))
+    write_private(new, "".join(f"{key}\n" for key in keys))
     new.replace(keys_file(folder))
 
 
@@ -186,7 +185,7 @@ def forget_passwords(folder: Path) -> None:
     """Let the next `keep_secrets` make new passwords for broker and databases; keys stay: data is sealed by them."""
     path = folder / "secrets.env"
     kept = [line for line in path.read_text().splitlines(keepends=True) if line.split("=")[0] not in _PASSWORDS]
-    path.write_text("".join(kept))
+    write_private(path, "".join(kept))
 
 
 def broker_user(stack_secrets: Mapping[str, str], program: str) -> User:

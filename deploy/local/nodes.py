@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.local import postgres, rabbitmq
 from deploy.local.postgres import Postgres
+from deploy.local.private_files import make_private, open_private
 from deploy.local.rabbitmq import RabbitMQ
 
 
@@ -69,7 +70,7 @@ def drop(folder: Path) -> None:
 @contextmanager
 def _alone(folder: Path, node: str) -> Iterator[None]:
     """Keep other processes from starting or stopping this node meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{node}.lock").open("w") as lock:
+    make_private(folder)
+    with open_private(folder / f"{node}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,10 +15,12 @@ import psycopg
 from psycopg import sql
 
 from deploy.local.ports import LOOPBACK, hold_port
+from deploy.local.private_files import UMASK, write_private
 
 SUPERUSER = "postgres"
 _SHARED = ("postgres", "template1")
 _ATTEMPTS = 5
+_SECONDS_TO_STOP = 60
 _DURABLE = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
 _FOR_TESTS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 _ALWAYS = {
@@ -137,15 +140,16 @@ def owner_of(database: str) -> str:
 
 
 def data_folder(folder: Path) -> Path:
-    """Where the data lies: below the folder, or in the home of the user postgres where that one cannot reach it.
+    """Where the data lies: below the folder, or for root in the home of the user postgres.
 
-    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not be allowed into the
-    project's folder (for instance below /root).
+    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not enter the folder: it is its
+    owner's alone. What an earlier release left there is there until the next start.
     """
-    if os.geteuid() != 0 or _reachable_by_others(folder):
-        return folder / "postgres" / "data"
-    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
-    return Path(pwd.getpwnam("postgres").pw_dir) / name / "data"
+    below = folder / "postgres" / "data"
+    if os.geteuid() != 0:
+        return below
+    at_home = _home_of(folder) / "data"
+    return below if _holds_data(below) and not _holds_data(at_home) else at_home
 
 
 def start(folder: Path, durable: bool) -> Postgres:
@@ -154,9 +158,11 @@ def start(folder: Path, durable: bool) -> Postgres:
     `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
     Raises RuntimeError with the end of the log when it does not come up.
     """
+    _move_home(folder)
     data = data_folder(folder)
-    if not (data / "PG_VERSION").exists():
+    if not _holds_data(data):
         _initialise(data)
+    data.parent.chmod(0o700)
     port = _running_port(data)
     if port is None:
         # The processes of a killed server hold its port for a moment, and clients know it by this port.
@@ -173,10 +179,20 @@ def is_running(folder: Path) -> bool:
 
 
 def stop(folder: Path) -> None:
-    """Stop the node of this folder, if it runs; connections are ended."""
+    """Stop the node of this folder, if it runs; connections are ended. Raises RuntimeError where it does not end.
+
+    By its signal: pg_ctl would have to enter the folder as the user postgres.
+    """
     data = data_folder(folder)
-    if _running_port(data) is not None:
-        _pg_ctl(data, "stop", "-w", "-m", "fast", "-t", "60")
+    server = _running_pid(data)
+    if server is None:
+        return
+    os.kill(server, signal.SIGINT)
+    deadline = time.monotonic() + _SECONDS_TO_STOP
+    while _running_pid(data) is not None:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL does not stop; read {data.parent / 'postgres.log'}")
+        time.sleep(0.05)
 
 
 def drop(folder: Path) -> None:
@@ -212,16 +228,33 @@ def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:
     return found.fetchone() is not None
 
 
-def _reachable_by_others(folder: Path) -> bool:
-    """Whether every folder above can be entered by a user who is neither its owner nor in its group."""
-    return all(parent.stat().st_mode & 0o001 for parent in folder.resolve().parents)
+def _holds_data(data: Path) -> bool:
+    return (data / "PG_VERSION").exists()
+
+
+def _move_home(folder: Path) -> None:
+    """Take the node that an earlier release kept for root below the folder to where its user may reach it."""
+    below = folder / "postgres" / "data"
+    if os.geteuid() != 0 or data_folder(folder) != below:
+        return
+    stop(folder)
+    home = _home_of(folder)
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.move(below.parent, home)
+    for path in (home, *home.rglob("*")):
+        shutil.chown(path, "postgres", "postgres")
+
+
+def _home_of(folder: Path) -> Path:
+    """Where the node of a folder is for root."""
+    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
+    return Path(pwd.getpwnam("postgres").pw_dir) / name
 
 
 def _initialise(data: Path) -> None:
-    data.parent.mkdir(parents=True, exist_ok=True)
+    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     password_file = _password_file(data)
-    password_file.touch(0o600)
-    password_file.write_text(secrets.token_hex(16))
+    write_private(password_file, secrets.token_hex(16))
     if os.geteuid() == 0:
         for path in (data.parent, password_file):
             shutil.chown(path, "postgres", "postgres")
@@ -298,6 +331,7 @@ def _run(command: list[str]) -> None:
             user=account,
             group=account,
             extra_groups=[] if account else None,
+            umask=UMASK,
         )
         output.seek(0)
         if done.returncode:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.local.private_files import write_private
+
 
 @dataclass(frozen=True)
 class Process:
@@ -106,6 +108,5 @@ def _read(path: Path) -> dict[str, Any]:
 def _replace(path: Path, content: dict[str, Any]) -> None:
     """Write a file that only its owner reads (a plan holds secrets), so that nobody ever sees half of it."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.touch(0o600)
-    new.write_text(json.dumps(content, indent=1))
+    write_private(new, json.dumps(content, indent=1))
     new.replace(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.ports import LOOPBACK, hold_port, is_free
+from deploy.local.private_files import UMASK, make_private, open_private, write_private
 
 ADMINISTRATOR = "cards"
 LARGEST_MESSAGE = 64 << 20
@@ -105,7 +106,7 @@ def start(folder: Path) -> RabbitMQ:
     Raises RuntimeError with the end of the log when it does not come up.
     """
     home = folder / "rabbitmq"
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     if pid(folder) is None:
         _write_settings(home)
         _launch(home)
@@ -164,11 +165,10 @@ def _write_settings(home: Path) -> None:
     else:
         state = {"password": secrets.token_hex(16)}
     ports = {name: hold_port(state.get(name), patience=5) for name in ("port", "distribution_port", "port_mapper_port")}
-    state_file = home / "state.json"
-    state_file.touch(0o600)
-    state_file.write_text(json.dumps({**state, **ports}))
-    (home / "enabled_plugins").write_text("[].\n")
-    (home / "rabbitmq.conf").write_text(
+    write_private(home / "state.json", json.dumps({**state, **ports}))
+    write_private(home / "enabled_plugins", "[].\n")
+    write_private(
+        home / "rabbitmq.conf",
         f"listeners.tcp.1 = {LOOPBACK}:{ports['port']}\n"
         f"default_user = {ADMINISTRATOR}\n"
         f"default_pass = {state['password']}\n"
@@ -177,7 +177,7 @@ def _write_settings(home: Path) -> None:
         # Below this much free disk the broker blocks publishers; Debian's default of 50 MB suits a laptop as well.
         "disk_free_limit.absolute = 50MB\n"
         # A file of 20 MB goes in one request; from 4.0 on RabbitMQ's own limit would be 16 MB.
-        f"max_message_size = {LARGEST_MESSAGE}\n"
+        f"max_message_size = {LARGEST_MESSAGE}\n",
     )
 
 
@@ -186,7 +186,7 @@ def _launch(home: Path) -> None:
         raise RuntimeError("RabbitMQ is not installed: apt-get install rabbitmq-server")
     pid_file = home / "rabbitmq.pid"
     pid_file.unlink(missing_ok=True)
-    with (home / "startup.log").open("w") as log:
+    with open_private(home / "startup.log", "w") as log:
         # RABBITMQ_ALLOW_INPUT makes the script become the Erlang machine instead of waiting beside it.
         server = subprocess.Popen(
             [str(_SERVER), "-noinput"],
@@ -196,8 +196,9 @@ def _launch(home: Path) -> None:
             stderr=log,
             cwd=home,
             start_new_session=True,
+            umask=UMASK,
         )
-    pid_file.write_text(str(server.pid))
+    write_private(pid_file, str(server.pid))
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline and server.poll() is None:
         if _is_ready(home):
@@ -252,7 +253,7 @@ def _evaluate(folder: Path, expression: str) -> str:
 def _environment(home: Path) -> dict[str, str]:
     cookie = home / ".erlang.cookie"
     if not cookie.exists():
-        cookie.write_text(secrets.token_hex(16))
+        write_private(cookie, secrets.token_hex(16))
         cookie.chmod(0o400)
     state = _state(home)
     return {

@@ -42,6 +42,7 @@ from deploy.local.environment import (
     write_state,
 )
 from deploy.local.ports import LOOPBACK
+from deploy.local.private_files import UMASK, make_private, open_private
 from deploy.local.processes import (
     Plan,
     Process,
@@ -254,7 +255,7 @@ def _surroundings(
 def _bring_up(
     folder: Path, scale: Mapping[str, int], surroundings: Surroundings, own_nodes: tuple[str, ...], say: Say
 ) -> Stack:
-    (folder / "logs").mkdir(exist_ok=True)
+    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
     _prepare_databases(folder, surroundings, say)
     plan = Plan(planned_processes(scale, surroundings), own_nodes)
     _supervise(folder, plan)
@@ -313,7 +314,7 @@ def _supervise(folder: Path, plan: Plan) -> None:
         return
     write_plan(folder, plan)
     if pid is None:
-        with log_file(folder, "supervisor").open("ab") as log:
+        with open_private(log_file(folder, "supervisor"), "ab") as log:
             subprocess.Popen(
                 [sys.executable, "-m", "deploy.local.supervisor", str(folder)],
                 cwd=ROOT,
@@ -321,6 +322,7 @@ def _supervise(folder: Path, plan: Plan) -> None:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=UMASK,
             )
     else:
         os.kill(pid, signal.SIGHUP)
@@ -392,7 +394,7 @@ def _why_not_ready(folder: Path, processes: list[Process]) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One command at a time changes the stack of a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "stack.lock").open("w") as lock:
+    make_private(folder)
+    with open_private(folder / "stack.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

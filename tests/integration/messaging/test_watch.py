@@ -1,10 +1,12 @@
 """Readiness names what keeps messages and changes out: a missing queue, a full broker, a read-only database."""
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -167,7 +169,8 @@ def alarming() -> Iterator[RabbitMQ]:
 @contextmanager
 def tiny_disk(world: World) -> Iterator[str]:
     """The name of a place for the database's files that has room for next to nothing."""
-    folder, name = ROOT / ".local" / "test-disk", f"tiny_{os.getpid()}"
+    name = f"tiny_{os.getpid()}"
+    folder = Path(pwd.getpwnam("postgres").pw_dir) / name  # its user may not enter .local
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", folder], check=True)
     admin = create_engine(world.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
@@ -182,6 +185,7 @@ def tiny_disk(world: World) -> Iterator[str]:
     finally:
         admin.dispose()
         subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
 
 
 def change(world: World, setting: str, value: str) -> None:
