@@ -19,6 +19,7 @@ _READ_BY = {
     "PersonalDataSettings": "all",
     "CheckingSettings": "services",
     "SigningSettings": "gateway",
+    "BankEncryptionSettings": "batching",
 }
 """The kinds that no one program has for itself."""
 

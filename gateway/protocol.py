@@ -66,7 +66,7 @@ class CarefulProtocol(HttpProtocol):
         """Whether there is a request that has no flaw; what is none has been answered."""
         if not _FIRST_LINE.fullmatch(self.raw_requestline):
             return self._refuse(protocol_problem(400))
-        self.rfile = _HeaderLines(self.rfile)  # eventlet puts the one for bodies back
+        self.rfile: Any = _HeaderLines(self.rfile)  # eventlet puts the one for bodies back
         try:
             with eventlet.Timeout(read_settings(GatewaySettings).header_seconds, _TooSlow()):
                 if not super().parse_request():

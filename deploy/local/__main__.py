@@ -16,7 +16,7 @@ from deploy.local import key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
 from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.environment import ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
+from deploy.local.environment import BANK_SECRETS, ROOT, SERVICES, ScaleError, keep_secrets, read_scale, read_state
 from deploy.local.ports import LOOPBACK
 from deploy.local.stack import StackError
 from services.membership.seed import demo_password
@@ -111,7 +111,7 @@ def _bank_client() -> NoReturn:
     if "bank" in running.simulator_urls:
         raise StackError("The simulated bank runs, and two would share the batches: make run BANK=none")
     stack_secrets = keep_secrets(FOLDER)
-    given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), "BANK_HMAC_KEY": stack_secrets["BANK_HMAC_KEY"]}
+    given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), **{name: stack_secrets[name] for name in BANK_SECRETS}}
     program, books = str(ROOT / "deploy" / "simulators" / "example_bank.py"), str(FOLDER / stack.BANK_BOOKS)
     os.execve(sys.executable, [sys.executable, program, "--books", books], {**os.environ, **given})  # noqa: S606
 

@@ -17,6 +17,7 @@ from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
+from services.common.bank_keys import new_private_keys, public_part
 from services.common.messaging.caller_signature import DEMO_ID, public_keys
 from services.common.secret_values import DEMO_MARK
 
@@ -31,12 +32,14 @@ RETIRED_KEYS = "personal_data_keys.retired"
 """Keys that nothing running needs any more: backups of the databases still do."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
 _OF_SERVICES = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS")
+BANK_SECRETS = ("BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
+"""What a bank's program knows."""
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
     "membership": (*_OF_SERVICES, "AUDIT_KEYS"),
-    "batching": (*_OF_SERVICES, "BANK_HMAC_KEY"),
+    "batching": (*_OF_SERVICES, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"),
     "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS"),
-    "bank": ("BANK_HMAC_KEY",),
+    "bank": BANK_SECRETS,
     "registry": (),
     "sms": (),
 }
@@ -143,6 +146,8 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
         "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
+        **_key_pair("BANK"),
+        **_key_pair("UNION"),
         **{name: _random_password() for name in _PASSWORDS},
     }
     if made.keys() - kept.keys():
@@ -157,6 +162,12 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         write_keys(folder, keys.split(",") if keys else [f"k1:{random_key()}"])
     public = public_keys(kept["CALLER_SIGNING_KEYS"])
     return {**kept, "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder)), "CALLER_PUBLIC_KEYS": public}
+
+
+def _key_pair(owner: str) -> dict[str, str]:
+    """A private key, by which its owner decrypts, and its public part for the other side."""
+    private = new_private_keys(f"{DEMO_MARK}-{owner.lower()}")
+    return {f"{owner}_PRIVATE_KEYS": private, f"{owner}_PUBLIC_KEYS": public_part(private)}
 
 
 def keys_file(folder: Path) -> Path:

@@ -1,8 +1,9 @@
 """A simulated bank: takes batches and recalls from the broker, sends feedback by itself or as it is told over HTTP.
 
 `python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (messages by BANK_HMAC_SECOND_KEY are taken too),
-BANK_PORT; BANK_MODE `auto` (the default) decides on
-each applicant in steps BANK_DELAY_MS apart and refuses about one in BANK_REFUSE_EVERY, `manual` waits for orders.
+BANK_PRIVATE_KEYS and UNION_PUBLIC_KEYS (JWK Sets; without them feedback goes in clear text), BANK_PORT; BANK_MODE
+`auto` (the default) decides on each applicant in steps BANK_DELAY_MS apart and refuses about one in
+BANK_REFUSE_EVERY, `manual` waits for orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
 """
 
@@ -21,6 +22,7 @@ from marshmallow import Schema, fields, validate
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.wrappers import Request, Response
 
+from deploy.simulators.bank_keys import Keys, Outgoing
 from deploy.simulators.bank_ledger import (
     SPOILERS,
     Ledger,
@@ -31,7 +33,7 @@ from deploy.simulators.bank_ledger import (
     refusing_every,
     spoiled,
 )
-from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender, Outgoing
+from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender
 from deploy.simulators.http import json_response, read_json, serve, server
 from services.common.contracts import bank as contract
 from services.common.settings import refuse_production
@@ -62,6 +64,7 @@ class FeedbackOrder(Schema):
     unsigned = fields.Boolean(load_default=False)
     upper_case_signature = fields.Boolean(load_default=False)
     malformed = fields.Boolean(load_default=False)
+    clear = fields.Boolean(load_default=False, metadata={"description": "not encrypted, though there is a key"})
     faulty_line = fields.String(
         load_default=None,
         allow_none=True,
@@ -83,12 +86,12 @@ class Bank:
     """The bank's desk: what it may be asked and told over HTTP, and what it does by itself."""
 
     def __init__(
-        self, ledger: Ledger, reader: BatchReader, sender: FeedbackSender, key: bytes, control: dict[str, Any]
+        self, ledger: Ledger, reader: BatchReader, sender: FeedbackSender, keys: Keys, control: dict[str, Any]
     ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._sender = sender
-        self._key = key
+        self._keys = keys
         self._control = control
 
     def routes(self) -> dict[str, Callable[..., Any]]:
@@ -168,7 +171,9 @@ class Bank:
             for start in range(0, len(steps), RESULTS_A_MESSAGE):
                 results = steps[start : start + RESULTS_A_MESSAGE]
                 try:
-                    self._tell(batch_no, results, [self._signed(self._feedback(batch_no, results))])
+                    self._tell(
+                        batch_no, results, [self._keys.signed(self._keys.encrypted(self._feedback(batch_no, results)))]
+                    )
                 except CannotSend:
                     return  # nothing was noted as told: the next tick tries again
 
@@ -196,11 +201,14 @@ class Bank:
             self._feedback(batch_no, _with_faulty_line(part, order), _part_id(order, number), order["ahead_seconds"])
             for number, part in enumerate(_parts(results, order["parts"]), start=1)
         ]
-        if order["malformed"]:
-            bodies = [body[: len(body) // 2] for body in bodies]
+        if order["clear"] or order["malformed"]:
+            bodies = [body[: len(body) // (2 if order["malformed"] else 1)] for body in bodies]
+        else:
+            bodies = [self._keys.encrypted(body) for body in bodies]
         if order["reorder"]:
             bodies.reverse()
-        messages = [Outgoing(body) if order["unsigned"] else self._signed(body, order) for body in bodies]
+        upper = order["upper_case_signature"]
+        messages = [Outgoing(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
     def _feedback(
@@ -212,17 +220,11 @@ class Bank:
         document = {"feedback_id": feedback_id or _digest(content), **content}
         return json.dumps(document, ensure_ascii=False).encode()
 
-    def _signed(self, body: bytes, order: dict[str, Any] | None = None) -> Outgoing:
-        signature = contract.sign(body, self._key)
-        if order and order["upper_case_signature"]:
-            signature = signature.upper()
-        return Outgoing(body, {contract.SIGNATURE_HEADER: signature})
-
 
 def main() -> None:
     """Runs the bank until the process is stopped."""
     refuse_production("the bank simulator")
-    amqp_uri, key = os.environ["AMQP_URI"], os.environ["BANK_HMAC_KEY"].encode()
+    amqp_uri, keys = os.environ["AMQP_URI"], Keys.from_environment(os.environ)
     control = {
         "mode": os.environ.get("BANK_MODE", "auto"),
         "delay_ms": int(os.environ.get("BANK_DELAY_MS", "3000")),
@@ -231,9 +233,8 @@ def main() -> None:
     }
     ledger_file = os.environ.get("BANK_LEDGER")
     ledger = Ledger(Path(ledger_file) if ledger_file else None)
-    second_key = os.environ.get("BANK_HMAC_SECOND_KEY", "").encode()
-    reader = BatchReader(amqp_uri, [key, second_key] if second_key else [key], ledger)
-    bank = Bank(ledger, reader, FeedbackSender(amqp_uri), key, control)
+    reader = BatchReader(amqp_uri, keys, ledger)
+    bank = Bank(ledger, reader, FeedbackSender(amqp_uri), keys, control)
     threading.Thread(target=reader.run, name="reader", daemon=True).start()
     threading.Thread(target=bank.decide_forever, name="auto", daemon=True).start()
     serve(server(int(os.environ["BANK_PORT"]), bank.routes()))

@@ -1,10 +1,9 @@
-"""The simulated bank's line to the broker: signed batches and recalls come in, signed feedback goes out."""
+"""The simulated bank's line to the broker: batches, recalls and receipts come in, feedback goes out."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from amqp import AMQPError, NotFound
@@ -12,9 +11,10 @@ from kombu import Connection, Consumer, Message, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.mixins import ConsumerMixin
 
+from deploy.simulators.bank_keys import Keys, Outgoing
 from deploy.simulators.bank_ledger import Ledger
 from services.common.contracts import bank as contract
-from services.common.contracts.strict_json import read_json
+from services.common.contracts.bank_encryption import CONTENT_TYPE, CannotDecrypt, is_encrypted
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may make no queue: those it uses are there before it comes."""
@@ -29,18 +29,10 @@ class CannotSend(Exception):
     """The broker did not take a message in time, or has no queue for it."""
 
 
-@dataclass(frozen=True)
-class Outgoing:
-    """A feedback: its bytes as they are, and its headers."""
-
-    body: bytes
-    headers: dict[str, Any] = field(default_factory=dict)
-
-
 class BatchReader(ConsumerMixin):
     """Reads `bank.batches` and `bank.receipts` into the ledger; comes back by itself when the broker was away."""
 
-    def __init__(self, amqp_uri: str, keys: Sequence[bytes], ledger: Ledger) -> None:
+    def __init__(self, amqp_uri: str, keys: Keys, ledger: Ledger) -> None:
         self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
         self.refused = 0
         self.is_reading = threading.Event()
@@ -68,15 +60,20 @@ class BatchReader(ConsumerMixin):
         self.is_reading.set()
 
     def _take(self, message: Message) -> None:
-        """Acknowledged once it is in the ledger; what the key did not sign or nobody knows is not taken at all."""
+        """Acknowledged once it is in the ledger; what nobody knows, signed or can decrypt is not taken at all."""
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
-        take = self._takers.get(message.delivery_info["routing_key"])
-        if take is None or not contract.is_signed(body, message.headers.get(contract.SIGNATURE_HEADER), self._keys):
+        name = message.delivery_info["routing_key"]
+        take = self._takers.get(name)
+        try:
+            document = self._keys.opened(body, name, message.headers.get(contract.SIGNATURE_HEADER))
+        except (CannotDecrypt, ValueError) as error:
+            document = None
+            _log.error("cannot read a message for %s: %s", name, error)
+        if take is None or document is None:
             self.refused += 1
-            _log.error("refused a message for %s: unknown or badly signed", message.delivery_info["routing_key"])
             message.reject()
             return
-        take(read_json(body))
+        take(document)
         message.ack()
 
 
@@ -119,7 +116,7 @@ class FeedbackSender:
             exchange=contract.FEEDBACK_EXCHANGE,
             routing_key=contract.FEEDBACK_QUEUE,
             headers=message.headers,
-            content_type="application/json",
+            content_type=CONTENT_TYPE if is_encrypted(message.body) else "application/json",
             content_encoding="utf-8",
             delivery_mode=2,
             mandatory=True,

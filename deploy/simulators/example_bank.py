@@ -1,14 +1,17 @@
 """An example of a bank's program in plain pika: it takes batches and recalls, decides, tells us, and reads receipts.
 
-It is one file that needs Python and pika only, and uses nothing of ours: copy it, and put the bank's own systems in the
-place of `decide` and of the SQLite file. What it relies on is in docs/events/bank.md.
+It is one file that needs Python, pika and joserfc only, and uses nothing of ours: copy it, and put the bank's own
+systems in the place of `decide` and of the SQLite file. What it relies on is in docs/events/bank.md.
 
     AMQP_URI=amqps://bank:...@host:5671/cards BANK_HMAC_KEY=... python example_bank.py --books bank.sqlite
 
-While the key changes, BANK_HMAC_SECOND_KEY is the other one: messages signed by either are taken.
+BANK_PRIVATE_KEYS are the private keys of the bank and UNION_PUBLIC_KEYS ours, each a JWK Set: by the first of ours
+feedback is encrypted, and any of the bank's reads a message. While the signing key changes, BANK_HMAC_SECOND_KEY is the
+other one: messages signed by either are taken. Without the JWK Sets all is in clear text.
 """
 
 import argparse
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -25,6 +28,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pika
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from pika.exceptions import AMQPError
 
 RESULTS_A_MESSAGE = 200
@@ -44,6 +50,15 @@ create table if not exists feedback (
 );
 """
 log = logging.getLogger("example_bank")
+
+
+class Algorithms(jwe.JWERegistry):
+    """What is taken: these algorithms, and texts of up to 16 MiB, for the library expects shorter ones."""
+
+    max_ciphertext_length = 16 << 20
+
+
+ALGORITHMS = Algorithms(algorithms=["ECDH-ES+A256KW", "RSA-OAEP-256", "A256GCM"], strict_check_header=False)
 
 Result = dict[str, Any]
 
@@ -150,10 +165,47 @@ class Books:
         self._database.execute("commit")
 
 
+class Keys:
+    """What signs and verifies, encrypts and decrypts: signatures are over the bytes that are sent."""
+
+    def __init__(self, signing: Sequence[bytes], own: str, unions: str) -> None:
+        self._signing = signing
+        self._own = KeySet.import_key_set(json.loads(own)) if own else None
+        self._union = KeySet.import_key_set(json.loads(unions)).keys[0] if unions else None
+
+    def closed(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
+        """A body as it is to be sent, encrypted for us where a key of ours is known, and its signature."""
+        if self._union is not None:
+            algorithm = "RSA-OAEP-256" if self._union.key_type == "RSA" else "ECDH-ES+A256KW"
+            header = {"alg": algorithm, "enc": "A256GCM", "kid": self._union.kid, "typ": message, "cty": "json"}
+            body = jwe.encrypt_compact(header, body, self._union, registry=ALGORITHMS).encode()
+        return body, {"x-signature": sign(body, self._signing[0])}
+
+    def opened(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
+        """What a message says; raises ValueError for one that we did not sign, or that cannot be read."""
+        given = signature.lower() if isinstance(signature, str) else ""
+        if not any(hmac.compare_digest(sign(body, key).encode(), given.encode()) for key in self._signing):
+            raise ValueError("it was not signed by our partner")
+        if not body.startswith(b"{"):  # a JWE; a clear one waited since the time before
+            body = self._decrypted(body, message)
+        document: dict[str, Any] = json.loads(body, object_pairs_hook=each_name_once)
+        return document
+
+    def _decrypted(self, body: bytes, message: str) -> bytes:
+        head = body.partition(b".")[0]
+        header = json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)), object_pairs_hook=each_name_once)
+        if self._own is None or header.get("typ") != message:
+            raise ValueError("it was encrypted as another message, or there is no key to decrypt it by")
+        try:
+            return jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
+        except JoseError as error:
+            raise ValueError(f"it cannot be decrypted: {type(error).__name__}") from error
+
+
 class Bank:
     """The line to the broker, and what comes and goes on it."""
 
-    def __init__(self, uri: str, keys: Sequence[bytes], books: Books) -> None:
+    def __init__(self, uri: str, keys: Keys, books: Books) -> None:
         self._parameters = pika.URLParameters(uri)
         if uri.startswith("amqps:"):  # the authority is that of the system, or the one in SSL_CERT_FILE
             context = ssl.create_default_context()
@@ -200,29 +252,35 @@ class Bank:
 
     def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         """Written down first, acknowledged then. What our partner did not sign is put away without requeueing."""
-        take = self._takers.get(method.routing_key)
-        if take is None or not self._is_signed(body, (properties.headers or {}).get("x-signature")):
-            log.error("a message for %s was not signed by our partner", method.routing_key)
+        try:
+            document = self._keys.opened(body, method.routing_key, (properties.headers or {}).get("x-signature"))
+            take = self._takers[method.routing_key]
+        except (ValueError, KeyError) as error:
+            log.error("a message for %s is not taken: %s", method.routing_key, error)
             channel.basic_reject(method.delivery_tag, requeue=False)
             return
-        take(json.loads(body))
+        take(document)
         channel.basic_ack(method.delivery_tag)
 
     def _send(self, channel: Any, body: bytes) -> None:
         """Returns when the broker has it; raises AMQPError where it has not, and it is sent again later."""
-        properties = pika.BasicProperties(
-            content_type="application/json", delivery_mode=2, headers={"x-signature": sign(body, self._keys[0])}
-        )
+        body, headers = self._keys.closed(body, "bank.feedback")
+        kind = "application/json" if body.startswith(b"{") else "application/jose"
+        properties = pika.BasicProperties(content_type=kind, delivery_mode=2, headers=headers)
         channel.basic_publish("bank.feedback", "bank.feedback", body, properties, mandatory=True)
-
-    def _is_signed(self, body: bytes, signature: Any) -> bool:
-        given = signature.lower() if isinstance(signature, str) else ""
-        return any(hmac.compare_digest(sign(body, key).encode(), given.encode()) for key in self._keys)
 
 
 def sign(body: bytes, key: bytes) -> str:
     """The signature of a body: HMAC-SHA256 of its bytes, in hexadecimal."""
     return hmac.new(key, body, hashlib.sha256).hexdigest()
+
+
+def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; raises ValueError where a name is given twice, which two programs would read differently."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("a name is given twice in one object")
+    return named
 
 
 def main() -> None:
@@ -232,8 +290,9 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("pika").setLevel(logging.ERROR)
-    keys = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
-    bank = Bank(os.environ["AMQP_URI"], [key for key in keys if key], Books(asked.books))
+    signing = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
+    key_sets = [os.environ.get(name, "") for name in ("BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")]
+    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Books(asked.books))
 
     def stop(*_: object) -> None:
         bank.is_over = True

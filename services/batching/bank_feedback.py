@@ -17,6 +17,7 @@ from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback, read
 from services.batching.bank_receipts import send_receipts
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
+from services.common.bank_keys import encrypted_for_us
 from services.common.contracts import bank
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
 from services.common.contracts.event import EventContract, in_messages
@@ -305,8 +306,9 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
         LINES: [feedback.line(position) for position in positions],
         CONTENT: feedback.content.hex(),
     }
-    headers = rejection_headers(reason, bank.FEEDBACK_QUEUE)
-    send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, to_json(part), headers)
+    headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.feedback_id}
+    body = encrypted_for_us(to_json(part), bank.FEEDBACK_QUEUE)
+    send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
 
 
 def _said_of(feedback: Feedback) -> Iterator[str]:

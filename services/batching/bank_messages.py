@@ -1,4 +1,4 @@
-"""What the bank is sent, signed: submitted batches, and applicants recalled from them."""
+"""What the bank is sent, encrypted and signed: submitted batches, and applicants recalled from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Application, Batch
 from services.batching.persons import facts_of
+from services.common.bank_keys import encrypted_for_bank
 from services.common.contracts.bank import (
     EXCHANGE,
     RECALLED,
@@ -17,9 +18,11 @@ from services.common.contracts.bank import (
     BatchSubmitted,
     sign,
 )
+from services.common.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
 from services.common.contracts.event import in_messages
-from services.common.messaging.envelope import new_message_id
-from services.common.messaging.outbox import send, to_json
+from services.common.messaging.connection import Outgoing
+from services.common.messaging.envelope import correlation, new_message_id
+from services.common.messaging.outbox import send_as_it_is, to_json
 from services.common.secret_values import Key
 from services.common.settings import read_settings, settings_class
 
@@ -79,11 +82,21 @@ def send_recalled(session: Session, batch_no: str, applications: Sequence[Any], 
         _send_message(session, RECALLED, BatchRecalled(), content)
 
 
+def send_to_bank(session: Session, name: str, document: dict[str, Any]) -> None:
+    """Sends a document, encrypted for the bank and then signed, when the transaction commits."""
+    send_signed(session, EXCHANGE, name, encrypted_for_bank(to_json(document), name))
+
+
 def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
-    """Sends a body with its signature when the transaction commits."""
-    send(session, exchange, name, body, {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})})
+    """Sends a body, which may be encrypted, with the signature of its bytes when the transaction commits."""
+    properties = {
+        "content_type": CONTENT_TYPE if is_encrypted(body) else "application/json",
+        "message_id": new_message_id(),
+        "correlation_id": correlation.get(),
+        "application_headers": {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
+    }
+    send_as_it_is(session, Outgoing(exchange, name, body, properties))
 
 
 def _send_message(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:
-    body = to_json(schema.dump({"message_id": new_message_id(), **content}))
-    send_signed(session, EXCHANGE, name, body)
+    send_to_bank(session, name, schema.dump({"message_id": new_message_id(), **content}))

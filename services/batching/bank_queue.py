@@ -8,6 +8,7 @@ import time
 import structlog
 from nameko.extensions import DependencyProvider
 
+from services.common.bank_keys import check_bank_keys, clear_text
 from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import BROKER_ERRORS
 from services.common.messaging.publishing import ConfirmedPublisher
@@ -23,7 +24,10 @@ class BankQueue(DependencyProvider):
     """Declares it when the service starts, as soon as the broker is there."""
 
     def setup(self) -> None:
-        """Reads the settings."""
+        """Reads the settings; raises SettingsError where the bank's messages could not be encrypted as they must be."""
+        check_bank_keys()
+        if clear_text() == "all":
+            log.warning("bank_messages_in_clear")
         self._settings = read_settings(MessagingSettings)
         self._stopping = False
 

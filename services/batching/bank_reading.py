@@ -12,7 +12,9 @@ from services.batching.application_states import Outcome
 from services.batching.bank_messages import bank_keys
 from services.batching.bank_results import Result
 from services.batching.persons import card_digest
+from services.common.bank_keys import CannotDecrypt, clear_text, decrypted
 from services.common.contracts import bank
+from services.common.contracts.bank_encryption import is_encrypted
 from services.common.contracts.quick import quick_load
 from services.common.contracts.strict_json import read_json
 from services.common.messaging.subscribe import Message, Reject
@@ -90,7 +92,9 @@ def read_feedback(message: Message) -> Feedback:
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
     try:
-        document = read_json(message.body)
+        document = read_json(decrypted(message.body, bank.FEEDBACK_QUEUE))
+    except CannotDecrypt as error:
+        raise Reject(f"cannot_decrypt: {error}") from error
     except ValueError as error:
         raise Reject("not_json") from error
     try:
@@ -107,6 +111,9 @@ def read_feedback(message: Message) -> Feedback:
         processed_at=loaded["processed_at"],
         lines=_lines_of(document),
     )
+    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.feedback_id
+    if clear_text() == "no" and not is_encrypted(message.body):
+        feedback.faults.append(Fault("not_encrypted"))
     for position, line in enumerate(loaded["results"]):
         try:
             feedback.results[position] = _result(loaded, _load_result(line))
@@ -120,6 +127,7 @@ def _without_envelope(message: Message, document: Any, error: ValidationError) -
     faults = list(_faults(error))
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
+    message.headers[bank.FEEDBACK_ID_HEADER] = document["feedback_id"]
     batch_no, results = document.get("batch_no"), document.get("results")
     return Feedback(
         message=message,

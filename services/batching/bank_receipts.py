@@ -6,12 +6,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.batching.bank_messages import send_signed
+from services.batching.bank_messages import send_to_bank
 from services.batching.bank_reading import Fault, Feedback
 from services.common.contracts import bank
 from services.common.contracts.event import MESSAGE_SIZE
 from services.common.messaging.envelope import new_message_id
-from services.common.messaging.outbox import to_json
 
 _LINES_A_MESSAGE = 10_000
 """A message of receipts names no more rejected results than these and those of one feedback."""
@@ -21,7 +20,7 @@ def send_receipts(session: Session, feedbacks: Sequence[Feedback]) -> None:
     """Answers each feedback: several in one message, for the bank may send results by the thousand, one a message."""
     for part in _in_parts(feedbacks):
         document = {"message_id": new_message_id(), "receipts": [_receipt(feedback) for feedback in part]}
-        send_signed(session, bank.EXCHANGE, bank.RECEIPT, to_json(document))
+        send_to_bank(session, bank.RECEIPT, document)
 
 
 def _in_parts(feedbacks: Sequence[Feedback]) -> Iterator[list[Feedback]]:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +28,12 @@ class Key(Secret):
     __slots__ = ()
 
 
+class KeySet(Secret):
+    """Keys as a JWK Set in JSON (RFC 7517), private or public ones."""
+
+    __slots__ = ()
+
+
 def flaws(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
     """What makes these secrets, given with their variables, unfit for production: made for the demo, too short, or
     used for two purposes.
@@ -47,6 +54,8 @@ def flaws(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
 
 def _parts(secret: Secret) -> list[str]:
     """The secrets proper: the password of an address, the keys of a list."""
+    if isinstance(secret, KeySet):
+        return _keys_of_set(secret)
     if isinstance(secret, Key):
         parts = (part.strip() for part in secret.replace("\n", ",").split(","))
         return [part.rpartition(":")[2] for part in parts if part]
@@ -54,6 +63,16 @@ def _parts(secret: Secret) -> list[str]:
         password = urlsplit(secret).password
         return [unquote(password)] if password else []
     return [str(secret)]
+
+
+def _keys_of_set(keys: KeySet) -> list[str]:
+    """Each key by its id and what it consists of; none where it is no set, which its reader says."""
+    try:
+        document = json.loads(keys)
+        listed = document.get("keys", [document])
+        return [f"{one['kid']}:{one.get('d') or one.get('x') or one.get('n')}" for one in listed]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
 
 
 def _key_bytes(text: str) -> bytes:

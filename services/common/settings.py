@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from services.common.plain_addresses import is_plain
-from services.common.secret_values import Key, Secret, flaws
+from services.common.secret_values import Key, KeySet, Secret, flaws
 
 Settings = TypeVar("Settings")
+_SECRET = (Secret, Key, KeySet)
 ENVIRONMENTS = ("production", "demo", "test")
 _LONGEST_UPGRADE = timedelta(days=31)
 _declared: list[type[Any]] = []
@@ -48,8 +49,8 @@ def settings_class(kind: type[Settings]) -> type[Settings]:
 def read_settings(kind: type[Settings]) -> Settings:
     """The settings of this kind, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
 
-    A field of type Secret or Key is read from the file that `AMQP_URI_FILE` names where `AMQP_URI` is not set. Fields
-    without a default must be set. Other types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
+    A field of type Secret, Key or KeySet is read from the file that `AMQP_URI_FILE` names where `AMQP_URI` is not set.
+    Fields without a default must be set. Other types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
     written with commas. In production a secret that is none is refused, and so is an address that is not
     encrypted. Raises SettingsError. A second call answers the same object.
     """
@@ -84,7 +85,7 @@ def check_secrets() -> None:
     secrets: dict[str, Secret] = {}
     for kind in _declared:
         for one in settings_of(kind):
-            if one.of_type in (Secret, Key) and (text := _read(one.variable, one.of_type)):
+            if one.of_type in _SECRET and (text := _read(one.variable, one.of_type)):
                 secrets[one.variable] = one.of_type(text)
     if wrong := flaws(secrets.items()):
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
@@ -193,7 +194,7 @@ class _Unreadable(SettingsError):
 def _read(variable: str, of_type: Any) -> str:
     """The text of a variable, of a secret also from the file beside it; empty where neither is set."""
     text = os.environ.get(variable, "").strip()
-    path = os.environ.get(f"{variable}_FILE", "").strip() if of_type in (Secret, Key) else ""
+    path = os.environ.get(f"{variable}_FILE", "").strip() if of_type in _SECRET else ""
     if not path:
         return text
     if text:
@@ -239,4 +240,5 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     tuple[float, ...]: _numbers,
     Secret: Secret,
     Key: Key,
+    KeySet: KeySet,
 }

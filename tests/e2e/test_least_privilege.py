@@ -171,7 +171,7 @@ def test_a_service_reaches_no_database_but_its_own(stack: Stack, service: str) -
     others = {make_url(url).database for url in stack.addresses.database_urls.values()} - {own.database}
     for role in (own, own.set(username=postgres.owner_of(own.database or ""))):
         for other in (*others, "postgres", "template0", "template1"):
-            with pytest.raises(OperationalError, match="permission denied for database|not currently accepting"):
+            with pytest.raises(OperationalError, match=r"permission denied for database|not currently accepting"):
                 create_engine(role.set(database=other)).connect()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.client import wait_until
-from deploy.local.environment import keep_secrets, read_scale
+from deploy.local.environment import BANK_SECRETS, keep_secrets, read_scale
 from deploy.local.nodes import Nodes
 from tests.desks import a_desk, people
 from tests.e2e.hurt_stack import hurt_stack
@@ -20,8 +20,9 @@ def test_the_example_of_a_banks_program_is_the_bank_of_a_system_that_has_none(no
         desk = a_desk(stack.gateway_url)
         desk.register(*people(5))
         batch_no = desk.submit_all()
-        key = keep_secrets(stack.folder)["BANK_HMAC_KEY"]
-        with example_bank(stack.addresses.amqp_uris["bank"], tmp_path, BANK_HMAC_KEY=key) as client:
+        kept = keep_secrets(stack.folder)
+        keys = {name: kept[name] for name in BANK_SECRETS}
+        with example_bank(stack.addresses.amqp_uris["bank"], tmp_path, **keys) as client:
             wait_until(lambda: desk.clerk.get(f"batches/{batch_no}")["issued"] == 5, "the cards are issued")
             wait_until(lambda: client.receipts() and not client.unanswered(), "all feedback is answered")
             assert [one["applied"] for one in client.receipts()] == [5]

@@ -18,7 +18,9 @@ import pytest
 import requests
 from marshmallow import ValidationError
 
+from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank as contract
+from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
 from services.common.messaging.connection import open_connection
 from tests.conftest import ROOT
 from tests.integration.conftest import TEST_SECRETS
@@ -65,7 +67,9 @@ class BankProcess:
         return ids
 
     def publish(self, routing_key: str, document: dict[str, Any], key: bytes) -> None:
-        body = json.dumps(document).encode()
+        self.publish_bytes(routing_key, json.dumps(document).encode(), key)
+
+    def publish_bytes(self, routing_key: str, body: bytes, key: bytes = KEY) -> None:
         headers = {contract.SIGNATURE_HEADER: contract.sign(body, key)}
         message = amqp.Message(body, application_headers=headers, delivery_mode=2)
         self.channel.basic_publish_confirm(message, contract.EXCHANGE, routing_key, mandatory=True)
@@ -252,3 +256,26 @@ def _checked(message: amqp.Message) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(message.body)
     contract.BankFeedback().load(document)
     return document
+
+
+def test_a_bank_with_keys_reads_and_writes_what_is_encrypted(amqp_uri: str, tmp_path: Path) -> None:
+    theirs, ours = new_private_keys("bank-2026"), new_private_keys("union-2026")
+    with a_bank(amqp_uri, tmp_path, BANK_PRIVATE_KEYS=theirs, UNION_PUBLIC_KEYS=public_part(ours)) as bank:
+        bank.declare_feedback_queue()
+        [application_id] = bank.submit("former", 1)  # from before: in clear text
+        document = {"batch_no": "now", "applicants": _applicants([str(uuid4())])}
+        [key] = read_keys(public_part(theirs), private=False)
+        bank.publish_bytes(contract.SUBMITTED, encrypt(json.dumps(document).encode(), contract.SUBMITTED, key))
+        bank.publish_bytes(contract.RECALLED, encrypt(json.dumps(document).encode(), contract.SUBMITTED, key))
+        eventually(lambda: bank.batch("now").get("received") == 1)
+        eventually(lambda: requests.get(f"{bank.url}/control", timeout=_SECONDS).json()["refused"] == 1)
+        assert bank.batch("now")["recalled"] == [], "a batch that comes as a recall is none"
+
+        bank.order("former", outcome="issued")
+
+        [sent] = bank.received()
+        assert is_encrypted(sent.body)
+        assert sent.properties["content_type"] == CONTENT_TYPE
+        assert contract.is_signed(sent.body, sent.headers[contract.SIGNATURE_HEADER], [KEY])
+        told = json.loads(decrypt(sent.body, contract.FEEDBACK_QUEUE, read_keys(ours, private=True)))
+        assert [result["application_id"] for result in told["results"]] == [application_id]

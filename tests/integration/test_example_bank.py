@@ -1,5 +1,6 @@
 """A bank's own program, in plain pika and with the bank's rights alone, works with batching; and it has its limits."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,12 +14,18 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.batching import bank_operations
+from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank
 from services.common.messaging.connection import open_connection
+from services.common.settings import read_settings
 from tests.conftest import DatabaseFactory
 from tests.example_bank import example_bank
 from tests.integration.batching_desk import KEY, Desk, fresh
 from tests.integration.conftest import StartService
+
+BANK_KEYS = new_private_keys("bank-2026")
+_OLDER, _NEWER = (json.loads(new_private_keys(kid))["keys"] for kid in ("union-2026", "union-2027"))
+UNION_KEYS, NEWER_FIRST = json.dumps({"keys": _OLDER + _NEWER}), json.dumps({"keys": _NEWER + _OLDER})
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,14 @@ def line(
     engine = create_engine(database_url)
     desk = fresh(engine)
     keys = {"BANK_HMAC_KEY": KEY.decode(), "BANK_HMAC_SECOND_KEY": "the key that comes next"}
-    module_start_service("services.batching.service", database_url, module_amqp_uri, **keys)
-    yield Line(desk, bank_uri)
+    encryption = {"BANK_PUBLIC_KEYS": public_part(BANK_KEYS), "UNION_PRIVATE_KEYS": UNION_KEYS, "BANK_CLEAR_TEXT": "no"}
+    module_start_service("services.batching.service", database_url, module_amqp_uri, **keys, **encryption)
+    with pytest.MonkeyPatch.context() as ours:  # what the test itself sends in batching's name
+        for name, value in encryption.items():
+            ours.setenv(name, value)
+        read_settings.cache_clear()
+        yield Line(desk, bank_uri)
+    read_settings.cache_clear()
     engine.dispose()
 
 
@@ -58,6 +71,7 @@ def test_the_example_of_a_banks_program_issues_cards_and_reads_its_receipts_whil
     desk = line.desk
     first, applications = desk.a_batch(3)
     keys = {"BANK_HMAC_KEY": "the key that comes next", "BANK_HMAC_SECOND_KEY": KEY.decode()}
+    keys |= {"BANK_PRIVATE_KEYS": BANK_KEYS, "UNION_PUBLIC_KEYS": public_part(NEWER_FIRST)}
 
     with example_bank(line.bank_uri, tmp_path, **keys) as client:
         wait_until(lambda: desk.states(applications) == ["issued"] * 3, "the cards are issued")

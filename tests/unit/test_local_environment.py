@@ -27,7 +27,7 @@ from deploy.local.processes import Process
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
 from deploy.permissions import PROGRAMS
-from services.common.secret_values import Key, Secret, flaws
+from services.common.secret_values import Key, KeySet, Secret, flaws
 
 
 @pytest.fixture
@@ -80,6 +80,8 @@ def test_each_process_gets_only_the_secrets_that_it_needs(processes: dict[str, P
     assert holders("SESSION_SECRET") == {"gateway"}
     assert holders("PERSONAL_DATA_KEYS_FILE") == set(SERVICES)
     assert holders("BANK_HMAC_KEY") == {"batching", "bank"}
+    assert holders("BANK_PRIVATE_KEYS") == holders("UNION_PUBLIC_KEYS") == {"bank"}
+    assert holders("UNION_PRIVATE_KEYS") == holders("BANK_PUBLIC_KEYS") == {"batching"}
     assert holders("AUDIT_KEYS") == {"membership"}
     assert holders("CALLER_SIGNING_KEYS") == {"gateway"}
     assert holders("CALLER_PUBLIC_KEYS") == set(SERVICES)
@@ -169,7 +171,8 @@ def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
     assert kept.pop("CALLER_PUBLIC_KEYS").startswith("demo")  # no secret: told by its id
     keys = {"PERSONAL_DATA_KEYS": Path(kept.pop("PERSONAL_DATA_KEYS_FILE")).read_text()}
     for name, secret in (kept | keys).items():
-        kind = Secret if "_PASSWORD_" in name else Key
+        is_set = name.startswith(("BANK_P", "UNION_P"))
+        kind = Secret if "_PASSWORD_" in name else KeySet if is_set else Key
         assert flaws([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
 
 

@@ -2,8 +2,9 @@
 
 Outgoing messages go to the exchange `bank` (topic) by their name as routing key; batches and recalls wait in the queue
 `bank.batches`, receipts in `bank.receipts`. The bank sends feedback to the exchange `bank.feedback` with the routing
-key `bank.feedback`, and may do nothing else on the broker. The header `x-signature` holds the hex HMAC-SHA256 of the
-body's bytes under the key shared with the bank.
+key `bank.feedback`, and may do nothing else on the broker. Bodies are encrypted for their reader (see
+`bank_encryption`); then the header `x-signature` holds the hex HMAC-SHA256 of the body's bytes, as they are sent, under
+the key shared with the bank.
 """
 
 import hashlib
@@ -30,6 +31,8 @@ BATCH_MESSAGES = "batch.*"
 """By which `bank.batches` is bound."""
 RECEIPT = "feedback.receipt"
 SIGNATURE_HEADER = "x-signature"
+FEEDBACK_ID_HEADER = "x-feedback-id"
+"""Names a rejected feedback where only batching can read its body; written by us."""
 PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """Between these the bank can have processed a card; far from them are clocks that were never set, and times that a
 database takes but no program reads again."""
@@ -41,6 +44,7 @@ MOST_CHANNELS = 50
 """What the bank may have open on the broker at once."""
 REJECTIONS = {
     "bad_schema": "A field is missing, has the wrong type, or a value that it cannot have; `reason` says which.",
+    "not_encrypted": "Feedback is to be encrypted, and this one was not.",
     "feedback_id_reused": "Another content came under this feedback_id before: a corrected feedback needs a new id.",
     "before_submission": "processed_at lies before the batch was submitted.",
     "in_the_future": "processed_at lies more than a day ahead.",

@@ -67,6 +67,8 @@ _STATES = {
 _REASONS = (
     (re.compile(r"bad_signature"), "签名不正确：不是银行发出，或双方密钥不一致"),
     (re.compile(r"not_json"), "内容不是有效的 JSON"),
+    (re.compile(r"cannot_decrypt: .*"), "无法解密：密钥或算法与约定不符，或传输中被改动"),
+    (re.compile(r"message: not_encrypted"), "未按约定加密"),
     (re.compile(r"bad_schema: (?P<what>.*)", re.S), "字段不符合约定：{what}"),
     (re.compile(r"feedback_id: feedback_id_reused"), "反馈编号已用于内容不同的反馈"),
     (re.compile(r"processed_at: before_submission"), "处理时间早于批次提交时间"),
@@ -115,7 +117,7 @@ class _Letter(Protocol):
     @property
     def reason(self) -> str: ...
     @property
-    def body(self) -> bytes: ...
+    def content(self) -> bytes: ...
 
 
 def about(letter: _Letter) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def explanation(cause: str, reason: str) -> str:
 
 def _data(letter: _Letter) -> dict[str, Any]:
     try:
-        document = json.loads(letter.body)
+        document = json.loads(letter.content)
         data = document if letter.queue == bank.REJECTED_QUEUE else document["data"]
     except (ValueError, TypeError, LookupError, RecursionError):
         return {}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,10 @@ import structlog
 from amqp.basic_message import Message as AmqpMessage
 from marshmallow import Schema, fields
 
+from services.common.bank_keys import CannotDecrypt, decrypted
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.bank_encryption import is_encrypted
 from services.common.contracts.event import Sealed
 from services.common.messaging import dead_letter_words as words
 from services.common.messaging.broker_users import kept_publisher
@@ -78,11 +81,24 @@ class DeadLetter:
     @property
     def feedback_id(self) -> str | None:
         """The feedback that a rejected message of the bank is, or is a part of."""
+        if self.queue != bank.REJECTED_QUEUE:
+            return None
+        if is_encrypted(self.body):
+            noted = self.headers.get(bank.FEEDBACK_ID_HEADER)
+            return noted if isinstance(noted, str) else None
         try:
-            said = json.loads(self.body)["feedback_id"] if self.queue == bank.REJECTED_QUEUE else None
+            said = json.loads(self.body)["feedback_id"]
         except (ValueError, TypeError, LookupError, RecursionError):
             return None
         return said if isinstance(said, str) else None
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body as it can be read: one that is encrypted for batching, by batching alone."""
+        try:
+            return decrypted(self.body, bank.FEEDBACK_QUEUE) if self.queue == bank.REJECTED_QUEUE else self.body
+        except CannotDecrypt:
+            return self.body
 
     def summary(self) -> dict[str, Any]:
         """What an operator sees of it in a list."""
@@ -114,9 +130,10 @@ class DeadLetter:
     def shown(self) -> str:
         """The body for a person's eye: sealed values as they are, other long numbers masked."""
         try:
-            text = json.dumps(json.loads(self.body), ensure_ascii=False, indent=2)
+            text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
-            return f"{len(self.body)} bytes that are no JSON"
+            kind = "are encrypted" if is_encrypted(self.body) else "are no JSON"
+            return f"{len(self.body)} bytes that {kind}"
         return without_numbers(text)
 
 
@@ -211,7 +228,7 @@ def open_content(letter: DeadLetter) -> dict[str, Any]:
     Of a body that is neither, nothing.
     """
     try:
-        document = json.loads(letter.body)
+        document = json.loads(letter.content)
         if letter.queue == bank.REJECTED_QUEUE:
             return _ids_of_feedback(document)
         contract = EVENTS[document["type"]]
