@@ -477,13 +477,14 @@ def _send_nonsense(story: Story) -> None:
         order = {"body": base64.b64encode(body.encode()).decode(), "headers": {}}
         requests.post(f"{story.stack.simulator_urls['bank']}/raw", json=order, timeout=30).raise_for_status()
     unknown = {"application_id": str(uuid4()), "outcome": "refused", "reason_code": "photo_unclear"}
-    _order_feedback(story, f"cbc-{_mark(story)}", {"results": [unknown]})
+    _order_feedback(story, f"cbc-{_mark(story)}", {"results": [unknown], "feedback_id": f"unknown {_mark(story)}"})
 
 
 def _rejected(story: Story) -> int:
     """How many of the story's messages wait in the rejected queue, where others may lie as well."""
     letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
-    return sum(_mark(story).encode() in letter.body for letter in letters)
+    mark = _mark(story)
+    return sum(mark in (letter.feedback_id or "") or mark.encode() in letter.body for letter in letters)
 
 
 def _mark(story: Story) -> str:

@@ -29,7 +29,6 @@ from typing import Any
 
 import pika
 from joserfc import jwe
-from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pika.exceptions import AMQPError
 
@@ -192,14 +191,18 @@ class Keys:
         return document
 
     def _decrypted(self, body: bytes, message: str) -> bytes:
-        head = body.partition(b".")[0]
-        header = json.loads(base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4)), object_pairs_hook=each_name_once)
-        if self._own is None or header.get("typ") != message:
-            raise ValueError("it was encrypted as another message, or there is no key to decrypt it by")
+        if self._own is None:
+            raise ValueError("there is no key to decrypt it by")
         try:
-            return jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
-        except JoseError as error:
-            raise ValueError(f"it cannot be decrypted: {type(error).__name__}") from error
+            head = body.partition(b".")[0]
+            header = base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4))
+            typ = json.loads(header, object_pairs_hook=each_name_once)["typ"]
+            plain = jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
+        except Exception as error:  # the library has many, for what strangers send
+            raise ValueError(f"it was changed, or not encrypted for us: {type(error).__name__}") from error
+        if typ != message:
+            raise ValueError("it was encrypted as another message")
+        return plain
 
 
 class Bank:

@@ -1,16 +1,26 @@
 """Each message is held to its schema and its committed example."""
 
+import base64
 import hashlib
 import hmac
 import json
 import re
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from marshmallow import ValidationError
 
 from deploy.documents import DOCS
+from deploy.simulators import example_bank
+from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.bank_encryption import decrypt, read_keys
+from services.common.contracts.catalogue import ENCRYPTION_EXAMPLE
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
 from tests.conftest import ROOT
@@ -99,11 +109,43 @@ def test_a_signature_may_be_written_in_either_case_and_by_either_of_two_keys() -
     assert not bank.is_signed(b"body", signature, [])
 
 
-def test_an_integrator_can_check_the_sample_signature_by_the_standard_library_alone() -> None:
+def test_an_integrator_can_check_the_sample_by_a_library_of_ciphers_alone() -> None:
     page = (DOCS / "events" / "bank.md").read_text("utf-8")
-    sample = {name: re.search(rf"^{name} +(.+)$", page, re.M).group(1) for name in ("key", "body", "signature")}  # type: ignore[union-attr]
-    made = hmac.new(sample["key"].encode(), sample["body"].encode(), hashlib.sha256).hexdigest()
-    assert made == sample["signature"]
+    sample = dict(re.findall(r"^([^\n`]+):\n\n```\n(.+)\n```$", page, re.M))
+    body = sample["body, a JWE"].encode()
+
+    for name, signed in (("of the body", body), ("of the JSON, were it sent in clear text", sample["JSON"].encode())):
+        made = hmac.new(sample["signing key"].encode(), signed, hashlib.sha256).hexdigest()
+        assert made == sample[f"x-signature {name}"]
+    assert json.loads(sample["protected header"])["typ"] == bank.RECALLED
+    assert _decrypted(body, json.loads(sample["bank's private keys"])["keys"][0]) == sample["JSON"].encode()
+
+
+def test_the_example_of_a_banks_program_reads_the_sample_and_what_it_writes_is_read() -> None:
+    sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
+    ours, signing = new_private_keys("union-2026"), b"signing"
+    keys = example_bank.Keys([signing], json.dumps(sample["private_keys"]), public_part(ours))
+    jwe = sample["jwe"].encode()
+
+    assert keys.opened(jwe, bank.RECALLED, bank.sign(jwe, signing)) == readable_example("bank.batch.recalled")
+    for message, signature in ((bank.SUBMITTED, bank.sign(jwe, signing)), (bank.RECALLED, bank.sign(jwe, b"other"))):
+        with pytest.raises(ValueError, match="it was"):
+            keys.opened(jwe, message, signature)
+    body, headers = keys.closed(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
+    assert bank.is_signed(body, headers[bank.SIGNATURE_HEADER], [signing])
+    assert decrypt(body, bank.FEEDBACK_QUEUE, read_keys(ours, private=True)) == b'{"feedback_id": "1"}'
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_the_example_of_a_banks_program_refuses_what_was_changed(part: int) -> None:
+    sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
+    keys = example_bank.Keys([b"signing"], json.dumps(sample["private_keys"]), "")
+    for change in ("", "!", "AAAA", "e30", "王"):
+        parts = sample["jwe"].split(".")
+        parts[part] = change
+        body = ".".join(parts).encode()
+        with pytest.raises(ValueError, match=r"."):
+            keys.opened(body, bank.RECALLED, bank.sign(body, b"signing"))
 
 
 def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:
@@ -122,3 +164,25 @@ def test_a_card_number_with_a_luhn_check_is_one(number: str) -> None:
 )
 def test_anything_else_is_no_card_number(number: str) -> None:
     assert not bank.is_card_number(number)
+
+
+def _decrypted(jwe: bytes, key: dict[str, str]) -> bytes:
+    """By the steps of RFC 7516 and RFC 7518, section 4.6, without a library of JOSE."""
+    head, wrapped, nonce, text, tag = jwe.split(b".")
+    ephemeral = json.loads(_bytes(head))["epk"]
+    curve = ec.SECP256R1()
+    public = ec.EllipticCurvePublicNumbers(_number(ephemeral["x"]), _number(ephemeral["y"]), curve).public_key()
+    shared = ec.derive_private_key(_number(key["d"]), curve).exchange(ec.ECDH(), public)
+    info = b"".join(len(part).to_bytes(4) + part for part in (b"ECDH-ES+A256KW", b"", b"")) + (256).to_bytes(4)
+    wrapping = ConcatKDFHash(SHA256(), 32, info).derive(shared)
+    content_key = aes_key_unwrap(wrapping, _bytes(wrapped))
+    return AESGCM(content_key).decrypt(_bytes(nonce), _bytes(text) + _bytes(tag), head)
+
+
+def _bytes(text: bytes | str) -> bytes:
+    raw = text.encode() if isinstance(text, str) else text
+    return base64.urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(_bytes(text))

@@ -1,5 +1,6 @@
 """The event catalogue (docs/events), made from the contracts: pages for people and an AsyncAPI 3 document."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from marshmallow import Schema, fields, validate
 
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
+from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, read_keys
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import readable_example
 
@@ -22,6 +24,8 @@ BANK_SUMMARIES = {
 }
 BANK_GUIDE = Path(__file__).parent / "bank.md"
 """What an integrator must know, with places for what follows from the contracts."""
+ENCRYPTION_EXAMPLE = Path(__file__).parent / "bank_encryption_example.json"
+"""A message that was encrypted once, for each time it would be another, and the key that reads it."""
 _SAMPLE_KEY = "a sample key of 32 bytes or more"
 
 
@@ -85,7 +89,7 @@ def _producer_page(producer: str) -> str:
 def _bank_page() -> str:
     page = BANK_GUIDE.read_text("utf-8")
     made = {f"message {name}": _bank_message(name, schema) for name, schema in bank.MESSAGES.items()}
-    made |= {"rejections": _rejections(), "signature": _sample_signature()}
+    made |= {"rejections": _rejections(), "encryption": _sample_encryption()}
     for place, lines in made.items():
         page = page.replace(f"<!-- {place} -->", "\n".join(lines).strip())
     return page
@@ -105,10 +109,23 @@ def _rejections() -> list[str]:
     return ["| code | what it says |", "|---|---|", *rows]
 
 
-def _sample_signature() -> list[str]:
-    body = json.dumps(readable_example(_bank_example(bank.RECALLED)), separators=(",", ":"))
-    signature = bank.sign(body.encode(), _SAMPLE_KEY.encode())
-    return ["```", f"key        {_SAMPLE_KEY}", f"body       {body}", f"signature  {signature}", "```"]
+def _sample_encryption() -> list[str]:
+    """One message in all its steps, for an integrator to try a program by."""
+    sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
+    parts = sample["jwe"].split(".")
+    header = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
+    keys = read_keys(json.dumps(sample["private_keys"]), private=True)
+    clear = decrypt(sample["jwe"].encode(), sample["message"], keys)
+    rows = {
+        "JSON": clear.decode(),
+        "bank's private keys": json.dumps(sample["private_keys"], separators=(",", ":")),
+        "protected header": header,
+        "body, a JWE": sample["jwe"],
+        "signing key": _SAMPLE_KEY,
+        "x-signature of the body": bank.sign(sample["jwe"].encode(), _SAMPLE_KEY.encode()),
+        "x-signature of the JSON, were it sent in clear text": bank.sign(clear, _SAMPLE_KEY.encode()),
+    }
+    return [line for name, text in rows.items() for line in (f"{name}:", "", "```", text, "```", "")]
 
 
 def _bank_example(name: str) -> str:
@@ -247,7 +264,8 @@ def _messages() -> dict[str, Any]:
     for name, schema in bank.MESSAGES.items():
         messages[name] = {
             "name": name,
-            "summary": BANK_SUMMARIES[name],
+            "contentType": CONTENT_TYPE,
+            "summary": f"{BANK_SUMMARIES[name]} The payload is what a JWE for the reader holds: see bank.md.",
             "payload": {"$ref": f"#/components/schemas/{schema.__name__}"},
             "headers": {"type": "object", "properties": {bank.SIGNATURE_HEADER: {"type": "string"}}},
         }
