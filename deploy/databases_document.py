@@ -54,7 +54,7 @@ def _relation(table: Table, constraint: ForeignKeyConstraint) -> str:
 
 
 def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
-    return sorted(table.foreign_key_constraints, key=lambda constraint: sorted(constraint.column_keys))
+    return sorted(table.foreign_key_constraints, key=lambda one: (sorted(one.column_keys), one.referred_table.name))
 
 
 def _type_of(column: "Column[object]") -> str:

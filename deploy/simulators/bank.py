@@ -208,7 +208,9 @@ class Bank:
         if order["reorder"]:
             bodies.reverse()
         upper = order["upper_case_signature"]
-        messages = [Outgoing(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies]
+        messages = [
+            Outgoing(body) if order["unsigned"] else self._keys.signed(body, upper_case=upper) for body in bodies
+        ]
         return [message for message in messages for _ in range(2 if order["duplicate"] else 1)]
 
     def _feedback(
