@@ -3,9 +3,10 @@
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
+
+from services.common.contracts.strict_json import read_json
 
 DEMO_MARK = "demodemo"
 """Begins each secret that is made for the demo; letters of base64, so that a key can begin with it too."""
@@ -68,7 +69,7 @@ def _parts(secret: Secret) -> list[str]:
 def _keys_of_set(keys: KeySet) -> list[str]:
     """Each key by its id and what it consists of; none where it is no set, which its reader says."""
     try:
-        document = json.loads(keys)
+        document = read_json(keys.encode())
         listed = document.get("keys", [document])
         return [f"{one['kid']}:{one.get('d') or one.get('x') or one.get('n')}" for one in listed]
     except (ValueError, LookupError, TypeError, AttributeError):
