@@ -204,15 +204,22 @@ def route(method: str, path: str, allowed_by: str, **properties: Any) -> Callabl
     return lambda respond: Route(method=method, path=path, allowed_by=allowed_by, respond=respond, **properties)
 
 
-def rpc_route(method: str, path: str, asks: str, *, location: str | None = None, **properties: Any) -> Route:
+def rpc_route(
+    method: str, path: str, asks: str, *, location: str | None = None, tells_of_numbers: bool = False, **properties: Any
+) -> Route:
     """A route that asks one method of one service (`asks="batching.list_pending"`) and answers what it answers.
 
     Who may ask the method may use the route.
-    `location` is a template of the path at which what was created can be read, filled from the answer.
+    `location` is a template of the path at which what was created can be read, filled from the answer. Where another
+    service than membership `tells_of_numbers`, membership counts the search first, or refuses it.
     """
 
     def respond(exchange: Exchange) -> Response:
-        answer = exchange.ask(asks, exchange.read())
+        data = exchange.read()
+        if tells_of_numbers and "document_number" in data:
+            sought = {"document_number": data["document_number"], "place": asks}
+            exchange.ask("membership.count_number_search", sought)
+        answer = exchange.ask(asks, data)
         if exchange.route.status == 204:
             return no_content()
         return json_answer(answer, exchange.route.status, location and location.format_map(answer))

@@ -12,6 +12,7 @@ ROUTES = (
         "batching.list_pending",
         request=rpc.ListPendingRequest,
         answer=rpc.ListPendingAnswer,
+        tells_of_numbers=True,
         summary="The pending list of one channel, with the counts of both",
     ),
     file_route(
@@ -38,6 +39,7 @@ ROUTES = (
         "batching.update_pending",
         request=rpc.UpdatePendingRequest,
         answer=rpc.PendingAnswer,
+        tells_of_numbers=True,
         summary="Change the expiry date, complete the information, or switch the channel",
     ),
     rpc_route(

@@ -17,7 +17,7 @@ from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging.rpc import Caller
 from services.common.name_search import begins_with
 from services.common.paging import page_of
-from services.common.personal import mask_card, mask_document_in_list, mask_phone
+from services.common.personal import mask_card, mask_document, mask_phone
 from services.common.problems import NotFound
 
 UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
@@ -165,7 +165,7 @@ def _member_answer(person: BatchPerson, application: Application) -> dict[str, A
         "member_no": person.member_no,
         "name": person.name,
         "document_type": person.document_type,
-        "document_number": mask_document_in_list(person.document_number),
+        "document_number": mask_document(person.document_number),
         "state": application.state,
         "bank_progress": bank_progress(application),
         "card_no": mask_card(application.card_no) if application.card_no else None,

@@ -24,9 +24,10 @@ from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.name_search import begins_with
 from services.common.paging import page_of
-from services.common.personal import mask_document_in_list
+from services.common.personal import mask_document
 from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
+from services.common.rules.findings import shown_message
 
 LISTING_CHARSET: Charset = "gbk"
 """What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""
@@ -163,12 +164,15 @@ def pending_answer(application: Application) -> dict[str, Any]:
         "member_no": application.member_no,
         "name": application.name,
         "document_type": application.document_type,
-        "document_number": mask_document_in_list(application.document_number),
+        "document_number": mask_document(application.document_number),
         "document_expiry": application.document_expiry,
         "nationality": application.nationality,
         "listed_at": application.listed_at,
         "check_state": application.check_state,
-        "findings": json.loads(application.findings or "[]"),
+        "findings": [
+            {**finding, "message": shown_message(finding["code"], finding["message"])}
+            for finding in json.loads(application.findings or "[]")
+        ],
         "channel": application.channel,
         "channel_reason": application.channel_reason,
         "channel_reason_code": application.channel_reason_code,

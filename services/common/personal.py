@@ -22,6 +22,10 @@ log = structlog.get_logger()
 LOOK_SECONDS = 1.0
 """How often a process in use looks whether the file of keys has changed."""
 
+DOCUMENT_ENDS = (5, 2)
+"""How many characters of an 18-digit document number are shown at its beginning and its end (choice: as the manual)."""
+
+_CITIZEN_LENGTH = 18
 _NONCE = 12
 _VERSION = b"\x01"
 
@@ -189,14 +193,13 @@ def blind_index(value: str, purpose: str) -> bytes:
     return hmac.digest(key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:16]
 
 
-def mask_document_in_list(number: str) -> str:
-    """A document number as lists show it: the first and the last character."""
-    return _mask(number, 1, 1)
-
-
-def mask_document_in_detail(number: str) -> str:
-    """A document number as details show it: the first six and the last two characters."""
-    return _mask(number, 6, 2)
+def mask_document(number: str) -> str:
+    """A document number: of 18 characters the first five and the last two, of any other at most a third of them."""
+    if len(number) == _CITIZEN_LENGTH:
+        return _mask(number, *DOCUMENT_ENDS)
+    shown = len(number) // 3
+    last = min(DOCUMENT_ENDS[1], shown // 2)
+    return _mask(number, min(DOCUMENT_ENDS[0], shown - last), last)
 
 
 def mask_card(number: str) -> str:
@@ -212,6 +215,21 @@ def mask_phone(number: str) -> str:
 def mask_account_name(name: str) -> str:
     """The name of an account: its first and last character."""
     return _mask(name, 1, 1)
+
+
+def mask_document_end(end: str) -> str:
+    """The end of a document number that somebody searched by: no more than `mask_document` shows."""
+    return _mask(end, 0, DOCUMENT_ENDS[1]) if len(end) > DOCUMENT_ENDS[1] else "*" * len(end)
+
+
+def mask_birth_date(_: str) -> str:
+    """A birth date, of which nothing is shown: with what the mask of the number leaves, it would tell the number."""
+    return "****-**-**"
+
+
+def mask_sex(_: str) -> str:
+    """A sex, of which nothing is shown."""
+    return "*"
 
 
 def mask_numbers(text: str) -> str:
@@ -271,6 +289,8 @@ def _unbase64(text: str) -> bytes:
 
 
 _NUMBERS = (
-    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{16}|\d{19})(?![0-9A-Za-z])"), mask_document_in_detail),
+    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|[A-Z]{3}\d{12})(?![0-9A-Za-z])"), mask_document),
+    (re.compile(r"(?<![0-9A-Za-z])(?:[HM]\d{8}(?:\d{2})?|E[A-Z0-9]\d{7})(?![0-9A-Za-z])"), mask_document),
+    (re.compile(r"(?<![0-9A-Za-z])(?:\d{16}|\d{19})(?![0-9A-Za-z])"), mask_card),
     (re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{9}(?![0-9A-Za-z])"), mask_phone),
 )

@@ -12,8 +12,8 @@ from services.common.contracts.batching import CorrectedFacts
 from services.common.contracts.membership import CORRECTION_REFUSED
 from services.common.messaging.outbox import tell
 from services.common.messaging.subscribe import Reject
-from services.common.personal import mask_document_in_detail
-from services.membership.documents import document_digest
+from services.common.personal import mask_document
+from services.membership.documents import document_digest, document_end_digest
 from services.membership.models import Account, Member, MemberCorrection
 
 _FACTS = CorrectedFacts()
@@ -36,6 +36,7 @@ def apply(session: Session, corrected: dict[str, Any]) -> None:
         for name, value in facts.items():
             setattr(member, name, value)
         member.document_digest = digest
+        member.document_end = document_end_digest(facts["document_number"])
     session.add(_kept(corrected, before, is_refused=is_taken))
     if is_taken:
         _cancel(session, corrected, member)
@@ -107,9 +108,9 @@ def _changes(correction: MemberCorrection) -> list[dict[str, Any]]:
     return [
         {"field": field, "old": _shown(field, old[field]), "new": _shown(field, new[field])}
         for field in new
-        if old[field] != new[field]
+        if old[field] != new[field] and field not in ("birth_date", "sex")
     ]
 
 
 def _shown(field: str, value: str | None) -> str | None:
-    return mask_document_in_detail(value) if field == "document_number" and value else value
+    return mask_document(value) if field == "document_number" and value else value

@@ -17,6 +17,7 @@ from services.membership.models import Disclosure, Member
 from services.membership.unions import reachable_union
 
 _HOUR = timedelta(hours=1)
+_REVEALED = ("document_number", "birth_date", "sex", "phone", "card_no")
 
 
 @settings_class
@@ -39,7 +40,7 @@ def reveal_member(session: Session, caller: Caller, member_id: UUID, reason: str
     _refuse_too_many(session, caller)
     audit.note(session, ("member", member_id), new={"reason": reason}, union_id=union.union_id)
     record(session, caller, "reveal", union_id=union.union_id, member_id=member_id, members=1, reason=reason)
-    return {"document_number": member.document_number, "phone": member.phone, "card_no": member.card_no}
+    return {name: getattr(member, name) for name in _REVEALED}
 
 
 def record(session: Session, caller: Caller, kind: str, **what: Any) -> None:

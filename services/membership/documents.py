@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.common.contracts.shared import DOCUMENT_TYPES
-from services.common.personal import blind_index
+from services.common.personal import DOCUMENT_ENDS, blind_index
 from services.common.problems import FieldProblem
 from services.common.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
 from services.common.rules.findings import Finding
@@ -12,6 +12,8 @@ from services.common.rules.identity import Identity, check_identity
 from services.common.values import clean_document_number, today
 
 _DIGITS_OF_PERMIT_HOLDER = 9
+ENDS_TOLD_APART = 10
+"""Choice: groups of numbers that a search by the last four characters tells apart, of those whose last two are alike."""
 _FIELDS_OF_IDENTITY = (
     *("name", "document_type", "document_number", "document_expiry", "document_issued"),
     *("birth_date", "sex", "nationality"),
@@ -59,6 +61,16 @@ def document_digest(document_type: str, number: str) -> bytes:
 def possible_digests(number: str) -> list[bytes]:
     """The digests that a number of unknown type can have."""
     return [document_digest(document_type, number) for document_type in DOCUMENT_TYPES]
+
+
+def document_end_digest(number: str) -> bytes:
+    """By which a number is found by its last four characters: one of ten for each pair that the mask shows.
+
+    The two characters before that pair choose which by a key: whoever finds somebody by the end knows little more of
+    the number than was shown, and is told of one in ten who have the same last two.
+    """
+    end = clean_document_number(number)[-4:]
+    return blind_index(f"{end[-DOCUMENT_ENDS[1] :]} {blind_index(end, 'document end')[0] % ENDS_TOLD_APART}", "found end")
 
 
 def phone_digest(phone: str) -> bytes:

@@ -13,18 +13,19 @@ from services.common.contracts.rpc.files import file_answer
 from services.common.contracts.rpc.membership import LARGEST_EXPORT
 from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
-from services.common.personal import mask_card, mask_document_in_list, mask_phone
+from services.common.personal import mask_card, mask_document, mask_phone
 from services.common.problems import Forbidden, Problem
 from services.common.sheets import XLSX, heading_row, saved, text_row
 from services.common.values import LONG_TERM
 from services.membership.disclosures import record
-from services.membership.member_search import SHANGHAI, filters
+from services.membership.member_search import SHANGHAI, filters, union_to_search
 from services.membership.models import Member
 from services.membership.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
-from services.membership.unions import reachable_union
 
+_SEX = "性别"
+"""A document's number tells it: it stands beside whole numbers alone."""
 HEADINGS = (
-    *("会员编号", "姓名", "性别", "证件类型", "证件号码", "证件到期日", "联系电话"),
+    *("会员编号", "姓名", _SEX, "证件类型", "证件号码", "证件到期日", "联系电话"),
     *("银行卡号", "状态", "办理通道", "申办时间"),
 )
 CARD_STATE_WORDS = {"none": "未办卡", "pending": "待办中", "submitted": "办理中", "issued": "已办卡"}
@@ -42,7 +43,7 @@ def export_members(session: Session, caller: Caller, asked: dict[str, Any]) -> d
     if is_whole and "administrator" not in caller.roles:
         raise Forbidden("whole_numbers", "没有权限导出完整号码", "请导出脱敏名单，或由管理员导出。")
     wanted = asked.get("filter", {})
-    union = reachable_union(session, caller, wanted.get("union_id"))
+    union = union_to_search(session, caller, wanted)
     matching = (
         select(Member).where(*filters(union.union_id, wanted)).order_by(Member.member_no.nulls_last(), Member.member_id)
     )
@@ -73,10 +74,12 @@ def _sheet(session: Session, matching: Any, whole: Callable[[str], str] | None) 
     """Written row by row, so that a large one takes no more memory than a small one; others have turns meanwhile."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("会员名单")
-    sheet.append(heading_row(sheet, HEADINGS))
-    document, phone, card = (whole or mask for mask in (mask_document_in_list, mask_phone, mask_card))
+    shown = [place for place, heading in enumerate(HEADINGS) if whole or heading != _SEX]
+    sheet.append(heading_row(sheet, [HEADINGS[place] for place in shown]))
+    document, phone, card = (whole or mask for mask in (mask_document, mask_phone, mask_card))
     for number, member in enumerate(session.scalars(matching.execution_options(yield_per=_AT_ONCE))):
-        sheet.append(text_row(sheet, _texts(member, document, phone, card)))
+        texts = _texts(member, document, phone, card)
+        sheet.append(text_row(sheet, [texts[place] for place in shown]))
         if number % _AT_ONCE == 0:
             time.sleep(0)
     return saved(book)

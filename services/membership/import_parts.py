@@ -24,6 +24,7 @@ from services.common.messaging.rpc import Caller
 from services.common.personal import mask_numbers
 from services.common.problems import FieldProblem
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
+from services.membership import number_searches
 from services.membership.members import KNOWN, REPEATED, Outcome, examine, known_digests, register_members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from services.membership.sheet_reader import Row, SheetReport
@@ -169,6 +170,7 @@ def _judge_part(session: Session, job: ImportJob) -> None:
     else:
         _judge_repeated(session, job.import_id)
         _count_verdicts(session, job)
+        job.hides_known = not number_searches.may_name_known(session, job)
         job.state = "previewed"
     progress(session, job)
 

@@ -15,12 +15,13 @@ from services.common.contracts.rpc.paging import Counted, page_answer
 from services.common.messaging.rpc import Caller
 from services.common.name_search import caseless
 from services.common.paging import page_of
-from services.common.personal import mask_card, mask_document_in_list
+from services.common.personal import mask_card, mask_document
+from services.common.problems import FieldProblem, Invalid
 from services.common.rowsets import is_among
 from services.common.values import clean_name
 from services.membership.application_states import CardState
-from services.membership.documents import possible_digests
-from services.membership.models import EMPLOYED, Member
+from services.membership.documents import document_end_digest, possible_digests
+from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import reachable_union
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -54,12 +55,23 @@ def list_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dic
     By name where a name is asked for, by time of application where that is, else the newest first: so that each filter
     is answered in the order of its index.
     """
-    union = reachable_union(session, caller, asked.get("union_id"))
+    union = union_to_search(session, caller, asked)
     if "address" in asked:
         rows, counted = _page_by_address(session, union.union_id, asked)
     else:
         rows, counted = page_of(session, _in_order(asked).where(*filters(union.union_id, asked)), asked)
     return {**page_answer([member_item(row.Member) for row in rows], asked, counted), "hint": HINT}
+
+
+def union_to_search(session: Session, caller: Caller, asked: dict[str, Any]) -> Union:
+    """The union whose members a MemberFilter is about; raises NotFound, and Invalid for the end of a number elsewhere.
+
+    By the end of a number members are found in the caller's own union alone.
+    """
+    union = reachable_union(session, caller, asked.get("union_id"))
+    if "document_end" in asked and str(union.union_id) != caller.union_id:
+        raise Invalid([FieldProblem("document_end", "own_union_only", "按证件号码后四位只能查询本工会的会员")])
+    return union
 
 
 def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
@@ -71,6 +83,8 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
         conditions += [Member.name_key >= key, Member.name_key <= key.concat(_LAST_CHARACTER)]
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
+    if "document_end" in asked:
+        conditions.append(Member.document_end == document_end_digest(asked["document_end"]))
     if "address" in asked:
         conditions += [_has_fragments_of(union_id, asked["address"]), _holds(asked["address"])]
     if "applied_from" in asked:
@@ -88,9 +102,8 @@ def member_item(member: Member) -> dict[str, Any]:
         "member_id": member.member_id,
         "member_no": member.member_no,
         "name": member.name,
-        "sex": member.sex,
         "document_type": member.document_type,
-        "document_number": mask_document_in_list(member.document_number),
+        "document_number": mask_document(member.document_number),
         "card_no": mask_card(member.card_no) if member.card_no else None,
         "applied_at": member.applied_at,
         "channel": member.channel,

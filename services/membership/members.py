@@ -17,13 +17,14 @@ from services.common.contracts.membership import MEMBER_REGISTERED
 from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
-from services.common.personal import mask_document_in_detail, mask_phone
+from services.common.personal import mask_document, mask_phone
 from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
 from services.common.values import clean_document_number, clean_name
+from services.membership import phone_changes
 from services.membership.application_states import LIVE
 from services.membership.corrections import corrections_of
-from services.membership.documents import document_digest, holder_of, judge, phone_digest
+from services.membership.documents import document_digest, document_end_digest, holder_of, judge, phone_digest
 from services.membership.member_search import member_item
 from services.membership.models import Application, ApplicationHistory, Member
 from services.membership.unions import reachable_union
@@ -35,6 +36,10 @@ _FACTS = (
     *("name", "document_type", "document_number", "document_expiry", "document_issued", "birth_date", "sex"),
     *("nationality", "phone", "address", "retirement_category", "special_retirement_month", "affiliation"),
 )
+
+
+TOLD_BY_NUMBER = ("birth_date", "sex")
+"""What a document's number tells of its holder: shown beside a whole number alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         raise NotFound(title="未找到该会员")
     before = {name: getattr(member, name) for name in _FACTS}
     given = {name: asked[name] for name in _FACTS if name in asked}
+    _refuse_what_number_tells(before, given)
     facts = completed(before | given)
     if any(facts[name] != before[name] for name in ("document_type", "document_number")):
         # What the old number told does not hold for the new one.
@@ -129,8 +135,26 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         session.flush()
     except IntegrityError as taken:
         raise _member_exists() from taken
+    phone_changes.take(session, member, before["phone"], before["affiliation"])
     audit.note(session, old=before, new=facts)
     return member_answer(session, member)
+
+
+def _refuse_what_number_tells(before: dict[str, Any], given: dict[str, Any]) -> None:
+    """Raises Invalid for a birth date or sex that the number tells, unless the number is given with it.
+
+    Else whoever is not shown the number could find the birth date by trying what is not refused.
+    """
+    if "document_number" in given:
+        return
+    told = holder_of(given.get("document_type") or before["document_type"], before["document_number"])
+    problems = [
+        FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
+        for name in TOLD_BY_NUMBER
+        if name in given and getattr(told, name) is not None
+    ]
+    if problems:
+        raise Invalid(problems)
 
 
 def get_member(session: Session, caller: Caller, member_id: UUID) -> dict[str, Any]:
@@ -138,7 +162,8 @@ def get_member(session: Session, caller: Caller, member_id: UUID) -> dict[str, A
     member = session.get(Member, member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
-    reachable_union(session, caller, member.union_id)
+    union = reachable_union(session, caller, member.union_id)
+    audit.note(session, ("member", member_id), union_id=union.union_id)
     return member_answer(session, member)
 
 
@@ -146,9 +171,10 @@ def member_answer(session: Session, member: Member) -> dict[str, Any]:
     """A member in detail, with all applications."""
     return {
         **member_item(member),
-        **{name: getattr(member, name) for name in _FACTS},
-        "document_number": mask_document_in_detail(member.document_number),
+        **{name: getattr(member, name) for name in _FACTS if name not in TOLD_BY_NUMBER},
+        "document_number": mask_document(member.document_number),
         "phone": mask_phone(member.phone) if member.phone else None,
+        "phone_held_until": phone_changes.held_until(member),
         "union_id": member.union_id,
         "registered_at": member.registered_at,
         "corrections": corrections_of(session, member.member_id),
@@ -199,6 +225,7 @@ def columns_of(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         **facts,
         "document_digest": document_digest(facts["document_type"], facts["document_number"]),
+        "document_end": document_end_digest(facts["document_number"]),
         "phone_digest": phone_digest(facts["phone"]) if facts["phone"] else None,
     }
 

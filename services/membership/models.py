@@ -142,7 +142,8 @@ MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxv
 class Member(Base):
     """A member of a union and the state of the card.
 
-    `document_digest` is one for each person and kind of document in the whole city. `application_id`, `channel` and
+    `document_digest` is one for each person and kind of document in the whole city; `document_end` finds members by the
+    end of the number, and is filled in later where a former release wrote the number. `application_id`, `channel` and
     `applied_at` are those of the application that the card state comes from; none for CardState.NONE.
     """
 
@@ -158,6 +159,7 @@ class Member(Base):
     document_type: Mapped[str]
     document_number: Mapped[str] = mapped_column(EncryptedText)
     document_digest: Mapped[bytes] = mapped_column(unique=True)
+    document_end: Mapped[bytes | None]
     document_expiry: Mapped[date | None]
     document_issued: Mapped[date | None]
     birth_date: Mapped[date | None]
@@ -165,6 +167,7 @@ class Member(Base):
     nationality: Mapped[str | None]
     phone: Mapped[str | None] = mapped_column(EncryptedText)
     phone_digest: Mapped[bytes | None]
+    phone_changed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     address: Mapped[str | None]
     retirement_category: Mapped[str | None]
     special_retirement_month: Mapped[date | None]
@@ -198,6 +201,7 @@ for _name, _columns in {
     "ix_member_union_id_card_state": (Member.card_state, Member.member_id),
     "ix_member_union_id_channel": (Member.channel, Member.member_id),
     "ix_member_union_id_applied_at": (Member.applied_at, Member.member_id),
+    "ix_member_union_id_document_end": (Member.document_end, Member.member_id),
 }.items():
     Index(_name, Member.union_id, *_columns, postgresql_where=EMPLOYED)
 Index(
@@ -212,6 +216,7 @@ Index(
     Member.member_id,
     postgresql_where=Member.member_no.is_(None) & EMPLOYED,
 )
+Index("ix_member_without_document_end", Member.member_id, postgresql_where=Member.document_end.is_(None))
 Index(
     "ix_member_import_without_number",
     Member.import_id,
@@ -294,7 +299,8 @@ class ApplicationHistory(Base):
 class ImportJob(Base):
     """An import of members from a file, which is kept until it has been read to its end.
 
-    `sheets` is JSON: what was found on each sheet and what was left. `progressed_at` is when it last went on, and
+    `sheets` is JSON: what was found on each sheet and what was left. Where it `hides_known`, its preview does not say
+    who is a member already. `progressed_at` is when it last went on, and
     `resumptions` how often it has been told to since.
     """
 
@@ -317,6 +323,7 @@ class ImportJob(Base):
     rows_accepted: Mapped[int] = mapped_column(server_default="0")
     rows_rejected: Mapped[int] = mapped_column(server_default="0")
     rows_warned: Mapped[int] = mapped_column(server_default="0")
+    hides_known: Mapped[bool] = mapped_column(server_default="false")
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     progressed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     resumptions: Mapped[int] = mapped_column(server_default="0")
@@ -356,7 +363,11 @@ Index("ix_import_row_state", ImportRow.import_id, ImportRow.state, ImportRow.row
 
 
 class Disclosure(Base):
-    """Whole numbers of members that were shown to an account, or exported by it, and the reason it gave."""
+    """Numbers of members that an account was shown, exported, or searched by, and the reason that it gave.
+
+    Of a search the reason is where it was asked; `member_id` is who has the number, none where nobody has. Of an
+    import, `members` are those whom its preview names as known.
+    """
 
     __tablename__ = "disclosure"
     __table_args__ = (Index(None, "account_id", "at"), Index(None, "member_id", "at"))

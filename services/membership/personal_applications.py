@@ -15,9 +15,9 @@ from services.common.messaging import audit
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
-from services.common.personal import blind_index, mask_card, mask_document_in_detail, mask_phone
+from services.common.personal import blind_index, mask_card, mask_document, mask_phone
 from services.common.problems import Conflict, Problem
-from services.membership import lockout, sessions
+from services.membership import lockout, phone_changes, sessions
 from services.membership.application_states import CardState
 from services.membership.documents import phone_digest
 from services.membership.members import applications_of
@@ -134,9 +134,8 @@ def get_profile(session: Session, caller: Caller) -> dict[str, Any]:
         "member_id": member.member_id,
         "member_no": member.member_no,
         "name": member.name,
-        "sex": member.sex,
         "document_type": member.document_type,
-        "document_number": mask_document_in_detail(member.document_number),
+        "document_number": mask_document(member.document_number),
         "document_expiry": member.document_expiry,
         "document_issued": member.document_issued,
         "phone": mask_phone(member.phone or ""),
@@ -145,15 +144,20 @@ def get_profile(session: Session, caller: Caller) -> dict[str, Any]:
         "card_state": member.card_state,
         "card_no": mask_card(member.card_no) if member.card_no else None,
         "can_apply": refusal is None,
-        "reason": refusal.title if refusal else None,
+        "reason": _words(refusal) if refusal else None,
     }
 
 
 def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-    """Changes what is given; raises Conflict `application_live` while an application lives: it is locked then."""
+    """Changes what is given; raises Conflict `application_live` while an application lives: it is locked then.
+
+    Raises Conflict `phone_changed` for a day after the phone was changed.
+    """
     member = _lock(session, caller)
     if member.card_state in (CardState.PENDING, CardState.SUBMITTED):
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
+    if refusal := phone_changes.refusal(member):
+        raise refusal
     changed = {name: given[name] for name in _CHANGEABLE if name in given}
     audit.note(session, old={name: getattr(member, name) for name in changed}, new=changed)
     for name, value in changed.items():
@@ -165,7 +169,7 @@ def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> d
 def apply(session: Session, caller: Caller, choice: PersonalChoice) -> dict[str, Any]:
     """Makes the caller's own application.
 
-    Raises Invalid `consent_outdated`, Conflict `through_union`, `number_missing` or `application_live`.
+    Raises Invalid `consent_outdated`, Conflict `through_union`, `number_missing`, `application_live` or `phone_changed`.
     """
     refuse_unless_current(choice.consent_version)
     member = _lock(session, caller)
@@ -204,7 +208,12 @@ def _why_not(member: Member) -> Conflict | None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")
     if member.card_state != CardState.NONE:
         return Conflict("application_live", "已在办理或已办卡", "请在办理进度中查看。")
-    return None
+    return phone_changes.refusal(member)
+
+
+def _words(refusal: Conflict) -> str:
+    """What the page says; who has to wait is told until when."""
+    return f"{refusal.title}。{refusal.detail}" if refusal.code == "phone_changed" else refusal.title
 
 
 def _code_digest(phone: str, code: str) -> bytes:

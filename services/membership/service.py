@@ -31,12 +31,14 @@ from services.membership import (
     audit_search,
     corrections,
     disclosures,
+    document_ends,
     exports,
     import_parts,
     imports,
     lost_second_factors,
     member_search,
     members,
+    number_searches,
     numbering,
     own_account,
     personal_applications,
@@ -205,21 +207,30 @@ class MembershipService(Operable):
     @query(rpc.ListMembersRequest)
     def list_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A union's members and their card states."""
+        number_searches.count(self.database, caller, _numbers_in(data), "membership.list_members")
         return member_search.list_members(session, caller, data)
 
-    @query(rpc.GetMemberRequest)
+    @command(rpc.NumberSearchRequest)
+    def count_number_search(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
+        """Counts a search by document number that another service answers."""
+        number_searches.spend(session, caller, {"document_number": data["document_number"]}, data["place"])
+
+    @command(rpc.GetMemberRequest)
     def get_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A member in detail."""
+        """A member in detail; who has looked is kept."""
         return members.get_member(session, caller, data["member_id"])
 
     @command(rpc.RegisterMemberRequest)
     def register_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Registers a member."""
-        return members.register_member(session, caller, data)
+        number, place = data["document_number"], "membership.register_member"
+        with number_searches.counting_members_who_exist(self.database, caller, number, place):
+            return members.register_member(session, caller, data)
 
     @command(rpc.UpdateMemberRequest)
     def update_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes what is known of a member."""
+        number_searches.count(self.database, caller, _numbers_in(data), "membership.update_member")
         return members.update_member(session, caller, data)
 
     @command(rpc.RevealMemberRequest)
@@ -230,11 +241,13 @@ class MembershipService(Operable):
     @command(rpc.ExportMembersRequest)
     def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The members of a filter as a sheet."""
+        number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.export_members")
         return exports.export_members(session, caller, data)
 
     @command(rpc.QueueMembersRequest)
     def queue_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Queues members for a card."""
+        number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.queue_members")
         return queueing.queue_members(session, caller, data)
 
     @subscribe(MEMBER_REGISTERED)
@@ -266,7 +279,7 @@ class MembershipService(Operable):
         """Judges or registers the next rows."""
         import_parts.continue_import(session, event.data["import_id"])
 
-    @query(rpc.ImportRequest)
+    @command(rpc.ImportRequest)
     def preview_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What the file says, before anybody is registered."""
         return imports.preview_import(session, caller, data["import_id"])
@@ -280,6 +293,14 @@ class MembershipService(Operable):
     def cancel_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Gives a previewed file up."""
         return imports.cancel_import(session, caller, data["import_id"])
+
+    @timer(interval=30)
+    def fill_document_ends(self) -> None:
+        """Lets members be found by the end of their number whom a former release registered or changed."""
+        filled = document_ends.CHUNK
+        while filled == document_ends.CHUNK:
+            with self.database.begin() as session:
+                filled = document_ends.fill_some(session)
 
     @timer(interval=60)
     def end_stalled_imports(self) -> None:
@@ -317,6 +338,8 @@ class MembershipService(Operable):
     @query(audit_rpc.SearchActsRequest)
     def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Acts by person, record and time."""
+        audit_search.refuse_numbers(caller, data)
+        number_searches.count(self.database, caller, _numbers_in(data), "membership.search_acts")
         return audit_search.search(session, caller, data)
 
     @query(audit_rpc.GetActRequest)
@@ -409,3 +432,8 @@ class MembershipService(Operable):
     def cards_refused(self, session: Session, event: Event) -> None:
         """Frees members whom the bank refused."""
         applications.cards_refused(session, event)
+
+
+def _numbers_in(request: dict[str, Any] | None) -> dict[str, Any]:
+    """What of a request asks for members by their document's number."""
+    return {name: value for name, value in (request or {}).items() if name in ("document_number", "document_end")}

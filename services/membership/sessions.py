@@ -132,6 +132,14 @@ def end_all(session: Session, account: Account, because: str) -> list[UUID]:
     return _end(session, SignedInSession.account_id == account.account_id, because)
 
 
+def end_all_of_member(session: Session, member_id: UUID) -> list[UUID]:
+    """Ends every session of a member on the phone whose number is another now, and answers which.
+
+    It is told as `locked`: a consumer of a former release refuses an event with a reason that it does not know.
+    """
+    return _end(session, SignedInSession.member_id == member_id, "locked")
+
+
 def session_ended() -> Problem:
     """The refusal for who is not signed in any more."""
     return Problem("session_ended", 401, "登录已失效", "请重新登录；如账号已停用，请联系上级工会。")

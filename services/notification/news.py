@@ -123,6 +123,16 @@ def reset_link_made(session: Session, settings: SmsSettings, data: dict[str, Any
     sms.ask_for(session, sms.RESET_LINK, recipient["phone"], text, expires_at=expires_at)
 
 
+def member_phone_changed(session: Session, data: dict[str, Any]) -> None:
+    """The number that the member had and the one that was put in its place hear of it."""
+    numbers, times = data["numbers"], (data["changed_at"], data["held_until"])
+    old, new = numbers["old_phone"], numbers["new_phone"]
+    if old and old != new:
+        sms.ask_for(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
+    if new:
+        sms.ask_for(session, "phone_changed", new, texts.sms_phone_taken(*times))
+
+
 def _tell_clerk(
     session: Session, data: dict[str, Any], kind: str, count: int, notice_of: Callable[[str, int], texts.Notice]
 ) -> None:

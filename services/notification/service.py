@@ -17,6 +17,7 @@ from services.common.contracts.membership import (
     APPLICATION_CANCELLED,
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
+    MEMBER_PHONE_CHANGED,
     OTP_ISSUED,
     RESET_LINK_MADE,
 )
@@ -151,6 +152,11 @@ class NotificationService(Operable):
     def reset_link_made(self, session: Session, event: Event) -> None:
         """Sends the link to choose another password."""
         news.reset_link_made(session, self.sms_provider.settings, event.data)
+
+    @subscribe(MEMBER_PHONE_CHANGED)
+    def member_phone_changed(self, session: Session, event: Event) -> None:
+        """Tells both numbers."""
+        news.member_phone_changed(session, event.data)
 
     @timer(interval=0.5)
     def send_sms(self) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from services.common.personal import mask_phone
+
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
 _MOST_NAMED = 5
@@ -157,6 +159,27 @@ def sms_reset_link(account_name: str, link: str, expires_at: datetime) -> str:
     until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
     advice = "请勿转发；非本人申请请联系上级工会。"
     return f"{SIGNATURE}您的账号{account_name}正在重置密码，请在{until}前打开 {link} 设置新密码。{advice}"
+
+
+def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:
+    """To the number with which a member signed in until now."""
+    new = f"变更为{mask_phone(new_phone)}" if new_phone else "删除"
+    return (
+        f"{SIGNATURE}您登记的会员手机号已于{_at(changed_at)}{new}，{_at(held_until)}前不能在手机上申请办卡。"
+        "如非本人要求，请立即联系所在工会。"
+    )
+
+
+def sms_phone_taken(changed_at: datetime, held_until: datetime) -> str:
+    """To the number with which a member signs in from now on."""
+    return (
+        f"{SIGNATURE}本手机号已于{_at(changed_at)}登记为工会会员的手机号，{_at(held_until)}后可在手机上申请办卡。"
+        "如非本人要求，请立即联系所在工会。"
+    )
+
+
+def _at(moment: datetime) -> str:
+    return moment.astimezone(_SHANGHAI).strftime("%m月%d日%H:%M")
 
 
 def _opinion(remark: str | None) -> str:

@@ -22,11 +22,11 @@ from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.envelope import correlation
 from services.common.messaging.failures import Reject
 from services.common.messaging.outbox import tell
-from services.common.personal import mask_document_in_detail
+from services.common.personal import mask_document
 from services.common.problems import NotFound
 from services.common.rowsets import insert_rows
 from services.common.rules.documents import FORM
-from services.common.rules.findings import Finding
+from services.common.rules.findings import Finding, shown_evidence, shown_message
 from services.common.values import InvalidValue, clean_document_number, today
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
@@ -312,8 +312,9 @@ def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> dict[st
 def _finding_answer(finding: CheckFinding) -> dict[str, Any]:
     evidence: dict[str, str] = json.loads(finding.evidence)
     if "number" in evidence:
-        evidence["number"] = mask_document_in_detail(evidence["number"])
-    return {**_facts(finding), "evidence": evidence}
+        evidence["number"] = mask_document(evidence["number"])
+    message = shown_message(finding.code, finding.message)
+    return {**_facts(finding), "message": message, "evidence": shown_evidence(evidence)}
 
 
 def _facts(finding: Finding | CheckFinding) -> dict[str, str]:

@@ -107,11 +107,11 @@ def check_retirement(
     if registry.status == "unknown":
         return (_judge_by_calculation(basis, today),)
     if registry.status == "retired":
-        message = f"退休登记显示该会员已退休{_since(registry)}，不能办卡，请移除该会员"
+        message = f"退休登记显示该会员已退休{_source(registry)}，不能办卡，请移除该会员"
         return (REGISTRY.error("retired_by_registry", message, **_registry_evidence(registry)),)
     month = _retirement_month(basis)
     if month and is_retired(today, month):
-        message = f"按出生年月推算已于{month:%Y-%m}退休，但退休登记显示在职{_since(registry)}，以登记信息为准"
+        message = f"按出生年月推算已退休，但退休登记显示在职{_source(registry)}，以登记信息为准"
         evidence = _registry_evidence(registry) | _calculation_evidence(basis, month, today)
         return (REGISTRY.info("working_by_registry", message, **evidence),)
     return ()
@@ -169,9 +169,9 @@ def _judge_by_calculation(basis: RetirementBasis, today: datetime.date) -> Findi
         return _what_the_calculation_lacks(basis)
     evidence = {"registry": "unknown"} | _calculation_evidence(basis, month, today)
     if is_retired(today, month):
-        message = f"退休登记无该会员信息，按退休类别推算已于{month:%Y-%m}退休，不能办卡，请核对退休类别或移除该会员"
+        message = "退休登记无该会员信息，按退休类别推算已退休，不能办卡，请核对退休类别或移除该会员"
         return STATUTORY.error("retired_by_calculation", message, **evidence)
-    message = f"退休登记无该会员信息，按退休类别推算{month:%Y-%m}退休，目前未退休"
+    message = "退休登记无该会员信息，按退休类别推算目前未退休"
     return STATUTORY.info("working_by_calculation", message, **evidence)
 
 
@@ -187,9 +187,9 @@ def _what_the_calculation_lacks(basis: RetirementBasis) -> Finding:
     return STATUTORY.error("birth_date_missing", message, **evidence)
 
 
-def _since(registry: RegistryAnswer) -> str:
-    stated = "，".join(filter(None, (str(registry.date or ""), f"来源：{registry.source}" if registry.source else "")))
-    return f"（{stated}）" if stated else ""
+def _source(registry: RegistryAnswer) -> str:
+    """Who says so. Since when is evidence, and in no message: it tells the month of birth."""
+    return f"（来源：{registry.source}）" if registry.source else ""
 
 
 def _registry_evidence(registry: RegistryAnswer) -> dict[str, str]:

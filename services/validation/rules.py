@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.common.rules import identity
+from services.common.rules.documents import VALIDITY_TERM, check_validity_term
 from services.common.rules.findings import Finding, Rule, passed
 from services.common.rules.identity import Identity
 from services.validation import age, retirement
@@ -33,12 +34,27 @@ def check_person(person: Person, registry: RegistryAnswer | None, today: date) -
     number tells birth date and sex, they count for more than the record's.
     """
     judged = identity.check_identity(person, today)
-    findings = [*judged.findings]
     birth_date, sex = person.birth_date, person.sex
     if judged.facts:
         birth_date, sex = judged.facts.birth_date or birth_date, judged.facts.sex or sex
+    findings = [
+        finding
+        for finding in judged.findings
+        if finding.rule != VALIDITY_TERM.id or _is_unusual_all_year(birth_date, person, today)
+    ]
     findings += age.check_age(birth_date, today)
     findings += retirement.check_category(person.retirement_category, sex)
     basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month)
     findings += retirement.check_retirement(basis, registry, today)
     return tuple(findings)
+
+
+def _is_unusual_all_year(birth_date: date | None, person: Person, today: date) -> bool:
+    """Whether the document's term fits nobody born in that year.
+
+    Whoever may change the dates of the document would find the day of birth by trying, were it judged by the day.
+    """
+    if birth_date is None or person.document_expiry is None:
+        return True
+    ends = (birth_date.replace(month=1, day=1), birth_date.replace(month=12, day=31))
+    return all(check_validity_term(day, person.document_issued, person.document_expiry, today) for day in ends)

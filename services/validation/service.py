@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from services.common.contracts.batching import VALIDATION_REQUESTED
 from services.common.contracts.rpc.validation import GetCheckRequest, ListRulesRequest
+from services.common.messaging import audit
 from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, query
+from services.common.messaging.rpc import Caller, command, query
 from services.common.messaging.subscribe import Event, subscribe
 from services.common.operations import Operable
 from services.common.persistence import Database
@@ -57,9 +58,10 @@ class ValidationService(Operable):
             with self.database.begin() as session:
                 decided = checks.continue_waiting(session, self.registry)
 
-    @query(GetCheckRequest)
+    @command(GetCheckRequest)
     def get_check(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The newest check of an application of the caller's union."""
+        """The newest check of an application of the caller's union; who has looked is kept."""
+        audit.note(session, ("application", data["application_id"]))
         return checks.newest_check(session, caller.union_id, data["application_id"])
 
     @query(ListRulesRequest)

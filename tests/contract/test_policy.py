@@ -45,6 +45,7 @@ ASKED_BY_THE_GATEWAY_ITSELF = {
     "membership.get_member_summary",
     "batching.get_batch_summary",
     "membership.name_unions",
+    "membership.count_number_search",
     *(f"{service}.{name}" for service in SERVICES for name in OF_EVERY_SERVICE),
 }
 

@@ -89,7 +89,8 @@ def test_a_reviewer_looks_into_subordinate_unions_but_registers_nobody(desk: Des
 def test_personal_data_is_masked_in_lists(clerk: ApiClient) -> None:
     for member in clerk.get("members", size=50)["items"]:
         assert member["document_number"].strip("*") != member["document_number"] or "*" in member["document_number"]
-        assert member["document_number"].count("*") == len(member["document_number"]) - 2
+        shown = len(member["document_number"]) - member["document_number"].count("*")
+        assert shown <= (7 if len(member["document_number"]) == 18 else len(member["document_number"]) / 3)
 
 
 def test_nobody_is_let_in_without_signing_in(stack: Stack) -> None:

@@ -15,8 +15,8 @@ from services.common.personal import (
     Keyring,
     blind_index,
     mask_card,
-    mask_document_in_detail,
-    mask_document_in_list,
+    mask_document,
+    mask_numbers,
     mask_phone,
 )
 from services.common.secret_values import DEMO_MARK
@@ -79,18 +79,28 @@ def test_a_blind_index_is_equal_for_equal_values_of_one_purpose_only() -> None:
 @pytest.mark.parametrize(
     ("mask", "number", "shown"),
     [
-        (mask_document_in_list, "310101199001011234", "3****************4"),
-        (mask_document_in_detail, "310101199001011234", "310101**********34"),
+        (mask_document, "310101199001011234", "31010***********34"),
         (mask_card, "6222021234567890128", "622202*********0128"),
         (mask_phone, "13812345678", "138****5678"),
-        (mask_document_in_list, "E12345678", "E*******8"),
-        (mask_document_in_detail, "E12345678", "E*******8"),
+        (mask_document, "E12345678", "E1******8"),
+        (mask_document, "12345678", "1******8"),
+        (mask_document, "KAZ110090123105", "KAZ**********05"),
+        (mask_document, "军字第1234567号", "军字********号"),
+        (mask_document, "E12", "E**"),
+        (mask_document, "E1", "**"),
+        (mask_numbers, "证件E12345678、310101199001011234，卡6222021234567890", "证件E1******8、31010***********34，卡622202******7890"),
         (mask_phone, "12", "**"),
         (mask_phone, "", ""),
     ],
 )
 def test_numbers_are_masked_in_the_middle(mask: object, number: str, shown: str) -> None:
     assert mask(number) == shown  # type: ignore[operator]
+
+
+@given(st.text("0123456789ABCX", max_size=30))
+def test_of_a_document_that_has_not_18_characters_at_most_a_third_is_shown(number: str) -> None:
+    shown = len(number) - mask_document(number).count("*")
+    assert shown <= 7 if len(number) == 18 else shown <= len(number) / 3
 
 
 FIRST, SECOND = (f"k{number}:{base64.b64encode(bytes([number]) * 32).decode()}" for number in (1, 2))

@@ -156,7 +156,7 @@ def test_the_registrys_retired_beats_the_calculation() -> None:
     finding = only(check_retirement(basis(date(1990, 1, 1), "M60"), answer, TODAY))
     assert (finding.severity, finding.code, finding.rule) == ("error", "retired_by_registry", "retirement.registry")
     assert finding.evidence == {"registry": "retired", "date": "2025-11-01", "source": "市人社局"}
-    assert "2025-11-01" in finding.message
+    assert ("市人社局" in finding.message, "2025" in finding.message) == (True, False)
     assert "市人社局" in finding.message
 
 

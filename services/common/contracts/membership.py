@@ -142,6 +142,23 @@ class ResetLinkMadeData(EventData):
     recipient = Sealed(fields.Nested(ResetLinkRecipient), required=True)
 
 
+class ChangedPhone(EventData):
+    """The numbers that are told of it. Always sealed."""
+
+    old_phone = fields.String(allow_none=True, load_default=None)
+    new_phone = fields.String(allow_none=True, load_default=None)
+
+
+class MemberPhoneChangedData(EventData):
+    union_id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    changed_at = fields.AwareDateTime(required=True)
+    held_until = fields.AwareDateTime(
+        required=True, metadata={"description": "until when the member can apply for nothing on the phone"}
+    )
+    numbers = Sealed(fields.Nested(ChangedPhone), required=True)
+
+
 MEMBER_REGISTERED = EventContract(
     "membership",
     "member_registered",
@@ -218,6 +235,13 @@ RESET_LINK_MADE = EventContract(
     "An administrator made a link to choose another password and wants it sent to the account's telephone.",
     consumers=("notification",),
 )
+MEMBER_PHONE_CHANGED = EventContract(
+    "membership",
+    "member_phone_changed",
+    MemberPhoneChangedData,
+    "The phone with which a member signs in was changed, or was let in for the first time; both numbers are told.",
+    consumers=("notification",),
+)
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
@@ -231,5 +255,6 @@ EVENTS = (
     OTP_ISSUED,
     SESSIONS_ENDED,
     RESET_LINK_MADE,
+    MEMBER_PHONE_CHANGED,
     ACT_RECORDED,
 )

@@ -125,6 +125,7 @@ TABLE: dict[str, Rule] = {
     # Members
     "membership.list_members": _below(*STAFF),
     "membership.get_member": _below(*STAFF),
+    "membership.count_number_search": _below(*STAFF),
     "membership.register_member": _union("clerk"),
     "membership.update_member": _union("clerk"),
     "membership.reveal_member": _below("clerk", "administrator"),

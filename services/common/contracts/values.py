@@ -73,6 +73,12 @@ def document_number(**kwargs: Any) -> fields.String:
     return Cleaned(values.clean_document_number, validate=_length(40), **kwargs)
 
 
+def document_end(**kwargs: Any) -> fields.String:
+    """The last four characters of a document's number, to search by."""
+    form = Whole("^[0-9A-Z]{4}$", error="请填写证件号码的后四位")
+    return Cleaned(values.clean_document_number, "^[0-9A-Z]{4}$", validate=form, **kwargs)
+
+
 def nationality(**kwargs: Any) -> fields.String:
     """A nationality, by its three letters or its Chinese name."""
     return Cleaned(values.clean_nationality, "^[A-Z]{3}$", **kwargs)

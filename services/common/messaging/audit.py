@@ -19,7 +19,15 @@ from services.common.logs import class_name
 from services.common.messaging.outbox import tell
 from services.common.messaging.request import Caller, Request
 from services.common.persistence import Database
-from services.common.personal import mask_card, mask_document_in_detail, mask_numbers, mask_phone
+from services.common.personal import (
+    mask_birth_date,
+    mask_card,
+    mask_document,
+    mask_document_end,
+    mask_numbers,
+    mask_phone,
+    mask_sex,
+)
 from services.common.problems import Problem
 
 log = structlog.get_logger()
@@ -30,7 +38,10 @@ _LAST_REFUSAL = 499
 
 _SECRET = re.compile("password|secret|token|otp|captcha|digest|recovery")
 _MASKS = {
-    "document_number": mask_document_in_detail,
+    "document_number": mask_document,
+    "document_end": mask_document_end,
+    "birth_date": mask_birth_date,
+    "sex": mask_sex,
     "card_no": mask_card,
     "phone": mask_phone,
     "contact_phone": mask_phone,
@@ -159,11 +170,11 @@ def _tell(session: Session, producer: str, act: Act, outcome: Mapping[str, Any],
 def _masked(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return masked(value)
-    if isinstance(value, str):
-        mask = _MASKS.get(name)
-        return mask(value) if mask else mask_numbers(value)
+    if isinstance(value, (str, date)):
+        text = value if isinstance(value, str) else value.isoformat()
+        return _MASKS.get(name, mask_numbers)(text)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_masked(name, one) for one in value]
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return str(value)

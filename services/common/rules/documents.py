@@ -125,7 +125,7 @@ def check_agreement(facts: DocumentFacts, birth_date: date | None, sex: Sex | No
     """The birth date and sex of the form against those that the number tells; what either lacks is not compared."""
     findings = []
     if birth_date and facts.birth_date and birth_date != facts.birth_date:
-        message = f"登记的出生日期{birth_date}与证件号码中的{facts.birth_date}不一致，请核对证件原件后修改"
+        message = "登记的出生日期与证件号码中的不一致，请核对证件原件后修改"
         findings.append(
             AGREEMENT.error(
                 "birth_date_differs",

@@ -1,5 +1,6 @@
 """What a rule is and what it finds: the terms in which all rules on a person speak."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,32 @@ def passed(findings: "Iterable[Finding]") -> bool:
 def errors_of(findings: "Iterable[Finding]") -> "Iterator[Finding]":
     """The findings that keep a person from passing."""
     return (finding for finding in findings if finding.severity == "error")
+
+
+def shown_message(code: str, message: str) -> str:
+    """A finding's message as it is shown beside a masked number: without the dates and digits that tell more of it."""
+    return _QUOTED.sub(lambda found: "*" * len(found.group()), message) if code in _QUOTING else message
+
+
+def shown_evidence(evidence: dict[str, str]) -> dict[str, str]:
+    """A finding's evidence as it is shown beside a masked number: without what tells the birth date or the sex."""
+    return {name: value for name, value in evidence.items() if name not in _TELLING}
+
+
+_QUOTING = frozenset(
+    {
+        *("county_unknown", "birth_date_invalid", "birth_date_differs", "working_by_registry"),
+        *("working_by_calculation", "retired_by_registry", "retired_by_calculation"),
+    }
+)
+"""Codes of messages that quote, or quoted in former releases, what a masked number hides."""
+_QUOTED = re.compile("[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?|(?<=“)[0-9]+(?=”)")
+_TELLING = frozenset(
+    {
+        *("birth_date", "birth_month", "age", "sex", "in_number", "in_form", "region", "expected"),
+        *("retirement_month", "flexible_window", "date"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
 from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
-from services.membership.models import Application, Union
+from services.membership.models import Application, Member, Union
 from services.membership.unions import add_union
 from tests.mothers import a_member_form, a_union_code
 
@@ -111,6 +111,12 @@ class Office:
     def member(self, member_id: UUID, caller: Caller | None = None) -> dict[str, Any]:
         with self.begin() as session:
             return members.get_member(session, caller or self.clerk, member_id)
+
+    def kept(self, member_id: UUID, *names: str) -> tuple[Any, ...]:
+        """What the database keeps of a member."""
+        with self.begin() as session:
+            member = session.get_one(Member, member_id)
+            return tuple(getattr(member, name) for name in names)
 
     def update(self, member_id: UUID, **changes: Any) -> dict[str, Any]:
         with self.begin() as session:

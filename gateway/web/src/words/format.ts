@@ -2,6 +2,8 @@
 const SHANGHAI = "Asia/Shanghai";
 const LONG_TERM = "9999-12-31";
 export const NOTHING = "–";
+/** What is shown beside a whole number alone. */
+export const HIDDEN = "*****";
 
 const parts = new Intl.DateTimeFormat("zh-CN", {
   timeZone: SHANGHAI, hourCycle: "h23",

@@ -10,6 +10,7 @@ from services.common.contracts.shared import CHANNELS, DOCUMENT_TYPES, IMPORT_ST
 from services.common.contracts.values import (
     Whole,
     address,
+    document_end,
     document_number,
     mobile,
     name,
@@ -195,7 +196,15 @@ class MemberFilter(Schema):
 
     union_id = fields.UUID(metadata={"description": "a subordinate union; the caller's own where absent"})
     name = name_part(metadata={"description": "what the name begins with"})
-    document_number = document_number(metadata={"description": "the whole number"})
+    document_number = document_number(
+        metadata={"description": "the whole number; such searches are counted and on record"}
+    )
+    document_end = document_end(
+        metadata={
+            "description": "the last four characters of the number, in the caller's own union alone; counted and on"
+            " record likewise. A few others may be found by it"
+        }
+    )
     address = address(100, shortest=2, metadata={"description": "part of the address"})
     sex = choice(*SEXES)
     applied_from = fields.Date(metadata={"description": "day in Shanghai"})
@@ -221,7 +230,6 @@ class MemberItem(Schema):
     member_id = fields.UUID(required=True)
     member_no = fields.String(required=True, allow_none=True, metadata={"description": "null until it is given"})
     name = fields.String(required=True)
-    sex = choice(*SEXES, required=True, allow_none=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
     document_number = fields.String(required=True, metadata={"description": "masked"})
     card_no = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
@@ -236,6 +244,13 @@ class MemberItem(Schema):
 class ListMembersAnswer(PageAnswer):
     items = fields.List(fields.Nested(MemberItem), required=True)
     hint = fields.String(required=True, metadata={"description": "who is not in this list, and how they apply"})
+
+
+class NumberSearchRequest(Schema):
+    """A search that another service answers; it counts with those that membership answers."""
+
+    document_number = document_number(required=True)
+    place = text(100, required=True, metadata={"description": "the method that answers it"})
 
 
 class GetMemberRequest(Schema):
@@ -282,14 +297,18 @@ class CorrectionAnswer(Schema):
 
 
 class MemberAnswer(MemberItem):
-    """All that is known of a member; numbers are masked less than in lists."""
+    """What is known of a member; numbers are masked, and what a document's number tells is left out."""
 
     union_id = fields.UUID(required=True)
     document_expiry = fields.Date(required=True, allow_none=True, metadata={"description": "9999-12-31 is 长期"})
     document_issued = fields.Date(required=True, allow_none=True)
-    birth_date = fields.Date(required=True, allow_none=True)
     nationality = fields.String(required=True, allow_none=True, metadata={"description": "ISO 3166-1 alpha-3"})
     phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    phone_held_until = fields.AwareDateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "until when the member can do nothing on the phone, whose number was changed"},
+    )
     address = fields.String(required=True, allow_none=True)
     retirement_category = choice(*RETIREMENT_CATEGORIES, required=True, allow_none=True)
     special_retirement_month = fields.Date(required=True, allow_none=True)
@@ -340,9 +359,11 @@ class RevealMemberRequest(Schema):
 
 
 class RevealedNumbers(Schema):
-    """The numbers as they are."""
+    """The numbers as they are, with what that of the document tells or the clerk wrote down."""
 
     document_number = fields.String(required=True)
+    birth_date = fields.Date(required=True, allow_none=True)
+    sex = choice(*SEXES, required=True, allow_none=True)
     phone = fields.String(required=True, allow_none=True)
     card_no = fields.String(required=True, allow_none=True)
 
@@ -469,6 +490,13 @@ class ImportAnswer(Schema):
     rows_new = fields.Integer(required=True, metadata={"description": "of the preview: who is not known yet"})
     rows_known = fields.Integer(required=True, metadata={"description": "of the preview: who is a member already"})
     rows_wrong = fields.Integer(required=True, metadata={"description": "of the preview: what cannot be registered"})
+    hides_known = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "the preview does not say who is a member already (they count as new), for the account has"
+            " searched for so many numbers or compared so many rows"
+        },
+    )
     rows_read = fields.Integer(required=True, metadata={"description": "rows that were registered or rejected"})
     rows_accepted = fields.Integer(required=True)
     rows_rejected = fields.Integer(required=True)
@@ -753,7 +781,6 @@ class PersonalProfileAnswer(Schema):
     member_id = fields.UUID(required=True)
     member_no = fields.String(required=True, allow_none=True)
     name = fields.String(required=True)
-    sex = choice(*SEXES, required=True, allow_none=True)
     document_type = choice(*DOCUMENT_TYPES, required=True)
     document_number = fields.String(required=True, metadata={"description": "masked"})
     document_expiry = fields.Date(required=True, allow_none=True)

@@ -22,8 +22,12 @@ type Fact = Exclude<keyof MemberForm, "document_type" | "document_number" | "nam
 const FACTS: readonly Fact[] = [
   "document_expiry", "birth_date", "sex", "phone", "retirement_category", "affiliation", "nationality", "special_retirement_month", "address",
 ];
-/** They come masked, so an empty field means that nothing changes. */
-const MASKED: readonly Fact[] = ["phone"];
+/** They come masked or not at all, so an empty field means that nothing changes. */
+const MASKED: readonly Fact[] = ["phone", "birth_date", "sex"];
+const known = (member: Member, name: Fact): string => (MASKED.includes(name) ? "" : (member as unknown as Record<string, string | null>)[name]) ?? "";
+
+/** Kinds of documents whose numbers tell the birth date and the sex. */
+export const TELLING_TYPES: readonly DocumentType[] = ["resident_id", "hmt_residence_permit"];
 
 export function emptyForm(): MemberForm {
   return {
@@ -33,8 +37,8 @@ export function emptyForm(): MemberForm {
 }
 
 export function formOf(member: Member): MemberForm {
-  const known = Object.fromEntries(FACTS.map((name) => [name, MASKED.includes(name) ? "" : (member[name] ?? "")]));
-  return { ...emptyForm(), ...known, name: member.name, document_type: member.document_type };
+  const facts = Object.fromEntries(FACTS.map((name) => [name, known(member, name)]));
+  return { ...emptyForm(), ...facts, name: member.name, document_type: member.document_type };
 }
 
 /** Why fields are wrong, in Chinese. */
@@ -62,7 +66,7 @@ export function changesOf(form: MemberForm, member?: Member): Record<string, str
   if (form.document_number.trim()) body.document_number = form.document_number.trim();
   for (const name of FACTS) {
     const value = (form[name] ?? "").trim();
-    const isKept = member ? value === (member[name] ?? "") || (!value && MASKED.includes(name)) : !value;
+    const isKept = member ? value === known(member, name) : !value;
     if (!isKept) body[name] = value || null;
   }
   return body;

@@ -2,7 +2,7 @@ import { effectScope } from "vue";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { SHOWN_SECONDS, useWholeNumbers } from "@/console/members/wholeNumbers";
 
-const NUMBERS = { document_number: "310101197503080021", phone: null, card_no: null };
+const NUMBERS = { document_number: "310101197503080021", birth_date: "1975-03-08", sex: "female", phone: null, card_no: null } as const;
 const tab = new EventTarget();
 const scope = effectScope();
 
