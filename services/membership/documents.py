@@ -13,7 +13,7 @@ from services.common.values import clean_document_number, today
 
 _DIGITS_OF_PERMIT_HOLDER = 9
 ENDS_TOLD_APART = 10
-"""Choice: groups of numbers that a search by the last four characters tells apart, of those whose last two are alike."""
+"""Choice: groups that a search by the last four characters tells apart, of numbers whose last two are alike."""
 _FIELDS_OF_IDENTITY = (
     *("name", "document_type", "document_number", "document_expiry", "document_issued"),
     *("birth_date", "sex", "nationality"),
@@ -70,7 +70,9 @@ def document_end_digest(number: str) -> bytes:
     the number than was shown, and is told of one in ten who have the same last two.
     """
     end = clean_document_number(number)[-4:]
-    return blind_index(f"{end[-DOCUMENT_ENDS[1] :]} {blind_index(end, 'document end')[0] % ENDS_TOLD_APART}", "found end")
+    return blind_index(
+        f"{end[-DOCUMENT_ENDS[1] :]} {blind_index(end, 'document end')[0] % ENDS_TOLD_APART}", "found end"
+    )
 
 
 def phone_digest(phone: str) -> bytes:

@@ -66,7 +66,11 @@ def preview_import(session: Session, caller: Caller, import_id: UUID) -> dict[st
     """
     audit.note(session, ("import", import_id))
     job = _own(session, caller, import_id)
-    return previewed_rows(session, import_id, hides_known=job.hides_known) if job.state == "previewed" else {"rows": [], "wrong": []}
+    return (
+        previewed_rows(session, import_id, hides_known=job.hides_known)
+        if job.state == "previewed"
+        else {"rows": [], "wrong": []}
+    )
 
 
 def confirm_import(session: Session, caller: Caller, import_id: UUID, sheets: Sequence[int] | None) -> dict[str, Any]:

@@ -35,6 +35,17 @@ SHOWN_OF_IMPORT = 20
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _SEARCH, _IMPORT = "search", "import"
+_PLACES = {
+    "membership.list_members": "卡片信息管理",
+    "membership.export_members": "导出会员名单",
+    "membership.queue_members": "添加会员至待办",
+    "membership.register_member": "登记会员",
+    "membership.update_member": "修改会员信息",
+    "membership.search_acts": "操作日志",
+    "batching.list_pending": "待办会员列表",
+    "batching.update_pending": "完善信息",
+}
+"""What the log of acts calls where somebody asked."""
 
 
 @settings_class
@@ -71,7 +82,7 @@ def spend(session: Session, caller: Caller, sought: dict[str, Any], place: str) 
     member = _member_with(session, sought.get("document_number"))
     if member is not None and _is_in_reach(session, caller, member):
         audit.note(session, ("member", member.member_id))
-    audit.note(session, new={**sought, "place": place})
+    audit.note(session, new={**sought, "place": _PLACES.get(place, place)})
     found = {"member_id": member and member.member_id, "members": int(member is not None)}
     record(session, caller, _SEARCH, union_id=UUID(caller.union_id), reason=place, **found)
 

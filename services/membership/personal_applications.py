@@ -169,7 +169,8 @@ def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> d
 def apply(session: Session, caller: Caller, choice: PersonalChoice) -> dict[str, Any]:
     """Makes the caller's own application.
 
-    Raises Invalid `consent_outdated`, Conflict `through_union`, `number_missing`, `application_live` or `phone_changed`.
+    Raises Invalid `consent_outdated`, and Conflict `through_union`, `number_missing`, `application_live` or
+    `phone_changed`.
     """
     refuse_unless_current(choice.consent_version)
     member = _lock(session, caller)

@@ -1,4 +1,4 @@
-"""A changed phone: whoever holds the new number could sign in as the member, so it is told, and nothing follows at once.
+"""A changed phone: who has the new number could sign in as the member, so it is told, and nothing follows at once.
 
 Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
 of an employer, whose number nobody has used so far, apply on the phone.
@@ -58,9 +58,8 @@ def refusal(member: Member) -> Conflict | None:
     until = held_until(member)
     if until is None:
         return None
-    detail = (
-        f"您的手机号在 24 小时内变更过，为保护您的账户，{in_shanghai(until)} 后才能办理。如非本人要求，请立即联系所在工会。"
-    )
+    when = f"您的手机号在 24 小时内变更过，为保护您的账户，{in_shanghai(until)} 后才能办理。"
+    detail = f"{when}如非本人要求，请立即联系所在工会。"
     return Conflict("phone_changed", "手机号刚变更，暂时不能办理", detail)
 
 

@@ -154,7 +154,13 @@ def _membership_of(on: Nodes, secrets: dict[str, str], number: int) -> Iterator[
         fresh_vhost(on) as amqp_uri,
     ):
         port = hold_port()
-        environment = {**secrets, **UNLIMITED, "NUMBER_SEARCHES_AN_HOUR": "1000000", "AMQP_URI": amqp_uri, "ENVIRONMENT": "demo"}
+        environment = {
+            **secrets,
+            **UNLIMITED,
+            "NUMBER_SEARCHES_AN_HOUR": "1000000",
+            "AMQP_URI": amqp_uri,
+            "ENVIRONMENT": "demo",
+        }
         with (
             running_service("services.membership.service", {**environment, "DATABASE_URL": database_url}),
             running_service("gateway.service", {**environment, "GATEWAY_PORT": str(port)}),

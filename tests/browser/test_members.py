@@ -299,6 +299,8 @@ def test_whole_numbers_are_shown_after_saying_why_and_hidden_again(desk: Desk, p
     drawer = page.get_by_role("dialog", name=person.name)
     expect(drawer).to_contain_text("证件号码")
     expect(drawer).not_to_contain_text(person.document_number)
+    expect(drawer).to_contain_text(f"{person.document_number[:5]}***********{person.document_number[-2:]}")
+    expect(drawer).not_to_contain_text(person.birth_date)
 
     page.get_by_role("button", name="显示完整号码").click()
     dialog = page.get_by_role("dialog", name="显示完整号码")
@@ -308,10 +310,52 @@ def test_whole_numbers_are_shown_after_saying_why_and_hidden_again(desk: Desk, p
     dialog.get_by_label("查看原因").fill("会员来电核对")
     dialog.get_by_role("button", name="显示", exact=True).click()
     expect(drawer).to_contain_text(person.document_number)
+    expect(drawer).to_contain_text(person.birth_date)
     page.get_by_role("button", name="隐藏完整号码").click()
 
     expect(drawer).not_to_contain_text(person.document_number)
+    expect(drawer).not_to_contain_text(person.birth_date)
     expect(page.get_by_role("button", name="显示完整号码")).to_be_visible()
+
+
+def test_members_are_found_by_the_last_four_characters_and_changed_without_their_birth_date(
+    desk: Desk, page_of: PageOf
+) -> None:
+    [person] = people(1)
+    desk.register(person)
+    page = page_of(desk.clerk)
+    open_members(page)
+    page.get_by_label("证件号码后四位").fill(person.document_number[-4:])
+    page.get_by_role("button", name="搜索").click()
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.get_by_role("link", name="查看详情").click()
+    page.get_by_role("button", name="修改信息").click()
+    dialog = page.get_by_role("dialog", name="修改会员信息")
+    expect(dialog.get_by_label("出生日期")).to_be_disabled()
+    expect(dialog).to_contain_text("由证件号码确定")
+    assert serious_findings(page) == []
+    dialog.get_by_label("地址").fill("上海市杨浦区闸殷路9号")
+    dialog.get_by_role("button", name="保存").click()
+    expect(page.get_by_role("dialog", name=person.name)).to_contain_text("闸殷路9号")
+
+
+def test_who_searches_by_too_many_numbers_is_told_when_to_go_on(desk: Desk, page_of: PageOf) -> None:
+    [person] = people(1)
+    refusal = {
+        "title": "按证件号码查询过于频繁",
+        "status": 429,
+        "code": "too_many_number_searches",
+        "detail": "每小时最多按证件号码查询 60 次，请在 15:04 后再试。查询均已记录。",
+    }
+    page = page_of(desk.clerk)
+    open_members(page)
+    page.route(
+        "**/api/v1/members?*document_number*",
+        lambda route: route.fulfill(status=429, content_type="application/problem+json", json=refusal),
+    )
+    page.get_by_label("证件号码", exact=True).fill(person.document_number)
+    page.get_by_role("button", name="搜索").click()
+    expect(page.get_by_text("请在 15:04 后再试")).to_be_visible()
 
 
 def test_another_page_of_members_takes_one_question_and_no_reload(desk_with_25: Desk, page_of: PageOf) -> None:

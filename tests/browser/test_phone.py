@@ -190,3 +190,15 @@ def test_who_signs_out_leaves_nothing_on_the_phone(member: Flexible, page: Page,
 
     expect(page.get_by_label("手机号")).to_be_visible()
     expect(page.get_by_text(member.name)).to_have_count(0)
+
+
+def test_a_member_whose_phone_was_changed_is_told_until_when_nothing_can_be_done(
+    stack: Stack, desk: Desk, member: Flexible, page: Page
+) -> None:
+    phone = a_phone()
+    desk.clerk.patch(f"members/{member.member_id}", {"phone": phone})
+    sign_in(page, stack, phone)
+    expect(page.get_by_text("手机号刚变更")).to_be_visible()
+    expect(page.get_by_text("后才能办理")).to_be_visible()
+    expect(page.get_by_role("button", name="下一步：选择网点")).to_have_count(0)
+    assert serious_findings(page) == []

@@ -31,8 +31,8 @@ def test_a_clerk_who_changes_a_members_phone_does_not_become_the_member(stack: S
     changed = desk.clerk.patch(path, {"phone": clerks_own})
     assert changed["phone_held_until"] is not None
     wait_until(lambda: _is_signed_out(member), "the session of the member has ended")
-    for phone, words in ((person.phone, f"变更为{clerks_own[:3]}****{clerks_own[-4:]}"), (clerks_own, "本手机号已于")):
-        wait_until(lambda phone=phone, words=words: any(words in text for text in messages_to(stack, phone)), "it is told")
+    _is_told(stack, person.phone, f"变更为{clerks_own[:3]}****{clerks_own[-4:]}")
+    _is_told(stack, clerks_own, "本手机号已于")
 
     taker = signed_in(stack, clerks_own)
     profile = taker.get("personal/profile")
@@ -62,3 +62,7 @@ def _is_signed_out(member: ApiClient) -> bool:
     except ApiProblem as problem:
         return problem.status == 401
     return False
+
+
+def _is_told(stack: Stack, phone: str, words: str) -> None:
+    wait_until(lambda: any(words in text for text in messages_to(stack, phone)), f"{words} is sent by SMS")

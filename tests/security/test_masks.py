@@ -38,7 +38,7 @@ class Office:
 
     def another(self, role: str) -> ApiClient:
         """Somebody of the union who has searched for nothing yet."""
-        name = f"{role[:6]}{random.getrandbits(40):010x}"  # noqa: S311 - a name
+        name = f"{role[:6]}{random.getrandbits(40):010x}"
         return an_account(self.desk.office.administrator, self.desk.union_id, name, role)
 
 
@@ -51,9 +51,7 @@ def office(stack: Stack) -> Office:
     )
     shown = {(member["name"], member["document_number"]): member for member in desk.clerk.all_pages("members")}
     ids = {
-        person.document_number: [
-            member["member_id"] for member in shown.values() if member["name"] == person.name
-        ]
+        person.document_number: [member["member_id"] for member in shown.values() if member["name"] == person.name]
         for person in persons
     }
     return Office(desk, {ids[person.document_number][0]: person for person in persons})
@@ -70,7 +68,7 @@ def candidates(masked: str) -> Iterator[str]:
 
     The district's last digit, the day of birth and the first two of the sequence are hidden.
     """
-    today, dice = date.today(), random.Random(masked)  # noqa: S311, DTZ011 - an attacker's
+    today, dice = date.today(), random.Random(masked)  # noqa: DTZ011 - an attacker's
     days = (OLDEST - YOUNGEST) * 365
     while True:
         birth = today - timedelta(days=YOUNGEST * 365 + dice.randrange(days))
@@ -92,7 +90,7 @@ def searched(reader: ApiClient, number: str, union_id: str) -> bool | None:
 
 def recovered(reader: ApiClient, union_id: str, numbers: Iterator[str]) -> set[str]:
     """Those of the numbers that somebody has, as far as an account is told before it is refused."""
-    found = set()
+    found: set[str] = set()
     for number in numbers:
         told = searched(reader, number, union_id)
         if told is None:
@@ -136,9 +134,13 @@ def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
 def test_a_birth_date_is_not_found_by_changing_it(office: Office) -> None:
     member_id, person = next(iter(office.members.items()))
     path = f"members/{member_id}"
-    right, wrong = (refused(lambda day=day: office.desk.clerk.patch(path, {"birth_date": day})) for day in (
-        person.birth_date, "1999-09-09",
-    ))
+    right, wrong = (
+        refused(lambda day=day: office.desk.clerk.patch(path, {"birth_date": day}))
+        for day in (
+            person.birth_date,
+            "1999-09-09",
+        )
+    )
     assert right.problem["fields"] == wrong.problem["fields"]
     assert refused(lambda: office.desk.clerk.patch(path, {"sex": "male"})).problem["fields"][0]["code"] == (
         "told_by_number"

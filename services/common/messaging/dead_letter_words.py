@@ -24,6 +24,7 @@ EVENT_WORDS = {
     "otp_issued": "短信验证码",
     "sessions_ended": "结束登录",
     "reset_link_made": "密码重置链接",
+    "member_phone_changed": "会员手机号变更",
     "act_recorded": "操作日志",
     "members_validated": "系统校验结果",
     "validation_requested": "提交系统校验",
@@ -99,7 +100,7 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
-_LONG_NUMBER = re.compile(r"(?<![\w.])(\d{2})\d{5,}(\w{2})(?!\.?\w)")
+_LONG_NUMBER = re.compile(r"(?<![\w.])(?:[A-Z]{1,3}|\d{2})\d{5,}\w{2}(?!\.?\w)")
 """Also at the end of a sentence; not a part of a path or of a word."""
 _REFUSED_RESULT = re.compile(r"results\.[0-9]+: (\w+)")
 _FAULTY_FIELD = re.compile(r"results\.([0-9]+)\.(\w+): ")
@@ -143,8 +144,8 @@ def about(letter: _Letter) -> dict[str, Any]:
 
 
 def without_numbers(text: str) -> str:
-    """A text with its long numbers masked."""
-    return _LONG_NUMBER.sub(r"\1***\2", text)
+    """A text with its long numbers masked, of which a third at most is shown."""
+    return _LONG_NUMBER.sub(_hidden, text)
 
 
 def subject(letter: _Letter) -> str:
@@ -165,6 +166,12 @@ def explanation(cause: str, reason: str) -> str:
         if found := pattern.fullmatch(reason):
             return words.format(**{name: _STATES.get(value, value) for name, value in found.groupdict().items()})
     return next((words for part, words in _CAUSES if part in cause), _ANY_OTHER)
+
+
+def _hidden(number: re.Match[str]) -> str:
+    text = number.group()
+    shown = 2 if len(text) >= 12 else 1
+    return f"{text[:shown]}***{text[-shown:]}"
 
 
 def _data(letter: _Letter) -> dict[str, Any]:

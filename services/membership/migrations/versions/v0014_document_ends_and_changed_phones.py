@@ -17,7 +17,10 @@ def upgrade() -> None:
     op.add_column("member", sa.Column("document_end", sa.LargeBinary()))
     op.add_column("member", sa.Column("phone_changed_at", sa.DateTime(timezone=True)))
     op.create_index(
-        "ix_member_union_id_document_end", "member", ["union_id", "document_end", "member_id"], postgresql_where=EMPLOYED
+        "ix_member_union_id_document_end",
+        "member",
+        ["union_id", "document_end", "member_id"],
+        postgresql_where=EMPLOYED,
     )
     op.create_index(
         "ix_member_without_document_end", "member", ["member_id"], postgresql_where=sa.text("document_end is null")

@@ -9,7 +9,7 @@ const NAMES: Record<string, string> = {
   document_number: "证件号码", document_type: "证件类型", file_name: "文件名", name: "名称", nationality: "国籍",
   outlet_code: "经办网点代码", phone: "电话", places: "显示位置", position: "排序", reason: "原因", remark: "审核意见",
   retirement_category: "退休类别", roles: "角色", sex: "性别", special_retirement_month: "特殊工种退休年月",
-  superior_union_id: "上级工会", title: "标题", video_url: "视频地址",
+  document_end: "证件号码后四位", place: "查询位置", superior_union_id: "上级工会", title: "标题", video_url: "视频地址",
 };
 
 export interface Change {
