@@ -14,7 +14,6 @@ from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, form_of, people
 
-
 SEARCH = "按证件号码查询"
 """The act of who is told that somebody has a number, as by registering a member once more."""
 
