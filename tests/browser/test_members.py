@@ -332,7 +332,7 @@ def test_members_are_found_by_the_last_four_characters_and_changed_without_their
     page.get_by_role("button", name="修改信息").click()
     dialog = page.get_by_role("dialog", name="修改会员信息")
     expect(dialog.get_by_label("出生日期")).to_be_disabled()
-    expect(dialog).to_contain_text("由证件号码确定")
+    expect(dialog.get_by_label("性别")).to_have_value("由证件号码确定")
     assert serious_findings(page) == []
     dialog.get_by_label("地址").fill("上海市杨浦区闸殷路9号")
     dialog.get_by_role("button", name="保存").click()

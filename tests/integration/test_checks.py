@@ -261,7 +261,7 @@ def test_the_newest_check_is_shown_with_its_findings_and_a_masked_number(desk: D
     [finding] = [finding for finding in shown["findings"] if finding["severity"] == "error"]
     assert (shown["check_no"], shown["result"], shown["waiting_reason"]) == (2, "failed", None)
     assert shown["checked_at"] is not None
-    assert finding["evidence"]["number"] == number[:6] + "*" * 10 + number[-2:]
+    assert finding["evidence"]["number"] == number[:5] + "*" * 11 + number[-2:]
     assert number not in str(shown)
 
 
