@@ -1,13 +1,13 @@
 """Members are found by the end of their number, changed phones are remembered, previews may not name who is known.
 
-Revision: 0014
+Revision: 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 
 EMPLOYED = sa.text("affiliation = 'employer'")
 
