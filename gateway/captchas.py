@@ -1,132 +1,143 @@
-"""Captchas: a picture or a voice that a person can tell, sealed with its answer into a token that nobody else can open.
+"""Captchas: a picture to read and work for the browser, sealed with the answer into a token that nobody else can open.
 
-Nothing is kept when one is made, so that making many costs no room. That one counts once is membership's to see to.
+Nothing is kept when one is made, so that making many costs no room. That one counts once, and how hard it must be for
+an address, is membership's to say.
 """
 
 import base64
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from captcha.audio import AudioCaptcha
-from captcha.image import ImageCaptcha
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from services.common.problems import FieldProblem, Invalid
+from gateway import captcha_pictures
+from gateway.proof_of_work import is_solved
+from services.common.problems import FieldProblem, Invalid, Problem
 
 SECONDS = 5 * 60
-IMAGE, AUDIO = "image", "audio"
-_CHARACTERS = {IMAGE: "ACEFHJKPRTXY34679", AUDIO: "0123456789"}
-"""Of those that are taken for one another, such as 0 and O, 5 and S, 8 and B, U and V, at most one is in a picture."""
-_LENGTH = 5
+IMAGE, WORK = "image", "work"
+"""Kinds: a picture to read with some work, or, for who cannot see it, more work and no picture."""
+MORE_BITS_WITHOUT_PICTURE = 5
+_MOST_BITS = 26
+"""Above this a browser would work for minutes."""
+_WAIT_SECONDS_A_LEVEL = 2
+_CLOCKS_DIFFER_SECONDS = 1
 _NONCE_BYTES = 12
-_PURPOSE = b"captcha"
+_SEALED_FOR = b"captcha with work"
 
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What a token holds; `expires_at` is in seconds since 1970."""
+    """What a token holds; times are in seconds since 1970, and a puzzle without a picture has an empty answer."""
 
     captcha_id: str
+    purpose: str
+    level: int
+    bits: int
     answer: str
+    answers_from: float
     expires_at: float
+
+    @property
+    def salt(self) -> str:
+        """What the work is done on: 32 hexadecimal digits that no other captcha has."""
+        return UUID(self.captcha_id).hex
 
 
 @dataclass(frozen=True)
 class Captcha:
-    """A captcha to show: its token and a data URI. `expires_at` is in seconds since 1970."""
+    """A captcha to show: its token, its puzzle, and the picture as a data URI, if it has one."""
 
     token: str
-    data: str
-    expires_at: float
+    puzzle: Puzzle
+    image: str | None
 
 
 class Captchas:
-    """Makes captchas and judges answers. `now` tells the time in seconds since 1970."""
+    """Makes captchas and judges answers; `bits` is the work beside a picture. `now` is in seconds since 1970."""
 
-    def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(secret.encode())
+    def __init__(self, secret: str, bits: int, now: Callable[[], float] = time.time) -> None:
+        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_SEALED_FOR).derive(secret.encode())
         self._cipher = AESGCM(key)
+        self._bits = bits
         self._now = now
 
-    def make(self, kind: str) -> Captcha:
-        """A new captcha of the kind IMAGE or AUDIO; a voice takes some 0.2 s of computing."""
-        answer = "".join(secrets.choice(_CHARACTERS[kind]) for _ in range(_LENGTH))
-        puzzle = Puzzle(str(uuid4()), answer, self._now() + SECONDS)
-        return Captcha(self._seal(puzzle), _PRESENTERS[kind](answer), puzzle.expires_at)
+    def make(self, kind: str, purpose: str, level: int = 0) -> Captcha:
+        """A new captcha for a purpose; each level doubles the work and asks to wait longer."""
+        has_picture = kind == IMAGE
+        characters = captcha_pictures.CHARACTERS
+        answer = "".join(secrets.choice(characters) for _ in range(captcha_pictures.LENGTH)) if has_picture else ""
+        puzzle = Puzzle(
+            captcha_id=str(uuid4()),
+            purpose=purpose,
+            level=level,
+            bits=min(_MOST_BITS, self._bits + level + (0 if has_picture else MORE_BITS_WITHOUT_PICTURE)),
+            answer=answer,
+            answers_from=self._now() + level * _WAIT_SECONDS_A_LEVEL,
+            expires_at=self._now() + SECONDS,
+        )
+        return Captcha(self._seal(puzzle), puzzle, _data_uri(answer) if has_picture else None)
 
-    def judge(self, token: str, answer: str) -> dict[str, Any]:
+    def judge(self, purpose: str, token: str, answer: str, solution: str) -> dict[str, Any]:
         """Whether the answer is right, as membership is told of it (CaptchaVerdict); case and spaces do not matter.
 
-        Raises Invalid `captcha_expired` for a token that is too old or none of ours.
+        Raises Invalid `captcha_expired` for a token that is too old, for another purpose or none of ours, Problem
+        `captcha_too_early`, and Invalid `captcha_work_wrong` where the work was not done.
         """
         puzzle = self.open(token)
-        if puzzle is None or puzzle.expires_at <= self._now():
-            raise _expired()
+        if puzzle is None or puzzle.purpose != purpose or puzzle.expires_at <= self._now():
+            raise _refusal("captcha_expired", "验证码已过期", "请换一张验证码后重新填写。")
+        early = puzzle.answers_from - _CLOCKS_DIFFER_SECONDS - self._now()
+        if early > 0:
+            raise _too_early(math.ceil(early))
+        if not is_solved(puzzle.salt, puzzle.bits, solution):
+            raise _refusal("captcha_work_wrong", "安全验证未完成", "请换一张验证码，等待安全验证完成后再提交。")
         given = "".join(answer.split()).upper().encode()
         return {
             "captcha_id": puzzle.captcha_id,
             "expires_at": datetime.fromtimestamp(puzzle.expires_at, UTC).isoformat(),
             "is_right": secrets.compare_digest(given, puzzle.answer.encode()),
+            "level": puzzle.level,
         }
+
+    def seconds_until(self, moment: float) -> int:
+        """Whole seconds from now until then; 0 where it has passed."""
+        return max(0, math.ceil(moment - self._now()))
 
     def open(self, token: str) -> Puzzle | None:
         """What a token holds; None for one that we did not make."""
         try:
             sealed = base64.urlsafe_b64decode(token.encode("ascii"))
-            text = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE)
+            text = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _SEALED_FOR)
         except (ValueError, InvalidTag):
             return None
         return Puzzle(**json.loads(text))
 
     def _seal(self, puzzle: Puzzle) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, json.dumps(asdict(puzzle)).encode(), _PURPOSE)
+        sealed = self._cipher.encrypt(nonce, json.dumps(asdict(puzzle)).encode(), _SEALED_FOR)
         return base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
-def _expired() -> Invalid:
-    title = "验证码已过期"
-    fields = [FieldProblem("captcha_answer", "captcha_expired", title)]
-    return Invalid(fields, "captcha_expired", title, "请换一张验证码后重新填写。")
+def _refusal(code: str, title: str, detail: str) -> Invalid:
+    return Invalid([FieldProblem("captcha_answer", code, title)], code, title, detail)
 
 
-class _ReadableImage(ImageCaptcha):
-    """Characters dark, apart and upright enough to be read at once."""
-
-    lookup_table: list[int] = [min(255, 6 * brightness) for brightness in range(256)]  # noqa: RUF012 - as declared there
-    """The library's own lets dark ink shine through."""
-    character_rotate = (-20, 20)
-    character_warp_dx = (0.05, 0.25)
-    character_warp_dy = (0.1, 0.25)
-    word_space_probability = 0.6
-    word_offset_dx = 0.1
+def _too_early(seconds: int) -> Problem:
+    problem = Problem("captcha_too_early", 429, "请稍候再提交", f"当前网络失败次数较多，请在 {seconds} 秒后提交。")
+    problem.retry_after = seconds
+    return problem
 
 
-_IMAGE = _ReadableImage(200, 64, font_sizes=(42, 46, 50))
-_AUDIO = AudioCaptcha()
-"""Its voice says the digits in English."""
-
-
-def _draw(answer: str) -> str:
-    ink = (30 + secrets.randbelow(90), 30 + secrets.randbelow(90), 30 + secrets.randbelow(90), 255)
-    return _data_uri("image/png", _IMAGE.generate(answer, fg_color=ink).getvalue())
-
-
-def _speak(answer: str) -> str:
-    return _data_uri("audio/wav", bytes(_AUDIO.generate(answer)))
-
-
-def _data_uri(content_type: str, content: bytes) -> str:
-    return f"data:{content_type};base64,{base64.b64encode(content).decode()}"
-
-
-_PRESENTERS = {IMAGE: _draw, AUDIO: _speak}
+def _data_uri(answer: str) -> str:
+    return f"data:image/png;base64,{base64.b64encode(captcha_pictures.draw(answer)).decode()}"

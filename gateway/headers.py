@@ -16,7 +16,7 @@ PAGE_POLICY = "; ".join(
         "connect-src 'self'",
         "manifest-src 'self'",
         "frame-src blob:",
-        "worker-src 'none'",
+        "worker-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",
         "form-action 'self'",

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Request, Response
 from gateway import reading
 from gateway.answers import file_download, json_answer, no_content
 from gateway.captchas import Captchas
+from gateway.devices import Devices
 from gateway.limits import Limits
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
@@ -43,6 +44,7 @@ class Backends:
 
     services: Mapping[str, Service]
     captchas: Captchas
+    devices: Devices
     sessions: Sessions
     streams: Streams
     not_ready: Callable[[], list[str]]
@@ -90,9 +92,15 @@ class Exchange:
         self.backends.forget_sessions([self.signed_in.session_id])
         self.backends.sessions.start(response, begun)
 
-    def visit(self) -> dict[str, Any]:
+    @property
+    def device_id(self) -> str | None:
+        """The device that the browser's cookie names, if it has one of ours."""
+        return self.backends.devices.id_in(self.request)
+
+    def visit(self, device_id: str | None) -> dict[str, Any]:
         """What membership keeps of a browser that signs in (Visit)."""
         return {
+            "device_id": device_id,
             "user_agent": self.request.headers.get("User-Agent"),
             "replaces": self.backends.sessions.id_in(self.request),
         }

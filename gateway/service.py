@@ -9,6 +9,7 @@ from werkzeug.wrappers import Request, Response
 from gateway import documentation, pages
 from gateway.api import ROUTES
 from gateway.captchas import Captchas
+from gateway.devices import Devices
 from gateway.limits import Limits
 from gateway.notices import STREAMED, notice_of
 from gateway.routes import Backends, Service
@@ -42,7 +43,8 @@ class Surroundings(DependencyProvider):
         self._sharing = Sharing(read_settings(MessagingSettings), limits, self._streams.open_by_account)
         self._backends = partial(
             Backends,
-            captchas=Captchas(settings.session_secret),
+            captchas=Captchas(settings.session_secret, settings.proof_of_work_bits),
+            devices=Devices(settings.session_secret, secure=settings.needs_https),
             sessions=Sessions(settings.session_secret, secure=settings.needs_https),
             streams=self._streams,
             not_ready=lambda: not_ready([self.container]),

@@ -35,6 +35,8 @@ class GatewaySettings:
     sensitive_per_account: int = 60
     sensitive_per_address: int = 600
     streams_per_account: int = 20
+    proof_of_work_bits: int = 18
+    """Beside a captcha's picture a browser computes two to the power of it hashes: by 18 for tenths of a second."""
 
     def __post_init__(self) -> None:
         if self.environment == "production" and not self.hosts:

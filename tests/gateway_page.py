@@ -10,7 +10,9 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from gateway.captchas import IMAGE, Captchas
+from gateway.devices import Devices
 from gateway.limits import KINDS, Budget, Limits
+from gateway.proof_of_work import solve
 from gateway.routes import Backends, Route
 from gateway.routing import Router
 from gateway.sessions import Session, Sessions
@@ -78,7 +80,8 @@ class Page(Client):
             name: FakeService() for name in ("membership", "validation", "batching", "revocation", "notification")
         }
         self.not_ready: list[str] = []
-        self.captchas = Captchas("secret of the tests", now=self.clock)
+        self.captchas = Captchas("secret of the tests", bits=4, now=self.clock)
+        self.devices = Devices("secret of the tests", secure=secure)
         self.sessions = Sessions("secret of the tests", secure=secure, now=self.clock)
         self.streams = Streams(now=self.clock)
         self.limits = Limits(dict.fromkeys(KINDS, NO_LIMIT), now=self.clock)
@@ -97,12 +100,11 @@ class Page(Client):
         self.set_cookie(*response.headers["Set-Cookie"].partition(";")[0].split("=", 1))
         return caller
 
-    def answered_captcha(self) -> dict[str, str]:
-        """What a sign-in form holds of a captcha, answered rightly."""
-        made = self.captchas.make(IMAGE)
-        puzzle = self.captchas.open(made.token)
-        assert puzzle is not None
-        return {"captcha_id": made.token, "captcha_answer": puzzle.answer}
+    def answered_captcha(self, purpose: str = "sign_in", kind: str = IMAGE, level: int = 0) -> dict[str, str]:
+        """What a form holds of a captcha, answered rightly and worked for."""
+        made = self.captchas.make(kind, purpose, level)
+        work = solve(made.puzzle.salt, made.puzzle.bits)
+        return {"captcha_id": made.token, "captcha_answer": made.puzzle.answer, "proof_of_work": work}
 
     def a_session_of(self, caller: Caller) -> dict[str, Any]:
         """What membership says of a session that was used just now (SessionAnswer)."""
@@ -112,6 +114,7 @@ class Page(Client):
         backends = Backends(
             self.services,
             self.captchas,
+            self.devices,
             self.sessions,
             self.streams,
             lambda: self.not_ready,

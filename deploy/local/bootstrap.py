@@ -77,6 +77,7 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage("postgresql", not needs_database or _has_postgres()),
         DebianPackage("fonts-wqy-zenhei", fonts_given or Path("/usr/share/fonts/truetype/wqy").exists()),
         DebianPackage("fonts-hanazono", fonts_given or Path("/usr/share/fonts/truetype/hanazono").exists()),
+        DebianPackage("tesseract-ocr", purpose != "test" or Path("/usr/bin/tesseract").exists()),
         DebianPackage("chromium", purpose != "test" or Path("/usr/bin/chromium").exists()),
         DebianPackage("python3-venv", _flaw_of_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]

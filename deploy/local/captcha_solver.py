@@ -1,10 +1,14 @@
-"""Answers captchas of a stack whose secret one has: programs sign in as people do, there is no way around captchas."""
+"""Answers captchas of a stack whose secret one has, and does their work: programs have no way around captchas."""
 
 import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from deploy.local.environment import keep_secrets
 from gateway.captchas import Captchas
+from gateway.proof_of_work import solve as do_work
 
 _SECRET = "SESSION_SECRET"  # noqa: S105 - the name of the variable
 
@@ -16,7 +20,22 @@ def learn_secret(folder: Path) -> None:
 
 def solve(captcha_id: str) -> str:
     """The answer; raises LookupError where the secret is not that of the stack that made the captcha."""
-    puzzle = Captchas(os.environ.get(_SECRET, "")).open(captcha_id)
+    puzzle = Captchas(os.environ.get(_SECRET, ""), bits=0).open(captcha_id)
     if puzzle is None:
         raise LookupError(f"{_SECRET} in the environment is not that of the stack: read it from its secrets.env")
     return puzzle.answer
+
+
+def answered(ask: Callable[[str, dict[str, Any]], Mapping[str, Any]], purpose: str) -> dict[str, str]:
+    """The fields of a form that hold a captcha, its answer and its work; `ask` posts to a path of the API.
+
+    Waits as long as the captcha asks for. Raises LookupError as `solve` does.
+    """
+    made = ask("captchas", {"purpose": purpose})
+    work = made["proof_of_work"]
+    time.sleep(made["wait_seconds"])
+    return {
+        "captcha_id": made["captcha_id"],
+        "captcha_answer": solve(made["captcha_id"]),
+        "proof_of_work": do_work(work["salt"], work["bits"]),
+    }

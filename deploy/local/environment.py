@@ -46,6 +46,9 @@ _SECRETS_OF = {
 _GATEWAY_WORKERS = "200"
 """A request waits in a worker: one service that is frozen must not take those of all the others."""
 
+_PROOF_OF_WORK_BITS = "16"
+"""A quarter of what browsers do elsewhere: programs of ours sign in all the time."""
+
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
 """The system looks names up: eventlet's resolver takes 0.3 s to load, and all addresses here are numbers as a rule."""
 
@@ -255,7 +258,7 @@ def _process(name: str, surroundings: Surroundings) -> Process:
             "GATEWAY_PORT": str(surroundings.ports["gateway"]),
             "MAX_WORKERS": _GATEWAY_WORKERS,
         }
-        environment = {**_common_environment(program, surroundings), **own}
+        environment = {"PROOF_OF_WORK_BITS": _PROOF_OF_WORK_BITS, **_common_environment(program, surroundings), **own}
     return Process(
         name=name,
         command=(sys.executable, "-m", *module),

@@ -1,33 +1,58 @@
-"""Captchas (验证码) for signing in, as a picture or a voice."""
+"""Captchas (验证码) before signing in and before an SMS: a picture and work, or more work alone."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from eventlet import tpool
 from marshmallow import Schema, fields
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.captchas import AUDIO, IMAGE
+from gateway.captchas import IMAGE, WORK
+from gateway.proof_of_work import PARTS
 from gateway.routes import Exchange, route
 from services.common.contracts.event import choice
+from services.common.contracts.rpc.membership import CAPTCHA_PURPOSES
+from services.common.problems import Unavailable
 
 
 class MakeCaptchaRequest(Schema):
     kind = choice(
         IMAGE,
-        AUDIO,
+        WORK,
         load_default=IMAGE,
-        metadata={"description": "a picture of five letters and digits, or a voice that says five digits in English"},
+        metadata={"description": "a picture of five letters and digits, or, for who cannot see it, more work alone"},
+    )
+    purpose = choice(*CAPTCHA_PURPOSES, load_default="sign_in")
+    for_unknown_device = fields.Boolean(
+        load_default=False, metadata={"description": "after `captcha_too_easy`: as hard as for a device never seen"}
     )
 
 
+class ProofOfWork(Schema):
+    """Work to be done: eight numbers, each of which the salt and its part hash to so many zero bits with.
+
+    `sha256(salt + part + number)`, all of it text, part and number as eight small hexadecimal digits, part from 0 to 7,
+    must begin with max(0, bits - 3) zero bits. The numbers, one after another, are the solution.
+    """
+
+    salt = fields.String(required=True, metadata={"description": "32 hexadecimal digits"})
+    bits = fields.Integer(required=True, metadata={"description": "2 to the power of it are the hashes it takes"})
+    parts = fields.Integer(required=True)
+
+
 class CaptchaAnswer(Schema):
-    """A captcha that counts once. The picture or the voice is a data URI; the other is null."""
+    """A captcha that counts once, for its purpose. The picture is a data URI."""
 
     captcha_id = fields.String(required=True)
-    kind = choice(IMAGE, AUDIO, required=True)
-    image = fields.String(required=True, allow_none=True, metadata={"description": "PNG"})
-    audio = fields.String(required=True, allow_none=True, metadata={"description": "WAV"})
+    kind = choice(IMAGE, WORK, required=True)
+    image = fields.String(
+        required=True, allow_none=True, metadata={"description": "PNG; null where work alone is asked for"}
+    )
+    proof_of_work = fields.Nested(ProofOfWork, required=True)
+    wait_seconds = fields.Integer(
+        required=True, metadata={"description": "so long it is not taken yet: longer where much has failed"}
+    )
     expires_at = fields.AwareDateTime(required=True)
 
 
@@ -38,20 +63,42 @@ class CaptchaAnswer(Schema):
     request=MakeCaptchaRequest,
     answer=CaptchaAnswer,
     status=201,
-    summary="A captcha to sign in with, as a picture or, for who cannot see it, as a voice",
+    summary="A captcha for signing in or for an SMS, harder where much has failed",
 )
 def make_captcha(exchange: Exchange) -> Response:
-    kind = MakeCaptchaRequest().load(exchange.read())["kind"]
-    # In a thread: other requests go on while it draws or speaks.
-    made = tpool.execute(exchange.backends.captchas.make, kind)
+    asked = MakeCaptchaRequest().load(exchange.read())
+    level = _level(exchange, asked["purpose"], asked["for_unknown_device"])
+    # In a thread: other requests go on while it draws.
+    made = tpool.execute(exchange.backends.captchas.make, asked["kind"], asked["purpose"], level)
+    puzzle = made.puzzle
     answer = {
         "captcha_id": made.token,
-        "kind": kind,
-        "image": made.data if kind == IMAGE else None,
-        "audio": made.data if kind == AUDIO else None,
-        "expires_at": datetime.fromtimestamp(made.expires_at, UTC).isoformat(),
+        "kind": asked["kind"],
+        "image": made.image,
+        "proof_of_work": {"salt": puzzle.salt, "bits": puzzle.bits, "parts": PARTS},
+        "wait_seconds": exchange.backends.captchas.seconds_until(puzzle.answers_from),
+        "expires_at": datetime.fromtimestamp(puzzle.expires_at, UTC).isoformat(),
     }
     return json_answer(answer, 201)
+
+
+def judged_captcha(exchange: Exchange, purpose: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Takes the fields of CaptchaForm out of a form; answers what membership is told of them (CaptchaVerdict).
+
+    Raises Problem as `Captchas.judge` does.
+    """
+    token, answer, solution = (given.pop(name, "") for name in ("captcha_id", "captcha_answer", "proof_of_work"))
+    return exchange.backends.captchas.judge(purpose, token, answer, solution)
+
+
+def _level(exchange: Exchange, purpose: str, for_unknown_device: bool) -> int:
+    """How hard it must be; the easiest where membership does not answer, which judges it again when it is used."""
+    device_id = None if for_unknown_device else exchange.device_id
+    try:
+        answer = exchange.ask("membership.get_captcha_level", {"purpose": purpose, "device_id": device_id})
+    except Unavailable:
+        return 0
+    return int(answer["level"])
 
 
 ROUTES = (make_captcha,)

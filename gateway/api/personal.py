@@ -3,6 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
+from gateway.api.captchas import judged_captcha
 from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.rpc import batching
 from services.common.contracts.rpc import membership as rpc
@@ -10,6 +11,25 @@ from services.common.contracts.rpc import membership as rpc
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
 _APPLICATIONS = f"{_PERSONAL}/applications"
+
+
+@route(
+    "POST",
+    f"{_PERSONAL}/otp",
+    "membership.request_otp",
+    request=rpc.RequestOtpForm,
+    answer=rpc.RequestOtpAnswer,
+    status=202,
+    summary="Send a one-time password to a phone, if a member has it; it works in this browser alone",
+)
+def request_otp(exchange: Exchange) -> Response:
+    given = exchange.read()
+    verdict = judged_captcha(exchange, "sms_code", given)
+    device_id = exchange.device_id or exchange.backends.devices.new_id()
+    answer = exchange.ask("membership.request_otp", {**given, "captcha": verdict, "device_id": device_id})
+    response = json_answer(answer, 202)
+    exchange.backends.devices.keep(response, device_id)
+    return response
 
 
 @route(
@@ -22,22 +42,17 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
     summary="Sign in by the one-time password: the answer sets the cookie `session`",
 )
 def sign_in(exchange: Exchange) -> Response:
-    answer = exchange.ask("membership.personal_sign_in", {**exchange.read(), "visit": exchange.visit()})
+    device_id = exchange.device_id
+    answer = exchange.ask("membership.personal_sign_in", {**exchange.read(), "visit": exchange.visit(device_id)})
     response = json_answer(answer["member"], 201, _PROFILE)
     exchange.backends.sessions.start(response, answer["session"])
+    if device_id is not None:
+        exchange.backends.devices.keep(response, device_id)
     return response
 
 
 ROUTES = (
-    rpc_route(
-        "POST",
-        f"{_PERSONAL}/otp",
-        "membership.request_otp",
-        request=rpc.RequestOtpRequest,
-        answer=rpc.RequestOtpAnswer,
-        status=202,
-        summary="Send a one-time password to a phone, if a member has it",
-    ),
+    request_otp,
     sign_in,
     rpc_route(
         "GET",

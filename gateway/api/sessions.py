@@ -5,6 +5,7 @@ from dataclasses import replace
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
+from gateway.api.captchas import judged_captcha
 from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.rpc import membership as rpc
 
@@ -22,10 +23,12 @@ _ME = "/api/v1/me"
 )
 def sign_in(exchange: Exchange) -> Response:
     given = exchange.read()
-    verdict = exchange.backends.captchas.judge(given.pop("captcha_id"), given.pop("captcha_answer"))
-    answer = exchange.ask("membership.sign_in", {**given, "captcha": verdict, "visit": exchange.visit()})
+    verdict = judged_captcha(exchange, "sign_in", given)
+    device_id = exchange.device_id or exchange.backends.devices.new_id()
+    answer = exchange.ask("membership.sign_in", {**given, "captcha": verdict, "visit": exchange.visit(device_id)})
     response = json_answer(answer["account"], 201, _ME)
     exchange.backends.sessions.start(response, answer["session"])
+    exchange.backends.devices.keep(response, device_id)
     return response
 
 

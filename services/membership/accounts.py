@@ -117,7 +117,7 @@ def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[s
     """Lets an account in again that too many wrong passwords have locked; raises NotFound, Conflict `own_account`."""
     account, union = managed_account(session, caller, account_id)
     refuse_own(caller, account, "不能解锁自己的账号")
-    lockout.forget_failures(account)
+    lockout.forget_failures(session, account)
     return account_answer(account, union)
 
 

@@ -1,112 +1,179 @@
-"""Lockout: too many failed sign-ins of an account or from an address lock it for a while (GB/T 22239-2019 8.1.4.1).
+"""Failures: what fails often is slowed down, and nobody's failures lock another out (GB/T 22239-2019 8.1.4.1).
 
-A try of an account is counted before it is known to be right, so that many at once are no more than many in turn.
+Of an address each kind is counted for itself, and only makes the captchas harder that are asked for there. Of an
+account the failures of devices that never signed it in are counted together, by the name, there being such an account
+or not: after some each further try of theirs has to wait. A device that has signed it in has a count of its own. A try
+is counted before it is known to be right, so that many at once are no more than many in turn.
 """
 
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.common.origins import counted_origin
-from services.common.problems import Problem
+from services.common.personal import blind_index
 from services.common.settings import read_settings, settings_class
-from services.membership.models import Account, AddressFailures
+from services.membership.models import OF_STRANGERS, Account, FailureCount
+
+HARDEST_LEVEL = 5
+(_NAME, _PROOF), _DEVICE = OF_STRANGERS, "device"
 
 
 @settings_class
 class LockoutSettings:
-    """How many failures lock, and for how long; read from the environment by `read_settings`."""
+    """How many failures slow down, and by how much; read from the environment by `read_settings`."""
 
     sign_in_failures_per_account: int = 5
-    sign_in_failures_per_address: int = 50
-    """Whole offices sit behind one address."""
+    """So many of devices that never signed it in are free; each further one has to wait."""
+    sign_in_failures_per_address: int = 10
+    """From so many of one kind on its captchas get harder, a level with each doubling."""
     sign_in_failures_minutes: float = 30
-    sign_in_locked_minutes: float = 60
+    sign_in_delay_seconds: float = 5
+    """How long the first further try has to wait; each one waits twice as long as the one before."""
+    sign_in_longest_delay_seconds: float = 300
 
     @property
     def within(self) -> timedelta:
         """Failures older than this are forgotten."""
         return timedelta(minutes=self.sign_in_failures_minutes)
 
+    def delay_after(self, failures: int) -> timedelta:
+        """How long nobody may try again after so many failures."""
+        doublings = min(failures - self.sign_in_failures_per_account, 30)
+        return timedelta(seconds=min(self.sign_in_longest_delay_seconds, self.sign_in_delay_seconds * 2**doublings))
+
+
+@dataclass(frozen=True)
+class Counter:
+    """By which tries are counted together."""
+
+    kind: str
+    subject: str
+    account_name: str | None = None
+    account_id: UUID | None = None
+
     @property
-    def locked_for(self) -> timedelta:
-        """For so long nobody gets in."""
-        return timedelta(minutes=self.sign_in_locked_minutes)
+    def is_of_device(self) -> bool:
+        """Whether it counts a device that has signed the account in, and nobody else's tries."""
+        return self.kind == _DEVICE
 
 
-class _Counted(Protocol):
-    """An account or an address."""
-
-    failures: int
-    first_failure_at: datetime | None
-    locked_until: datetime | None
+def of_name(account_name: str) -> Counter:
+    """The tries of strangers to sign in by a name; kept by a digest, for what is typed there may be a password."""
+    return Counter(_NAME, blind_index(account_name, "account name").hex(), account_name=account_name)
 
 
-def is_locked(counted: _Counted) -> bool:
-    """Whether nobody gets in, not even with the right password."""
-    return counted.locked_until is not None and counted.locked_until > datetime.now(UTC)
+def of_proof(account_id: UUID) -> Counter:
+    """The tries of strangers who have signed in to prove the account once more."""
+    return Counter(_PROOF, str(account_id), account_id=account_id)
 
 
-def begin_try(account: Account) -> bool:
-    """Counts a try as if it had failed; answers whether the account is open, locked accounts are left as they are."""
-    if is_locked(account):
-        return False
-    _count(account, read_settings(LockoutSettings).sign_in_failures_per_account)
-    return True
+def of_device(account_id: UUID, device_id: UUID) -> Counter:
+    """The tries of a device that has signed the account in."""
+    return Counter(_DEVICE, f"{account_id} {device_id}", account_id=account_id)
 
 
-def take_back(account: Account) -> None:
+def begin_try(session: Session, counter: Counter) -> int:
+    """Counts a try as if it had failed; answers the seconds after which one is taken again, 0 where this one is."""
+    now, settings = datetime.now(UTC), read_settings(LockoutSettings)
+    named = select(Account.account_id).where(Account.account_name == counter.account_name).scalar_subquery()
+    row = {"kind": counter.kind, "subject": counter.subject, "failures": 1, "counted_at": now}
+    failures = session.scalar(
+        insert(FailureCount)
+        .values(**row, account_id=named if counter.account_id is None else counter.account_id)
+        .on_conflict_do_update(
+            index_elements=[FailureCount.kind, FailureCount.subject],
+            set_={
+                "failures": case((_is_old(settings), 1), else_=FailureCount.failures + 1),
+                "counted_at": now,
+            },
+            where=_is_free(now),
+        )
+        .returning(FailureCount.failures)
+    )
+    if failures is None:
+        free_at = session.scalar(select(FailureCount.free_at).where(_is(counter)))
+        return 1 if free_at is None else max(1, math.ceil((free_at - now).total_seconds()))
+    if failures >= settings.sign_in_failures_per_account:
+        free_at = now + settings.delay_after(failures)
+        session.execute(update(FailureCount).where(_is(counter)).values(free_at=free_at))
+    return 0
+
+
+def take_back(session: Session, counter: Counter) -> None:
     """The try that was counted last was right; those before it still count."""
-    account.failures, account.locked_until = max(0, account.failures - 1), None
+    fewer = func.greatest(0, FailureCount.failures - 1)
+    session.execute(update(FailureCount).where(_is(counter)).values(failures=fewer, free_at=None))
 
 
-def forget_failures(account: Account) -> None:
-    """Unlocks the account and starts counting anew."""
-    account.failures, account.first_failure_at, account.locked_until = 0, None, None
+def forget(session: Session, counter: Counter) -> None:
+    """Starts counting anew."""
+    session.execute(delete(FailureCount).where(_is(counter)))
 
 
-def refusal_of_address(session: Session, origin: str | None) -> Problem | None:
-    """What is told to an address that is locked; nothing to others."""
-    if origin is None:
-        return None
-    counted = session.get(AddressFailures, counted_origin(origin))
-    if counted is None or not is_locked(counted):
-        return None
-    refusal = Problem("address_locked", 429, "登录失败次数过多", "当前网络地址登录失败次数过多，请稍后再试。")
-    refusal.retry_after = int((counted.locked_until - datetime.now(UTC)).total_seconds()) + 1  # type: ignore[operator]
-    return refusal
+def forget_failures(session: Session, account: Account) -> None:
+    """Lets every device try the account again at once."""
+    session.execute(delete(FailureCount).where(FailureCount.account_id == account.account_id))
+    session.expire(account, ["locked_until"])
 
 
-def count_failure_of_address(session: Session, origin: str | None) -> None:
-    """Counts a failed sign-in from an address, and locks the address when it was one too many."""
+def is_locked(account: Account) -> bool:
+    """Whether devices that never signed the account in have to wait."""
+    return account.locked_until is not None and account.locked_until > datetime.now(UTC)
+
+
+def count_failure_of_address(session: Session, kind: str, origin: str | None) -> None:
+    """Counts a failure of a kind, one of the contract's CAPTCHA_PURPOSES, from an address."""
     if origin is None:
         return
-    _forget_old_addresses(session)
-    address = counted_origin(origin)
-    session.execute(insert(AddressFailures).values(address=address).on_conflict_do_nothing())
-    counted = session.get_one(AddressFailures, address, with_for_update=True, populate_existing=True)
-    if not is_locked(counted):
-        _count(counted, read_settings(LockoutSettings).sign_in_failures_per_address)
-
-
-def _count(counted: _Counted, failures_to_lock: int) -> None:
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
-    is_old = counted.first_failure_at is None or counted.first_failure_at < now - settings.within
-    if is_old or counted.locked_until is not None:
-        counted.first_failure_at, counted.failures, counted.locked_until = now, 0, None
-    counted.failures += 1
-    if counted.failures >= failures_to_lock:
-        counted.locked_until = now + settings.locked_for
-
-
-def _forget_old_addresses(session: Session) -> None:
-    settings = read_settings(LockoutSettings)
-    last_count = func.coalesce(AddressFailures.locked_until, AddressFailures.first_failure_at)
-    old = select(AddressFailures.address).where(last_count < func.now() - settings.within).limit(100)
+    _forget_old(session, settings)
     session.execute(
-        delete(AddressFailures).where(AddressFailures.address.in_(old.with_for_update(skip_locked=True))),
+        insert(FailureCount)
+        .values(kind=kind, subject=counted_origin(origin), failures=1, counted_at=now)
+        .on_conflict_do_update(
+            index_elements=[FailureCount.kind, FailureCount.subject],
+            set_={
+                "failures": case((_is_old(settings), 1), else_=FailureCount.failures + 1),
+                "counted_at": case((_is_old(settings), now), else_=FailureCount.counted_at),
+            },
+        )
+    )
+
+
+def level_of_address(session: Session, kind: str, origin: str | None) -> int:
+    """How hard captchas for what is of this kind must be at an address: 0 where little has failed there."""
+    settings = read_settings(LockoutSettings)
+    counted = Counter(kind, counted_origin(origin))
+    failures = session.scalar(select(FailureCount.failures).where(_is(counted), ~_is_old(settings))) or 0
+    if failures < settings.sign_in_failures_per_address:
+        return 0
+    return min(HARDEST_LEVEL, 1 + int(math.log2(failures / settings.sign_in_failures_per_address)))
+
+
+def _is(counter: Counter) -> ColumnElement[bool]:
+    return and_(FailureCount.kind == counter.kind, FailureCount.subject == counter.subject)
+
+
+def _is_old(settings: LockoutSettings) -> ColumnElement[bool]:
+    return FailureCount.counted_at < datetime.now(UTC) - settings.within
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(FailureCount.free_at.is_(None), FailureCount.free_at <= now)
+
+
+def _forget_old(session: Session, settings: LockoutSettings) -> None:
+    old = select(FailureCount.kind, FailureCount.subject).where(
+        _is_old(settings), or_(FailureCount.free_at.is_(None), FailureCount.free_at < func.now())
+    )
+    some = old.limit(100).with_for_update(skip_locked=True).cte("old")
+    session.execute(
+        delete(FailureCount).where(FailureCount.kind == some.c.kind, FailureCount.subject == some.c.subject),
         execution_options={"synchronize_session": False},
     )

@@ -1,6 +1,7 @@
 """Tables: unions, accounts, sessions, members, applications with history, imports, passwords, disclosures, acts."""
 
 from datetime import date, datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,10 +17,11 @@ from sqlalchemy import (
     Text,
     func,
     literal_column,
+    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.types import Uuid
 
 from services.common.persistence import EncryptedBytes, EncryptedText, new_metadata
@@ -47,7 +49,11 @@ class Union(Base):
 
 
 class Account(Base):
-    """Who may sign in for a union. After too many wrong passwords it is locked for a while."""
+    """Who may sign in for a union.
+
+    `locked_until` is when devices that never signed it in may try again; the `former` columns are those of the release
+    before.
+    """
 
     __tablename__ = "account"
 
@@ -61,14 +67,15 @@ class Account(Base):
     password_hash: Mapped[str]
     must_change_password: Mapped[bool] = mapped_column(server_default="true")
     disabled: Mapped[bool] = mapped_column(server_default="false")
-    failures: Mapped[int] = mapped_column(server_default="0")
-    first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    former_failures: Mapped[int] = mapped_column("failures", server_default="0")
+    former_first_failure_at: Mapped[datetime | None] = mapped_column("first_failure_at", DateTime(timezone=True))
+    former_locked_until: Mapped[datetime | None] = mapped_column("locked_until", DateTime(timezone=True))
     last_signed_in_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     totp_secret: Mapped[str | None] = mapped_column(EncryptedText)
     totp_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    locked_until: ClassVar[Any]
 
 
 class RecoveryCode(Base):
@@ -92,6 +99,7 @@ class SignedInSession(Base):
     member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.member_id"), index=True)
     origin: Mapped[str | None]
     user_agent: Mapped[str | None]
+    device_id: Mapped[UUID | None]
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
     passed_second_factor: Mapped[bool] = mapped_column(server_default="false")
@@ -126,7 +134,7 @@ class UsedCaptcha(Base):
 
 
 class AddressFailures(Base):
-    """Failed sign-ins from an address, as they are counted for an account; of IPv6 a network is one address."""
+    """What the release before counted of addresses; dropped when nobody runs it any more."""
 
     __tablename__ = "address_failures"
 
@@ -134,6 +142,43 @@ class AddressFailures(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     first_failure_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class FailureCount(Base):
+    """Failures that count together: of a kind from an address, or of tries at an account.
+
+    `counted_at` is the first one of an address, and the newest of an account, which takes no try before `free_at`. The
+    account is that of the name, where there is one.
+    """
+
+    __tablename__ = "failure_count"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    counted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    free_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    account_id: Mapped[UUID | None] = mapped_column(index=True)
+
+
+OF_STRANGERS = ("name", "proof")
+"""Kinds of counts that hold all devices together which never signed an account in."""
+
+Account.locked_until = column_property(
+    select(func.max(FailureCount.free_at))
+    .where(FailureCount.account_id == Account.account_id, FailureCount.kind.in_(OF_STRANGERS))
+    .scalar_subquery()
+)
+
+
+class KnownDevice(Base):
+    """A browser, by its long-lived cookie, that has signed in an account or a member, the `holder_id`."""
+
+    __tablename__ = "known_device"
+
+    device_id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
 
 
 MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxvalue=9_999_999_999)
@@ -382,8 +427,28 @@ class Disclosure(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class SmsCode(Base):
+    """A one-time password that a browser asked for, for a telephone number that a member has or not.
+
+    The code is made afterwards, and only where a member has the number. Kept for a day, for the limits.
+    """
+
+    __tablename__ = "sms_code"
+    __table_args__ = (Index(None, "phone_digest", "issued_at"), Index(None, "origin", "issued_at"))
+
+    code_id: Mapped[UUID] = mapped_column(primary_key=True)
+    phone_digest: Mapped[bytes]
+    device_id: Mapped[UUID]
+    origin: Mapped[str]
+    member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.member_id"))
+    code_digest: Mapped[bytes | None]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class OneTimePassword(Base):
-    """The newest one-time password of a telephone number, known or not, so that both are answered alike."""
+    """What the release before keeps of one-time passwords; dropped when nobody runs it any more."""
 
     __tablename__ = "one_time_password"
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.problems import FieldProblem, Forbidden, Invalid
-from services.membership import lockout, passwords, sessions
+from services.membership import devices, lockout, passwords, sessions
 from services.membership.account_acts import note_account
 from services.membership.models import Account, SignedInSession, Union
 from services.membership.next_step import SECOND_FACTOR, next_step
@@ -34,6 +34,7 @@ def change_password(session: Session, database: Database, caller: Caller, curren
     account.must_change_password = False
     void_links(session, account)
     sessions.end_all(session, account, "password_changed")
+    devices.forget_all(session, account.account_id, but=current_session.device_id)
     return sessions.go_on(session, current_session)
 
 
@@ -49,33 +50,35 @@ def prove_password(
     note_account(session, account)
     if next_step(account, sessions.current(session, caller)) == SECOND_FACTOR:
         raise Forbidden("second_factor_due", "请先输入动态口令", "通过动态口令验证后才能进行此操作。")
-    account, current = begin_try(session, database, caller)
+    account, current, counter = begin_try(session, database, caller)
     if not passwords.is_right(password, account.password_hash):
-        count_failure_of_address(database, caller)
         raise Invalid([FieldProblem("current_password", "password_wrong", "当前密码不正确")])
-    lockout.take_back(account)
+    lockout.take_back(session, counter)
     return account, current
 
 
-def begin_try(session: Session, database: Database, caller: Caller) -> tuple[Account, SignedInSession]:
-    """Counts a try of the caller to prove something as one of signing in; answers account and session, locked.
+def begin_try(session: Session, database: Database, caller: Caller) -> tuple[Account, SignedInSession, lockout.Counter]:
+    """Counts a try of the caller to prove something; answers account and session, locked, and where it is counted.
 
-    When too many have locked the account, its sessions end. Raises Problem `session_ended`.
+    After too many of this device, or of strangers, the session that they come from ends; others of the account go on.
+    Raises Problem `session_ended`.
     """
     with database.begin() as apart:
-        counted = own_account(apart, caller, for_update=True)
-        is_open = lockout.begin_try(counted)
+        account, current = own_account(apart, caller, for_update=True), sessions.current(apart, caller)
+        counter = _counter(apart, account, current)
+        is_open = not lockout.begin_try(apart, counter)
         if not is_open:
-            sessions.end_all(apart, counted, "locked")
+            sessions.end(apart, current, "locked")
     if not is_open:
         raise sessions.session_ended()
-    return own_account(session, caller, for_update=True), sessions.current(session, caller)
+    return own_account(session, caller, for_update=True), sessions.current(session, caller), counter
 
 
-def count_failure_of_address(database: Database, caller: Caller) -> None:
-    """Counts that it was no proof for the address too, in a transaction that outlasts the refusal."""
-    with database.begin() as apart:
-        lockout.count_failure_of_address(apart, caller.origin)
+def _counter(session: Session, account: Account, current: SignedInSession) -> lockout.Counter:
+    """Its own for a device that has signed the account in before, one for all other devices together."""
+    if current.device_id and devices.knows(session, current.device_id, account.account_id):
+        return lockout.of_device(account.account_id, current.device_id)
+    return lockout.of_proof(account.account_id)
 
 
 def own_answer(session: Session, account: Account, step: str | None) -> dict[str, Any]:

@@ -45,9 +45,10 @@ def hash_password(password: str) -> str:
 
 
 def is_right(password: str, password_hash: str | None) -> bool:
-    """Whether it is the password; takes as long where there is none to compare with."""
+    """Whether it is the password; takes as much work where there is none to compare with."""
+    of_nobody = _hash_of_nobody()
     try:
-        return _HASHER.verify(password_hash or _hash_of_nobody(), password) and password_hash is not None
+        return _HASHER.verify(password_hash or of_nobody, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -12,14 +12,13 @@ from sqlalchemy.orm import Session
 from services.common.contracts.membership import RESET_LINK_MADE
 from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
 from services.common.personal import mask_account_name, mask_phone
 from services.common.problems import Conflict, NotFound
 from services.common.settings import read_settings, settings_class
-from services.membership import passwords, sessions
+from services.membership import devices, passwords, sessions
 from services.membership.account_acts import note_account, note_holder
 from services.membership.accounts import managed_account, refuse_own
-from services.membership.lockout import count_failure_of_address, forget_failures, refusal_of_address
+from services.membership.lockout import forget_failures
 from services.membership.models import Account, ResetLink
 
 _PAGE = "/reset#"
@@ -63,24 +62,22 @@ def create_reset_link(session: Session, caller: Caller, account_id: UUID, send_s
     }
 
 
-def check_reset_link(session: Session, database: Database, caller: Caller, token: str) -> dict[str, Any]:
+def check_reset_link(session: Session, token: str) -> dict[str, Any]:
     """Whose link it is, for the page to greet by; raises NotFound `reset_link_invalid` for any that does not work.
 
-    Such a one counts as a failed sign-in of the address. Raises Problem `address_locked`.
+    Nothing is counted: nobody guesses 256 bits, and who sends rubbish must not hinder others at the address.
     """
-    link, account = _working(session, database, caller, token)
+    link, account = _working(session, token)
     return {"account_name": mask_account_name(account.account_name), "expires_at": link.expires_at}
 
 
-def reset_password(
-    session: Session, database: Database, caller: Caller, token: str, new_password: str
-) -> dict[str, Any]:
+def reset_password(session: Session, token: str, new_password: str) -> dict[str, Any]:
     """Gives the link's account the password that its holder chose, unlocks it, ends its sessions, uses the link up.
 
-    Raises NotFound `reset_link_invalid` and Problem `address_locked` as `check_reset_link` does, and Invalid for a weak
-    password, after which the link still works.
+    No device is known for it any more. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and Invalid for
+    a weak password, after which the link still works.
     """
-    link, account = _working(session, database, caller, token)
+    link, account = _working(session, token)
     note_account(session, account)
     session.refresh(account, with_for_update=True)
     session.refresh(link, with_for_update=True)
@@ -90,7 +87,8 @@ def reset_password(
     account.password_hash = passwords.hash_password(new_password)
     account.must_change_password = False
     note_holder(session, account)
-    forget_failures(account)
+    forget_failures(session, account)
+    devices.forget_all(session, account.account_id)
     sessions.end_all(session, account, "password_reset")
     link.used_at = datetime.now(UTC)
     return {"account_name": account.account_name}
@@ -105,17 +103,13 @@ def void_links(session: Session, account: Account) -> None:
     )
 
 
-def _working(session: Session, database: Database, caller: Caller, token: str) -> tuple[ResetLink, Account]:
-    if refusal := refusal_of_address(session, caller.origin):
-        raise refusal
+def _working(session: Session, token: str) -> tuple[ResetLink, Account]:
     found = session.execute(
         select(ResetLink, Account)
         .join(Account, Account.account_id == ResetLink.account_id)
         .where(ResetLink.token_hash == _hash_of(token))
     ).one_or_none()
     if found is None or not _works(found.ResetLink, found.Account):
-        with database.begin() as apart:
-            count_failure_of_address(apart, caller.origin)
         raise _invalid()
     return found.ResetLink, found.Account
 

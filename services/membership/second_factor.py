@@ -15,10 +15,10 @@ from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.personal import blind_index
 from services.common.problems import Conflict, FieldProblem, Invalid
-from services.membership import lockout, sessions
+from services.membership import devices, lockout, sessions
 from services.membership.account_acts import note_account
 from services.membership.models import Account, RecoveryCode
-from services.membership.own_account import begin_try, count_failure_of_address, own_answer, prove_password
+from services.membership.own_account import begin_try, own_answer, prove_password
 
 RECOVERY_CODES = 10
 _ISSUER = "上海工会会员服务卡"
@@ -48,17 +48,16 @@ def enrol(session: Session, database: Database, caller: Caller, current_password
 def confirm(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
     """Turns the second factor on, for which a code proves that the authenticator has the secret (ConfirmAnswer).
 
-    All other sessions end. Failures count as wrong passwords do. Raises Conflict `second_factor_not_enrolled`, Invalid
-    `second_factor_wrong`, Problem `session_ended`.
+    All other sessions end. Failures count as wrong current passwords do. Raises Conflict
+    `second_factor_not_enrolled`, Invalid `second_factor_wrong`, Problem `session_ended`.
     """
-    account, current = begin_try(session, database, caller)
+    account, current, counter = begin_try(session, database, caller)
     note_account(session, account)
     if account.totp_secret is None or account.totp_confirmed_at is not None:
         raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
     if not _takes_totp(account, code):
-        count_failure_of_address(database, caller)
         raise _wrong()
-    lockout.take_back(account)
+    lockout.take_back(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
     codes = _new_recovery_codes(session, account)
     sessions.end_all(session, account, "second_factor_changed")
@@ -69,17 +68,20 @@ def confirm(session: Session, database: Database, caller: Caller, code: str) -> 
 def pass_it(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
     """Lets in who has proved the password and now the second factor (SignInAnswer), in a session with another id.
 
-    A code counts once. Failures count for account and address as wrong passwords do; when they have locked the account,
-    its sessions end. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
+    A code counts once. Failures count as wrong current passwords do, and end this session when they are too many; the
+    device is known for the account from now on. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
     """
-    account, current = begin_try(session, database, caller)
+    account, current, counter = begin_try(session, database, caller)
     note_account(session, account)
     if account.totp_confirmed_at is None:
         raise Conflict("second_factor_off", "未启用动态口令")
     if not _takes_totp(account, code) and not _takes_recovery_code(session, account, code):
-        count_failure_of_address(database, caller)
         raise _wrong()
-    lockout.forget_failures(account)
+    if counter.is_of_device:
+        lockout.forget(session, counter)
+    else:
+        lockout.forget_failures(session, account)
+    devices.remember(session, current.device_id, account.account_id)
     sessions.end(session, current, "second_factor_passed")
     begun = sessions.go_on(session, current, passed_second_factor=True)
     return {"account": own_answer(session, account, begun["next_step"]), "session": begun}

@@ -16,7 +16,7 @@ from services.common.contracts.batching import (
     MEMBER_CORRECTED,
     MEMBERS_REMOVED,
 )
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
+from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
 from services.common.contracts.rpc import audit as audit_rpc
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.relay import Relay
@@ -29,6 +29,7 @@ from services.membership import (
     applications,
     audit_log,
     audit_search,
+    captchas,
     corrections,
     disclosures,
     document_ends,
@@ -47,6 +48,7 @@ from services.membership import (
     second_factor,
     sessions,
     sign_in,
+    sms_codes,
     stalled_imports,
     summary,
     told_acts,
@@ -65,6 +67,11 @@ class MembershipService(Operable):
     audit_keys = ChainKeys()
 
     # Sign-in and one's own account
+
+    @query(rpc.GetCaptchaLevelRequest)
+    def get_captcha_level(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """How hard the next captcha must be."""
+        return captchas.captcha_level(session, caller, data["purpose"], data["device_id"])
 
     @command(rpc.SignInRequest)
     def sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -195,12 +202,12 @@ class MembershipService(Operable):
     @command(rpc.CheckResetLinkRequest)
     def check_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Whose link it is, and until when it works."""
-        return reset_links.check_reset_link(session, self.database, caller, data["token"])
+        return reset_links.check_reset_link(session, data["token"])
 
     @command(rpc.ResetPasswordRequest)
     def reset_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Chooses another password by a link."""
-        return reset_links.reset_password(session, self.database, caller, data["token"], data["new_password"])
+        return reset_links.reset_password(session, data["token"], data["new_password"])
 
     # Members
 
@@ -363,12 +370,17 @@ class MembershipService(Operable):
     @command(rpc.RequestOtpRequest)
     def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets a one-time password be sent."""
-        return personal_applications.request_otp(session, data["phone"])
+        return sms_codes.request_code(session, self.database, caller, data)
+
+    @subscribe(OTP_REQUESTED)
+    def otp_requested(self, session: Session, event: Event) -> None:
+        """Makes the password, if a member has the phone."""
+        sms_codes.issue_code(session, event.data)
 
     @command(rpc.PersonalSignInRequest)
     def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member of a phone and a one-time password, and a session."""
-        return personal_applications.sign_in(session, self.database, caller, data)
+        return sms_codes.sign_in(session, self.database, caller, data)
 
     @query(rpc.GetPersonalProfileRequest)
     def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

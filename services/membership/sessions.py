@@ -52,6 +52,7 @@ def start(session: Session, holder: Account | Member, caller: Caller, visit: Map
         member_id=holder.member_id if isinstance(holder, Member) else None,
         origin=caller.origin,
         user_agent=_shortened(visit["user_agent"]),
+        device_id=visit.get("device_id"),
     )
     return _begin(session, begun)
 
@@ -66,6 +67,7 @@ def go_on(session: Session, old: SignedInSession, *, passed_second_factor: bool 
         account_id=old.account_id,
         origin=old.origin,
         user_agent=old.user_agent,
+        device_id=old.device_id,
         passed_second_factor=old.passed_second_factor if passed_second_factor is None else passed_second_factor,
         started_at=old.started_at,
     )

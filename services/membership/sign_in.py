@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,10 +13,14 @@ from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.problems import Problem
 from services.common.settings import read_settings, settings_class
-from services.membership import captchas, lockout, passwords, sessions
+from services.membership import captchas, devices, lockout, passwords, sessions
 from services.membership.account_acts import note_account, note_holder
+from services.membership.lockout import Counter
 from services.membership.models import Account
 from services.membership.own_account import own_answer
+
+PURPOSE = "sign_in"
+"""Of its captchas, and the kind of its failures."""
 
 
 @settings_class
@@ -29,40 +34,56 @@ class FirstPasswordSettings:
 def sign_in(session: Session, database: Database, caller: Caller, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The account that this is the password of, and a new session of it (SignInAnswer).
 
-    Raises Problem `captcha_used` or `captcha_wrong`, `address_locked`, and `sign_in_failed`: the same and after the
-    same time for an unknown account, a wrong password, a first one that was not replaced in time, and an account that
-    is locked or disabled. What must outlast the refusal – the captcha used up, the try counted – is done in
-    transactions of its own.
+    Raises Problem `captcha_used`, `captcha_wrong` or `captcha_too_easy`, `sign_in_delayed` where strangers have failed
+    at the name too often, there being such an account or not, and `sign_in_failed`: the same and after the same work
+    for an unknown account, a wrong password, a first one that was not replaced in time, and a disabled account. What
+    must outlast the refusal – the captcha used up, the try counted – is done in transactions of its own.
     """
     account_name = asked["account_name"].strip().lower()
-    is_open = _begin_try(database, caller, account_name, asked["captcha"])
+    counter, seconds = _begin_try(database, caller, account_name, asked)
     account = session.scalar(select(Account).where(Account.account_name == account_name))
+    if seconds:
+        _note(session, account)
+        raise _delayed(seconds)
     is_right = _is_right(session, account, asked["password"])
     _note(session, account)
-    if account is None or not is_open or not is_right or account.disabled or _has_old_first_password(account):
+    if account is None or not is_right or account.disabled or _has_old_first_password(account):
         with database.begin() as apart:
-            lockout.count_failure_of_address(apart, caller.origin)
+            lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
         raise _sign_in_failed()
     if account.totp_confirmed_at is None:
-        lockout.forget_failures(account)
+        lockout.forget(session, counter)
+        devices.remember(session, asked["visit"].get("device_id"), account.account_id)
     else:
-        lockout.take_back(account)
+        lockout.take_back(session, counter)
     note_holder(session, account)
     account.last_signed_in_at = datetime.now(UTC)
     begun = sessions.start(session, account, caller, asked["visit"])
     return {"account": own_answer(session, account, begun["next_step"]), "session": begun}
 
 
-def _begin_try(database: Database, caller: Caller, account_name: str, captcha: Mapping[str, Any]) -> bool:
-    """Uses the captcha up and counts a try of the account, if there is one; answers whether it is open."""
+def _begin_try(database: Database, caller: Caller, account_name: str, asked: Mapping[str, Any]) -> tuple[Counter, int]:
+    """Uses the captcha up and counts a try of the device, or of strangers at the name.
+
+    Answers where it is counted, and the seconds it has to wait. Raises Invalid as `captchas.use_up` answers.
+    """
+    device_id = asked["visit"].get("device_id")
     with database.begin() as apart:
-        refusal = lockout.refusal_of_address(apart, caller.origin) or captchas.use_up(apart, captcha)
+        known_id = devices.account_of(apart, device_id, account_name)
+        refusal = captchas.use_up(apart, caller, PURPOSE, asked["captcha"], is_known_device=known_id is not None)
         if refusal is None:
-            account = apart.scalar(select(Account).where(Account.account_name == account_name).with_for_update())
-            return account is not None and lockout.begin_try(account)
-        if refusal.code == "captcha_wrong":
-            lockout.count_failure_of_address(apart, caller.origin)
+            return _count(apart, account_name, known_id, device_id)
     raise refusal
+
+
+def _count(session: Session, account_name: str, known_id: UUID | None, device_id: UUID | None) -> tuple[Counter, int]:
+    """Where a try is counted, and the seconds it has to wait; a device that fails too often is a stranger again."""
+    if known_id is not None and device_id is not None:
+        own = lockout.of_device(known_id, device_id)
+        if not lockout.begin_try(session, own):
+            return own, 0
+    of_strangers = lockout.of_name(account_name)
+    return of_strangers, lockout.begin_try(session, of_strangers)
 
 
 def _has_old_first_password(account: Account) -> bool:
@@ -88,7 +109,14 @@ def _note(session: Session, account: Account | None) -> None:
 
 
 def _sign_in_failed() -> Problem:
-    settings = read_settings(lockout.LockoutSettings)
-    failures, minutes = settings.sign_in_failures_per_account, settings.sign_in_locked_minutes
-    detail = f"请核对账号和密码；连续输错 {failures} 次将锁定 {minutes:g} 分钟。如忘记账号或密码，请联系上级工会。"
+    failures = read_settings(lockout.LockoutSettings).sign_in_failures_per_account
+    detail = f"请核对账号和密码；连续输错 {failures} 次后，每次须等待片刻才能再试。如忘记账号或密码，请联系上级工会。"
     return Problem("sign_in_failed", 401, "账号或密码不正确", detail)
+
+
+def _delayed(seconds: int) -> Problem:
+    """Tells strangers alone: a device that has signed the account in goes on."""
+    how = "曾用该账号登录过的设备不受影响；也可请上级工会的管理员解锁或重置密码。"
+    problem = Problem("sign_in_delayed", 429, "登录失败次数过多", f"请在 {seconds} 秒后再试。{how}")
+    problem.retry_after = seconds
+    return problem

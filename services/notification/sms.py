@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.common.settings import settings_class
+from services.common.values import is_mobile
 from services.notification.models import GATHERS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()
@@ -102,7 +103,9 @@ class Provider:
 
 
 def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
-    """Lets a message be sent as soon as the transaction has committed."""
+    """Lets a message be sent as soon as the transaction has committed; a fixed line gets none."""
+    if not is_mobile(phone):
+        return
     sms_id = uuid7()
     session.add(
         Sms(
@@ -120,7 +123,9 @@ def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: d
 
 
 def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) -> None:
-    """Lets news be sent; those of one topic that come within the gathering time add up to one message."""
+    """Lets news be sent to a mobile phone; those of one topic within the gathering time add up to one message."""
+    if not is_mobile(news.phone):
+        return
     due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
     adding = insert(Sms).values(
         sms_id=uuid7(),

@@ -29,6 +29,8 @@ _QUICKER = {
     "SMS_GATHER_SECONDS": "2",
     "SMS_PAUSES": ",".join(["1", "2", *["5"] * 200]),
     "REGISTRY_PAUSES": "1,2,5",
+    "SMS_CODES_AN_HOUR": "1000",
+    "SMS_CODES_A_DAY": "1000",
 }
 """Pauses of minutes would only make the run longer."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from deploy.local.captcha_solver import solve
+from deploy.local.captcha_solver import answered
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.stack import Stack
 from tests.desks import DESK_PASSWORD, a_desk
@@ -106,9 +106,7 @@ def test_failures_at_both_gateways_together_lock_the_account(clerk: ApiClient, o
 
 def credentials(browser: ApiClient, account_name: str, password: str) -> dict[str, str]:
     """A sign-in form, its captcha answered rightly."""
-    captcha_id = browser.post("captchas")["captcha_id"]
-    captcha = {"captcha_id": captcha_id, "captcha_answer": solve(captcha_id)}
-    return {"account_name": account_name, "password": password, **captcha}
+    return {"account_name": account_name, "password": password, **answered(browser.post, "sign_in")}
 
 
 def problem_of(browser: ApiClient, form: dict[str, str]) -> ApiProblem:

@@ -8,12 +8,13 @@ import pytest
 
 from gateway.api import ROUTES
 from gateway.api.support import SupportAnswer
-from gateway.captchas import SECONDS
+from gateway.captchas import MORE_BITS_WITHOUT_PICTURE, SECONDS
 from gateway.documentation import ROUTES as DOCUMENTATION
+from gateway.proof_of_work import solve
 from gateway.reading import UPLOAD_LIMIT
 from services.common.contracts.rpc.files import file_answer
 from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.common.problems import Problem, Unavailable
 from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
 
 IMPORT_ID = "0192f0c1-0000-7000-8000-000000000042"
@@ -92,16 +93,94 @@ def test_a_captcha_that_is_too_old_or_not_ours_lets_nobody_try(page: Page, how: 
     assert page.services["membership"].calls == []
 
 
-@pytest.mark.parametrize(("kind", "begins"), [("image", b"\x89PNG"), ("audio", b"RIFF")])
-def test_a_captcha_is_a_picture_or_a_voice_that_does_not_tell_its_answer(page: Page, kind: str, begins: bytes) -> None:
-    made = page.post("/api/v1/captchas", json={"kind": kind}).get_json()
+def test_a_captcha_is_a_picture_that_does_not_tell_its_answer_or_more_work(page: Page) -> None:
+    page.services["membership"].answers["get_captcha_level"] = {"level": 0}
+    made, work = (page.post("/api/v1/captchas", json={"kind": kind}).get_json() for kind in ("image", "work"))
 
-    assert base64.b64decode(made[kind].partition(",")[2]).startswith(begins)
-    assert [made[other] for other in ("image", "audio") if other != kind] == [None]
+    assert base64.b64decode(made["image"].partition(",")[2]).startswith(b"\x89PNG")
     puzzle = page.captchas.open(made["captcha_id"])
     assert puzzle is not None
     assert len(puzzle.answer) == 5
     assert puzzle.answer not in str(made)
+    assert work["image"] is None
+    assert work["proof_of_work"]["bits"] == made["proof_of_work"]["bits"] + MORE_BITS_WITHOUT_PICTURE
+
+
+def test_each_level_doubles_the_work_and_waits_longer(page: Page) -> None:
+    made = []
+    for level in (0, 1, 5):
+        page.services["membership"].answers["get_captcha_level"] = {"level": level}
+        made.append(page.post("/api/v1/captchas", json={}).get_json())
+    assert [one["proof_of_work"]["bits"] for one in made] == [4, 5, 9]
+    assert [one["wait_seconds"] for one in made] == [0, 2, 10]
+
+
+def test_where_membership_is_away_a_captcha_is_made_all_the_same(page: Page) -> None:
+    page.services["membership"].answers["get_captcha_level"] = Unavailable(5)
+    assert page.post("/api/v1/captchas", json={}).status_code == 201
+
+
+def test_a_captcha_is_not_taken_too_early(page: Page) -> None:
+    captcha = page.answered_captcha(level=3)
+
+    response = page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha})
+
+    assert (response.status_code, response.get_json(force=True)["code"]) == (429, "captcha_too_early")
+    assert response.headers["Retry-After"] == "5"
+    page.services["membership"].answers["sign_in"] = Problem("sign_in_failed", 401, "账号或密码有误")
+    page.clock.pass_by(6)
+    assert page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha}).status_code == 401
+
+
+@pytest.mark.parametrize("how", ["not done", "for another captcha", "too little"])
+def test_without_its_work_a_captcha_lets_nobody_try(page: Page, how: str) -> None:
+    captcha = page.answered_captcha(level=5)
+    page.clock.pass_by(20)
+    puzzle = page.captchas.open(captcha["captcha_id"])
+    assert puzzle is not None
+    captcha["proof_of_work"] = {
+        "not done": "0" * 64,
+        "for another captcha": page.answered_captcha()["proof_of_work"],
+        "too little": solve(puzzle.salt, 3),
+    }[how]
+
+    response = page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha})
+
+    assert (response.status_code, response.get_json(force=True)["code"]) == (422, "captcha_work_wrong")
+    assert page.services["membership"].calls == []
+
+
+def test_a_captcha_counts_for_its_purpose_alone(page: Page) -> None:
+    response = page.post("/api/v1/personal/otp", json={"phone": "13900000001", **page.answered_captcha("sign_in")})
+    assert (response.status_code, response.get_json(force=True)["code"]) == (422, "captcha_expired")
+
+
+def test_who_signs_in_gets_a_cookie_that_names_the_device_and_is_told_by_it_the_next_time(page: Page) -> None:
+    begun = page.a_session_of(a_caller(("clerk",)))
+    page.services["membership"].answers = {"sign_in": {"account": ACCOUNT, "session": begun}}
+    for _ in range(2):
+        response = page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()})
+
+    cookie = next(one for one in response.headers.getlist("Set-Cookie") if one.startswith("device="))
+    assert {"HttpOnly", "SameSite=Strict", "Max-Age=31536000", "Path=/"} <= set(cookie.split("; "))
+    first, second = (call.data["visit"]["device_id"] for call in page.services["membership"].calls)
+    assert first == second
+    page.set_cookie("device", cookie.partition(";")[0].removeprefix("device=")[:-1] + "x")
+    page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()})
+    assert page.services["membership"].calls[-1].data["visit"]["device_id"] != first
+
+
+def test_a_code_by_sms_is_asked_for_and_tried_under_the_browsers_cookie(page: Page) -> None:
+    page.services["membership"].answers = {
+        "request_otp": {"expires_at": "2026-11-24T02:00:00+00:00"},
+        "personal_sign_in": Problem("otp_wrong", 401, "验证码不正确"),
+    }
+    page.post("/api/v1/personal/otp", json={"phone": "13900000001", **page.answered_captcha("sms_code")})
+    page.post("/api/v1/personal/sessions", json={"phone": "13900000001", "code": "123456"})
+
+    asked, tried = page.services["membership"].calls
+    assert asked.data["device_id"] == tried.data["visit"]["device_id"]
+    assert asked.data["captcha"]["is_right"]
 
 
 def test_who_signs_in_again_leaves_the_session_that_the_browser_had(page: Page) -> None:
@@ -110,7 +189,8 @@ def test_who_signs_in_again_leaves_the_session_that_the_browser_had(page: Page) 
 
     page.post("/api/v1/sessions", json={**CREDENTIALS, **page.answered_captcha()}, headers={"User-Agent": "Firefox"})
 
-    assert page.services["membership"].calls[-1].data["visit"] == {"user_agent": "Firefox", "replaces": SESSION_ID}
+    visit = page.services["membership"].calls[-1].data["visit"]
+    assert (visit["user_agent"], visit["replaces"]) == ("Firefox", SESSION_ID)
 
 
 def test_who_signs_out_is_known_no_more_not_even_by_a_copy_of_the_cookie(page: Page) -> None:

@@ -117,6 +117,18 @@ class OtpRecipient(EventData):
     code = fields.String(required=True)
 
 
+class OtpPhone(EventData):
+    """The telephone that somebody gave. Always sealed."""
+
+    phone = fields.String(required=True)
+
+
+class OtpRequestedData(EventData):
+    code_id = fields.UUID(required=True)
+    origin = fields.String(required=True, allow_none=True, metadata={"description": "the address it came from"})
+    recipient = Sealed(fields.Nested(OtpPhone), required=True)
+
+
 class OtpIssuedData(EventData):
     purpose = choice("personal_sign_in", required=True)
     expires_at = fields.AwareDateTime(required=True)
@@ -215,6 +227,13 @@ IMPORT_PROGRESSED = EventContract(
     consumers=("notification",),
     is_live=True,
 )
+OTP_REQUESTED = EventContract(
+    "membership",
+    "otp_requested",
+    OtpRequestedData,
+    "Somebody asked for a one-time password for a telephone; whether a member has it is looked up afterwards.",
+    consumers=("membership",),
+)
 OTP_ISSUED = EventContract(
     "membership",
     "otp_issued",
@@ -252,6 +271,7 @@ EVENTS = (
     IMPORT_REQUESTED,
     IMPORT_CONTINUED,
     IMPORT_PROGRESSED,
+    OTP_REQUESTED,
     OTP_ISSUED,
     SESSIONS_ENDED,
     RESET_LINK_MADE,

@@ -95,6 +95,7 @@ def _below(*roles: str) -> Rule:
 TABLE: dict[str, Rule] = {
     # Signing in, and one's own account
     "gateway.captchas": _whole(ANONYMOUS),
+    "membership.get_captcha_level": _whole(ANONYMOUS),
     "membership.sign_in": _whole(ANONYMOUS),
     "membership.use_session": _whole(ANONYMOUS),
     "membership.look_at_session": _whole(ANONYMOUS),

@@ -7,7 +7,7 @@ The API, imports, events and searches use the same ones, so that what one of the
 from services.common.values.dates import LONG_TERM, clean_day, clean_month, today
 from services.common.values.names import LONGEST_NAME, clean_name
 from services.common.values.nationalities import clean_nationality, nationality_title
-from services.common.values.phones import clean_mobile, clean_phone
+from services.common.values.phones import clean_mobile, clean_phone, is_mobile
 from services.common.values.text import InvalidValue, clean_address, clean_document_number, clean_lines, clean_text
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "clean_nationality",
     "clean_phone",
     "clean_text",
+    "is_mobile",
     "nationality_title",
     "today",
 ]

@@ -13,6 +13,11 @@ def clean_mobile(text: str) -> str:
     return digits
 
 
+def is_mobile(phone: str) -> bool:
+    """Whether a cleaned number is that of a mobile phone, which alone gets an SMS."""
+    return _MOBILE.fullmatch(phone) is not None
+
+
 def clean_phone(text: str) -> str:
     """A mobile number as 11 digits, or a fixed line as `021-12345678-123`: area code and extension where given."""
     dialled = _dialled(text)

@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.problems import Problem
 from services.membership import own_account, sessions
-from services.membership.models import Account
+from services.membership.models import Account, FailureCount
 from services.membership.sign_in import sign_in as membership_signs_in
 from tests.integration.membership.office import Office
 
@@ -29,11 +30,14 @@ def sign_in_and_stay(
     office: Office,
     account_name: str = "jianlang",
     password: str = PASSWORD,
+    *,
     captcha: dict[str, Any] | None = None,
     visitor: Caller = VISITOR,
+    device_id: UUID | None = None,
 ) -> dict[str, Any]:
     """The account that signed in, and its session."""
-    asked = {"account_name": account_name, "password": password, "captcha": captcha or a_captcha(), "visit": VISIT}
+    visit = {**VISIT, "device_id": device_id}
+    asked = {"account_name": account_name, "password": password, "captcha": captcha or a_captcha(), "visit": visit}
     with office.begin() as session:
         return membership_signs_in(session, database_of(office), visitor, asked)
 
@@ -54,7 +58,7 @@ def change_password(office: Office, holder: Caller, new: str, current: str = PAS
 def a_captcha(**changes: Any) -> dict[str, Any]:
     """What the gateway says of a captcha that was answered rightly (CaptchaVerdict)."""
     expires_at = datetime.now(UTC) + timedelta(minutes=5)
-    return {"captcha_id": uuid4(), "expires_at": expires_at, "is_right": True, **changes}
+    return {"captcha_id": uuid4(), "expires_at": expires_at, "is_right": True, "level": 5, **changes}
 
 
 def fails(office: Office, **credentials: Any) -> Problem:
@@ -62,6 +66,19 @@ def fails(office: Office, **credentials: Any) -> Problem:
     with pytest.raises(Problem, match="sign_in_failed") as refusal:
         sign_in(office, **credentials)
     return refusal.value
+
+
+def is_delayed(office: Office, **credentials: Any) -> bool:
+    """Whether a sign-in has to wait."""
+    with pytest.raises(Problem, match="sign_in_delayed") as refusal:
+        sign_in(office, **credentials)
+    return refusal.value.status == 429
+
+
+def let_delays_pass(office: Office) -> None:
+    """Now nobody has to wait any more; what was counted stays."""
+    with office.begin() as session:
+        session.execute(update(FailureCount).values(free_at=datetime.now(UTC) - timedelta(seconds=1)))
 
 
 def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:

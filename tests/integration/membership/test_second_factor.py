@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pyotp import TOTP
@@ -14,9 +14,9 @@ from services.common.messaging.rpc import Caller
 from services.common.problems import Conflict, Forbidden, Invalid, Problem
 from services.common.settings import read_settings
 from services.membership import lost_second_factors, own_account, passwords, reset_links, second_factor, sessions
-from services.membership.models import Account, RecoveryCode
+from services.membership.models import Account, FailureCount, RecoveryCode
 from services.membership.next_step import SecondFactorSettings
-from tests.integration.membership.holder import PASSWORD, VISITOR, a_session_of, database_of, fails, sign_in_and_stay
+from tests.integration.membership.holder import PASSWORD, a_session_of, database_of, sign_in_and_stay
 from tests.integration.membership.office import Office, a_caller
 
 
@@ -80,7 +80,7 @@ def test_a_password_chosen_by_a_link_from_above_does_not_replace_the_code(office
         administrator = a_caller(office.superior, "administrator")
         token = reset_links.create_reset_link(session, administrator, clerk.account_id, send_sms=False)["token"]
     with office.begin() as session:
-        reset_links.reset_password(session, database_of(office), VISITOR, token, "a much better one")
+        reset_links.reset_password(session, token, "a much better one")
 
     answer = sign_in_and_stay(office, password="a much better one")
 
@@ -110,7 +110,7 @@ def test_each_recovery_code_lets_in_once_however_it_is_written(office: Office, c
     assert not any(codes[0].encode() in digest for digest in kept)
 
 
-def test_wrong_codes_lock_the_account_though_the_password_is_right_each_time(office: Office, clerk: Account) -> None:
+def test_wrong_codes_end_the_session_though_the_password_is_right_each_time(office: Office, clerk: Account) -> None:
     secret, _, _ = turn_on(office, a_session_of(office, clerk))
     limited = half_in(office)
     for _ in range(2):
@@ -121,7 +121,8 @@ def test_wrong_codes_lock_the_account_though_the_password_is_right_each_time(off
 
     with pytest.raises(Problem, match="session_ended"):
         pass_it(office, limited, TOTP(secret).now())
-    fails(office)
+    with pytest.raises(Problem, match="session_ended"):
+        pass_it(office, half_in(office), TOTP(secret).now())
     assert office.told(SESSIONS_ENDED)[-1]["because"] == "locked"
 
 
@@ -140,10 +141,11 @@ def test_codes_that_are_tried_while_a_password_is_verified_stay_counted(
     half_in(office)
 
     with office.begin() as session:
-        assert session.get_one(Account, clerk.account_id).failures == 2
+        counted = session.execute(select(FailureCount.kind, FailureCount.failures)).all()
+    assert sorted(map(tuple, counted)) == [("name", 0), ("proof", 2)]
 
 
-def test_wrong_codes_at_the_enrolment_lock_the_account_and_end_the_session(office: Office, clerk: Account) -> None:
+def test_wrong_codes_at_the_enrolment_end_the_session_and_no_other(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
     with office.begin() as session:
         secret = second_factor.enrol(session, database_of(office), holder, PASSWORD)["secret"]
@@ -153,7 +155,25 @@ def test_wrong_codes_at_the_enrolment_lock_the_account_and_end_the_session(offic
 
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
         second_factor.confirm(session, database_of(office), holder, TOTP(secret).now())
-    fails(office)
+    assert sign_in_and_stay(office)
+
+
+def test_who_has_only_the_password_hinders_no_device_that_has_passed_the_second_factor(
+    office: Office, clerk: Account
+) -> None:
+    secret, _, _ = turn_on(office, a_session_of(office, clerk))
+    device_id = uuid4()
+    own = Caller.from_dict(sign_in_and_stay(office, device_id=device_id)["session"]["caller"])
+    pass_it(office, own, TOTP(secret).now())
+    stranger = half_in(office)
+    for _ in range(5):
+        assert is_wrong(office, stranger, "000000")
+    with pytest.raises(Problem, match="session_ended"):
+        pass_it(office, stranger, "000000")
+
+    pass_time(office)
+    again = Caller.from_dict(sign_in_and_stay(office, device_id=device_id)["session"]["caller"])
+    assert pass_it(office, again, TOTP(secret).now())
 
 
 def test_who_has_proved_the_password_only_changes_nothing_of_how_the_account_is_proved(

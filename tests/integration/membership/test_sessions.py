@@ -10,7 +10,6 @@ from sqlalchemy import update
 
 from services.common.contracts.membership import SESSIONS_ENDED
 from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
 from services.common.problems import NotFound, Problem
 from services.membership import accounts, own_account, reset_links, sessions
 from services.membership.models import Account, Member, SignedInSession
@@ -146,8 +145,6 @@ def test_nobody_changes_a_password_in_a_session_that_has_ended(office: Office, c
         (
             lambda session, by, one: reset_links.reset_password(
                 session,
-                Database(),
-                VISITOR,
                 reset_links.create_reset_link(session, by, one, False)["token"],
                 "another one 7",
             ),

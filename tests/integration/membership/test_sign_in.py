@@ -2,17 +2,48 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
+from services.common.contracts.rpc import membership as rpc
 from services.common.messaging.rpc import Caller
 from services.common.problems import Invalid, Problem
-from services.membership import passwords
-from services.membership.models import Account, AddressFailures, UsedCaptcha
-from tests.integration.membership.holder import PASSWORD, a_captcha, a_session_of, change_password, fails, sign_in
+from services.membership import accounts, captchas, lockout, passwords
+from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
+from services.membership.sign_in import sign_in as membership_signs_in
+from tests.integration.membership.holder import (
+    PASSWORD,
+    VISITOR,
+    a_captcha,
+    a_session_of,
+    change_password,
+    database_of,
+    fails,
+    is_delayed,
+    let_delays_pass,
+    sign_in,
+    sign_in_and_stay,
+)
 from tests.integration.membership.office import Office
+
+SIGN_IN = {"account_name": "jianlang", "password": PASSWORD}
+
+
+def open_account(office: Office, name: str) -> None:
+    """Another clerk's account of the union, with the same password."""
+    with office.begin() as session:
+        session.add(accounts.new_account(office.union, name, "李伟", ["clerk"], PASSWORD))
+
+
+def level_at(office: Office, device_id: UUID | None = None, purpose: str = "sign_in") -> int:
+    """How hard a captcha is that is asked for at the visitor's address."""
+    with office.begin() as session:
+        answer: dict[str, Any] = captchas.captcha_level(session, VISITOR, purpose, device_id)
+    return int(answer["level"])
 
 
 def test_an_account_signs_in_with_its_password(office: Office, account: Account) -> None:
@@ -28,25 +59,78 @@ def test_an_unknown_account_and_a_wrong_password_are_answered_alike(office: Offi
     assert unknown.status == 401
 
 
-def test_five_wrong_passwords_lock_the_account_for_an_hour(office: Office, account: Account) -> None:
+def test_after_five_wrong_passwords_strangers_wait_ever_longer_and_the_right_one_then_counts(
+    office: Office, account: Account
+) -> None:
     for _ in range(5):
         fails(office, password="wrong")
-    fails(office)
-    with office.begin() as session:
-        session.get_one(Account, account.account_id).locked_until = datetime.now(UTC) - timedelta(seconds=1)
+    assert is_delayed(office)
+    waits = []
+    for _ in range(8):
+        let_delays_pass(office)
+        fails(office, password="wrong")
+        with pytest.raises(Problem, match="sign_in_delayed") as refusal:
+            sign_in(office)
+        waits.append(refusal.value.retry_after)
+        assert f"请在 {refusal.value.retry_after} 秒后再试" in (refusal.value.detail or "")
+    assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+    let_delays_pass(office)
     assert sign_in(office)
 
 
-def test_many_tries_at_once_are_no_more_than_five(office: Office, account: Account) -> None:
-    def attempt(number: int) -> bool:
-        return bool(fails(office, password=f"wrong {number}"))
+def test_a_device_that_signed_the_account_in_goes_on_while_strangers_guess(office: Office, account: Account) -> None:
+    device_id = uuid4()
+    sign_in(office, device_id=device_id)
+    for _ in range(5):
+        fails(office, password="wrong", device_id=uuid4())
+    assert is_delayed(office, device_id=uuid4())
+    assert is_delayed(office)
+
+    assert sign_in(office, device_id=device_id)
+
+    assert is_delayed(office), "its success is nobody else's"
+
+
+def test_a_device_is_known_for_the_accounts_that_it_signed_in_alone(office: Office, account: Account) -> None:
+    open_account(office, "other")
+    device_id = uuid4()
+    sign_in(office, "other", device_id=device_id)
+    for _ in range(5):
+        fails(office, password="wrong", device_id=device_id)
+    assert is_delayed(office, device_id=device_id)
+
+
+def test_a_known_device_that_fails_as_often_is_a_stranger_again(office: Office, account: Account) -> None:
+    device_id = uuid4()
+    sign_in(office, device_id=device_id)
+    for _ in range(10):
+        fails(office, password="wrong", device_id=device_id)
+    assert is_delayed(office, device_id=device_id)
+
+
+def test_another_password_makes_strangers_of_the_devices(office: Office, account: Account) -> None:
+    mine, another = uuid4(), uuid4()
+    sign_in(office, device_id=another)
+    holder = Caller.from_dict(sign_in_and_stay(office, device_id=mine)["session"]["caller"])
+    change_password(office, holder, "another one 7")
+    with office.begin() as session:
+        assert session.scalars(select(KnownDevice.device_id)).all() == [mine]
+
+
+def test_many_tries_at_once_are_no_more_than_five(
+    office: Office, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    monkeypatch.setattr(passwords, "is_right", lambda password, _hash: bool(verified.append(password)))
+
+    def attempt(number: int) -> None:
+        with pytest.raises(Problem, match=r"sign_in_failed|sign_in_delayed"):
+            sign_in(office, password=f"wrong {number}")
 
     with ThreadPoolExecutor(12) as at_once:
         list(at_once.map(attempt, range(12)))
 
-    with office.begin() as session:
-        kept = session.get_one(Account, account.account_id)
-    assert (kept.failures, kept.locked_until is not None) == (5, True)
+    assert len(verified) == 5
 
 
 def test_a_right_password_starts_counting_anew(office: Office, account: Account) -> None:
@@ -56,17 +140,18 @@ def test_a_right_password_starts_counting_anew(office: Office, account: Account)
         assert sign_in(office)
 
 
-def test_a_locked_account_is_answered_like_a_wrong_password_even_for_the_right_one(
-    office: Office, account: Account
-) -> None:
-    wrong = fails(office, password="wrong")
-    for _ in range(4):
-        fails(office, password="wrong")
+def test_a_name_that_no_account_has_is_delayed_alike(office: Office, account: Account) -> None:
+    told = []
+    for name in ("jianlang", "nobody"):
+        for _ in range(5):
+            fails(office, account_name=name, password="wrong")
+        with pytest.raises(Problem, match="sign_in_delayed") as refusal:
+            sign_in(office, name)
+        told.append(refusal.value.to_dict())
+    assert told[0] == told[1]
 
-    assert fails(office).to_dict() == wrong.to_dict()
 
-
-@pytest.mark.parametrize("why", ["unknown", "locked", "disabled", "wrong"])
+@pytest.mark.parametrize("why", ["unknown", "disabled", "wrong"])
 def test_a_password_is_verified_whatever_the_refusal(
     office: Office, account: Account, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
@@ -79,9 +164,7 @@ def test_a_password_is_verified_whatever_the_refusal(
 
     monkeypatch.setattr(passwords, "is_right", watched)
     with office.begin() as session:
-        kept = session.get_one(Account, account.account_id)
-        kept.disabled = why == "disabled"
-        kept.locked_until = datetime.now(UTC) + timedelta(hours=1) if why == "locked" else None
+        session.get_one(Account, account.account_id).disabled = why == "disabled"
 
     fails(
         office,
@@ -131,7 +214,6 @@ def test_wrong_current_passwords_count_as_wrong_ones_at_sign_in_and_end_the_sess
 
     with pytest.raises(Problem, match="session_ended"):
         change_password(office, holder, "another one 7")
-    fails(office)
 
 
 def test_a_captcha_counts_once_whether_its_answer_was_right_or_not(office: Office, account: Account) -> None:
@@ -175,46 +257,68 @@ def test_a_wrong_captcha_is_no_try_of_the_account(office: Office, account: Accou
     assert sign_in(office)
 
 
-def test_fifty_failures_lock_the_address_for_everybody_there_and_for_nobody_else(
+def test_failures_at_an_address_make_its_captchas_harder_and_refuse_nobody(
     office: Office, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passwords, "is_right", lambda password, _hash: password == PASSWORD)
-    for number in range(25):
-        fails(office, account_name=f"nobody{number}")
-        with pytest.raises(Invalid, match="captcha_wrong"):
-            sign_in(office, captcha=a_captcha(is_right=False))
+    known = uuid4()
+    sign_in(office, device_id=known)
+    levels = []
+    for number in range(80):
+        levels.append(level_at(office))
+        if number % 2:
+            fails(office, account_name=f"nobody{number}", captcha=a_captcha(level=5))
+        else:
+            with pytest.raises(Invalid, match="captcha_wrong"):
+                sign_in(office, captcha=a_captcha(is_right=False))
+    assert [levels[number] for number in (0, 9, 10, 20, 40, 79)] == [0, 0, 1, 2, 3, 3]
 
-    with pytest.raises(Problem, match="address_locked") as refusal:
-        sign_in(office)
-    assert (refusal.value.status, 3500 < (refusal.value.retry_after or 0) <= 3601) == (429, True)
-    assert sign_in(office, visitor=Caller(origin="192.0.2.8"))
+    with pytest.raises(Invalid, match="captcha_too_easy"):
+        sign_in(office, captcha=a_captcha(level=3))
+    assert sign_in(office, captcha=a_captcha(level=4))
+    assert (level_at(office, known), level_at(office)) == (0, 4)
+    assert sign_in(office, captcha=a_captcha(level=0), device_id=known)
+    assert sign_in(office, captcha=a_captcha(level=0), visitor=Caller(origin="192.0.2.8"))
+    assert level_at(office, purpose="sms_code") == 0
     with office.begin() as session:
-        session.execute(update(AddressFailures).values(locked_until=datetime.now(UTC) - timedelta(seconds=1)))
-    assert sign_in(office)
+        session.execute(update(FailureCount).values(counted_at=datetime.now(UTC) - timedelta(minutes=31)))
+    assert sign_in(office, captcha=a_captcha(level=0))
+
+
+def test_a_gateway_of_the_release_before_tells_no_level_and_is_heard(office: Office, account: Account) -> None:
+    asked = {**SIGN_IN, "captcha": {"captcha_id": str(uuid4()), "expires_at": "2050-01-01T00:00:00Z", "is_right": True}}
+    with office.begin() as session:
+        for _ in range(20):
+            lockout.count_failure_of_address(session, "sign_in", VISITOR.origin)
+    with office.begin() as session:
+        loaded = rpc.SignInRequest().load({**asked, "visit": {"user_agent": None, "replaces": None}})
+        assert membership_signs_in(session, database_of(office), VISITOR, loaded)["account"]
 
 
 def test_addresses_that_one_ipv6_customer_has_count_as_one(office: Office, account: Account) -> None:
     for origin in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1", "::ffff:192.0.2.9"):
         fails(office, password="wrong", account_name="nobody", visitor=Caller(origin=origin))
     with office.begin() as session:
-        counted = {one.address: one.failures for one in session.scalars(select(AddressFailures))}
+        of_addresses = session.scalars(select(FailureCount).where(FailureCount.kind == "sign_in"))
+        counted = {one.subject: one.failures for one in of_addresses}
     assert counted == {"2001:db8:1:2::/64": 2, "2001:db8:1:3::/64": 1, "192.0.2.9": 1}
 
 
-def test_failures_of_an_address_are_forgotten_in_time(office: Office, account: Account) -> None:
+def test_failures_are_forgotten_in_time(office: Office, account: Account) -> None:
     fails(office, account_name="nobody")
     with office.begin() as session:
-        session.execute(update(AddressFailures).values(first_failure_at=datetime.now(UTC) - timedelta(minutes=31)))
+        session.execute(update(FailureCount).values(counted_at=datetime.now(UTC) - timedelta(minutes=31)))
     fails(office, account_name="nobody", visitor=Caller(origin="192.0.2.8"))
     with office.begin() as session:
-        assert session.scalars(select(AddressFailures.address)).all() == ["192.0.2.8"]
+        kept = session.execute(select(FailureCount.kind, FailureCount.failures)).all()
+    assert sorted(map(tuple, kept)) == [("name", 1), ("sign_in", 1)]
 
 
 def test_wrong_passwords_of_long_ago_do_not_count(office: Office, account: Account) -> None:
     for _ in range(4):
         fails(office, password="wrong")
     with office.begin() as session:
-        session.get_one(Account, account.account_id).first_failure_at = datetime.now(UTC) - timedelta(minutes=31)
+        session.execute(update(FailureCount).values(counted_at=datetime.now(UTC) - timedelta(minutes=31)))
     fails(office, password="wrong")
     assert sign_in(office)
 

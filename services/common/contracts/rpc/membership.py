@@ -26,6 +26,7 @@ ROW_VERDICTS = ("new", "known", "wrong")
 ACCOUNT_STATES = ("active", "locked", "disabled")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
+CAPTCHA_PURPOSES = ("sign_in", "sms_code")
 UNION_KINDS = ("city", "superior", "grassroots")
 LARGEST_EXPORT = 50_000
 """Members in one sheet."""
@@ -54,11 +55,22 @@ class Credentials(Schema):
     )
 
 
-class SignInForm(Credentials):
-    """What who signs in fills in."""
+class CaptchaForm(Schema):
+    """A captcha and its answer, for forms that somebody unknown sends."""
 
-    captcha_id = text(400, required=True, metadata={"description": "of a captcha that was not answered before"})
-    captcha_answer = text(20, required=True, metadata={"description": "case does not matter"})
+    captcha_id = text(600, required=True, metadata={"description": "of a captcha that was not answered before"})
+    captcha_answer = text(
+        20, 0, load_default="", metadata={"description": "case does not matter; empty where there is no picture"}
+    )
+    proof_of_work = fields.String(
+        required=True,
+        validate=Whole(r"^[0-9a-f]{64}$", error="安全验证未完成"),
+        metadata={"description": "the solution: eight numbers of eight hexadecimal digits"},
+    )
+
+
+class SignInForm(Credentials, CaptchaForm):
+    """What who signs in fills in."""
 
 
 class CaptchaVerdict(Schema):
@@ -67,12 +79,29 @@ class CaptchaVerdict(Schema):
     captcha_id = fields.UUID(required=True)
     expires_at = fields.AwareDateTime(required=True)
     is_right = fields.Boolean(required=True)
+    level = fields.Integer(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "how hard it was; null from a gateway of a release that knows no levels"},
+    )
+
+
+class GetCaptchaLevelRequest(Schema):
+    purpose = choice(*CAPTCHA_PURPOSES, required=True)
+    device_id = fields.UUID(allow_none=True, load_default=None)
+
+
+class CaptchaLevelAnswer(Schema):
+    level = fields.Integer(required=True, metadata={"description": "from 0 on; each one doubles the work"})
 
 
 class Visit(Schema):
     """What the gateway knows of the browser that signs in."""
 
     user_agent = fields.String(required=True, allow_none=True)
+    device_id = fields.UUID(
+        allow_none=True, load_default=None, metadata={"description": "the browser, by its long-lived cookie"}
+    )
     replaces = fields.UUID(
         required=True, allow_none=True, metadata={"description": "the session that the browser had until now"}
     )
@@ -737,8 +766,23 @@ class MemberSummaryAnswer(Schema):
 # The phone page 个人办卡
 
 
+class RequestOtpForm(CaptchaForm):
+    """What who wants a one-time password fills in."""
+
+    phone = mobile(required=True)
+
+
 class RequestOtpRequest(Schema):
     phone = mobile(required=True)
+    captcha = fields.Nested(
+        CaptchaVerdict,
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "null from a gateway of a release that asked for none"},
+    )
+    device_id = fields.UUID(
+        allow_none=True, load_default=None, metadata={"description": "the browser in which the password will work"}
+    )
 
 
 class RequestOtpAnswer(Schema):

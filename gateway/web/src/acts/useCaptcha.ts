@@ -1,0 +1,90 @@
+// A captcha 验证码 in hand: taken from the API, worked for beside the page, and handed to the form once it may be sent.
+import { computed, onMounted, onScopeDispose, ref, shallowRef } from "vue";
+import { answer, api } from "@/api/client";
+import { asProblem, type ApiProblem } from "@/api/problems";
+import type { Captcha } from "@/api/types";
+
+type Purpose = "sign_in" | "sms_code";
+
+/** What a form holds of a captcha. */
+export interface CaptchaFields {
+  captcha_id: string;
+  captcha_answer: string;
+  proof_of_work: string;
+}
+
+export function useCaptcha(purpose: Purpose) {
+  const given = ref("");
+  const captcha = shallowRef<Captcha>();
+  const trouble = ref("");
+  const isLoading = ref(false);
+  const isWorking = ref(false);
+  const partsDone = ref(0);
+  let solved: Promise<string> = Promise.resolve("");
+  let worker: Worker | undefined;
+  let forUnknownDevice = false;
+
+  const hasPicture = computed(() => captcha.value?.kind !== "work");
+  /** How far the work is, in words that are read aloud too; nothing while no captcha is there. */
+  const progress = computed(() => {
+    if (!captcha.value) return "";
+    if (!isWorking.value) return "安全验证已完成";
+    return `正在进行安全验证（${partsDone.value}/${captcha.value.proof_of_work.parts}）…`;
+  });
+
+  /** Takes another captcha, of the same kind unless told otherwise, and begins to work for it. */
+  async function renew(kind: Captcha["kind"] = captcha.value?.kind ?? "image"): Promise<void> {
+    if (isLoading.value) return;
+    isLoading.value = true;
+    given.value = "";
+    trouble.value = "";
+    try {
+      const body = { kind, purpose, for_unknown_device: forUnknownDevice };
+      captcha.value = await answer(api.POST("/api/v1/captchas", { body }));
+      solved = work(captcha.value);
+    } catch (error) {
+      trouble.value = asProblem(error).title;
+    } finally {
+      isLoading.value = false;
+    }
+  }
+
+  /** Takes another one after a refusal: as hard as for a stranger where this one was too easy. */
+  function renewAfter(problem: ApiProblem | undefined): Promise<void> {
+    if (problem?.code === "captcha_too_easy") forUnknownDevice = true;
+    return renew();
+  }
+
+  /** What the form holds, once the work is done and the captcha may be sent. */
+  async function fields(): Promise<CaptchaFields> {
+    const proof_of_work = await solved;
+    return { captcha_id: captcha.value?.captcha_id ?? "", captcha_answer: given.value.trim(), proof_of_work };
+  }
+
+  /** Searches in a worker; at the end it waits as long as the captcha asks for. */
+  function work(made: Captcha): Promise<string> {
+    worker?.terminate();
+    const mine = new Worker(new URL("./proofOfWork.worker.ts", import.meta.url), { type: "module" });
+    worker = mine;
+    isWorking.value = true;
+    partsDone.value = 0;
+    const waited = new Promise((resolve) => setTimeout(resolve, made.wait_seconds * 1000));
+    const found = new Promise<string>((resolve) => {
+      mine.onmessage = ({ data }: MessageEvent<{ done?: number; solution?: string }>) => {
+        if (data.done !== undefined) partsDone.value = data.done;
+        if (data.solution !== undefined) resolve(data.solution);
+      };
+      mine.onerror = () => resolve("");
+    });
+    mine.postMessage({ ...made.proof_of_work });
+    return Promise.all([found, waited]).then(([solution]) => {
+      if (worker === mine) isWorking.value = false;
+      mine.terminate();
+      return solution;
+    });
+  }
+
+  onMounted(() => renew());
+  onScopeDispose(() => worker?.terminate());
+  return { given, captcha, trouble, isLoading, isWorking, hasPicture, progress, renew, renewAfter, fields };
+}

@@ -1,0 +1,66 @@
+"""Devices that an account or a member has signed in with: what strangers fail at elsewhere does not hinder them."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.membership.models import Account, KnownDevice, Member
+
+_KEPT_FOR = timedelta(days=180)
+
+
+def remember(session: Session, device_id: UUID | None, holder_id: UUID) -> None:
+    """From now on this device is known for the account or member; devices that nobody used for long are forgotten."""
+    if device_id is None:
+        return
+    session.execute(delete(KnownDevice).where(KnownDevice.used_at < func.now() - _KEPT_FOR))
+    session.execute(
+        insert(KnownDevice)
+        .values(device_id=device_id, holder_id=holder_id)
+        .on_conflict_do_update(
+            index_elements=[KnownDevice.device_id, KnownDevice.holder_id], set_={"used_at": func.now()}
+        )
+    )
+
+
+def forget_all(session: Session, holder_id: UUID, but: UUID | None = None) -> None:
+    """No device is known for the account any more, but for one: whoever used them may have been somebody else."""
+    other = KnownDevice.device_id.is_distinct_from(but)
+    session.execute(delete(KnownDevice).where(KnownDevice.holder_id == holder_id, other))
+
+
+def knows_anybody(session: Session, device_id: UUID | None) -> bool:
+    """Whether the device has signed in an account or a member."""
+    return bool(session.scalar(select(exists().where(KnownDevice.device_id == device_id))))
+
+
+def account_of(session: Session, device_id: UUID | None, account_name: str) -> UUID | None:
+    """The account of the name, where the device has signed it in; none for a stranger, or where there is no such."""
+    return session.scalar(
+        select(Account.account_id)
+        .join(KnownDevice, KnownDevice.holder_id == Account.account_id)
+        .where(Account.account_name == account_name, KnownDevice.device_id == device_id)
+    )
+
+
+def knows(session: Session, device_id: UUID | None, holder_id: UUID) -> bool:
+    """Whether the device has signed in this account or member."""
+    return session.get(KnownDevice, (device_id, holder_id)) is not None if device_id else False
+
+
+def knows_phone(session: Session, device_id: UUID | None, digest: bytes) -> bool:
+    """Whether the device has signed in a member with this telephone."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    KnownDevice.device_id == device_id,
+                    KnownDevice.holder_id == Member.member_id,
+                    Member.phone_digest == digest,
+                )
+            )
+        )
+    )
