@@ -30,6 +30,7 @@ _OTHERS: Mapping[str, type[Schema]] = {
     "membership.get_member_summary": membership.MemberSummaryAnswer,
     "batching.get_batch_summary": batching.BatchSummaryAnswer,
     "membership.name_unions": membership.NameUnionsAnswer,
+    "membership.get_captcha_level": membership.CaptchaLevelAnswer,
     **{
         f"{service}.{name}": answer
         for service in SERVICES

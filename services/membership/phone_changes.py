@@ -6,15 +6,14 @@ of an employer, whose number nobody has used so far, apply on the phone.
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from services.common.contracts.membership import MEMBER_PHONE_CHANGED
 from services.common.messaging.outbox import tell
 from services.common.problems import Conflict
-from services.membership import sessions
+from services.membership import sessions, sms_codes
 from services.membership.member_search import SHANGHAI
-from services.membership.models import Member, OneTimePassword
+from services.membership.models import Member
 
 HELD_FOR = timedelta(hours=24)
 
@@ -27,7 +26,7 @@ def take(session: Session, member: Member, old_phone: str | None, old_affiliatio
     is_changed = member.phone != old_phone
     if is_changed:
         # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
-        session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member.member_id))
+        sms_codes.void_all_of_member(session, member.member_id)
         sessions.end_all_of_member(session, member.member_id)
     is_opened = old_affiliation == "employer" and member.phone is not None
     if member.affiliation == "employer" or not (is_changed or is_opened):

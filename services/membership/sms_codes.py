@@ -27,7 +27,7 @@ from services.common.problems import Problem
 from services.common.settings import read_settings, settings_class
 from services.membership import captchas, devices, lockout, sessions
 from services.membership.documents import phone_digest
-from services.membership.models import Member, SmsCode, Union
+from services.membership.models import Member, OneTimePassword, SmsCode, Union
 from services.membership.unions import union_answer
 
 PURPOSE = "sms_code"
@@ -149,6 +149,12 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
         "member": {"member_id": member.member_id, "name": member.name, "union": union_answer(union)},
         "session": sessions.start(session, member, caller, asked["visit"]),
     }
+
+
+def void_all_of_member(session: Session, member_id: UUID) -> None:
+    """Lets no password that was sent to a member sign anybody in, those of the release before included."""
+    session.execute(update(SmsCode).where(SmsCode.member_id == member_id).values(expires_at=func.now(), code_digest=None))
+    session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
 
 
 def _pass_captcha(

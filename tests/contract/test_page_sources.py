@@ -16,7 +16,7 @@ _NEVER = {
     "markup of data": r"v-html|innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser",
     "code of data": r"\beval\(|new Function\(|set(?:Timeout|Interval)\(\s*[\"'`]|javascript:",
     "data that outlives the page": r"localStorage|indexedDB|document\.cookie|caches\.open",
-    "messages of other windows": r"postMessage|[\"']message[\"']\s*,\s*\(?(?:event|async)",
+    "messages of other windows": r"(?<!worker\.)(?<!self\.)postMessage|[\"']message[\"']\s*,\s*\(?(?:event|async)",
 }
 
 

@@ -39,6 +39,7 @@ def _is_asked(method: Any) -> bool:
 ASKED = frozenset().union(*(methods_of(service) for service in SERVICES))
 ALLOWED_BY = frozenset(route.allowed_by for route in (*ROUTES, *documentation.ROUTES, *pages.ROUTES))
 ASKED_BY_THE_GATEWAY_ITSELF = {
+    "membership.get_captcha_level",
     "membership.use_session",
     "membership.look_at_session",
     "membership.sign_out",

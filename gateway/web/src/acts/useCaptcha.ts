@@ -21,7 +21,7 @@ export function useCaptcha(purpose: Purpose) {
   const isWorking = ref(false);
   const partsDone = ref(0);
   let solved: Promise<string> = Promise.resolve("");
-  let worker: Worker | undefined;
+  let running: Worker | undefined;
   let forUnknownDevice = false;
 
   const hasPicture = computed(() => captcha.value?.kind !== "work");
@@ -63,28 +63,28 @@ export function useCaptcha(purpose: Purpose) {
 
   /** Searches in a worker; at the end it waits as long as the captcha asks for. */
   function work(made: Captcha): Promise<string> {
-    worker?.terminate();
-    const mine = new Worker(new URL("./proofOfWork.worker.ts", import.meta.url), { type: "module" });
-    worker = mine;
+    running?.terminate();
+    const worker = new Worker(new URL("./proofOfWork.worker.ts", import.meta.url), { type: "module" });
+    running = worker;
     isWorking.value = true;
     partsDone.value = 0;
     const waited = new Promise((resolve) => setTimeout(resolve, made.wait_seconds * 1000));
     const found = new Promise<string>((resolve) => {
-      mine.onmessage = ({ data }: MessageEvent<{ done?: number; solution?: string }>) => {
+      worker.onmessage = ({ data }: MessageEvent<{ done?: number; solution?: string }>) => {
         if (data.done !== undefined) partsDone.value = data.done;
         if (data.solution !== undefined) resolve(data.solution);
       };
-      mine.onerror = () => resolve("");
+      worker.onerror = () => resolve("");
     });
-    mine.postMessage({ ...made.proof_of_work });
+    worker.postMessage({ ...made.proof_of_work });
     return Promise.all([found, waited]).then(([solution]) => {
-      if (worker === mine) isWorking.value = false;
-      mine.terminate();
+      if (running === worker) isWorking.value = false;
+      worker.terminate();
       return solution;
     });
   }
 
   onMounted(() => renew());
-  onScopeDispose(() => worker?.terminate());
+  onScopeDispose(() => running?.terminate());
   return { given, captcha, trouble, isLoading, isWorking, hasPicture, progress, renew, renewAfter, fields };
 }
