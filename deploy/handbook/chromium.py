@@ -1,9 +1,11 @@
-"""Debian's Chromium without a window, which goes nowhere by itself."""
+"""Debian's Chromium without a window, which goes nowhere by itself, and what people do in it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from deploy.local.captcha_solver import solve
 
 _CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = (
@@ -23,3 +25,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
         yield browser
         browser.close()
+
+
+def answer_captcha_on_the_phone(page: Page) -> None:
+    """Takes another captcha on the phone's first page, and fills its answer in."""
+    another = page.get_by_role("button", name="看不清，换一张图形码")
+    page.get_by_role("img", name="图形码图片").wait_for()
+    with page.expect_response("**/api/v1/captchas") as made:
+        another.click()
+    page.get_by_placeholder("图中字符").fill(solve(made.value.json()["captcha_id"]))

@@ -10,7 +10,7 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from deploy.handbook.chromium import chromium
+from deploy.handbook.chromium import answer_captcha_on_the_phone, chromium
 from deploy.handbook.pictures import PICTURES
 from deploy.handbook.working_day import WorkingDay, at_a_desk, work
 from deploy.local import stack, web
@@ -72,6 +72,7 @@ def _take_phone(browser: Browser, running: Stack) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(_MEMBER_ON_THE_PHONE)
     _keep(page, "phone-sign-in")
+    answer_captcha_on_the_phone(page)
     page.get_by_role("button", name="获取验证码").click()
     page.get_by_text("验证码已发送").wait_for()
     page.get_by_label("验证码").fill(_one_time_password(running))

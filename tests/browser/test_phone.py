@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect
 
+from deploy.handbook.chromium import answer_captcha_on_the_phone
 from deploy.local.client import wait_until
 from deploy.local.stack import Stack
 from tests.browser.accessibility import serious_findings
@@ -57,6 +58,7 @@ def sign_in(page: Page, stack: Stack, phone: str) -> None:
 
 
 def ask_for_code(page: Page) -> None:
+    answer_captcha_on_the_phone(page)
     page.get_by_role("button", name="获取验证码").click()
     expect(page.get_by_text("验证码已发送")).to_be_visible()
 
@@ -169,6 +171,31 @@ def test_what_is_missing_is_told_and_a_reload_and_the_way_back_lose_nothing(
     expect(page.get_by_text("交通银行古北路支行")).to_be_visible()
     page.go_back()
     expect(page.get_by_text("已选：交通银行古北路支行")).to_be_visible()
+
+
+def test_no_code_is_asked_for_before_the_captcha_is_answered(page: Page) -> None:
+    page.goto("/m/")
+    page.get_by_label("手机号").fill(a_phone())
+    expect(page.get_by_text("安全验证已完成")).to_be_visible()
+    page.get_by_role("button", name="获取验证码").click()
+    expect(page.get_by_text("请输入图中的字符")).to_be_visible()
+
+    page.get_by_placeholder("图中字符").fill("00000")
+    page.get_by_role("button", name="获取验证码").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("验证码不正确")
+
+
+def test_who_cannot_see_the_picture_gets_a_code_by_waiting(member: Flexible, page: Page, stack: Stack) -> None:
+    page.goto("/m/")
+    page.get_by_label("手机号").fill(member.phone)
+    page.get_by_role("button", name="不使用图片（等待较久）").press("Enter")
+    expect(page.get_by_placeholder("图中字符")).to_have_count(0)
+    assert is_fit(page)
+
+    page.get_by_role("button", name="获取验证码").press("Enter")
+
+    expect(page.get_by_text("验证码已发送")).to_be_visible()
 
 
 def test_a_wrong_one_time_password_is_told(page: Page) -> None:

@@ -158,6 +158,15 @@ def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: 
     assert [message.phone for message in the_sms(begin)] == ["13800000000"]
 
 
+def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
+    issued = example(batching.CARDS_ISSUED)
+    issued["contact"]["phone"] = "021-12345678"
+    with begin() as session:
+        news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
+        sms.ask_for(session, "revocation_decided", "12345678901", "x")
+    assert the_sms(begin) == []
+
+
 def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
     first, second = (a_clerk_of(submitted["union"]["union_id"]) for _ in range(2))
