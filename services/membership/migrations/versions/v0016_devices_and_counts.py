@@ -1,13 +1,13 @@
 """Devices that have signed in, failures counted by kind, and one-time passwords that belong to a browser.
 
-Revision: 0014
+Revision: 0016
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
