@@ -36,7 +36,8 @@ def _union_and_reviewers(data: Data) -> tuple[Audience, ...]:
 
 
 def _its_role(data: Data) -> tuple[Audience, ...]:
-    return (Audience(str(data["union_id"]), data["role"]),)
+    account_id = data["account_id"]
+    return (Audience(str(data["union_id"]), data["role"], str(account_id) if account_id else None),)
 
 
 def _of_members(data: Data) -> Data:

@@ -27,13 +27,16 @@ _open_streams = Gauge("http_streams_open", "Pages that listen to live updates.")
 
 @dataclass(frozen=True)
 class Audience:
-    """The accounts of a union; with `role`, those that hold it."""
+    """The accounts of a union; with `role`, those that hold it; with `account_id`, that one alone."""
 
     union_id: str
     role: str | None = None
+    account_id: str | None = None
 
     def includes(self, caller: Caller) -> bool:
         """Whether the caller is to hear it."""
+        if self.account_id is not None:
+            return caller.account_id == self.account_id
         return caller.union_id == self.union_id and (self.role is None or self.role in caller.roles)
 
 

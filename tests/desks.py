@@ -12,8 +12,11 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
+from pyotp import TOTP
+
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import Person, fill_in, resident_id
+from deploy.local.first_password import choose_first_password
 from services.membership.seed import demo_password
 from tests.mothers import a_union_code
 
@@ -140,14 +143,16 @@ def office_of_this_worker(gateway_url: str) -> Office:
 
 
 def an_office_below(administrator: ApiClient) -> Office:
-    """A new superior union below the administrator's, with people of its own."""
+    """A new superior union below the administrator's, with people of its own.
+
+    The city opens the reviewer's account: nobody decides on what accounts of the same administrator ask for.
+    """
     number = next(_numbers)
     above = Office(administrator, administrator)
     union_id = above.found_union(number, "superior")["union_id"]
-    own, reviewer = (
-        an_account(administrator, union_id, f"{role}{number}", role) for role in ("administrator", "reviewer")
-    )
-    return Office(own, reviewer)
+    city = ApiClient(administrator.base).sign_in("city", demo_password())
+    own = an_account(administrator, union_id, f"head{number}", "administrator")
+    return Office(own, an_account(city, union_id, f"judge{number}", "reviewer"))
 
 
 def an_administrator_of(desk: Desk) -> ApiClient:
@@ -157,12 +162,19 @@ def an_administrator_of(desk: Desk) -> ApiClient:
 
 def an_account(administrator: ApiClient, union_id: str, name: str, *roles: str) -> ApiClient:
     """The holder of a new account of the union, signed in with a password of its own."""
-    given = {"account_name": name, "display_name": "王芳", "roles": list(roles)}
-    first = administrator.post(f"unions/{union_id}/accounts", given)["one_time_password"]
-    client = ApiClient(administrator.base).sign_in(name, first)
-    client.post("me/password", {"current_password": first, "new_password": DESK_PASSWORD})
-    client.account = client.get("me")
-    return client
+    phone = a_phone()
+    given = {"account_name": name, "display_name": "王芳", "roles": list(roles), "phone": phone}
+    administrator.post(f"unions/{union_id}/accounts", given)
+    client = ApiClient(administrator.base)
+    choose_first_password(client, phone, DESK_PASSWORD)
+    return client.sign_in(name, DESK_PASSWORD)
+
+
+def limited(holder: ApiClient, name: str, password: str = DESK_PASSWORD) -> ApiClient:
+    """The holder signed in again, before the second factor that was turned on for it: nothing else is allowed."""
+    totp = TOTP(holder.post("me/second-factor", {"current_password": password})["secret"])
+    holder.post("me/second-factor/confirm", {"code": totp.now()})
+    return ApiClient(holder.base).sign_in(name, password)
 
 
 def a_phone() -> str:

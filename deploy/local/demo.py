@@ -21,12 +21,13 @@ from deploy.local.captcha_solver import learn_secret
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
+from deploy.local.first_password import choose_first_password
 from deploy.local.stack import Stack, StackError, find
 from services.common.contracts.bank import REJECTED_QUEUE
 from services.common.messaging.dead_letters import DeadLetters
 from services.membership.seed import demo_password
 
-CLERK_PASSWORD = "Demo-clerk-2026"  # noqa: S105 - of a clerk who exists for this story only
+CLERK_PASSWORD = "plum-blossom-and-pine"  # noqa: S105 - of a clerk who exists for this story only
 REJECTING_REMARK = "卡片已在制作，不同意撤销"
 
 
@@ -100,7 +101,7 @@ def tell_story(stack: Stack, seed: int | None = None) -> int:
 
 
 def sign_in(story: Story) -> None:
-    """The superior union sets up a grassroots union with a clerk, who signs in and chooses a password."""
+    """The superior union sets up a grassroots union with a clerk, who chooses a password by the link in an SMS."""
     password = demo_password()
     story.administrator.sign_in("yangpu-admin", password)
     story.reviewer.sign_in("yangpu", password)
@@ -113,12 +114,13 @@ def sign_in(story: Story) -> None:
         },
     )
     name = f"clerk{story.seed}"
-    account = story.administrator.post(
-        f"unions/{union['union_id']}/accounts", {"account_name": name, "display_name": "王芳", "roles": ["clerk"]}
+    phone = f"137{story.seed % 10**8:08d}"
+    story.administrator.post(
+        f"unions/{union['union_id']}/accounts",
+        {"account_name": name, "display_name": "王芳", "roles": ["clerk"], "phone": phone},
     )
     story.expect_refusal("sign_in_failed", lambda: ApiClient(story.stack.gateway_url).sign_in(name, "wrong-password"))
-    story.clerk.sign_in(name, account["one_time_password"])
-    story.clerk.post("me/password", {"current_password": account["one_time_password"], "new_password": CLERK_PASSWORD})
+    choose_first_password(story.clerk, phone, CLERK_PASSWORD, story.stack.simulator_urls["sms"])
     story.clerk.sign_in(name, CLERK_PASSWORD)
     story.tell(
         f"Signed in: administrator and reviewer of {story.reviewer.account['union']['name']}; {name} of a new union"

@@ -6,6 +6,7 @@ from services.common.contracts.rpc import membership as rpc
 _ACCOUNTS = "/api/v1/accounts"
 _ACCOUNT = f"{_ACCOUNTS}/<uuid:account_id>"
 _OF_UNION = "/api/v1/unions/<uuid:union_id>/accounts"
+_PHONE_CHANGES = "/api/v1/phone-changes"
 _RESETS = "/api/v1/password-resets"
 
 ROUTES = (
@@ -30,11 +31,10 @@ ROUTES = (
         _OF_UNION,
         "membership.create_account",
         request=rpc.CreateAccountRequest,
-        answer=rpc.AccountWithPasswordAnswer,
+        answer=rpc.NewAccountAnswer,
         status=201,
         location=f"{_ACCOUNTS}/{{account_id}}",
-        has_secrets=True,
-        summary="Open an account; its one-time password is told once",
+        summary="Open an account; its holder gets a link to choose the first password",
     ),
     rpc_route(
         "GET",
@@ -50,7 +50,7 @@ ROUTES = (
         "membership.update_account",
         request=rpc.UpdateAccountRequest,
         answer=rpc.AccountItem,
-        summary="Change an account's display name, telephone or roles, close or reopen it",
+        summary="Change an account's display name or roles, close or reopen it",
     ),
     rpc_route(
         "POST",
@@ -72,11 +72,43 @@ ROUTES = (
         "POST",
         f"{_ACCOUNT}/reset-link",
         "membership.create_reset_link",
-        request=rpc.CreateResetLinkRequest,
+        request=rpc.AccountRequest,
         answer=rpc.ResetLinkAnswer,
         status=201,
-        has_secrets=True,
-        summary="Make a link by which the holder chooses another password; told once",
+        summary="Send the holder a link to choose another password; it goes to the account's telephone alone",
+    ),
+    rpc_route(
+        "POST",
+        f"{_ACCOUNT}/phone-changes",
+        "membership.request_phone_change",
+        request=rpc.RequestPhoneChangeRequest,
+        answer=rpc.PhoneChangeAnswer,
+        status=201,
+        summary="Ask for another telephone number of an account (更换手机号), which a second administrator confirms",
+    ),
+    rpc_route(
+        "GET",
+        _PHONE_CHANGES,
+        "membership.list_phone_changes",
+        request=rpc.ListPhoneChangesRequest,
+        answer=rpc.PhoneChangesAnswer,
+        summary="Telephone numbers that wait for a second administrator, and what became of others",
+    ),
+    rpc_route(
+        "POST",
+        f"{_PHONE_CHANGES}/<uuid:change_id>/confirm",
+        "membership.confirm_phone_change",
+        request=rpc.PhoneChangeRequest,
+        answer=rpc.PhoneChangeAnswer,
+        summary="Confirm a number that another administrator asked for; no link goes there for a day",
+    ),
+    rpc_route(
+        "POST",
+        f"{_PHONE_CHANGES}/<uuid:change_id>/decline",
+        "membership.decline_phone_change",
+        request=rpc.PhoneChangeRequest,
+        answer=rpc.PhoneChangeAnswer,
+        summary="Do not agree to a number, or take back what one asked for",
     ),
     rpc_route(
         "POST",

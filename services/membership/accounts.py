@@ -1,6 +1,6 @@
 """Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,14 +15,24 @@ from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
 from services.common.personal import mask_phone
 from services.common.problems import Conflict, Forbidden, NotFound
+from services.common.settings import read_settings, settings_class
 from services.common.values import InvalidValue, clean_mobile
-from services.membership import lockout, passwords, sessions
+from services.membership import controls, lockout, passwords, sessions
 from services.membership.account_acts import changeable, note_account
+from services.membership.account_links import send_link
+from services.membership.account_news import tell_holder
 from services.membership.documents import phone_digest
 from services.membership.models import Account, Union
 from services.membership.unions import own_and_below, reachable_union
 
-ADMINISTRATOR = "administrator"
+ADMINISTRATOR, OPERATOR = "administrator", "operator"
+
+
+@settings_class
+class FirstLinkSettings:
+    """How long the link of a new account works; read from the environment by `read_settings`."""
+
+    first_link_hours: float = 24
 
 
 def list_accounts(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
@@ -52,34 +62,47 @@ def get_account(session: Session, caller: Caller, account_id: UUID) -> dict[str,
 
 
 def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A new account of a union within reach, with a password for its first sign-in.
+    """A new account of a union within reach, whose holder gets a link to choose the first password (NewAccountAnswer).
 
-    Raises NotFound, Forbidden for a role that the union cannot have, Conflict `account_exists`.
+    Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists` and
+    `own_phone`.
     """
     union = reachable_union(session, caller, asked["union_id"])
     _check_roles(union, asked["roles"])
-    password = passwords.one_time_password()
-    account = new_account(union, asked["account_name"], asked["display_name"], asked["roles"], password)
-    _set_phone(account, asked["phone"])
+    account = account_without_password(union, asked["account_name"], asked["display_name"], asked["roles"])
+    refuse_own_phone(session, caller, account, asked["phone"])
+    set_phone(account, asked["phone"])
     session.add(account)
     try:
         session.flush()
     except IntegrityError as taken:
         raise Conflict("account_exists", "该账号已被使用", "请换一个账号。") from taken
     note_account(session, account)
+    controls.controlled_by(session, account, caller, controls.MADE)
+    lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
+    sent = send_link(session, account, caller, lasts, is_first=True)
     audit.note(session, new={"account_name": account.account_name, **changeable(account)})
-    return {**account_answer(account, union), "one_time_password": password}
+    return {**account_answer(account, union), **sent}
+
+
+def account_without_password(union: Union, account_name: str, display_name: str, roles: list[str]) -> Account:
+    """An account that opens to nobody before its holder has chosen a password by a link."""
+    return _account(union, account_name, display_name, roles, passwords.unusable_password())
 
 
 def new_account(union: Union, account_name: str, display_name: str, roles: list[str], password: str) -> Account:
     """An account that no session holds yet; its password is to be changed at the first sign-in."""
+    return _account(union, account_name, display_name, roles, passwords.hash_password(password))
+
+
+def _account(union: Union, account_name: str, display_name: str, roles: list[str], password_hash: str) -> Account:
     return Account(
         account_id=uuid7(),
         union_id=union.union_id,
         account_name=account_name,
         display_name=display_name,
         roles=sorted(set(roles)),
-        password_hash=passwords.hash_password(password),
+        password_hash=password_hash,
         must_change_password=True,
         disabled=False,
         created_at=datetime.now(UTC),
@@ -103,12 +126,12 @@ def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> d
             _keep_an_administrator(session, caller, account)
         if roles != account.roles:
             sessions.end_all(session, account, "roles_changed")
+            controls.controlled_by(session, account, caller, controls.ROLES)
+            tell_holder(session, account, "roles_changed", caller)
         if disabled:
             sessions.end_all(session, account, "account_disabled")
         account.roles, account.disabled = roles, disabled
     account.display_name = asked.get("display_name", account.display_name)
-    if "phone" in asked:
-        _set_phone(account, asked["phone"])
     audit.note(session, old=before, new=changeable(account))
     return account_answer(account, union)
 
@@ -134,6 +157,19 @@ def refuse_own(caller: Caller, account: Account, what: str) -> None:
     """Raises Conflict `own_account` for what nobody does to the own account."""
     if str(account.account_id) == caller.account_id:
         raise Conflict("own_account", what, "请由其他管理员操作。")
+
+
+def refuse_own_phone(session: Session, caller: Caller, account: Account, phone: str | None) -> None:
+    """Raises Conflict `own_phone` for the caller's own number at another's account."""
+    own = session.get(Account, UUID(caller.account_id))
+    if phone and own is not None and own.account_id != account.account_id and own.phone == phone:
+        raise Conflict("own_phone", "不能将自己的手机号登记到他人的账号", "请填写账号使用人本人的手机号。")
+
+
+def set_phone(account: Account, phone: str | None) -> None:
+    """Gives an account a telephone number, by which it is found."""
+    account.phone = phone
+    account.phone_digest = phone_digest(phone) if phone else None
 
 
 def account_answer(account: Account, union: Union) -> dict[str, Any]:
@@ -169,9 +205,13 @@ def _not_found() -> NotFound:
 
 
 def _check_roles(union: Union, roles: list[str]) -> None:
-    """Choice: operators see to the whole system, so only the city's union has them."""
-    if "operator" in roles and union.kind != "city":
+    """Choice: operators see to the whole system, so only the city's union has them, and they do nothing else."""
+    if OPERATOR not in roles:
+        return
+    if union.kind != "city":
         raise Forbidden("role_not_allowed", "只有市总工会可以设置运维角色")
+    if set(roles) != {OPERATOR}:
+        raise Forbidden("operator_alone", "运维角色不能与其他角色同时设置", "请为运维人员单独新增账号。")
 
 
 def _administers(account: Account) -> bool:
@@ -194,11 +234,6 @@ def _keep_an_administrator(session: Session, caller: Caller, account: Account) -
     )
     if session.scalar(others.limit(1)) is None:
         raise Conflict("last_administrator", "本工会至少保留一个管理员", "请先增加其他管理员。")
-
-
-def _set_phone(account: Account, phone: str | None) -> None:
-    account.phone = phone
-    account.phone_digest = phone_digest(phone) if phone else None
 
 
 def _is_about(words: str) -> ColumnElement[bool]:

@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
+from services.membership import controls
+from services.membership.account_news import tell_holder
 from services.membership.accounts import account_answer, managed_account, refuse_own
 from services.membership.second_factor import forget
 
@@ -17,5 +19,7 @@ def remove_second_factor_of(session: Session, caller: Caller, account_id: UUID) 
     refuse_own(caller, account, "请在本人账号设置中停用动态口令")
     had_one = account.totp_confirmed_at is not None
     forget(session, account)
+    controls.controlled_by(session, account, caller, controls.FACTOR)
+    tell_holder(session, account, "second_factor_off", caller)
     audit.note(session, old={"has_second_factor": had_one}, new={"has_second_factor": False})
     return account_answer(account, union)

@@ -21,7 +21,7 @@ from services.common.personal import mask_document, mask_phone
 from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.common.rowsets import is_among
 from services.common.values import clean_document_number, clean_name
-from services.membership import phone_changes
+from services.membership import member_phone_changes
 from services.membership.application_states import LIVE
 from services.membership.corrections import corrections_of
 from services.membership.documents import document_digest, document_end_digest, holder_of, judge, phone_digest
@@ -135,7 +135,7 @@ def update_member(session: Session, caller: Caller, asked: dict[str, Any]) -> di
         session.flush()
     except IntegrityError as taken:
         raise _member_exists() from taken
-    phone_changes.take(session, member, before["phone"], before["affiliation"])
+    member_phone_changes.take(session, member, before["phone"], before["affiliation"])
     audit.note(session, old=before, new=facts)
     return member_answer(session, member)
 
@@ -174,7 +174,7 @@ def member_answer(session: Session, member: Member) -> dict[str, Any]:
         **{name: getattr(member, name) for name in _FACTS if name not in TOLD_BY_NUMBER},
         "document_number": mask_document(member.document_number),
         "phone": mask_phone(member.phone) if member.phone else None,
-        "phone_held_until": phone_changes.held_until(member),
+        "phone_held_until": member_phone_changes.held_until(member),
         "union_id": member.union_id,
         "registered_at": member.registered_at,
         "corrections": corrections_of(session, member.member_id),

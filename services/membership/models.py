@@ -56,6 +56,9 @@ class Account(Base):
     """
 
     __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint("not ('operator' = any (roles)) or cardinality(roles) = 1", name="operator_alone"),
+    )
 
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
     union_id: Mapped[UUID] = mapped_column(ForeignKey("union.union_id"), index=True)
@@ -75,7 +78,44 @@ class Account(Base):
     totp_secret: Mapped[str | None] = mapped_column(EncryptedText)
     totp_confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    phone_changed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    controlled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     locked_until: ClassVar[Any]
+
+
+class AccountControl(Base):
+    """An administrator made an account, or changed what proves it or what it may do (controls.py)."""
+
+    __tablename__ = "account_control"
+    __table_args__ = (Index(None, "account_id", "at"),)
+
+    control_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    administrator_id: Mapped[UUID]
+    kind: Mapped[str]
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class PhoneChange(Base):
+    """Another telephone number of an account that one administrator asked for and another one confirms or declines."""
+
+    __tablename__ = "phone_change"
+    __table_args__ = (
+        Index(None, "account_id", "requested_at"),
+        Index("uq_phone_change_open", "account_id", unique=True, postgresql_where=text("state = 'requested'")),
+    )
+
+    change_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    old_phone: Mapped[str | None] = mapped_column(EncryptedText)
+    reason: Mapped[str] = mapped_column(EncryptedText)
+    state: Mapped[str] = mapped_column(server_default="requested")
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"))
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.account_id"))
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class RecoveryCode(Base):

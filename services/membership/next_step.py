@@ -12,6 +12,8 @@ class SecondFactorSettings:
 
     require_second_factor_of_administrators: bool | None = None
     """Unless it is said: in production."""
+    require_second_factor_of_reviewers: bool | None = None
+    """Unless it is said: in production."""
 
 
 def next_step(account: Account, signed_in: SignedInSession) -> str | None:
@@ -20,11 +22,16 @@ def next_step(account: Account, signed_in: SignedInSession) -> str | None:
         return SECOND_FACTOR
     if account.must_change_password:
         return PASSWORD_CHANGE
-    if account.totp_confirmed_at is None and "administrator" in account.roles and _is_required():
+    if account.totp_confirmed_at is None and _is_required(account):
         return ENROLMENT
     return None
 
 
-def _is_required() -> bool:
-    required = read_settings(SecondFactorSettings).require_second_factor_of_administrators
-    return is_production() if required is None else required
+def _is_required(account: Account) -> bool:
+    settings = read_settings(SecondFactorSettings)
+    said = {
+        "administrator": settings.require_second_factor_of_administrators,
+        "reviewer": settings.require_second_factor_of_reviewers,
+    }
+    required = [is_production() if one is None else one for role, one in said.items() if role in account.roles]
+    return any(required)

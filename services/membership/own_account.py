@@ -9,9 +9,10 @@ from services.common.persistence import Database
 from services.common.problems import FieldProblem, Forbidden, Invalid
 from services.membership import devices, lockout, passwords, sessions
 from services.membership.account_acts import note_account
+from services.membership.account_links import void_links
+from services.membership.account_news import tell_holder
 from services.membership.models import Account, SignedInSession, Union
 from services.membership.next_step import SECOND_FACTOR, next_step
-from services.membership.reset_links import void_links
 from services.membership.unions import union_answer
 
 
@@ -29,12 +30,13 @@ def change_password(session: Session, database: Database, caller: Caller, curren
     account, current_session = prove_password(session, database, caller, current)
     if new == current:
         raise Invalid([FieldProblem("new_password", "password_unchanged", "新密码不能与当前密码相同")])
-    passwords.check_choice(new, account.account_name)
+    passwords.check_choice(new, account, session.get_one(Union, account.union_id).name)
     account.password_hash = passwords.hash_password(new)
     account.must_change_password = False
     void_links(session, account)
     sessions.end_all(session, account, "password_changed")
     devices.forget_all(session, account.account_id, but=current_session.device_id)
+    tell_holder(session, account, "password_set")
     return sessions.go_on(session, current_session)
 
 

@@ -1,6 +1,5 @@
 """Passwords: how they are kept, which may be chosen, and those made for one sign-in."""
 
-import re
 import secrets
 from functools import cache
 from unicodedata import normalize
@@ -10,6 +9,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.common.problems import FieldProblem, Invalid
+from services.membership import guessable
+from services.membership.models import Account
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """Argon2id, by 19 MiB of memory in two passes on one core (OWASP, Password Storage Cheat Sheet): as hard to guess as by
@@ -20,23 +21,6 @@ _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 _COMMON = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
 _COMMON_HERE = frozenset({"woaini1314", "woaini520", "a12345678", "admin888", "1qaz@wsx", "shzgh123", "gonghui123"})
 """The list of leaked passwords is English: these are common in China, or come to mind first for this system."""
-_PINYIN = (
-    "shzgh",
-    "zgh",
-    "zzgl",
-    "gonghui",
-    "zonggonghui",
-    "huiyuan",
-    "huiyuanka",
-    "fuwuka",
-    "shengongshe",
-    "shanghai",
-)
-_ENGLISH = ("union", "unioncard", "member", "clerk", "reviewer", "administrator", "operator", "admin")
-_CHINESE = ("工会", "总工会", "会员", "服务卡", "会员服务卡", "申工社", "上海", "管理员", "经办人", "审核人")
-_OF_THIS_SYSTEM = frozenset((*_PINYIN, *_ENGLISH, *_CHINESE))
-"""Words of the union, the system and its roles: one of them with figures and signs around it is guessed first."""
-_AROUND_A_WORD = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 def hash_password(password: str) -> str:
@@ -53,18 +37,28 @@ def is_right(password: str, password_hash: str | None) -> bool:
         return False
 
 
-def check_choice(password: str, account_name: str) -> None:
+def check_choice(password: str, account: Account, union_name: str = "") -> None:
     """Raises Invalid for a password that is guessed easily; any characters will do, there is no rule which (ASVS 6.2).
 
-    Its length is the schema's affair. Common ones are known in full-width and capital letters too.
+    Its length is the schema's affair. Common ones are known in full-width and capital letters too; words of the system
+    and what belongs to the account are refused wherever they stand (guessable.py).
     """
     plain = normalize("NFKC", password).casefold()
     if plain in _COMMON or plain in _COMMON_HERE:
         raise _weak("密码过于常见，请换一个")
-    if _AROUND_A_WORD.sub("", plain) in _OF_THIS_SYSTEM:
-        raise _weak("密码不能只是本系统常用的词加数字，请换一个")
-    if account_name.casefold() in plain:
+    if word := guessable.word_of_the_system(plain):
+        raise _weak(f"密码不能包含本系统常用的词“{word}”，请换一个")
+    if guessable.holds_account(plain, account.account_name):
         raise _weak("密码不能包含账号，请换一个")
+    if guessable.holds_phone(plain, account.phone):
+        raise _weak("密码不能包含手机号，请换一个")
+    if guessable.holds_name(plain, account.display_name, union_name):
+        raise _weak("密码不能包含本人姓名或工会名称，请换一个")
+
+
+def unusable_password() -> str:
+    """What is kept in place of a password that nobody has chosen yet: nothing is the password of it."""
+    return hash_password(secrets.token_urlsafe(48))
 
 
 def one_time_password() -> str:

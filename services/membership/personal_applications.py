@@ -10,7 +10,7 @@ from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
 from services.common.personal import mask_card, mask_document, mask_phone
 from services.common.problems import Conflict
-from services.membership import phone_changes
+from services.membership import member_phone_changes
 from services.membership.application_states import CardState
 from services.membership.members import applications_of
 from services.membership.models import Member, Union
@@ -50,7 +50,7 @@ def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> d
     member = _lock(session, caller)
     if member.card_state in (CardState.PENDING, CardState.SUBMITTED):
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
-    if refusal := phone_changes.refusal(member):
+    if refusal := member_phone_changes.refusal(member):
         raise refusal
     changed = {name: given[name] for name in _CHANGEABLE if name in given}
     audit.note(session, old={name: getattr(member, name) for name in changed}, new=changed)
@@ -95,7 +95,7 @@ def _why_not(member: Member) -> Conflict | None:
         return Conflict("number_missing", "会员编号尚未生成", "请稍后再申请。")
     if member.card_state != CardState.NONE:
         return Conflict("application_live", "已在办理或已办卡", "请在办理进度中查看。")
-    return phone_changes.refusal(member)
+    return member_phone_changes.refusal(member)
 
 
 def _words(refusal: Conflict) -> str:

@@ -1,67 +1,249 @@
-"""A changed phone: who has the new number could sign in as the member, so it is told, and nothing follows at once.
+"""Another telephone number of an account 更换手机号: one administrator asks for it, another one confirms.
 
-Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
-of an employer, whose number nobody has used so far, apply on the phone.
+Links to choose a password go to that number, so whoever may change it alone could act as the account's holder.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Select, and_, select, update
+from sqlalchemy.orm import Session, aliased
+from uuid_utils.compat import uuid7
 
-from services.common.contracts.membership import MEMBER_PHONE_CHANGED
-from services.common.messaging.outbox import tell
-from services.common.problems import Conflict
-from services.membership import sessions, sms_codes
-from services.membership.member_search import SHANGHAI
-from services.membership.models import Member
+from services.common.contracts.rpc.paging import page_answer
+from services.common.messaging import audit
+from services.common.messaging.rpc import Caller
+from services.common.paging import page_of
+from services.common.personal import mask_phone
+from services.common.problems import Conflict, Forbidden, NotFound
+from services.common.settings import read_settings, settings_class
+from services.membership import controls
+from services.membership.account_links import void_links
+from services.membership.account_news import ask_to_confirm, tell_holder
+from services.membership.accounts import ADMINISTRATOR, managed_account, refuse_own_phone, set_phone
+from services.membership.models import Account, PhoneChange, Union
+from services.membership.unions import own_and_below
 
-HELD_FOR = timedelta(hours=24)
+_REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
+_OPEN = PhoneChange.state == "requested"
 
 
-def take(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
-    """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers.
+@settings_class
+class PhoneChangeSettings:
+    """How long a change waits for its second administrator; read from the environment by `read_settings`."""
 
-    `member` has the new facts already.
+    phone_change_hours: float = 72
+
+
+def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Asks for another number of an account within reach, or the own one; the holder is told at the old one too.
+
+    Links that were sent to the old number are void. Raises NotFound, Conflict `account_disabled`,
+    `phone_change_waits`, `phone_unchanged` and `own_phone`.
     """
-    is_changed = member.phone != old_phone
-    if is_changed:
-        # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
-        sms_codes.void_all_of_member(session, member.member_id)
-        sessions.end_all_of_member(session, member.member_id)
-    is_opened = old_affiliation == "employer" and member.phone is not None
-    if member.affiliation == "employer" or not (is_changed or is_opened):
-        return
-    member.phone_changed_at = datetime.now(UTC)
-    tell(
+    account, union = managed_account(session, caller, asked["account_id"])
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+    if asked["phone"] == account.phone:
+        raise Conflict("phone_unchanged", "新手机号与已登记的手机号相同")
+    refuse_own_phone(session, caller, account, asked["phone"])
+    if open_change(session, account) is not None:
+        raise Conflict(
+            "phone_change_waits", "该账号已有更换手机号的申请待确认", "请等待其他管理员确认，或先撤回该申请。"
+        )
+    _end_expired(session, account)
+    now = datetime.now(UTC)
+    change = PhoneChange(
+        change_id=uuid7(),
+        account_id=account.account_id,
+        phone=asked["phone"],
+        old_phone=account.phone,
+        reason=asked["reason"],
+        state="requested",
+        requested_by=UUID(caller.account_id),
+        requested_at=now,
+        expires_at=now + timedelta(hours=read_settings(PhoneChangeSettings).phone_change_hours),
+    )
+    session.add(change)
+    session.flush()
+    void_links(session, account)
+    values = {"phone": asked["phone"], "reason": asked["reason"]}
+    audit.note(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
+    asked_of = [one for one in (union.union_id, union.superior_union_id) if one]
+    ask_to_confirm(session, account, caller, asked_of)
+    return _answer_of(session, caller, change.change_id)
+
+
+def list_phone_changes(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the changes of accounts within reach, those that wait first, then the newest."""
+    waits = and_(_OPEN, PhoneChange.expires_at > datetime.now(UTC))
+    matching = _in_reach(caller).order_by(waits.desc(), PhoneChange.requested_at.desc(), PhoneChange.change_id)
+    if "state" in asked:
+        matching = matching.where(_is(asked["state"]))
+    if "account_id" in asked:
+        matching = matching.where(PhoneChange.account_id == asked["account_id"])
+    rows, counted = page_of(session, matching, asked)
+    return page_answer([_answer(session, caller, row) for row in rows], asked, counted)
+
+
+def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    """Gives the account the number that another administrator asked for; no link goes there for a day.
+
+    Raises NotFound, Conflict `own_account`, `phone_change_ended` and `requester_gone`, Forbidden `own_request` and
+    `same_administrator` for who is not independent of who asked for it.
+    """
+    change, account, union = _waiting(session, caller, change_id)
+    if str(account.account_id) == caller.account_id:
+        raise Conflict("own_account", "不能确认更换自己的手机号", "请由其他管理员操作。")
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+    requester, confirmer = session.get_one(Account, change.requested_by), _own(session, caller)
+    _check_independent(session, change, caller, requester, confirmer)
+    if not _may_ask(session, requester, union):
+        raise Conflict("requester_gone", "申请人已不是该账号的管理员，申请不再有效", "请重新申请。")
+    old = account.phone
+    set_phone(account, change.phone)
+    account.phone_changed_at = datetime.now(UTC)
+    void_links(session, account)
+    for administrator in (requester, confirmer):
+        controls.control(session, account, administrator.account_id, controls.PHONE)
+    _decide(change, caller, "confirmed")
+    audit.note(
         session,
-        MEMBER_PHONE_CHANGED,
-        {
-            "union_id": member.union_id,
-            "member_id": member.member_id,
-            "changed_at": member.phone_changed_at,
-            "held_until": member.phone_changed_at + HELD_FOR,
-            "numbers": {"old_phone": old_phone, "new_phone": member.phone},
-        },
+        ("phone_change", change.change_id),
+        old={"phone": old},
+        new={"phone": account.phone, "requested_by": requester.account_name},
+    )
+    tell_holder(session, account, "phone_changed", caller, phones=[old, account.phone])
+    return _answer_of(session, caller, change_id)
+
+
+def decline_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    """Ends a change that waits, by another administrator, or by who asked for it and takes it back.
+
+    Raises NotFound, Conflict `phone_change_ended`.
+    """
+    change, account, _ = _waiting(session, caller, change_id)
+    _decide(change, caller, "declined")
+    audit.note(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
+    tell_holder(session, account, "phone_change_ended", caller)
+    return _answer_of(session, caller, change_id)
+
+
+def open_change(session: Session, account: Account) -> PhoneChange | None:
+    """The change of the account's number that waits to be confirmed."""
+    return session.scalar(
+        select(PhoneChange).where(
+            PhoneChange.account_id == account.account_id, _OPEN, PhoneChange.expires_at > datetime.now(UTC)
+        )
     )
 
 
-def held_until(member: Member) -> datetime | None:
-    """Until when the member can change and ask for nothing on the phone; None where nothing is in the way."""
-    if member.phone_changed_at is None or member.phone_changed_at + HELD_FOR <= datetime.now(UTC):
-        return None
-    return member.phone_changed_at + HELD_FOR
+def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneChange, Account, Union]:
+    """A change that waits, of an account within reach, both locked; raises NotFound, Conflict `phone_change_ended`."""
+    change = session.get(PhoneChange, change_id)
+    if change is None:
+        raise _not_found()
+    try:
+        account, union = managed_account(session, caller, change.account_id)
+    except NotFound as out_of_reach:
+        raise _not_found() from out_of_reach
+    session.refresh(change, with_for_update=True)
+    if change.state != "requested" or change.expires_at <= datetime.now(UTC):
+        raise Conflict("phone_change_ended", "该申请已处理或已过期", "请刷新后查看；需要时请重新申请。")
+    return change, account, union
 
 
-def refusal(member: Member) -> Conflict | None:
-    """Why nothing may be done on the phone now; None where nothing is in the way."""
-    until = held_until(member)
-    if until is None:
-        return None
-    when = f"您的手机号在 24 小时内变更过，为保护您的账户，{in_shanghai(until)} 后才能办理。"
-    detail = f"{when}如非本人要求，请立即联系所在工会。"
-    return Conflict("phone_changed", "手机号刚变更，暂时不能办理", detail)
+def _check_independent(
+    session: Session, change: PhoneChange, caller: Caller, requester: Account, confirmer: Account
+) -> None:
+    if str(change.requested_by) == caller.account_id:
+        raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
+    if controls.have_a_controller_in_common(session, requester, confirmer):
+        raise Forbidden(
+            "same_administrator",
+            "您的账号与申请人的账号近期由同一管理员开通、重置或变更，不能确认该申请",
+            "请由其他管理员或上级工会的管理员确认。",
+        )
 
 
-def in_shanghai(moment: datetime) -> str:
-    """A moment as people there read it, the minute rounded up."""
-    return f"{(moment + timedelta(seconds=59)).astimezone(SHANGHAI):%m月%d日 %H:%M}"
+def _may_ask(session: Session, requester: Account, union: Union) -> bool:
+    is_above = requester.union_id in (union.union_id, *union.superior_ids)
+    return is_above and not requester.disabled and ADMINISTRATOR in requester.roles
+
+
+def _decide(change: PhoneChange, caller: Caller, state: str) -> None:
+    change.state, change.decided_by, change.decided_at = state, UUID(caller.account_id), datetime.now(UTC)
+
+
+def _end_expired(session: Session, account: Account) -> None:
+    session.execute(
+        update(PhoneChange)
+        .where(PhoneChange.account_id == account.account_id, _OPEN, PhoneChange.expires_at <= datetime.now(UTC))
+        .values(state="expired")
+    )
+
+
+def _is(state: str) -> ColumnElement[bool]:
+    now = datetime.now(UTC)
+    if state == "requested":
+        return and_(_OPEN, PhoneChange.expires_at > now)
+    if state == "expired":
+        return (PhoneChange.state == "expired") | and_(_OPEN, PhoneChange.expires_at <= now)
+    return PhoneChange.state == state
+
+
+def _in_reach(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Account]:
+    return (
+        select(PhoneChange, Account, Union, _REQUESTER, _DECIDER)
+        .join(Account, Account.account_id == PhoneChange.account_id)
+        .join(Union, Union.union_id == Account.union_id)
+        .join(_REQUESTER, _REQUESTER.account_id == PhoneChange.requested_by)
+        .outerjoin(_DECIDER, _DECIDER.account_id == PhoneChange.decided_by)
+        .where(own_and_below(caller))
+    )
+
+
+def _answer_of(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    session.flush()
+    return _answer(session, caller, session.execute(_in_reach(caller).where(PhoneChange.change_id == change_id)).one())
+
+
+def _answer(
+    session: Session, caller: Caller, row: Row[PhoneChange, Account, Union, Account, Account]
+) -> dict[str, Any]:
+    change, account, union, requester, decider = row
+    is_over = change.state == "requested" and change.expires_at <= datetime.now(UTC)
+    state = "expired" if is_over else change.state
+    is_for_others = caller.account_id in (str(requester.account_id), str(account.account_id))
+    can_confirm = state == "requested" and not is_for_others
+    if can_confirm:
+        can_confirm = not controls.have_a_controller_in_common(session, requester, _own(session, caller))
+    return {
+        "change_id": change.change_id,
+        "account_id": account.account_id,
+        "account_name": account.account_name,
+        "display_name": account.display_name,
+        "union_id": union.union_id,
+        "union_name": union.name,
+        "old_phone": mask_phone(change.old_phone) if change.old_phone else None,
+        "new_phone": mask_phone(change.phone) if change.phone else None,
+        "reason": change.reason,
+        "state": state,
+        "requested_by": requester.account_id,
+        "requested_by_name": requester.display_name,
+        "requested_at": change.requested_at,
+        "expires_at": change.expires_at,
+        "decided_by_name": decider.display_name if decider else None,
+        "decided_at": change.decided_at,
+        "can_confirm": can_confirm,
+    }
+
+
+def _own(session: Session, caller: Caller) -> Account:
+    return session.get_one(Account, UUID(caller.account_id))
+
+
+def _not_found() -> NotFound:
+    return NotFound(title="未找到该申请")

@@ -1,28 +1,25 @@
-"""Forgotten passwords: a link from an administrator, by which the account's holder alone chooses another one."""
+"""Forgotten passwords: a link to the holder's telephone, by which the holder alone chooses another one."""
 
-import hashlib
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import RESET_LINK_MADE
-from services.common.messaging.outbox import tell
+from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
-from services.common.personal import mask_account_name, mask_phone
+from services.common.personal import mask_account_name
 from services.common.problems import Conflict, NotFound
 from services.common.settings import read_settings, settings_class
-from services.membership import devices, passwords, sessions
+from services.membership import controls, devices, passwords, sessions
 from services.membership.account_acts import note_account, note_holder
+from services.membership.account_links import hash_of, send_link
+from services.membership.account_news import tell_holder
 from services.membership.accounts import managed_account, refuse_own
 from services.membership.lockout import forget_failures
-from services.membership.models import Account, ResetLink
-
-_PAGE = "/reset#"
-"""The token stands behind `#`: browsers keep that part to themselves, so that no log of a server holds it."""
+from services.membership.models import Account, ResetLink, Union
+from services.membership.phone_changes import open_change
 
 
 @settings_class
@@ -30,36 +27,27 @@ class ResetLinkSettings:
     """How long a link works; read from the environment by `read_settings`."""
 
     reset_link_minutes: float = 30
+    reset_link_after_phone_change_hours: float = 24
+    """For so long no link goes to a telephone number that was changed: its holder is told first."""
 
 
-def create_reset_link(session: Session, caller: Caller, account_id: UUID, send_sms: bool) -> dict[str, Any]:
-    """A link for an account within reach, told once, which makes all earlier ones void.
+def create_reset_link(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """Sends the holder of an account within reach a link, which makes all earlier ones void (ResetLinkAnswer).
 
-    Raises NotFound, Conflict `own_account`, `account_disabled` and, where it is to be sent, `no_phone`.
+    Raises NotFound, Conflict `own_account`, `account_disabled`, `no_phone`, `phone_change_waits` and
+    `phone_changed_recently`.
     """
     account, _ = managed_account(session, caller, account_id)
     refuse_own(caller, account, "不能重置自己的密码")
     if account.disabled:
         raise Conflict("account_disabled", "账号已停用，不能重置密码", "请先启用账号。")
-    if send_sms and account.phone is None:
-        raise Conflict("no_phone", "该账号没有手机号，无法发送短信", "请先填写手机号，或直接将链接交给本人。")
-    void_links(session, account)
-    token = secrets.token_urlsafe(32)
-    link = ResetLink(
-        token_hash=_hash_of(token),
-        account_id=account.account_id,
-        made_by=UUID(caller.account_id),
-        expires_at=datetime.now(UTC) + timedelta(minutes=read_settings(ResetLinkSettings).reset_link_minutes),
-    )
-    session.add(link)
-    if send_sms:
-        _tell_made(session, account, link, token)
-    return {
-        "url_path": _PAGE + token,
-        "token": token,
-        "expires_at": link.expires_at,
-        "sent_to": mask_phone(account.phone) if send_sms and account.phone else None,
-    }
+    _check_phone(session, account)
+    settings = read_settings(ResetLinkSettings)
+    sent = send_link(session, account, caller, timedelta(minutes=settings.reset_link_minutes))
+    controls.controlled_by(session, account, caller, controls.LINK)
+    audit.note(session, new={"phone": account.phone})
+    tell_holder(session, account, "link_sent", caller, phones=())
+    return sent
 
 
 def check_reset_link(session: Session, token: str) -> dict[str, Any]:
@@ -83,7 +71,8 @@ def reset_password(session: Session, token: str, new_password: str) -> dict[str,
     session.refresh(link, with_for_update=True)
     if not _works(link, account):
         raise _invalid()
-    passwords.check_choice(new_password, account.account_name)
+    union = session.get_one(Union, account.union_id)
+    passwords.check_choice(new_password, account, union.name)
     account.password_hash = passwords.hash_password(new_password)
     account.must_change_password = False
     note_holder(session, account)
@@ -91,23 +80,16 @@ def reset_password(session: Session, token: str, new_password: str) -> dict[str,
     devices.forget_all(session, account.account_id)
     sessions.end_all(session, account, "password_reset")
     link.used_at = datetime.now(UTC)
+    _note_maker(session, link)
+    tell_holder(session, account, "password_set")
     return {"account_name": account.account_name}
-
-
-def void_links(session: Session, account: Account) -> None:
-    """No link made for the account until now works any more."""
-    session.execute(
-        update(ResetLink)
-        .where(ResetLink.account_id == account.account_id, ResetLink.used_at.is_(None), ResetLink.void_since.is_(None))
-        .values(void_since=func.now())
-    )
 
 
 def _working(session: Session, token: str) -> tuple[ResetLink, Account]:
     found = session.execute(
         select(ResetLink, Account)
         .join(Account, Account.account_id == ResetLink.account_id)
-        .where(ResetLink.token_hash == _hash_of(token))
+        .where(ResetLink.token_hash == hash_of(token))
     ).one_or_none()
     if found is None or not _works(found.ResetLink, found.Account):
         raise _invalid()
@@ -124,12 +106,23 @@ def _invalid() -> NotFound:
     return NotFound("reset_link_invalid", "链接无效或已失效", "请联系上级工会管理员重新获取重置链接。")
 
 
-def _tell_made(session: Session, account: Account, link: ResetLink, token: str) -> None:
-    recipient = {"phone": account.phone, "account_name": account.account_name, "url_path": _PAGE + token}
-    told = {"account_id": account.account_id, "expires_at": link.expires_at, "recipient": recipient}
-    tell(session, RESET_LINK_MADE, told)
+def _check_phone(session: Session, account: Account) -> None:
+    if account.phone is None:
+        raise Conflict("no_phone", "该账号没有登记手机号，不能发送重置链接", "请先登记手机号，由另一名管理员确认。")
+    if open_change(session, account) is not None:
+        raise Conflict("phone_change_waits", "该账号更换手机号的申请待确认，不能发送重置链接", "请等待其他管理员确认。")
+    hours = read_settings(ResetLinkSettings).reset_link_after_phone_change_hours
+    if account.phone_changed_at and account.phone_changed_at > datetime.now(UTC) - timedelta(hours=hours):
+        raise Conflict(
+            "phone_changed_recently",
+            f"该账号的手机号更换后未满 {hours:g} 小时，不能发送重置链接",
+            "更换情况已通知本人，请稍后再试。",
+        )
 
 
-def _hash_of(token: str) -> bytes:
-    """The token has 256 random bits: nothing slower is needed to keep it from being guessed."""
-    return hashlib.sha256(token.encode()).digest()
+def _note_maker(session: Session, link: ResetLink) -> None:
+    """By whose link it was: whoever made it is named beside the holder."""
+    maker = session.get(Account, link.made_by)
+    if maker is not None:
+        made_by = f"{maker.display_name}（{maker.account_name}）"
+        audit.note(session, ("account", maker.account_id), new={"link_made_by": made_by})

@@ -17,6 +17,7 @@ from services.common.personal import blind_index
 from services.common.problems import Conflict, FieldProblem, Invalid
 from services.membership import devices, lockout, sessions
 from services.membership.account_acts import note_account
+from services.membership.account_news import tell_holder
 from services.membership.models import Account, RecoveryCode
 from services.membership.own_account import begin_try, own_answer, prove_password
 
@@ -60,6 +61,7 @@ def confirm(session: Session, database: Database, caller: Caller, code: str) -> 
     lockout.take_back(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
     codes = _new_recovery_codes(session, account)
+    tell_holder(session, account, "second_factor_on")
     sessions.end_all(session, account, "second_factor_changed")
     begun = sessions.go_on(session, current, passed_second_factor=True)
     return {"recovery_codes": codes, "session": begun}
@@ -91,6 +93,7 @@ def remove(session: Session, database: Database, caller: Caller, current_passwor
     """Turns the caller's second factor off (SessionAnswer); all other sessions end. Raises Invalid."""
     account, current = prove_password(session, database, caller, current_password)
     forget(session, account)
+    tell_holder(session, account, "second_factor_off")
     return sessions.go_on(session, current)
 
 

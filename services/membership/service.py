@@ -43,6 +43,7 @@ from services.membership import (
     numbering,
     own_account,
     personal_applications,
+    phone_changes,
     queueing,
     reset_links,
     second_factor,
@@ -192,12 +193,32 @@ class MembershipService(Operable):
         """Turns the second factor of an account off whose holder has lost it."""
         return lost_second_factors.remove_second_factor_of(session, caller, data["account_id"])
 
+    @command(rpc.RequestPhoneChangeRequest)
+    def request_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Asks for another telephone number of an account."""
+        return phone_changes.request_phone_change(session, caller, data)
+
+    @query(rpc.ListPhoneChangesRequest)
+    def list_phone_changes(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """What waits for a second administrator, and what became of the rest."""
+        return phone_changes.list_phone_changes(session, caller, data)
+
+    @command(rpc.PhoneChangeRequest)
+    def confirm_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """A second administrator confirms the number."""
+        return phone_changes.confirm_phone_change(session, caller, data["change_id"])
+
+    @command(rpc.PhoneChangeRequest)
+    def decline_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+        """Another administrator does not agree, or who asked takes it back."""
+        return phone_changes.decline_phone_change(session, caller, data["change_id"])
+
     # Forgotten passwords
 
-    @command(rpc.CreateResetLinkRequest)
+    @command(rpc.AccountRequest)
     def create_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A link to choose another password for an account."""
-        return reset_links.create_reset_link(session, caller, data["account_id"], data["send_sms"])
+        """Sends the holder of an account a link to choose another password."""
+        return reset_links.create_reset_link(session, caller, data["account_id"])
 
     @command(rpc.CheckResetLinkRequest)
     def check_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

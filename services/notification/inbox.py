@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -21,16 +21,19 @@ from services.common.problems import NotFound
 from services.notification.models import InboxMessage, ReadMark
 from services.notification.texts import Notice
 
+HOLDER = "holder"
+"""In place of a role: the message is for one account."""
 MOST_UNREAD = 1000
 """Unread messages are counted up to here."""
 
 
 @dataclass(frozen=True)
 class Audience:
-    """Whom a message is for: everybody with this role in this union."""
+    """Whom a message is for: everybody with this role in this union, or with `account_id` that account alone."""
 
     union_id: UUID
     role: str
+    account_id: UUID | None = None
 
 
 def post(session: Session, audience: Audience, topic: str, notice: Notice) -> None:
@@ -47,6 +50,7 @@ def post_counted(
         message_id=uuid7(),
         union_id=audience.union_id,
         role=audience.role,
+        account_id=audience.account_id,
         kind="",
         topic=full_topic,
         count=count,
@@ -71,6 +75,7 @@ def post_counted(
             "message_id": message_id,
             "union_id": audience.union_id,
             "role": audience.role,
+            "account_id": audience.account_id,
             "kind": notice.kind,
             "title": notice.title,
         },
@@ -119,7 +124,8 @@ def mark_all_read(session: Session, caller: Caller) -> dict[str, Any]:
 
 
 def _for(caller: Caller) -> ColumnElement[bool]:
-    return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_(caller.roles))
+    mine = or_(InboxMessage.account_id.is_(None), InboxMessage.account_id == caller.account_id)
+    return and_(InboxMessage.union_id == caller.union_id, InboxMessage.role.in_({*caller.roles, HOLDER}), mine)
 
 
 def _is_read_by(caller: Caller) -> ColumnElement[bool]:

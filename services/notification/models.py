@@ -16,7 +16,10 @@ class Base(DeclarativeBase):
 
 
 class InboxMessage(Base):
-    """A message for a role in a union. `topic` ties news of one thing together: while it is new, they count up."""
+    """A message for a role in a union, or with `account_id` for one account.
+
+    `topic` ties news of one thing together: while it is new, they count up.
+    """
 
     __tablename__ = "inbox_message"
     __table_args__ = (Index(None, "union_id", "role", "message_id"),)
@@ -24,6 +27,7 @@ class InboxMessage(Base):
     message_id: Mapped[UUID] = mapped_column(primary_key=True)
     union_id: Mapped[UUID]
     role: Mapped[str]
+    account_id: Mapped[UUID | None]
     kind: Mapped[str]
     topic: Mapped[str] = mapped_column(unique=True)
     count: Mapped[int]

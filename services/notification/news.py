@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.notification import sms, texts
-from services.notification.inbox import Audience, post, post_counted, within_hour
+from services.notification.inbox import HOLDER, Audience, post, post_counted, within_hour
 from services.notification.sms import SmsSettings
 
 
@@ -119,7 +119,10 @@ def reset_link_made(session: Session, settings: SmsSettings, data: dict[str, Any
     """The account's holder gets the link to choose another password."""
     recipient, expires_at = data["recipient"], data["expires_at"]
     link = settings.public_url.rstrip("/") + recipient["url_path"]
-    text = texts.sms_reset_link(recipient["account_name"], link, expires_at)
+    if data["is_first"]:
+        text = texts.sms_first_link(recipient["account_name"], link, expires_at)
+    else:
+        text = texts.sms_reset_link(recipient["account_name"], link, expires_at, recipient["made_by"])
     sms.ask_for(session, sms.RESET_LINK, recipient["phone"], text, expires_at=expires_at)
 
 
@@ -131,6 +134,20 @@ def member_phone_changed(session: Session, data: dict[str, Any]) -> None:
         sms.ask_for(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
     if new:
         sms.ask_for(session, "phone_changed", new, texts.sms_phone_taken(*times))
+
+
+def account_changed(session: Session, data: dict[str, Any]) -> None:
+    """The account's holder hears what was changed and by whom, in the inbox and at each telephone."""
+    holder, change = data["holder"], data["change"]
+    notice = texts.account_changed(change, holder["changed_by"], data["changed_at"])
+    audience = Audience(data["union_id"], HOLDER, data["account_id"])
+    post(session, audience, f"account_changed:{data['change_id']}", notice)
+    text = texts.sms_account_changed(holder["account_name"], change, holder["changed_by"])
+    for phone in holder["phones"]:
+        sms.ask_for(session, "account_changed", phone, text)
+    for union_id in data["administrators_of"]:
+        asked = texts.phone_change_waits(holder["account_name"], holder["changed_by"])
+        post(session, Audience(union_id, "administrator"), f"phone_change:{data['change_id']}", asked)
 
 
 def _tell_clerk(

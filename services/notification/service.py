@@ -14,6 +14,7 @@ from services.common.contracts.batching import (
     MEMBERS_REFUSED,
 )
 from services.common.contracts.membership import (
+    ACCOUNT_CHANGED,
     APPLICATION_CANCELLED,
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
@@ -157,6 +158,11 @@ class NotificationService(Operable):
     def member_phone_changed(self, session: Session, event: Event) -> None:
         """Tells both numbers."""
         news.member_phone_changed(session, event.data)
+
+    @subscribe(ACCOUNT_CHANGED)
+    def account_changed(self, session: Session, event: Event) -> None:
+        """Tells the holder of an account what was changed of it."""
+        news.account_changed(session, event.data)
 
     @timer(interval=0.5)
     def send_sms(self) -> None:

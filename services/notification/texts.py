@@ -127,6 +127,40 @@ def import_failed(import_id: str, failure: str | None, accepted: int) -> Notice:
     return Notice("import_failed", "会员导入失败", f"{registered}{cause}", f"/members/imports/{import_id}")
 
 
+_ACCOUNT_CHANGES = {
+    "link_sent": ("密码重置链接已发送", "已向您登记的手机号发送密码重置链接"),
+    "password_set": ("密码已修改", "密码已重新设置"),
+    "second_factor_on": ("动态口令已启用", "动态口令已启用"),
+    "second_factor_off": ("动态口令已停用", "动态口令已停用"),
+    "roles_changed": ("账号角色已修改", "角色已修改"),
+    "phone_change_requested": ("申请更换账号手机号", "已申请更换登记的手机号，待另一名管理员确认"),
+    "phone_changed": ("账号手机号已更换", "登记的手机号已更换，24小时内不能向新手机号发送密码重置链接"),
+    "phone_change_ended": ("更换手机号申请已结束", "更换登记手机号的申请未获同意或已撤回，手机号不变"),
+}
+"""By ACCOUNT_CHANGES: the title, and what happened."""
+
+
+def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> Notice:
+    """To the holder of an account: what proves it or what it may do was changed."""
+    title, happened = _ACCOUNT_CHANGES[change]
+    at = changed_at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    body = f"{at}，{_by(changed_by)}：您的账号{happened}。如非本人操作或不知情，请立即联系上级工会。"
+    return Notice(f"account_{change}", title, body, "/account")
+
+
+def phone_change_waits(account_name: str, requested_by: str | None) -> Notice:
+    """To the administrators of whom one other than who asked confirms."""
+    body = f"{requested_by}申请更换账号 {account_name} 登记的手机号，请向本人核实后确认。申请人不能自己确认。"
+    return Notice("phone_change_waits", "更换手机号申请待确认", body, "/phone-changes")
+
+
+def sms_account_changed(account_name: str, change: str, changed_by: str | None) -> str:
+    """To the telephone numbers of an account, the old one too where it was changed."""
+    _, happened = _ACCOUNT_CHANGES[change]
+    advice = "如非本人操作或不知情，请立即联系上级工会。"
+    return f"{SIGNATURE}您的账号{account_name}{happened}（{_by(changed_by)}）。{advice}"
+
+
 def sms_cards_issued(batch_no: str, count: int) -> str:
     """To the batch's contact, who for a personal application is the member."""
     return f"{SIGNATURE}批次{batch_no}新增{count}人办卡成功，请持卡人携带本人证件原件到网点领卡。"
@@ -154,11 +188,22 @@ def sms_one_time_password(code: str, expires_at: datetime) -> str:
     return f"{SIGNATURE}验证码{code}，用于申请办卡登录，{until}前有效。请勿告知他人。"
 
 
-def sms_reset_link(account_name: str, link: str, expires_at: datetime) -> str:
+def sms_reset_link(account_name: str, link: str, expires_at: datetime, made_by: str | None = None) -> str:
     """To the holder of an account whose administrator makes a link to choose another password."""
     until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
     advice = "请勿转发；非本人申请请联系上级工会。"
-    return f"{SIGNATURE}您的账号{account_name}正在重置密码，请在{until}前打开 {link} 设置新密码。{advice}"
+    by = f"由管理员{made_by}" if made_by else ""
+    return f"{SIGNATURE}您的账号{account_name}正{by or '在'}重置密码，请在{until}前打开 {link} 设置新密码。{advice}"
+
+
+def sms_first_link(account_name: str, link: str, expires_at: datetime) -> str:
+    """To the holder of a new account."""
+    until = expires_at.astimezone(_SHANGHAI).strftime("%m月%d日%H:%M")
+    return f"{SIGNATURE}您的账号{account_name}已开通，请在{until}前打开 {link} 设置密码。请勿转发。"
+
+
+def _by(changed_by: str | None) -> str:
+    return f"管理员{changed_by}操作" if changed_by else "本人操作"
 
 
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:

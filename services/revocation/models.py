@@ -70,6 +70,7 @@ class Revocation(Base):
     applicant_phone: Mapped[str] = mapped_column(EncryptedText)
     requested_by: Mapped[UUID]
     requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    requester_controllers: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
     state: Mapped[str]
     decided_by: Mapped[UUID | None]
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

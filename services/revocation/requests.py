@@ -53,6 +53,7 @@ def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) 
         applicant_phone=asked["applicant_phone"],
         requested_by=caller.account_id,
         requested_at=datetime.now(UTC),
+        requester_controllers=[UUID(one) for one in caller.controllers],
         state=RequestState.REQUESTED,
     )
     session.add(revocation)
@@ -128,6 +129,12 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
         raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
     if str(revocation.reviewer_union_id) != caller.union_id:
         raise Forbidden("not_the_superior", "该撤销申请由提交工会的上级工会审核", "您可以查看，但不能审核。")
+    if _have_a_controller_in_common(caller, revocation):
+        raise Forbidden(
+            "same_administrator",
+            "提交申请的账号与您的账号近期由同一管理员开通、重置或变更，您不能审核该申请",
+            "请由其他审核人审核。",
+        )
     try:
         revocation.state = decide(RequestState(revocation.state), decision)
     except AlreadyDecided as decided:
@@ -181,6 +188,7 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
         "decided_by": revocation.decided_by,
         "decided_at": revocation.decided_at,
         "remark": revocation.remark,
+        "is_of_same_administrator": _have_a_controller_in_common(caller, revocation),
         "can_decide": reviews and revocation.state == RequestState.REQUESTED,
     }
 
@@ -191,7 +199,14 @@ def _reviews(caller: Caller, revocation: Revocation) -> bool:
         "reviewer" in caller.roles
         and str(revocation.reviewer_union_id) == caller.union_id
         and str(revocation.requested_by) != caller.account_id
+        and not _have_a_controller_in_common(caller, revocation)
     )
+
+
+def _have_a_controller_in_common(caller: Caller, revocation: Revocation) -> bool:
+    """Whether one administrator could act as who asked and as the caller; membership knows who controls an account."""
+    requester = {str(one) for one in (revocation.requested_by, *revocation.requester_controllers)}
+    return not requester.isdisjoint({caller.account_id, *caller.controllers})
 
 
 def _union_facts(batch: Batch) -> dict[str, Any]:

@@ -14,13 +14,14 @@ import requests
 
 from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.demo_people import fill_in
+from deploy.local.first_password import choose_first_password
 from services.membership.seed import demo_password
 from tests.chaos.account import Account, PhoneMember, UnionAccount
 from tests.chaos.clients import GaveUp, PatientClient, Tally
 from tests.chaos.people import as_rows, make_people, make_phone_members
 from tests.mothers import a_union_code
 
-_PASSWORD = "Chaos-clerk-2026"
+_PASSWORD = "calm-between-two-storms"
 _SERIAL = 900_000
 _CONTACT = {"contact_name": "王芳", "contact_phone": "13900000000"}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 2.0
@@ -299,22 +300,22 @@ def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int)
             "superior_union_id": administrator.account["union"]["union_id"],
         },
     )
-    account = administrator.post(
+    phone = f"137{serial % 10**8:08d}"
+    administrator.post(
         f"unions/{union['union_id']}/accounts",
-        {"account_name": name, "display_name": "王芳", "roles": ["clerk"]},
+        {"account_name": name, "display_name": "王芳", "roles": ["clerk"], "phone": phone},
         str(uuid4()),
     )
     clerk = office.client()
-    clerk.sign_in(name, account["one_time_password"])
-    _choose_password(clerk, account["one_time_password"])
+    _choose_password(office, clerk, phone)
     clerk.sign_in(name, _PASSWORD)
     return clerk
 
 
-def _choose_password(clerk: PatientClient, one_time_password: str) -> None:
-    """Who hears nothing and chooses again may find that the first time has counted: the session is another one."""
+def _choose_password(office: Office, clerk: PatientClient, phone: str) -> None:
+    """Who hears nothing and chooses again may find that the first time has counted: the link is used up."""
     try:
-        clerk.post("me/password", {"current_password": one_time_password, "new_password": _PASSWORD})
+        choose_first_password(clerk, phone, _PASSWORD, office.sms_url)
     except ApiProblem as refused:
-        if refused.code not in ("session_ended", "not_signed_in"):
+        if refused.code != "reset_link_invalid":
             raise

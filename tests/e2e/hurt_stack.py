@@ -22,13 +22,14 @@ def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) ->
     """Runs under a name of its own on the nodes of all tests; its captchas can be answered meanwhile."""
     settings = {"BANK_MODE": "manual", **UNLIMITED}
     with (
-        pytest.MonkeyPatch.context() as secret_of_captchas,
+        pytest.MonkeyPatch.context() as environment,
         passing_addresses(nodes, vhost_of(kind)) as addresses,
         running_stack(ROOT / ".local" / f"test-{kind}", addresses, scale, settings) as running,
     ):
         # The other tests' stack has another one; it comes back at the end.
-        secret_of_captchas.setenv("SESSION_SECRET", "")
+        environment.setenv("SESSION_SECRET", "")
         learn_secret(running.folder)
+        environment.setenv("SMS_SIMULATOR_URL", running.simulator_urls["sms"])
         yield running
 
 

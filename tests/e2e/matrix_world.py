@@ -1,6 +1,6 @@
 """A caller's union with the unions around it, each with one thing of every kind, and a session for each role.
 
-city ─┬─ above ─── own ─── below
+city ─┬─ 杨浦 ─── above ─── own ─── below
       └─ beside ─── foreign
 """
 
@@ -11,15 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 from deploy.local.client import ApiClient, wait_until
+from deploy.local.first_password import choose_first_password
 from deploy.local.stack import Stack
 from services.membership.seed import FLEXIBLE_PHONES, demo_password
 from tests import phones
-from tests.desks import once_found
+from tests.desks import a_phone, limited, once_found
 from tests.mothers import a_union_code
 
 RELATIONS = ("own", "below", "above", "foreign")
 NOBODYS_ID = "0192f0c1-0000-7000-8000-00000000dead"
-PASSWORD = "a password of the matrix"
+PASSWORD = "green tea at half past four"
 
 Thing = dict[str, str]
 """The ids of what one union has, by the names that paths and bodies give them."""
@@ -37,8 +38,9 @@ class World:
 def build(stack: Stack) -> World:
     """Makes all of it through the API, as administrators and clerks would."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
+    district = ApiClient(stack.gateway_url).sign_in("yangpu-admin", demo_password())
     own_city = city.account["union"]["union_id"]
-    above = _found(city, own_city, "superior")
+    above = _found(city, district.account["union"]["union_id"], "superior")
     own = _found(city, above, "superior")
     unions = {
         "above": above,
@@ -49,10 +51,15 @@ def build(stack: Stack) -> World:
     outlet = city.get("outlets", q="国华广场")["items"][0]
     place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
     roles = {role: an_account(city, own, [role]) for role in ("reviewer", "administrator")}
-    clerks = {relation: an_account(city, union_id, ["clerk"]) for relation, union_id in unions.items()}
+    # Nobody decides on what was asked by an account of the same administrator.
+    makers = {**dict.fromkeys(RELATIONS, district), "foreign": city}
+    clerks = {relation: an_account(makers[relation], union_id, ["clerk"]) for relation, union_id in unions.items()}
     things = {relation: _stock(clerks[relation], unions[relation], place) for relation in RELATIONS}
-    for thing in things.values():
-        thing["account_id"] = an_account(city, thing["union_id"], ["clerk"], is_new=True).account["account_id"]
+    for relation, thing in things.items():
+        account_id = an_account(city, thing["union_id"], ["clerk"]).account["account_id"]
+        asked = {"phone": a_phone(), "reason": "矩阵"}
+        change = makers[relation].post(f"accounts/{account_id}/phone-changes", asked)
+        thing |= {"account_id": account_id, "change_id": change["change_id"]}
         thing["act_id"] = _act_on(city, thing["member_id"])
     things["own"]["session_id"] = NOBODYS_ID  # ending one's own session would end the matrix
     return World(
@@ -62,7 +69,7 @@ def build(stack: Stack) -> World:
             **roles,
             "operator": ApiClient(stack.gateway_url).sign_in("ops", demo_password()),
             "member": phones.signed_in(stack, FLEXIBLE_PHONES[0]),
-            "limited": an_account(city, own, ["clerk"], is_new=True),
+            "limited": an_account(city, own, ["clerk"], is_limited=True),
             "anonymous": ApiClient(stack.gateway_url),
         },
         place,
@@ -76,15 +83,15 @@ def _found(city: ApiClient, superior: str, kind: str) -> str:
     return union_id
 
 
-def an_account(city: ApiClient, union_id: str, roles: list[str], *, is_new: bool = False) -> ApiClient:
-    """A session of a new account; `is_new` leaves it at its first step, which is to choose a password."""
-    name = f"matrix-{uuid4().hex[:10]}"
-    given = {"account_name": name, "display_name": "矩阵", "roles": roles, "phone": None}
-    first = city.post(f"unions/{union_id}/accounts", given)["one_time_password"]
-    client = ApiClient(city.base).sign_in(name, first)
-    if not is_new:
-        client.post("me/password", {"current_password": first, "new_password": PASSWORD})
-    return client
+def an_account(maker: ApiClient, union_id: str, roles: list[str], *, is_limited: bool = False) -> ApiClient:
+    """A session of a new account; `is_limited` leaves it at a first step, which is to enter the second factor."""
+    name, phone = f"matrix-{uuid4().hex[:10]}", a_phone()
+    given = {"account_name": name, "display_name": "矩阵", "roles": roles, "phone": phone}
+    maker.post(f"unions/{union_id}/accounts", given)
+    client = ApiClient(maker.base)
+    choose_first_password(client, phone, PASSWORD)
+    client.sign_in(name, PASSWORD)
+    return limited(client, name, PASSWORD) if is_limited else client
 
 
 def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:

@@ -17,6 +17,7 @@ from gateway.routes import WITHOUT_BODY, Route
 from services.common.contracts.consent import CURRENT_CONSENT
 from services.common.contracts.policy import ANONYMOUS, ROLES, Reach
 from services.membership.seed import demo_password
+from tests.desks import a_phone
 from tests.e2e.matrix_world import NOBODYS_ID, RELATIONS, Thing, World, build
 
 pytestmark = pytest.mark.long("every route by every role over HTTP; tests/contract/test_gateway_answers.py is quicker")
@@ -43,8 +44,9 @@ def body_of(route: Route, thing: Thing, outlet: dict[str, str]) -> dict[str, Any
             "account_name": f"m-{uuid4().hex[:12]}",
             "display_name": "矩阵",
             "roles": ["clerk"],
-            "phone": None,
+            "phone": a_phone(),
         },
+        "membership.request_phone_change": {"phone": a_phone(), "reason": "矩阵"},
         "membership.update_account": {"display_name": "矩阵"},
         "membership.update_member": {"address": "上海市"},
         "membership.reveal_member": {"reason": "核对"},

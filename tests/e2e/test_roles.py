@@ -10,7 +10,7 @@ from deploy.local.client import ApiClient
 from deploy.local.stack import Stack
 from services.common.contracts.policy import ANONYMOUS, LIMITED, ROLES
 from services.membership.seed import demo_password
-from tests.desks import a_desk, a_phone, form_of, people
+from tests.desks import a_desk, a_phone, an_account, form_of, limited, people
 from tests.phones import signed_in
 
 QUESTIONS = {
@@ -31,15 +31,14 @@ def callers(stack: Stack) -> dict[str, ApiClient]:
     (person,) = people(1)
     desk.clerk.post("members", form_of(person, affiliation="flexible"))
     name = f"limited-{a_phone()}"
-    new = {"account_name": name, "display_name": "王芳", "roles": ["clerk"]}
-    first = desk.office.administrator.post(f"unions/{desk.union_id}/accounts", new)["one_time_password"]
+    newcomer = an_account(desk.office.administrator, desk.union_id, name, "clerk")
     return {
         "clerk": desk.clerk,
         "reviewer": desk.office.reviewer,
         "administrator": desk.office.administrator,
         "operator": ApiClient(stack.gateway_url).sign_in("ops", demo_password()),
         "member": signed_in(stack, person.phone),
-        LIMITED: ApiClient(stack.gateway_url).sign_in(name, first),
+        LIMITED: limited(newcomer, name),
         ANONYMOUS: ApiClient(stack.gateway_url),
     }
 

@@ -140,17 +140,52 @@ class SessionsEndedData(EventData):
     because = choice(*SESSION_ENDS, required=True)
 
 
+ACCOUNT_CHANGES = (
+    *("link_sent", "password_set", "second_factor_on", "second_factor_off", "roles_changed"),
+    *("phone_change_requested", "phone_changed", "phone_change_ended"),
+)
+"""What of an account its holder is told of, whoever did it."""
+
+
+class AccountHolder(EventData):
+    """Who is told, at which telephones, and who did it. Always sealed."""
+
+    account_name = fields.String(required=True)
+    phones = fields.List(fields.String(), load_default=list, metadata={"description": "the old number is among them"})
+    changed_by = fields.String(
+        allow_none=True, load_default=None, metadata={"description": "the administrator; null where the holder did it"}
+    )
+
+
+class AccountChangedData(EventData):
+    change_id = fields.UUID(required=True, metadata={"description": "of this news: it is told once"})
+    account_id = fields.UUID(required=True)
+    union_id = fields.UUID(required=True)
+    change = choice(*ACCOUNT_CHANGES, required=True)
+    changed_at = fields.AwareDateTime(required=True)
+    administrators_of = fields.List(
+        fields.UUID(),
+        load_default=list,
+        metadata={"description": "the unions whose administrators are asked to confirm"},
+    )
+    holder = Sealed(fields.Nested(AccountHolder), required=True)
+
+
 class ResetLinkRecipient(EventData):
     """Where the link goes, and for which account. Always sealed."""
 
     phone = fields.String(required=True)
     account_name = fields.String(required=True)
     url_path = fields.String(required=True, metadata={"description": "the page to open, with the token"})
+    made_by = fields.String(allow_none=True, load_default=None, metadata={"description": "the administrator's name"})
 
 
 class ResetLinkMadeData(EventData):
     account_id = fields.UUID(required=True)
     expires_at = fields.AwareDateTime(required=True)
+    is_first = fields.Boolean(
+        load_default=False, metadata={"description": "the account is new: no password was chosen"}
+    )
     recipient = Sealed(fields.Nested(ResetLinkRecipient), required=True)
 
 
@@ -251,7 +286,14 @@ RESET_LINK_MADE = EventContract(
     "membership",
     "reset_link_made",
     ResetLinkMadeData,
-    "An administrator made a link to choose another password and wants it sent to the account's telephone.",
+    "An administrator made a link to choose a password; it goes to the account's telephone and to nobody else.",
+    consumers=("notification",),
+)
+ACCOUNT_CHANGED = EventContract(
+    "membership",
+    "account_changed",
+    AccountChangedData,
+    "What proves an account or what it may do was changed, or is to be; its holder is told.",
     consumers=("notification",),
 )
 MEMBER_PHONE_CHANGED = EventContract(
@@ -276,5 +318,6 @@ EVENTS = (
     SESSIONS_ENDED,
     RESET_LINK_MADE,
     MEMBER_PHONE_CHANGED,
+    ACCOUNT_CHANGED,
     ACT_RECORDED,
 )

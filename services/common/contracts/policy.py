@@ -121,6 +121,10 @@ TABLE: dict[str, Rule] = {
     "membership.unlock_account": _below("administrator"),
     "membership.remove_second_factor_of": _below("administrator"),
     "membership.create_reset_link": _below("administrator"),
+    "membership.request_phone_change": _below("administrator"),
+    "membership.list_phone_changes": _below("administrator"),
+    "membership.confirm_phone_change": _below("administrator"),
+    "membership.decline_phone_change": _below("administrator"),
     "membership.check_reset_link": _whole(ANONYMOUS),
     "membership.reset_password": _whole(ANONYMOUS),
     # Members

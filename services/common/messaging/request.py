@@ -41,6 +41,8 @@ class Caller:
     superior_union_id: str | None = None
     superior_ids: tuple[str, ...] = ()
     """All unions above the caller's, the city's first, its superior last."""
+    controllers: tuple[str, ...] = ()
+    """The administrators who made, reset or changed the caller's account lately, and those who did so to them."""
     member_id: str | None = None
     session_id: str | None = None
     origin: str | None = None
@@ -68,7 +70,9 @@ class Caller:
         known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "reach"}
         superior = document.get("superior_union_id")
         superior_ids = document.get("superior_ids") or ([superior] if superior else [])
-        return cls(**{**known, "roles": frozenset(document.get("roles", ())), "superior_ids": tuple(superior_ids)})
+        controllers = tuple(document.get("controllers") or ())
+        lists = {"superior_ids": tuple(superior_ids), "controllers": controllers}
+        return cls(**{**known, "roles": frozenset(document.get("roles", ())), **lists})
 
 
 @dataclass(frozen=True)

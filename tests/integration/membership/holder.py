@@ -1,5 +1,6 @@
 """The holder of an account, who signs in at membership's functions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,15 +8,17 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
+from services.common.contracts.membership import RESET_LINK_MADE
+from services.common.contracts.policy import Reach
 from services.common.messaging.rpc import Caller
 from services.common.persistence import Database
 from services.common.problems import Problem
-from services.membership import own_account, sessions
-from services.membership.models import Account, FailureCount
+from services.membership import accounts, own_account, sessions
+from services.membership.models import Account, FailureCount, Union
 from services.membership.sign_in import sign_in as membership_signs_in
 from tests.integration.membership.office import Office
 
-PASSWORD = "jianlang 2026!"
+PASSWORD = "plum blossom 2026!"
 VISITOR = Caller(origin="192.0.2.7")
 VISIT = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0)", "replaces": None}
 
@@ -86,6 +89,28 @@ def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:
     with office.begin() as session:
         begun = sessions.start(session, account, VISITOR, {**VISIT, **visit})
     return Caller.from_dict(begun["caller"])
+
+
+def an_administrator(office: Office, union: Union, name: str, *more_roles: str, phone: str | None = None) -> Caller:
+    """Somebody who administers the union, with an account whose making is long past."""
+    account = accounts.new_account(union, name, "吴强", ["administrator", *more_roles], PASSWORD)
+    if phone:
+        accounts.set_phone(account, phone)
+    with office.begin() as session:
+        session.add(account)
+    return replace(a_holder(account), account_name=name, display_name="吴强", reach=Reach.SUBORDINATES)
+
+
+def a_link_sent(office: Office) -> str:
+    """The token of the link that was sent last."""
+    token: str = office.told(RESET_LINK_MADE)[-1]["recipient"]["url_path"].removeprefix("/reset#")
+    return token
+
+
+def give_phone(office: Office, account: Account, phone: str = "13812345678") -> None:
+    """The account has this telephone since long ago."""
+    with office.begin() as session:
+        accounts.set_phone(session.get_one(Account, account.account_id), phone)
 
 
 def a_holder(account: Account) -> Caller:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from services.common.contracts.membership import RESET_LINK_MADE
 from services.common.problems import Conflict, Forbidden, NotFound, Problem
 from services.membership import accounts, own_account, reset_links
 from services.membership.models import Account, Union
-from tests.integration.membership.holder import PASSWORD, a_holder, fails, is_delayed, sign_in
+from tests.integration.membership.holder import PASSWORD, a_holder, a_link_sent, fails, give_phone, is_delayed, sign_in
 from tests.integration.membership.office import Office, a_caller
 
 PAGE = {"page": 1, "size": 20}
@@ -67,8 +68,7 @@ def test_who_forgot_the_account_is_found_by_somebody_above(office: Office, accou
     administrator = a_caller(office.city, "administrator")
     open_account(office, "guohua", ["clerk"], display_name="李雷")
     with office.begin() as session:
-        asked = {"account_id": account.account_id, "phone": "13812345678"}
-        accounts.update_account(session, administrator, asked)
+        accounts.set_phone(session.get_one(Account, account.account_id), "13812345678")
     with office.begin() as session:
         found = accounts.list_accounts(session, administrator, {**PAGE, "q": words})
         elsewhere = accounts.list_accounts(session, a_caller(office.other, "administrator"), {**PAGE, "q": words})
@@ -79,33 +79,40 @@ def test_who_forgot_the_account_is_found_by_somebody_above(office: Office, accou
 def test_part_of_a_telephone_number_finds_nobody(office: Office, account: Account) -> None:
     administrator = a_caller(office.city, "administrator")
     with office.begin() as session:
-        accounts.update_account(session, administrator, {"account_id": account.account_id, "phone": "13812345678"})
+        accounts.set_phone(session.get_one(Account, account.account_id), "13812345678")
+        session.flush()
         assert accounts.list_accounts(session, administrator, {**PAGE, "q": "1381234567"})["items"] == []
 
 
-def test_a_new_account_signs_in_with_the_password_shown_once(office: Office) -> None:
+def test_the_holder_of_a_new_account_chooses_the_first_password_by_a_link(office: Office) -> None:
     administrator = a_caller(office.superior, "administrator")
     asked = {"union_id": office.union.union_id, "account_name": "guohua", "display_name": "李雷", "roles": ["clerk"]}
     with office.begin() as session:
         created = accounts.create_account(session, administrator, {**asked, "phone": "13812345678"})
-    assert created["phone"] == "138****5678"
-    assert sign_in(office, "guohua", password=created["one_time_password"])["must_change_password"]
+    assert (created["phone"], created["sent_to"]) == ("138****5678", "138****5678")
+    (sent,) = office.told(RESET_LINK_MADE)
+    assert (sent["recipient"]["phone"], sent["is_first"]) == ("13812345678", True)
+    with office.begin() as session:
+        token = a_link_sent(office)
+        reset_links.reset_password(session, database_of(office), VISITOR, token, "a much better one")
+    assert sign_in(office, "guohua", password="a much better one")["must_change_password"] is False
     with pytest.raises(Conflict, match="account_exists"), office.begin() as session:
-        accounts.create_account(session, administrator, {**asked, "phone": None})
+        accounts.create_account(session, administrator, {**asked, "phone": "13812345679"})
 
 
 def test_a_first_password_that_was_not_replaced_in_time_opens_nothing_but_a_link_still_does(
     office: Office, account: Account
 ) -> None:
+    give_phone(office, account)
     with office.begin() as session:
         session.get_one(Account, account.account_id).created_at = datetime.now(UTC) - timedelta(hours=73)
     fails(office)
 
     with office.begin() as session:
         administrator = a_caller(office.superior, "administrator")
-        link = reset_links.create_reset_link(session, administrator, account.account_id, send_sms=False)
+        reset_links.create_reset_link(session, administrator, account.account_id)
     with office.begin() as session:
-        reset_links.reset_password(session, link["token"], "a much better one")
+        reset_links.reset_password(session, a_link_sent(office), "a much better one")
 
     assert sign_in(office, password="a much better one")["must_change_password"] is False
 
@@ -113,7 +120,7 @@ def test_a_first_password_that_was_not_replaced_in_time_opens_nothing_but_a_link
 def test_only_the_citys_union_has_operators(office: Office) -> None:
     asked = {"union_id": office.union.union_id, "account_name": "ops", "display_name": "运维", "roles": ["operator"]}
     with pytest.raises(Forbidden, match="role_not_allowed"), office.begin() as session:
-        accounts.create_account(session, a_caller(office.city, "administrator"), {**asked, "phone": None})
+        accounts.create_account(session, a_caller(office.city, "administrator"), {**asked, "phone": "13812345678"})
 
 
 @pytest.mark.parametrize("change", [{"disabled": True}, {"roles": ["administrator", "clerk", "reviewer"]}])

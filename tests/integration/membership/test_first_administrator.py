@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from services.common.persistence import Database
 from services.common.problems import Conflict, Invalid
 from services.membership import sign_in
-from services.membership.first_administrator import make_first_administrator
+from services.membership.first_administrator import First, make_first_administrator
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
 from tests.mothers import a_union_code
 
@@ -16,12 +16,13 @@ CITY = {
     "union_code": a_union_code(900_001),
     "account_name": "first",
     "display_name": "陈静",
+    "phone": "13912345678",
 }
 
 
 def test_the_first_administrator_signs_in_and_must_choose_a_password(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
-        password = make_first_administrator(session, **CITY)
+        password = make_first_administrator(session, First(**CITY))
     database = Database()
     database.engine = engine
     asked = {"account_name": "first", "password": password, "captcha": a_captcha(), "visit": VISIT}
@@ -36,12 +37,12 @@ def test_the_first_administrator_signs_in_and_must_choose_a_password(engine: Eng
 
 def test_a_system_with_a_union_gets_no_second_way_in(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
-        make_first_administrator(session, **CITY)
+        make_first_administrator(session, First(**CITY))
     with Session(engine) as session, pytest.raises(Conflict) as refusal:
-        make_first_administrator(session, **{**CITY, "account_name": "second"})
+        make_first_administrator(session, First(**{**CITY, "account_name": "second"}))
     assert refusal.value.code == "not_empty"
 
 
 def test_a_wrong_code_makes_nothing(engine: Engine) -> None:
     with Session(engine) as session, pytest.raises(Invalid):
-        make_first_administrator(session, **{**CITY, "union_code": "810000000000000000"})
+        make_first_administrator(session, First(**{**CITY, "union_code": "810000000000000000"}))

@@ -12,9 +12,11 @@ from services.membership import accounts, reset_links
 from services.membership.models import Account, FailureCount, ResetLink
 from tests.integration.membership.holder import (
     a_holder,
+    a_link_sent,
     a_session_of,
     change_password,
     fails,
+    give_phone,
     is_delayed,
     sign_in,
 )
@@ -23,10 +25,19 @@ from tests.integration.membership.office import Office, a_caller
 NEW = "a much better one"
 
 
-def make(office: Office, account: Account, *, send_sms: bool = False, union: Any = None) -> dict[str, Any]:
+@pytest.fixture
+def account(office: Office, account: Account) -> Account:
+    """The clerk's account, to whose telephone links go."""
+    give_phone(office, account)
+    return account
+
+
+def make(office: Office, account: Account, *, union: Any = None) -> str:
+    """The token of a link that was sent to the account's telephone."""
     administrator = a_caller(union or office.superior, "administrator")
     with office.begin() as session:
-        return reset_links.create_reset_link(session, administrator, account.account_id, send_sms)
+        reset_links.create_reset_link(session, administrator, account.account_id)
+    return a_link_sent(office)
 
 
 def choose(office: Office, token: str, password: str = NEW) -> dict[str, Any]:
@@ -46,33 +57,32 @@ def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, a
     for _ in range(5):
         fails(office, password="wrong")
     assert is_delayed(office)
-    link = make(office, account)
-    assert link["url_path"] == f"/reset#{link['token']}"
+    token = make(office, account)
     with office.begin() as session:
-        greeted = reset_links.check_reset_link(session, link["token"])
-    assert greeted == {"account_name": "j******g", "expires_at": link["expires_at"]}
-    assert choose(office, link["token"]) == {"account_name": "jianlang"}
+        greeted = reset_links.check_reset_link(session, token)
+    assert greeted == {"account_name": "j******g", "expires_at": office.told(RESET_LINK_MADE)[0]["expires_at"]}
+    assert choose(office, token) == {"account_name": "jianlang"}
     assert sign_in(office, password=NEW)["must_change_password"] is False
 
 
 def test_a_link_works_once(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     choose(office, token)
     refuses(office, token)
 
 
 def test_the_newest_link_makes_older_ones_void(office: Office, account: Account) -> None:
-    older, newer = make(office, account)["token"], make(office, account)["token"]
+    older, newer = make(office, account), make(office, account)
     refuses(office, older)
     choose(office, newer)
 
 
 def test_a_link_expires(office: Office, account: Account) -> None:
-    link = make(office, account)
-    assert link["expires_at"] - datetime.now(UTC) <= timedelta(minutes=30)
+    token = make(office, account)
+    assert office.told(RESET_LINK_MADE)[0]["expires_at"] - datetime.now(UTC) <= timedelta(minutes=30)
     with office.begin() as session:
         session.execute(update(ResetLink).values(expires_at=datetime.now(UTC)))
-    refuses(office, link["token"])
+    refuses(office, token)
 
 
 @pytest.mark.parametrize("token", ["", "x", "kTj0cRrQbYI0d9VwQJ7yq4m5mZt1u8sXbS3f6gA2hEo"])
@@ -82,7 +92,7 @@ def test_a_guessed_token_is_refused_like_an_old_one(office: Office, account: Acc
 
 
 def test_who_sends_rubbish_for_tokens_hinders_nobody_at_the_address(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     for _ in range(60):
         refuses(office, "guessed")
 
@@ -93,14 +103,14 @@ def test_who_sends_rubbish_for_tokens_hinders_nobody_at_the_address(office: Offi
 
 
 def test_a_weak_password_is_refused_and_the_link_still_works(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     with pytest.raises(Invalid):
         choose(office, token, "jianlang2026")
     choose(office, token)
 
 
 def test_the_link_of_an_account_that_was_closed_is_refused(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     administrator = a_caller(office.superior, "administrator")
     with office.begin() as session:
         accounts.update_account(session, administrator, {"account_id": account.account_id, "disabled": True})
@@ -110,14 +120,14 @@ def test_the_link_of_an_account_that_was_closed_is_refused(office: Office, accou
 
 
 def test_a_password_that_the_holder_changes_makes_the_link_void(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     holder = a_session_of(office, account)
     change_password(office, holder, NEW)
     refuses(office, token)
 
 
 def test_the_database_does_not_know_the_token(office: Office, account: Account) -> None:
-    token = make(office, account)["token"]
+    token = make(office, account)
     with office.begin() as session:
         (kept,) = session.scalars(select(ResetLink.token_hash))
     assert token.encode() not in kept
@@ -132,16 +142,19 @@ def test_links_are_made_by_administrators_of_the_union_and_above(office: Office,
 
 def test_nobody_makes_a_link_for_the_own_account(office: Office, account: Account) -> None:
     with pytest.raises(Conflict, match="own_account"), office.begin() as session:
-        reset_links.create_reset_link(session, a_holder(account), account.account_id, False)
+        reset_links.create_reset_link(session, a_holder(account), account.account_id)
 
 
-def test_a_link_is_sent_to_the_accounts_telephone_when_asked(office: Office, account: Account) -> None:
-    with pytest.raises(Conflict, match="no_phone"):
-        make(office, account, send_sms=True)
+def test_a_link_goes_to_the_accounts_telephone_and_to_nobody_else(office: Office, account: Account) -> None:
     with office.begin() as session:
-        asked = {"account_id": account.account_id, "phone": "13812345678"}
-        accounts.update_account(session, a_caller(office.superior, "administrator"), asked)
-    link = make(office, account, send_sms=True)
-    assert link["sent_to"] == "138****5678"
+        answer = reset_links.create_reset_link(session, a_caller(office.superior, "administrator"), account.account_id)
     (told,) = office.told(RESET_LINK_MADE)
-    assert told["recipient"] == {"phone": "13812345678", "account_name": "jianlang", "url_path": link["url_path"]}
+    assert answer == {"sent_to": "138****5678", "expires_at": told["expires_at"]}
+    assert (told["recipient"]["phone"], told["recipient"]["account_name"]) == ("13812345678", "jianlang")
+
+
+def test_an_account_without_a_telephone_gets_no_link(office: Office, account: Account) -> None:
+    with office.begin() as session:
+        accounts.set_phone(session.get_one(Account, account.account_id), None)
+    with pytest.raises(Conflict, match="no_phone"):
+        make(office, account)

@@ -27,6 +27,7 @@ ACCOUNT_STATES = ("active", "locked", "disabled")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
 CAPTCHA_PURPOSES = ("sign_in", "sms_code")
+PHONE_CHANGE_STATES = ("requested", "confirmed", "declined", "expired")
 UNION_KINDS = ("city", "superior", "grassroots")
 LARGEST_EXPORT = 50_000
 """Members in one sheet."""
@@ -670,21 +671,21 @@ class CreateAccountRequest(Schema):
     )
     display_name = text(50, required=True)
     roles = _roles(required=True)
-    phone = mobile(allow_none=True, load_default=None)
+    phone = mobile(required=True, metadata={"description": "the holder's: the link to choose a password goes there"})
 
 
-class AccountWithPasswordAnswer(AccountItem):
-    one_time_password = fields.String(
-        required=True, metadata={"description": "shown once; must be changed at the first sign-in"}
-    )
+class NewAccountAnswer(AccountItem):
+    """An account whose holder has a link to choose the first password."""
+
+    sent_to = fields.String(required=True, metadata={"description": "the telephone that gets the link, masked"})
+    expires_at = fields.AwareDateTime(required=True, metadata={"description": "until when the link works"})
 
 
 class UpdateAccountRequest(Schema):
-    """What is absent stays as it is."""
+    """What is absent stays as it is. The telephone is changed by two administrators."""
 
     account_id = fields.UUID(required=True)
     display_name = text(50)
-    phone = mobile(allow_none=True)
     roles = _roles()
     disabled = fields.Boolean()
 
@@ -692,20 +693,62 @@ class UpdateAccountRequest(Schema):
 # Forgotten passwords
 
 
-class CreateResetLinkRequest(Schema):
-    account_id = fields.UUID(required=True)
-    send_sms = fields.Boolean(load_default=False, metadata={"description": "send it to the account's telephone too"})
-
-
 class ResetLinkAnswer(Schema):
-    """Told once; the newest link is the only one that works."""
+    """A link that is sent to the account's telephone alone; the newest one is the only one that works."""
 
-    url_path = fields.String(required=True, metadata={"description": "the page to open, with the token: /reset#…"})
-    token = fields.String(required=True)
     expires_at = fields.AwareDateTime(required=True)
-    sent_to = fields.String(
-        required=True, allow_none=True, metadata={"description": "the telephone that gets it by SMS, masked"}
+    sent_to = fields.String(required=True, metadata={"description": "the telephone that gets it by SMS, masked"})
+
+
+# Telephones of accounts that are changed: one administrator asks, another one confirms
+
+
+class RequestPhoneChangeRequest(Schema):
+    account_id = fields.UUID(required=True)
+    phone = mobile(required=True, allow_none=True, metadata={"description": "the new number; null takes the old away"})
+    reason = text(200, shortest=2, required=True, metadata={"description": "who confirms reads it"})
+
+
+class PhoneChangeRequest(Schema):
+    """Names a change that was asked for."""
+
+    change_id = fields.UUID(required=True)
+
+
+class ListPhoneChangesRequest(PageRequest):
+    state = choice(*PHONE_CHANGE_STATES)
+    account_id = fields.UUID()
+
+
+class PhoneChangeAnswer(Schema):
+    """A telephone number that waits for a second administrator, or what became of it."""
+
+    change_id = fields.UUID(required=True)
+    account_id = fields.UUID(required=True)
+    account_name = fields.String(required=True)
+    display_name = fields.String(required=True)
+    union_id = fields.UUID(required=True)
+    union_name = fields.String(required=True)
+    old_phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    new_phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    reason = fields.String(required=True)
+    state = choice(*PHONE_CHANGE_STATES, required=True)
+    requested_by = fields.UUID(required=True)
+    requested_by_name = fields.String(required=True)
+    requested_at = fields.AwareDateTime(required=True)
+    expires_at = fields.AwareDateTime(required=True)
+    decided_by_name = fields.String(required=True, allow_none=True)
+    decided_at = fields.AwareDateTime(required=True, allow_none=True)
+    can_confirm = fields.Boolean(
+        required=True, metadata={"description": "whether it waits for the caller, who is another than who asked for it"}
     )
+
+
+class PhoneChangesAnswer(PageAnswer):
+    items = fields.List(fields.Nested(PhoneChangeAnswer), required=True)
+
+
+# Links to choose a password, as their holders use them
 
 
 class CheckResetLinkRequest(Schema):

@@ -59,6 +59,10 @@ class RevocationAnswer(Schema):
         required=True, allow_none=True, metadata={"description": "when it was decided or closed"}
     )
     remark = fields.String(required=True, allow_none=True)
+    is_of_same_administrator = fields.Boolean(
+        required=True,
+        metadata={"description": "whether one administrator controls, since lately, who asked and the caller"},
+    )
     can_decide = fields.Boolean(required=True, metadata={"description": "whether it waits for the caller's decision"})
 
 

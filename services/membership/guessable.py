@@ -1,0 +1,78 @@
+"""Words by which a password is guessed first: the system's, the demo's, the account's, however they are written.
+
+Separators do not hide a word, nor do figures and signs in place of letters (`c4rd`, `g0nghu1`).
+"""
+
+import re
+from itertools import pairwise
+from urllib.parse import urlsplit
+
+from services.common.settings import read_settings, settings_class
+
+_PINYIN = ("shzgh", "gonghui", "huiyuan", "fuwuka", "shengongshe", "shanghai", "guanliyuan", "jingban", "shenhe")
+_ENGLISH = ("union", "card", "member", "clerk", "reviewer", "admin", "operator", "demo")
+_CHINESE = ("工会", "会员", "服务卡", "申工社", "上海", "管理员", "经办人", "审核人", "运维", "办卡")
+_DEMO_PASSWORD = "democard"  # noqa: S105 - the letters of the demo's, without figures and signs
+_REVERSED_FROM = 5
+"""Shorter words are common in other ones when they are read backwards."""
+_SHORTEST_LABEL = 4
+"""Parts of the host's name that are shorter, as `www` and `com`, say nothing."""
+_AS_LETTERS = (
+    str.maketrans("013456789@$!|+", "oieasbtbgasiit"),
+    str.maketrans("013456789@$!|+", "oleasbtbgaslit"),
+)
+_NOT_A_LETTER = re.compile(r"[\W\d_]+")
+_CHINESE_CHARACTERS = re.compile(r"[\u3400-\u9fff]{2,}")
+_PHONE_TAIL = 8
+
+
+@settings_class
+class HostSettings:
+    """Under which name users know the system; read from the environment by `read_settings`."""
+
+    public_url: str = "https://zzgl.shzgh.org"
+
+
+def word_of_the_system(plain: str) -> str | None:
+    """The first word of the system that a password in small letters holds, or the demo's password; None for neither."""
+    for spelling in _spellings(plain):
+        for word in (*_words(), _DEMO_PASSWORD):
+            if word in spelling or (len(word) >= _REVERSED_FROM and word[::-1] in spelling):
+                return word
+    return None
+
+
+def holds_account(plain: str, account_name: str) -> bool:
+    """Whether a password in small letters holds the account, as it is written or with figures in place of letters."""
+    name = account_name.casefold()
+    letters = _NOT_A_LETTER.sub("", name)
+    if name in plain or name[::-1] in plain:
+        return True
+    return len(letters) >= _REVERSED_FROM and any(letters in one or letters[::-1] in one for one in _spellings(plain))
+
+
+def holds_phone(plain: str, phone: str | None) -> bool:
+    """Whether a password holds the telephone number, or the last eight figures of it, forwards or backwards."""
+    figures = re.sub(r"\D", "", plain)
+    tail = (phone or "")[-_PHONE_TAIL:]
+    return bool(tail) and (tail in figures or tail[::-1] in figures)
+
+
+def holds_name(plain: str, display_name: str, union_name: str) -> bool:
+    """Whether a password holds the holder's name, or two characters in a row of the union's."""
+    names = [
+        display_name,
+        *("".join(pair) for run in _CHINESE_CHARACTERS.findall(union_name) for pair in pairwise(run)),
+    ]
+    return any(len(name) > 1 and name.casefold() in plain for name in names)
+
+
+def _spellings(plain: str) -> set[str]:
+    """The letters of a password alone, with figures and signs left out and read as the letters that they look like."""
+    return {_NOT_A_LETTER.sub("", one) for one in (plain, *(plain.translate(table) for table in _AS_LETTERS))}
+
+
+def _words() -> tuple[str, ...]:
+    host = urlsplit(read_settings(HostSettings).public_url).hostname or ""
+    labels = [label for label in host.casefold().split(".") if len(label) >= _SHORTEST_LABEL and label.isalpha()]
+    return (*_PINYIN, *_ENGLISH, *_CHINESE, *labels)

@@ -1,0 +1,67 @@
+"""A changed phone: who has the new number could sign in as the member, so it is told, and nothing follows at once.
+
+Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
+of an employer, whose number nobody has used so far, apply on the phone.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from services.common.contracts.membership import MEMBER_PHONE_CHANGED
+from services.common.messaging.outbox import tell
+from services.common.problems import Conflict
+from services.membership import sessions, sms_codes
+from services.membership.member_search import SHANGHAI
+from services.membership.models import Member
+
+HELD_FOR = timedelta(hours=24)
+
+
+def take(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
+    """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers.
+
+    `member` has the new facts already.
+    """
+    is_changed = member.phone != old_phone
+    if is_changed:
+        # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
+        sms_codes.void_all_of_member(session, member.member_id)
+        sessions.end_all_of_member(session, member.member_id)
+    is_opened = old_affiliation == "employer" and member.phone is not None
+    if member.affiliation == "employer" or not (is_changed or is_opened):
+        return
+    member.phone_changed_at = datetime.now(UTC)
+    tell(
+        session,
+        MEMBER_PHONE_CHANGED,
+        {
+            "union_id": member.union_id,
+            "member_id": member.member_id,
+            "changed_at": member.phone_changed_at,
+            "held_until": member.phone_changed_at + HELD_FOR,
+            "numbers": {"old_phone": old_phone, "new_phone": member.phone},
+        },
+    )
+
+
+def held_until(member: Member) -> datetime | None:
+    """Until when the member can change and ask for nothing on the phone; None where nothing is in the way."""
+    if member.phone_changed_at is None or member.phone_changed_at + HELD_FOR <= datetime.now(UTC):
+        return None
+    return member.phone_changed_at + HELD_FOR
+
+
+def refusal(member: Member) -> Conflict | None:
+    """Why nothing may be done on the phone now; None where nothing is in the way."""
+    until = held_until(member)
+    if until is None:
+        return None
+    when = f"您的手机号在 24 小时内变更过，为保护您的账户，{in_shanghai(until)} 后才能办理。"
+    detail = f"{when}如非本人要求，请立即联系所在工会。"
+    return Conflict("phone_changed", "手机号刚变更，暂时不能办理", detail)
+
+
+def in_shanghai(moment: datetime) -> str:
+    """A moment as people there read it, the minute rounded up."""
+    return f"{(moment + timedelta(seconds=59)).astimezone(SHANGHAI):%m月%d日 %H:%M}"
