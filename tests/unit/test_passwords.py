@@ -7,33 +7,74 @@ import pytest
 
 from services.common.contracts.rpc.membership import ChangePasswordRequest
 from services.common.problems import Invalid
-from services.membership import passwords
+from services.membership import guessable, passwords
+from services.membership.models import Account
+
+AN_ACCOUNT = Account(account_name="jianlang", display_name="王芳", phone="13812345678")
 
 
 @pytest.mark.parametrize("password", ["password", "PASSWORD", "ｐａｓｓｗｏｒｄ", "12345678", "1qaz2wsx", "woaini1314"])
 def test_a_common_password_is_refused_however_it_is_written(password: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        passwords.check_choice(password, "jianlang")
+        passwords.check_choice(password, AN_ACCOUNT)
     assert [(one.field, one.code) for one in refusal.value.fields] == [("new_password", "password_weak")]
 
 
 @pytest.mark.parametrize("password", ["jianlang", "JianLang2026", "my-jianlang"])
 def test_a_password_that_holds_the_accounts_name_is_refused(password: str) -> None:
     with pytest.raises(Invalid):
-        passwords.check_choice(password, "jianlang")
-
-
-@pytest.mark.parametrize("password", ["gonghui2026", "2026-ShangHai!", "会员服务卡12345", "Administrator1"])
-def test_a_word_of_this_system_with_figures_around_it_is_refused(password: str) -> None:
-    with pytest.raises(Invalid):
-        passwords.check_choice(password, "jianlang")
+        passwords.check_choice(password, AN_ACCOUNT)
 
 
 @pytest.mark.parametrize(
-    "password", ["onlyletterswilldo", "73920164", "工会会员服务卡办理系统", "four words with spaces", "🙂" * 8]
+    "password",
+    [
+        *("gonghui2026", "2026-ShangHai!", "会员服务卡12345", "Administrator1", "my-union-2026", "blue card 77"),
+        *("G0nghu1-2026", "工会的小猫咪最可爱", "g-o-n-g-h-u-i-88", "iuhgnog-2026", "xx-zzgl-2026-xx", "my5hzgh!!"),
+    ],
+)
+def test_a_password_that_holds_a_word_of_this_system_is_refused(password: str) -> None:
+    with pytest.raises(Invalid):
+        passwords.check_choice(password, AN_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("Demo-2026-card", "DEMO-2026-CARD", "demo-2026-card!!", "D3m0-2026-c4rd", "Demo2026card", "2026-Demo-card"),
+        *("drac-6202-omeD", "DemoCard2027", "card-demo-1", "ｄｅｍｏ-2026-ｃａｒｄ", "demo_2026_c@rd1"),
+    ],
+)
+def test_the_demos_password_is_refused_however_it_is_written(password: str) -> None:
+    with pytest.raises(Invalid):
+        passwords.check_choice(password, AN_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "password", ["gnalnaij-77", "j1anlang!!", "13812345678", "tel12345678x", "87654321-831", "王芳love2026"]
+)
+def test_a_password_that_holds_what_is_known_of_the_holder_is_refused(password: str) -> None:
+    with pytest.raises(Invalid):
+        passwords.check_choice(password, AN_ACCOUNT)
+
+
+@pytest.mark.parametrize("password", ["建朗加油2026", "we-信息科技-22"])
+def test_a_password_that_holds_the_unions_name_is_refused(password: str) -> None:
+    with pytest.raises(Invalid):
+        passwords.check_choice(password, AN_ACCOUNT, "上海建朗信息科技有限公司工会")
+
+
+def test_the_host_of_a_deployment_is_a_word_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guessable, "read_settings", lambda kind: kind(public_url="https://kaquan.example.org"))
+    with pytest.raises(Invalid, match="invalid"):
+        passwords.check_choice("kaquan-2026-x", AN_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "password", ["onlyletterswilldo", "73920164", "春眠不觉晓处处闻啼鸟", "four words with spaces", "🙂" * 8]
 )
 def test_any_characters_make_a_password(password: str) -> None:
-    passwords.check_choice(password, "jianlang")
+    passwords.check_choice(password, AN_ACCOUNT)
 
     assert passwords.is_right(password, passwords.hash_password(password))
 

@@ -16,7 +16,14 @@ from services.common.settings import read_settings
 from services.membership import lost_second_factors, own_account, passwords, reset_links, second_factor, sessions
 from services.membership.models import Account, FailureCount, RecoveryCode
 from services.membership.next_step import SecondFactorSettings
-from tests.integration.membership.holder import PASSWORD, a_session_of, database_of, sign_in_and_stay
+from tests.integration.membership.holder import (
+    PASSWORD,
+    a_link_sent,
+    a_session_of,
+    database_of,
+    give_phone,
+    sign_in_and_stay,
+)
 from tests.integration.membership.office import Office, a_caller
 
 
@@ -75,12 +82,13 @@ def test_who_has_turned_it_on_is_let_in_by_a_code_only(office: Office, clerk: Ac
 
 
 def test_a_password_chosen_by_a_link_from_above_does_not_replace_the_code(office: Office, clerk: Account) -> None:
+    give_phone(office, clerk)
     turn_on(office, a_session_of(office, clerk))
     with office.begin() as session:
         administrator = a_caller(office.superior, "administrator")
-        token = reset_links.create_reset_link(session, administrator, clerk.account_id, send_sms=False)["token"]
+        reset_links.create_reset_link(session, administrator, clerk.account_id)
     with office.begin() as session:
-        reset_links.reset_password(session, token, "a much better one")
+        reset_links.reset_password(session, a_link_sent(office), "a much better one")
 
     answer = sign_in_and_stay(office, password="a much better one")
 

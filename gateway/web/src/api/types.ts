@@ -5,8 +5,8 @@ type Schemas = components["schemas"];
 
 export type Account = Schemas["membership.AccountAnswer"];
 export type AccountItem = Schemas["membership.AccountItem"];
-export type NewAccount = Schemas["membership.AccountWithPasswordAnswer"];
-export type ResetLink = Schemas["membership.ResetLinkAnswer"];
+export type NewAccount = Schemas["membership.NewAccountAnswer"];
+export type PhoneChange = Schemas["membership.PhoneChangeAnswer"];
 export type Union = Schemas["membership.UnionAnswer"];
 export type Act = Schemas["audit.ActAnswer"];
 export type MySession = Schemas["membership.MySession"];

@@ -21,4 +21,10 @@ export const routes: RouteRecordRaw[] = [
       },
     ],
   },
+  {
+    path: "/phone-changes",
+    name: "phone-changes",
+    component: () => import("@/console/administration/PhoneChangesPage.vue"),
+    meta: { title: "手机号更换确认", roles: ["administrator"], menu: { group: "系统管理", order: 62 } },
+  },
 ];

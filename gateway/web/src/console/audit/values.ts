@@ -6,6 +6,7 @@ const NAMES: Record<string, string> = {
   account_name: "账号", address: "地址", attachments: "附件", batch_no: "批次编号", birth_date: "出生日期", body: "内容",
   branch_code: "发卡支行代码", channel: "办理通道", charset: "字符集", closed: "已停用", code: "代码", contact: "联系人",
   count: "数量", disabled: "已停用", display_name: "姓名", district: "所在区", document_expiry: "证件到期日",
+  has_second_factor: "动态口令", link_made_by: "重置链接发送人", requested_by: "申请人",
   document_number: "证件号码", document_type: "证件类型", file_name: "文件名", name: "名称", nationality: "国籍",
   outlet_code: "经办网点代码", phone: "电话", places: "显示位置", position: "排序", reason: "原因", remark: "审核意见",
   retirement_category: "退休类别", roles: "角色", sex: "性别", special_retirement_month: "特殊工种退休年月",

@@ -11,7 +11,7 @@ export const routes: RouteRecordRaw[] = [
     path: "/reset",
     name: "reset",
     component: () => import("@/console/signin/ResetPage.vue"),
-    meta: { title: "重置密码", isPublic: true },
+    meta: { title: "设置密码", isPublic: true },
   },
   {
     path: "/password",

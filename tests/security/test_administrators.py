@@ -1,0 +1,382 @@
+"""What an administrator may try to act in another's name, or to have the own reviewer agree to the own request."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from marshmallow import ValidationError
+from sqlalchemy import create_engine, update
+from sqlalchemy.exc import IntegrityError
+
+from services.common.contracts.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
+from services.common.contracts.policy import Reach
+from services.common.contracts.rpc import membership as rpc
+from services.common.messaging import audit
+from services.common.messaging.rpc import Caller
+from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from services.membership import (
+    accounts,
+    lost_second_factors,
+    next_step,
+    phone_changes,
+    reset_links,
+)
+from services.membership.models import Account, AccountControl, PhoneChange, SignedInSession, Union
+from tests.conftest import DatabaseFactory
+from tests.integration.membership.holder import (
+    PASSWORD,
+    VISITOR,
+    a_holder,
+    a_link_sent,
+    a_session_of,
+    an_administrator,
+    database_of,
+)
+from tests.integration.membership.office import Office
+
+OLD, NEW = "13812345678", "13987654321"
+GOOD = "four quiet mornings"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def office(module_database: DatabaseFactory) -> Iterator[Office]:
+    """Unions that all tests share; each has accounts of its own."""
+    engine = create_engine(module_database("membership").replace("postgresql://", "postgresql+psycopg://"))
+    yield Office(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def attacker(office: Office) -> Caller:
+    """An administrator of the superior union."""
+    return someone(office, office.superior)
+
+
+@pytest.fixture
+def colleague(office: Office) -> Caller:
+    """Another one, who has nothing to do with the first."""
+    return someone(office, office.superior)
+
+
+@pytest.fixture
+def victim(office: Office) -> Account:
+    """A reviewer's account, in use for long."""
+    return an_account(office, office.superior, "reviewer")
+
+
+def someone(office: Office, union: Union, *more_roles: str) -> Caller:
+    return an_administrator(office, union, f"head{next(_numbers)}", *more_roles)
+
+
+def an_account(office: Office, union: Union, *roles: str) -> Account:
+    account = accounts.new_account(union, f"one{next(_numbers)}", "王芳", list(roles), PASSWORD)
+    account.must_change_password = False
+    accounts.set_phone(account, OLD)
+    with office.begin() as session:
+        session.add(account)
+    return account
+
+
+def made_by(office: Office, maker: Caller, *roles: str, union: Union | None = None) -> Account:
+    """A new account that this administrator opens, whose holder has chosen a password."""
+    number = next(_numbers)
+    asked = {"account_name": f"new{number}", "display_name": "李雷", "roles": roles, "phone": f"139{number:08}"}
+    with office.begin() as session:
+        union_id = (union or office.superior).union_id
+        created = accounts.create_account(session, maker, {"union_id": union_id, **asked})
+    choose(office, a_link_sent(office))
+    with office.begin() as session:
+        return session.get_one(Account, created["account_id"])
+
+
+def choose(office: Office, token: str, password: str = GOOD) -> None:
+    with office.begin() as session:
+        reset_links.reset_password(session, database_of(office), VISITOR, token, password)
+
+
+def send_link(office: Office, administrator: Caller, account: Account) -> dict[str, Any]:
+    with office.begin() as session:
+        return reset_links.create_reset_link(session, administrator, account.account_id)
+
+
+def ask(office: Office, administrator: Caller, account: Account, phone: str | None = NEW) -> UUID:
+    asked = {"account_id": account.account_id, "phone": phone, "reason": "原手机遗失"}
+    with office.begin() as session:
+        change_id: UUID = phone_changes.request_phone_change(session, administrator, asked)["change_id"]
+    return change_id
+
+
+def confirm(office: Office, administrator: Caller, change_id: UUID) -> dict[str, Any]:
+    with office.begin() as session:
+        return phone_changes.confirm_phone_change(session, administrator, change_id)
+
+
+def phone_of(office: Office, account: Account) -> str | None:
+    with office.begin() as session:
+        return session.get_one(Account, account.account_id).phone
+
+
+def news_of(office: Office, account: Account) -> list[tuple[str, list[str], str | None]]:
+    """What the holder was told: what was changed, at which telephones, by whom."""
+    told = [one for one in office.told(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
+    return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in told]
+
+
+def caller_of(office: Office, account: Account) -> Caller:
+    """Who signs in with the account, as all services come to know them."""
+    return a_session_of(office, account)
+
+
+def a_week_later(office: Office, account: Account) -> None:
+    before = datetime.now(UTC) - timedelta(days=7, minutes=1)
+    with office.begin() as session:
+        session.get_one(Account, account.account_id).controlled_at = before
+        of_account = AccountControl.account_id == account.account_id
+        session.execute(update(AccountControl).where(of_account).values(at=before))
+
+
+def test_no_answer_to_an_administrator_holds_the_link(office: Office, attacker: Caller, victim: Account) -> None:
+    answer = send_link(office, attacker, victim)
+    assert a_link_sent(office) not in str(answer)
+    assert answer["sent_to"] == "138****5678"
+    asked = {"account_name": "fresh", "display_name": "李雷", "roles": ["clerk"], "phone": NEW}
+    with office.begin() as session:
+        created = accounts.create_account(session, attacker, {"union_id": office.union.union_id, **asked})
+    assert a_link_sent(office) not in str(created)
+    assert "one_time_password" not in created
+
+
+def test_a_telephone_is_changed_by_no_administrator_alone(office: Office, attacker: Caller, victim: Account) -> None:
+    form = {"account_id": str(victim.account_id), "phone": NEW}
+    with pytest.raises(ValidationError, match="phone"):
+        rpc.UpdateAccountRequest().load(form)
+    change_id = ask(office, attacker, victim)
+    assert phone_of(office, victim) == OLD
+    with pytest.raises(Forbidden, match="own_request"):
+        confirm(office, attacker, change_id)
+    with pytest.raises(Conflict, match="phone_change_waits"):
+        send_link(office, attacker, victim)
+    assert phone_of(office, victim) == OLD
+
+
+@pytest.mark.parametrize(
+    "how", ["made", "given roles", "reset", "rid of the second factor", "through another", "above"]
+)
+def test_who_confirms_is_nobody_whom_the_first_administrator_controls(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account, how: str
+) -> None:
+    accomplice = _accomplice(office, attacker, how)
+    change_id = ask(office, attacker, victim)
+    with pytest.raises(Forbidden, match="same_administrator"):
+        confirm(office, a_holder_of(accomplice), change_id)
+    assert phone_of(office, victim) == OLD
+
+    assert confirm(office, colleague, change_id)["state"] == "confirmed"
+    assert phone_of(office, victim) == NEW
+
+
+def _accomplice(office: Office, attacker: Caller, how: str) -> Account:
+    if how == "made":
+        return made_by(office, attacker, "administrator")
+    if how == "through another":
+        middle = made_by(office, attacker, "administrator")
+        return made_by(office, a_holder_of(middle), "administrator")
+    accomplice = an_account(office, office.superior, "administrator")
+    asked: dict[str, Callable[[Any], Any]] = {
+        "given roles": lambda session: accounts.update_account(
+            session, attacker, {"account_id": accomplice.account_id, "roles": ["administrator", "reviewer"]}
+        ),
+        "reset": lambda session: reset_links.create_reset_link(session, attacker, accomplice.account_id),
+        "rid of the second factor": lambda session: lost_second_factors.remove_second_factor_of(
+            session, attacker, accomplice.account_id
+        ),
+        # Both were acted on by one further up, who could act as both.
+        "above": lambda session: [
+            reset_links.create_reset_link(session, above, UUID(str(one)))
+            for one in (accomplice.account_id, attacker.account_id)
+        ],
+    }
+    above = someone(office, office.city)
+    with office.begin() as session:
+        accounts.set_phone(session.get_one(Account, UUID(attacker.account_id)), "13700000000")
+        asked[how](session)
+    return accomplice
+
+
+def a_holder_of(account: Account) -> Caller:
+    """The account's holder, who administers."""
+    return replace(a_holder(account), account_name=account.account_name, reach=Reach.SUBORDINATES)
+
+
+def test_who_was_made_long_ago_may_confirm(office: Office, attacker: Caller, victim: Account) -> None:
+    made = made_by(office, attacker, "administrator")
+    a_week_later(office, made)
+    assert confirm(office, a_holder_of(made), ask(office, attacker, victim))["state"] == "confirmed"
+
+
+def test_no_administrator_confirms_the_own_telephone_or_for_another_branch(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    change_id = ask(office, attacker, victim)
+    with pytest.raises(NotFound):
+        confirm(office, someone(office, office.other), change_id)
+    with pytest.raises(NotFound):
+        confirm(office, someone(office, office.union), change_id)
+    head = an_account(office, office.superior, "administrator")
+    with pytest.raises(Conflict, match="own_account"):
+        confirm(office, a_holder_of(head), ask(office, attacker, head))
+
+
+def test_what_waits_too_long_was_declined_or_was_asked_by_nobody_any_more_is_not_confirmed(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    declined = ask(office, attacker, victim)
+    with office.begin() as session:
+        assert phone_changes.decline_phone_change(session, attacker, declined)["state"] == "declined"
+    with pytest.raises(Conflict, match="phone_change_ended"):
+        confirm(office, colleague, declined)
+    expired = ask(office, attacker, victim)
+    with office.begin() as session:
+        session.get_one(PhoneChange, expired).expires_at = datetime.now(UTC)
+    with pytest.raises(Conflict, match="phone_change_ended"):
+        confirm(office, colleague, expired)
+    waiting = ask(office, attacker, victim)
+    with office.begin() as session:
+        session.get_one(Account, UUID(attacker.account_id)).roles = ["clerk"]
+    with pytest.raises(Conflict, match="requester_gone"):
+        confirm(office, colleague, waiting)
+    assert phone_of(office, victim) == OLD
+
+
+def test_a_changed_telephone_gets_no_link_for_a_day_from_anybody(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    send_link(office, attacker, victim)
+    older = a_link_sent(office)
+    change_id = ask(office, attacker, victim)
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, older)
+    confirm(office, colleague, change_id)
+    for administrator in (attacker, colleague, someone(office, office.city)):
+        with pytest.raises(Conflict, match="phone_changed_recently"):
+            send_link(office, administrator, victim)
+    with office.begin() as session:
+        changed = session.get_one(Account, victim.account_id)
+        changed.phone_changed_at = datetime.now(UTC) - timedelta(hours=24, minutes=1)
+    send_link(office, attacker, victim)
+    assert office.told(RESET_LINK_MADE)[-1]["recipient"]["phone"] == NEW
+
+
+def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    with office.begin() as session:
+        accounts.set_phone(session.get_one(Account, UUID(attacker.account_id)), "13600000000")
+    with pytest.raises(Conflict, match="own_phone"):
+        ask(office, attacker, victim, "13600000000")
+    asked = {"account_name": "mine", "display_name": "李雷", "roles": ["clerk"], "phone": "13600000000"}
+    with pytest.raises(Conflict, match="own_phone"), office.begin() as session:
+        accounts.create_account(session, attacker, {"union_id": office.union.union_id, **asked})
+
+
+def test_the_holder_is_told_of_all_that_is_changed_and_by_whom(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    first, second = (f"吴强（{one.account_name}）" for one in (attacker, colleague))
+    send_link(office, attacker, victim)
+    choose(office, a_link_sent(office))
+    confirm(office, colleague, ask(office, attacker, victim))
+    with office.begin() as session:
+        accounts.update_account(session, attacker, {"account_id": victim.account_id, "roles": ["clerk"]})
+        lost_second_factors.remove_second_factor_of(session, attacker, victim.account_id)
+    assert news_of(office, victim) == [
+        ("link_sent", [], first),  # the link itself is the SMS
+        ("password_set", [OLD], None),
+        ("phone_change_requested", [OLD], first),
+        ("phone_changed", [OLD, NEW], second),
+        ("roles_changed", [NEW], first),
+        ("second_factor_off", [NEW], first),
+    ]
+
+
+def test_the_log_names_the_administrator_whose_link_set_a_password(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    send_link(office, attacker, victim)
+    act = audit.Act("membership.reset_password", VISITOR)
+    with office.begin() as session:
+        audit.begin(session, act)
+        reset_links.reset_password(session, database_of(office), VISITOR, a_link_sent(office), GOOD)
+    assert act.caller.account_name == victim.account_name
+    assert act.new == {"link_made_by": f"吴强（{attacker.account_name}）"}
+    assert f"account:{attacker.account_id}" in act.records
+
+
+def test_all_services_are_told_who_controls_the_account_that_acts(office: Office, attacker: Caller) -> None:
+    clerk = made_by(office, attacker, "clerk", union=office.union)
+    deputy = made_by(office, attacker, "administrator")
+    reviewer = made_by(office, a_holder_of(deputy), "reviewer")
+    assert caller_of(office, clerk).controllers == (attacker.account_id,)
+    assert set(caller_of(office, reviewer).controllers) == {attacker.account_id, str(deputy.account_id)}
+    a_week_later(office, reviewer)
+    assert caller_of(office, reviewer).controllers == ()
+
+
+def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: Office, colleague: Caller) -> None:
+    """A link for an administrator gives nobody a hand in the accounts that were made before it."""
+    clerk = made_by(office, colleague, "clerk", union=office.union)
+    above = someone(office, office.city)
+    with office.begin() as session:
+        head = session.get_one(Account, UUID(colleague.account_id))
+        accounts.set_phone(head, "13700000000")
+        reset_links.create_reset_link(session, above, head.account_id)
+    assert caller_of(office, clerk).controllers == (colleague.account_id,)
+
+
+def test_operators_hold_no_other_role(office: Office) -> None:
+    head = someone(office, office.city)
+    asked = {"account_name": "both", "display_name": "林涛", "phone": NEW, "union_id": office.city.union_id}
+    with pytest.raises(Forbidden, match="operator_alone"), office.begin() as session:
+        accounts.create_account(session, head, {**asked, "roles": ["administrator", "operator"]})
+    operator = an_account(office, office.city, "operator")
+    roles = {"account_id": operator.account_id, "roles": ["clerk", "operator"]}
+    with pytest.raises(Forbidden, match="operator_alone"), office.begin() as session:
+        accounts.update_account(session, head, roles)
+    with pytest.raises(IntegrityError, match="operator_alone"):
+        an_account(office, office.city, "administrator", "operator")
+
+
+@pytest.mark.parametrize(
+    ("roles", "step"),
+    [
+        (["reviewer"], next_step.ENROLMENT),
+        (["administrator"], next_step.ENROLMENT),
+        (["clerk", "reviewer"], next_step.ENROLMENT),
+        (["clerk"], None),
+    ],
+)
+def test_reviewers_and_administrators_enrol_a_second_factor_in_production(
+    office: Office, monkeypatch: pytest.MonkeyPatch, roles: list[str], step: str | None
+) -> None:
+    account = an_account(office, office.superior, *roles)
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert next_step.next_step(account, SignedInSession(passed_second_factor=False)) == step
+
+
+def test_a_password_that_holds_name_or_telephone_is_refused_by_a_link_too(office: Office, victim: Account) -> None:
+    send_link(office, someone(office, office.city), victim)
+    for password in (
+        f"{OLD}!",
+        "my 12345678 phone",
+        "王芳王芳王芳王芳",
+        "杨浦的早晨很安静",
+        f"x{victim.account_name}x-long",
+    ):
+        with pytest.raises(Invalid):
+            choose(office, a_link_sent(office), password)
+    choose(office, a_link_sent(office))
