@@ -100,6 +100,7 @@ PICTURES = (
     Picture("password", "修改密码", "/password", "再次输入新密码", "jianlang"),
     Picture("unions", "工会管理", "/unions", "五角场街道总工会", "yangpu-admin"),
     Picture("accounts", "账号管理", "/accounts", "jianlang", "yangpu-admin"),
+    Picture("phone-changes", "手机号更换确认", "/phone-changes", "不同意", "city"),
     Picture("audit", "操作日志", "/audit", "王芳", "yangpu-admin"),
     Picture("outlets", "网点管理", "/outlets", "国华广场", "city"),
     Picture("announcements", "通知公告管理", "/announcements", "系统维护通知", "city"),

@@ -45,6 +45,7 @@ def work(stack: Stack) -> WorkingDay:
     _queue(clerk, [*waiting, people.rare_name, people.passport])
     _check(clerk)
     _send_unsigned(bank, at_a_desk(stack, "ops"))
+    _ask_for_another_phone(at_a_desk(stack, "yangpu-admin"))
     return WorkingDay(answered, revocation["revocation_id"])
 
 
@@ -100,3 +101,9 @@ def _send_unsigned(bank: str, operator: ApiClient) -> None:
     order = {"body": base64.b64encode(b'{"feedback_id": "unsigned"}').decode(), "headers": {}}
     requests.post(f"{bank}/raw", json=order, timeout=10).raise_for_status()
     wait_until(lambda: operator.get("operations/dead-letters")["items"], "the unsigned feedback waits for an operator")
+
+
+def _ask_for_another_phone(administrator: ApiClient) -> None:
+    (account,) = administrator.get("accounts", q="guoding")["items"]
+    asked = {"phone": "13812345679", "reason": "原手机号已停用，已电话核实本人"}
+    administrator.post(f"accounts/{account['account_id']}/phone-changes", asked)

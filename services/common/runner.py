@@ -101,7 +101,7 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
     eventlet.spawn(serve)
     error = ending.wait()
     if error is not None:
-        words = str(error) if isinstance(error, QueueChanged) else class_name(error)
+        words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
         log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
     is_done = False
     with eventlet.Timeout(stop_seconds, False):

@@ -67,10 +67,6 @@ def controllers_of(session: Session, account: Account) -> set[UUID]:
     return set(session.scalars(select(found.c.administrator_id).group_by(found.c.administrator_id)))
 
 
-def have_a_controller_in_common(session: Session, one: Account, other: Account) -> bool:
-    """Whether one administrator, who may be one of the two, could act as both."""
-    return not _who_may_act_as(session, one).isdisjoint(_who_may_act_as(session, other))
-
-
-def _who_may_act_as(session: Session, account: Account) -> set[UUID]:
+def who_may_act_as(session: Session, account: Account) -> set[UUID]:
+    """The account's holder, and who controls it. Of two such sets that meet, one administrator could act as both."""
     return {account.account_id, *controllers_of(session, account)}

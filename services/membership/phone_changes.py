@@ -3,6 +3,7 @@
 Links to choose a password go to that number, so whoever may change it alone could act as the account's holder.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -84,7 +85,7 @@ def list_phone_changes(session: Session, caller: Caller, asked: dict[str, Any]) 
     if "account_id" in asked:
         matching = matching.where(PhoneChange.account_id == asked["account_id"])
     rows, counted = page_of(session, matching, asked)
-    return page_answer([_answer(session, caller, row) for row in rows], asked, counted)
+    return page_answer(_answers(session, caller, rows), asked, counted)
 
 
 def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneCh
     except NotFound as out_of_reach:
         raise _not_found() from out_of_reach
     session.refresh(change, with_for_update=True)
-    if change.state != "requested" or change.expires_at <= datetime.now(UTC):
+    if _state_of(change) != "requested":
         raise Conflict("phone_change_ended", "该申请已处理或已过期", "请刷新后查看；需要时请重新申请。")
     return change, account, union
 
@@ -160,7 +161,7 @@ def _check_independent(
 ) -> None:
     if str(change.requested_by) == caller.account_id:
         raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
-    if controls.have_a_controller_in_common(session, requester, confirmer):
+    if not controls.who_may_act_as(session, requester).isdisjoint(controls.who_may_act_as(session, confirmer)):
         raise Forbidden(
             "same_administrator",
             "您的账号与申请人的账号近期由同一管理员开通、重置或变更，不能确认该申请",
@@ -207,19 +208,25 @@ def _in_reach(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Ac
 
 def _answer_of(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
     session.flush()
-    return _answer(session, caller, session.execute(_in_reach(caller).where(PhoneChange.change_id == change_id)).one())
+    found = session.execute(_in_reach(caller).where(PhoneChange.change_id == change_id)).all()
+    return _answers(session, caller, found)[0]
 
 
-def _answer(
-    session: Session, caller: Caller, row: Row[PhoneChange, Account, Union, Account, Account]
-) -> dict[str, Any]:
+def _answers(session: Session, caller: Caller, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """What waits for the caller is looked at once for each who asked."""
+    open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
+    requesters = {row[3].account_id: row[3] for row in open_rows}
+    mine = controls.who_may_act_as(session, _own(session, caller)) if requesters else set()
+    independent = {
+        one for one, account in requesters.items() if mine.isdisjoint(controls.who_may_act_as(session, account))
+    }
+    return [_answer(caller, row, independent) for row in rows]
+
+
+def _answer(caller: Caller, row: Row[Any], independent: set[UUID]) -> dict[str, Any]:
     change, account, union, requester, decider = row
-    is_over = change.state == "requested" and change.expires_at <= datetime.now(UTC)
-    state = "expired" if is_over else change.state
-    is_for_others = caller.account_id in (str(requester.account_id), str(account.account_id))
-    can_confirm = state == "requested" and not is_for_others
-    if can_confirm:
-        can_confirm = not controls.have_a_controller_in_common(session, requester, _own(session, caller))
+    state = _state_of(change)
+    is_independent = requester.account_id in independent and str(account.account_id) != caller.account_id
     return {
         "change_id": change.change_id,
         "account_id": account.account_id,
@@ -237,8 +244,13 @@ def _answer(
         "expires_at": change.expires_at,
         "decided_by_name": decider.display_name if decider else None,
         "decided_at": change.decided_at,
-        "can_confirm": can_confirm,
+        "can_confirm": state == "requested" and is_independent,
     }
+
+
+def _state_of(change: PhoneChange) -> str:
+    is_over = change.state == "requested" and change.expires_at <= datetime.now(UTC)
+    return "expired" if is_over else change.state
 
 
 def _own(session: Session, caller: Caller) -> Account:

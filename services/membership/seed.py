@@ -18,6 +18,7 @@ from stdnum.cn import ric, uscc
 from services.common.persistence import engine_for
 from services.common.settings import DatabaseSettings, read_settings, refuse_production
 from services.common.values import LONG_TERM
+from services.membership.documents import phone_digest
 from services.membership.members import register_members
 from services.membership.models import Account, Union
 from services.membership.passwords import hash_password
@@ -83,12 +84,17 @@ def seed(session: Session) -> None:
     """Makes the demo unions, accounts and members that are missing; changes none that are there."""
     for position, union in enumerate(UNIONS):
         session.execute(insert(Union).values(_union_row(position, union)).on_conflict_do_nothing())
-    for account in ACCOUNTS:
-        session.execute(insert(Account).values(_account_row(account)).on_conflict_do_nothing())
+    for position, account in enumerate(ACCOUNTS):
+        session.execute(insert(Account).values(_account_row(position, account)).on_conflict_do_nothing())
     for union in UNIONS:
         if union.kind == "grassroots":
             register_members(session, _id(union.key), list(_members(union.key)))
     register_members(session, _id("guohua"), list(_flexible_members()))
+
+
+def demo_account_ids() -> list[UUID]:
+    """The ids of all accounts of the demo: they are the same in each database that was seeded."""
+    return [_account_id(account) for account in ACCOUNTS]
 
 
 def print_accounts() -> None:
@@ -104,6 +110,10 @@ def print_accounts() -> None:
 
 def _id(key: str) -> UUID:
     return uuid5(NAMESPACE_URL, f"demo:{key}")
+
+
+def _account_id(account: DemoAccount) -> UUID:
+    return _id(f"account {account.account_name}")
 
 
 def _union_row(position: int, union: DemoUnion) -> dict[str, Any]:
@@ -125,13 +135,16 @@ def _superior_ids(union: DemoUnion) -> list[UUID]:
     return [*_superior_ids(superior), _id(superior.key)]
 
 
-def _account_row(account: DemoAccount) -> dict[str, Any]:
+def _account_row(position: int, account: DemoAccount) -> dict[str, Any]:
+    phone = f"1350000{position + 1:04d}"
     return {
-        "account_id": _id(f"account {account.account_name}"),
+        "account_id": _account_id(account),
         "union_id": _id(account.union),
         "account_name": account.account_name,
         "display_name": account.display_name,
         "roles": list(account.roles),
+        "phone": phone,
+        "phone_digest": phone_digest(phone),
         "password_hash": hash_password(demo_password()),
         "must_change_password": False,
     }

@@ -56,6 +56,7 @@ from services.membership import (
     unions,
 )
 from services.membership.audit_log import ChainKeys
+from services.membership.demo_accounts import NoDemoAccounts
 
 
 class MembershipService(Operable):
@@ -66,6 +67,7 @@ class MembershipService(Operable):
     database = Database()
     relay = Relay()
     audit_keys = ChainKeys()
+    no_demo_accounts = NoDemoAccounts()
 
     # Sign-in and one's own account
 

@@ -3,51 +3,40 @@
 from playwright.sync_api import Page, expect
 from pyotp import TOTP
 
+from deploy.local.client import wait_until
+from deploy.local.first_password import newest_token
 from tests.browser.accessibility import serious_findings
 from tests.browser.conftest import PageOf, fill_sign_in
-from tests.desks import DESK_PASSWORD, Desk
+from tests.desks import DESK_PASSWORD, Desk, a_phone
 
 _NEW_PASSWORD = "chosen-by-the-link-2026"
 
 
-def test_a_link_of_the_administrator_lets_one_choose_another_password_once(desk: Desk, page: Page) -> None:
-    administrator = desk.office.administrator
-    account = desk.clerk.get("me")
-    path = administrator.post(f"accounts/{account['account_id']}/reset-link", {})["url_path"]
+def test_the_link_in_an_sms_lets_one_choose_a_password_once(desk: Desk, page: Page) -> None:
+    phone, name = a_phone(), f"new{desk.number}"
+    given = {"account_name": name, "display_name": "李娜", "roles": ["clerk"], "phone": phone}
+    desk.office.administrator.post(f"unions/{desk.union_id}/accounts", given)
+    path = f"/reset#{wait_until(lambda: newest_token(phone), 'the link came by SMS')}"
     page.goto(path)
 
+    page.get_by_label("新密码", exact=True).fill("my-card-2026")
+    page.get_by_label("再次输入新密码").fill("my-card-2026")
+    page.get_by_role("button", name="确认").click()
+    expect(page.get_by_text("密码不能包含本系统常用的词“card”，请换一个")).to_be_visible()
     page.get_by_label("新密码", exact=True).fill(_NEW_PASSWORD)
     page.get_by_label("再次输入新密码").fill(_NEW_PASSWORD)
     assert serious_findings(page) == []
-    page.get_by_role("button", name="确认重置").click()
-    expect(page.get_by_text(f"您的账号是 {desk.account_name}")).to_be_visible()
+    page.get_by_role("button", name="确认").click()
+    expect(page.get_by_text(f"您的账号是 {name}")).to_be_visible()
     page.get_by_role("link", name="去登录").click()
-    fill_sign_in(page, desk.account_name, _NEW_PASSWORD)
+    fill_sign_in(page, name, _NEW_PASSWORD)
     expect(page.get_by_role("navigation", name="功能菜单")).to_be_visible()
 
     page.goto("/messages")
+    expect(page.get_by_text("密码已修改").first).to_be_visible()
     page.goto(path)
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_text("请联系上级工会的管理员重新发送")).to_be_visible()
-
-
-def test_who_signs_in_for_the_first_time_chooses_a_password_before_anything_else(desk: Desk, page: Page) -> None:
-    administrator = desk.office.administrator
-    name = f"new{desk.number}"
-    account = administrator.post(
-        f"unions/{desk.union_id}/accounts",
-        {"account_name": name, "display_name": "李娜", "roles": ["clerk"]},
-    )
-    page.goto("/members")
-    fill_sign_in(page, name, account["one_time_password"])
-    expect(page.get_by_text("须先设置新密码才能继续使用")).to_be_visible()
-
-    page.get_by_label("当前密码").fill(account["one_time_password"])
-    page.get_by_label("新密码", exact=True).fill(_NEW_PASSWORD)
-    page.get_by_label("再次输入新密码").fill(_NEW_PASSWORD)
-    page.get_by_role("button", name="确认修改").click()
-
-    expect(page.get_by_role("heading", name="卡片信息管理")).to_be_visible()
 
 
 def test_a_second_factor_is_turned_on_and_then_asked_for(desk: Desk, page_of: PageOf, page: Page) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -347,3 +347,43 @@ def test_a_link_to_choose_a_password_is_sent_whole_and_wiped(begin: Begin, provi
     send_until_nothing_is_due(begin, provider)
     assert f"https://zzgl.shzgh.org{data['recipient']['url_path']} " in sent_by(sms_url)[0]["text"]
     assert the_sms(begin)[0].text is None
+
+
+def test_the_link_of_a_new_account_says_until_which_day_it_works(
+    begin: Begin, provider: Provider, sms_url: str
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(hours=24)
+    with begin() as session:
+        data = example(membership.RESET_LINK_MADE, expires_at=tomorrow, is_first=True)
+        news.reset_link_made(session, provider.settings, data)
+    send_until_nothing_is_due(begin, provider)
+    until = tomorrow.astimezone(timezone(timedelta(hours=8)))
+    assert f"已开通，请在{until:%m月%d日%H:%M}前打开" in sent_by(sms_url)[0]["text"]
+
+
+def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_number_is_told(
+    begin: Begin, provider: Provider, sms_url: str
+) -> None:
+    data = example(membership.ACCOUNT_CHANGED, change="phone_changed", administrators_of=[])
+    data["holder"]["phones"] = ["13800000001", "13900000009"]
+    with begin() as session:
+        news.account_changed(session, data)
+    send_until_nothing_is_due(begin, provider)
+    holder = replace(a_clerk_of(data["union_id"]), account_id=str(data["account_id"]))
+    with begin() as session:
+        assert [one["kind"] for one in inbox.list_messages(session, holder, PAGE)["items"]] == ["account_phone_changed"]
+        assert inbox.list_messages(session, a_clerk_of(data["union_id"]), PAGE)["items"] == []
+        head = replace(a_clerk_of(data["union_id"]), roles=frozenset({"administrator"}))
+        assert inbox.list_messages(session, head, PAGE)["items"] == []
+    sent = sent_by(sms_url)
+    assert sorted(one["phone"] for one in sent) == ["13800000001", "13900000009"]
+    assert all("您的账号jianlang登记的手机号已更换" in one["text"] for one in sent)
+
+
+def test_administrators_hear_that_a_telephone_waits_to_be_confirmed(begin: Begin) -> None:
+    data = example(membership.ACCOUNT_CHANGED)
+    with begin() as session:
+        news.account_changed(session, data)
+    head = replace(a_clerk_of(data["administrators_of"][0]), roles=frozenset({"administrator"}))
+    with begin() as session:
+        assert [one["kind"] for one in inbox.list_messages(session, head, PAGE)["items"]] == ["phone_change_waits"]

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from deploy.local.environment import keep_secrets
+from services.membership.seed import seed
+from tests.conftest import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.nursery import Nursery
 
@@ -45,6 +49,19 @@ def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting(nursery: Nu
     status, written = end_of(nursery, tmp_path / "log", "gateway.service", SESSION_SECRET=secret)
     assert status == 2
     assert "is the same secret as" in written
+
+
+def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
+    nursery: Nursery, tmp_path: Path, database: DatabaseFactory, amqp_uri: str
+) -> None:
+    url = database("membership")
+    with Session(create_engine(url.replace("postgresql://", "postgresql+psycopg://"))) as session, session.begin():
+        seed(session)
+    addresses = {"DATABASE_URL": url, "AMQP_URI": amqp_uri, "ALLOW_PLAIN_CONNECTIONS": "yes"}
+    status, written = end_of(nursery, tmp_path / "log", "services.membership.service", **addresses)
+    assert status == 1
+    assert "The database holds accounts of the demo: changning, city, gubei" in written
+    assert "name an empty one in DATABASE_URL, migrate it, and make its first administrator" in written
 
 
 @pytest.mark.parametrize(

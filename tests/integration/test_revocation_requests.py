@@ -21,6 +21,7 @@ from services.revocation import batches, closing, requests
 from tests.conftest import DatabaseFactory
 
 PHONE = "13800000000"
+HEAD, OTHER_HEAD = str(uuid4()), str(uuid4())
 
 
 @pytest.fixture
@@ -298,6 +299,43 @@ def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> N
         union_id=str(batch["union"]["superior_union_id"]),
     )
     assert refusal(session, requests.approve, applicant, decision) == "own_request"
+
+
+@pytest.mark.parametrize(
+    ("of_clerk", "of_reviewer", "refused"),
+    [
+        ((HEAD,), (HEAD,), True),
+        ((HEAD,), (), False),
+        ((), (HEAD,), False),
+        ((HEAD,), (OTHER_HEAD,), False),
+        ((HEAD, OTHER_HEAD), (OTHER_HEAD,), True),
+    ],
+)
+def test_nobody_decides_on_what_an_account_of_the_same_administrator_has_asked(
+    session: Session, batch: dict[str, Any], of_clerk: tuple[str, ...], of_reviewer: tuple[str, ...], refused: bool
+) -> None:
+    clerk = replace(a_clerk_of(batch), controllers=of_clerk)
+    reviewer = replace(a_reviewer_of(batch), controllers=of_reviewer)
+    asked_for = requests.request_revocation(session, clerk, a_request(batch))
+    session.commit()
+    seen = requests.get_revocation(session, reviewer, asked_for["revocation_id"])
+    assert (seen["is_of_same_administrator"], seen["can_decide"]) == (refused, not refused)
+    decision = {"revocation_id": asked_for["revocation_id"], "remark": "意见"}
+    for decide in (requests.reject, requests.approve) if refused else ():
+        assert refusal(session, decide, reviewer, decision) == "same_administrator"
+    if not refused:
+        assert requests.approve(session, reviewer, decision)["state"] == "approved"
+
+
+def test_an_administrator_who_reviews_decides_on_nothing_that_the_own_creature_asked(
+    session: Session, batch: dict[str, Any]
+) -> None:
+    both = replace(a_reviewer_of(batch), roles=frozenset({"administrator", "reviewer"}))
+    clerk = replace(a_clerk_of(batch), controllers=(str(both.account_id),))
+    asked_for = requests.request_revocation(session, clerk, a_request(batch))
+    session.commit()
+    decision = {"revocation_id": asked_for["revocation_id"], "remark": None}
+    assert refusal(session, requests.approve, both, decision) == "same_administrator"
 
 
 def test_of_two_reviewers_at_the_same_moment_one_decides(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.common.contracts.membership import ACCOUNT_CHANGES
 from services.notification import texts
 
 BATCH_NO = "cbc81310000000000001X20261124001"
@@ -23,6 +24,13 @@ NOTICES = {
     "members_refused": texts.members_refused([("0070258040", "证件号码校验位不正确")]),
     "import_finished": texts.import_finished(8, 2, "0192"),
     "import_failed": texts.import_failed("0192", "文件设有密码。", 0),
+    "phone_change_waits": texts.phone_change_waits("jianlang", "吴强（yangpu-admin）"),
+    **{
+        f"account_{change}": texts.account_changed(
+            change, "吴强（yangpu-admin）", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
+        )
+        for change in ACCOUNT_CHANGES
+    },
 }
 SMS = (
     texts.sms_cards_issued(BATCH_NO, 3),
@@ -30,6 +38,7 @@ SMS = (
     texts.sms_revocation_decided(BATCH_NO, approved=True),
     texts.sms_revocation_decided(BATCH_NO, approved=False),
     texts.sms_revocation_closed(BATCH_NO),
+    *(texts.sms_account_changed("a" * 40, change, f"王建国（{'b' * 20}）") for change in ACCOUNT_CHANGES),
     texts.sms_one_time_password("493027", datetime(2026, 11, 24, 2, 5, tzinfo=UTC)),
 )
 
@@ -75,3 +84,10 @@ def test_an_sms_is_signed_and_fits_into_two_parts(text: str) -> None:
 def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> None:
     assert "10:05前有效" in SMS[-1]
     assert "493027" in SMS[-1]
+
+
+def test_a_change_of_an_account_is_told_with_who_made_it() -> None:
+    at = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
+    by_head = texts.account_changed("roles_changed", "吴强（yangpu-admin）", at).body
+    assert by_head.startswith("2026-11-24 10:05，管理员吴强（yangpu-admin）操作：您的账号角色已修改。")
+    assert "本人操作：您的账号密码已重新设置" in texts.account_changed("password_set", None, at).body

@@ -58,6 +58,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'requested'"),
     )
     _count_links_that_were_made()
+    _void_links_that_administrators_know()
     _part_operators()
     op.create_check_constraint("operator_alone", "account", "not ('operator' = any (roles)) or cardinality(roles) = 1")
 
@@ -82,6 +83,11 @@ def _count_links_that_were_made() -> None:
         "(select account_id, max(at) as at from account_control group by account_id) as newest "
         "where newest.account_id = account.account_id"
     )
+
+
+def _void_links_that_administrators_know() -> None:
+    """The release before told them to who made them."""
+    op.execute("update reset_link set void_since = now() where used_at is null and void_since is null")
 
 
 def _part_operators() -> None:
