@@ -28,6 +28,7 @@ from services.membership.unions import own_and_below
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
 _OPEN = PhoneChange.state == "requested"
+_Row = Row[PhoneChange, Account, Union, Account, Account]
 
 
 @settings_class
@@ -212,7 +213,7 @@ def _answer_of(session: Session, caller: Caller, change_id: UUID) -> dict[str, A
     return _answers(session, caller, found)[0]
 
 
-def _answers(session: Session, caller: Caller, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[dict[str, Any]]:
     """What waits for the caller is looked at once for each who asked."""
     open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
     requesters = {row[3].account_id: row[3] for row in open_rows}
@@ -223,7 +224,7 @@ def _answers(session: Session, caller: Caller, rows: Sequence[Row[Any]]) -> list
     return [_answer(caller, row, independent) for row in rows]
 
 
-def _answer(caller: Caller, row: Row[Any], independent: set[UUID]) -> dict[str, Any]:
+def _answer(caller: Caller, row: _Row, independent: set[UUID]) -> dict[str, Any]:
     change, account, union, requester, decider = row
     state = _state_of(change)
     is_independent = requester.account_id in independent and str(account.account_id) != caller.account_id

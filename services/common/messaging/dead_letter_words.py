@@ -25,6 +25,7 @@ EVENT_WORDS = {
     "sessions_ended": "结束登录",
     "reset_link_made": "密码重置链接",
     "member_phone_changed": "会员手机号变更",
+    "account_changed": "账号变更通知",
     "act_recorded": "操作日志",
     "members_validated": "系统校验结果",
     "validation_requested": "提交系统校验",

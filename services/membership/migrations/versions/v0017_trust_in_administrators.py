@@ -1,6 +1,6 @@
 """Who controls whose account is kept, telephones are changed by two, and operators hold no other role.
 
-Revision: 0014
+Revision: 0017
 """
 
 import sys
@@ -10,8 +10,8 @@ from alembic import op
 
 from services.common.persistence import EncryptedText
 
-revision = "0014"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 
 _TIME = sa.DateTime(timezone=True)
 
