@@ -109,7 +109,8 @@ def test_an_administrator_founds_unions_and_opens_accounts_below_and_nowhere_els
 ) -> None:
     administrator, above = street.administrator, district.union["union_id"]
     assert refusal(administrator.get, f"unions/{above}/accounts")[0] == 404
-    new = {"account_name": f"climber-{a_phone()}", "display_name": "钱芳", "roles": ["administrator"]}
+    phone = a_phone()
+    new = {"account_name": f"climber-{phone}", "display_name": "钱芳", "roles": ["administrator"], "phone": phone}
     assert refusal(administrator.post, f"unions/{above}/accounts", new)[0] == 404
     of_above = district.reviewer.account["account_id"]
     assert refusal(administrator.patch, f"accounts/{of_above}", {"disabled": True})[0] == 404
