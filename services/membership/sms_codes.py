@@ -153,7 +153,9 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
 
 def void_all_of_member(session: Session, member_id: UUID) -> None:
     """Lets no password that was sent to a member sign anybody in, those of the release before included."""
-    session.execute(update(SmsCode).where(SmsCode.member_id == member_id).values(expires_at=func.now(), code_digest=None))
+    session.execute(
+        update(SmsCode).where(SmsCode.member_id == member_id).values(expires_at=func.now(), code_digest=None)
+    )
     session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
 
 

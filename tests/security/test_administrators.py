@@ -34,7 +34,6 @@ from tests.integration.membership.holder import (
     a_link_sent,
     a_session_of,
     an_administrator,
-    database_of,
 )
 from tests.integration.membership.office import Office
 
@@ -96,7 +95,7 @@ def made_by(office: Office, maker: Caller, *roles: str, union: Union | None = No
 
 def choose(office: Office, token: str, password: str = GOOD) -> None:
     with office.begin() as session:
-        reset_links.reset_password(session, database_of(office), VISITOR, token, password)
+        reset_links.reset_password(session, token, password)
 
 
 def send_link(office: Office, administrator: Caller, account: Account) -> dict[str, Any]:
@@ -311,7 +310,7 @@ def test_the_log_names_the_administrator_whose_link_set_a_password(
     act = audit.Act("membership.reset_password", VISITOR)
     with office.begin() as session:
         audit.begin(session, act)
-        reset_links.reset_password(session, database_of(office), VISITOR, a_link_sent(office), GOOD)
+        reset_links.reset_password(session, a_link_sent(office), GOOD)
     assert act.caller.account_name == victim.account_name
     assert act.new == {"link_made_by": f"吴强（{attacker.account_name}）"}
     assert f"account:{attacker.account_id}" in act.records

@@ -94,7 +94,7 @@ def test_the_holder_of_a_new_account_chooses_the_first_password_by_a_link(office
     assert (sent["recipient"]["phone"], sent["is_first"]) == ("13812345678", True)
     with office.begin() as session:
         token = a_link_sent(office)
-        reset_links.reset_password(session, database_of(office), VISITOR, token, "a much better one")
+        reset_links.reset_password(session, token, "a much better one")
     assert sign_in(office, "guohua", password="a much better one")["must_change_password"] is False
     with pytest.raises(Conflict, match="account_exists"), office.begin() as session:
         accounts.create_account(session, administrator, {**asked, "phone": "13812345679"})
