@@ -7,10 +7,20 @@ from typing import Any
 
 import amqp
 import structlog
+from amqp import spec
 from eventlet.semaphore import Semaphore
 
 from services.common.logs import class_name
-from services.common.messaging.connection import BROKER_ERRORS, Outgoing, bound_waits, drop, open_connection, user_of
+from services.common.messaging.connection import (
+    BROKER_ERRORS,
+    Outgoing,
+    bound_waits,
+    drop,
+    open_connection,
+    read_whole_frames,
+    user_of,
+    written_together,
+)
 
 log = structlog.get_logger()
 
@@ -102,17 +112,21 @@ class ConfirmedPublisher:
         deadline = time.monotonic() + self._seconds
         connection, channel = self._connect()
         sent: dict[int, int] = {}
-        refused: dict[int, str] = {}
-        for position, message in enumerate(messages):
+        for message in messages:
             message.name_publisher(self._user)
-            flaw = self._flaw(connection, message)
-            if flaw:
-                refused[position] = flaw
-                continue
-            sent[self._confirms.expect()] = position
-            channel.basic_publish(message.content, message.exchange, message.routing_key, mandatory=message.mandatory)
-            if len(self._confirms.open) >= WINDOW:
-                self._wait_for_confirms(connection, deadline, WINDOW // 2)
+        flaws = ((position, self._flaw(connection, message)) for position, message in enumerate(messages))
+        refused = {position: flaw for position, flaw in flaws if flaw}
+        with written_together(connection) as flush:
+            for position, message in enumerate(messages):
+                if position in refused:
+                    continue
+                sent[self._confirms.expect()] = position
+                address = (0, message.exchange, message.routing_key, message.mandatory, False)
+                channel.send_method(spec.Basic.Publish, "Bssbb", address, message.content)
+                if len(self._confirms.open) >= WINDOW:
+                    flush()
+                    self._wait_for_confirms(connection, deadline, WINDOW // 2)
+            flush()
         self._wait_for_confirms(connection, deadline, 0)
         return sent, refused
 
@@ -166,6 +180,7 @@ class ConfirmedPublisher:
             if remaining <= 0:
                 raise NotConfirmed(f"{len(self._confirms.open)} messages unconfirmed after {self._seconds} s")
             connection.drain_events(timeout=remaining)
+            read_whole_frames(connection)
 
 
 class DirectPublisher:
