@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from deploy.invariants import applications, bank_results, batches, messages, notices
+from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notices
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
 from services.common.logs import class_name
@@ -41,6 +41,7 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "sms_settled": notices.sms_are_settled,
     "clerk_told": notices.clerks_were_told,
     "contact_texted": notices.contacts_were_texted,
+    "audit_head_remembered": audit_heads.heads_are_remembered,
 }
 
 INVARIANTS = (
@@ -107,7 +108,7 @@ def _all_checks(
     for name, find in _IN_DATABASES.items():
         yield name, find(look)
     yield "register_unchanged", _registers_say_the_same(system, look)
-    yield "act_log_holds", act_log_holds(system)
+    yield "act_log_holds", act_log_holds(system, audit_heads.signed_heads(system, look))
     if letters is not None:
         yield "rejected_result_waits", bank_results.rejected_results_wait(look, letters.rejected_feedbacks)
         yield "dead_letter_explained", iter(letters.unexplained)
@@ -123,12 +124,17 @@ def _registers_say_the_same(system: System, look: Snapshots) -> Iterator[Violati
     yield from batches.registers_say_the_same(look, keyring)
 
 
-def act_log_holds(system: System) -> Iterator[Violation]:
-    """The log of acts is one chain, sealed by the keys; another process verifies it, which has these keys."""
+def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violation]:
+    """The log of acts is one chain, sealed by the keys, in which all these signed heads are; another process verifies
+    it, which has the keys.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS_OF_PERSONAL_DATA)}
     environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit_verify"]
-    verified = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if heads:
+        command += ["--heads", "-"]
+    told = "".join(f"{head}\n" for head in heads)
+    verified = subprocess.run(command, env=environment, input=told, capture_output=True, text=True, check=False)
     if verified.returncode:
         last_line = (verified.stderr.strip().splitlines() or ["no word"])[-1]
         yield Violation("act_log_holds", "membership", last_line)

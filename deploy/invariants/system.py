@@ -23,7 +23,8 @@ class System:
     """What the checker reads. It changes nothing there.
 
     `database_urls` are by service, `amqp_uris` by program: who reads dead letters must be let to those of the service.
-    `keys` are membership's settings AUDIT_KEYS, PERSONAL_DATA_KEYS (or _FILE), BLIND_INDEX_KEY and ENVIRONMENT.
+    `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or _FILE),
+    BLIND_INDEX_KEY and ENVIRONMENT.
     """
 
     database_urls: Mapping[str, str] = field(repr=False)
@@ -121,7 +122,10 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def _from_settings(environment: Mapping[str, str]) -> dict[str, Any]:
-    names = ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "ENVIRONMENT")
+    names = (
+        *("AUDIT_KEYS", "AUDIT_PUBLIC_KEYS", "AUDIT_HEAD_FILE", "ENVIRONMENT"),
+        *("PERSONAL_DATA_KEYS", "PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY"),
+    )
     delays = environment.get("RETRY_DELAYS")
     return {
         "keys": {name: environment[name] for name in names if name in environment},

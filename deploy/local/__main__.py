@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
+from deploy.invariants.audit_heads import signed_heads
+from deploy.invariants.system import System, snapshots_of
 from deploy.local import key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
 from deploy.local.captcha_solver import learn_secret
@@ -133,13 +135,18 @@ def _status() -> int:
 
 
 def _audit_verify(head: str) -> int:
-    """Checks the log of acts against a head that lies outside of its database."""
+    """Checks the log of acts against a head that lies outside of its database, and all that is remembered of it."""
     running = stack.find(FOLDER)
     logged = re.findall(r'"head": "(\d+):([0-9a-f]+)"', running.log("membership"))
     newest = max(logged, key=lambda one: int(one[0]), default=None)
     known = head or (":".join(newest) if newest else "")
+    system = System.of_stack(running)
+    with snapshots_of(system) as look:
+        heads = "".join(f"{one}\n" for one in signed_heads(system, look))
     check = [sys.executable, "-m", "services.membership.audit_verify", *(["--head", known] if known else [])]
-    return subprocess.run(check, cwd=ROOT, env=running.environment("membership"), check=False).returncode
+    check += ["--heads", "-"] if heads else []
+    environment = running.environment("membership")
+    return subprocess.run(check, cwd=ROOT, env=environment, input=heads, text=True, check=False).returncode
 
 
 def _session(account_name: str) -> int:

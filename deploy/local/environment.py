@@ -17,6 +17,7 @@ from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
+from services.common import audit_heads
 from services.common.bank_keys import new_private_keys, public_part
 from services.common.messaging.caller_signature import DEMO_ID, public_keys
 from services.common.secret_values import DEMO_MARK
@@ -28,15 +29,17 @@ _PASSWORDS = (
 )
 SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
+AUDIT_HEADS = "audit_heads"
+"""The file that grows by a line with each chunk of audit events."""
 RETIRED_KEYS = "personal_data_keys.retired"
 """Keys that nothing running needs any more: backups of the databases still do."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
-_OF_SERVICES = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS")
+_OF_SERVICES = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS")
 BANK_SECRETS = ("BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
 """What a bank's program knows."""
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
-    "membership": (*_OF_SERVICES, "AUDIT_KEYS"),
+    "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE"),
     "batching": (*_OF_SERVICES, "BANK_HMAC_KEY", "BANK_PUBLIC_KEYS", "UNION_PRIVATE_KEYS"),
     "gateway": ("SESSION_SECRET", "CALLER_SIGNING_KEYS"),
     "bank": BANK_SECRETS,
@@ -149,6 +152,7 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
         "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
+        **_audit_keys(),
         **_key_pair("BANK"),
         **_key_pair("UNION"),
         **{name: _random_password() for name in _PASSWORDS},
@@ -163,8 +167,18 @@ def keep_secrets(folder: Path) -> dict[str, str]:
     keys = kept.pop("PERSONAL_DATA_KEYS", None)
     if not keys_file(folder).exists():
         write_keys(folder, keys.split(",") if keys else [f"k1:{random_key()}"])
-    public = public_keys(kept["CALLER_SIGNING_KEYS"])
-    return {**kept, "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder)), "CALLER_PUBLIC_KEYS": public}
+    return {
+        **kept,
+        "PERSONAL_DATA_KEYS_FILE": str(keys_file(folder)),
+        "AUDIT_HEAD_FILE": str(folder.resolve() / AUDIT_HEADS),
+        "CALLER_PUBLIC_KEYS": public_keys(kept["CALLER_SIGNING_KEYS"]),
+    }
+
+
+def _audit_keys() -> dict[str, str]:
+    """By what membership signs where the audit log ends, and by what all verify it."""
+    private = audit_heads.new_signing_keys(f"{DEMO_MARK}-audit")
+    return {"AUDIT_SIGNING_KEYS": private, "AUDIT_PUBLIC_KEYS": audit_heads.public_part(private)}
 
 
 def _key_pair(owner: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 from deploy.local import nodes, postgres
 from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
+    AUDIT_HEADS,
     PREFERRED_GATEWAY_PORT,
     RETIRED_KEYS,
     ROOT,
@@ -183,6 +184,7 @@ def reset(folder: Path) -> None:
             "secrets.env",
             "personal_data_keys",
             RETIRED_KEYS,
+            AUDIT_HEADS,
             "plan.json",
             "record.json",
             BANK_BOOKS,

@@ -23,8 +23,14 @@ from services.batching import (
     summary,
 )
 from services.batching.bank_queue import BankQueue
+from services.common.audit_heads import RemembersAuditHeads, remember
 from services.common.contracts import bank
-from services.common.contracts.membership import APPLICATION_CANCELLED, CORRECTION_REFUSED, MEMBERS_QUEUED
+from services.common.contracts.membership import (
+    APPLICATION_CANCELLED,
+    AUDIT_HEAD_SIGNED,
+    CORRECTION_REFUSED,
+    MEMBERS_QUEUED,
+)
 from services.common.contracts.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
@@ -47,6 +53,7 @@ class BatchingService(Operable):
 
     database = Database()
     relay = Relay()
+    audit_heads = RemembersAuditHeads()
     bank_queue = BankQueue()
 
     # Pending list
@@ -220,6 +227,11 @@ class BatchingService(Operable):
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:
         """Applies the bank's results."""
         bank_feedback.apply_feedback(session, [message.data for message in messages])
+
+    @subscribe(AUDIT_HEAD_SIGNED)
+    def audit_head_signed(self, session: Session, event: Event) -> None:
+        """Remembers how far the audit log was."""
+        remember(session, event.data)
 
 
 def _union(caller: Caller) -> UUID:

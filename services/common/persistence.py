@@ -127,6 +127,16 @@ handled_request = Table(
     Index("ix_handled_request_at", "at", postgresql_using="brin"),
 )
 
+audit_head = Table(
+    "audit_head",
+    _messaging,
+    # Both, for what contradicts is kept as well.
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("statement", Text, nullable=False),
+    Column("heard_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
 
 def new_metadata() -> MetaData:
     """Metadata that names constraints in one way and holds the kit's tables.
@@ -153,6 +163,18 @@ def add_outbox_recipients(op: Any) -> None:
 def drop_outbox_recipients(op: Any) -> None:
     """Forgets them: the release before sends one copy for all."""
     op.execute("alter table outbox drop column if exists recipients")
+
+
+def add_audit_heads(op: Any) -> None:
+    """Adds what the service remembers of the audit log's ends, for good, within an Alembic revision."""
+    audit_head.create(op.get_bind(), checkfirst=True)
+    keep_unchanged(op, audit_head.name, [], "What is remembered of the audit log never changes.")
+
+
+def drop_audit_heads(op: Any) -> None:
+    """Forgets them."""
+    op.execute(f"drop table {audit_head.name}")
+    op.execute(f"drop function keep_{audit_head.name}")
 
 
 def drop_messaging_tables(op: Any) -> None:

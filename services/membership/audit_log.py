@@ -44,8 +44,11 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None) -> None:
-    """Keeps an act that was told (ActRecordedData) at the end of the chain; one that is there already stays alone.
+def append(
+    session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None
+) -> Head | None:
+    """Keeps an act that was told (ActRecordedData) at the end of the chain, and answers the new end; one that is there
+    already stays alone.
 
     `recorded_at` marks one that came late.
 
@@ -53,7 +56,7 @@ def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: 
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == act["act_id"])) is not None:
-        return
+        return None
     before = head(session)
     content = {
         **{name: act[name] for name in _AS_TOLD},
@@ -62,11 +65,13 @@ def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: 
         "personal": json.dumps(act["personal"], ensure_ascii=False, sort_keys=True),
         "recorded_at": recorded_at,
     }
-    sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": keys.seal(keys.current, before, content)}
+    digest = keys.seal(keys.current, before, content)
+    sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
     session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
     found_by = {name: act[name] for name in ("act_id", "action", "outcome")}
     if content["unions"]:
         session.execute(insert_rows(AuditReach, [{"union_id": one, **found_by} for one in content["unions"]]))
+    return Head(before.position + 1, digest)
 
 
 def head(session: Session) -> Head:

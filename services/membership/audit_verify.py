@@ -1,14 +1,21 @@
-"""Checks the chain of the log of acts: `python -m services.membership.audit_verify [--head position:hash]`."""
+"""Checks the chain of the log of acts: `python -m services.membership.audit_verify [--head position:hash] [--heads -]`.
+
+`--heads` names a file of signed heads, one a line, `-` for standard input: what was written down with each chunk of
+entries, or what the other services remember.
+"""
 
 import argparse
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import LargeBinary, Row, and_, func, select, type_coerce
 from sqlalchemy.orm import Session
 
+from services.common.audit_heads import NotSigned, public_keys, verified
 from services.common.persistence import engine_for
 from services.common.personal import CannotOpen, keyring
 from services.common.settings import DatabaseSettings, SettingsError, read_settings
@@ -25,16 +32,18 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = ()) -> Hea
 
     `known` are heads that were written down elsewhere: only against them it shows that the end was cut off.
     """
-    hashes = {one.position: one.hash for one in known}
+    hashes: defaultdict[int, set[bytes]] = defaultdict(set)
+    for one in known:
+        hashes[one.position].add(one.hash)
     end = START
     for entries in _sets(session):
         first = end.position + 1
         for entry in entries:
             end = check_next(keys, end, entry.position, _as_sealed(entry))
-            if hashes.get(end.position, end.hash) != end.hash:
+            if hashes.pop(end.position, {end.hash}) != {end.hash}:
                 raise Broken(f"entry {end.position} is not the one whose hash was written down")
         _check_search(session, first, end.position)
-    furthest = max((one.position for one in known), default=0)
+    furthest = max(hashes, default=0)
     if furthest > end.position:
         raise Broken(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
     return end
@@ -79,6 +88,20 @@ def _check_search(session: Session, first: int, last: int) -> None:
         raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
+def _signed_heads(source: str) -> Iterator[Head]:
+    """The heads in a file. Raises Broken for a line that membership has not signed, SettingsError without keys."""
+    keys = public_keys()
+    if not keys:
+        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be told from forged ones.")
+    lines = (sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")).splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            head = verified(line.rpartition(" ")[2], keys)
+        except NotSigned as error:
+            raise Broken(f"line {number} of the signed heads is not membership's: {error}") from error
+        yield Head(head.position, head.hash)
+
+
 def _main() -> int:
     parser = argparse.ArgumentParser(description="Check the chain of the log of acts in the database of DATABASE_URL.")
     parser.add_argument(
@@ -87,9 +110,14 @@ def _main() -> int:
         default=[],
         help="position:hash, as printed by this command and logged as audit_head: shows whether the end was cut off",
     )
+    parser.add_argument(
+        "--heads", action="append", default=[], metavar="FILE", help="signed heads, one a line; - is standard input"
+    )
     started = time.monotonic()
     try:
-        known = [Head.from_text(text) for text in parser.parse_args().head]
+        asked = parser.parse_args()
+        known = [Head.from_text(text) for text in asked.head]
+        known += [head for source in asked.heads for head in _signed_heads(source)]
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
@@ -97,7 +125,7 @@ def _main() -> int:
     except Broken as broken:
         print(f"the log of acts does not hold: {broken}", file=sys.stderr)
         return 1
-    except (SettingsError, ValueError) as error:
+    except (SettingsError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")

@@ -55,6 +55,7 @@ from services.membership import (
     told_acts,
     unions,
 )
+from services.membership.audit_heads import AuditHeads
 from services.membership.audit_log import ChainKeys
 from services.membership.demo_accounts import NoDemoAccounts
 
@@ -67,6 +68,7 @@ class MembershipService(Operable):
     database = Database()
     relay = Relay()
     audit_keys = ChainKeys()
+    audit_heads = AuditHeads()
     no_demo_accounts = NoDemoAccounts()
 
     # Sign-in and one's own account
@@ -363,7 +365,8 @@ class MembershipService(Operable):
     @subscribe(*ACTS_RECORDED.values())
     def act_recorded(self, session: Session, event: Event) -> None:
         """Keeps who did what."""
-        audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
+        head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
+        self.audit_heads.write_when_committed(session, head)
 
     @query(audit_rpc.SearchActsRequest)
     def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
@@ -387,6 +390,12 @@ class MembershipService(Operable):
         """Writes down outside of the database how far the log of acts is."""
         with self.database.read() as session:
             audit_log.log_head(session)
+
+    @timer(interval=10)
+    def publish_audit_head(self) -> None:
+        """Lets the other services remember how far the log of acts is."""
+        with self.database.begin() as session:
+            self.audit_heads.publish(session)
 
     # Members on the phone
 

@@ -6,6 +6,7 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.common.audit_heads import RemembersAuditHeads, remember
 from services.common.contracts.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -16,6 +17,7 @@ from services.common.contracts.batching import (
 from services.common.contracts.membership import (
     ACCOUNT_CHANGED,
     APPLICATION_CANCELLED,
+    AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
     IMPORT_PROGRESSED,
     MEMBER_PHONE_CHANGED,
@@ -77,6 +79,7 @@ class NotificationService(Operable):
 
     database = Database()
     relay = Relay()
+    audit_heads = RemembersAuditHeads()
     sms_provider = SmsProvider()
 
     @subscribe(MEMBERS_VALIDATED)
@@ -233,3 +236,8 @@ class NotificationService(Operable):
     def get_attachment(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A file."""
         return announcements.get_attachment(session, caller, data["attachment_id"])
+
+    @subscribe(AUDIT_HEAD_SIGNED)
+    def audit_head_signed(self, session: Session, event: Event) -> None:
+        """Remembers how far the audit log was."""
+        remember(session, event.data)

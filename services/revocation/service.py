@@ -5,7 +5,9 @@ from typing import Any
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.common.audit_heads import RemembersAuditHeads, remember
 from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.common.contracts.membership import AUDIT_HEAD_SIGNED
 from services.common.contracts.rpc.revocation import (
     ApproveRevocationRequest,
     GetRevocationRequest,
@@ -28,6 +30,7 @@ class RevocationService(Operable):
 
     database = Database()
     relay = Relay()
+    audit_heads = RemembersAuditHeads()
 
     @subscribe(BATCH_SUBMITTED)
     def batch_submitted(self, session: Session, event: Event) -> None:
@@ -83,3 +86,8 @@ class RevocationService(Operable):
     def reject_revocation(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The superior union does not agree."""
         return requests.reject(session, caller, data)
+
+    @subscribe(AUDIT_HEAD_SIGNED)
+    def audit_head_signed(self, session: Session, event: Event) -> None:
+        """Remembers how far the audit log was."""
+        remember(session, event.data)

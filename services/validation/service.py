@@ -6,7 +6,9 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
+from services.common.audit_heads import RemembersAuditHeads, remember
 from services.common.contracts.batching import VALIDATION_REQUESTED
+from services.common.contracts.membership import AUDIT_HEAD_SIGNED
 from services.common.contracts.rpc.validation import GetCheckRequest, ListRulesRequest
 from services.common.messaging import audit
 from services.common.messaging.relay import Relay
@@ -43,6 +45,7 @@ class ValidationService(Operable):
 
     database = Database()
     relay = Relay()
+    audit_heads = RemembersAuditHeads()
     registry = RegistryClient()
 
     @subscribe(VALIDATION_REQUESTED)
@@ -79,3 +82,8 @@ class ValidationService(Operable):
                 for rule in RULES
             ]
         }
+
+    @subscribe(AUDIT_HEAD_SIGNED)
+    def audit_head_signed(self, session: Session, event: Event) -> None:
+        """Remembers how far the audit log was."""
+        remember(session, event.data)

@@ -299,6 +299,11 @@ BREAKS = (
         ),
     ),
     Break(
+        "audit_head_remembered",
+        "revocation",
+        ("alter table audit_head disable trigger user", "delete from audit_head", "select 'revocation'"),
+    ),
+    Break(
         "act_log_holds",
         "membership",
         (

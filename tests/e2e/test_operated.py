@@ -20,6 +20,7 @@ import requests
 from sqlalchemy import create_engine, text
 
 from deploy.invariants import INVARIANTS, System, check
+from deploy.invariants.system import snapshots_of
 from deploy.local import key_rotation
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.demo import tell_story
@@ -273,11 +274,17 @@ def broken(twins: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[
         assert tell_story(twins, seed=next(_seeds)) == 0
     if check(system := System.of_stack(twins), settle_seconds=60):
         pytest.fail("the system was broken before")
+    wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")
     stop(twins.folder)
     offended = break_databases({service: twins.addresses.migration_url(service) for service in SERVICES})
     put_on_queues(nodes.rabbitmq.uri(vhost_of("twins")))
     expected = {(one.invariant, offender) for one, offender in offended} | LETTERS.keys()
     return expected, {(found.invariant, found.offender) for found in check(system)}
+
+
+def _hears_of_the_audit_log(system: System) -> bool:
+    with snapshots_of(system) as look:
+        return any(look.rows("revocation", "select 1 from audit_head"))
 
 
 def test_each_invariant_is_broken_on_purpose() -> None:

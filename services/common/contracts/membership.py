@@ -110,6 +110,14 @@ class ImportProgressedData(EventData):
     rows_rejected = fields.Integer(required=True)
 
 
+class AuditHeadSignedData(EventData):
+    position = fields.Integer(required=True, metadata={"description": "of the newest entry, counted from 1"})
+    statement = fields.String(
+        required=True,
+        metadata={"description": "JWS in compact form, signed by membership: position, hash and time"},
+    )
+
+
 class OtpRecipient(EventData):
     """Where the one-time password goes. Always sealed."""
 
@@ -303,6 +311,13 @@ MEMBER_PHONE_CHANGED = EventContract(
     "The phone with which a member signs in was changed, or was let in for the first time; both numbers are told.",
     consumers=("notification",),
 )
+AUDIT_HEAD_SIGNED = EventContract(
+    "membership",
+    "audit_head_signed",
+    AuditHeadSignedData,
+    "The audit log goes to this entry; who hears of it remembers it, so that cutting the log shows.",
+    consumers=("validation", "batching", "revocation", "notification"),
+)
 ACT_RECORDED = ACTS_RECORDED["membership"]
 EVENTS = (
     MEMBER_REGISTERED,
@@ -320,4 +335,5 @@ EVENTS = (
     MEMBER_PHONE_CHANGED,
     ACCOUNT_CHANGED,
     ACT_RECORDED,
+    AUDIT_HEAD_SIGNED,
 )

@@ -1,0 +1,81 @@
+"""States where the audit log ends: after each chunk of entries to a file or the log, and to the other services."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from joserfc.jwk import OKPKey
+from nameko.extensions import DependencyProvider
+from sqlalchemy import event, func, select
+from sqlalchemy.orm import Session
+
+from services.common.audit_heads import keep, signed, signing_keys
+from services.common.contracts.membership import AUDIT_HEAD_SIGNED
+from services.common.logs import class_name
+from services.common.messaging.outbox import tell
+from services.common.persistence import audit_head
+from services.common.secret_values import KeySet
+from services.common.settings import SettingsError, is_production, read_settings, settings_class
+from services.membership import audit_log
+from services.membership.audit_chain import START, Head
+
+log = structlog.get_logger()
+
+
+@settings_class
+class AuditSigningSettings:
+    """By what membership signs where the audit log ends, and where it writes that down."""
+
+    audit_signing_keys: KeySet = KeySet("")
+    """Private Ed25519 keys that sign heads of the audit log, a JWK Set whose first key signs; needed in production."""
+    audit_head_file: str = ""
+    """The file to which a line is added with each chunk of audit events; unless set they go to the log."""
+
+
+class AuditHeads(DependencyProvider):
+    """What the service states of its chain's end; without a key it is only logged, by a timer."""
+
+    def setup(self) -> None:
+        """Reads the settings. Raises SettingsError."""
+        settings = read_settings(AuditSigningSettings)
+        keys: Sequence[OKPKey] = signing_keys(settings.audit_signing_keys, "AUDIT_SIGNING_KEYS", private=True)
+        if not keys and is_production():
+            raise SettingsError("Settings in the environment: AUDIT_SIGNING_KEYS is not set.")
+        self._key = keys[0] if keys else None
+        self._file = settings.audit_head_file
+
+    def get_dependency(self, worker_ctx: Any) -> "AuditHeads":
+        """Itself: it is the same for all workers."""
+        return self
+
+    def write_when_committed(self, session: Session, head: Head | None) -> None:
+        """Writes down a new head once the transaction that made it has committed: before, it may yet be undone."""
+        if head is not None and self._key is not None:
+            event.listen(session, "after_commit", lambda _: self._write(head), once=True)
+
+    def publish(self, session: Session) -> None:
+        """Tells the other services where the chain ends, where they were told of an earlier end last."""
+        head = audit_log.head(session)
+        if self._key is None or head == START:
+            return
+        if (session.scalar(select(func.max(audit_head.c.position))) or 0) < head.position:
+            stated = signed(head.position, head.hash, self._key)
+            keep(session, stated)
+            tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
+
+    def _write(self, head: Head) -> None:
+        """Never fails: what happened is on record, and the next head covers it."""
+        assert self._key is not None  # noqa: S101
+        statement = signed(head.position, head.hash, self._key).statement
+        if not self._file:
+            log.info("audit_head", head=str(head), statement=statement)
+            return
+        try:
+            file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(file, f"{head} {statement}\n".encode())
+            finally:
+                os.close(file)
+        except OSError as error:
+            log.error("audit_head_not_written", head=str(head), statement=statement, error=class_name(error))

@@ -1,0 +1,21 @@
+"""The service remembers where the audit log ended.
+
+Revision: 0004
+"""
+
+from alembic import op
+
+from services.common.persistence import add_audit_heads, drop_audit_heads
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Adds the table, whose rows never change."""
+    add_audit_heads(op)
+
+
+def downgrade() -> None:
+    """Forgets them."""
+    drop_audit_heads(op)
