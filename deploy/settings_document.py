@@ -20,6 +20,7 @@ _READ_BY = {
     "CheckingSettings": "services",
     "SigningSettings": "gateway",
     "BankEncryptionSettings": "batching",
+    "AuditHeadSettings": "services",
 }
 """The kinds that no one program has for itself."""
 

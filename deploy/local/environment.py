@@ -17,8 +17,7 @@ from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
-from services.common import audit_heads
-from services.common.bank_keys import new_private_keys, public_part
+from services.common.key_sets import new_encryption_keys, new_signing_keys, public_part
 from services.common.messaging.caller_signature import DEMO_ID, public_keys
 from services.common.secret_values import DEMO_MARK
 
@@ -177,13 +176,13 @@ def keep_secrets(folder: Path) -> dict[str, str]:
 
 def _audit_keys() -> dict[str, str]:
     """By what membership signs where the audit log ends, and by what all verify it."""
-    private = audit_heads.new_signing_keys(f"{DEMO_MARK}-audit")
-    return {"AUDIT_SIGNING_KEYS": private, "AUDIT_PUBLIC_KEYS": audit_heads.public_part(private)}
+    private = new_signing_keys(f"{DEMO_MARK}-audit")
+    return {"AUDIT_SIGNING_KEYS": private, "AUDIT_PUBLIC_KEYS": public_part(private)}
 
 
 def _key_pair(owner: str) -> dict[str, str]:
     """A private key, by which its owner decrypts, and its public part for the other side."""
-    private = new_private_keys(f"{DEMO_MARK}-{owner.lower()}")
+    private = new_encryption_keys(f"{DEMO_MARK}-{owner.lower()}")
     return {f"{owner}_PRIVATE_KEYS": private, f"{owner}_PUBLIC_KEYS": public_part(private)}
 
 

@@ -129,14 +129,3 @@ def signing_keys(text: KeySet, variable: str, *, private: bool) -> Sequence[OKPK
     if not keys or len(keys) < len(listed) or (private and not all(key.is_private for key in keys)):
         raise SettingsError(f"{variable} is not a JWK Set of {'private ' if private else ''}Ed25519 keys with kids.")
     return keys
-
-
-def new_signing_keys(kid: str) -> str:
-    """A JWK Set of one new private key."""
-    return json.dumps({"keys": [OKPKey.generate_key(ALGORITHM, {"kid": kid}, private=True).as_dict(private=True)]})
-
-
-def public_part(private_keys: str) -> str:
-    """The JWK Set by which others verify what these keys sign."""
-    keys = signing_keys(KeySet(private_keys), "The set", private=True)
-    return json.dumps({"keys": [key.as_dict(private=False) for key in keys]})

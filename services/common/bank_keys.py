@@ -1,16 +1,7 @@
-"""The keys by which batching and the bank encrypt what they send one another, and whether clear text is allowed.
+"""The keys by which batching and the bank encrypt what they send one another, and whether clear text is allowed."""
 
-`python -m services.common.bank_keys make <kid>` prints a new private key as a JWK Set; `python -m
-services.common.bank_keys public` reads such a set and prints what the other side is to have of it.
-"""
-
-import argparse
-import json
-import sys
 from collections.abc import Sequence
 from functools import cache
-
-from joserfc.jwk import ECKey
 
 from services.common.contracts.bank_encryption import (
     CannotDecrypt,
@@ -22,6 +13,8 @@ from services.common.contracts.bank_encryption import (
 )
 from services.common.secret_values import KeySet
 from services.common.settings import SettingsError, is_production, read_settings, settings_class
+
+__all__ = ["CannotDecrypt", "check_bank_keys", "clear_text", "decrypted", "encrypted_for_bank", "encrypted_for_us"]
 
 CLEAR_TEXT = ("no", "feedback", "all")
 
@@ -93,37 +86,3 @@ def _read(text: KeySet, variable: str, private: bool) -> Sequence[PublicOrPrivat
         return read_keys(text, private=private)
     except ValueError as error:
         raise SettingsError(f"{variable} cannot be read: {error}") from None
-
-
-def new_private_keys(kid: str) -> str:
-    """A JWK Set of one new private key on the curve P-256."""
-    key = ECKey.generate_key("P-256", {"kid": kid, "use": "enc"}, private=True)
-    return json.dumps({"keys": [key.as_dict(private=True)]})
-
-
-def public_part(private_keys: str) -> str:
-    """The JWK Set that the other side gets. Raises ValueError."""
-    keys = read_keys(private_keys, private=True)
-    return json.dumps({"keys": [key.as_dict(private=False) for key in keys]})
-
-
-def main() -> int:
-    """Makes keys, or prints the public part of those on standard input."""
-    parser = argparse.ArgumentParser(prog="python -m services.common.bank_keys", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    make = commands.add_parser("make", help="print a new private key as a JWK Set")
-    make.add_argument("kid", help="its name, for instance union-2026")
-    commands.add_parser("public", help="read a JWK Set from standard input, print its public part")
-    asked = parser.parse_args()
-    try:
-        print(new_private_keys(asked.kid) if asked.command == "make" else public_part(sys.stdin.read()))
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-__all__ = ["CannotDecrypt", "check_bank_keys", "clear_text", "decrypted", "encrypted_for_bank", "encrypted_for_us"]
-
-if __name__ == "__main__":
-    sys.exit(main())

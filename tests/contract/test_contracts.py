@@ -16,13 +16,13 @@ from marshmallow import ValidationError
 
 from deploy.documents import DOCS
 from deploy.simulators import example_bank
-from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.bank_encryption import decrypt, read_keys
 from services.common.contracts.catalogue import ENCRYPTION_EXAMPLE
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
+from services.common.key_sets import new_encryption_keys, public_part
 from tests.conftest import ROOT
 
 every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
@@ -123,7 +123,7 @@ def test_an_integrator_can_check_the_sample_by_a_library_of_ciphers_alone() -> N
 
 def test_the_example_of_a_banks_program_reads_the_sample_and_what_it_writes_is_read() -> None:
     sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
-    ours, signing = new_private_keys("union-2026"), b"signing"
+    ours, signing = new_encryption_keys("union-2026"), b"signing"
     keys = example_bank.Keys([signing], json.dumps(sample["private_keys"]), public_part(ours))
     jwe = sample["jwe"].encode()
 

@@ -9,9 +9,9 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, create_engine, select
 
 from services.batching import bank_reading
-from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank
 from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.common.key_sets import new_encryption_keys, public_part
 from services.common.messaging.dead_letters import DeadLetter
 from services.common.messaging.failures import Reject
 from services.common.messaging.subscribe import Message
@@ -20,7 +20,7 @@ from services.common.settings import read_settings
 from tests.integration.batching_desk import KEY, Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number
 
-BANK_KEYS, UNION_KEYS = new_private_keys("bank-2026"), new_private_keys("union-2026")
+BANK_KEYS, UNION_KEYS = new_encryption_keys("bank-2026"), new_encryption_keys("union-2026")
 REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
 
 

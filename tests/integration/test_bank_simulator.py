@@ -18,9 +18,9 @@ import pytest
 import requests
 from marshmallow import ValidationError
 
-from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank as contract
 from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.common.key_sets import new_encryption_keys, public_part
 from services.common.messaging.connection import open_connection
 from tests.conftest import ROOT
 from tests.integration.conftest import TEST_SECRETS
@@ -259,7 +259,7 @@ def _checked(message: amqp.Message) -> dict[str, Any]:
 
 
 def test_a_bank_with_keys_reads_and_writes_what_is_encrypted(amqp_uri: str, tmp_path: Path) -> None:
-    theirs, ours = new_private_keys("bank-2026"), new_private_keys("union-2026")
+    theirs, ours = new_encryption_keys("bank-2026"), new_encryption_keys("union-2026")
     with a_bank(amqp_uri, tmp_path, BANK_PRIVATE_KEYS=theirs, UNION_PUBLIC_KEYS=public_part(ours)) as bank:
         bank.declare_feedback_queue()
         [application_id] = bank.submit("former", 1)  # from before: in clear text

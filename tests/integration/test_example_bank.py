@@ -14,8 +14,8 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.batching import bank_operations
-from services.common.bank_keys import new_private_keys, public_part
 from services.common.contracts import bank
+from services.common.key_sets import new_encryption_keys, public_part
 from services.common.messaging.connection import open_connection
 from services.common.settings import read_settings
 from tests.conftest import DatabaseFactory
@@ -23,8 +23,8 @@ from tests.example_bank import example_bank
 from tests.integration.batching_desk import KEY, Desk, fresh
 from tests.integration.conftest import StartService
 
-BANK_KEYS = new_private_keys("bank-2026")
-_OLDER, _NEWER = (json.loads(new_private_keys(kid))["keys"] for kid in ("union-2026", "union-2027"))
+BANK_KEYS = new_encryption_keys("bank-2026")
+_OLDER, _NEWER = (json.loads(new_encryption_keys(kid))["keys"] for kid in ("union-2026", "union-2027"))
 UNION_KEYS, NEWER_FIRST = json.dumps({"keys": _OLDER + _NEWER}), json.dumps({"keys": _NEWER + _OLDER})
 
 

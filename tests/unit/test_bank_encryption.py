@@ -11,7 +11,7 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from services.common import bank_keys
-from services.common.bank_keys import check_bank_keys, clear_text, new_private_keys, public_part
+from services.common.bank_keys import check_bank_keys, clear_text
 from services.common.contracts.bank_encryption import (
     CannotDecrypt,
     PublicOrPrivate,
@@ -20,11 +20,12 @@ from services.common.contracts.bank_encryption import (
     is_encrypted,
     read_keys,
 )
+from services.common.key_sets import new_encryption_keys, public_part
 from services.common.secret_values import DEMO_MARK, KeySet, flaws
 from services.common.settings import SettingsError, read_settings
 
 BODY = '{"batch_no": "1", "applicants": [{"name": "王𬎆"}]}'.encode()
-OTHERS = [new_private_keys(kid) for kid in ("bank-2025", "bank-2026")]
+OTHERS = [new_encryption_keys(kid) for kid in ("bank-2025", "bank-2026")]
 [BANK] = read_keys(OTHERS[1], private=True)
 CRAFTED: dict[str, tuple[dict[str, object], PublicOrPrivate | OctKey]] = {
     "dir": ({"alg": "dir", "enc": "A256GCM"}, OctKey.generate_key(256)),
@@ -158,7 +159,7 @@ def test_production_sends_no_clear_text_unless_it_is_told_that_this_is_agreed(pr
 
 
 def test_with_keys_production_encrypts_and_wants_all_encrypted(production: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "private").write_text(new_private_keys("union-2026"))
+    (tmp_path / "private").write_text(new_encryption_keys("union-2026"))
     production.setenv("UNION_PRIVATE_KEYS_FILE", str(tmp_path / "private"))
     production.setenv("BANK_PUBLIC_KEYS", public_part(OTHERS[1]))
 
@@ -177,6 +178,6 @@ def test_a_public_key_does_not_do_for_a_private_one(production: pytest.MonkeyPat
 
 
 def test_the_demos_keys_are_known_by_their_kid_and_one_key_is_for_one_purpose() -> None:
-    demo, ours = KeySet(new_private_keys(f"{DEMO_MARK}-bank")), KeySet(OTHERS[0])
+    demo, ours = KeySet(new_encryption_keys(f"{DEMO_MARK}-bank")), KeySet(OTHERS[0])
     assert flaws([("UNION_PRIVATE_KEYS", demo)]) == ["UNION_PRIVATE_KEYS is a secret of the demo"]
     assert flaws([("A", ours), ("B", ours)]) == ["B is the same secret as A"]

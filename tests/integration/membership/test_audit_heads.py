@@ -13,16 +13,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.environment import ROOT
-from services.common.audit_heads import (
-    new_signing_keys,
-    public_keys,
-    public_part,
-    remember,
-    signed,
-    signing_keys,
-    verified,
-)
+from services.common.audit_heads import public_keys, remember, signed, signing_keys, verified
 from services.common.contracts.membership import AUDIT_HEAD_SIGNED
+from services.common.key_sets import new_signing_keys, public_part
 from services.common.messaging.failures import Reject
 from services.common.persistence import audit_head
 from services.common.secret_values import KeySet
