@@ -109,8 +109,8 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
 @pytest.mark.parametrize("program", [*SERVICES, "bank"])
 def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broker, program: str) -> None:
     here = broker.users[program]
-    for source in own_ways(program):
-        for target in TARGETS:
+    for source in [*own_ways(program), bank.FEEDBACK_EXCHANGE]:
+        for target in (*TARGETS, bank.FEEDBACK_EXCHANGE):
             assert here.is_refused(
                 lambda channel, source=source, target=target: channel.exchange_bind(  # type: ignore[misc]
                     target, source, "membership.update_account"

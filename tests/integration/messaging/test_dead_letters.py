@@ -114,6 +114,15 @@ def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, too
         assert eventually(lambda: outside.get(QUEUE)).properties["message_id"] == message_id
 
 
+def test_in_production_nobody_replays_but_the_service_itself(
+    world: World, tool: Tool, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = kill_one(world, key)
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert tool(world.amqp_uri, "replay", DEAD, "--id", message_id)[0] == 2
+    assert world.outside.size(DEAD) == 1
+
+
 def test_a_rejected_bank_message_is_found_and_shown_without_its_card_number(world: World, tool: Tool) -> None:
     declare_working_queue(world.outside.channel, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE)
     body = b'{"results": [{"card_no": "6222021234567890128", "member_no": "0012345678"}]}'
