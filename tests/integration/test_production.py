@@ -66,6 +66,23 @@ def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
 
 
 @pytest.mark.parametrize(
+    ("module", "user", "reason"),
+    [
+        ("services.revocation.service", "someone", "AMQP_URI names a user that is not revocation's own"),
+        ("services.revocation.service", "cards_revocation", "CALLER_PUBLIC_KEYS is not set"),
+        ("gateway.service", "gateway", "CALLER_SIGNING_KEYS is not set"),
+    ],
+)
+def test_nothing_starts_that_could_not_tell_who_publishes_or_asks(
+    nursery: Nursery, tmp_path: Path, module: str, user: str, reason: str
+) -> None:
+    address = {"AMQP_URI": f"amqp://{user}:password@127.0.0.1:9//", "ALLOWED_HOSTS": "cards.example"}
+    status, written = end_of(nursery, tmp_path / "log", module, **address)
+    assert status != 0
+    assert reason in written
+
+
+@pytest.mark.parametrize(
     "module",
     [
         *(f"services.{service}.seed" for service in ("membership", "batching", "notification")),

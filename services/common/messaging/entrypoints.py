@@ -285,9 +285,9 @@ class Subscription(QueueEntrypoint):
             if not refused:
                 counter = metrics.messages_dead if isinstance(verdict, Bury) else metrics.messages_retried
                 counter.labels(self.queue).inc()
-                log.warning("message_moved", queue=self.queue, to=exchange, reason=reason_of(error))
+                log.warning("message_moved", queue=self.queue, to=exchange, by=routing_key, reason=reason_of(error))
                 return True
-            log.warning("move_refused", queue=self.queue, to=exchange, reason=refused[0])
+            log.warning("move_refused", queue=self.queue, to=exchange, by=routing_key, reason=refused[0])
             with suppress(QueueChanged, *BROKER_ERRORS):
                 self._mover.declare(self.declare)  # our own queue of dead letters may be missing
         return False
