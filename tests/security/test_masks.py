@@ -133,18 +133,12 @@ def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
 
 def test_a_birth_date_is_not_found_by_changing_it(office: Office) -> None:
     member_id, person = next(iter(office.members.items()))
-    path = f"members/{member_id}"
-    right, wrong = (
-        refused(lambda day=day: office.desk.clerk.patch(path, {"birth_date": day}))
-        for day in (
-            person.birth_date,
-            "1999-09-09",
-        )
-    )
-    assert right.problem["fields"] == wrong.problem["fields"]
-    assert refused(lambda: office.desk.clerk.patch(path, {"sex": "male"})).problem["fields"][0]["code"] == (
-        "told_by_number"
-    )
+
+    def changed(**facts: str) -> Any:
+        return refused(lambda: office.desk.clerk.patch(f"members/{member_id}", facts)).problem["fields"]
+
+    assert changed(birth_date=person.birth_date) == changed(birth_date="1999-09-09")
+    assert changed(sex="male") == changed(sex="female")
 
 
 def test_fewer_than_one_number_in_twenty_is_recovered_within_the_limits(office: Office) -> None:
