@@ -45,12 +45,12 @@ def _line_of(answer: str, size: tuple[int, int], random: Random) -> Image.Image:
     """The characters in a row, each over the edge of the one before."""
     line = Image.new("L", size)
     glyphs = [_glyph(character, random) for character in answer]
-    overlap = [*(random.uniform(0.05, 0.13) * min(a.width, b.width) for a, b in pairwise(glyphs)), 0.0]
+    overlap = [*(random.uniform(0.02, 0.09) * min(a.width, b.width) for a, b in pairwise(glyphs)), 0.0]
     taken = sum(glyph.width for glyph in glyphs) - sum(overlap)
     room = size[0] - taken
     at = max(4.0, random.uniform(0.25, 0.75) * room)
     for number, glyph in enumerate(glyphs):
-        above = (size[1] - glyph.height) / 2 + random.uniform(-0.10, 0.10) * size[1]
+        above = (size[1] - glyph.height) / 2 + random.uniform(-0.07, 0.07) * size[1]
         spot = Image.new("L", size)
         spot.paste(glyph, (round(at), round(above)))
         line = ImageChops.lighter(line, spot)

@@ -189,6 +189,7 @@ def test_no_code_is_asked_for_before_the_captcha_is_answered(page: Page) -> None
 def test_who_cannot_see_the_picture_gets_a_code_by_waiting(member: Flexible, page: Page, stack: Stack) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(member.phone)
+    expect(page.get_by_role("img", name="图形码图片")).to_be_visible()
     page.get_by_role("button", name="不使用图片（等待较久）").press("Enter")
     expect(page.get_by_placeholder("图中字符")).to_have_count(0)
     assert is_fit(page)

@@ -54,7 +54,14 @@ def read_by_tesseract(pictures: Sequence[Image.Image], prepare: Prepare, mode: i
     listed = folder / "pictures.txt"
     listed.write_text("\n".join(map(str, names)))
     settings = [f"tessedit_char_whitelist={captcha_pictures.CHARACTERS}", "page_separator=|"]
-    command = ["tesseract", str(listed), "stdout", "--psm", str(mode), *(f"-c{one}" for one in settings)]
+    command = [
+        "tesseract",
+        str(listed),
+        "stdout",
+        "--psm",
+        str(mode),
+        *(part for one in settings for part in ("-c", one)),
+    ]
     one_core = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     told = subprocess.run(command, env=one_core, capture_output=True, text=True, check=True).stdout
     return ["".join(text.split()).upper() for text in told.split("|")][: len(pictures)]
