@@ -44,9 +44,7 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(
-    session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None
-) -> Head | None:
+def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None) -> Head | None:
     """Keeps an act that was told (ActRecordedData) at the end of the chain, and answers the new end; one that is there
     already stays alone.
 

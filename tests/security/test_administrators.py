@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 from marshmallow import ValidationError
-from sqlalchemy import create_engine, update
+from sqlalchemy import create_engine, text, update
 from sqlalchemy.exc import IntegrityError
 
+from services.common import migrate
 from services.common.contracts.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
 from services.common.contracts.policy import Reach
 from services.common.contracts.rpc import membership as rpc
@@ -379,3 +382,26 @@ def test_a_password_that_holds_name_or_telephone_is_refused_by_a_link_too(office
         with pytest.raises(Invalid):
             choose(office, a_link_sent(office), password)
     choose(office, a_link_sent(office))
+
+
+def test_an_upgrade_parts_operators_from_other_roles_and_voids_links_that_administrators_know(
+    database: DatabaseFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office = Office(create_engine(database("membership").replace("postgresql://", "postgresql+psycopg://")))
+    victim, both = (an_account(office, office.city, "clerk") for _ in range(2))
+    send_link(office, someone(office, office.city), victim)
+    config = migrate._configuration("membership")
+    revisions = ScriptDirectory.from_config(config).walk_revisions()
+    step = next(one for one in revisions if one.path.endswith("_trust_in_administrators.py"))
+    with office.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, str(step.down_revision))
+        roles = text("update account set roles = '{administrator,operator}' where account_id = :one")
+        connection.execute(roles, {"one": both.account_id})
+        command.upgrade(config, "head")
+    assert f"taken from {both.account_name}:" in capsys.readouterr().err
+    with office.begin() as session:
+        assert session.get_one(Account, both.account_id).roles == ["administrator"]
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, a_link_sent(office))
+    office.engine.dispose()

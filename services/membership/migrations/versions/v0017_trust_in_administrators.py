@@ -14,6 +14,7 @@ revision = "0017"
 down_revision = "0016"
 
 _TIME = sa.DateTime(timezone=True)
+_ALONE = "ck_account_operator_alone"
 
 
 def upgrade() -> None:
@@ -60,12 +61,12 @@ def upgrade() -> None:
     _count_links_that_were_made()
     _void_links_that_administrators_know()
     _part_operators()
-    op.create_check_constraint("operator_alone", "account", "not ('operator' = any (roles)) or cardinality(roles) = 1")
+    op.create_check_constraint(op.f(_ALONE), "account", "not ('operator' = any (roles)) or cardinality(roles) = 1")
 
 
 def downgrade() -> None:
     """Drops them; nobody gets the role operator back."""
-    op.drop_constraint("operator_alone", "account")
+    op.drop_constraint(op.f(_ALONE), "account")
     op.drop_table("phone_change")
     op.drop_table("account_control")
     op.drop_column("account", "controlled_at")

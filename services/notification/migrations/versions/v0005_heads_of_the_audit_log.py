@@ -1,14 +1,14 @@
 """The service remembers where the audit log ended.
 
-Revision: 0004
+Revision: 0005
 """
 
 from alembic import op
 
 from services.common.persistence import add_audit_heads, drop_audit_heads
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:

@@ -1,14 +1,14 @@
 """The service remembers where the audit log ended.
 
-Revision: 0014
+Revision: 0018
 """
 
 from alembic import op
 
 from services.common.persistence import add_audit_heads, drop_audit_heads
 
-revision = "0014"
-down_revision = "0013"
+revision = "0018"
+down_revision = "0017"
 
 
 def upgrade() -> None:
