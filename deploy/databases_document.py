@@ -14,11 +14,12 @@ _HEAD = """# The database of {service}
 
 Made from `services/{service}/models.py` by `make docs` (`deploy/databases_document.py`); do not edit. `PK` is a primary
 key, `FK` a foreign key, `UK` unique by itself. An `encrypted` column holds AES-256-GCM text that the database cannot
-read. `handled_request`, `inbox` and `outbox` belong to the messaging kit and are the same in every database
+read. `audit_head`, `handled_request`, `inbox` and `outbox` belong to what all services share and are the same in every database
 ([architecture.md](../architecture.md)).
 """
 
 _OF_THE_KIT = {
+    "audit_head": "The last end of the audit log that the service heard of, as membership signed it.",
     "handled_request": "A command that was answered, so that its repetition gets the same answer.",
     "inbox": "A message that a consumer has handled, so that its repetition has no effect.",
     "outbox": "A message that waits until the broker has confirmed each of its copies.",
