@@ -14,7 +14,7 @@ _HEAD = """# The database of {service}
 
 Made from `services/{service}/models.py` by `make docs` (`deploy/databases_document.py`); do not edit. `PK` is a primary
 key, `FK` a foreign key, `UK` unique by itself. An `encrypted` column holds AES-256-GCM text that the database cannot
-read. `audit_head`, `handled_request`, `inbox` and `outbox` belong to what all services share and are the same in every database
+read. `audit_head`, `handled_request`, `inbox` and `outbox` are the same in every database
 ([architecture.md](../architecture.md)).
 """
 
