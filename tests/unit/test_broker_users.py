@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from amqp.basic_message import Message
 
+from services.common.contracts.batching import PENDING_CHANGED
+from services.common.contracts.event import LIVE
+from services.common.contracts.examples import wire_example
 from services.common.messaging.broker_users import BrokerUsers, kept_publisher, publisher_of, require_own_user
+from services.common.messaging.entrypoints import Listener
+from services.common.messaging.envelope import Event, wrap
+from services.common.messaging.outbox import to_json
 from services.common.secret_values import Secret
 from services.common.settings import MessagingSettings, SettingsError
 
@@ -88,3 +94,17 @@ def test_an_upgrade_ends_by_itself() -> None:
 def test_an_upgrade_without_an_end_in_sight_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="FORMER_RELEASE_UNTIL"):
         MessagingSettings(Secret(URI), former_release_until=text)
+
+
+def test_pages_hear_of_an_event_only_what_its_producer_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener, heard = Listener(PENDING_CHANGED), list[Event]()
+    listener.settings = MessagingSettings(Secret("amqp://cards_gateway:secret@127.0.0.1:5672/cards"))
+    listener.users = BrokerUsers.of(listener.settings.amqp_uri, "gateway")
+    monkeypatch.setattr(listener, "attempt", heard.append)
+    body = to_json(wrap(PENDING_CHANGED, PENDING_CHANGED.load(wire_example(PENDING_CHANGED)), None))
+    for user in (None, "cards_validation", "cards_gateway", "cards_batching"):
+        come = Message(body, **({"user_id": user} if user else {}))
+        come.delivery_info = {"routing_key": PENDING_CHANGED.key_for(LIVE)}
+        listener.handle(come)
+
+    assert [event.type for event in heard] == [PENDING_CHANGED.type]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -94,6 +95,20 @@ def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda act: keep(office, act), some_acts(office, 40)))
     assert verified(office).position == 40
+
+
+def test_an_act_that_came_late_is_kept_with_both_times_and_neither_can_be_changed(office: Office) -> None:
+    came_at = datetime(2099, 1, 1, tzinfo=UTC)
+    with office.begin() as session:
+        audit_log.append(session, KEYS, an_act(union_id=office.union.union_id), came_at)
+    keep(office, *some_acts(office, 1))
+    with office.begin() as session:
+        kept = session.scalars(select(AuditEntry.recorded_at).order_by(AuditEntry.position)).all()
+
+    assert kept == [came_at, None]
+    assert verified(office).position == 2
+    as_superuser(office, "update audit_entry set recorded_at = null where position = 1")
+    assert why_broken(office) == "entry 1 was changed"
 
 
 @pytest.mark.parametrize(
