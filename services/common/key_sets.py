@@ -10,6 +10,8 @@ import sys
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
+from services.common.contracts.strict_json import read_json
+
 
 def new_encryption_keys(kid: str) -> str:
     """A JWK Set of one new private key, by which bank messages are decrypted."""
@@ -26,7 +28,7 @@ def new_signing_keys(kid: str) -> str:
 def public_part(private_keys: str) -> str:
     """The same keys without what their owner alone knows; raises ValueError for what is no JWK Set."""
     try:
-        return json.dumps(KeySet.import_key_set(json.loads(private_keys)).as_dict(private=False))
+        return json.dumps(KeySet.import_key_set(read_json(private_keys.encode())).as_dict(private=False))
     except (JoseError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"This is no JWK Set ({type(error).__name__}).") from error
 
