@@ -21,6 +21,7 @@ EVENT_WORDS = {
     "import_requested": "读取导入文件",
     "import_continued": "导入会员",
     "import_progressed": "导入进度",
+    "otp_requested": "获取短信验证码",
     "otp_issued": "短信验证码",
     "sessions_ended": "结束登录",
     "reset_link_made": "密码重置链接",
