@@ -9,6 +9,7 @@ import requests
 
 from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
+from deploy.local.private_files import open_private
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack
 from tests.listening import listening_url
@@ -22,7 +23,7 @@ def second_gateway(stack: Stack) -> Iterator[str]:
     first = next(process for process in read_plan(stack.folder).processes if process.program == "gateway")
     environment = {**first.environment, "GATEWAY_PORT": "0", "HEALTH_PORT": "0"}
     log_file = stack.folder / "logs" / f"gateway-second-{next(_numbers)}.log"
-    with log_file.open("wb") as log:
+    with open_private(log_file, "wb") as log:
         running = subprocess.Popen(first.command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         ready_url = f"{listening_url(log_file, 'health', lambda: running.poll() is None)}/readyz"

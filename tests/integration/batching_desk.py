@@ -22,6 +22,7 @@ from services.common.contracts.event import EventContract, in_messages
 from services.common.contracts.membership import MEMBERS_QUEUED
 from services.common.contracts.rpc.batching import SubmitBatchRequest
 from services.common.contracts.validation import MEMBERS_VALIDATED
+from services.common.messaging.queues import EVENTS_EXCHANGE, events_exchange
 from services.common.messaging.subscribe import Message
 from services.common.persistence import Database, outbox
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
@@ -159,7 +160,8 @@ class Desk:
     def exchanges(self) -> set[str]:
         """Where all went to that was told or sent."""
         with self.begin() as session:
-            return set(session.scalars(select(outbox.c.exchange)))
+            kept = set(session.scalars(select(outbox.c.exchange)))
+        return {events_exchange("batching") if exchange == EVENTS_EXCHANGE else exchange for exchange in kept}
 
     def versions(self, application_id: UUID) -> list[int]:
         """The versions of all steps told of an application, in order."""

@@ -174,6 +174,7 @@ def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
         database=SimpleNamespace(begin=begin),
         registry=_Registry(),
         audit_keys=AuditKeys.from_text(_AUDIT_KEYS),
+        audit_heads=SimpleNamespace(write_when_committed=lambda _session, _head: None),
         sms_provider=SimpleNamespace(settings=SmsSettings(sms_url="")),
     )
     names = {event.name for event in EVENTS.values() if service in event.consumers}

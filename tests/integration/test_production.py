@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from deploy.local.environment import keep_secrets
+from deploy.local.environment import keep_secrets, random_key
+from services.common.key_sets import new_signing_keys, public_part
+from services.common.messaging.caller_signature import public_keys
 from services.membership.seed import seed
 from tests.conftest import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
@@ -52,14 +54,21 @@ def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting(nursery: Nu
 
 
 def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
-    nursery: Nursery, tmp_path: Path, database: DatabaseFactory, amqp_uri: str
+    nursery: Nursery, tmp_path: Path, database: DatabaseFactory
 ) -> None:
     url = database("membership")
     with Session(create_engine(url.replace("postgresql://", "postgresql+psycopg://"))) as session, session.begin():
         seed(session)
-    addresses = {"DATABASE_URL": url, "AMQP_URI": amqp_uri, "ALLOW_PLAIN_CONNECTIONS": "yes"}
-    own_key = {"PERSONAL_DATA_KEYS": "k1:YSBrZXkgb2YgaXRzIG93biBmb3IgcHJvZHVjdGlvbiE="}
-    status, written = end_of(nursery, tmp_path / "log", "services.membership.service", **addresses, **own_key)
+    signing = new_signing_keys("own")
+    settings = {
+        "DATABASE_URL": url,
+        "AMQP_URI": "amqp://membership:password@127.0.0.1:9//",
+        "PERSONAL_DATA_KEYS": "k1:YSBrZXkgb2YgaXRzIG93biBmb3IgcHJvZHVjdGlvbiE=",
+        "AUDIT_SIGNING_KEYS": signing,
+        "AUDIT_PUBLIC_KEYS": public_part(signing),
+        "CALLER_PUBLIC_KEYS": public_keys(f"own:{random_key()}"),
+    }
+    status, written = end_of(nursery, tmp_path / "log", "services.membership.service", **settings)
     assert status == 1, written
     assert "The database holds accounts of the demo: changning, city, gubei" in written
     assert "name an empty one in DATABASE_URL, migrate it, and make its first administrator" in written

@@ -25,6 +25,8 @@ MOST_IN_HAND = 65_535
 
 _HEARTBEAT_SECONDS = 60
 """After twice as long without a word the broker takes the lock from a machine that has vanished."""
+_SECONDS_AFTER_A_KILL = 0.1
+"""The lock is free a moment before the letters of a reader who was killed are back."""
 _SECONDS_TO_RETURN = 5.0
 _SECONDS_FOR_A_LETTER = 10.0
 _RETRY_AFTER = 5
@@ -85,15 +87,12 @@ class Reading:
         """Waits for those who read before us. What a reader had in hand who was killed is back before we read."""
         if owner in self._locked:
             return
-        has_waited = False
         while not self._takes_lock(owner):
             if time.monotonic() >= self._until:
                 raise InUse
-            has_waited = True
             time.sleep(0.05)
         self._locked.add(owner)
-        if has_waited:
-            time.sleep(0.1)
+        time.sleep(_SECONDS_AFTER_A_KILL)
 
     def _takes_lock(self, owner: str) -> bool:
         channel = self._connection.channel()
@@ -129,10 +128,10 @@ class Taken:
         self.removed = 0
 
     def __iter__(self) -> Iterator[AmqpMessage]:
-        """Each once, in the order in which they lie; they need not be in memory together."""
+        """Each once, in the order in which they lie, and at last what came back while we read."""
         come: deque[AmqpMessage] = deque()
         if self._count:
-            self._channel.basic_qos(0, self._count, False)
+            self._channel.basic_qos(0, MOST_IN_HAND, False)
             self._channel.basic_consume(self._queue, callback=come.append)
         for number in range(self._count):
             try:
@@ -141,6 +140,8 @@ class Taken:
             except TimeoutError:
                 log.warning("dead_letters_missing", queue=self._queue, missing=self._count - number)
                 return
+            yield come.popleft()
+        while come:
             yield come.popleft()
 
     def remove(self, message: AmqpMessage) -> None:
