@@ -1,7 +1,8 @@
 """A changed phone: who has the new number could sign in as the member, so it is told, and nothing follows at once.
 
 Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
-of an employer, whose number nobody has used so far, apply on the phone.
+of an employer, whose number nobody has used so far, apply on the phone. Neither goes unheard by the number before, in
+whichever order.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,28 +22,19 @@ HELD_FOR = timedelta(hours=24)
 def take(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
     """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers.
 
-    `member` has the new facts already.
+    Each change is told, though nobody can sign in by the number yet. The number that was replaced is remembered, and
+    told once more when the one in its place is let in. `member` has the new facts already.
     """
     is_changed = member.phone != old_phone
+    replaced = (is_changed and old_phone) or member.replaced_phone
+    can_sign_in = member.affiliation != "employer" and member.phone is not None
     if is_changed:
         # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
         sms_codes.void_all_of_member(session, member.member_id)
         sessions.end_all_of_member(session, member.member_id)
-    is_opened = old_affiliation == "employer" and member.phone is not None
-    if member.affiliation == "employer" or not (is_changed or is_opened):
-        return
-    member.phone_changed_at = datetime.now(UTC)
-    tell(
-        session,
-        MEMBER_PHONE_CHANGED,
-        {
-            "union_id": member.union_id,
-            "member_id": member.member_id,
-            "changed_at": member.phone_changed_at,
-            "held_until": member.phone_changed_at + HELD_FOR,
-            "numbers": {"old_phone": old_phone, "new_phone": member.phone},
-        },
-    )
+    if is_changed or (can_sign_in and old_affiliation == "employer"):
+        _tell(session, member, replaced)
+        member.replaced_phone = None if can_sign_in else replaced
 
 
 def held_until(member: Member) -> datetime | None:
@@ -65,3 +57,18 @@ def refusal(member: Member) -> Conflict | None:
 def in_shanghai(moment: datetime) -> str:
     """A moment as people there read it, the minute rounded up."""
     return f"{(moment + timedelta(seconds=59)).astimezone(SHANGHAI):%m月%d日 %H:%M}"
+
+
+def _tell(session: Session, member: Member, replaced: str | None) -> None:
+    member.phone_changed_at = datetime.now(UTC)
+    tell(
+        session,
+        MEMBER_PHONE_CHANGED,
+        {
+            "union_id": member.union_id,
+            "member_id": member.member_id,
+            "changed_at": member.phone_changed_at,
+            "held_until": member.phone_changed_at + HELD_FOR,
+            "numbers": {"old_phone": replaced, "new_phone": member.phone},
+        },
+    )

@@ -207,7 +207,7 @@ def _by(changed_by: str | None) -> str:
 
 
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:
-    """To the number with which a member signed in until now."""
+    """To the number that a member had until now."""
     new = f"变更为{mask_phone(new_phone)}" if new_phone else "删除"
     return (
         f"{SIGNATURE}您登记的会员手机号已于{_at(changed_at)}{new}，{_at(held_until)}前不能在手机上申请办卡。"
@@ -216,9 +216,9 @@ def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: 
 
 
 def sms_phone_taken(changed_at: datetime, held_until: datetime) -> str:
-    """To the number with which a member signs in from now on."""
+    """To the number that a member has from now on."""
     return (
-        f"{SIGNATURE}本手机号已于{_at(changed_at)}登记为工会会员的手机号，{_at(held_until)}后可在手机上申请办卡。"
+        f"{SIGNATURE}本手机号已于{_at(changed_at)}登记为工会会员的手机号，{_at(held_until)}前不能在手机上申请办卡。"
         "如非本人要求，请立即联系所在工会。"
     )
 

@@ -56,6 +56,17 @@ def test_who_is_let_in_by_another_kind_of_membership_or_a_first_phone_waits_too(
     assert desk.clerk.patch(path, {"address": "上海市杨浦区闸殷路2弄2号"})["phone_held_until"] is not None
 
 
+def test_a_number_changed_while_nobody_signs_in_by_it_is_told_too(stack: Stack, desk: Desk) -> None:
+    (employed,), clerks_own = people(1), a_phone()
+    path = f"members/{desk.clerk.post('members', form_of(employed, affiliation='flexible'))['member_id']}"
+    changed = desk.clerk.patch(path, {"affiliation": "employer", "phone": clerks_own})
+    assert changed["phone_held_until"] is not None
+    _is_told(stack, employed.phone, f"变更为{clerks_own[:3]}****{clerks_own[-4:]}")
+    desk.clerk.patch(path, {"affiliation": "flexible"})
+    assert apply(signed_in(stack, clerks_own)).code == "phone_changed"
+    wait_until(lambda: len(messages_to(stack, employed.phone)) >= 2, "the number before is told once more")
+
+
 def _is_signed_out(member: ApiClient) -> bool:
     try:
         member.get("personal/profile")

@@ -308,7 +308,7 @@ MEMBER_PHONE_CHANGED = EventContract(
     "membership",
     "member_phone_changed",
     MemberPhoneChangedData,
-    "The phone with which a member signs in was changed, or was let in for the first time; both numbers are told.",
+    "A member's phone was changed, or can be signed in by for the first time; it and the number before are told.",
     consumers=("notification",),
 )
 AUDIT_HEAD_SIGNED = EventContract(
