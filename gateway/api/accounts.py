@@ -1,6 +1,9 @@
 """Accounts (账号) of my union and all below it, and links for who forgot the password (密码重置)."""
 
-from gateway.routes import rpc_route
+from werkzeug.wrappers import Response
+
+from gateway.answers import json_answer
+from gateway.routes import Exchange, route, rpc_route
 from services.common.contracts.rpc import membership as rpc
 
 _ACCOUNTS = "/api/v1/accounts"
@@ -8,6 +11,23 @@ _ACCOUNT = f"{_ACCOUNTS}/<uuid:account_id>"
 _OF_UNION = "/api/v1/unions/<uuid:union_id>/accounts"
 _PHONE_CHANGES = "/api/v1/phone-changes"
 _RESETS = "/api/v1/password-resets"
+
+
+@route(
+    "POST",
+    _RESETS,
+    "membership.reset_password",
+    request=rpc.ResetPasswordForm,
+    answer=rpc.ResetPasswordAnswer,
+    has_secrets=True,
+    summary="Choose another password by a link; it works once, unlocks the account, makes this browser known for it",
+)
+def reset_password(exchange: Exchange) -> Response:
+    device_id = exchange.device_id or exchange.backends.devices.new_id()
+    response = json_answer(exchange.ask("membership.reset_password", {**exchange.read(), "device_id": device_id}))
+    exchange.backends.devices.keep(response, device_id)
+    return response
+
 
 ROUTES = (
     rpc_route(
@@ -119,13 +139,5 @@ ROUTES = (
         has_secrets=True,
         summary="Whose link it is, and until when it works",
     ),
-    rpc_route(
-        "POST",
-        _RESETS,
-        "membership.reset_password",
-        request=rpc.ResetPasswordRequest,
-        answer=rpc.ResetPasswordAnswer,
-        has_secrets=True,
-        summary="Choose another password by a link; it works once and unlocks the account",
-    ),
+    reset_password,
 )

@@ -82,15 +82,17 @@ def begin_try(session: Session, counter: Counter) -> int:
     """Counts a try as if it had failed; answers the seconds after which one is taken again, 0 where this one is."""
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
     named = select(Account.account_id).where(Account.account_name == counter.account_name).scalar_subquery()
+    account_id = named if counter.account_id is None else counter.account_id
     row = {"kind": counter.kind, "subject": counter.subject, "failures": 1, "counted_at": now}
     failures = session.scalar(
         insert(FailureCount)
-        .values(**row, account_id=named if counter.account_id is None else counter.account_id)
+        .values(**row, account_id=account_id)
         .on_conflict_do_update(
             index_elements=[FailureCount.kind, FailureCount.subject],
             set_={
                 "failures": case((_is_old(settings), 1), else_=FailureCount.failures + 1),
                 "counted_at": now,
+                "account_id": account_id,  # the account may be newer than the count
             },
             where=_is_free(now),
         )
@@ -117,8 +119,19 @@ def forget(session: Session, counter: Counter) -> None:
 
 
 def forget_failures(session: Session, account: Account) -> None:
-    """Lets every device try the account again at once."""
-    session.execute(delete(FailureCount).where(FailureCount.account_id == account.account_id))
+    """Lets every device try the account again at once, whatever was counted at its name before there was an account.
+
+    The counts are locked in the order in which a try takes them, that of a device first.
+    """
+    found = (
+        select(FailureCount)
+        .where(or_(FailureCount.account_id == account.account_id, _is(of_name(account.account_name))))
+        .order_by(FailureCount.kind, FailureCount.subject)
+        .with_for_update()
+    )
+    for count in session.scalars(found).all():
+        session.delete(count)
+    session.flush()
     session.expire(account, ["locked_until"])
 
 

@@ -228,8 +228,8 @@ class Member(Base):
     """A member of a union and the state of the card.
 
     `document_digest` is one for each person and kind of document in the whole city; `document_end` finds members by the
-    end of the number, and is filled in later where a former release wrote the number. `replaced_phone` is the last number
-    that was replaced, until somebody can sign in by the one in its place. `application_id`, `channel` and
+    end of the number, and is filled in later where a former release wrote the number. `replaced_phone` is the number
+    that was replaced last, until somebody can sign in by the one in its place. `application_id`, `channel` and
     `applied_at` are those of the application that the card state comes from; none for CardState.NONE.
     """
 

@@ -59,11 +59,12 @@ def check_reset_link(session: Session, token: str) -> dict[str, Any]:
     return {"account_name": mask_account_name(account.account_name), "expires_at": link.expires_at}
 
 
-def reset_password(session: Session, token: str, new_password: str) -> dict[str, Any]:
+def reset_password(session: Session, token: str, new_password: str, device_id: UUID | None = None) -> dict[str, Any]:
     """Gives the link's account the password that its holder chose, unlocks it, ends its sessions, uses the link up.
 
-    No device is known for it any more. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and Invalid for
-    a weak password, after which the link still works.
+    The device is the only one known for it from now on: strangers who go on failing at the name do not delay it, and
+    the link proves as much as a password does. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and
+    Invalid for a weak password, after which the link still works.
     """
     link, account = _working(session, token)
     note_account(session, account)
@@ -77,7 +78,8 @@ def reset_password(session: Session, token: str, new_password: str) -> dict[str,
     account.must_change_password = False
     note_holder(session, account)
     forget_failures(session, account)
-    devices.forget_all(session, account.account_id)
+    devices.forget_all(session, account.account_id, but=device_id)
+    devices.remember(session, device_id, account.account_id)
     sessions.end_all(session, account, "password_reset")
     link.used_at = datetime.now(UTC)
     _note_maker(session, link)

@@ -232,7 +232,7 @@ class MembershipService(Operable):
     @command(rpc.ResetPasswordRequest)
     def reset_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Chooses another password by a link."""
-        return reset_links.reset_password(session, data["token"], data["new_password"])
+        return reset_links.reset_password(session, data["token"], data["new_password"], data["device_id"])
 
     # Members
 

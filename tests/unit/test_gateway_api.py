@@ -3,6 +3,7 @@
 import base64
 from io import BytesIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -255,6 +256,20 @@ def test_no_password_is_kept_for_a_repeated_request(page: Page) -> None:
 
     assert response.get_json() == {"account_name": "wangfang"}
     assert page.services["membership"].calls[0].request_id is None
+
+
+def test_the_browser_in_which_a_password_is_chosen_by_a_link_is_known_from_then_on(page: Page) -> None:
+    page.services["membership"].answers["reset_password"] = {"account_name": "wangfang"}
+    body = {"token": "abc234", "new_password": "battery staple"}
+
+    assert page.get_cookie("device") is None
+    page.post("/api/v1/password-resets", json=body)
+    assert page.get_cookie("device") is not None
+    page.post("/api/v1/password-resets", json=body)
+
+    first, second = (call.data["device_id"] for call in page.services["membership"].calls)
+    assert first == second
+    assert page.post("/api/v1/password-resets", json={**body, "device_id": str(uuid4())}).status_code == 422
 
 
 def test_a_member_on_the_phone_is_known_as_a_member_and_as_nothing_else(page: Page) -> None:

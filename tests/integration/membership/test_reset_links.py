@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
 
 from services.common.contracts.membership import RESET_LINK_MADE
 from services.common.problems import Conflict, Invalid, NotFound
-from services.membership import accounts, reset_links
-from services.membership.models import Account, FailureCount, ResetLink
+from services.membership import accounts, lockout, reset_links
+from services.membership.models import Account, FailureCount, KnownDevice, ResetLink
 from tests.integration.membership.holder import (
+    PASSWORD,
     a_holder,
     a_link_sent,
     a_session_of,
@@ -18,6 +20,7 @@ from tests.integration.membership.holder import (
     fails,
     give_phone,
     is_delayed,
+    let_delays_pass,
     sign_in,
 )
 from tests.integration.membership.office import Office, a_caller
@@ -40,9 +43,9 @@ def make(office: Office, account: Account, *, union: Any = None) -> str:
     return a_link_sent(office)
 
 
-def choose(office: Office, token: str, password: str = NEW) -> dict[str, Any]:
+def choose(office: Office, token: str, password: str = NEW, device_id: UUID | None = None) -> dict[str, Any]:
     with office.begin() as session:
-        return reset_links.reset_password(session, token, password)
+        return reset_links.reset_password(session, token, password, device_id)
 
 
 def refuses(office: Office, token: str) -> None:
@@ -63,6 +66,53 @@ def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, a
     assert greeted == {"account_name": "j******g", "expires_at": office.told(RESET_LINK_MADE)[0]["expires_at"]}
     assert choose(office, token) == {"account_name": "jianlang"}
     assert sign_in(office, password=NEW)["must_change_password"] is False
+
+
+def test_who_chose_a_password_signs_in_from_there_though_strangers_go_on_failing(
+    office: Office, account: Account
+) -> None:
+    device_id = uuid4()
+    choose(office, make(office, account), device_id=device_id)
+    for _ in range(5):
+        fails(office, password="wrong")
+    assert is_delayed(office, password=NEW)
+    assert sign_in(office, password=NEW, device_id=device_id)
+
+
+def test_a_link_that_does_not_work_makes_no_device_known(office: Office, account: Account) -> None:
+    with pytest.raises(NotFound):
+        choose(office, "guessed", device_id=uuid4())
+    with pytest.raises(Invalid):
+        choose(office, make(office, account), "jianlang2026", device_id=uuid4())
+    with office.begin() as session:
+        assert session.scalars(select(KnownDevice)).all() == []
+
+
+@pytest.fixture
+def late(office: Office) -> Account:
+    """An account with a name at which strangers have failed too often already."""
+    for _ in range(5):
+        fails(office, account_name="lihua", password="wrong")
+    account = accounts.new_account(office.union, "lihua", "李华", ["clerk"], PASSWORD)
+    with office.begin() as session:
+        session.add(account)
+    return account
+
+
+def test_what_was_counted_at_the_name_before_the_account_existed_is_forgotten_too(
+    office: Office, late: Account
+) -> None:
+    assert is_delayed(office, account_name="lihua")
+    with office.begin() as session:
+        accounts.unlock_account(session, a_caller(office.superior, "administrator"), late.account_id)
+    assert sign_in(office, account_name="lihua")
+
+
+def test_an_account_that_strangers_failed_at_before_is_shown_as_locked(office: Office, late: Account) -> None:
+    let_delays_pass(office)
+    fails(office, account_name="lihua", password="wrong")
+    with office.begin() as session:
+        assert lockout.is_locked(session.get_one(Account, late.account_id))
 
 
 def test_a_link_works_once(office: Office, account: Account) -> None:

@@ -760,8 +760,16 @@ class CheckResetLinkAnswer(Schema):
     expires_at = fields.AwareDateTime(required=True)
 
 
-class ResetPasswordRequest(CheckResetLinkRequest):
+class ResetPasswordForm(CheckResetLinkRequest):
+    """What who chooses a password by a link fills in."""
+
     new_password = _password()
+
+
+class ResetPasswordRequest(ResetPasswordForm):
+    device_id = fields.UUID(
+        allow_none=True, load_default=None, metadata={"description": "the browser, which is known from then on"}
+    )
 
 
 class ResetPasswordAnswer(Schema):
