@@ -30,7 +30,7 @@ def take(session: Session, member: Member, old_phone: str | None, old_affiliatio
     can_sign_in = member.affiliation != "employer" and member.phone is not None
     if is_changed:
         # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
-        sms_codes.void_all_of_member(session, member.member_id)
+        sms_codes.void_all_of_member(session, member.member_id, old_phone)
         sessions.end_all_of_member(session, member.member_id)
     if is_changed or (can_sign_in and old_affiliation == "employer"):
         _tell(session, member, replaced)

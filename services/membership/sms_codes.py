@@ -93,9 +93,15 @@ def request_code(session: Session, database: Database, caller: Caller, asked: di
 
 
 def issue_code(session: Session, requested: dict[str, Any]) -> None:
-    """Makes the password that was asked for and lets it be sent, where one member alone has the number."""
+    """Makes the password that was asked for and lets it be sent, where one member alone has the number.
+
+    The member is locked first, as by who changes the phone: a password is made before the change and void by it, or is
+    not made.
+    """
     phone = requested["recipient"]["phone"]
     member = _member_with(session, phone)
+    if member is not None and not _keeps_phone(session, member, phone):
+        return
     asked = session.get(SmsCode, requested["code_id"], with_for_update=True)
     if member is None or asked is None or asked.expires_at <= datetime.now(UTC):
         return
@@ -125,6 +131,9 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
         with database.begin() as apart:
             lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
         raise _wrong()
+    member = session.get_one(Member, kept.member_id)
+    if not _keeps_phone(session, member, phone):
+        raise _wrong()
     used = session.execute(
         update(SmsCode)
         .where(SmsCode.code_id == kept.code_id, SmsCode.code_digest == kept.code_digest)
@@ -133,7 +142,6 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
     ).first()
     if used is None:
         raise _wrong()
-    member = session.get_one(Member, kept.member_id)
     union = session.get_one(Union, member.union_id)
     devices.remember(session, asked["visit"].get("device_id"), member.member_id)
     audit.note_actor(
@@ -151,10 +159,17 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
     }
 
 
-def void_all_of_member(session: Session, member_id: UUID) -> None:
-    """Lets no password that was sent to a member sign anybody in, those of the release before included."""
+def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None) -> None:
+    """Lets no password that was sent to a member sign anybody in, those of the release before included.
+
+    Nor one that was asked for at the number that the member had, and is not made yet. The member is locked.
+    """
+    old_digest = phone_digest(old_phone) if old_phone else None
+    is_asked_for = SmsCode.member_id.is_(None) & (SmsCode.phone_digest == old_digest)
     session.execute(
-        update(SmsCode).where(SmsCode.member_id == member_id).values(expires_at=func.now(), code_digest=None)
+        update(SmsCode)
+        .where((SmsCode.member_id == member_id) | is_asked_for, SmsCode.expires_at > func.now())
+        .values(expires_at=func.now(), code_digest=None)
     )
     session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
 
@@ -243,6 +258,12 @@ def _member_with(session: Session, phone: str) -> Member | None:
         select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation != "employer").limit(2)
     ).all()
     return found[0] if len(found) == 1 else None
+
+
+def _keeps_phone(session: Session, member: Member, phone: str) -> bool:
+    """Whether the member can sign in by this number still; nobody changes that until the transaction ends."""
+    session.refresh(member, with_for_update={"read": True})
+    return member.phone_digest == phone_digest(phone) and member.affiliation != "employer"
 
 
 def _code_digest(phone: str, code: str) -> bytes:

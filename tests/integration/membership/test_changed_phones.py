@@ -1,11 +1,19 @@
 """A member's changed phone: who had the old number hears of it, and no password or session outlives the change."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from services.common.contracts.membership import MEMBER_PHONE_CHANGED
+from deploy.local.client import wait_until
+from services.common.contracts.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED, OTP_REQUESTED
+from services.common.problems import Problem
+from services.membership import sessions, sms_codes
+from services.membership.models import SignedInSession
+from tests.integration.membership.holder import VISIT, VISITOR, a_captcha, database_of
 from tests.integration.membership.office import Office
 
 OWN, OTHER, ANOTHER = "13900000001", "13900000002", "13900000003"
@@ -47,3 +55,93 @@ def test_the_replaced_number_is_kept_encrypted(office: Office) -> None:
         kept = session.scalar(text("select replaced_phone from member"))
     assert OWN.encode() not in bytes(kept)
     assert office.kept(member_id, "replaced_phone") == (OWN,)
+
+
+DEVICE = uuid4()
+_WAITING = text("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'")
+
+
+@pytest.fixture
+def member_id(office: Office) -> UUID:
+    """A member who signs in by phone, and has just asked for a password."""
+    member_id = office.register(phone=OWN, affiliation="flexible")
+    asked = {"phone": OWN, "captcha": a_captcha(), "device_id": DEVICE}
+    with office.begin() as session:
+        sms_codes.request_code(session, database_of(office), VISITOR, asked)
+    return member_id
+
+
+def issue(office: Office) -> None:
+    with office.begin() as session:
+        sms_codes.issue_code(session, office.told(OTP_REQUESTED)[-1])
+
+
+def sign_in(office: Office) -> None:
+    code = office.told(OTP_ISSUED)[-1]["recipient"]["code"]
+    asked = {"phone": OWN, "code": code, "visit": {**VISIT, "device_id": DEVICE}}
+    with office.begin() as session:
+        sms_codes.sign_in(session, database_of(office), VISITOR, asked)
+
+
+def change_meanwhile(
+    office: Office, member_id: UUID, before: tuple[Any, str], other: Callable[[Office], None]
+) -> Future[None]:
+    """What came of the other, which ran or waited while a change of the phone stood before this step."""
+    module, name = before
+    step = getattr(module, name)
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patched:
+        begun: list[Future[None]] = []
+
+        def held(*arguments: Any) -> None:
+            begun.append(pool.submit(other, office))
+            wait_until(lambda: begun[0].done() or _is_somebody_waiting(office), "the other has come as far as it can")
+            step(*arguments)
+
+        patched.setattr(module, name, held)
+        office.update(member_id, phone=OTHER)
+        begun[0].exception(timeout=60)
+        return begun[0]
+
+
+def _is_somebody_waiting(office: Office) -> bool:
+    with office.engine.connect() as connection:
+        return bool(connection.scalar(_WAITING))
+
+
+def test_who_signs_in_while_the_phone_is_changed_waits_for_that_and_is_refused(office: Office, member_id: UUID) -> None:
+    issue(office)
+    tried = change_meanwhile(office, member_id, (sms_codes, "void_all_of_member"), sign_in)
+    with pytest.raises(Problem, match="otp_wrong"):
+        tried.result()
+    with office.begin() as session:
+        assert session.scalars(select(SignedInSession)).all() == []
+
+
+def test_a_session_that_began_just_before_the_change_ends_by_it(office: Office, member_id: UUID) -> None:
+    issue(office)
+    sign_in(office)
+    office.update(member_id, phone=OTHER)
+    with office.begin() as session:
+        (begun,) = session.scalars(select(SignedInSession))
+        assert begun.ended_because == "locked"
+
+
+def test_a_password_that_was_asked_for_is_not_made_while_the_phone_is_changed(office: Office, member_id: UUID) -> None:
+    change_meanwhile(office, member_id, (sessions, "end_all_of_member"), issue).result()
+    assert office.told(OTP_ISSUED) == []
+
+
+def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_made(
+    office: Office, member_id: UUID
+) -> None:
+    office.update(member_id, phone=OTHER)
+    office.update(member_id, phone=OWN)
+    issue(office)
+    assert office.told(OTP_ISSUED) == []
+
+
+def test_an_employed_members_code_signs_nobody_in(office: Office, member_id: UUID) -> None:
+    issue(office)
+    office.update(member_id, affiliation="employer")
+    with pytest.raises(Problem, match="otp_wrong"):
+        sign_in(office)
