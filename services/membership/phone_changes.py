@@ -44,6 +44,7 @@ def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]
     Links that were sent to the old number are void. Raises NotFound, Conflict `account_disabled`,
     `phone_change_waits`, `phone_unchanged` and `own_phone`.
     """
+    _lock_in_order(session, caller, asked["account_id"])
     account, union = managed_account(session, caller, asked["account_id"])
     if account.disabled:
         raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
@@ -147,6 +148,7 @@ def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneCh
     change = session.get(PhoneChange, change_id)
     if change is None:
         raise _not_found()
+    _lock_in_order(session, caller, change.account_id)
     try:
         account, union = managed_account(session, caller, change.account_id)
     except NotFound as out_of_reach:
@@ -155,6 +157,12 @@ def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneCh
     if _state_of(change) != "requested":
         raise Conflict("phone_change_ended", "该申请已处理或已过期", "请刷新后查看；需要时请重新申请。")
     return change, account, union
+
+
+def _lock_in_order(session: Session, caller: Caller, account_id: UUID) -> None:
+    """Locks the account and the caller's, whom the change will name: two who act on one another at once both get on."""
+    both = Account.account_id.in_([account_id, UUID(caller.account_id)])
+    session.execute(select(Account.account_id).where(both).order_by(Account.account_id).with_for_update())
 
 
 def _check_independent(
