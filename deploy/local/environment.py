@@ -51,6 +51,9 @@ _GATEWAY_WORKERS = "200"
 _PROOF_OF_WORK_BITS = "16"
 """A quarter of what browsers do elsewhere: programs of ours sign in all the time."""
 
+_AUDIT_HEAD_MINUTES = "0"
+"""Each end of the audit log is told within ten seconds: few things are done here, and tests wait for it."""
+
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
 """The system looks names up: eventlet's resolver takes 0.3 s to load, and all addresses here are numbers as a rule."""
 
@@ -260,7 +263,8 @@ def _process(name: str, surroundings: Surroundings) -> Process:
     port = surroundings.ports[name]
     if program in SERVICES:
         module = ["services.common.runner", f"services.{program}.service"]
-        environment = {**service_environment(program, surroundings), "HEALTH_PORT": str(port)}
+        told = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
+        environment = {**told, **service_environment(program, surroundings), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
         environment = {**_common_environment(program, surroundings), f"{program.upper()}_PORT": str(port)}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -31,6 +32,10 @@ class AuditSigningSettings:
     """Private Ed25519 keys that sign heads of the audit log, a JWK Set whose first key signs; needed in production."""
     audit_head_file: str = ""
     """The file to which a line is added with each chunk of audit events; unless set they go to the log."""
+    audit_head_minutes: float = 5
+    """The others are told of the log's end at most so often, unless much was added: they keep each for good."""
+    audit_head_entries: int = 1000
+    """After so many new entries they are told at once."""
 
 
 class AuditHeads(DependencyProvider):
@@ -44,6 +49,8 @@ class AuditHeads(DependencyProvider):
             raise SettingsError("Settings in the environment: AUDIT_SIGNING_KEYS is not set.")
         self._key = keys[0] if keys else None
         self._file = settings.audit_head_file
+        self._at_most_every = timedelta(minutes=settings.audit_head_minutes)
+        self._entries = settings.audit_head_entries
 
     def get_dependency(self, worker_ctx: Any) -> "AuditHeads":
         """Itself: it is the same for all workers."""
@@ -55,14 +62,23 @@ class AuditHeads(DependencyProvider):
             event.listen(session, "after_commit", lambda _: self._write(head), once=True)
 
     def publish(self, session: Session) -> None:
-        """Tells the other services where the chain ends, where they were told of an earlier end last."""
+        """Tells the other services where the chain ends, where they were last told of another end long or much ago."""
         head = audit_log.head(session)
-        if self._key is None or head == START:
+        if self._key is None or head == START or not self._is_due(session, head):
             return
-        if (session.scalar(select(func.max(audit_head.c.position))) or 0) < head.position:
-            stated = signed(head.position, head.hash, self._key)
-            keep(session, stated)
-            tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
+        stated = signed(head.position, head.hash, self._key)
+        keep(session, stated)
+        tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
+
+    def _is_due(self, session: Session, head: Head) -> bool:
+        """Whether the log goes so far beyond what was told last, or that was told so long ago."""
+        is_long_ago = audit_head.c.heard_at <= func.now() - self._at_most_every
+        newest = select(audit_head.c.position, is_long_ago).order_by(audit_head.c.position.desc()).limit(1)
+        told = session.execute(newest).first()
+        if told is None:
+            return True
+        position, is_due = told
+        return head.position > position and (is_due or head.position - position >= self._entries)
 
     def _write(self, head: Head) -> None:
         """Never fails: what happened is on record, and the next head covers it."""

@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.environment import ROOT
@@ -33,14 +34,19 @@ SIGNING, STRANGERS = new_signing_keys("audit-2026"), new_signing_keys("audit-202
 @pytest.fixture
 def heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditHeads]:
     """What membership states by, and the file that it writes to."""
-    settings = {"AUDIT_SIGNING_KEYS": SIGNING, "AUDIT_PUBLIC_KEYS": public_part(SIGNING)}
+    settings = {"AUDIT_SIGNING_KEYS": SIGNING, "AUDIT_PUBLIC_KEYS": public_part(SIGNING), "AUDIT_HEAD_MINUTES": "0"}
     for name, value in {**settings, "AUDIT_HEAD_FILE": str(tmp_path / "heads")}.items():
         monkeypatch.setenv(name, value)
+    yield set_up()
+    read_settings.cache_clear()
+
+
+def set_up() -> AuditHeads:
+    """As a process of membership has it whose settings are those of now."""
     read_settings.cache_clear()
     made = AuditHeads()
     made.setup()
-    yield made
-    read_settings.cache_clear()
+    return made
 
 
 def keep(office: Office, heads: AuditHeads, count: int) -> None:
@@ -113,6 +119,30 @@ def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(office: Office,
     for statement in ("delete from audit_head", "truncate audit_head", "update audit_head set position = 1"):
         with pytest.raises(DBAPIError, match="never changes"), office.begin() as session:
             session.execute(text(statement))
+
+
+def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
+    office: Office, heads: AuditHeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AUDIT_HEAD_MINUTES")
+    monkeypatch.setenv("AUDIT_HEAD_ENTRIES", "4")
+    rarely = set_up()
+    positions = []
+    for added in (2, 3, 1):
+        keep(office, rarely, added)
+        positions.append([told["position"] for told in publish(office, rarely)])
+    assert positions == [[2], [2], [2, 6]], "a service keeps each for good"
+    keep(office, rarely, 1)
+    with office.begin() as session:
+        session.execute(text("alter table audit_head disable trigger user"))
+        session.execute(update(audit_head).values(heard_at=audit_head.c.heard_at - timedelta(minutes=5)))
+        session.execute(text("alter table audit_head enable trigger user"))
+    assert [told["position"] for told in publish(office, rarely)] == [2, 6, 7]
+
+    cut(office, 5)
+
+    assert len((tmp_path / "heads").read_text().splitlines()) == 7, "the file has an end for each chunk"
+    assert verdict(office, "--heads", str(tmp_path / "heads")) == "entries 6 to 7 are missing: the end was cut off"
 
 
 def test_a_cut_log_and_a_restored_one_lack_what_others_remember(
