@@ -3,6 +3,7 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -98,6 +99,21 @@ def test_the_holder_of_a_new_account_chooses_the_first_password_by_a_link(office
     assert sign_in(office, "guohua", password="a much better one")["must_change_password"] is False
     with pytest.raises(Conflict, match="account_exists"), office.begin() as session:
         accounts.create_account(session, administrator, {**asked, "phone": "13812345679"})
+
+
+def test_who_chose_the_first_password_signs_in_from_there_whatever_strangers_try_at_the_name(office: Office) -> None:
+    asked = {"union_id": office.union.union_id, "account_name": "guohua", "display_name": "李雷", "roles": ["clerk"]}
+    for _ in range(5):
+        fails(office, account_name="guohua", password="wrong")
+    with office.begin() as session:
+        accounts.create_account(session, a_caller(office.superior, "administrator"), {**asked, "phone": "13812345678"})
+    device_id = uuid4()
+    with office.begin() as session:
+        reset_links.reset_password(session, a_link_sent(office), "a much better one", device_id)
+    for _ in range(5):
+        fails(office, account_name="guohua", password="wrong")
+    assert is_delayed(office, account_name="guohua", password="a much better one")
+    assert sign_in(office, "guohua", password="a much better one", device_id=device_id)
 
 
 def test_a_first_password_that_was_not_replaced_in_time_opens_nothing_but_a_link_still_does(
