@@ -16,7 +16,7 @@ import reportlab
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 CHARACTERS = "CEHKPRXY34679"
-"""Of those that are taken for one another, such as 0 and O, 4 and A, 5 and S, 7 and T, at most one; and none that two make."""
+"""Of those that are taken for one another (0 and O, 4 and A, 5 and S, 7 and T) at most one; and none that two make."""
 LENGTH = 5
 _WIDTH, _HEIGHT = 240, 80
 _SCALE = 2
