@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.common.rules import identity
-from services.common.rules.documents import VALIDITY_TERM, check_validity_term
+from services.common.rules.documents import EARLIEST_BIRTH, VALIDITY_TERM, check_validity_term
 from services.common.rules.findings import Finding, Rule, passed
 from services.common.rules.identity import Identity
 from services.validation import age, retirement
@@ -38,23 +38,24 @@ def check_person(person: Person, registry: RegistryAnswer | None, today: date) -
     if judged.facts:
         birth_date, sex = judged.facts.birth_date or birth_date, judged.facts.sex or sex
     findings = [
-        finding
-        for finding in judged.findings
-        if finding.rule != VALIDITY_TERM.id or _is_unusual_all_year(birth_date, person, today)
+        finding for finding in judged.findings if finding.rule != VALIDITY_TERM.id or _fits_nobody(person, today)
     ]
     findings += age.check_age(birth_date, today)
-    findings += retirement.check_category(person.retirement_category, sex)
-    basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month)
-    findings += retirement.check_retirement(basis, registry, today)
+    wrong_category = retirement.check_category(person.retirement_category, sex)
+    findings += wrong_category
+    if not wrong_category or (registry and registry.status == "retired"):
+        # By the categories of the other sex, tried in turn, the calculation would tell more of the birth date.
+        basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month)
+        findings += retirement.check_retirement(basis, registry, today)
     return tuple(findings)
 
 
-def _is_unusual_all_year(birth_date: date | None, person: Person, today: date) -> bool:
-    """Whether the document's term fits nobody born in that year.
+def _fits_nobody(person: Person, today: date) -> bool:
+    """Whether the document has a term that nobody's has, of whatever age.
 
-    Whoever may change the dates of the document would find the day of birth by trying, were it judged by the day.
+    Whoever may change the dates of the document would find the birth date by trying, were it judged by that.
     """
-    if birth_date is None or person.document_expiry is None:
-        return True
-    ends = (birth_date.replace(month=1, day=1), birth_date.replace(month=12, day=31))
-    return all(check_validity_term(day, person.document_issued, person.document_expiry, today) for day in ends)
+    return person.document_expiry is not None and all(
+        check_validity_term(date(year, 1, 1), person.document_issued, person.document_expiry, today)
+        for year in range(EARLIEST_BIRTH.year, today.year + 1, 5)
+    )
