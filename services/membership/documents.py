@@ -14,6 +14,8 @@ from services.common.values import clean_document_number, today
 _DIGITS_OF_PERMIT_HOLDER = 9
 ENDS_TOLD_APART = 10
 """Choice: groups that a search by the last four characters tells apart, of numbers whose last two are alike."""
+FOUND_BY_END = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident_id")
+"""Documents of whose numbers the mask shows the last two; of shorter ones it shows less than such a search tells."""
 _FIELDS_OF_IDENTITY = (
     *("name", "document_type", "document_number", "document_expiry", "document_issued"),
     *("birth_date", "sex", "nationality"),

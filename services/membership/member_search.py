@@ -20,7 +20,7 @@ from services.common.problems import FieldProblem, Invalid
 from services.common.rowsets import is_among
 from services.common.values import clean_name
 from services.membership.application_states import CardState
-from services.membership.documents import document_end_digest, possible_digests
+from services.membership.documents import FOUND_BY_END, document_end_digest, possible_digests
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import reachable_union
 
@@ -84,7 +84,10 @@ def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
     if "document_number" in asked:
         conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
     if "document_end" in asked:
-        conditions.append(Member.document_end == document_end_digest(asked["document_end"]))
+        conditions += [
+            Member.document_end == document_end_digest(asked["document_end"]),
+            Member.document_type.in_(FOUND_BY_END),
+        ]
     if "address" in asked:
         conditions += [_has_fragments_of(union_id, asked["address"]), _holds(asked["address"])]
     if "applied_from" in asked:

@@ -176,6 +176,20 @@ def test_members_are_found_by_the_end_of_their_number_though_a_former_release_wr
     assert elsewhere.value.fields[0].code == "own_union_only"
 
 
+def test_nobody_is_found_by_the_end_of_a_number_of_which_the_mask_shows_less(office: Office) -> None:
+    for document_type, number in (
+        ("passport", "E12345678"),
+        ("mainland_travel_permit_hm", "H12345678"),
+        ("mainland_travel_permit_tw", "12345678"),
+        ("military_officer_id", "军字第12345678号"),
+    ):
+        office.register(
+            document_type=document_type, document_number=number, birth_date="1985-06-15", sex="female", nationality=None
+        )
+        assert office.names(document_end=number[-4:]) == []
+        assert len(office.names(document_number=number)) == 1
+
+
 def test_a_document_that_stays_the_same_keeps_birth_date_and_sex(office: Office) -> None:
     member_id = office.register(
         document_type="passport", document_number="E12345678", birth_date="1985-06-15", sex="female"
