@@ -46,7 +46,8 @@ def reveal_member(session: Session, caller: Caller, member_id: UUID, reason: str
 def record(session: Session, caller: Caller, kind: str, **what: Any) -> None:
     """Keeps that whole numbers were disclosed to the caller; `what` are the other columns of Disclosure."""
     account_id = UUID(caller.account_id)
-    session.add(Disclosure(disclosure_id=uuid7(), account_id=account_id, kind=kind, at=datetime.now(UTC), **what))
+    what = {"at": datetime.now(UTC), **what}
+    session.add(Disclosure(disclosure_id=uuid7(), account_id=account_id, kind=kind, **what))
 
 
 def _refuse_too_many(session: Session, caller: Caller) -> None:

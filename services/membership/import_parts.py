@@ -24,8 +24,7 @@ from services.common.messaging.rpc import Caller
 from services.common.personal import mask_numbers
 from services.common.problems import FieldProblem
 from services.common.rowsets import as_table, insert_rows, is_among, types_of
-from services.membership import number_searches
-from services.membership.members import KNOWN, REPEATED, Outcome, examine, known_digests, register_members
+from services.membership.members import KNOWN, REPEATED, Outcome, examine, register_members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from services.membership.sheet_reader import Row, SheetReport
 from services.membership.sheet_reader import read_file as read_content
@@ -37,11 +36,12 @@ log = structlog.get_logger()
 PART = 1000
 """How many rows are judged or registered in one transaction."""
 
-_UNDECIDED = ("waiting", "new", "known", "wrong")
+_FREE = ("new", "known")
+"""Rows that can be registered; a process of a former release also judged who is `known`, which no preview tells."""
+_UNDECIDED = ("waiting", *_FREE, "wrong")
 _WITHOUT_ROWS = "文件中没有会员：表头下方没有内容，或只有模板的示例行。请填写后重新上传。"
 _UNREGISTRABLE = "系统无法登记该行，请核对各列内容后重新填写；如仍有问题，请联系技术支持"
 """What somebody is told of a row that the database refuses, or that our own code fails on."""
-_KNOWN_REASON = reason_of(KNOWN.field, KNOWN.reason)
 _REPEATED_REASON = reason_of(REPEATED.field, REPEATED.reason)
 
 
@@ -77,13 +77,13 @@ def choose_sheets(session: Session, job: ImportJob, chosen: set[int]) -> None:
     """Forgets the rows of other sheets; what is wrong for a row of another sheet may be right without it."""
     of_job = ImportRow.import_id == job.import_id
     session.execute(delete(ImportRow).where(of_job, ImportRow.sheet_no.not_in(chosen)))
+    session.execute(update(ImportRow).where(of_job, ImportRow.state == "known").values(state="new", reason=None))
     _count_verdicts(session, job)
     again = ImportRow.reason == _REPEATED_REASON
     session.execute(update(ImportRow).where(of_job, ImportRow.state == "wrong", again).values(state="new", reason=None))
     rejected = session.execute(
         update(ImportRow).where(of_job, ImportRow.state == "wrong").values(state="rejected").returning(1)
     ).all()
-    session.execute(update(ImportRow).where(of_job, ImportRow.state == "known").values(state="new", reason=None))
     job.rows_read = job.rows_rejected = len(rejected)
     sheets = [
         {**sheet, "is_chosen": sheet["sheet_no"] in chosen, "not_read": [*sheet["not_read"], *_unchosen(sheet, chosen)]}
@@ -163,28 +163,24 @@ def _keep(session: Session, job: ImportJob, before: int, rows: Sequence[Row]) ->
 
 def _judge_part(session: Session, job: ImportJob) -> None:
     rows = _next_rows(session, job.import_id, "waiting")
-    verdicts = _verdicts(session, rows)
+    verdicts = [_verdict(row) for row in rows]
     _update_rows(session, job.import_id, ("state", "document_digest", "reason", "warning"), verdicts)
     if len(rows) == PART:
         tell(session, IMPORT_CONTINUED, named(job))
     else:
         _judge_repeated(session, job.import_id)
         _count_verdicts(session, job)
-        job.hides_known = not number_searches.may_name_known(session, job)
         job.state = "previewed"
     progress(session, job)
 
 
-def _verdicts(session: Session, rows: Sequence[ImportRow]) -> list[tuple[Any, ...]]:
-    """Of each row: its number, verdict, the digest of its document, why it cannot be registered, what to look at."""
-    examined = [(row.row_no, *_examined(row)) for row in rows]
-    known = known_digests(session, [digest for _, digest, reason, _ in examined if digest and not reason])
-    verdicts = []
-    for row_no, digest, reason, warning in examined:
-        verdict = "wrong" if reason else "known" if digest in known else "new"
-        said = _KNOWN_REASON if verdict == "known" else _storable(reason)
-        verdicts.append((row_no, verdict, digest, said, _storable(warning)))
-    return verdicts
+def _verdict(row: ImportRow) -> tuple[Any, ...]:
+    """A row's number, verdict, the digest of its document, why it cannot be registered, what to look at.
+
+    Whether somebody has the number is not looked up: a preview would tell of any number, and leave nothing behind.
+    """
+    digest, reason, warning = _examined(row)
+    return row.row_no, "wrong" if reason else "new", digest, _storable(reason), _storable(warning)
 
 
 def _examined(row: ImportRow) -> tuple[bytes | None, str | None, str | None]:
@@ -201,14 +197,14 @@ def _examined(row: ImportRow) -> tuple[bytes | None, str | None, str | None]:
 def _judge_repeated(session: Session, import_id: UUID) -> None:
     """Of several rows with one document the first can be registered."""
     place = func.row_number().over(partition_by=ImportRow.document_digest, order_by=ImportRow.row_no)
-    of_new = (
+    of_free = (
         select(ImportRow.row_no, place.label("place"))
-        .where(ImportRow.import_id == import_id, ImportRow.state == "new")
+        .where(ImportRow.import_id == import_id, ImportRow.state.in_(_FREE))
         .subquery()
     )
     session.execute(
         update(ImportRow)
-        .where(ImportRow.import_id == import_id, ImportRow.row_no == of_new.c.row_no, of_new.c.place > 1)
+        .where(ImportRow.import_id == import_id, ImportRow.row_no == of_free.c.row_no, of_free.c.place > 1)
         .values(state="wrong", reason=_REPEATED_REASON)
         .execution_options(synchronize_session=False)
     )
@@ -220,7 +216,8 @@ def _count_verdicts(session: Session, job: ImportJob) -> None:
     counted = session.execute(select(ImportRow.state, rows).where(of_job).group_by(ImportRow.state))
     counts = {row.state: row.rows for row in counted}
     job.rows_total = sum(counts.values())
-    job.rows_new, job.rows_known, job.rows_wrong = (counts.get(state, 0) for state in ("new", "known", "wrong"))
+    job.rows_new = sum(counts.get(state, 0) for state in _FREE)
+    job.rows_wrong, job.rows_known = counts.get("wrong", 0), 0
 
 
 def _unchosen(sheet: dict[str, Any], chosen: set[int]) -> list[dict[str, Any]]:
@@ -250,8 +247,10 @@ def _register_part(session: Session, job: ImportJob) -> None:
     job.rows_read += len(rows)
     job.rows_accepted += len(rows) - len(reasons)
     job.rows_rejected += len(reasons)
+    known = sum(outcome.problems == (KNOWN,) for outcome in outcomes)
+    job.rows_known += known
     job.rows_warned += len(warnings)
-    _record(session, job, [outcome.member_id for outcome in outcomes if outcome.member_id], len(reasons))
+    _record(session, job, [outcome.member_id for outcome in outcomes if outcome.member_id], len(reasons), known)
     if len(rows) == PART:
         tell(session, IMPORT_CONTINUED, named(job))
         progress(session, job)
@@ -323,7 +322,7 @@ def _finish_if_done(session: Session, job: ImportJob) -> bool:
     return True
 
 
-def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], rejected: int) -> None:
+def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], rejected: int, known: int) -> None:
     """Whoever handed the file in has registered its members, though the system did so later."""
     starter = session.get(Account, job.started_by)
     caller = Caller(
@@ -335,7 +334,7 @@ def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], reject
     )
     act = audit.Act("membership.start_import", caller, correlation_id=correlation.get())
     act.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
-    act.new = {"registered": len(member_ids), "rejected": rejected}
+    act.new = {"registered": len(member_ids), "rejected": rejected, "known": known}
     audit.tell_act(session, "membership", act)
 
 

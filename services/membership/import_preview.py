@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from services.common.personal import mask_document, mask_numbers, mask_phone, mask_sex
 from services.membership.headings import HEADINGS
 from services.membership.models import ImportRow
-from services.membership.number_searches import SHOWN_OF_IMPORT
 
 _FIRST = 5
 """Rows of each sheet."""
+_WRONG = 20
+"""Rows that are wrong."""
 
 _MASKS = {
     "证件号码": mask_document,
@@ -24,26 +25,24 @@ _MASKS = {
 }
 
 
-def previewed_rows(session: Session, import_id: UUID, *, hides_known: bool) -> dict[str, Any]:
-    """ImportPreviewAnswer; where it `hides_known`, who is a member already looks as anybody new."""
-    named = ("wrong",) if hides_known else ("wrong", "known")
+def previewed_rows(session: Session, import_id: UUID) -> dict[str, Any]:
+    """ImportPreviewAnswer, which does not tell who is a member already."""
     place = func.row_number().over(partition_by=ImportRow.sheet_no, order_by=ImportRow.row_no)
     placed = select(ImportRow.row_no, place.label("place")).where(ImportRow.import_id == import_id).subquery()
     of_import = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.row_no)
     first = session.scalars(of_import.join(placed, placed.c.row_no == ImportRow.row_no).where(placed.c.place <= _FIRST))
-    wrong = session.scalars(of_import.where(ImportRow.state.in_(named)).limit(SHOWN_OF_IMPORT))
-    return {"rows": [_shown(row, hides_known) for row in first], "wrong": [_shown(row, hides_known) for row in wrong]}
+    wrong = session.scalars(of_import.where(ImportRow.state == "wrong").limit(_WRONG))
+    return {"rows": [_shown(row) for row in first], "wrong": [_shown(row) for row in wrong]}
 
 
-def _shown(row: ImportRow, hides_known: bool) -> dict[str, Any]:
-    cells = json.loads(row.cells)
-    is_hidden = hides_known and row.state == "known"
+def _shown(row: ImportRow) -> dict[str, Any]:
+    cells, is_wrong = json.loads(row.cells), row.state == "wrong"
     return {
         "sheet_no": row.sheet_no,
         "line_no": row.line_no,
         "cells": {heading: _masked(heading, cells[heading]) for heading in HEADINGS if heading in cells},
-        "verdict": "new" if is_hidden else row.state,
-        "reason": None if is_hidden else row.reason,
+        "verdict": "wrong" if is_wrong else "new",
+        "reason": row.reason if is_wrong else None,
         "warning": row.warning,
     }
 

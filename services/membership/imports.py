@@ -48,7 +48,6 @@ def start_import(session: Session, caller: Caller, file_name: str, content: str)
         content=_checked_content(file_name, content),
         state="reading",
         **dict.fromkeys(_COUNTS, 0),
-        hides_known=False,
         started_at=now,
         progressed_at=now,
     )
@@ -66,11 +65,7 @@ def preview_import(session: Session, caller: Caller, import_id: UUID) -> dict[st
     """
     audit.note(session, ("import", import_id))
     job = _own(session, caller, import_id)
-    return (
-        previewed_rows(session, import_id, hides_known=job.hides_known)
-        if job.state == "previewed"
-        else {"rows": [], "wrong": []}
-    )
+    return previewed_rows(session, import_id) if job.state == "previewed" else {"rows": [], "wrong": []}
 
 
 def confirm_import(session: Session, caller: Caller, import_id: UUID, sheets: Sequence[int] | None) -> dict[str, Any]:
@@ -177,7 +172,8 @@ def _chosen(job: ImportJob) -> set[int]:
 def _answer(job: ImportJob) -> dict[str, Any]:
     sheets = [{name: value for name, value in sheet.items() if name != "titles"} for sheet in sheets_of(job)]
     counts = {name: getattr(job, name) for name in _COUNTS if name != "resumptions"}
-    if job.hides_known:
+    if job.state in ("reading", "previewed"):
+        # A process of a former release may have judged it.
         counts |= {"rows_new": job.rows_new + job.rows_known, "rows_known": 0}
     return {
         "import_id": job.import_id,
@@ -187,7 +183,6 @@ def _answer(job: ImportJob) -> dict[str, Any]:
         "sheets": sheets,
         "rows_total": job.rows_total,
         **counts,
-        "hides_known": job.hides_known,
         "started_at": job.started_at,
         "expires_at": job.progressed_at + PREVIEW_LIFE if job.state == "previewed" else None,
         "finished_at": job.finished_at,

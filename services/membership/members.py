@@ -87,12 +87,6 @@ def examine(row: dict[str, Any]) -> tuple[dict[str, Any], bytes, Outcome]:
     return facts, digest, Outcome(problems=tuple(problems), warnings=tuple(warnings))
 
 
-def known_digests(session: Session, digests: Sequence[bytes]) -> set[bytes]:
-    """Those of the documents by which somebody in the city is a member already."""
-    found = session.scalars(select(Member.document_digest).where(is_among(Member.document_digest, digests)))
-    return {bytes(digest) for digest in found}
-
-
 def register_member(session: Session, caller: Caller, facts: dict[str, Any]) -> dict[str, Any]:
     """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid."""
     (outcome,) = register_members(session, UUID(caller.union_id), [facts])

@@ -386,9 +386,9 @@ class ApplicationHistory(Base):
 class ImportJob(Base):
     """An import of members from a file, which is kept until it has been read to its end.
 
-    `sheets` is JSON: what was found on each sheet and what was left. Where it `hides_known`, its preview does not say
-    who is a member already. `progressed_at` is when it last went on, and
-    `resumptions` how often it has been told to since.
+    `sheets` is JSON: what was found on each sheet and what was left. `rows_known` of the rejected
+    rows were members already, which is told once it is confirmed. `progressed_at` is when it last went on, and
+    `resumptions` how often it has been told to since. Nothing reads `hides_known`, which a former release writes.
     """
 
     __tablename__ = "import_job"
@@ -452,8 +452,8 @@ Index("ix_import_row_state", ImportRow.import_id, ImportRow.state, ImportRow.row
 class Disclosure(Base):
     """Numbers of members that an account was shown, exported, or searched by, and the reason that it gave.
 
-    Of a search the reason is where it was asked; `member_id` is who has the number, none where nobody has. Of an
-    import, `members` are those whom its preview names as known.
+    Of a search the reason is where it was asked; `member_id` is who has the number, none where nobody has. A search
+    is `held` while somebody is registered, and `released` afterwards, at the same time.
     """
 
     __tablename__ = "disclosure"

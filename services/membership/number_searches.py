@@ -1,7 +1,7 @@
-"""Searches by document number: so many an hour for each account, hits and misses alike, each one kept.
+"""Searches by document number: so many an hour and a day for each account, hits and misses alike, each one kept.
 
 Whoever is told whether somebody with a number is a member has searched for it: by a list, by registering, by changing a
-number, by an import's preview. Without a bound the digits that a mask hides could be found by trying.
+number. Without a bound the digits that a mask hides could be found by trying.
 """
 
 import math
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from services.common.contracts.policy import Reach
@@ -26,15 +26,13 @@ from services.common.settings import read_settings, settings_class
 from services.membership.disclosures import record
 from services.membership.documents import possible_digests
 from services.membership.member_search import SHANGHAI
-from services.membership.models import Disclosure, ImportJob, Member, Union
+from services.membership.models import Disclosure, Member, Union
 
 ACTION = "membership.count_number_search"
-SHOWN_OF_IMPORT = 20
-"""As many members who are known already a preview names; each of them counts as a search."""
 
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
-_SEARCH, _IMPORT = "search", "import"
+_SEARCH, _HELD, _RELEASED = "search", "held", "released"
 _PLACES = {
     "membership.list_members": "卡片信息管理",
     "membership.export_members": "导出会员名单",
@@ -53,8 +51,7 @@ class NumberSearchSettings:
     """How often one account is told whether somebody with a document number is a member."""
 
     number_searches_an_hour: int = 60
-    import_rows_compared_a_day: int = 20_000
-    """Rows of imports of which a preview says who is a member already; of further ones the import itself does."""
+    number_searches_a_day: int = 150
 
 
 def count(database: Database, caller: Caller, sought: dict[str, Any], place: str) -> None:
@@ -79,6 +76,10 @@ def count(database: Database, caller: Caller, sought: dict[str, Any], place: str
 def spend(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
     """As `count`, within the transaction of a command."""
     refuse_if_spent(session, caller.account_id)
+    _keep(session, caller, sought, place)
+
+
+def _keep(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
     member = _member_with(session, sought.get("document_number"))
     if member is not None and _is_in_reach(session, caller, member):
         audit.note(session, ("member", member.member_id))
@@ -89,47 +90,45 @@ def spend(session: Session, caller: Caller, sought: dict[str, Any], place: str) 
 
 @contextmanager
 def counting_members_who_exist(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
-    """A registration that is answered `member_exists` counts as a search; with none left, nobody is registered."""
-    with database.read() as session:
+    """A registration that is answered `member_exists` counts as a search; with none left, nobody is registered.
+
+    A search is held before the number is looked up: of many at once no more are told than are left. It is released
+    when nothing was told. Whoever dies in between has one less for an hour.
+    """
+    held_at = datetime.now(UTC)
+    held = {"union_id": UUID(caller.union_id), "members": 0, "reason": place, "at": held_at}
+    with database.begin() as session:
         refuse_if_spent(session, caller.account_id)
+        record(session, caller, _HELD, **held)
     try:
         yield
     except Problem as problem:
-        if problem.code == "member_exists":
-            count(database, caller, {"document_number": number}, place)
+        if problem.code != "member_exists":
+            _release(database, caller, held)
+            raise
+        act = Act(ACTION, caller, correlation_id=correlation.get())
+        with database.begin() as session:
+            audit.begin(session, act)
+            _let_one_count(session, caller.account_id)
+            record(session, caller, _RELEASED, **held)
+            _keep(session, caller, {"document_number": number}, place)
+            audit.tell_act(session, "membership", act)
         raise
-
-
-def may_name_known(session: Session, job: ImportJob) -> bool:
-    """Whether the preview of an import may say who is a member already; if so, those whom it names are counted."""
-    settings = read_settings(NumberSearchSettings)
-    _let_one_count(session, job.started_by)
-    rows = select(func.coalesce(func.sum(ImportJob.rows_total), 0)).where(
-        ImportJob.started_by == job.started_by, ImportJob.started_at > datetime.now(UTC) - _DAY
-    )
-    named = min(job.rows_known, SHOWN_OF_IMPORT)
-    session.flush()
-    if (session.scalar(rows) or 0) > settings.import_rows_compared_a_day:
-        return False
-    if named and _seconds_to_wait(session, job.started_by, named) is not None:
-        return False
-    if named:
-        caller = Caller(account_id=str(job.started_by))
-        record(session, caller, _IMPORT, union_id=job.union_id, members=named, reason=str(job.import_id))
-    return True
+    _release(database, caller, held)
 
 
 def refuse_if_spent(session: Session, account_id: Any) -> None:
     """Raises Problem `too_many_number_searches`, which says when to go on; of two at once only one is the last."""
     _let_one_count(session, account_id)
-    seconds = _seconds_to_wait(session, account_id, 1)
+    seconds = _seconds_to_wait(session, account_id)
     if seconds is None:
         return
-    most = read_settings(NumberSearchSettings).number_searches_an_hour
-    free_at = datetime.now(SHANGHAI) + timedelta(seconds=seconds + 59)
+    settings, now = read_settings(NumberSearchSettings), datetime.now(SHANGHAI)
+    free_at = now + timedelta(seconds=seconds + 59)
+    day = "" if free_at.date() == now.date() else f"{free_at.month}月{free_at.day}日 "
     detail = (
-        f"每小时最多按证件号码查询 {most} 次（包括没有查到的，以及登记时提示已是会员的），"
-        f"请在 {free_at:%H:%M} 后再试。查询均已记录。"
+        f"每小时最多按证件号码查询 {settings.number_searches_an_hour} 次、每天最多 {settings.number_searches_a_day} 次"
+        f"（包括没有查到的，以及登记时提示已是会员的），请在 {day}{free_at:%H:%M} 后再试。查询均已记录。"
     )
     problem = Problem("too_many_number_searches", 429, "按证件号码查询过于频繁", detail)
     problem.retry_after = seconds
@@ -141,27 +140,32 @@ def _let_one_count(session: Session, account_id: Any) -> None:
     session.execute(lock, {"who": f"number searches {account_id}"})
 
 
-def _seconds_to_wait(session: Session, account_id: Any, wanted: int) -> int | None:
-    """How long until so many more fit into the hour; None where they do now."""
-    now = datetime.now(UTC)
-    counted = session.execute(
-        select(Disclosure.at, Disclosure.kind, Disclosure.members)
+def _release(database: Database, caller: Caller, held: dict[str, Any]) -> None:
+    with database.begin() as session:
+        record(session, caller, _RELEASED, **held)
+
+
+def _seconds_to_wait(session: Session, account_id: Any) -> int | None:
+    """How long until one more fits into the hour and the day; None where it does now."""
+    settings, now = read_settings(NumberSearchSettings), datetime.now(UTC)
+    cost = func.sum(case((Disclosure.kind == _RELEASED, -1), else_=1))
+    spent = session.execute(
+        select(Disclosure.at, cost)
         .where(
             Disclosure.account_id == UUID(str(account_id)),
-            Disclosure.kind.in_((_SEARCH, _IMPORT)),
-            Disclosure.at > now - _HOUR,
+            Disclosure.kind.in_((_SEARCH, _HELD, _RELEASED)),
+            Disclosure.at > now - _DAY,
         )
-        .order_by(Disclosure.at)
-    ).all()
-    costs = [row.members if row.kind == _IMPORT else 1 for row in counted]
-    excess = sum(costs) + wanted - read_settings(NumberSearchSettings).number_searches_an_hour
-    if excess <= 0:
-        return None
-    for row, cost in zip(counted, costs, strict=True):
-        excess -= cost
-        if excess <= 0:
-            return max(1, math.ceil((row.at + _HOUR - now).total_seconds()))
-    return int(_HOUR.total_seconds())
+        .group_by(Disclosure.at)
+        .having(cost > 0)
+        .order_by(Disclosure.at.desc())
+    )
+    times = [at for at, cost in spent for _ in range(cost)]
+    limits = ((settings.number_searches_an_hour, _HOUR), (settings.number_searches_a_day, _DAY))
+    # The search that is as many back as a limit allows must be older than its span.
+    frees = [times[most - 1] + span if len(times) >= most > 0 else now for most, span in limits]
+    wait = (max(frees) - now).total_seconds()
+    return max(1, math.ceil(wait)) if wait > 0 else None
 
 
 def _member_with(session: Session, number: str | None) -> Member | None:

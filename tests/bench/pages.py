@@ -158,6 +158,7 @@ def _membership_of(on: Nodes, secrets: dict[str, str], number: int) -> Iterator[
             **secrets,
             **UNLIMITED,
             "NUMBER_SEARCHES_AN_HOUR": "1000000",
+            "NUMBER_SEARCHES_A_DAY": "1000000",
             "AMQP_URI": amqp_uri,
             "ENVIRONMENT": "demo",
         }

@@ -177,12 +177,12 @@ def test_a_long_sheet_is_previewed_confirmed_and_its_bad_rows_come_back(
     page.get_by_label("选择要导入的表格").set_input_files(sheet)
 
     dialog = page.get_by_role("dialog", name="预览：会员名册.xlsx")
-    expect(dialog).to_contain_text("新会员 999", timeout=180_000)
+    expect(dialog).to_contain_text("可登记 999", timeout=180_000)
     expect(dialog).to_contain_text("姓名：必填")
     expect(dialog).not_to_contain_text(named[0].document_number)
     assert serious_findings(page) == []
     assert desk.clerk.get("members")["total"] == 0, "nobody is registered before the clerk has said so"
-    dialog.get_by_role("button", name="确认导入 999 位新会员").click()
+    dialog.get_by_role("button", name="确认导入 999 行").click()
     expect(dialog).to_be_hidden()
     expect(page.get_by_text("已完成")).to_be_visible(timeout=180_000)
     assert seen.evaluate("seen => seen.progress"), "a progress bar was there meanwhile"
@@ -227,7 +227,7 @@ def test_a_preview_is_found_by_its_link_and_can_be_given_up(desk: Desk, page_of:
     page = page_of(desk.clerk)
     page.goto("/members/imports")
     page.get_by_label("选择要导入的表格").set_input_files(tmp_path / "名册.csv")
-    expect(page.get_by_role("dialog")).to_contain_text("新会员 1")
+    expect(page.get_by_role("dialog")).to_contain_text("可登记 1")
     [job] = desk.clerk.get("members/imports")["items"]
     page.goto(f"/members/imports/{job['import_id']}")
 

@@ -74,11 +74,11 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
     with office.begin() as session:
         job = session.get_one(imports.ImportJob, import_id)
         members_of_part = [office.register()]
-        import_parts._record(session, job, members_of_part, 2)
+        import_parts._record(session, job, members_of_part, 2, 1)
     [told] = office.told(ACTS_RECORDED["membership"])
     assert told["account_name"] == "jianlang"
     assert told["records"] == [record, f"member:{members_of_part[0]}"]
-    assert told["personal"]["new"] == {"registered": 1, "rejected": 2}
+    assert told["personal"]["new"] == {"registered": 1, "rejected": 2, "known": 1}
     assert office.told(IMPORT_CONTINUED) == []
 
 

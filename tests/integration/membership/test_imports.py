@@ -235,22 +235,38 @@ def test_another_unions_import_is_not_found(office: Office) -> None:
         assert imports.list_imports(session, stranger, {"page": 1, "size": 20})["items"] == []
 
 
-def test_a_preview_says_who_is_new_known_and_wrong_and_registers_nobody(office: Office) -> None:
-    known = a_member_form()
-    office.register(**known)
+def test_a_preview_says_what_can_be_registered_and_registers_nobody(office: Office) -> None:
     twice = a_line()
-    import_id = start(
-        office, a_line(), f"{known['name']},居民身份证,{known['document_number']}", twice, twice, "王芳,图书证,1"
-    )
+    import_id = start(office, a_line(), twice, twice, "王芳,图书证,1")
     job = preview(office, import_id)
-    assert (job["rows_total"], job["rows_new"], job["rows_known"], job["rows_wrong"]) == (5, 2, 1, 2)
-    assert count(office, Member) == 1
+    assert (job["rows_total"], job["rows_new"], job["rows_known"], job["rows_wrong"]) == (4, 2, 0, 2)
+    assert count(office, Member) == 0
     with office.begin() as session:
         shown = imports.preview_import(session, office.clerk, import_id)
-    assert [row["verdict"] for row in shown["rows"]] == ["new", "known", "new", "wrong", "wrong"]
-    assert [row["line_no"] for row in shown["wrong"]] == [3, 5, 6]
+    assert [row["verdict"] for row in shown["rows"]] == ["new", "new", "wrong", "wrong"]
+    assert [row["line_no"] for row in shown["wrong"]] == [4, 5]
     number = shown["rows"][0]["cells"]["证件号码"]
     assert (len(number), number.count("*")) == (18, 11)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_preview_does_not_tell_who_is_a_member_and_the_confirmed_import_does(office: Office, times: int) -> None:
+    known, unknown = a_member_form(), a_member_form()
+    office.register(**known)
+    told = []
+    for form in (known, unknown):
+        lines = [f"张三,居民身份证,{form['document_number']}"] * times
+        job = preview(office, start(office, *lines))
+        with office.begin() as session:
+            shown = imports.preview_import(session, office.clerk, job["import_id"])
+        ids = ("import_id", "started_at", "expires_at")
+        cells = [row.pop("cells")["姓名"] for name in ("rows", "wrong") for row in shown[name]]
+        told.append(({name: value for name, value in job.items() if name not in ids}, shown, cells))
+        if form is known:
+            ended = register(office, job["import_id"])
+            assert (ended["rows_accepted"], ended["rows_rejected"], ended["rows_known"]) == (0, times, 1)
+            assert "该证件号码已登记过会员" in str(rejected(office, job["import_id"])[1])
+    assert told[0] == told[1]
 
 
 def test_a_confirmation_that_comes_again_registers_nobody_twice(office: Office) -> None:

@@ -22,7 +22,7 @@ from services.common.contracts.values import (
 AFFILIATIONS = ("employer", "flexible", "outside")
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 CARD_STATES = ("none", "pending", "submitted", "issued")
-ROW_VERDICTS = ("new", "known", "wrong")
+ROW_VERDICTS = ("new", "wrong")
 ACCOUNT_STATES = ("active", "locked", "disabled")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
@@ -517,16 +517,12 @@ class ImportAnswer(Schema):
     )
     sheets = fields.List(fields.Nested(ImportSheet), required=True, metadata={"description": "empty until read"})
     rows_total = fields.Integer(required=True, allow_none=True, metadata={"description": "null until counted"})
-    rows_new = fields.Integer(required=True, metadata={"description": "of the preview: who is not known yet"})
-    rows_known = fields.Integer(required=True, metadata={"description": "of the preview: who is a member already"})
-    rows_wrong = fields.Integer(required=True, metadata={"description": "of the preview: what cannot be registered"})
-    hides_known = fields.Boolean(
+    rows_new = fields.Integer(
         required=True,
-        metadata={
-            "description": "the preview does not say who is a member already (they count as new), for the account has"
-            " searched for so many numbers or compared so many rows"
-        },
+        metadata={"description": "of the preview: what can be registered, unless somebody has the number"},
     )
+    rows_known = fields.Integer(required=True, metadata={"description": "rejected rows of members; 0 until confirmed"})
+    rows_wrong = fields.Integer(required=True, metadata={"description": "of the preview: what cannot be registered"})
     rows_read = fields.Integer(required=True, metadata={"description": "rows that were registered or rejected"})
     rows_accepted = fields.Integer(required=True)
     rows_rejected = fields.Integer(required=True)
@@ -560,7 +556,7 @@ class ImportPreviewAnswer(Schema):
         fields.Nested(PreviewedRow), required=True, metadata={"description": "the first rows of each sheet"}
     )
     wrong = fields.List(
-        fields.Nested(PreviewedRow), required=True, metadata={"description": "the first rows that are wrong or known"}
+        fields.Nested(PreviewedRow), required=True, metadata={"description": "the first rows that are wrong"}
     )
 
 
