@@ -33,6 +33,7 @@ def send_link(
         token_hash=hash_of(token),
         account_id=account.account_id,
         made_by=UUID(by.account_id),
+        is_for_holder=True,
         expires_at=datetime.now(UTC) + lasts,
     )
     session.add(link)

@@ -19,7 +19,7 @@ from services.common.settings import read_settings, settings_class
 from services.common.values import InvalidValue, clean_mobile
 from services.membership import controls, lockout, passwords, sessions
 from services.membership.account_acts import changeable, note_account
-from services.membership.account_links import send_link
+from services.membership.account_links import send_link, void_links
 from services.membership.account_news import tell_holder
 from services.membership.documents import phone_digest
 from services.membership.models import Account, Union
@@ -130,6 +130,10 @@ def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> d
             tell_holder(session, account, "roles_changed", caller)
         if disabled:
             sessions.end_all(session, account, "account_disabled")
+            void_links(session, account)
+        elif account.disabled:
+            controls.controlled_by(session, account, caller, controls.REOPENED)
+            tell_holder(session, account, "reopened", caller)
         account.roles, account.disabled = roles, disabled
     account.display_name = asked.get("display_name", account.display_name)
     audit.note(session, old=before, new=changeable(account))
@@ -137,10 +141,15 @@ def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> d
 
 
 def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
-    """Lets an account in again that too many wrong passwords have locked; raises NotFound, Conflict `own_account`."""
+    """Lets an account in again that too many wrong passwords have locked; its holder is told.
+
+    Whoever unlocks can let somebody guess on, and so controls the account. Raises NotFound, Conflict `own_account`.
+    """
     account, union = managed_account(session, caller, account_id)
     refuse_own(caller, account, "不能解锁自己的账号")
     lockout.forget_failures(session, account)
+    controls.controlled_by(session, account, caller, controls.UNLOCKED)
+    tell_holder(session, account, "unlocked", caller)
     return account_answer(account, union)
 
 
@@ -164,6 +173,12 @@ def refuse_own_phone(session: Session, caller: Caller, account: Account, phone: 
     own = session.get(Account, UUID(caller.account_id))
     if phone and own is not None and own.account_id != account.account_id and own.phone == phone:
         raise Conflict("own_phone", "不能将自己的手机号登记到他人的账号", "请填写账号使用人本人的手机号。")
+
+
+def is_same_person(one: Account, other: Account) -> bool:
+    """Whether two accounts are one, or have one telephone, where links to both arrive."""
+    has_phone = one.phone_digest is not None
+    return one.account_id == other.account_id or (has_phone and one.phone_digest == other.phone_digest)
 
 
 def set_phone(account: Account, phone: str | None) -> None:

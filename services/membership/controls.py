@@ -1,14 +1,14 @@
-"""Who controls an account: the administrators who lately made it, or changed what proves it or what it may do.
+"""Who may act as an account: its holder, and the administrators who lately made it or changed what proves it.
 
-Whoever did could act in its holder's name. So nobody decides alone by two accounts: what an account asks for is decided
-by none that the same administrator controls, be it through other administrators.
+Nobody decides alone by two accounts: what an account asks for is decided by none that the same person could act as, be
+it through other administrators or by another account with the same telephone, where links to both arrive.
 """
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, DateTime, cast, literal, select, true, union_all
+from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from services.common.messaging.rpc import Caller
@@ -16,6 +16,8 @@ from services.common.settings import read_settings, settings_class
 from services.membership.models import Account, AccountControl
 
 MADE, LINK, PHONE, ROLES, FACTOR = "made", "link", "phone", "roles", "factor"
+REOPENED, UNLOCKED = "reopened", "unlocked"
+_ANY_TIME = cast("infinity", DateTime(timezone=True))
 
 
 @settings_class
@@ -46,27 +48,49 @@ def controlled_by(session: Session, account: Account, caller: Caller, kind: str)
     control(session, account, UUID(caller.account_id), kind)
 
 
-def controllers_of(session: Session, account: Account) -> set[UUID]:
-    """Who controls the account now: directly, or by having controlled, before it acted, who does.
+def others_who_may_act_as(session: Session, account: Account) -> set[UUID]:
+    """Who controls the account now, directly or by having controlled, before it acted, who does; and equal telephones.
 
-    An account that nobody has acted on lately costs no statement.
+    An account without telephone that nobody has acted on lately costs no statement.
     """
-    since = datetime.now(UTC) - read_settings(ControlSettings).lasts
-    if account.controlled_at is None or account.controlled_at <= since:
+    since = _since()
+    if account.phone_digest is None and (account.controlled_at is None or account.controlled_at <= since):
         return set()
-    edge = AccountControl
-    found = (
-        select(edge.administrator_id, edge.at)
-        .where(edge.account_id == account.account_id, edge.at > since)
-        .cte("controllers", recursive=True)
-    )
-    above = select(edge.administrator_id, edge.at).join(
-        found, (edge.account_id == found.c.administrator_id) & (edge.at > since) & (edge.at <= found.c.at)
-    )
-    found = found.union(above)
-    return set(session.scalars(select(found.c.administrator_id).group_by(found.c.administrator_id)))
+    return _linked(session, account, AccountControl.at > since) - {account.account_id}
 
 
 def who_may_act_as(session: Session, account: Account) -> set[UUID]:
-    """The account's holder, and who controls it. Of two such sets that meet, one administrator could act as both."""
-    return {account.account_id, *controllers_of(session, account)}
+    """The account's holder too. Of two such sets that meet, one person could act as both."""
+    return {account.account_id, *others_who_may_act_as(session, account)}
+
+
+def are_independent(session: Session, one: Account, other: Account) -> bool:
+    """Whether no person may act as both now, and neither made the other, however long ago, be it through others.
+
+    Two accounts that a third one made long ago are independent: in the end the first administrator has made all.
+    """
+    if not who_may_act_as(session, one).isdisjoint(who_may_act_as(session, other)):
+        return False
+    made = AccountControl.kind == MADE
+    return one.account_id not in _linked(session, other, made) and other.account_id not in _linked(session, one, made)
+
+
+def _since() -> datetime:
+    return datetime.now(UTC) - read_settings(ControlSettings).lasts
+
+
+def _linked(session: Session, account: Account, counts: ColumnElement[bool]) -> set[UUID]:
+    """The account, and all who lead to it by acts that count, each before the one that it led to, or by telephone."""
+    edge, own, twin = AccountControl, aliased(Account), aliased(Account)
+    found = select(literal(account.account_id).label("id"), _ANY_TIME.label("at")).cte("linked", recursive=True)
+    acted = select(edge.administrator_id.label("id"), edge.at.label("at")).where(
+        edge.account_id == found.c.id, edge.at <= found.c.at, counts
+    )
+    same_phone = (
+        select(twin.account_id.label("id"), found.c.at.label("at"))
+        .join(own, own.phone_digest == twin.phone_digest)
+        .where(own.account_id == found.c.id)
+    )
+    step = union_all(acted.correlate(found), same_phone.correlate(found)).lateral("step")
+    found = found.union(select(step.c.id, step.c.at).select_from(found).join(step, true()))
+    return set(session.scalars(select(found.c.id).distinct()))

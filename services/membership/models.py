@@ -151,6 +151,7 @@ class ResetLink(Base):
     """A link that lets who holds it choose another password once; of its token only the hash is kept.
 
     It has ended by use, or because a newer link, another password or the closing of the account made it void.
+    `is_for_holder` is false of links of a former release, which told them to administrators: those are void at once.
     """
 
     __tablename__ = "reset_link"
@@ -158,6 +159,7 @@ class ResetLink(Base):
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.account_id"), index=True)
     made_by: Mapped[UUID]
+    is_for_holder: Mapped[bool] = mapped_column(server_default="false")
     made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

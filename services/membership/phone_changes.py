@@ -3,30 +3,34 @@
 Links to choose a password go to that number, so whoever may change it alone could act as the account's holder.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from services.common.contracts.rpc.paging import page_answer
 from services.common.messaging import audit
+from services.common.messaging.envelope import correlation
 from services.common.messaging.rpc import Caller
 from services.common.paging import page_of
+from services.common.persistence import Database
 from services.common.personal import mask_phone
-from services.common.problems import Conflict, Forbidden, NotFound
+from services.common.problems import Conflict, Forbidden, NotFound, Problem
 from services.common.settings import read_settings, settings_class
 from services.membership import controls
 from services.membership.account_links import void_links
 from services.membership.account_news import ask_to_confirm, tell_holder
-from services.membership.accounts import ADMINISTRATOR, managed_account, refuse_own_phone, set_phone
+from services.membership.accounts import ADMINISTRATOR, is_same_person, managed_account, refuse_own_phone, set_phone
 from services.membership.models import Account, PhoneChange, Union
 from services.membership.unions import own_and_below
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
+_WEEK = timedelta(days=7)
 _OPEN = PhoneChange.state == "requested"
 _Row = Row[PhoneChange, Account, Union, Account, Account]
 
@@ -36,13 +40,18 @@ class PhoneChangeSettings:
     """How long a change waits for its second administrator; read from the environment by `read_settings`."""
 
     phone_change_hours: float = 72
+    phone_change_holds_links_hours: float = 24
+    """For so long after it was asked for no link is sent: nobody alone keeps a holder from links for ever."""
+    phone_changes_a_week: int = 2
+    """So often one administrator asks for another number of the same account."""
 
 
 def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     """Asks for another number of an account within reach, or the own one; the holder is told at the old one too.
 
-    Links that were sent to the old number are void. Raises NotFound, Conflict `account_disabled`,
-    `phone_change_waits`, `phone_unchanged` and `own_phone`.
+    Links that were sent before go on working until it is confirmed: who asks alone makes nothing void. Raises
+    NotFound, Conflict `account_disabled`, `phone_change_waits`, `phone_unchanged` and `own_phone`, and Problem
+    `too_many_phone_changes`.
     """
     _lock_in_order(session, caller, asked["account_id"])
     account, union = managed_account(session, caller, asked["account_id"])
@@ -55,6 +64,7 @@ def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]
         raise Conflict(
             "phone_change_waits", "该账号已有更换手机号的申请待确认", "请等待其他管理员确认，或先撤回该申请。"
         )
+    _refuse_too_many(session, caller, account)
     _end_expired(session, account)
     now = datetime.now(UTC)
     change = PhoneChange(
@@ -70,7 +80,6 @@ def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]
     )
     session.add(change)
     session.flush()
-    void_links(session, account)
     values = {"phone": asked["phone"], "reason": asked["reason"]}
     audit.note(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
     asked_of = [one for one in (union.union_id, union.superior_union_id) if one]
@@ -90,18 +99,32 @@ def list_phone_changes(session: Session, caller: Caller, asked: dict[str, Any]) 
     return page_answer(_answers(session, caller, rows), asked, counted)
 
 
+def record_shown(database: Database, caller: Caller, answer: dict[str, Any]) -> None:
+    """Keeps to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
+    shown = [one for one in answer["items"] if one["can_confirm"]]
+    if not shown:
+        return
+    act = audit.Act("membership.list_phone_changes", caller, correlation_id=correlation.get())
+    with database.begin() as session:
+        audit.begin(session, act)
+        for change in shown:
+            audit.note(session, ("phone_change", change["change_id"]), union_id=change["union_id"])
+        audit.tell_act(session, "membership", act)
+
+
 def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
     """Gives the account the number that another administrator asked for; no link goes there for a day.
 
-    Raises NotFound, Conflict `own_account`, `phone_change_ended` and `requester_gone`, Forbidden `own_request` and
-    `same_administrator` for who is not independent of who asked for it.
+    Raises NotFound, Conflict `own_account`, `own_phone`, `phone_change_ended` and `requester_gone`, Forbidden
+    `own_request` and `same_administrator` for who is not independent of who asked for it.
     """
     change, account, union = _waiting(session, caller, change_id)
-    if str(account.account_id) == caller.account_id:
+    requester, confirmer = session.get_one(Account, change.requested_by), _own(session, caller)
+    if is_same_person(account, confirmer):
         raise Conflict("own_account", "不能确认更换自己的手机号", "请由其他管理员操作。")
     if account.disabled:
         raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
-    requester, confirmer = session.get_one(Account, change.requested_by), _own(session, caller)
+    refuse_own_phone(session, caller, account, change.phone)
     _check_independent(session, change, caller, requester, confirmer)
     if not _may_ask(session, requester, union):
         raise Conflict("requester_gone", "申请人已不是该账号的管理员，申请不再有效", "请重新申请。")
@@ -143,6 +166,33 @@ def open_change(session: Session, account: Account) -> PhoneChange | None:
     )
 
 
+def holds_links(change: PhoneChange) -> bool:
+    """Whether no link is sent while the change waits."""
+    hours = read_settings(PhoneChangeSettings).phone_change_holds_links_hours
+    return change.requested_at > datetime.now(UTC) - timedelta(hours=hours)
+
+
+def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:
+    """The account is locked: two requests at once are not both the last one."""
+    since = datetime.now(UTC) - _WEEK
+    asked = select(func.count(), func.min(PhoneChange.requested_at)).where(
+        PhoneChange.account_id == account.account_id,
+        PhoneChange.requested_by == UUID(caller.account_id),
+        PhoneChange.requested_at > since,
+    )
+    count, first = session.execute(asked).one()
+    most = read_settings(PhoneChangeSettings).phone_changes_a_week
+    if count >= most:
+        problem = Problem(
+            "too_many_phone_changes",
+            429,
+            "您为该账号申请更换手机号过于频繁",
+            f"同一账号七日内最多申请 {most} 次，请由其他管理员申请。",
+        )
+        problem.retry_after = math.ceil((first - since).total_seconds()) if first else None
+        raise problem
+
+
 def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneChange, Account, Union]:
     """A change that waits, of an account within reach, both locked; raises NotFound, Conflict `phone_change_ended`."""
     change = session.get(PhoneChange, change_id)
@@ -170,10 +220,10 @@ def _check_independent(
 ) -> None:
     if str(change.requested_by) == caller.account_id:
         raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
-    if not controls.who_may_act_as(session, requester).isdisjoint(controls.who_may_act_as(session, confirmer)):
+    if not controls.are_independent(session, requester, confirmer):
         raise Forbidden(
             "same_administrator",
-            "您的账号与申请人的账号近期由同一管理员开通、重置或变更，不能确认该申请",
+            "您的账号与申请人的账号为同一手机号，或由对方开通，或近期由同一管理员变更，不能确认该申请",
             "请由其他管理员或上级工会的管理员确认。",
         )
 
@@ -225,17 +275,16 @@ def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[dic
     """What waits for the caller is looked at once for each who asked."""
     open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
     requesters = {row[3].account_id: row[3] for row in open_rows}
-    mine = controls.who_may_act_as(session, _own(session, caller)) if requesters else set()
-    independent = {
-        one for one, account in requesters.items() if mine.isdisjoint(controls.who_may_act_as(session, account))
-    }
-    return [_answer(caller, row, independent) for row in rows]
+    own = _own(session, caller)
+    independent = {one for one, account in requesters.items() if controls.are_independent(session, account, own)}
+    return [_answer(own, row, independent) for row in rows]
 
 
-def _answer(caller: Caller, row: _Row, independent: set[UUID]) -> dict[str, Any]:
+def _answer(own: Account, row: _Row, independent: set[UUID]) -> dict[str, Any]:
     change, account, union, requester, decider = row
     state = _state_of(change)
-    is_independent = requester.account_id in independent and str(account.account_id) != caller.account_id
+    is_independent = requester.account_id in independent and not is_same_person(account, own)
+    can_confirm = state == "requested" and is_independent and change.phone != own.phone
     return {
         "change_id": change.change_id,
         "account_id": account.account_id,
@@ -244,7 +293,7 @@ def _answer(caller: Caller, row: _Row, independent: set[UUID]) -> dict[str, Any]
         "union_id": union.union_id,
         "union_name": union.name,
         "old_phone": mask_phone(change.old_phone) if change.old_phone else None,
-        "new_phone": mask_phone(change.phone) if change.phone else None,
+        "new_phone": _new_phone(change, is_whole=can_confirm),
         "reason": change.reason,
         "state": state,
         "requested_by": requester.account_id,
@@ -253,8 +302,13 @@ def _answer(caller: Caller, row: _Row, independent: set[UUID]) -> dict[str, Any]
         "expires_at": change.expires_at,
         "decided_by_name": decider.display_name if decider else None,
         "decided_at": change.decided_at,
-        "can_confirm": state == "requested" and is_independent,
+        "can_confirm": can_confirm,
     }
+
+
+def _new_phone(change: PhoneChange, *, is_whole: bool) -> str | None:
+    """Whole for who may confirm it: it is what is confirmed, and compared with what the holder says."""
+    return change.phone if is_whole or not change.phone else mask_phone(change.phone)
 
 
 def _state_of(change: PhoneChange) -> str:

@@ -19,7 +19,7 @@ from services.membership.account_news import tell_holder
 from services.membership.accounts import managed_account, refuse_own
 from services.membership.lockout import forget_failures
 from services.membership.models import Account, ResetLink, Union
-from services.membership.phone_changes import open_change
+from services.membership.phone_changes import holds_links, open_change
 
 
 @settings_class
@@ -111,7 +111,8 @@ def _invalid() -> NotFound:
 def _check_phone(session: Session, account: Account) -> None:
     if account.phone is None:
         raise Conflict("no_phone", "该账号没有登记手机号，不能发送重置链接", "请先登记手机号，由另一名管理员确认。")
-    if open_change(session, account) is not None:
+    change = open_change(session, account)
+    if change is not None and holds_links(change):
         raise Conflict("phone_change_waits", "该账号更换手机号的申请待确认，不能发送重置链接", "请等待其他管理员确认。")
     hours = read_settings(ResetLinkSettings).reset_link_after_phone_change_hours
     if account.phone_changed_at and account.phone_changed_at > datetime.now(UTC) - timedelta(hours=hours):

@@ -205,7 +205,9 @@ class MembershipService(Operable):
     @query(rpc.ListPhoneChangesRequest)
     def list_phone_changes(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What waits for a second administrator, and what became of the rest."""
-        return phone_changes.list_phone_changes(session, caller, data)
+        answer = phone_changes.list_phone_changes(session, caller, data)
+        phone_changes.record_shown(self.database, caller, answer)
+        return answer
 
     @command(rpc.PhoneChangeRequest)
     def confirm_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

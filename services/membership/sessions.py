@@ -16,7 +16,7 @@ from services.common.messaging.outbox import tell
 from services.common.messaging.rpc import Caller
 from services.common.problems import NotFound, Problem
 from services.common.settings import read_settings, settings_class
-from services.membership.controls import controllers_of
+from services.membership.controls import others_who_may_act_as
 from services.membership.models import Account, Member, SignedInSession, Union
 from services.membership.next_step import next_step
 
@@ -209,7 +209,7 @@ def _account_caller(session: Session, account: Account, found: SignedInSession, 
         display_name=account.display_name,
         roles=roles,
         session_id=str(found.session_id),
-        controllers=tuple(sorted(str(one) for one in controllers_of(session, account))),
+        controllers=tuple(sorted(str(one) for one in others_who_may_act_as(session, account))),
         **_union_of_caller(session, account.union_id),
     )
 

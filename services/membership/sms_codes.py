@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select, text, update
@@ -40,7 +40,7 @@ MOST_TRIES_A_DAY = 20
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _NO_DEVICE = UUID(int=0)
-"""Of a gateway of a release that binds no password to a browser."""
+"""Names browsers by their address, as a gateway of a release does not that binds no password to a browser."""
 
 
 @settings_class
@@ -69,7 +69,7 @@ def request_code(session: Session, database: Database, caller: Caller, asked: di
     `captcha_used`, `captcha_wrong` or `captcha_too_easy`, and of status 429, saying when to ask again, `otp_too_soon`
     within a minute, `otp_too_many`, `otp_too_many_tries` and `otp_too_many_phones`.
     """
-    phone, device_id = asked["phone"], asked.get("device_id") or _NO_DEVICE
+    phone, device_id = asked["phone"], asked.get("device_id") or _device_at(caller)
     digest = phone_digest(phone)
     is_known = _pass_captcha(database, caller, digest, device_id, asked.get("captcha"))
     now = datetime.now(UTC)
@@ -122,7 +122,7 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
     up. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own, since
     this one is rolled back then; failures make captchas of the address harder.
     """
-    phone, device_id = asked["phone"], asked["visit"].get("device_id") or _NO_DEVICE
+    phone, device_id = asked["phone"], asked["visit"].get("device_id") or _device_at(caller)
     kept = _count_try(database, phone_digest(phone), device_id)
     if kept is not None:
         audit.note(session, *([("member", kept.member_id)] if kept.member_id else []))
@@ -172,6 +172,11 @@ def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None)
         .values(expires_at=func.now(), code_digest=None)
     )
     session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
+
+
+def _device_at(caller: Caller) -> UUID:
+    """Of a browser that is not named: nobody at another address uses up its tries."""
+    return uuid5(_NO_DEVICE, counted_origin(caller.origin))
 
 
 def _pass_captcha(

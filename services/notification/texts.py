@@ -136,6 +136,8 @@ _ACCOUNT_CHANGES = {
     "phone_change_requested": ("申请更换账号手机号", "已申请更换登记的手机号，待另一名管理员确认"),
     "phone_changed": ("账号手机号已更换", "登记的手机号已更换，24小时内不能向新手机号发送密码重置链接"),
     "phone_change_ended": ("更换手机号申请已结束", "更换登记手机号的申请未获同意或已撤回，手机号不变"),
+    "reopened": ("账号已重新启用", "已重新启用，此前的密码重置链接均已失效"),
+    "unlocked": ("账号已解锁", "已解锁，可以重新登录"),
 }
 """By ACCOUNT_CHANGES: the title, and what happened."""
 

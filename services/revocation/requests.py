@@ -132,7 +132,7 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
     if _have_a_controller_in_common(caller, revocation):
         raise Forbidden(
             "same_administrator",
-            "提交申请的账号与您的账号近期由同一管理员开通、重置或变更，您不能审核该申请",
+            "提交申请的账号与您的账号为同一手机号，或近期由同一管理员开通、重置或变更，您不能审核该申请",
             "请由其他审核人审核。",
         )
     try:
@@ -204,7 +204,7 @@ def _reviews(caller: Caller, revocation: Revocation) -> bool:
 
 
 def _have_a_controller_in_common(caller: Caller, revocation: Revocation) -> bool:
-    """Whether one administrator could act as who asked and as the caller; membership knows who controls an account."""
+    """Whether one person could act as who asked and as the caller; membership knows who may act as an account."""
     requester = {str(one) for one in (revocation.requested_by, *revocation.requester_controllers)}
     return not requester.isdisjoint({caller.account_id, *caller.controllers})
 

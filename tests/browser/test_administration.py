@@ -97,12 +97,15 @@ def test_a_telephone_is_changed_when_another_administrator_has_confirmed_it(page
     office.goto("/phone-changes")
     expect(office.get_by_role("button", name=f"撤回：{name}")).to_be_visible()
     expect(office.get_by_role("button", name=f"确认更换：{name}")).to_have_count(0)
+    expect(office.get_by_role("row", name=re.compile(name))).to_contain_text("139****2222")
     assert serious_findings(office) == []
 
     city = page_of("city")
     city.goto("/phone-changes")
+    expect(city.get_by_role("row", name=re.compile(name))).to_contain_text("13911112222")
     city.get_by_role("button", name=f"确认更换：{name}").click()
     assert serious_findings(city) == []
+    expect(city.get_by_role("dialog", name="确认更换手机号")).to_contain_text("13911112222")
     city.get_by_role("dialog", name="确认更换手机号").get_by_role("button", name="确认更换").click()
     expect(city.get_by_text("手机号已更换")).to_be_visible()
     expect(city.get_by_role("row", name=re.compile(name))).to_contain_text("已更换")

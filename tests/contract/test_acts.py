@@ -1,4 +1,4 @@
-"""Each command has a name in the log of acts, and nothing else has one."""
+"""Each command has a name in the log of acts, and so has what shows whole numbers; nothing else has one."""
 
 from importlib import import_module
 from inspect import getmembers
@@ -28,7 +28,8 @@ def commands() -> set[str]:
 
 def test_each_command_has_a_name_in_chinese() -> None:
     on_the_command_line = {f"{service}.repair" for service in SERVICES}
-    assert commands() | on_the_command_line == set(ACTIONS)
+    queries_that_show_whole_numbers = {"membership.list_phone_changes"}
+    assert commands() | on_the_command_line | queries_that_show_whole_numbers == set(ACTIONS)
     assert all(not name.isascii() for name in ACTIONS.values())
 
 

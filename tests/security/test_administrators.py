@@ -15,12 +15,13 @@ from sqlalchemy import create_engine, text, update
 from sqlalchemy.exc import IntegrityError
 
 from services.common import migrate
+from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
 from services.common.contracts.policy import Reach
 from services.common.contracts.rpc import membership as rpc
 from services.common.messaging import audit
 from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from services.common.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 from services.membership import (
     accounts,
     lost_second_factors,
@@ -28,6 +29,7 @@ from services.membership import (
     phone_changes,
     reset_links,
 )
+from services.membership.account_links import hash_of
 from services.membership.models import Account, AccountControl, PhoneChange, SignedInSession, Union
 from tests.conftest import DatabaseFactory
 from tests.integration.membership.holder import (
@@ -37,6 +39,8 @@ from tests.integration.membership.holder import (
     a_link_sent,
     a_session_of,
     an_administrator,
+    database_of,
+    give_phone,
 )
 from tests.integration.membership.office import Office
 
@@ -68,20 +72,27 @@ def colleague(office: Office) -> Caller:
 @pytest.fixture
 def victim(office: Office) -> Account:
     """A reviewer's account, in use for long."""
-    return an_account(office, office.superior, "reviewer")
+    return an_account(office, office.superior, "reviewer", phone=OLD)
 
 
 def someone(office: Office, union: Union, *more_roles: str) -> Caller:
     return an_administrator(office, union, f"head{next(_numbers)}", *more_roles)
 
 
-def an_account(office: Office, union: Union, *roles: str) -> Account:
-    account = accounts.new_account(union, f"one{next(_numbers)}", "王芳", list(roles), PASSWORD)
+def an_account(office: Office, union: Union, *roles: str, phone: str | None = None) -> Account:
+    """An account in use for long, with a telephone of its own."""
+    number = next(_numbers)
+    account = accounts.new_account(union, f"one{number}", "王芳", list(roles), PASSWORD)
     account.must_change_password = False
-    accounts.set_phone(account, OLD)
+    accounts.set_phone(account, phone or f"137{number:08}")
     with office.begin() as session:
         session.add(account)
     return account
+
+
+def account_of(office: Office, caller: Caller) -> Account:
+    with office.begin() as session:
+        return session.get_one(Account, UUID(caller.account_id))
 
 
 def made_by(office: Office, maker: Caller, *roles: str, union: Union | None = None) -> Account:
@@ -116,6 +127,18 @@ def ask(office: Office, administrator: Caller, account: Account, phone: str | No
 def confirm(office: Office, administrator: Caller, change_id: UUID) -> dict[str, Any]:
     with office.begin() as session:
         return phone_changes.confirm_phone_change(session, administrator, change_id)
+
+
+def decline(office: Office, administrator: Caller, change_id: UUID) -> None:
+    with office.begin() as session:
+        phone_changes.decline_phone_change(session, administrator, change_id)
+
+
+def seen(office: Office, administrator: Caller, change_id: UUID) -> dict[str, Any]:
+    """A change as an administrator sees it in the list."""
+    with office.begin() as session:
+        page = phone_changes.list_phone_changes(session, administrator, {"page": 1, "size": 100})
+    return next(one for one in page["items"] if one["change_id"] == change_id)
 
 
 def phone_of(office: Office, account: Account) -> str | None:
@@ -204,8 +227,8 @@ def _accomplice(office: Office, attacker: Caller, how: str) -> Account:
         ],
     }
     above = someone(office, office.city)
+    give_phone(office, account_of(office, attacker), "13700000000")
     with office.begin() as session:
-        accounts.set_phone(session.get_one(Account, UUID(attacker.account_id)), "13700000000")
         asked[how](session)
     return accomplice
 
@@ -215,10 +238,133 @@ def a_holder_of(account: Account) -> Caller:
     return replace(a_holder(account), account_name=account.account_name, reach=Reach.SUBORDINATES)
 
 
-def test_who_was_made_long_ago_may_confirm(office: Office, attacker: Caller, victim: Account) -> None:
+def test_who_made_an_account_is_never_independent_of_it(office: Office, attacker: Caller, victim: Account) -> None:
     made = made_by(office, attacker, "administrator")
-    a_week_later(office, made)
-    assert confirm(office, a_holder_of(made), ask(office, attacker, victim))["state"] == "confirmed"
+    of_made = made_by(office, a_holder_of(made), "administrator")
+    for account in (made, of_made):
+        a_week_later(office, account)
+    for requester, confirmer in itertools.permutations((attacker, a_holder_of(made), a_holder_of(of_made)), 2):
+        change_id = ask(office, requester, victim)
+        assert not seen(office, confirmer, change_id)["can_confirm"]
+        with pytest.raises(Forbidden, match="same_administrator"):
+            confirm(office, confirmer, change_id)
+        decline(office, requester, change_id)
+    assert phone_of(office, victim) == OLD
+
+
+def test_two_accounts_that_one_administrator_made_long_ago_are_independent(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    first, second = (made_by(office, attacker, "administrator") for _ in range(2))
+    for account in (first, second):
+        a_week_later(office, account)
+    change_id = ask(office, a_holder_of(first), victim)
+    assert confirm(office, a_holder_of(second), change_id)["state"] == "confirmed"
+
+
+def test_accounts_with_one_telephone_are_one_person(office: Office, attacker: Caller, victim: Account) -> None:
+    give_phone(office, account_of(office, attacker), mine := "13500000000")
+    double = an_account(office, office.superior, "administrator", phone=mine)
+    creature = made_by(office, a_holder_of(double), "administrator")
+    change_id = ask(office, attacker, victim)
+    for confirmer in (double, creature):
+        with pytest.raises(Forbidden, match="same_administrator"):
+            confirm(office, a_holder_of(confirmer), change_id)
+    a_week_later(office, creature)
+    with pytest.raises(Forbidden, match="same_administrator"):
+        confirm(office, a_holder_of(creature), change_id)
+
+    clerk, reviewer = (an_account(office, office.union, role, phone="13500000001") for role in ("clerk", "reviewer"))
+    assert caller_of(office, clerk).controllers == (str(reviewer.account_id),)
+    assert caller_of(office, reviewer).controllers == (str(clerk.account_id),)
+
+
+def test_nobody_confirms_a_number_for_another_account_of_the_own_or_the_own_number(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    double = an_account(office, office.superior, "administrator", phone=OLD)
+    with pytest.raises(Conflict, match="own_account"):
+        confirm(office, a_holder_of(double), change_id := ask(office, attacker, victim))
+    receiver = an_account(office, office.superior, "administrator", phone=NEW)
+    assert not seen(office, a_holder_of(receiver), change_id)["can_confirm"]
+    with pytest.raises(Conflict, match="own_phone"):
+        confirm(office, a_holder_of(receiver), change_id)
+
+
+def test_the_whole_new_number_is_shown_to_who_may_confirm_it_alone_and_that_is_recorded(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    change_id = ask(office, attacker, victim, number := "13311112222")
+    assert seen(office, attacker, change_id)["new_phone"] == "133****2222"
+    answer = seen(office, colleague, change_id)
+    assert (answer["old_phone"], answer["new_phone"]) == ("138****5678", number)
+    phone_changes.record_shown(database_of(office), colleague, {"items": [answer]})
+    act = office.told(ACTS_RECORDED["membership"])[-1]
+    assert (act["action"], act["account_id"]) == ("membership.list_phone_changes", UUID(colleague.account_id))
+    assert act["records"] == [f"phone_change:{change_id}"]
+    assert number not in str(act)
+    assert confirm(office, colleague, change_id)["new_phone"] == "133****2222"
+
+
+def test_who_asks_alone_for_another_number_keeps_nobody_from_links_for_long(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    send_link(office, colleague, victim)
+    token = a_link_sent(office)
+    decline(office, attacker, ask(office, attacker, victim))
+    change_id = ask(office, attacker, victim)
+    choose(office, token)
+    with office.begin() as session:
+        waiting = session.get_one(PhoneChange, change_id)
+        waiting.requested_at = datetime.now(UTC) - timedelta(hours=24, minutes=1)
+    send_link(office, colleague, victim)
+    decline(office, attacker, change_id)
+    with pytest.raises(Problem, match="too_many_phone_changes") as refused:
+        ask(office, attacker, victim)
+    assert refused.value.status == 429
+    confirm(office, attacker, ask(office, colleague, victim))
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, a_link_sent(office))
+
+
+def test_a_link_does_not_work_again_when_a_closed_account_is_opened_again(
+    office: Office, attacker: Caller, colleague: Caller, victim: Account
+) -> None:
+    send_link(office, colleague, victim)
+    for is_closed in (True, False):
+        with office.begin() as session:
+            accounts.update_account(session, attacker, {"account_id": victim.account_id, "disabled": is_closed})
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, a_link_sent(office))
+    assert news_of(office, victim)[-1] == ("reopened", [OLD], f"吴强（{attacker.account_name}）")
+    assert attacker.account_id in caller_of(office, victim).controllers
+
+
+def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    with office.begin() as session:
+        accounts.unlock_account(session, attacker, victim.account_id)
+    assert news_of(office, victim)[-1] == ("unlocked", [OLD], f"吴强（{attacker.account_name}）")
+    assert attacker.account_id in caller_of(office, victim).controllers
+
+
+def test_a_process_of_the_former_release_neither_makes_links_that_work_nor_changes_telephones_alone(
+    office: Office, attacker: Caller, victim: Account
+) -> None:
+    """It knows neither that a link is marked nor that a change of the number is dated, and tells links."""
+    link = {"hash": hash_of("told"), "account": victim.account_id, "by": UUID(attacker.account_id)}
+    columns = "token_hash, account_id, made_by, expires_at, used_at, void_since"
+    with office.engine.begin() as connection:
+        values = "(:hash, :account, :by, now() + interval '30 minutes', null, null)"
+        connection.execute(text(f"insert into reset_link ({columns}) values {values}"), link)
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, "told")
+
+    with office.begin() as session:
+        accounts.set_phone(session.get_one(Account, victim.account_id), NEW)
+    with pytest.raises(Conflict, match="phone_changed_recently"):
+        send_link(office, attacker, victim)
 
 
 def test_no_administrator_confirms_the_own_telephone_or_for_another_branch(
@@ -247,9 +393,10 @@ def test_what_waits_too_long_was_declined_or_was_asked_by_nobody_any_more_is_not
         session.get_one(PhoneChange, expired).expires_at = datetime.now(UTC)
     with pytest.raises(Conflict, match="phone_change_ended"):
         confirm(office, colleague, expired)
-    waiting = ask(office, attacker, victim)
+    former = someone(office, office.superior)
+    waiting = ask(office, former, victim)
     with office.begin() as session:
-        session.get_one(Account, UUID(attacker.account_id)).roles = ["clerk"]
+        session.get_one(Account, UUID(former.account_id)).roles = ["clerk"]
     with pytest.raises(Conflict, match="requester_gone"):
         confirm(office, colleague, waiting)
     assert phone_of(office, victim) == OLD
@@ -260,10 +407,9 @@ def test_a_changed_telephone_gets_no_link_for_a_day_from_anybody(
 ) -> None:
     send_link(office, attacker, victim)
     older = a_link_sent(office)
-    change_id = ask(office, attacker, victim)
+    confirm(office, colleague, ask(office, attacker, victim))
     with pytest.raises(NotFound, match="reset_link_invalid"):
         choose(office, older)
-    confirm(office, colleague, change_id)
     for administrator in (attacker, colleague, someone(office, office.city)):
         with pytest.raises(Conflict, match="phone_changed_recently"):
             send_link(office, administrator, victim)
@@ -277,8 +423,7 @@ def test_a_changed_telephone_gets_no_link_for_a_day_from_anybody(
 def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
-    with office.begin() as session:
-        accounts.set_phone(session.get_one(Account, UUID(attacker.account_id)), "13600000000")
+    give_phone(office, account_of(office, attacker), "13600000000")
     with pytest.raises(Conflict, match="own_phone"):
         ask(office, attacker, victim, "13600000000")
     asked = {"account_name": "mine", "display_name": "李雷", "roles": ["clerk"], "phone": "13600000000"}
@@ -333,10 +478,9 @@ def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: 
     """A link for an administrator gives nobody a hand in the accounts that were made before it."""
     clerk = made_by(office, colleague, "clerk", union=office.union)
     above = someone(office, office.city)
+    give_phone(office, account_of(office, colleague), "13600000001")
     with office.begin() as session:
-        head = session.get_one(Account, UUID(colleague.account_id))
-        accounts.set_phone(head, "13700000000")
-        reset_links.create_reset_link(session, above, head.account_id)
+        reset_links.create_reset_link(session, above, UUID(colleague.account_id))
     assert caller_of(office, clerk).controllers == (colleague.account_id,)
 
 

@@ -46,6 +46,7 @@ ACTIONS = {
     "membership.unlock_account": "解锁账号",
     "membership.create_reset_link": "发送密码重置链接",
     "membership.request_phone_change": "申请更换账号手机号",
+    "membership.list_phone_changes": "查看待确认的新手机号",
     "membership.confirm_phone_change": "确认更换账号手机号",
     "membership.decline_phone_change": "不同意更换账号手机号",
     "membership.check_reset_link": "打开密码重置链接",

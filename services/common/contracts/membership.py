@@ -150,7 +150,7 @@ class SessionsEndedData(EventData):
 
 ACCOUNT_CHANGES = (
     *("link_sent", "password_set", "second_factor_on", "second_factor_off", "roles_changed"),
-    *("phone_change_requested", "phone_changed", "phone_change_ended"),
+    *("phone_change_requested", "phone_changed", "phone_change_ended", "reopened", "unlocked"),
 )
 """What of an account its holder is told of, whoever did it."""
 

@@ -42,7 +42,7 @@ class Caller:
     superior_ids: tuple[str, ...] = ()
     """All unions above the caller's, the city's first, its superior last."""
     controllers: tuple[str, ...] = ()
-    """The administrators who made, reset or changed the caller's account lately, and those who did so to them."""
+    """Who else may act as the caller: who made, reset or changed the account lately, or has one with its telephone."""
     member_id: str | None = None
     session_id: str | None = None
     origin: str | None = None

@@ -143,7 +143,9 @@ def test_nobody_changes_a_password_in_a_session_that_has_ended(office: Office, c
 
 def choose_by_a_link(session: Session, by: Caller, account_id: UUID) -> None:
     """As who holds a link of this administrator."""
-    link = ResetLink(token_hash=hash_of("token"), account_id=account_id, made_by=UUID(by.account_id))
+    link = ResetLink(
+        token_hash=hash_of("token"), account_id=account_id, is_for_holder=True, made_by=UUID(by.account_id)
+    )
     link.expires_at = datetime.now(UTC) + timedelta(minutes=1)
     session.add(link)
     reset_links.reset_password(session, "token", "another one 7")

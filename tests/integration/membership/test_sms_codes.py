@@ -32,7 +32,7 @@ class Browser:
 
     def __init__(self, office: Office, origin: str = "192.0.2.7") -> None:
         self.office = office
-        self.device_id = uuid4()
+        self.device_id: UUID | None = uuid4()
         self.visitor = Caller(origin=origin)
 
     def ask(self, phone: str = PHONE, **captcha: Any) -> dict[str, Any]:
@@ -219,6 +219,16 @@ def test_four_wrong_tries_do_not_keep_the_member_out(browser: Browser, member_id
     code = browser.code()
     assert all(browser.is_refused(another_than(code)) for _ in range(4))
     browser.sign_in(code)
+
+
+def test_browsers_that_are_not_named_are_told_apart_by_their_address(office: Office, member_id: UUID) -> None:
+    """Who comes by a gateway of the former release, or without cookies, spends nobody else's tries."""
+    browser, attacker = Browser(office), Browser(office, origin="198.51.100.9")
+    browser.device_id = attacker.device_id = None
+    code = browser.code()
+    for _ in range(sms_codes.MOST_TRIES):
+        assert attacker.is_refused("000000" if code != "000000" else "000001")
+    assert browser.sign_in(code) == member_id
 
 
 def test_after_twenty_tries_in_a_day_a_phone_gets_no_more_passwords(

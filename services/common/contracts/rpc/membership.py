@@ -726,7 +726,9 @@ class PhoneChangeAnswer(Schema):
     union_id = fields.UUID(required=True)
     union_name = fields.String(required=True)
     old_phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
-    new_phone = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
+    new_phone = fields.String(
+        required=True, allow_none=True, metadata={"description": "whole for who can confirm it, masked for others"}
+    )
     reason = fields.String(required=True)
     state = choice(*PHONE_CHANGE_STATES, required=True)
     requested_by = fields.UUID(required=True)
