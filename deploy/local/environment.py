@@ -30,6 +30,8 @@ SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
 AUDIT_HEADS = "audit_heads"
 """The file that grows by a line with each chunk of audit events."""
+_PROVES = "PUBLISHERS_ARE_PROVED"
+"""Stands among the secrets of a stack whose programs prove who had published what they move."""
 RETIRED_KEYS = "personal_data_keys.retired"
 """Keys that nothing running needs any more: backups of the databases still do."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
@@ -154,14 +156,15 @@ def keep_secrets(folder: Path) -> dict[str, str]:
         "SESSION_SECRET": random_key(),
         "BANK_HMAC_KEY": random_key(),
         "CALLER_SIGNING_KEYS": f"{DEMO_ID}1:{random_key()}",
+        _PROVES: "yes",
         **_audit_keys(),
         **_key_pair("BANK"),
         **_key_pair("UNION"),
         **{name: _random_password() for name in _PASSWORDS},
     }
     if made.keys() - kept.keys():
-        if kept and "CALLER_SIGNING_KEYS" not in kept:
-            # What a stack of the release before has left in its queues names no publisher.
+        if kept and _PROVES not in kept:
+            # What a stack of the release before has left in its queues names no publisher, or does not prove it.
             kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         kept = {**made, **kept}
         write_private(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
@@ -200,10 +203,8 @@ def read_keys(folder: Path) -> list[str]:
 
 
 def write_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Replaces the file of keys, so that nobody ever reads half of it."""
-    new = keys_file(folder).with_suffix(".new")
-    write_private(new, "".join(f"{key}\n" for key in keys))
-    new.replace(keys_file(folder))
+    """Replaces the file of keys."""
+    write_private(keys_file(folder), "".join(f"{key}\n" for key in keys))
 
 
 def random_key() -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from services.common.logs import configure_logs
 from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.dead_letters import DeadLetter, DeadLetters, InUse, oldest_first
+from services.common.messaging.kept_publisher import can_prove
 from services.common.messaging.queues import owner_of
 from services.common.messaging.topology import dead_queues
 from services.common.settings import is_production
@@ -71,10 +72,14 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
 
 
 def _replay(letters: DeadLetters, options: argparse.Namespace) -> int:
-    """As the service's own user: of nobody else its consumer believes who had published a message."""
+    """As the service's own user, with its key: of nobody else its consumer believes who had published a message."""
     owner = owner_of(options.queue)
-    if is_production() and BrokerUsers.of(os.environ["AMQP_URI"], owner).is_shared:
+    is_shared = BrokerUsers.of(os.environ["AMQP_URI"], owner).is_shared
+    if is_production() and is_shared:
         print(f"AMQP_URI must be that of {owner}, who alone may put its messages back", file=sys.stderr)
+        return 2
+    if not is_shared and not can_prove(options.queue):
+        print(f"BLIND_INDEX_KEY must be that of {owner}: with it is proved who had published them", file=sys.stderr)
         return 2
     return _report("replayed", letters.replay(options.queue, _wanted(options), options.by))
 

@@ -292,3 +292,28 @@ def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> N
 
     assert "nobody" in dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason
     discard(broker.uris["membership"], ACTS_DEAD, message_id)
+
+
+@pytest.mark.parametrize("way", ["own", "delay"])
+def test_a_password_of_a_service_forges_no_moved_event_of_another(broker: Broker, way: str) -> None:
+    """By its own exchanges it reaches its own queues, but what others have told it cannot make up."""
+    contract = ACTS_RECORDED["revocation"]
+    data = {**an_act(), "action": "revocation.approve_revocation"}
+    message_id, body = forged(contract, data, {"personal": broker.keys.seal("{}")})
+    claims = {"x-publisher": user_of(broker.uris["revocation"])}
+    exchange = own_exchange("membership") if way == "own" else delay_exchange("membership", 1)
+
+    broker.users["membership"].publish(
+        exchange,
+        "membership.act_recorded",
+        body,
+        message_id=message_id,
+        user_id=user_of(broker.uris["membership"]),
+        application_headers=claims,
+    )
+
+    assert "without proof" in dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason
+    letters = DeadLetters(broker.uris["membership"])
+    assert letters.replay(ACTS_DEAD, lambda one: one.id == message_id) == [message_id]
+    assert "without proof" in dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason
+    discard(broker.uris["membership"], ACTS_DEAD, message_id)

@@ -8,9 +8,10 @@ from amqp.basic_message import Message
 from services.common.contracts.batching import PENDING_CHANGED
 from services.common.contracts.event import LIVE
 from services.common.contracts.examples import wire_example
-from services.common.messaging.broker_users import BrokerUsers, kept_publisher, publisher_of, require_own_user
+from services.common.messaging.broker_users import BrokerUsers, require_own_user
 from services.common.messaging.entrypoints import Listener
 from services.common.messaging.envelope import Event, wrap
+from services.common.messaging.kept_publisher import PROOF, Publisher, kept_publisher, publisher_of
 from services.common.messaging.outbox import to_json
 from services.common.secret_values import Secret
 from services.common.settings import MessagingSettings, SettingsError
@@ -19,54 +20,93 @@ URI = "amqp://cards_batching:secret@127.0.0.1:5672/cards"
 BATCHING = BrokerUsers.of(URI, "batching")
 
 
-def message(user: str | None = None, kept: object = None) -> Message:
-    """What `user` has published, with what its header says of who published it before."""
-    headers = {} if kept is None else {"x-publisher": kept}
-    return Message(b"", application_headers=headers, **({"user_id": user} if user else {}))
+QUEUE = "batching.revocation_approved"
+
+
+def message(user: str | None = None, kept: object = None, body: bytes = b"{}", **headers: str) -> Message:
+    """What `user` has published, with what its headers say of who published it before."""
+    said = {} if kept is None else {"x-publisher": kept}
+    return Message(
+        body, message_id="m1", application_headers={**said, **headers}, **({"user_id": user} if user else {})
+    )
+
+
+def moved(come: Message, queue: str = QUEUE) -> Message:
+    """The same message, moved by batching."""
+    moved = message("cards_batching", body=come.body)
+    moved.properties["application_headers"] = kept_publisher(come, BATCHING.own, queue)
+    return moved
+
+
+def refusal(come: Message, *, queue: str = QUEUE, is_former_taken: bool = False) -> str | None:
+    return BATCHING.refusal(come, "revocation", queue=queue, is_former_taken=is_former_taken)
 
 
 @pytest.mark.parametrize(
     ("come", "publisher"),
     [
-        (message("cards_revocation"), "cards_revocation"),
-        (message("cards_revocation", kept="cards_membership"), "cards_revocation"),
-        (message("cards_batching", kept="cards_revocation"), "cards_revocation"),
-        (message("cards_batching"), "cards_batching"),
-        (message("cards_batching", kept=""), None),
-        (message(None, kept="cards_revocation"), None),
-        (message(), None),
+        (message("cards_revocation"), Publisher("cards_revocation")),
+        (message("cards_revocation", kept="cards_membership"), Publisher("cards_revocation")),
+        (moved(message("cards_revocation")), Publisher("cards_revocation")),
+        (moved(moved(message("cards_revocation"))), Publisher("cards_revocation")),
+        (message("cards_batching"), Publisher("cards_batching")),
+        (moved(message()), Publisher(None)),
+        (message("cards_batching", kept="cards_revocation"), Publisher("cards_revocation", is_proved=False)),
+        (message("cards_batching", kept=7), Publisher(None, is_proved=False)),
+        (moved(message("cards_batching", kept="cards_revocation")), Publisher("cards_revocation", is_proved=False)),
+        (message(None, kept="cards_revocation"), Publisher(None)),
+        (message(), Publisher(None)),
     ],
 )
 def test_only_what_the_service_itself_has_moved_says_who_published_it_before(
-    come: Message, publisher: str | None
+    come: Message, publisher: Publisher
 ) -> None:
-    assert publisher_of(come, BATCHING.own) == publisher
+    assert publisher_of(come, BATCHING.own, QUEUE) == publisher
 
 
 @pytest.mark.parametrize("user", ["cards_validation", "revocation", "cards_batching", None])
 def test_an_event_of_anybody_else_is_refused(user: str | None) -> None:
-    refusal = BATCHING.refusal(message(user), "revocation", is_former_taken=False)
-    assert refusal == f"published by {user or 'nobody who is named'}, not by cards_revocation"
+    assert refusal(message(user)) == f"published by {user or 'nobody who is named'}, not by cards_revocation"
 
 
 def test_the_producers_own_event_is_taken_and_so_it_is_when_it_was_moved() -> None:
     come = message("cards_revocation")
-    moved = message("cards_batching", kept_publisher(come, BATCHING.own)["x-publisher"])
-    assert [BATCHING.refusal(one, "revocation", is_former_taken=False) for one in (come, moved)] == [None, None]
+    assert [refusal(one) for one in (come, moved(come), moved(moved(come)))] == [None, None, None]
+
+
+def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content() -> None:
+    proof = kept_publisher(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
+    claim = {"kept": "cards_revocation", PROOF: proof}
+    good, other_message = message("cards_batching", **claim), message("cards_batching", **claim)
+    other_message.properties["message_id"] = "m2"
+    other_content = message("cards_batching", body=b"[]", **claim)
+    of_another = moved(message("cards_validation"))
+    of_another.headers["x-publisher"] = "cards_revocation"
+
+    assert refusal(good) is None
+    for forged in (other_message, other_content, of_another, message("cards_batching", **{**claim, PROOF: "é"})):
+        assert "without proof" in str(refusal(forged))
+    assert "without proof" in str(refusal(good, queue="batching.revocation_rejected"))
+
+
+def test_what_is_not_proved_is_taken_during_an_upgrade_and_stays_unproved_when_it_is_moved() -> None:
+    come = message("cards_batching", kept="cards_revocation")
+    for one in (come, moved(come)):
+        assert refusal(one, is_former_taken=True) is None
+        assert refusal(one) == "published by cards_batching, without proof that it was cards_revocation before"
 
 
 def test_during_an_upgrade_what_names_nobody_is_taken_and_so_it_is_when_it_was_moved() -> None:
-    moved = message("cards_batching", kept_publisher(message(), BATCHING.own)["x-publisher"])
-    for come in (message(), moved):
-        assert BATCHING.refusal(come, "revocation", is_former_taken=True) is None
-        assert BATCHING.refusal(come, "revocation", is_former_taken=False)
-    assert BATCHING.refusal(message("cards_validation"), "revocation", is_former_taken=True)
+    for come in (message(), moved(message())):
+        assert refusal(come, is_former_taken=True) is None
+        assert refusal(come)
+    assert refusal(message("cards_validation"), is_former_taken=True)
 
 
 def test_where_one_user_is_shared_nobody_can_be_told_apart() -> None:
     assert (
         BrokerUsers.of("amqp://guest:guest@127.0.0.1//", "batching").refusal(
-            message("anybody"), "revocation", is_former_taken=False
+            message("anybody"), "revocation", queue=QUEUE, is_former_taken=False
         )
         is None
     )

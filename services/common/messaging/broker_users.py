@@ -5,18 +5,12 @@ a message is checked by the broker when it is published, so no program can put a
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from amqp.basic_message import Message as AmqpMessage
 
 from services.common.messaging.connection import user_of
+from services.common.messaging.kept_publisher import publisher_of
 from services.common.settings import MessagingSettings, SettingsError, is_production
-
-PUBLISHER = "x-publisher"
-"""The header in which a service that moves a message keeps who had published it; empty where that was not known.
-
-It counts in messages that the service itself has published, and in no others.
-"""
 
 
 @dataclass(frozen=True)
@@ -46,35 +40,21 @@ class BrokerUsers:
         """The user of a program."""
         return self.own if self.prefix is None else f"{self.prefix}{program}"
 
-    def refusal(self, message: AmqpMessage, *programs: str, is_former_taken: bool) -> str | None:
-        """Why a message is none of these programs'; None where it is.
+    def refusal(self, message: AmqpMessage, *programs: str, queue: str, is_former_taken: bool) -> str | None:
+        """Why a message that came for this queue is none of these programs'; None where it is.
 
-        `is_former_taken` lets those pass that name no publisher, as the release before sends them.
+        `is_former_taken` lets those pass that name no publisher, or do not prove whom they name, as releases before
+        sent and moved them.
         """
         if self.is_shared:
             return None
-        publisher = publisher_of(message, self.own)
+        publisher = publisher_of(message, self.own, queue)
         expected = [self.name_of(program) for program in programs]
-        if publisher in expected or (publisher is None and is_former_taken):
+        if not publisher.is_proved and not is_former_taken:
+            return f"published by {self.own}, without proof that it was {publisher.user or 'nobody'} before"
+        if publisher.user in expected or (publisher.user is None and is_former_taken):
             return None
-        return f"published by {publisher or 'nobody who is named'}, not by {' or '.join(expected)}"
-
-
-def publisher_of(message: AmqpMessage, own: str) -> str | None:
-    """The user who first published a message, by the broker's word; None where it named nobody.
-
-    What `own` has published it has moved: then its header says whose the message was.
-    """
-    user: str | None = message.properties.get("user_id")
-    if user != own:
-        return user
-    kept: Any = (message.headers or {}).get(PUBLISHER)
-    return kept or None if isinstance(kept, str) else own
-
-
-def kept_publisher(message: AmqpMessage, own: str) -> dict[str, str]:
-    """The header that keeps who published a message when `own` moves it."""
-    return {PUBLISHER: publisher_of(message, own) or ""}
+        return f"published by {publisher.user or 'nobody who is named'}, not by {' or '.join(expected)}"
 
 
 def require_own_user(settings: MessagingSettings, program: str) -> None:

@@ -20,7 +20,6 @@ from services.common.contracts.all_events import EVENTS
 from services.common.contracts.bank_encryption import is_encrypted
 from services.common.contracts.event import Sealed
 from services.common.messaging import dead_letter_words as words
-from services.common.messaging.broker_users import kept_publisher
 from services.common.messaging.connection import Outgoing, to_bytes, user_of
 from services.common.messaging.dead_letter_order import oldest_first
 from services.common.messaging.dead_letter_queues import InUse, reading
@@ -35,6 +34,7 @@ from services.common.messaging.failures import (
     TRACEBACK,
     attempts_of,
 )
+from services.common.messaging.kept_publisher import kept_publisher
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import own_exchange, owner_of
 from services.common.messaging.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
@@ -194,7 +194,7 @@ class DeadLetters:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
                         continue
                     own = own_exchange(owner_of(letter.original_queue))
-                    whose = kept_publisher(message, user_of(self._amqp_uri))
+                    whose = kept_publisher(message, user_of(self._amqp_uri), letter.original_queue)
                     properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
                     back = Outgoing(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):

@@ -18,7 +18,7 @@ from nameko.extensions import Entrypoint
 from services.common import metrics
 from services.common.contracts.event import LIVE, EventContract
 from services.common.logs import class_name, traceback_without_values
-from services.common.messaging.broker_users import BrokerUsers, kept_publisher
+from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import BROKER_ERRORS, Outgoing, to_bytes
 from services.common.messaging.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.common.messaging.failures import (
@@ -31,6 +31,7 @@ from services.common.messaging.failures import (
     is_passing,
     reason_of,
 )
+from services.common.messaging.kept_publisher import kept_publisher
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import (
     EVENTS_EXCHANGE,
@@ -149,16 +150,12 @@ class QueueEntrypoint(Entrypoint):
         self, message: AmqpMessage, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
         """The contracts of whose events the message can be one, by who published it; where of none, also why."""
-        is_former_taken = self.settings.takes_former
-        able = [
-            contract
-            for contract in contracts
-            if self.users.refusal(message, contract.producer, is_former_taken=is_former_taken) is None
-        ]
+        how: Any = {"queue": self.queue, "is_former_taken": self.settings.takes_former}
+        able = [contract for contract in contracts if self.users.refusal(message, contract.producer, **how) is None]
         if able:
             return able, ""
         producers = (contract.producer for contract in contracts)
-        reason = self.users.refusal(message, *producers, is_former_taken=is_former_taken) or ""
+        reason = self.users.refusal(message, *producers, **how) or ""
         metrics.messages_refused.labels(self.queue).inc()
         log.error("publisher_refused", queue=self.queue, message_id=message.properties.get("message_id"), reason=reason)
         return [], reason
@@ -273,7 +270,7 @@ class Subscription(QueueEntrypoint):
 
     def _move(self, message: AmqpMessage, error: Exception, verdict: Delay | Bury) -> bool:
         """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
-        properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own))
+        properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
         exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.patience()):
             try:

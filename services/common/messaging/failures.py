@@ -13,8 +13,8 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy.exc import DataError, OperationalError
 
 from services.common.logs import class_name, traceback_without_values
-from services.common.messaging.broker_users import PUBLISHER
 from services.common.messaging.connection import PERSISTENT
+from services.common.messaging.kept_publisher import PROOF, PUBLISHER
 from services.common.persistence import is_beyond_limits, is_database_away
 from services.common.settings import MessagingSettings
 
@@ -31,7 +31,7 @@ REPLAYS = "x-replays"
 
 _HISTORY = {
     *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
-    *(REPLAYS, PUBLISHER),
+    *(REPLAYS, PUBLISHER, PROOF),
     *("x-death", "x-delivery-count", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
     *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
 }
@@ -128,7 +128,7 @@ def failed_properties(
 ) -> dict[str, Any]:
     """The message's properties with what is known of its failure in the headers; kept over all its attempts.
 
-    So is its `publisher`, a header that `kept_publisher` makes.
+    So is its `publisher`, headers that `kept_publisher` makes.
     """
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()

@@ -107,9 +107,9 @@ class RequestServer(SharedExtension, ProviderCollector):
 
     def _refusal(self, message: AmqpMessage, request: Request) -> str | None:
         is_former_taken = self._settings.takes_former
-        return self._users.refusal(message, _GATEWAY, is_former_taken=is_former_taken) or self._checker.refusal(
-            message, request, is_former_taken=is_former_taken
-        )
+        return self._users.refusal(
+            message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
+        ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
 
     def _exchange_for(self, message: AmqpMessage) -> str | None:
         """Where a reply is heard: at the service's own exchange; by the release before, where requests go."""
