@@ -1,6 +1,7 @@
 """Folders and files of the local stack that nobody but their owner reads: they hold secrets, logs and messages."""
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -20,10 +21,21 @@ def make_private(folder: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, were it open to others before."""
-    path.touch(0o600)
-    path.chmod(0o600)
-    path.write_text(text)
+    """Write a file that only its owner reads, were it open to others before; who is killed leaves the one before."""
+    handle, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        Path(new).replace(path)
+    finally:
+        Path(new).unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def open_private(path: Path, mode: str) -> IO[Any]:

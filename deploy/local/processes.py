@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +106,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _replace(path: Path, content: dict[str, Any]) -> None:
     """Write a file that only its owner reads (a plan holds secrets), so that nobody ever sees half of it."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    write_private(new, json.dumps(content, indent=1))
-    new.replace(path)
+    write_private(path, json.dumps(content, indent=1))

@@ -46,6 +46,25 @@ def test_what_was_open_before_is_shut(tmp_path: Path) -> None:
     assert (folder / "secrets.env").read_text() == "another"
 
 
+def test_a_file_of_secrets_is_whole_whenever_its_writer_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secrets.env"
+    write_private(path, "before")
+
+    def power_fails(_file: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "fsync", power_fails)
+        write_private(path, "after")
+    assert path.read_text() == "before"
+
+    write_private(path, "after")
+    assert [file.name for file in tmp_path.iterdir()] == ["secrets.env"]
+    assert path.read_text() == "after"
+
+
 @pytest.fixture
 def former(tmp_path: Path) -> Iterator[Path]:
     """A database node as root had it in an earlier release: below the folder, which all may enter."""
