@@ -1,6 +1,6 @@
 """Prepares a broker for the services: users with their permissions, then exchanges and queues with their bindings.
 
-`python -m deploy.broker definitions` prints users, permissions and a policy as `rabbitmqctl import_definitions` takes
+`python -m deploy.broker definitions` prints users, permissions and policies as `rabbitmqctl import_definitions` takes
 them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
 `--beside-former` adds what the release before needs, until all its processes are replaced.
 `python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI; services make none, so
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
@@ -32,11 +33,15 @@ from services.common.messaging.queues import (
     declare_exchange,
     declare_request_queue,
     declare_retry_queue,
+    declare_strays,
     declare_subscription,
     events_exchange,
     own_exchange,
+    owner_of,
     queue_name,
+    strays_exchange,
 )
+from services.common.messaging.topology import event_queues
 from services.common.secret_values import Secret
 from services.common.settings import MessagingSettings
 
@@ -67,7 +72,7 @@ def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = 
             for program, user in users.items()
             for exchange, topic in allowed[program].topics.items()
         ],
-        "policies": [_policy(vhost)],
+        "policies": [_policy(vhost), *(_strays_policy(vhost, service) for service in SERVICES)],
     }
 
 
@@ -131,6 +136,7 @@ def _declare(channel: amqp.Channel, retry_delays: Iterable[float]) -> None:
     for service in SERVICES:
         declare_request_queue(channel, service)
         declare_dead_letters_lock(channel, service)
+        declare_strays(channel, service, (queue for queue in event_queues() if owner_of(queue) == service))
         for seconds in delays:
             declare_retry_queue(channel, service, seconds)
     declare_bank(channel)
@@ -148,6 +154,18 @@ def _policy(vhost: str) -> dict[str, Any]:
         "apply-to": "queues",
         "priority": 0,
         "definition": {"delivery-limit": _UNLIMITED},
+    }
+
+
+def _strays_policy(vhost: str, service: str) -> dict[str, Any]:
+    """What comes back from waiting to a queue that is missing becomes a dead letter, and holds up nothing behind it."""
+    return {
+        "vhost": vhost,
+        "name": strays_exchange(service),
+        "pattern": f"^{re.escape(own_exchange(service))}$",
+        "apply-to": "exchanges",
+        "priority": 0,
+        "definition": {"alternate-exchange": strays_exchange(service)},
     }
 
 

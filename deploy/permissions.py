@@ -26,6 +26,7 @@ from services.common.messaging.queues import (
     owner_of,
     replies_exchange,
     request_queue,
+    strays_queue,
 )
 from services.common.messaging.topology import event_queues
 
@@ -67,7 +68,13 @@ def _of_service(service: str) -> Permissions:
     """A service tells its own events, replies, moves messages among its own queues, and reads these."""
     queues = [queue for queue in event_queues() if owner_of(queue) == service]
     ways = [events_exchange(service), replies_exchange(service), own_exchange(service)]
-    read = [*queues, *map(dead_queue, queues), request_queue(service), dead_letters_lock(service)]
+    read = [
+        *queues,
+        *map(dead_queue, queues),
+        strays_queue(service),
+        request_queue(service),
+        dead_letters_lock(service),
+    ]
     told = [
         re.escape(event.key_for(recipient))
         for event in EVENTS.values()

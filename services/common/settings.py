@@ -132,7 +132,8 @@ class MessagingSettings:
     inbox_days: int = 30
     former_release_until: str = ""
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
-    publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the upgrade from it alone."""
+    publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the
+    upgrade from it alone."""
 
     def __post_init__(self) -> None:
         moment = self._former_until

@@ -1,5 +1,6 @@
 """Names and arguments of exchanges and queues; the only place that declares them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import amqp
@@ -55,6 +56,16 @@ def dead_letters_lock(service: str) -> str:
 def own_exchange(service: str) -> str:
     """Where a service reaches its own queues by their names; by the default exchange it could reach everybody's."""
     return f"{service}.own"
+
+
+def strays_exchange(service: str) -> str:
+    """Where what comes back from waiting goes while its queue is missing: by a policy on the service's own exchange."""
+    return f"{service}.strays"
+
+
+def strays_queue(service: str) -> str:
+    """The dead letters that such messages become."""
+    return dead_queue(strays_exchange(service))
 
 
 def events_exchange(producer: str) -> str:
@@ -135,6 +146,19 @@ def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> 
     _declare_quorum(channel, name, back)
     channel.exchange_declare(way, "fanout", durable=True, auto_delete=False)
     channel.queue_bind(name, way)
+
+
+def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -> None:
+    """A way out for what comes back to one of these queues, all of the service, while it is missing.
+
+    RabbitMQ holds 32 dead letters that find no queue, and then all behind them. Only these queues have the way: what
+    is published to another that is missing still comes back to its publisher.
+    """
+    way, dead = declare_direct_exchange(channel, strays_exchange(service)), strays_queue(service)
+    _declare_quorum(channel, dead, {})
+    channel.queue_bind(dead, declare_direct_exchange(channel, own_exchange(service)), dead)
+    for queue in queues:
+        channel.queue_bind(dead, way, queue)
 
 
 def declare_dead_letters_lock(channel: amqp.Channel, service: str) -> str:

@@ -7,7 +7,7 @@ import amqp
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.policy import SERVICES
-from services.common.messaging.queues import dead_queue, owner_of, queue_name, request_queue, retry_queue
+from services.common.messaging.queues import dead_queue, owner_of, queue_name, request_queue, retry_queue, strays_queue
 
 
 def event_queues() -> list[str]:
@@ -19,7 +19,7 @@ def event_queues() -> list[str]:
 
 def dead_queues(service: str | None = None) -> list[str]:
     """Where what could not be handled lies; of one service or of all."""
-    found = [*map(dead_queue, event_queues()), bank.REJECTED_QUEUE]
+    found = [*map(dead_queue, event_queues()), *map(strays_queue, SERVICES), bank.REJECTED_QUEUE]
     return [queue for queue in found if service in (None, owner_of(queue))]
 
 
@@ -30,6 +30,7 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
         *map(request_queue, SERVICES),
         *(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
         *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
+        *map(strays_queue, SERVICES),
         *(retry_queue(service, seconds) for service in SERVICES for seconds in delays),
     ]
 

@@ -13,7 +13,7 @@ from nameko.extensions import SharedExtension
 from services.common.logs import class_name
 from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import bound_waits, drop, open_connection
-from services.common.messaging.queues import declare_direct_exchange, own_exchange, retry_queue
+from services.common.messaging.queues import declare_direct_exchange, own_exchange, retry_queue, strays_queue
 from services.common.messaging.topology import depths, needed_queues
 from services.common.settings import MessagingSettings, read_settings
 
@@ -45,6 +45,7 @@ class BrokerWatch(SharedExtension):
         self._needed = needed_queues(service)
         if self._needed and not self._makes_queues:
             self._needed += [retry_queue(service, seconds) for seconds in self._settings.retry_delays]
+            self._needed.append(strays_queue(service))
         self._is_stopping = False
         self.missing: tuple[str, ...] = ()
         self.is_blocked = False
