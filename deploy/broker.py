@@ -2,9 +2,10 @@
 
 `python -m deploy.broker definitions` prints users, permissions and policies as `rabbitmqctl import_definitions` takes
 them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
-`--beside-former` adds what the release before needs, until all its processes are replaced.
 `python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI; services make none, so
-RETRY_DELAYS must be as theirs. Each may be done again at any time: with other passwords it changes them.
+RETRY_DELAYS must be as theirs.
+With `--beside-former` both add what the release before needs, until all its processes are replaced; without it they
+take that away. Each may be done again at any time: with other passwords it changes them.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from services.common.messaging.queues import (
     declare_dead_letters_lock,
     declare_direct_exchange,
     declare_exchange,
+    declare_only_subscription,
     declare_request_queue,
     declare_retry_queue,
     declare_strays,
@@ -77,15 +79,19 @@ def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = 
 
 
 def declare_all(
-    amqp_uri: str, retry_delays: Iterable[float] = MessagingSettings(amqp_uri=Secret()).retry_delays
+    amqp_uri: str,
+    retry_delays: Iterable[float] = MessagingSettings(amqp_uri=Secret()).retry_delays,
+    *,
+    beside_former: bool = False,
 ) -> None:
     """Makes every exchange and queue that lasts, for all services, and for those too that never ran yet.
 
+    Without `beside_former` the queues hear no more of what the release before sends, where they did.
     Raises QueueChanged where the broker holds one with other arguments.
     """
     connection = open_connection(amqp_uri, "deploy")
     try:
-        _declare(connection.channel(), retry_delays)
+        _declare(connection.channel(), retry_delays, beside_former)
     finally:
         connection.close()
 
@@ -105,7 +111,7 @@ def main() -> int:
         print(f"not set: {', '.join(missing)}", file=sys.stderr)
         return 2
     if "AMQP_URI" in given:
-        declare_all(given["AMQP_URI"], *_given_delays())
+        declare_all(given["AMQP_URI"], *_given_delays(), beside_former=options.beside_former)
     else:
         users = {program: User(program, given[password_variable(program)]) for program in PROGRAMS}
         document = definitions(given["BROKER_VHOST"], users, beside_former=options.beside_former)
@@ -124,14 +130,15 @@ def password_variable(program: str) -> str:
     return f"AMQP_PASSWORD_{program.upper()}"
 
 
-def _declare(channel: amqp.Channel, retry_delays: Iterable[float]) -> None:
+def _declare(channel: amqp.Channel, retry_delays: Iterable[float], beside_former: bool) -> None:
     for exchange in (EVENTS_EXCHANGE, RPC_EXCHANGE, *map(events_exchange, SERVICES)):
         declare_exchange(channel, exchange)
     for exchange in map(own_exchange, (*SERVICES, "gateway")):
         declare_direct_exchange(channel, exchange)
+    subscribe = declare_subscription if beside_former else declare_only_subscription
     for event in EVENTS.values():
         for consumer in event.consumers:
-            declare_subscription(channel, queue_name(consumer, event.name), event)
+            subscribe(channel, queue_name(consumer, event.name), event)
     delays = list(retry_delays)
     for service in SERVICES:
         declare_request_queue(channel, service)

@@ -6,7 +6,7 @@ from services.common.contracts import bank
 from services.common.contracts.policy import SERVICES
 from services.common.messaging import topology
 from services.common.messaging.connection import BROKER_ERRORS, bound_waits, drop, open_connection
-from services.common.messaging.queues import dead_queue, request_queue
+from services.common.messaging.queues import request_queue
 from services.common.messaging.request import RETRY_AFTER
 from services.common.problems import Unavailable
 from services.common.settings import MessagingSettings, read_settings
@@ -14,12 +14,11 @@ from services.common.settings import MessagingSettings, read_settings
 _SECONDS = 5.0
 _KINDS = {
     **{request_queue(service): "requests" for service in SERVICES},
-    **{dead_queue(queue): "dead" for queue in topology.event_queues()},
     **dict.fromkeys(topology.event_queues(), "events"),
     bank.BATCHES_QUEUE: "to_bank",
     bank.RECEIPTS_QUEUE: "to_bank",
     bank.FEEDBACK_QUEUE: "from_bank",
-    bank.REJECTED_QUEUE: "dead",
+    **dict.fromkeys(topology.dead_queues(), "dead"),
 }
 
 

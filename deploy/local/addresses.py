@@ -14,6 +14,8 @@ from deploy.local.nodes import Nodes
 from deploy.local.postgres import Postgres, owner_of
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.permissions import PROGRAMS
+from services.common.secret_values import Secret
+from services.common.settings import MessagingSettings
 
 VHOST = "cards"
 
@@ -44,11 +46,24 @@ def private_nodes() -> tuple[str, ...]:
 def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
     """Start the private nodes that are needed, with a database and two roles per service and a user per program on the
     broker, and tell all addresses.
+
+    While FORMER_RELEASE_UNTIL is ahead the release before may work as well, until `end_upgrade`.
     """
     with ThreadPoolExecutor() as both:
         broker = both.submit(_broker, folder, stack_secrets)
         databases = both.submit(_databases, folder, stack_secrets)
         return Addresses(broker.result(), *databases.result())
+
+
+def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
+    """Whether processes of the release before may still run, or have left messages."""
+    return MessagingSettings(Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")).takes_former
+
+
+def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
+    """Take away on the private broker what only the release before needs; when none of its processes is left."""
+    if len(given_amqp_uris()) < len(PROGRAMS):
+        _prepare_broker(nodes.start_rabbitmq(folder), VHOST, _users(stack_secrets))
 
 
 def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
@@ -94,15 +109,21 @@ def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:
     given = given_amqp_uris()
     if len(given) == len(PROGRAMS):
         return given
-    users = {program: broker_user(stack_secrets, program) for program in PROGRAMS}
-    return _prepare_broker(nodes.start_rabbitmq(folder), VHOST, users) | given
+    broker, upgrading = nodes.start_rabbitmq(folder), is_upgrading(stack_secrets)
+    return _prepare_broker(broker, VHOST, _users(stack_secrets), beside_former=upgrading) | given
 
 
-def _prepare_broker(broker: RabbitMQ, vhost: str, users: Mapping[str, User]) -> dict[str, str]:
+def _users(stack_secrets: Mapping[str, str]) -> dict[str, User]:
+    return {program: broker_user(stack_secrets, program) for program in PROGRAMS}
+
+
+def _prepare_broker(
+    broker: RabbitMQ, vhost: str, users: Mapping[str, User], *, beside_former: bool = False
+) -> dict[str, str]:
     """A virtual host with all that lasts in it, and what each program may do there; answers their addresses."""
     broker.create_vhost(vhost)
-    broker.import_definitions(definitions(vhost, users))
-    declare_all(broker.uri(vhost))
+    broker.import_definitions(definitions(vhost, users, beside_former=beside_former))
+    declare_all(broker.uri(vhost), beside_former=beside_former)
     return {program: broker.uri(vhost, user.name, user.password) for program, user in users.items()}
 
 

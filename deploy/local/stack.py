@@ -22,7 +22,7 @@ import requests
 from sqlalchemy import make_url
 
 from deploy.local import nodes, postgres
-from deploy.local.addresses import find_addresses, private_nodes
+from deploy.local.addresses import end_upgrade, find_addresses, is_upgrading, private_nodes
 from deploy.local.environment import (
     AUDIT_HEADS,
     PREFERRED_GATEWAY_PORT,
@@ -124,7 +124,10 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
             say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
         surroundings = _surroundings(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
-        return _bring_up(folder, scale, surroundings, private_nodes(), say)
+        stack = _bring_up(folder, scale, surroundings, private_nodes(), say)
+        if is_upgrading(stack_secrets):
+            end_upgrade(folder, stack_secrets)
+        return stack
 
 
 def rotate(folder: Path, say: Say = print) -> Stack:

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 
+import amqp
+
+from services.common.contracts.policy import SERVICES
 from services.common.logs import configure_logs
 from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.dead_letters import DeadLetter, DeadLetters, InUse, oldest_first
@@ -29,13 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
     except InUse:
         print("somebody else has read these dead letters for a minute: try again", file=sys.stderr)
         return 1
+    except amqp.AccessRefused as error:
+        whose = f"must be that of {owner_of(options.queue)}" if options.queue else "must be that of a service"
+        print(f"AMQP_URI {whose}: {error.reply_text}", file=sys.stderr)
+        return 1
     except LookupError as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
-    found = letters.letters(options.queue) if options.queue else letters.each(dead_queues())
+    found = letters.letters(options.queue) if options.queue else letters.each(dead_queues(_whose()))
     in_order = sorted((letter.summary() for letter in found), key=oldest_first)
     first = (options.page - 1) * (options.size or 0)
     shown = list(islice(in_order, first, first + options.size if options.size else None))
@@ -121,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     replaying.add_argument("--by", default=_who(), help="who replays, for the message's history (who is logged in)")
     discarding.add_argument("--reason", required=True)
     return parser
+
+
+def _whose() -> str | None:
+    """The service whose user AMQP_URI names; None where it is nobody's, as the administrator."""
+    return next((one for one in SERVICES if not BrokerUsers.of(os.environ["AMQP_URI"], one).is_shared), None)
 
 
 def _positive(text: str) -> int:

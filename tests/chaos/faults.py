@@ -22,7 +22,7 @@ from deploy.local.environment import ROOT
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract
 from services.common.messaging.connection import BROKER_ERRORS, open_connection
-from services.common.messaging.queues import declare_subscription, events_exchange, own_exchange, owner_of
+from services.common.messaging.queues import declare_only_subscription, events_exchange, own_exchange, owner_of
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
@@ -193,7 +193,7 @@ class Faults:
         """Copies for the queue find no way to it, as if it were missing; what lies in it stays."""
         self._on_broker(lambda channel: _unbind_from_events(channel, fault.target))
         time.sleep(fault.seconds)
-        self._on_broker(lambda channel: declare_subscription(channel, fault.target, _contract_of(fault.target)))
+        self._on_broker(lambda channel: declare_only_subscription(channel, fault.target, _contract_of(fault.target)))
 
     def _delete_queue(self, fault: Fault) -> None:
         """Deletes a queue that nothing lies in or is on its way to; what comes meanwhile has no way but to wait."""

@@ -23,11 +23,12 @@ from deploy.permissions import PROGRAMS
 from services.common.contracts.examples import wire_example
 from services.common.contracts.membership import IMPORT_PROGRESSED
 from services.common.messaging.caller_signature import public_keys
-from services.common.messaging.connection import open_connection
+from services.common.messaging.connection import Outgoing, open_connection
 from services.common.messaging.dead_letters import DeadLetters
 from services.common.messaging.envelope import wrap
 from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, queue_name, request_queue
+from services.common.messaging.publishing import ConfirmedPublisher
+from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
 from tests.conftest import DatabaseFactory, _unique_name
 from tests.integration.conftest import StartService
 
@@ -58,7 +59,7 @@ def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]
     users = {program: User(f"{name}_{program}", secrets.token_hex(8)) for program in PROGRAMS}
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users, beside_former=True))
-    declare_all(nodes.rabbitmq.uri(name))
+    declare_all(nodes.rabbitmq.uri(name), beside_former=True)
     settings = {
         "FORMER_RELEASE_UNTIL": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
         "CALLER_SIGNING_KEYS": KEYS,
@@ -135,3 +136,17 @@ def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: U
         reply = wait_until(lambda: gateway.basic_get(queue, no_ack=True), "the reply comes")
 
     assert "result" in json.loads(reply.body)["result"]
+
+
+def test_after_the_upgrade_queues_hear_nothing_more_of_what_was_sent_before(upgrade: Upgrade, nodes: Nodes) -> None:
+    """It comes last."""
+    uri = nodes.rabbitmq.uri(upgrade.uris["bank"].rpartition("/")[2])
+    keys = (IMPORT_PROGRESSED.key_for("notification"), IMPORT_PROGRESSED.routing_key)
+    former = [Outgoing(EVENTS_EXCHANGE, key, b"{}") for key in keys]
+    publisher = ConfirmedPublisher(uri, "administrator", 30)
+
+    declare_all(uri)
+
+    assert [reason.split(":")[0] for reason in publisher.publish(former).values()] == ["unroutable", "unroutable"]
+    assert publisher.publish([Outgoing(events_exchange("membership"), keys[0], b"{}")]) == {}
+    publisher.drop()

@@ -15,6 +15,7 @@ from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
+from services.common import dead_letters
 from services.common.contracts import bank
 from services.common.contracts.acts import ACTS_RECORDED
 from services.common.contracts.examples import wire_example
@@ -317,3 +318,15 @@ def test_a_password_of_a_service_forges_no_moved_event_of_another(broker: Broker
     assert letters.replay(ACTS_DEAD, lambda one: one.id == message_id) == [message_id]
     assert "without proof" in dead_letter(broker.uris["membership"], ACTS_DEAD, message_id).reason
     discard(broker.uris["membership"], ACTS_DEAD, message_id)
+
+
+def test_the_tool_lists_the_dead_letters_of_the_service_whose_user_it_is(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMQP_URI", broker.uris["revocation"])
+    assert dead_letters.main(["list"]) == 0
+    assert "There are no dead letters." in capsys.readouterr().out
+
+    for command in (["list", APPROVED_DEAD], ["replay", APPROVED_DEAD, "--all"]):
+        assert dead_letters.main(command) in {1, 2}
+        assert "AMQP_URI must be that of batching" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import addresses
 from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
     SERVICES,
@@ -24,6 +25,7 @@ from deploy.local.environment import (
     write_state,
 )
 from deploy.local.processes import Process
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
 from deploy.permissions import PROGRAMS
@@ -123,6 +125,25 @@ def test_a_stack_of_the_release_before_takes_for_an_hour_what_that_one_has_left(
 
     assert datetime.fromisoformat(first["FORMER_RELEASE_UNTIL"]) > datetime.now(UTC)
     assert keep_secrets(tmp_path) == first
+
+
+def test_the_release_before_may_work_on_the_broker_until_its_processes_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(addresses.nodes, "start_rabbitmq", lambda _folder: RabbitMQ(tmp_path, 1, "secret"))
+    monkeypatch.setattr(RabbitMQ, "create_vhost", lambda *_: None)
+    monkeypatch.setattr(RabbitMQ, "import_definitions", lambda *_: None)
+    monkeypatch.setattr(addresses, "declare_all", lambda _uri, beside_former: asked.append(beside_former))
+    kept = {name: value for name, value in keep_secrets(tmp_path).items() if name != "PUBLISHERS_ARE_PROVED"}
+    (tmp_path / "secrets.env").write_text("".join(f"{name}={value}\n" for name, value in kept.items()))
+    upgrading = keep_secrets(tmp_path)
+
+    addresses._broker(tmp_path, kept)
+    addresses._broker(tmp_path, upgrading)
+    addresses.end_upgrade(tmp_path, upgrading)
+
+    assert asked == [False, True, False]
 
 
 def test_ports_stay_the_same_from_start_to_start(tmp_path: Path) -> None:

@@ -92,17 +92,20 @@ def owner_of(queue: str) -> str:
 def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
     """The producer's exchange, the queue bound to its service's copies of an event, and first its dead-letter queue.
 
-    It is bound to the exchange and by the key of the releases before, too: no release sends by both.
+    It is bound as the releases before sent, too: no release sends by both.
     """
-    key = contract.key_for(owner_of(queue))
-    declare_working_queue(channel, queue, dead_queue(queue))
-    for exchange, keys in {
-        events_exchange(contract.producer): [key],
-        EVENTS_EXCHANGE: [key, contract.routing_key],
-    }.items():
-        declare_exchange(channel, exchange)
-        for one in keys:
-            channel.queue_bind(queue, exchange, one)
+    _declare_copies(channel, queue, contract)
+    declare_exchange(channel, EVENTS_EXCHANGE)
+    for key in _former_keys(queue, contract):
+        channel.queue_bind(queue, EVENTS_EXCHANGE, key)
+
+
+def declare_only_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
+    """The same without the ways of the releases before, which are taken away where they are there."""
+    _declare_copies(channel, queue, contract)
+    declare_exchange(channel, EVENTS_EXCHANGE)
+    for key in _former_keys(queue, contract):
+        channel.queue_unbind(queue, EVENTS_EXCHANGE, key)
 
 
 def declare_missing_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
@@ -211,6 +214,17 @@ def declare_request_queue(channel: amqp.Channel, service: str) -> str:
     channel.queue_declare(name, durable=True, auto_delete=False)
     channel.queue_bind(name, RPC_EXCHANGE, f"{service}.*")
     return name
+
+
+def _declare_copies(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
+    """The queue with its dead letters, bound to what the producer sends to its service."""
+    declare_working_queue(channel, queue, dead_queue(queue))
+    declare_exchange(channel, events_exchange(contract.producer))
+    channel.queue_bind(queue, events_exchange(contract.producer), contract.key_for(owner_of(queue)))
+
+
+def _former_keys(queue: str, contract: EventContract) -> list[str]:
+    return [contract.key_for(owner_of(queue)), contract.routing_key]
 
 
 def _dead_letters_to(exchange: str, queue: str | None = None) -> dict[str, Any]:

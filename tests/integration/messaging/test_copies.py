@@ -66,7 +66,7 @@ class Post:
 
 @pytest.fixture(scope="module")
 def shared_post(nodes: Nodes, module_amqp_uri: str) -> Iterator[Post]:
-    declare_all(module_amqp_uri)
+    declare_all(module_amqp_uri, beside_former=True)
     name = _unique_name("copies")
     nodes.postgres.create_database(name)
     url = nodes.postgres.url(name)
@@ -118,7 +118,7 @@ def test_a_missing_queue_holds_up_no_other_event(post: Post) -> None:
 
     assert [missing in left.last_error for left in post.publish()] == [True, True]
     assert post.copies(CARDS_ISSUED) == dict.fromkeys(CARDS_ISSUED.consumers, 1)
-    declare_all(post.outside.amqp_uri)
+    declare_all(post.outside.amqp_uri, beside_former=True)
     assert post.publish() == []
     assert post.copies(MEMBERS_QUEUED) == {"batching": 2}
 
@@ -139,14 +139,14 @@ def test_what_a_relay_of_the_release_before_publishes_comes_once(post: Post) -> 
 
 
 def test_a_queue_that_the_release_before_made_gets_each_copy_once(post: Post) -> None:
-    """`deploy.broker declare` binds it to its producer's exchange; it stays bound to the former one."""
+    """`deploy.broker declare --beside-former` binds it to its producer's exchange too."""
     queue = queue_name("batching", MEMBERS_QUEUED.name)
     post.outside.channel.queue_unbind(queue, events_exchange("membership"), MEMBERS_QUEUED.key_for("batching"))
     post.tell(MEMBERS_QUEUED)
     (left,) = post.publish()
     assert queue in left.last_error
 
-    declare_all(post.outside.amqp_uri)
+    declare_all(post.outside.amqp_uri, beside_former=True)
 
     assert post.publish() == []
     assert post.copies(MEMBERS_QUEUED) == {"batching": 1}

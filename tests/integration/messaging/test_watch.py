@@ -44,7 +44,7 @@ def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside
     said = eventually(lambda: reasons(validation))
     assert said == [f"the queue {queue} is missing; the administrator restores it: {RESTORE}"]
 
-    declare_all(outside.amqp_uri)
+    declare_all(outside.amqp_uri, beside_former=True)
     eventually(lambda: reasons(validation) == [])
 
 
@@ -53,7 +53,7 @@ def test_what_waits_for_a_missing_queue_goes_out_when_it_is_restored(validation:
     outside.publish(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(a_request()))
     eventually(lambda: any(f"{TOLD}: unroutable" in reason for reason in reasons(validation)))
 
-    declare_all(outside.amqp_uri)
+    declare_all(outside.amqp_uri, beside_former=True)
     eventually(lambda: outside.size(TOLD) == 1)
     eventually(lambda: reasons(validation) == [])
 
@@ -139,7 +139,7 @@ def a_request() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def outside(module_amqp_uri: str) -> Iterator[Outside]:
-    declare_all(module_amqp_uri)
+    declare_all(module_amqp_uri, beside_former=True)
     with Outside(module_amqp_uri) as client:
         yield client
 
