@@ -21,7 +21,7 @@ from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
 from services.common.contracts.examples import wire_example
-from services.common.contracts.membership import IMPORT_PROGRESSED
+from services.common.contracts.membership import IMPORT_PROGRESSED, OTP_ISSUED
 from services.common.messaging.caller_signature import public_keys
 from services.common.messaging.connection import Outgoing, open_connection
 from services.common.messaging.dead_letters import DeadLetters
@@ -141,7 +141,7 @@ def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: U
 def test_after_the_upgrade_queues_hear_nothing_more_of_what_was_sent_before(upgrade: Upgrade, nodes: Nodes) -> None:
     """It comes last."""
     uri = nodes.rabbitmq.uri(upgrade.uris["bank"].rpartition("/")[2])
-    keys = (IMPORT_PROGRESSED.key_for("notification"), IMPORT_PROGRESSED.routing_key)
+    keys = (OTP_ISSUED.key_for("notification"), OTP_ISSUED.routing_key)
     former = [Outgoing(EVENTS_EXCHANGE, key, b"{}") for key in keys]
     publisher = ConfirmedPublisher(uri, "administrator", 30)
 

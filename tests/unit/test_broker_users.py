@@ -76,15 +76,18 @@ def test_the_producers_own_event_is_taken_and_so_it_is_when_it_was_moved() -> No
 
 def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content() -> None:
     proof = kept_publisher(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
-    claim = {"kept": "cards_revocation", PROOF: proof}
-    good, other_message = message("cards_batching", **claim), message("cards_batching", **claim)
+
+    def claimed(body: bytes = b"{}", proof: str = proof) -> Message:
+        return message("cards_batching", "cards_revocation", body, **{PROOF: proof})
+
+    good, other_message = claimed(), claimed()
     other_message.properties["message_id"] = "m2"
-    other_content = message("cards_batching", body=b"[]", **claim)
+    other_content = claimed(b"[]")
     of_another = moved(message("cards_validation"))
     of_another.headers["x-publisher"] = "cards_revocation"
 
     assert refusal(good) is None
-    for forged in (other_message, other_content, of_another, message("cards_batching", **{**claim, PROOF: "é"})):
+    for forged in (other_message, other_content, of_another, claimed(proof="é")):
         assert "without proof" in str(refusal(forged))
     assert "without proof" in str(refusal(good, queue="batching.revocation_rejected"))
 

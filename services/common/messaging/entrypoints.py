@@ -50,6 +50,7 @@ from services.common.messaging.queues import (
     rejected_queue,
 )
 from services.common.messaging.reader import QueueReader
+from services.common.messaging.watch import BrokerWatch
 from services.common.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -435,11 +436,17 @@ class BatchSubscription(QueueEntrypoint):
 class Listener(QueueEntrypoint):
     """The entrypoint behind `listen`."""
 
+    watch = BrokerWatch()
     prefetch = 0
 
     def __init__(self, *contracts: EventContract) -> None:
         super().__init__()
         self.contracts = {contract.type: contract for contract in contracts}
+
+    def setup(self) -> None:
+        """Makes the reader, which binds anew what was bound to an exchange that was away."""
+        super().setup()
+        self.watch.on_restored.append(self.reader.renew)
 
     def name_queue(self) -> str:
         """A name of this process alone."""

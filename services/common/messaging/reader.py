@@ -54,6 +54,7 @@ class QueueReader:
         self._on_message = on_message
         self._prefetch = prefetch
         self._stopping = False
+        self._is_stale = False
         self._unsettled: set[int] = set()
         self._ready = Signal()
         self._writing = Semaphore()
@@ -80,6 +81,10 @@ class QueueReader:
     def wait_until_ready(self) -> None:
         """Returns when the queue is consumed for the first time, or never will be; raises QueueChanged."""
         self._ready.wait()
+
+    def renew(self) -> None:
+        """Declares and binds anew, on a new connection."""
+        self._is_stale = True
 
     def stop(self) -> None:
         """Takes nothing new; `run` returns soon, when what was taken is done."""
@@ -126,6 +131,7 @@ class QueueReader:
             bound_waits(connection, self._settings.publish_seconds)
             channel = connection.channel()
             channel.auto_decode = False
+            self._is_stale = False
             queue = self._declare(channel)
             if self._prefetch:
                 channel.basic_qos(0, self._prefetch, False)
@@ -165,6 +171,8 @@ class QueueReader:
     def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
         beat_at = turn_at = time.monotonic()
         while not is_over():
+            if self._is_stale:
+                raise ConnectionError("what was bound is to be bound anew")
             beat = connection.heartbeat_tick
             if self.is_full():
                 # Who does not read cannot know whether the other side is silent, but is to be heard itself.

@@ -59,6 +59,7 @@ class ReplyListener(SharedExtension):
         name = f"{self.container.service_name} replies"
         self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
         self.reader.on_lost = self._disappoint
+        self.watch.on_restored.append(self.reader.renew)
         self.publisher = DirectPublisher(settings.amqp_uri, f"{self.container.service_name} requests", seconds=3)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Which queues there are: named by the contracts, owned by the services."""
+"""Which queues and exchanges there are: named by the contracts, owned by the services."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,20 @@ import amqp
 from services.common.contracts import bank
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.policy import SERVICES
-from services.common.messaging.queues import dead_queue, owner_of, queue_name, request_queue, retry_queue, strays_queue
+from services.common.messaging.queues import (
+    RPC_EXCHANGE,
+    dead_queue,
+    delay_exchange,
+    events_exchange,
+    own_exchange,
+    owner_of,
+    queue_name,
+    replies_exchange,
+    request_queue,
+    retry_queue,
+    strays_exchange,
+    strays_queue,
+)
 
 
 def event_queues() -> list[str]:
@@ -49,6 +62,35 @@ def needed_queues(service: str) -> list[str]:
     of_the_bank = (bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE) if service == "batching" else ()
     own = [request_queue(service), *heard, *map(dead_queue, heard), *of_the_bank]
     return list(dict.fromkeys([*own, *told]))
+
+
+def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
+    """The exchanges that a service or the gateway publishes to, or hears by."""
+    if program not in SERVICES:
+        live = {event.producer for event in EVENTS.values() if event.is_live}
+        return [
+            RPC_EXCHANGE,
+            own_exchange(program),
+            *map(replies_exchange, SERVICES),
+            *map(events_exchange, sorted(live)),
+        ]
+    ways = (events_exchange, replies_exchange, own_exchange, strays_exchange)
+    of_the_bank = (bank.EXCHANGE, bank.FEEDBACK_EXCHANGE) if program == "batching" else ()
+    delays = (delay_exchange(program, seconds) for seconds in retry_delays)
+    return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *of_the_bank]
+
+
+def missing_exchanges(connection: amqp.Connection, exchanges: Iterable[str]) -> list[str]:
+    """Those that there are not. Needs no permission on them."""
+    missing, channel = [], connection.channel()
+    for exchange in exchanges:
+        try:
+            channel.exchange_declare(exchange, "direct", passive=True)
+        except amqp.NotFound:
+            channel = connection.channel()
+            missing.append(exchange)
+    channel.close()
+    return missing
 
 
 def depths(connection: amqp.Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:

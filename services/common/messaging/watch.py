@@ -1,4 +1,4 @@
-"""Watches the broker for one process: which of the queues that it needs are missing, and whether messages are taken."""
+"""Watches the broker for one process: what is missing that it needs, and whether messages are taken."""
 
 import time
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from services.common.logs import class_name
 from services.common.messaging.broker_users import BrokerUsers
 from services.common.messaging.connection import bound_waits, drop, open_connection
 from services.common.messaging.queues import declare_direct_exchange, own_exchange, retry_queue, strays_queue
-from services.common.messaging.topology import depths, needed_queues
+from services.common.messaging.topology import depths, missing_exchanges, needed_exchanges, needed_queues
 from services.common.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
 
 RESTORE = "python -m deploy.broker declare"
-"""What an operator runs, as the broker's administrator, to make all queues that are missing."""
+"""What an operator runs, as the broker's administrator, to make all that is missing."""
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_WHILE_MISSING = 1.0
@@ -37,17 +37,26 @@ class BrokerWatch(SharedExtension):
     connection, which is answered meanwhile.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_restored: list[Callable[[], None]] = []
+        """Called when an exchange is there again: what was bound to it no longer is."""
+
     def setup(self) -> None:
         """Reads the settings."""
         self._settings = read_settings(MessagingSettings)
         service = self.container.service_name
         self._makes_queues = BrokerUsers.of(self._settings.amqp_uri, service).is_shared
         self._needed = needed_queues(service)
+        self._needed_exchanges: list[str] = []
+        if not self._makes_queues:
+            self._needed_exchanges = needed_exchanges(service, self._settings.retry_delays)
         if self._needed and not self._makes_queues:
             self._needed += [retry_queue(service, seconds) for seconds in self._settings.retry_delays]
             self._needed.append(strays_queue(service))
         self._is_stopping = False
         self.missing: tuple[str, ...] = ()
+        """Queues and exchanges, each with the word before its name."""
         self.is_blocked = False
 
     def start(self) -> None:
@@ -64,8 +73,8 @@ class BrokerWatch(SharedExtension):
             thread.wait()
 
     def why_not_ready(self) -> list[str]:
-        """Each missing queue with what restores it, and whether the broker takes messages."""
-        reasons = [f"the queue {queue} is missing; the administrator restores it: {RESTORE}" for queue in self.missing]
+        """Each missing queue or exchange with what restores it, and whether the broker takes messages."""
+        reasons = [f"the {name} is missing; the administrator restores it: {RESTORE}" for name in self.missing]
         if self.is_blocked:
             reasons.append("the broker takes no messages: it is short of memory or disk")
         return reasons
@@ -92,11 +101,17 @@ class BrokerWatch(SharedExtension):
 
     def _look(self, connection: amqp.Connection) -> None:
         found = {queue for queue, _, _ in depths(connection, self._needed)}
-        missing = tuple(queue for queue in self._needed if queue not in found)
+        queues = [queue for queue in self._needed if queue not in found]
+        exchanges = missing_exchanges(connection, self._needed_exchanges)
+        missing = (*(f"queue {name}" for name in queues), *(f"exchange {name}" for name in exchanges))
+        restored = sorted({*self.missing} - {*missing})
         if missing != self.missing:
             report: Callable[..., Any] = log.error if missing else log.info
-            report("queues_missing", queues=missing, restored=sorted({*self.missing} - {*missing}), restore=RESTORE)
+            report("queues_missing", queues=missing, restored=restored, restore=RESTORE)
         self.missing = missing
+        if any(name.startswith("exchange ") for name in restored):
+            for renew in self.on_restored:
+                renew()
 
     def _watch_publishing(self, connection: amqp.Connection) -> None:
         own = own_exchange(self.container.service_name)

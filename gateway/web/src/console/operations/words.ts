@@ -8,6 +8,7 @@ export const SERVICES: Record<string, string> = {
 };
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^the exchange (\S+) is missing; the administrator restores it: (.+)$/, "交换机 $1 缺失，请管理员执行 $2 恢复"],
   [/^the queue (\S+) is missing; the administrator restores it: (.+)$/, "队列 $1 缺失，请管理员执行 $2 恢复"],
   [/^the broker takes no messages: .+$/, "消息服务内存或磁盘不足，暂停接收消息"],
   [/^the database takes no changes: it is read-only$/, "数据库处于只读状态，不能保存"],
