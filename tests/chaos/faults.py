@@ -22,7 +22,13 @@ from deploy.local.environment import ROOT
 from services.common.contracts.all_events import EVENTS
 from services.common.contracts.event import EventContract
 from services.common.messaging.connection import BROKER_ERRORS, open_connection
-from services.common.messaging.queues import declare_only_subscription, events_exchange, own_exchange, owner_of
+from services.common.messaging.queues import (
+    declare_only_subscription,
+    events_exchange,
+    own_exchange,
+    owner_of,
+    strays_queue,
+)
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
@@ -56,6 +62,8 @@ class Targets:
     """By whose connections go through it to what: `batching to broker`."""
     simulators: Mapping[str, str] = field(default_factory=dict)
     vhost: str = ""
+    environment: Callable[[str], Mapping[str, str]] = lambda _program: {}
+    """What the processes of a program are started with."""
     manners: Manners = field(default_factory=Manners)
 
 
@@ -212,6 +220,7 @@ class Faults:
             time.sleep(fault.seconds)
         finally:
             self._declare_all()
+            self._replay_strays(service)
 
     def _cut_off_and_delete(self, queue: str, cut_off: Callable[[amqp.Channel], None]) -> bool:
         """False where the queue is not empty yet."""
@@ -225,6 +234,21 @@ class Faults:
         with self._locks["broker"]:
             uri = nodes.start_rabbitmq(self._targets.folder).uri(self._targets.vhost)
             subprocess.run(command, cwd=ROOT, env=os.environ | {"AMQP_URI": uri}, check=True, capture_output=True)
+
+    def _replay_strays(self, service: str) -> None:
+        """What came back to the missing queue meanwhile; as an operator does who finds it among the dead letters."""
+        queue = strays_queue(service)
+        replay = [sys.executable, "-m", "services.common.dead_letters", "replay", queue, "--all"]
+        left: list[int] = []
+
+        def count(channel: amqp.Channel) -> None:
+            left[:] = [int(channel.queue_declare(queue, passive=True).message_count)]
+
+        self._on_broker(count)
+        while left != [0]:
+            subprocess.run(replay, cwd=ROOT, env=self._targets.environment(service), check=False, capture_output=True)
+            time.sleep(1)
+            self._on_broker(count)
 
     def _on_broker(self, change: Callable[[amqp.Channel], None]) -> None:
         """Tries as the administrator until the broker has it, which may be struck itself."""

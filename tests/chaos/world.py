@@ -119,6 +119,7 @@ def _targets(
     return Targets(
         folder=folder,
         pids=stack.pids,
+        environment=stack.environment,
         proxies={
             **{f"{name} to broker": proxy for name, proxy in to_broker.items()},
             **{f"{name} to database": proxy for name, proxy in to_database.items()},
