@@ -1,6 +1,6 @@
 """A number that was replaced is remembered until somebody can sign in by the one in its place.
 
-Revision: 0019
+Revision: 0020
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from services.common.persistence import EncryptedText
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:
