@@ -1,7 +1,6 @@
 """A private PostgreSQL node whose data, log and password are in one folder."""
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from deploy.local import postgres_home
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.private_files import UMASK, write_private
 
@@ -140,16 +140,8 @@ def owner_of(database: str) -> str:
 
 
 def data_folder(folder: Path) -> Path:
-    """Where the data lies: below the folder, or for root in the home of the user postgres.
-
-    PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not enter the folder: it is its
-    owner's alone. What an earlier release left there is there until the next start.
-    """
-    below = folder / "postgres" / "data"
-    if os.geteuid() != 0:
-        return below
-    at_home = _home_of(folder) / "data"
-    return below if _holds_data(below) and not _holds_data(at_home) else at_home
+    """Where the data lies."""
+    return postgres_home.home_of(folder) / "data"
 
 
 def start(folder: Path, durable: bool) -> Postgres:
@@ -158,9 +150,10 @@ def start(folder: Path, durable: bool) -> Postgres:
     `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
     Raises RuntimeError with the end of the log when it does not come up.
     """
-    _move_home(folder)
-    data = data_folder(folder)
-    if not _holds_data(data):
+    if data_folder(folder) == folder / "postgres" / "data" and os.geteuid() == 0:
+        stop(folder)  # before it is moved to where its user may enter
+    data = postgres_home.settle(folder) / "data"
+    if not (data / "PG_VERSION").exists():
         _initialise(data)
     data.parent.chmod(0o700)
     port = _running_port(data)
@@ -198,7 +191,7 @@ def stop(folder: Path) -> None:
 def drop(folder: Path) -> None:
     """Stop the node and delete all that it holds."""
     stop(folder)
-    shutil.rmtree(data_folder(folder).parent, ignore_errors=True)
+    postgres_home.drop(folder)
 
 
 def pid(folder: Path) -> int | None:
@@ -228,38 +221,17 @@ def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:
     return found.fetchone() is not None
 
 
-def _holds_data(data: Path) -> bool:
-    return (data / "PG_VERSION").exists()
-
-
-def _move_home(folder: Path) -> None:
-    """Take the node that an earlier release kept for root below the folder to where its user may reach it."""
-    below = folder / "postgres" / "data"
-    if os.geteuid() != 0 or data_folder(folder) != below:
-        return
-    stop(folder)
-    home = _home_of(folder)
-    shutil.rmtree(home, ignore_errors=True)
-    shutil.move(below.parent, home)
-    for path in (home, *home.rglob("*")):
-        shutil.chown(path, "postgres", "postgres")
-
-
-def _home_of(folder: Path) -> Path:
-    """Where the node of a folder is for root."""
-    name = f"union-cards-{folder.resolve().as_posix().strip('/').replace('/', '-')}"
-    return Path(pwd.getpwnam("postgres").pw_dir) / name
-
-
 def _initialise(data: Path) -> None:
-    data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half = data.with_name("data.making")  # so that what a killed initdb leaves is not taken for a database
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(mode=0o700)
+    postgres_home.hand_over(half)
     password_file = _password_file(data)
     write_private(password_file, secrets.token_hex(16))
-    if os.geteuid() == 0:
-        for path in (data.parent, password_file):
-            shutil.chown(path, "postgres", "postgres")
+    postgres_home.hand_over(password_file)
     options = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--username={SUPERUSER}"]
-    _run(["initdb", "-D", str(data), *options, f"--pwfile={password_file}"])
+    _run(["initdb", "-D", str(half), *options, f"--pwfile={password_file}"])
+    half.rename(data)
 
 
 def _password_file(data: Path) -> Path:
@@ -317,7 +289,7 @@ def _run(command: list[str]) -> None:
     folder = binaries()
     if folder is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    account = "postgres" if os.geteuid() == 0 else None
+    account = postgres_home.ACCOUNT if os.geteuid() == 0 else None
     with tempfile.TemporaryFile("w+") as output:
         # The output goes to a file: the server inherits it, and a pipe would stay open as long as it runs.
         done = subprocess.run(
