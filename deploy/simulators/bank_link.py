@@ -14,7 +14,7 @@ from kombu.mixins import ConsumerMixin
 from deploy.simulators.bank_keys import Keys, Outgoing
 from deploy.simulators.bank_ledger import Ledger
 from services.common.contracts import bank as contract
-from services.common.contracts.bank_encryption import CONTENT_TYPE, CannotDecrypt, is_encrypted
+from services.common.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may make no queue: those it uses are there before it comes."""
@@ -60,15 +60,21 @@ class BatchReader(ConsumerMixin):
         self.is_reading.set()
 
     def _take(self, message: Message) -> None:
-        """Acknowledged once it is in the ledger; what nobody knows, signed or can decrypt is not taken at all."""
+        """Acknowledged once it is in the ledger; what nobody knows or signed is not taken at all.
+
+        What was signed but cannot be decrypted is neither: a key is missing, and no other copy of a batch is on its way.
+        """
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         name = message.delivery_info["routing_key"]
         take = self._takers.get(name)
         try:
             document = self._keys.opened(body, name, message.headers.get(contract.SIGNATURE_HEADER))
-        except (CannotDecrypt, ValueError) as error:
+        except (AnotherMessage, ValueError) as error:
             document = None
             _log.error("cannot read a message for %s: %s", name, error)
+        except CannotDecrypt as error:
+            _log.critical("cannot decrypt a message for %s, which waits: %s", name, error)
+            return
         if take is None or document is None:
             self.refused += 1
             message.reject()

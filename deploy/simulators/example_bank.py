@@ -62,6 +62,10 @@ ALGORITHMS = Algorithms(algorithms=["ECDH-ES+A256KW", "RSA-OAEP-256", "A256GCM"]
 Result = dict[str, Any]
 
 
+class CannotDecrypt(Exception):
+    """A message that our partner signed and that was encrypted for a key that is not here."""
+
+
 def decide(applicant: dict[str, Any]) -> Result:
     """What becomes of an applicant: here everybody gets a card with a synthetic number."""
     digits = "623162" + str(int(hashlib.sha256(applicant["application_id"].encode()).hexdigest(), 16))[:12]
@@ -181,7 +185,11 @@ class Keys:
         return body, {"x-signature": sign(body, self._signing[0])}
 
     def opened(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
-        """What a message says; raises ValueError for one that we did not sign, or that cannot be read."""
+        """What a message says.
+
+        Raises ValueError for one that our partner did not sign or that cannot be read, CannotDecrypt where a key is
+        missing.
+        """
         given = signature.lower() if isinstance(signature, str) else ""
         if not any(hmac.compare_digest(sign(body, key).encode(), given.encode()) for key in self._signing):
             raise ValueError("it was not signed by our partner")
@@ -191,18 +199,20 @@ class Keys:
         return document
 
     def _decrypted(self, body: bytes, message: str) -> bytes:
-        if self._own is None:
-            raise ValueError("there is no key to decrypt it by")
         try:
             head = body.partition(b".")[0]
             header = base64.urlsafe_b64decode(head + b"=" * (-len(head) % 4))
-            typ = json.loads(header, object_pairs_hook=each_name_once)["typ"]
-            plain = jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
-        except Exception as error:  # the library has many, for what strangers send
-            raise ValueError(f"it was changed, or not encrypted for us: {type(error).__name__}") from error
+            typ, kid = map(json.loads(header, object_pairs_hook=each_name_once).get, ("typ", "kid"))
+        except Exception as error:
+            raise ValueError(f"it was changed, or is no JWE: {type(error).__name__}") from error
         if typ != message:
             raise ValueError("it was encrypted as another message")
-        return plain
+        if self._own is None or kid not in [key.kid for key in self._own.keys]:
+            raise CannotDecrypt(f"it was encrypted for the key {kid}")
+        try:
+            return jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
+        except Exception as error:  # the library has many
+            raise CannotDecrypt(f"it does not open by the key {kid}: {type(error).__name__}") from error
 
 
 class Bank:
@@ -254,10 +264,18 @@ class Bank:
                 self._books.note_sent(feedback_id)
 
     def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        """Written down first, acknowledged then. What our partner did not sign is put away without requeueing."""
+        """Written down first, acknowledged then. What our partner did not sign is put away without requeueing.
+
+        What it signed and we cannot decrypt is kept: it would be gone for good, and it is the key that is missing. It
+        waits unacknowledged, and after PREFETCH of its kind nothing more comes; when the connection ends it is back in
+        the queue, and comes again to a program that has the key.
+        """
         try:
             document = self._keys.opened(body, method.routing_key, (properties.headers or {}).get("x-signature"))
             take = self._takers[method.routing_key]
+        except CannotDecrypt as error:
+            log.critical("CALL A PERSON: a message for %s cannot be decrypted and waits: %s", method.routing_key, error)
+            return
         except (ValueError, KeyError) as error:
             log.error("a message for %s is not taken: %s", method.routing_key, error)
             channel.basic_reject(method.delivery_tag, requeue=False)

@@ -17,8 +17,9 @@ from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback, read
 from services.batching.bank_receipts import send_receipts
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
-from services.common.bank_keys import encrypted_for_us
+from services.common.bank_keys import clear_text, encrypted_for_us
 from services.common.contracts import bank
+from services.common.contracts.bank_encryption import is_encrypted
 from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
 from services.common.contracts.event import EventContract, in_messages
 from services.common.messaging.failures import rejection_headers, shortened
@@ -296,18 +297,30 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
     if not (feedback.faults or feedback.refusals):
         return
     reason = shortened(", ".join(_said_of(feedback)))
-    if feedback.rejected == feedback.total:
+    if feedback.rejected < feedback.total:
+        _put_aside(session, feedback, reason, to_json(_part_of(feedback)))
+    elif is_encrypted(feedback.message.body) or clear_text() == "all":
         feedback.message.reject(reason)
-        return
+    else:
+        # Persons do not lie in clear text on the broker's disk; an operator may apply it from there on purpose.
+        _put_aside(session, feedback, reason, feedback.message.body)
+
+
+def _part_of(feedback: Feedback) -> dict[str, Any]:
+    """What is refused of a feedback, as one of its own."""
     positions = sorted(feedback.refusals)
-    part = {
+    return {
         **feedback.document,
         "results": [feedback.document["results"][position] for position in positions],
         LINES: [feedback.line(position) for position in positions],
         CONTENT: feedback.content.hex(),
     }
+
+
+def _put_aside(session: Session, feedback: Feedback, reason: str, content: bytes) -> None:
+    """Sends it to the rejected ones, encrypted for us and signed anew."""
     headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.feedback_id}
-    body = encrypted_for_us(to_json(part), bank.FEEDBACK_QUEUE)
+    body = encrypted_for_us(content, bank.FEEDBACK_QUEUE)
     send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
 
 

@@ -25,6 +25,9 @@ CONTENT = "cut_from_content"
 """Fields of what batching has cut out of a feedback: the positions there, and the digest of the whole, hex."""
 CONTENT_BYTES = 16
 
+_LARGEST_CONTENT = (1 << 20) + (64 << 10)
+"""Bytes of what a feedback says: the contract has 1 MiB, and what is cut out of one also says where it was."""
+
 _load_envelope = quick_load(bank.FeedbackEnvelope())
 _load_result = quick_load(bank.FeedbackResult())
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
@@ -92,7 +95,10 @@ def read_feedback(message: Message) -> Feedback:
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
     try:
-        document = read_json(decrypted(message.body, bank.FEEDBACK_QUEUE))
+        content = decrypted(message.body, bank.FEEDBACK_QUEUE)
+        if len(content) > _LARGEST_CONTENT:
+            raise Reject(f"too_large: {len(content)} bytes")
+        document = read_json(content)
     except CannotDecrypt as error:
         raise Reject(f"cannot_decrypt: {error}") from error
     except ValueError as error:

@@ -144,7 +144,7 @@ def test_the_example_of_a_banks_program_refuses_what_was_changed(part: int) -> N
         parts = sample["jwe"].split(".")
         parts[part] = change
         body = ".".join(parts).encode()
-        with pytest.raises(ValueError, match=r"."):
+        with pytest.raises((ValueError, example_bank.CannotDecrypt)):
             keys.opened(body, bank.RECALLED, bank.sign(body, b"signing"))
 
 

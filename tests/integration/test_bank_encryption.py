@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from amqp.basic_message import Message as AmqpMessage
@@ -13,6 +13,7 @@ from services.common.contracts import bank
 from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
 from services.common.key_sets import new_encryption_keys, public_part
 from services.common.messaging.dead_letters import DeadLetter
+from services.common.messaging.entrypoints import LARGEST_MESSAGE
 from services.common.messaging.failures import Reject
 from services.common.messaging.subscribe import Message
 from services.common.persistence import outbox
@@ -90,7 +91,9 @@ def test_clear_feedback_is_rejected_with_a_receipt_and_taken_when_it_comes_encry
     batch_no, [application_id] = desk.a_batch(1)
     feedback = a_feedback(batch_no, {"application_id": application_id, **REFUSAL})
 
-    assert desk.feed(feedback) == ["message: not_encrypted"]
+    assert desk.feed(feedback) == [None]
+    [put_aside] = sent(desk, bank.REJECTED_QUEUE)
+    assert put_aside.headers["x-reason"] == "message: not_encrypted"
     assert desk.states([application_id]) == ["submitted"]
     assert desk.feed(for_us(feedback)) == [None]
 
@@ -101,6 +104,47 @@ def test_clear_feedback_is_rejected_with_a_receipt_and_taken_when_it_comes_encry
         (0, ["not_encrypted"]),
         (1, []),
     ]
+
+
+def test_clear_feedback_waits_encrypted_and_can_be_applied_on_purpose(desk: Desk) -> None:
+    batch_no, [application_id] = desk.a_batch(1)
+    feedback = a_feedback(batch_no, issued(application_id))
+    desk.feed(feedback)
+    [put_aside] = sent(desk, bank.REJECTED_QUEUE)
+
+    assert is_encrypted(put_aside.body)
+    assert decrypt(put_aside.body, bank.FEEDBACK_QUEUE, read_keys(UNION_KEYS, private=True)) == feedback.body
+    assert a_letter(put_aside).feedback_id == json.loads(feedback.body)["feedback_id"]
+    assert desk.feed(a_message(put_aside.body, put_aside.headers)) == [None]
+    assert desk.states([application_id]) == ["issued"]
+
+
+@pytest.mark.parametrize("clear_text", ["no", "feedback"])
+def test_the_largest_feedback_is_read_and_so_is_what_is_cut_out_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, clear_text: str
+) -> None:
+    agree(monkeypatch, clear_text)
+    batch_no, [application_id] = desk.a_batch(1)
+    longest = {"outcome": "refused", "reason_code": "码" * 50, "reason": "理" * 200, "member_no": "号" * 20}
+    unknown = [{**longest, "application_id": uuid4(), "member_no": "号" * 20} for _ in range(999)]
+    feedback = a_feedback(batch_no, {"application_id": application_id, **REFUSAL}, *unknown, feedback_id="识" * 36)
+    desk.feed(for_us(feedback) if clear_text == "no" else filled_up(feedback))
+    [put_aside] = sent(desk, bank.REJECTED_QUEUE)
+
+    assert len(put_aside.body) > 1 << 20, "more than was read once"
+    for message in (for_us(feedback).body, for_us(filled_up(feedback)).body, put_aside.body):
+        assert len(message) <= LARGEST_MESSAGE
+    assert desk.feed(a_message(put_aside.body, put_aside.headers)) == [str(put_aside.headers["x-reason"])]
+    with pytest.raises(Reject, match="too_large"):
+        bank_reading.read_feedback(for_us(filled_up(feedback, 1_200_000)))
+
+
+def filled_up(feedback: Message, size: int = 1 << 20) -> Message:
+    """The feedback with a field that nobody knows, as large as a content may be."""
+    document = json.loads(feedback.body)
+    start = json.dumps({**document, "more": ""}, ensure_ascii=False).encode()
+    body = json.dumps({**document, "more": "x" * (size - len(start))}, ensure_ascii=False).encode()
+    return a_message(body, {bank.SIGNATURE_HEADER: bank.sign(body, KEY)})
 
 
 def test_clear_feedback_from_before_is_taken_while_the_bank_changes_over(

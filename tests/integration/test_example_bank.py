@@ -86,6 +86,18 @@ def test_the_example_of_a_banks_program_issues_cards_and_reads_its_receipts_whil
     assert [(one["batch_no"], one["applied"], one["rejected"]) for one in receipts] == [(first, 3, 0), (second, 2, 0)]
 
 
+def test_a_batch_that_the_bank_cannot_decrypt_waits_until_the_bank_has_the_key(line: Line, tmp_path: Path) -> None:
+    keys = {"BANK_HMAC_KEY": KEY.decode(), "UNION_PUBLIC_KEYS": public_part(UNION_KEYS)}
+    log = tmp_path / "example_bank.log"
+
+    with example_bank(line.bank_uri, tmp_path, **keys, BANK_PRIVATE_KEYS=new_encryption_keys("another")):
+        batch_no, applications = line.desk.a_batch(1)
+        wait_until(lambda: "CALL A PERSON" in log.read_text(), "a person is called")
+    assert batch_no not in log.read_text()
+    with example_bank(line.bank_uri, tmp_path, **keys, BANK_PRIVATE_KEYS=BANK_KEYS):
+        wait_until(lambda: line.desk.states(applications) == ["issued"], "the card is issued")
+
+
 def test_the_bank_has_no_more_connections_and_channels_than_its_limits(bank_uri: str) -> None:
     with ExitStack() as opened:
         connections = [opened.enter_context(open_connection(bank_uri, "test")) for _ in range(bank.MOST_CONNECTIONS)]

@@ -9,7 +9,7 @@ from services.common.messaging import entrypoints
 from services.common.messaging.entrypoints import BatchSubscription, QueueEntrypoint
 
 MEGABYTE = 1 << 20
-LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE
+LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = 2 * MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE
 
 
 class Reader:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.common.messaging.entrypoints import BatchSubscription
+from services.common.messaging.entrypoints import LARGEST_MESSAGE, BatchSubscription
 
-LARGE = b"x" * (2 << 20)
+LARGE = b"x" * (LARGEST_MESSAGE + 1)
 
 
 class StoppingReader:

@@ -31,6 +31,10 @@ class CannotDecrypt(Exception):
     """A body that was encrypted for another key, by another algorithm, as another message, or changed on its way."""
 
 
+class AnotherMessage(CannotDecrypt):
+    """A body that was encrypted as another message: whoever sent it again under this name did not encrypt it."""
+
+
 class _Registry(JWERegistry):
     """These algorithms and no compression, which can burst memory; larger than the library expects texts to be."""
 
@@ -73,10 +77,10 @@ def decrypt(body: bytes, message: str, keys: Sequence[PublicOrPrivate]) -> bytes
     """What `encrypt` made of the body of this message, for one of the keys. Raises CannotDecrypt, without values."""
     header = _header(body)
     key = next((one for one in keys if one.kid == header.get("kid")), None)
+    if header.get("typ") != message:
+        raise AnotherMessage("It was encrypted as another message.")
     if key is None:
         raise CannotDecrypt("It was encrypted for another key.")
-    if header.get("typ") != message:
-        raise CannotDecrypt("It was encrypted as another message.")
     if header.get("alg") != _KEY_ALGORITHMS[key.key_type] or header.get("enc") != _CONTENT_ALGORITHM:
         raise CannotDecrypt("It was encrypted by another algorithm.")
     try:

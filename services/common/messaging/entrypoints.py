@@ -348,10 +348,10 @@ class BatchSubscription(QueueEntrypoint):
         """Takes a message; one that is too large to be read is rejected as it is. Raises one of BROKER_ERRORS."""
         size = len(message.body)
         # What is acked is acked with all before it, so after one that is left to the broker all are.
-        self._leaves_rest |= self.reader.is_stopping and (size > _LARGEST_MESSAGE or self.reader.is_full())
+        self._leaves_rest |= self.reader.is_stopping and (size > LARGEST_MESSAGE or self.reader.is_full())
         if self._leaves_rest:
             return
-        if size > _LARGEST_MESSAGE:
+        if size > LARGEST_MESSAGE:
             self._reject(message, Reject(f"too_large: {size} bytes"))
             self.reader.ack(message)
             return
@@ -486,8 +486,8 @@ class Listener(QueueEntrypoint):
 
 
 _GONE = object()
-_LARGEST_MESSAGE = 1 << 20
-"""Bytes of a message that is read at all; feedback of a thousand results with the longest reasons is smaller."""
+LARGEST_MESSAGE = 2 << 20
+"""Bytes of a message that is read at all: what it says is up to 1 MiB, and a third more where it is encrypted."""
 _LARGEST_SET = 4 << 20
 """Bytes of the messages that are handled in one transaction."""
 _MOST_HELD = 8 << 20

@@ -1,0 +1,38 @@
+"""What the simulated bank does with messages that it cannot read."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy.simulators.bank_keys import Keys
+from deploy.simulators.bank_link import BatchReader
+from services.common.contracts import bank
+from services.common.contracts.bank_encryption import encrypt, read_keys
+from services.common.key_sets import new_encryption_keys
+
+KEY = b"the key that both sides sign by"
+OURS, ANOTHER = (read_keys(new_encryption_keys(kid), private=True) for kid in ("bank-2026", "bank-2027"))
+
+
+@pytest.mark.parametrize(
+    ("encrypted_for", "encrypted_as", "signed_by", "settled"),
+    [
+        (ANOTHER, bank.SUBMITTED, KEY, []),
+        (OURS, bank.RECALLED, KEY, ["reject"]),
+        (ANOTHER, bank.RECALLED, KEY, ["reject"]),
+        (ANOTHER, bank.SUBMITTED, b"a stranger's", ["reject"]),
+    ],
+    ids=["a key is missing", "sent again as another", "another, and the key is missing", "badly signed"],
+)
+def test_only_what_our_partner_did_not_send_so_is_destroyed(
+    encrypted_for: Any, encrypted_as: str, signed_by: bytes, settled: list[str]
+) -> None:
+    body, done = encrypt(b"{}", encrypted_as, encrypted_for[0]), []
+    reader: Any = BatchReader("memory://", Keys([KEY], OURS), SimpleNamespace(take_batch=1, take_recall=1, take_receipts=1))  # type: ignore[arg-type]
+    headers = {bank.SIGNATURE_HEADER: bank.sign(body, signed_by)}
+    delivery = {"routing_key": bank.SUBMITTED}
+    reader._take(
+        SimpleNamespace(body=body, headers=headers, delivery_info=delivery, reject=lambda: done.append("reject"))
+    )
+    assert done == settled
