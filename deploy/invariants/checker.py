@@ -41,7 +41,6 @@ _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "sms_settled": notices.sms_are_settled,
     "clerk_told": notices.clerks_were_told,
     "contact_texted": notices.contacts_were_texted,
-    "audit_head_remembered": audit_heads.heads_are_remembered,
 }
 
 INVARIANTS = (
@@ -51,6 +50,8 @@ INVARIANTS = (
     "rejected_result_waits",
     "dead_letter_explained",
     "queue_empty",
+    "audit_head_remembered",
+    "audit_head_signed",
     "act_log_holds",
     "service_readable",
     "broker_readable",
@@ -108,7 +109,10 @@ def _all_checks(
     for name, find in _IN_DATABASES.items():
         yield name, find(look)
     yield "register_unchanged", _registers_say_the_same(system, look)
-    yield "act_log_holds", act_log_holds(system, audit_heads.signed_heads(system, look))
+    known = audit_heads.remembered(system, look)
+    yield "audit_head_remembered", audit_heads.heads_are_remembered(look, known)
+    yield "audit_head_signed", audit_heads.heads_are_signed(known)
+    yield "act_log_holds", act_log_holds(system, sorted(known.statements))
     if letters is not None:
         yield "rejected_result_waits", bank_results.rejected_results_wait(look, letters.rejected_feedbacks)
         yield "dead_letter_explained", iter(letters.unexplained)

@@ -46,6 +46,7 @@ class SignedHead:
     position: int
     hash: bytes
     statement: str
+    at: datetime
 
 
 class NotSigned(ValueError):
@@ -97,7 +98,8 @@ def verified(statement: str, keys: Sequence[OKPKey]) -> SignedHead:
         try:
             payload = jws.deserialize_compact(statement, key, algorithms=[ALGORITHM]).payload
             document = read_json(payload)
-            return SignedHead(int(document["position"]), bytes.fromhex(document["hash"]), statement)
+            at = datetime.fromisoformat(document["at"]).astimezone(UTC)
+            return SignedHead(int(document["position"]), bytes.fromhex(document["hash"]), statement, at)
         except Exception as error:
             found = error
     raise NotSigned(f"No key of AUDIT_PUBLIC_KEYS signed it ({type(found).__name__}).")
@@ -105,10 +107,11 @@ def verified(statement: str, keys: Sequence[OKPKey]) -> SignedHead:
 
 def signed(position: int, digest: bytes, key: OKPKey) -> SignedHead:
     """States by a private key where the chain ends now."""
-    document = {"position": position, "hash": digest.hex(), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    at = datetime.now(UTC)
+    document = {"position": position, "hash": digest.hex(), "at": at.isoformat(timespec="microseconds")}
     protected = {"alg": ALGORITHM, "kid": key.kid}
     statement = jws.serialize_compact(protected, json.dumps(document), key, algorithms=[ALGORITHM])
-    return SignedHead(position, digest, statement)
+    return SignedHead(position, digest, statement, at)
 
 
 def public_keys() -> Sequence[OKPKey]:

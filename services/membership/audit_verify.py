@@ -1,7 +1,7 @@
 """Checks the chain of the log of acts: `python -m services.membership.audit_verify [--head position:hash] [--heads -]`.
 
 `--heads` names a file of signed heads, one a line, `-` for standard input: what was written down with each chunk of
-entries, or what the other services remember.
+entries, or what the other services remember. `--lost A-B` names entries that a restored database rightly lacks.
 """
 
 import argparse
@@ -9,6 +9,8 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +20,65 @@ from sqlalchemy.orm import Session
 from services.common.audit_heads import NotSigned, public_keys, verified
 from services.common.persistence import engine_for
 from services.common.personal import CannotOpen, keyring
-from services.common.settings import DatabaseSettings, SettingsError, read_settings
+from services.common.rowsets import is_among
+from services.common.settings import DatabaseSettings, SettingsError, read_settings, settings_class
 from services.membership.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
 from services.membership.audit_log import SEALED
 from services.membership.models import AuditEntry, AuditReach
 
 SET = 2000
 """Entries that are read at once."""
+_STATED_AT_ONCE = timedelta(seconds=5)
+"""Processes that append one after the other may state their ends the other way round within this time."""
+_SHOWN = 40
+"""Characters that are shown of where a strange line comes from."""
 
 
-def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = ()) -> Head:
+@dataclass(frozen=True)
+class TimedHead(Head):
+    """A head with the time at which membership signed it."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Entries that are gone for a good reason, from the first to the last one that somebody remembers."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def from_text(cls, text: str) -> "Lost":
+        """The gap written as `A-B`; raises ValueError."""
+        first, _, last = text.strip().partition("-")
+        gap = cls(int(first), int(last))
+        if not 0 < gap.first <= gap.last:
+            raise ValueError(f"No entries are from {first} to {last}.")
+        return gap
+
+    def holds(self, head: Head) -> bool:
+        """Whether the head is one of these entries."""
+        return self.first <= head.position <= self.last
+
+
+@settings_class
+class AuditLossSettings:
+    """What of the log of acts is known to be lost."""
+
+    audit_lost: str = ""
+    """Entries that a restored database lacks for a good reason, as `A-B`, several with commas: `audit_verify` excuses
+    the ends that were remembered of them before the restore, and those alone."""
+
+
+def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
     """The end of the chain, when all of it holds; raises Broken for the first position where it does not.
 
-    `known` are heads that were written down elsewhere: only against them it shows that the end was cut off.
+    `known` are heads that were written down elsewhere: only against them it shows that the end was cut off. Those of
+    what was `lost` need not be there.
     """
     hashes: defaultdict[int, set[bytes]] = defaultdict(set)
-    for one in known:
+    for one in _to_be_found(session, known, lost):
         hashes[one.position].add(one.hash)
     end = START
     for entries in _sets(session):
@@ -47,6 +92,32 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = ()) -> Hea
     if furthest > end.position:
         raise Broken(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
     return end
+
+
+def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) -> Iterator[Head]:
+    """The heads that the log must have: of a gap all but those that are not there and were signed no later than its
+    last one. What was signed after the restore must be there again.
+    """
+    if not lost:
+        yield from known
+        return
+    positions = {one.position for one in known if any(gap.holds(one) for gap in lost)}
+    rows = session.execute(
+        select(AuditEntry.position, AuditEntry.hash).where(is_among(AuditEntry.position, positions))
+    )
+    there = {(row.position, row.hash) for row in rows}
+    gone = [one for one in known if isinstance(one, TimedHead) and (one.position, one.hash) not in there]
+    until = {gap: _signed_until(gap, gone) for gap in lost}
+    excused = {one for one in gone if any(gap.holds(one) and one.at <= until[gap] for gap in lost)}
+    yield from (one for one in known if one not in excused)
+
+
+def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
+    """Until when the last of the lost entries was stated as the end: it is the one that was so first."""
+    last = sorted((one for one in gone if one.position == gap.last), key=lambda one: one.at)
+    if not last:
+        return datetime.min.replace(tzinfo=UTC)
+    return max(one.at for one in last if one.hash == last[0].hash) + _STATED_AT_ONCE
 
 
 def _sets(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
@@ -88,18 +159,28 @@ def _check_search(session: Session, first: int, last: int) -> None:
         raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
-def _signed_heads(source: str) -> Iterator[Head]:
-    """The heads in a file. Raises Broken for a line that membership has not signed, SettingsError without keys."""
+def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
+    """The heads in a file; `strange` gets a sentence for each line that membership has not signed.
+
+    Raises SettingsError without keys.
+    """
     keys = public_keys()
     if not keys:
         raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be told from forged ones.")
-    lines = (sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")).splitlines()
-    for number, line in enumerate(lines, 1):
+    content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    seen = set()
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        told_by, _, statement = line.rpartition(" ")
+        if statement in seen:
+            continue
+        seen.add(statement)
         try:
-            head = verified(line.rpartition(" ")[2], keys)
+            head = verified(statement, keys)
         except NotSigned as error:
-            raise Broken(f"line {number} of the signed heads is not membership's: {error}") from error
-        yield Head(head.position, head.hash)
+            whose = f" ({told_by[:_SHOWN]!a})" if told_by else ""
+            strange.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
+        else:
+            yield TimedHead(head.position, head.hash, head.at)
 
 
 def _main() -> int:
@@ -113,23 +194,35 @@ def _main() -> int:
     parser.add_argument(
         "--heads", action="append", default=[], metavar="FILE", help="signed heads, one a line; - is standard input"
     )
+    parser.add_argument(
+        "--lost", action="append", default=[], metavar="A-B", help="entries that a restored database rightly lacks"
+    )
+    strange: list[str] = []
     started = time.monotonic()
     try:
         asked = parser.parse_args()
         known = [Head.from_text(text) for text in asked.head]
-        known += [head for source in asked.heads for head in _signed_heads(source)]
+        known += [head for source in asked.heads for head in _signed_heads(source, strange)]
+        noted = [*asked.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
+        lost = [Lost.from_text(text) for text in noted]
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
-            end = verify(session, keys, known)
+            end = verify(session, keys, known, lost)
     except Broken as broken:
-        print(f"the log of acts does not hold: {broken}", file=sys.stderr)
+        _complain(*strange, str(broken))
         return 1
     except (SettingsError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
-    return 0
+    _complain(*strange)
+    return 1 if strange else 0
+
+
+def _complain(*troubles: str) -> None:
+    for trouble in troubles:
+        print(f"the log of acts does not hold: {trouble}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.environment import ROOT
@@ -21,9 +23,10 @@ from services.common.messaging.failures import Reject
 from services.common.persistence import audit_head
 from services.common.secret_values import KeySet
 from services.common.settings import read_settings
-from services.membership import audit_log
-from services.membership.audit_chain import AuditKeys
+from services.membership import audit_log, audit_verify
+from services.membership.audit_chain import AuditKeys, Broken
 from services.membership.audit_heads import AuditHeads
+from services.membership.audit_verify import Lost
 from tests.integration.membership.office import Office
 from tests.mothers import an_act
 
@@ -73,12 +76,18 @@ def cut(office: Office, position: int) -> None:
 
 
 def verdict(office: Office, *arguments: str, told: str = "") -> str:
-    """What the command says that an operator runs each day."""
+    """The first line that the command says that an operator runs each day."""
+    said = checked(office, *arguments, told=told)[1]
+    return said.splitlines()[0].removeprefix("the log of acts does not hold: ")
+
+
+def checked(office: Office, *arguments: str, told: str = "") -> tuple[int, str]:
+    """How it ends, and all that it says."""
     url = office.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit_verify", *arguments]
     environment = {**os.environ, "DATABASE_URL": url}
     done = subprocess.run(command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).strip().removeprefix("the log of acts does not hold: ")
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_each_chunk_is_written_down_once_it_is_committed(office: Office, heads: AuditHeads, tmp_path: Path) -> None:
@@ -133,10 +142,8 @@ def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
         positions.append([told["position"] for told in publish(office, rarely)])
     assert positions == [[2], [2], [2, 6]], "a service keeps each for good"
     keep(office, rarely, 1)
-    with office.begin() as session:
-        session.execute(text("alter table audit_head disable trigger user"))
-        session.execute(update(audit_head).values(heard_at=audit_head.c.heard_at - timedelta(minutes=5)))
-        session.execute(text("alter table audit_head enable trigger user"))
+    five_minutes_later = time.monotonic() + 300
+    monkeypatch.setattr("services.membership.audit_heads.time", SimpleNamespace(monotonic=lambda: five_minutes_later))
     assert [told["position"] for told in publish(office, rarely)] == [2, 6, 7]
 
     cut(office, 5)
@@ -176,7 +183,59 @@ def test_who_holds_no_signing_key_makes_no_head(office: Office, heads: AuditHead
             remember(session, {"position": 1, "statement": statement})
     with office.begin() as session:
         assert session.scalar(select(func.count()).select_from(audit_head)) == 1
-    assert verdict(office, "--heads", "-", told=f"{forged[0]}\n").startswith("line 1 of the signed heads is not")
+    assert verdict(office, "--heads", "-", told=f"{forged[0]}\n").startswith("2 entries, chain intact")
+
+
+def test_a_strange_line_is_named_and_keeps_nothing_from_being_verified(
+    office: Office, heads: AuditHeads, tmp_path: Path
+) -> None:
+    keep(office, heads, 3)
+    with (tmp_path / "heads").open("ab") as file:
+        file.write(b"4:00 eyJhbGciOi\xff")
+    code, said = checked(office, "--heads", str(tmp_path / "heads"))
+    assert code == 1
+    assert said.startswith("3 entries, chain intact")
+    assert "line 4 of the signed heads ('4:00') is not membership's" in said
+    cut(office, 2)
+    assert "entries 3 to 3 are missing" in checked(office, "--heads", str(tmp_path / "heads"))[1]
+
+
+def test_what_memberships_table_says_keeps_no_end_from_being_told(office: Office, heads: AuditHeads) -> None:
+    keep(office, heads, 2)
+    with office.begin() as session:
+        session.execute(audit_head.insert().values(position=10**9, hash=b"", statement="told already"))
+        end = audit_log.head(session)
+        session.execute(audit_head.insert().values(position=end.position, hash=end.hash, statement="this one too"))
+    assert [told["position"] for told in publish(office, heads)] == [2]
+
+
+def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
+    office: Office, heads: AuditHeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.membership.audit_verify._STATED_AT_ONCE", timedelta())
+    file = str(tmp_path / "heads")
+    keep(office, heads, 5)
+    publish(office, heads)
+    cut(office, 2)  # yesterday's backup
+    keep(office, heads, 2)  # 3 and 4 anew
+
+    def found(*lost: str) -> str:
+        try:
+            known = list(audit_verify._signed_heads(file, []))
+            with office.begin() as session:
+                return str(audit_verify.verify(session, KEYS, known, [Lost.from_text(gap) for gap in lost]))
+        except Broken as broken:
+            return str(broken)
+
+    assert found() == "entry 3 is not the one whose hash was written down"
+    assert found("3-5").startswith("4:")
+    assert found("4-5") == "entry 3 is not the one whose hash was written down"
+    assert found("3-4") == "entries 5 to 5 are missing: the end was cut off"
+    assert verdict(office, "--heads", file, "--lost", "5-3") == "No entries are from 5 to 3."
+    cut(office, 3)
+    assert found("3-5") == "entries 4 to 4 are missing: the end was cut off", "cut anew, within the noted gap"
+    keep(office, heads, 4)
+    assert found("3-5").endswith("is not the one whose hash was written down")
 
 
 def test_an_old_key_still_verifies_what_it_signed(monkeypatch: pytest.MonkeyPatch, heads: AuditHeads) -> None:
