@@ -67,8 +67,8 @@ status: $(VENV)/python ## How each process does
 logs: $(VENV)/python ## Follow the logs: make logs SERVICE=batching
 	@$(VENV)/python -m deploy.local logs --of "$(SERVICE)"
 
-audit-verify: $(VENV)/python ## Check the chain of the log of acts: make audit-verify HEAD=position:hash
-	@$(VENV)/python -m deploy.local audit-verify --head "$(HEAD)"
+audit-verify: $(VENV)/python ## Check the chain of the log of acts: make audit-verify HEAD=position:hash LOST=A-B
+	@$(VENV)/python -m deploy.local audit-verify --head "$(HEAD)" --lost "$(LOST)"
 
 invariants: $(VENV)/python ## Hold all databases and queues against what must always hold: make invariants SETTLE=60
 	@$(VENV)/python -m deploy.invariants --settle "$(SETTLE)"

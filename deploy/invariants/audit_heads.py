@@ -1,25 +1,28 @@
 """What all services and the file of heads remember of the audit log: a log that was cut or restored lacks it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from joserfc.jwk import OKPKey
 
 from deploy.invariants.system import Snapshots, System, Unreadable
 from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
 from services.common.audit_heads import NotSigned, public_keys, signing_keys, verified
 from services.common.secret_values import KeySet
+from services.common.settings import SettingsError
 
 FILE = "AUDIT_HEAD_FILE"
 _STATEMENTS = "select statement from audit_head order by position"
 _SIGNS = "membership"
 _UNTOLD_MINUTES = 10
 """After so long an act is covered by an end that all remember: it may come five minutes late, and is told at once."""
-_UNTOLD = f"""
+_UNTOLD = """
     select position from audit_entry
-    where position > %d and coalesce(recorded_at, at) < now() - interval '{_UNTOLD_MINUTES} minutes'
+    where position > {after} and coalesce(recorded_at, at) < now() - interval '{minutes} minutes'
     order by position limit 1
 """
 
@@ -28,8 +31,9 @@ _UNTOLD = f"""
 class Remembered:
     """What is remembered, by who does: a service, or the file where one is set.
 
-    `is_signed` says whether there are keys by which membership signs. `newest` is the position of the newest end that membership signed, 0 where there is none; of a service that cannot
-    be read there is nothing. `unsigned` counts what membership did not sign.
+    `is_signed` says whether there are keys by which membership signs. `newest` is the position of the newest end that
+    membership signed, 0 where there is none; of a service that cannot be read there is nothing. `unsigned` counts what
+    membership did not sign.
     """
 
     is_signed: bool
@@ -44,9 +48,8 @@ def signed_heads(system: System, look: Snapshots) -> list[str]:
 
 
 def remembered(system: System, look: Snapshots) -> Remembered:
-    """What is remembered, told from what somebody else put there. Raises SettingsError for keys that are none."""
-    given = system.keys.get("AUDIT_PUBLIC_KEYS")
-    keys = signing_keys(KeySet(given), "AUDIT_PUBLIC_KEYS", private=False) if given else public_keys()
+    """What is remembered, told from what somebody else put there."""
+    keys = _public_keys(system)
 
     @cache
     def position_of(statement: str) -> int | None:
@@ -70,7 +73,9 @@ def heads_are_signed(known: Remembered) -> Iterator[Violation]:
     """What is remembered is what membership signed."""
     for source, count in known.unsigned.items():
         if count:
-            yield Violation("audit_head_signed", source, f"{count} of what it remembers no key of AUDIT_PUBLIC_KEYS signed")
+            yield Violation(
+                "audit_head_signed", source, f"{count} of what it remembers no key of AUDIT_PUBLIC_KEYS signed"
+            )
 
 
 def heads_are_remembered(look: Snapshots, known: Remembered) -> Iterator[Violation]:
@@ -82,9 +87,19 @@ def heads_are_remembered(look: Snapshots, known: Remembered) -> Iterator[Violati
             detail = f"remembers the audit log up to entry {position}, membership told of {known.newest[_SIGNS]}"
             yield Violation("audit_head_remembered", source, detail)
         elif source != _SIGNS and known.is_signed:
-            for row in look.rows(_SIGNS, _UNTOLD % position):
+            for row in look.rows(_SIGNS, _UNTOLD.format(after=position, minutes=_UNTOLD_MINUTES)):
                 detail = f"remembers the audit log up to entry {position}, entry {row['position']} is older than"
                 yield Violation("audit_head_remembered", source, f"{detail} {_UNTOLD_MINUTES} minutes")
+    for service in set(SERVICES) - known.newest.keys():
+        next(look.rows(service, _STATEMENTS), None)  # raises Unreadable, for it could not be read before
+
+
+def _public_keys(system: System) -> Sequence[OKPKey]:
+    """None where they cannot be read: then nothing counts as signed."""
+    given = system.keys.get("AUDIT_PUBLIC_KEYS")
+    with suppress(SettingsError):
+        return signing_keys(KeySet(given), "AUDIT_PUBLIC_KEYS", private=False) if given else public_keys()
+    return ()
 
 
 def _lines(system: System, look: Snapshots) -> dict[str, list[str]]:
@@ -94,6 +109,6 @@ def _lines(system: System, look: Snapshots) -> dict[str, list[str]]:
             found[service] = [row["statement"] for row in look.rows(service, _STATEMENTS)]
     if file := system.keys.get(FILE):
         found[FILE] = []
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             found[FILE] = Path(file).read_text("utf-8", errors="replace").splitlines()
     return found

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.invariants.audit_heads import signed_heads
+from deploy.invariants.audit_heads import heads_are_remembered, remembered, signed_heads
 from deploy.invariants.system import System, snapshots_of
 from deploy.local import key_rotation, postgres, rabbitmq, stack, web
 from deploy.local.addresses import bank_uri
@@ -42,6 +42,7 @@ def main() -> int:
     commands.add_parser("status", help="how each process does")
     verify = commands.add_parser("audit-verify", help="check the chain of the log of acts")
     verify.add_argument("--head", default="", help="position:hash; the newest that membership has logged without it")
+    verify.add_argument("--lost", default="", help="A-B: entries that a restored database rightly lacks")
     session = commands.add_parser("session", help="sign an account of the demo in, and print the cookie")
     session.add_argument("--account", default="jianlang")
     logs = commands.add_parser("logs", help="follow what the processes write")
@@ -71,7 +72,7 @@ def _do(arguments: argparse.Namespace) -> int:
         "stop": lambda: stack.stop(FOLDER),
         "reset": lambda: stack.reset(FOLDER),
         "status": _status,
-        "audit-verify": lambda: _audit_verify(arguments.head),
+        "audit-verify": lambda: _audit_verify(arguments.head, arguments.lost),
         "session": lambda: _session(arguments.account),
         "rotate-keys": lambda: _rotate_keys(arguments.drop),
         "logs": lambda: _logs(arguments.of),
@@ -134,7 +135,7 @@ def _status() -> int:
     return 0 if all(process.ready for process in processes) else 1
 
 
-def _audit_verify(head: str) -> int:
+def _audit_verify(head: str, lost: str) -> int:
     """Checks the log of acts against a head that lies outside of its database, and all that is remembered of it."""
     running = stack.find(FOLDER)
     logged = re.findall(r'"head": "(\d+):([0-9a-f]+)"', running.log("membership"))
@@ -143,10 +144,15 @@ def _audit_verify(head: str) -> int:
     system = System.of_stack(running)
     with snapshots_of(system) as look:
         heads = "".join(f"{one}\n" for one in signed_heads(system, look))
+        forgotten = list(heads_are_remembered(look, remembered(system, look)))
     check = [sys.executable, "-m", "services.membership.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
+    check += [f"--lost={gap}" for gap in lost.split(",") if gap]
     environment = running.environment("membership")
-    return subprocess.run(check, cwd=ROOT, env=environment, input=heads, text=True, check=False).returncode
+    code = subprocess.run(check, cwd=ROOT, env=environment, input=heads, text=True, check=False).returncode
+    for one in forgotten:
+        print(one, file=sys.stderr)
+    return code or int(bool(forgotten))
 
 
 def _session(account_name: str) -> int:

@@ -62,7 +62,7 @@ class BatchReader(ConsumerMixin):
     def _take(self, message: Message) -> None:
         """Acknowledged once it is in the ledger; what nobody knows or signed is not taken at all.
 
-        What was signed but cannot be decrypted is neither: a key is missing, and no other copy of a batch is on its way.
+        What was signed but cannot be decrypted waits: a key is missing, and no other copy of a batch is on its way.
         """
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         name = message.delivery_info["routing_key"]

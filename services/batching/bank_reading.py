@@ -94,15 +94,7 @@ def read_feedback(message: Message) -> Feedback:
     """
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
-    try:
-        content = decrypted(message.body, bank.FEEDBACK_QUEUE)
-        if len(content) > _LARGEST_CONTENT:
-            raise Reject(f"too_large: {len(content)} bytes")
-        document = read_json(content)
-    except CannotDecrypt as error:
-        raise Reject(f"cannot_decrypt: {error}") from error
-    except ValueError as error:
-        raise Reject("not_json") from error
+    document = _document_in(message)
     try:
         loaded = _load_envelope(document)
     except ValidationError as error:
@@ -126,6 +118,18 @@ def read_feedback(message: Message) -> Feedback:
         except ValidationError as error:
             feedback.refusals[position] = list(_faults(error))
     return feedback
+
+
+def _document_in(message: Message) -> Any:
+    try:
+        content = decrypted(message.body, bank.FEEDBACK_QUEUE)
+        if len(content) > _LARGEST_CONTENT:
+            raise Reject(f"too_large: {len(content)} bytes")
+        return read_json(content)
+    except CannotDecrypt as error:
+        raise Reject(f"cannot_decrypt: {error}") from error
+    except ValueError as error:
+        raise Reject("not_json") from error
 
 
 def _without_envelope(message: Message, document: Any, error: ValidationError) -> Feedback:

@@ -71,6 +71,7 @@ class AuditHeads(DependencyProvider):
         if not self._is_told(session, head):
             stated = signed(head.position, head.hash, self._key)
             keep(session, stated)
+            self.write_when_committed(session, head)  # an appending process may have been killed before it did
             tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
         self._told_at, self._told = time.monotonic(), head.position
 
@@ -81,7 +82,7 @@ class AuditHeads(DependencyProvider):
         return head.position - self._told >= self._entries
 
     def _is_told(self, session: Session, head: Head) -> bool:
-        """Whether this very end was told. What the table says else counts for nothing: its ruler may have put it there."""
+        """Whether this very end was told. What the table says else counts for nothing: its ruler may have put it in."""
         same = (audit_head.c.position == head.position) & (audit_head.c.hash == head.hash)
         statement = session.scalar(select(audit_head.c.statement).where(same))
         if self._key is None or statement is None:

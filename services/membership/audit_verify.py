@@ -102,9 +102,7 @@ def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) 
         yield from known
         return
     positions = {one.position for one in known if any(gap.holds(one) for gap in lost)}
-    rows = session.execute(
-        select(AuditEntry.position, AuditEntry.hash).where(is_among(AuditEntry.position, positions))
-    )
+    rows = session.execute(select(AuditEntry.position, AuditEntry.hash).where(is_among(AuditEntry.position, positions)))
     there = {(row.position, row.hash) for row in rows}
     gone = [one for one in known if isinstance(one, TimedHead) and (one.position, one.hash) not in there]
     until = {gap: _signed_until(gap, gone) for gap in lost}

@@ -304,6 +304,11 @@ BREAKS = (
         ("alter table audit_head disable trigger user", "delete from audit_head", "select 'revocation'"),
     ),
     Break(
+        "audit_head_signed",
+        "batching",
+        ("insert into audit_head (position, hash, statement) values (1, 'forged', 'forged')", "select 'batching'"),
+    ),
+    Break(
         "act_log_holds",
         "membership",
         (

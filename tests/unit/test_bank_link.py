@@ -29,7 +29,8 @@ def test_only_what_our_partner_did_not_send_so_is_destroyed(
     encrypted_for: Any, encrypted_as: str, signed_by: bytes, settled: list[str]
 ) -> None:
     body, done = encrypt(b"{}", encrypted_as, encrypted_for[0]), []
-    reader: Any = BatchReader("memory://", Keys([KEY], OURS), SimpleNamespace(take_batch=1, take_recall=1, take_receipts=1))  # type: ignore[arg-type]
+    ledger: Any = SimpleNamespace(take_batch=1, take_recall=1, take_receipts=1)
+    reader: Any = BatchReader("memory://", Keys([KEY], OURS), ledger)
     headers = {bank.SIGNATURE_HEADER: bank.sign(body, signed_by)}
     delivery = {"routing_key": bank.SUBMITTED}
     reader._take(

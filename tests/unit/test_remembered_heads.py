@@ -43,7 +43,7 @@ def look(tmp_path: Path) -> Look:
     """Violations where everybody remembers entry 5, but for these; entries to 5 are older than some minutes."""
 
     def violations(old: int = 5, file: list[str] | None = None, **others: list[str]) -> list[tuple[str, str]]:
-        tables = dict.fromkeys(SERVICES, [head(5)]) | others
+        tables = {service: [head(5)] for service in SERVICES} | others
         path = tmp_path / "heads"
         path.write_text("".join(f"5:00 {one}\n" for one in ([head(5)] if file is None else file)))
         keys = {"AUDIT_PUBLIC_KEYS": public_part(SIGNING), FILE: str(path)}
@@ -70,7 +70,7 @@ def test_a_file_that_is_empty_or_behind_is_found(look: Look, tmp_path: Path) -> 
 
 def test_a_missing_file_is_found(tmp_path: Path) -> None:
     keys = {"AUDIT_PUBLIC_KEYS": public_part(SIGNING), FILE: str(tmp_path / "gone")}
-    databases: Any = Databases(dict.fromkeys(SERVICES, [head(5)]), 5)
+    databases: Any = Databases({service: [head(5)] for service in SERVICES}, 5)
     [found] = heads_are_remembered(databases, remembered(System({}, {}, keys), databases))
     assert found.offender == FILE
 

@@ -113,10 +113,14 @@ def test_a_file_that_cannot_be_written_keeps_nothing_from_being_recorded(
         assert audit_log.head(session).position == 1
 
 
-def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(office: Office, heads: AuditHeads) -> None:
+def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
+    office: Office, heads: AuditHeads, tmp_path: Path
+) -> None:
     assert publish(office, heads) == []
     keep(office, heads, 3)
+    (tmp_path / "heads").unlink()
     assert [told["position"] for told in publish(office, heads)] == [3]
+    assert (tmp_path / "heads").read_text().startswith("3:"), "whoever appends may be killed before it writes"
     assert len(publish(office, heads)) == 1, "nothing was added since"
     keep(office, heads, 1)
     [first, second] = publish(office, heads)
@@ -148,7 +152,7 @@ def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
 
     cut(office, 5)
 
-    assert len((tmp_path / "heads").read_text().splitlines()) == 7, "the file has an end for each chunk"
+    assert len((tmp_path / "heads").read_text().splitlines()) == 10, "an end for each chunk and each telling"
     assert verdict(office, "--heads", str(tmp_path / "heads")) == "entries 6 to 7 are missing: the end was cut off"
 
 
