@@ -20,7 +20,7 @@ from services.membership import members
 from services.membership.models import Member
 from tests.conftest import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
-from tests.integration.membership.office import Office
+from tests.integration.membership.office import Office, an_account
 from tests.integration.messaging.world import eventually
 from tests.mothers import a_member_form
 
@@ -81,7 +81,7 @@ def numbers_given(office: Office) -> int:
 def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_twice(
     channel: amqp.Channel, office: Office, module_amqp_uri: str
 ) -> None:
-    clerk, form = office.clerk, a_member_form()
+    clerk, form = an_account(office, office.union, "clerk"), a_member_form()
     first, again = (ask(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
     assert first == again
     eventually(lambda: numbers_given(office) == 1)
