@@ -145,9 +145,14 @@ def written_together(connection: amqp.Connection) -> Iterator[Callable[[], None]
             piece = bytes(gathered)
             gathered.clear()
             send(piece)
-        with contextlib.suppress(TimeoutError):
-            connection.drain_events(timeout=0)
-            read_whole_frames(connection)
+        # What py-amqp answers by itself, as to a channel that the broker closes, has to go out at once.
+        transport._write = send
+        try:
+            with contextlib.suppress(TimeoutError):
+                connection.drain_events(timeout=0)
+                read_whole_frames(connection)
+        finally:
+            transport._write = gather
 
     def gather(part: bytes | memoryview) -> None:
         gathered.extend(part)
