@@ -1,4 +1,7 @@
-"""Debian's Chromium without a window, which goes nowhere by itself, and what people do in it."""
+"""Debian's Chromium without a window, which goes nowhere by itself, and what people do in it.
+
+Its headless shell has the engine of Chromium and none of the window: a page takes half the processor time.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from deploy.local.captcha_solver import solve
 
-_CHROMIUM = "/usr/bin/chromium"
+_CHROMIUM = "/usr/bin/chromium-headless-shell"
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

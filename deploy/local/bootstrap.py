@@ -27,6 +27,7 @@ VENV = ROOT / ".venv"
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 _LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
 _NODE_LOCK = "requirements-node.lock"
+_CHROMIUM = "/usr/bin/chromium-headless-shell"
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
 """The locks hold for these."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -78,7 +79,9 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage("fonts-wqy-zenhei", fonts_given or Path("/usr/share/fonts/truetype/wqy").exists()),
         DebianPackage("fonts-hanazono", fonts_given or Path("/usr/share/fonts/truetype/hanazono").exists()),
         DebianPackage("tesseract-ocr", purpose != "test" or Path("/usr/bin/tesseract").exists()),
-        DebianPackage("chromium", purpose != "test" or Path("/usr/bin/chromium").exists()),
+        DebianPackage(
+            "chromium-headless-shell", purpose != "test" or Path("/usr/bin/chromium-headless-shell").exists()
+        ),
         DebianPackage("python3-venv", _flaw_of_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
