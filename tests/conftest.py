@@ -6,14 +6,10 @@ at the same time: names of databases and virtual hosts carry the process id.
 """
 
 import fcntl
-import functools
-import hashlib
-import itertools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
 import hypothesis
 import pytest
@@ -23,12 +19,10 @@ from deploy.local import nodes as private_nodes
 from deploy.local.nodes import Nodes
 from deploy.local.private_files import make_private, open_private
 from deploy.local.stack import Stack
-from services.common import migrate
+from tests.databases import NODES_FOLDER, ROOT, DatabaseFactory, drop_idle_databases, fresh_databases, unique_name
 from tests.shared_stack import shared_stack
 
-ROOT = Path(__file__).parents[1]
 REPORTS_FOLDER = ROOT / ".local" / "reports"
-NODES_FOLDER = ROOT / ".local" / "test"
 STACK_FOLDER = ROOT / ".local" / "test-stack"
 os.environ.setdefault("ENVIRONMENT", "test")
 os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
@@ -37,9 +31,6 @@ os.environ.setdefault("AUDIT_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0Z
 # How long an example takes is the machine's affair, which does other things besides.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
-_numbers = itertools.count(1)
-
-DatabaseFactory = Callable[[str], str]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -62,7 +53,9 @@ def nodes() -> Iterator[Nodes]:
     make_private(NODES_FOLDER)
     with open_private(NODES_FOLDER / "sessions.lock", "w") as sessions:
         fcntl.flock(sessions, fcntl.LOCK_SH)
-        yield private_nodes.start(NODES_FOLDER, durable=False)
+        nodes = private_nodes.start(NODES_FOLDER, durable=False)
+        yield nodes
+        drop_idle_databases(nodes)
         if os.environ.get("TEST_NODES") != "keep":
             _drop_unless_used(sessions.fileno())
 
@@ -70,14 +63,14 @@ def nodes() -> Iterator[Nodes]:
 @pytest.fixture
 def database(nodes: Nodes) -> Iterator[DatabaseFactory]:
     """`database("membership")` is the URL of a fresh, migrated, empty database, dropped after the test."""
-    with _fresh_databases(nodes) as create:
+    with fresh_databases(nodes) as create:
         yield create
 
 
 @pytest.fixture(scope="module")
 def module_database(nodes: Nodes) -> Iterator[DatabaseFactory]:
     """As `database`, kept for all tests of the module."""
-    with _fresh_databases(nodes) as create:
+    with fresh_databases(nodes) as create:
         yield create
 
 
@@ -121,48 +114,9 @@ def _drop_unless_used(sessions_lock: int) -> None:
 
 
 @contextmanager
-def _fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
-    with ExitStack() as after:
-
-        def create(service: str) -> str:
-            name = _unique_name(service)
-            nodes.postgres.create_database(name, template=_template(nodes, service))
-            after.callback(nodes.postgres.drop_database, name)
-            return nodes.postgres.url(name)
-
-        yield create
-
-
-@contextmanager
 def _fresh_vhost(nodes: Nodes) -> Iterator[str]:
-    name = _unique_name("vhost")
+    name = unique_name("vhost")
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users={}))
     yield nodes.rabbitmq.uri(name)
     nodes.rabbitmq.delete_vhost(name)
-
-
-def _unique_name(kind: str) -> str:
-    return f"{kind}_{os.getpid()}_{next(_numbers)}"
-
-
-@functools.cache
-def _template(nodes: Nodes, service: str) -> str:
-    """A migrated database of the service to copy from; made anew when its tables or migrations have changed."""
-    name = f"template_{service}_{_fingerprint(service)}"
-    with (NODES_FOLDER / f"{service}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not nodes.postgres.has_database(name):
-            in_making = f"{name}_in_making"
-            nodes.postgres.drop_database(in_making)
-            nodes.postgres.create_database(in_making)
-            migrate.upgrade(service, nodes.postgres.url(in_making))
-            nodes.postgres.rename_database(in_making, name)
-    return name
-
-
-def _fingerprint(service: str) -> str:
-    sources = sorted((ROOT / "services" / service / "migrations").rglob("*.py"))
-    shared = sorted((ROOT / "services" / "common").glob("*.py"))
-    content = b"".join(path.read_bytes() for path in [*sources, *shared])
-    return hashlib.sha256(content).hexdigest()[:12]

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from tests.chaos import poison_report
 from tests.chaos.poison import Poison, Target, draw, to_json
 from tests.chaos.poisoning import EVERY, Feeder
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
 from tests.integration.conftest import StartService, nursery, start_service
 

@@ -14,7 +14,7 @@ from services.common.contracts.examples import wire_example
 from services.common.messaging.connection import open_connection, to_bytes
 from services.common.messaging.envelope import wrap
 from services.common.messaging.queues import dead_queue, queue_name
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import StartService, nursery, start_service
 
 __all__ = ["nursery", "start_service"]

@@ -23,7 +23,7 @@ from services.common.contracts.catalogue import ENCRYPTION_EXAMPLE
 from services.common.contracts.event import EventContract, Sealed
 from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
 from services.common.key_sets import new_encryption_keys, public_part
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())
 every_bank_message = pytest.mark.parametrize("name", bank.MESSAGES)

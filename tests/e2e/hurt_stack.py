@@ -11,7 +11,7 @@ from deploy.local.captcha_solver import learn_secret
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.unlimited import UNLIMITED
 
 _TWO_EACH = dict.fromkeys(SERVICES, 2)

@@ -31,7 +31,7 @@ from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, StackError, restart_one_by_one, stop
 from services.common import migrate
 from services.membership.seed import demo_password
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people
 from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
 from tests.e2e.hurt_stack import hurt_stack, vhost_of

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from deploy.local.environment import NO_RESOLVER
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.nursery import PASSED_ON, Forked, Nursery
 from tests.listening import listening_url
 

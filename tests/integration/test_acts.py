@@ -20,7 +20,7 @@ from services.common.messaging.rpc import Caller
 from services.common.problems import Problem
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 

@@ -19,7 +19,7 @@ from services.common.contracts.rpc.notification import (
 from services.common.messaging.rpc import Caller
 from services.common.problems import Forbidden, Invalid, NotFound
 from services.notification import announcements, guides, seed
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 
 PAGE = {"page": 1, "size": 20}
 Begin = Callable[[], Any]

@@ -17,7 +17,7 @@ from services.common.contracts import bank
 from services.common.contracts.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
 from services.common.contracts.rpc import batching as rpc
 from services.common.problems import Conflict, Invalid, NotFound
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number
 

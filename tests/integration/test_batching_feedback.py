@@ -23,7 +23,7 @@ from services.common.messaging.failures import Reject, Retry
 from services.common.messaging.rpc import Caller
 from services.common.messaging.subscribe import Message
 from services.common.secret_values import Key
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 

@@ -33,7 +33,7 @@ from services.common.contracts.validation import MEMBERS_VALIDATED
 from services.common.messaging.connection import open_connection, to_bytes
 from services.common.messaging.envelope import Event
 from services.common.messaging.rpc import Caller
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of

@@ -18,7 +18,7 @@ from services.common.contracts import bank
 from services.common.key_sets import new_encryption_keys, public_part
 from services.common.messaging.connection import open_connection
 from services.common.settings import read_settings
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.example_bank import example_bank
 from tests.integration.batching_desk import KEY, Desk, fresh
 from tests.integration.conftest import StartService

@@ -15,7 +15,7 @@ from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from services.common import migrate
 from services.common.persistence import newest_version
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 ENV = """
 from sqlalchemy import Column, Integer, MetaData, Table

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.local.environment import SERVICES
 from services.common import migrate
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 
 
 @pytest.mark.parametrize("service", SERVICES)

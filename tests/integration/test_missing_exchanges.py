@@ -18,7 +18,7 @@ from services.common.messaging.connection import Outgoing
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import delay_exchange, events_exchange, replies_exchange
 from services.common.messaging.watch import RESTORE
-from tests.conftest import DatabaseFactory, _unique_name
+from tests.databases import DatabaseFactory, unique_name
 from tests.integration.conftest import StartService
 from tests.integration.messaging.world import Outside, reasons
 
@@ -29,7 +29,7 @@ DELAY = delay_exchange("notification", 5)
 @pytest.fixture(scope="module")
 def uris(nodes: Nodes) -> Iterator[dict[str, str]]:
     """The broker as each program's own user, and as `administrator`."""
-    name = _unique_name("exchanges")
+    name = unique_name("exchanges")
     users = {program: User(f"{name}_{program}", secrets.token_hex(8)) for program in PROGRAMS}
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users))

@@ -23,7 +23,7 @@ from services.common.problems import Problem
 from services.notification import inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 
 PAGE = {"page": 1, "size": 20}
 Begin = Callable[[], Any]

@@ -21,7 +21,7 @@ from services.common.contracts.membership import OTP_ISSUED
 from services.common.contracts.notification import MESSAGE_POSTED
 from services.common.contracts.rpc.notification import AnnouncementAnswer, MessagesAnswer
 from services.common.messaging.rpc import Caller
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 

@@ -13,7 +13,7 @@ from deploy.local.environment import keep_secrets, random_key
 from services.common.key_sets import new_signing_keys, public_part
 from services.common.messaging.caller_signature import public_keys
 from services.membership.seed import seed
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.nursery import Nursery
 

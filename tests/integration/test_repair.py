@@ -34,7 +34,7 @@ from services.common.persistence import opened
 from services.membership import import_parts
 from services.membership.models import AuditEntry, ImportJob
 from services.notification.models import InboxMessage
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.five_databases import FiveDatabases
 
 _KEYS = ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "ENVIRONMENT")

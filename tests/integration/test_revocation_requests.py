@@ -18,7 +18,7 @@ from services.common.messaging.rpc import Caller
 from services.common.persistence import outbox
 from services.common.problems import Problem
 from services.revocation import batches, closing, requests
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 
 PHONE = "13800000000"
 HEAD, OTHER_HEAD = str(uuid4()), str(uuid4())

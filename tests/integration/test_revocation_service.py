@@ -21,7 +21,7 @@ from services.common.contracts.revocation import (
 )
 from services.common.contracts.rpc.revocation import RevocationAnswer, RevocationsAnswer
 from services.common.messaging.rpc import Caller
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 

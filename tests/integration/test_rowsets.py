@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from services.common.persistence import EncryptedText
 from services.common.rowsets import as_table, insert_rows, is_among
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 
 
 class Base(DeclarativeBase):

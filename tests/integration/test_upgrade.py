@@ -29,7 +29,7 @@ from services.common.messaging.envelope import wrap
 from services.common.messaging.outbox import to_json
 from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
-from tests.conftest import DatabaseFactory, _unique_name
+from tests.databases import DatabaseFactory, unique_name
 from tests.integration.conftest import StartService
 
 HEARD = queue_name("notification", IMPORT_PROGRESSED.name)
@@ -55,7 +55,7 @@ class Upgrade:
 
 @pytest.fixture(scope="module")
 def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]:
-    name = _unique_name("upgrade")
+    name = unique_name("upgrade")
     users = {program: User(f"{name}_{program}", secrets.token_hex(8)) for program in PROGRAMS}
     nodes.rabbitmq.create_vhost(name)
     nodes.rabbitmq.import_definitions(definitions(name, users, beside_former=True))

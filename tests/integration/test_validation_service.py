@@ -21,7 +21,7 @@ from services.common.messaging.envelope import Event, unwrap, wrap
 from services.common.messaging.outbox import to_json
 from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, events_exchange, queue_name
 from services.validation.rules import RULES
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.mothers import a_person, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry

@@ -31,7 +31,7 @@ from services.membership import (
 )
 from services.membership.account_links import hash_of
 from services.membership.models import Account, AccountControl, PhoneChange, SignedInSession, Union
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.membership.holder import (
     PASSWORD,
     VISITOR,

@@ -12,7 +12,7 @@ from deploy.local import postgres
 from deploy.local.nodes import Nodes
 from deploy.local.private_files import make_private, write_private
 from deploy.local.stack import Stack
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 
 def test_nothing_of_a_stack_and_its_nodes_is_open_to_others(stack: Stack, nodes: Nodes) -> None:

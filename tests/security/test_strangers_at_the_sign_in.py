@@ -13,7 +13,7 @@ from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
 from gateway.proof_of_work import solve as do_work
 from services.membership.seed import demo_password
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.desks import DESK_PASSWORD, a_desk, a_phone, form_of, people
 from tests.phones import asked_code
 

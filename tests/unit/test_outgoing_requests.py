@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 _CLIENTS = {"requests", "urllib", "urllib3", "http", "httpx", "aiohttp"}
 _HARMLESS = {"urllib.parse", "http.HTTPStatus"}

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from deploy.local.ports import LOOPBACK, hold_port, is_free
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 
 def test_a_held_port_is_chosen_by_no_other_process() -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, create_engine
 
 from services.membership import accounts
 from services.membership.models import Account
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.membership.holder import PASSWORD
 from tests.integration.membership.office import Office
 

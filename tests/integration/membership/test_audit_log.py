@@ -16,7 +16,7 @@ from services.membership import audit_log
 from services.membership.audit_chain import START, AuditKeys, Broken, Head
 from services.membership.audit_verify import verify
 from services.membership.models import AuditEntry, AuditReach
-from tests.conftest import ROOT
+from tests.databases import ROOT
 from tests.integration.membership.office import Office
 from tests.mothers import an_act
 

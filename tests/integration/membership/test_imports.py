@@ -23,7 +23,7 @@ from services.common.persistence import outbox
 from services.common.problems import Conflict, Invalid, NotFound
 from services.membership import import_parts, imports, members, sheet_reader, stalled_imports
 from services.membership.models import Account, ImportJob, ImportRow, Member
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_resident_number
 

@@ -18,7 +18,7 @@ from services.common.messaging.queues import declare_exchange, events_exchange
 from services.common.messaging.rpc import Caller
 from services.membership import members
 from services.membership.models import Member
-from tests.conftest import DatabaseFactory
+from tests.databases import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office, an_account
 from tests.integration.messaging.world import eventually

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.nodes import Nodes
 from services.common.messaging.envelope import causation, correlation
-from tests.conftest import _unique_name
+from tests.databases import unique_name
 from tests.integration.messaging.world import Outside, World, probe_engine
 
 
@@ -53,7 +53,7 @@ def own_world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) ->
 
 @contextmanager
 def _new_world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) -> Iterator[World]:
-    name = _unique_name("probe")
+    name = unique_name("probe")
     nodes.postgres.create_database(name)
     url = nodes.postgres.url(name)
     with probe_engine(url) as engine:

@@ -22,7 +22,7 @@ from services.common.messaging.publishing import ConfirmedPublisher
 from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, events_exchange, queue_name
 from services.common.messaging.relay import publish_due
 from services.common.persistence import outbox
-from tests.conftest import _unique_name
+from tests.databases import unique_name
 from tests.integration.messaging.world import Outside, probe_engine
 
 HEARD = [(event, consumer) for event in EVENTS.values() for consumer in event.consumers]
@@ -67,7 +67,7 @@ class Post:
 @pytest.fixture(scope="module")
 def shared_post(nodes: Nodes, module_amqp_uri: str) -> Iterator[Post]:
     declare_all(module_amqp_uri, beside_former=True)
-    name = _unique_name("copies")
+    name = unique_name("copies")
     nodes.postgres.create_database(name)
     url = nodes.postgres.url(name)
     publisher = ConfirmedPublisher(module_amqp_uri, "test relay", 60)

@@ -25,7 +25,7 @@ from services.common.messaging.outbox import tell, to_json
 from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, depth_of, queue_name
 from services.common.messaging.watch import RESTORE
 from services.common.persistence import outbox
-from tests.conftest import ROOT, DatabaseFactory
+from tests.databases import ROOT, DatabaseFactory
 from tests.gateway_page import a_cookie
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.probe.contracts import PINGED
