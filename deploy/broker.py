@@ -23,9 +23,9 @@ from typing import Any
 import amqp
 
 from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
-from services.common.contracts.all_events import EVENTS
-from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import (
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
     declare_bank,
@@ -43,9 +43,9 @@ from services.common.messaging.queues import (
     queue_name,
     strays_exchange,
 )
-from services.common.messaging.topology import event_queues
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings
+from services.kit.events.topology import event_queues
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings
 
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase
 
 from deploy.permissions import SERVICES
-from services.common.persistence import EncryptedText
+from services.kit.data.database import EncryptedText
 
 _HEAD = """# The database of {service}
 

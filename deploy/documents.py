@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy import databases_document, permissions, settings_document
 from gateway import openapi, policy_document
-from services.common.contracts import catalogue
+from services.contracts import catalogue
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, keys_of
 from gateway.notices import STREAMED
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import LIVE
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.contracts.policy import SERVICES
-from services.common.messaging.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, request_queue
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.policy import SERVICES
+from services.kit.amqp.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, request_queue
+from services.kit.events.contract import LIVE
 
 _REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 

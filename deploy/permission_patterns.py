@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.common.contracts.event import EventContract
+from services.kit.events.contract import EventContract
 
 NOTHING = "^$"
 

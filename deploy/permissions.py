@@ -11,12 +11,11 @@ import re
 from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING, OfTopic, Permissions, any_of, exactly
 from gateway.notices import STREAMED
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import LIVE
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.contracts.policy import SERVICES
-from services.common.messaging.queues import (
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.policy import SERVICES
+from services.kit.amqp.queues import (
     COUNTS_EXCHANGE,
     RPC_EXCHANGE,
     dead_letters_lock,
@@ -28,7 +27,8 @@ from services.common.messaging.queues import (
     request_queue,
     strays_queue,
 )
-from services.common.messaging.topology import event_queues
+from services.kit.events.contract import LIVE
+from services.kit.events.topology import event_queues
 
 __all__ = ["PROGRAMS", "SERVICES", "OfTopic", "Permissions", "permissions_of", "text"]
 

@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from deploy.permissions import SERVICES
-from services.common import settings
-from services.common.secret_values import Secret
-from services.common.settings import Setting
+from services.kit import settings
+from services.kit.secret_values import Secret
+from services.kit.settings import Setting
 
 _READ_BY = {
     "MessagingSettings": "all",
@@ -34,8 +34,8 @@ held against [what production asks of it](operations.md#processes). Times are in
 |---|---|---|---|---|
 """
 _FOOT = """
-Besides: `python -m services.common.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
-`python -m services.common.dead_letters` and `python -m deploy.broker declare` read `AMQP_URI`, this one `RETRY_DELAYS`,
+Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SERVICE>`,
+`python -m services.kit.dead_letters.command` and `python -m deploy.broker declare` read `AMQP_URI`, this one `RETRY_DELAYS`,
 that one `BLIND_INDEX_KEY` to replay, `python -m deploy.broker definitions` reads `BROKER_VHOST` and
 `AMQP_PASSWORD_<PROGRAM>`.
 """

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
-from services.common.problems import Problem
+from services.kit.problems import Problem
 
 _PROBLEM_TYPE = "urn:union-card-services:problem:"
 _LONGEST_NAME = 150

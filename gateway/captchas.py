@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway import captcha_pictures
 from gateway.proof_of_work import is_solved
-from services.common.problems import FieldProblem, Invalid, Problem
+from services.kit.problems import FieldProblem, Invalid, Problem
 
 SECONDS = 5 * 60
 IMAGE, WORK = "image", "work"

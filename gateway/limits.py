@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.common.messaging.rpc import Caller
-from services.common.origins import counted_origin
-from services.common.problems import Problem
+from services.kit.origins import counted_origin
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 
 WINDOW_SECONDS = 60
 KINDS = ("reads", "writes", "files", "sensitive")

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gateway.stream import Audience, Notice
-from services.common.contracts import batching, membership, notification, revocation
-from services.common.contracts.event import EventContract, EventData, Sealed
-from services.common.messaging.envelope import Event
+from services.contracts.events import batching, membership, notification, revocation
+from services.kit.events.contract import EventContract, EventData, Sealed
+from services.kit.events.envelope import Event
 
 Data = dict[str, Any]
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from gateway.headers import PAGE
 from gateway.routes import Exchange, route
-from services.common.problems import Problem
+from services.kit.problems import Problem
 
 DIST = Path(__file__).parent / "web" / "dist"
 """Where the build puts them; read at each request, so that a new build needs no restart."""

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request
 
-from services.common.contracts.policy import Rule
-from services.common.messaging.rpc import Caller
-from services.common.problems import Forbidden, Problem
+from services.contracts.policy import Rule
+from services.kit.problems import Forbidden, Problem
+from services.kit.rpc.methods import Caller
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES = frozenset({"same-origin", "none"})

@@ -2,13 +2,13 @@
 
 from gateway.api import RESOURCES
 from gateway.routes import Route
-from services.common.contracts.policy import ANONYMOUS, ROLES, Reach
+from services.contracts.policy import ANONYMOUS, ROLES, Reach
 
 _REACHES = {Reach.NO_UNION: "yes", Reach.SELF: "own", Reach.OWN_UNION: "union", Reach.SUBORDINATES: "below"}
 _INTRODUCTION = """\
 # Who may do what
 
-Made from `services/common/contracts/policy.py` by `make docs`. The gateway checks the role before it reads a request;
+Made from `services/contracts/policy.py` by `make docs`. The gateway checks the role before it reads a request;
 the service that owns the data checks it again, and binds what it reads and changes to the reach.
 
 **own**: one's own account or, on the phone, one's own data · **union**: the own union · **below**: the own union and

@@ -18,8 +18,8 @@ from gateway.answers import problem_answer
 from gateway.headers import secure
 from gateway.settings import GatewaySettings
 from gateway.wellformed import flaw_of, protocol_problem
-from services.common.problems import Problem
-from services.common.settings import read_settings
+from services.kit.problems import Problem
+from services.kit.settings import read_settings
 
 log = structlog.get_logger()
 

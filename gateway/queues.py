@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from services.common.contracts import bank
-from services.common.contracts.policy import SERVICES
-from services.common.messaging import topology
-from services.common.messaging.connection import BROKER_ERRORS, bound_waits, drop, open_connection
-from services.common.messaging.queues import request_queue
-from services.common.messaging.request import RETRY_AFTER
-from services.common.problems import Unavailable
-from services.common.settings import MessagingSettings, read_settings
+from services.contracts import bank
+from services.contracts.policy import SERVICES
+from services.kit.amqp.connection import BROKER_ERRORS, bound_waits, drop, open_connection
+from services.kit.amqp.queues import request_queue
+from services.kit.events import topology
+from services.kit.problems import Unavailable
+from services.kit.rpc.request import RETRY_AFTER
+from services.kit.settings import MessagingSettings, read_settings
 
 _SECONDS = 5.0
 _KINDS = {

@@ -9,8 +9,8 @@ from marshmallow import Schema, fields
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Request
 
-from services.common.contracts import strict_json
-from services.common.problems import FieldProblem, Invalid, Problem, invalid_fields
+from services.kit import strict_json
+from services.kit.problems import FieldProblem, Invalid, Problem, invalid_fields
 
 JSON_LIMIT = 1 << 20
 UPLOAD_LIMIT = 20 << 20

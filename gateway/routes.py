@@ -16,9 +16,9 @@ from gateway.limits import Limits
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
-from services.common.contracts.policy import ANONYMOUS, Rule, rule_of
-from services.common.messaging.rpc import Caller
-from services.common.problems import invalid_fields
+from services.contracts.policy import ANONYMOUS, Rule, rule_of
+from services.kit.problems import invalid_fields
+from services.kit.rpc.methods import Caller
 
 _PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
 WITHOUT_BODY = frozenset({"GET", "DELETE"})

@@ -17,8 +17,8 @@ from gateway.limits import Allowance, TooManyRequests
 from gateway.pages import PagePath
 from gateway.routes import Backends, Exchange, Route
 from gateway.sessions import Session
-from services.common.messaging.envelope import correlation, new_message_id
-from services.common.problems import Problem
+from services.kit.events.envelope import correlation, new_message_id
+from services.kit.problems import Problem
 
 log = structlog.get_logger()
 

@@ -18,9 +18,9 @@ from gateway.headers import secure
 from gateway.origins import behind_proxies
 from gateway.protocol import IDLE_SECONDS, CarefulProtocol
 from gateway.settings import GatewaySettings
-from services.common.messaging.request import RETRY_AFTER
-from services.common.problems import Unavailable
-from services.common.settings import read_settings
+from services.kit.problems import Unavailable
+from services.kit.rpc.request import RETRY_AFTER
+from services.kit.settings import read_settings
 
 log = structlog.get_logger()
 

@@ -19,12 +19,12 @@ from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.sharing import Sharing
 from gateway.stream import Streams
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.health import not_ready
-from services.common.messaging.envelope import Event
-from services.common.messaging.rpc import ServiceClient
-from services.common.messaging.subscribe import listen
-from services.common.settings import MessagingSettings, read_settings
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.kit.events.envelope import Event
+from services.kit.events.subscribe import listen
+from services.kit.operations.health import not_ready
+from services.kit.rpc.methods import ServiceClient
+from services.kit.settings import MessagingSettings, read_settings
 
 _ROUTER = Router((*ROUTES, *documentation.ROUTES, *pages.ROUTES))
 

@@ -10,9 +10,9 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Request, Response
 
-from services.common.contracts.policy import ANONYMOUS, LIMITED
-from services.common.messaging.request import Caller
-from services.common.problems import DATABASE_READ_ONLY, Problem, Unavailable
+from services.contracts.policy import ANONYMOUS, LIMITED
+from services.kit.problems import DATABASE_READ_ONLY, Problem, Unavailable
+from services.kit.rpc.request import Caller
 
 CHECK_SECONDS = 30
 """For so long membership's word is believed without asking again; an end that it tells counts at once."""

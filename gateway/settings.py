@@ -1,8 +1,8 @@
 """How the gateway signs sessions, whom it answers and how much, and what it names beside it. Not where it listens."""
 
 from gateway.limits import KINDS, Budget
-from services.common.secret_values import Key
-from services.common.settings import SettingsError, settings_class
+from services.kit.secret_values import Key
+from services.kit.settings import SettingsError, settings_class
 
 
 @settings_class

@@ -12,14 +12,14 @@ import structlog
 from amqp.basic_message import Message as AmqpMessage
 
 from gateway.limits import Limits
-from services.common.contracts.strict_json import read_json
-from services.common.messaging.connection import BROKER_ERRORS, Outgoing
-from services.common.messaging.envelope import new_message_id
-from services.common.messaging.outbox import to_json
-from services.common.messaging.publishing import DirectPublisher
-from services.common.messaging.queues import COUNTS_EXCHANGE, declare_counts_exchange, declare_passing_queue
-from services.common.messaging.reader import QueueReader
-from services.common.settings import MessagingSettings
+from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.publishing import DirectPublisher
+from services.kit.amqp.queues import COUNTS_EXCHANGE, declare_counts_exchange, declare_passing_queue
+from services.kit.amqp.reader import QueueReader
+from services.kit.events.envelope import new_message_id
+from services.kit.events.outbox import to_json
+from services.kit.settings import MessagingSettings
+from services.kit.strict_json import read_json
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from typing import Any
 from prometheus_client import Gauge
 
 from gateway.sessions import Session
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 
 HEARTBEAT_SECONDS = 15
 QUEUE_SIZE = 100

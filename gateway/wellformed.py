@@ -14,7 +14,7 @@ from email.message import Message
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from services.common.problems import Problem
+from services.kit.problems import Problem
 
 LONGEST_TARGET = 8000
 

@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.api import ROUTES
-from services.common.contracts.policy import ANONYMOUS
-from services.common.contracts.rpc import membership
-from services.common.messaging.rpc import Caller
+from services.contracts.operations import membership
+from services.contracts.policy import ANONYMOUS
+from services.kit.rpc.methods import Caller
 from tests.answers import an_answer, answers_of
 from tests.gateway_page import Call, Page, a_session_answer
 

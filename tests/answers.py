@@ -9,8 +9,10 @@ from marshmallow import Schema, fields, validate
 
 from gateway.api import ROUTES
 from gateway.routes import Route
-from services.common.contracts.policy import SERVICES
-from services.common.contracts.rpc import batching, files, membership, operations
+from services.contracts.operations import batching, membership
+from services.contracts.policy import SERVICES
+from services.kit.operations import requests as operations
+from services.kit.rpc import files
 
 _ID = "0192f0c1-0000-7000-8000-00000000abcd"
 _SIMPLE: dict[type[fields.Field[Any]], Any] = {

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from deploy.local.nodes import Nodes
 from deploy.local.postgres import Postgres
-from services.common import migrate
+from services.kit.data import migrate
 
 DatabaseFactory = Callable[[str], str]
 ROOT = Path(__file__).parents[1]

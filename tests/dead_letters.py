@@ -11,9 +11,9 @@ import requests
 
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
-from services.common.contracts.revocation import REVOCATION_APPROVED
-from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import events_exchange
+from services.contracts.events.revocation import REVOCATION_APPROVED
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import events_exchange
 
 DEAD = "batching.revocation_approved.dead"
 CARD = "6222021234567890128"

@@ -17,7 +17,7 @@ from gateway.routes import Backends, Route
 from gateway.routing import Router
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
-from services.common.messaging.rpc import Caller
+from services.kit.rpc.methods import Caller
 
 SESSION_ID = "0192f0c1-0000-4000-8000-0000000000ff"
 UNION_ID = "0192f0c1-0000-7000-8000-000000000001"

@@ -11,9 +11,9 @@ from stdnum import luhn
 from stdnum.cn import ric, uscc
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.consent import CURRENT_CONSENT
-from services.common.messaging.rpc import Caller
+from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.events.audit import ACTS_RECORDED
+from services.kit.rpc.methods import Caller
 from services.validation.rules import Person
 
 

@@ -1,6 +1,6 @@
 """Rows of the policy for routes and methods that only tests have."""
 
-from services.common.contracts.policy import TABLE, Reach, Rule
+from services.contracts.policy import TABLE, Reach, Rule
 
 OF_TESTS: set[str] = set()
 """Their names."""

@@ -11,9 +11,9 @@ from joserfc.jwk import OKPKey
 from deploy.invariants.system import Snapshots, System, Unreadable
 from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
-from services.common.audit_heads import NotSigned, public_keys, signing_keys, verified
-from services.common.secret_values import KeySet
-from services.common.settings import SettingsError
+from services.kit.operations.audit_heads import NotSigned, public_keys, signing_keys, verified
+from services.kit.secret_values import KeySet
+from services.kit.settings import SettingsError
 
 FILE = "AUDIT_HEAD_FILE"
 _STATEMENTS = "select statement from audit_head order by position"

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Side, Violation, disagreements, paired
 from services.batching.register import Register, RegisteredPerson
-from services.common.personal import CannotOpen, Keyring
+from services.kit.data.encryption import CannotOpen, Keyring
 
 # Of an approval that released nobody only batching says that it is closed.
 _IN_BATCHING = """

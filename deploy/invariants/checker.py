@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from deploy.invariants import applications, audit_heads, bank_results, batches, messages, notices
 from deploy.invariants.system import Snapshots, System, Unreadable, snapshots_of
 from deploy.invariants.violations import Violation
-from services.common.logs import class_name
-from services.common.messaging.connection import BROKER_ERRORS
-from services.common.messaging.dead_letters import InUse
+from services.kit.amqp.connection import BROKER_ERRORS
+from services.kit.dead_letters.letters import InUse
+from services.kit.operations.logs import class_name
 
 _LOOK_AGAIN_SECONDS = 0.5
 _KEYS_OF_PERSONAL_DATA = "PERSONAL_DATA_KEYS"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from deploy.invariants.system import Snapshots, System
 from deploy.invariants.violations import Violation
 from deploy.permissions import SERVICES
-from services.common.contracts import bank
-from services.common.messaging.connection import open_connection
-from services.common.messaging.dead_letters import DeadLetter, DeadLetters
-from services.common.messaging.topology import all_queues, dead_queues, depths
+from services.contracts import bank
+from services.kit.amqp.connection import open_connection
+from services.kit.dead_letters.letters import DeadLetter, DeadLetters
+from services.kit.events.topology import all_queues, dead_queues, depths
 
 _OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox order by id"
 

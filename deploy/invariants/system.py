@@ -12,8 +12,8 @@ from sqlalchemy.pool import NullPool
 
 from deploy.local.stack import Stack
 from deploy.permissions import SERVICES
-from services.common.personal import FileKeyring, Keyring
-from services.common.settings import MessagingSettings
+from services.kit.data.encryption import FileKeyring, Keyring
+from services.kit.settings import MessagingSettings
 
 ROWS_AT_ONCE = 5000
 

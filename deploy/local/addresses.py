@@ -14,8 +14,8 @@ from deploy.local.nodes import Nodes
 from deploy.local.postgres import Postgres, owner_of
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.permissions import PROGRAMS
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings
 
 VHOST = "cards"
 

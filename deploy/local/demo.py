@@ -23,8 +23,8 @@ from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
 from deploy.local.first_password import choose_first_password
 from deploy.local.stack import Stack, StackError, find
-from services.common.contracts.bank import REJECTED_QUEUE
-from services.common.messaging.dead_letters import DeadLetters
+from services.contracts.bank import REJECTED_QUEUE
+from services.kit.dead_letters.letters import DeadLetters
 from services.membership.seed import demo_password
 
 CLERK_PASSWORD = "plum-blossom-and-pine"  # noqa: S105 - of a clerk who exists for this story only

@@ -17,9 +17,9 @@ from deploy.local.ports import LOOPBACK, hold_port, is_free
 from deploy.local.private_files import write_private
 from deploy.local.processes import Process
 from deploy.permissions import PROGRAMS, SERVICES
-from services.common.key_sets import new_encryption_keys, new_signing_keys, public_part
-from services.common.messaging.caller_signature import DEMO_ID, public_keys
-from services.common.secret_values import DEMO_MARK
+from services.kit.key_sets import new_encryption_keys, new_signing_keys, public_part
+from services.kit.rpc.caller_signature import DEMO_ID, public_keys
+from services.kit.secret_values import DEMO_MARK
 
 ROOT = Path(__file__).parents[2]
 _PASSWORDS = (
@@ -263,14 +263,14 @@ def _process(name: str, surroundings: Surroundings) -> Process:
     program = name.rpartition("-")[0]
     port = surroundings.ports[name]
     if program in SERVICES:
-        module = ["services.common.runner", f"services.{program}.service"]
+        module = ["services.kit.operations.runner", f"services.{program}.service"]
         told = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
         environment = {**told, **service_environment(program, surroundings), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
         environment = {**_common_environment(program, surroundings), f"{program.upper()}_PORT": str(port)}
     else:
-        module = ["services.common.runner", "gateway.service"]
+        module = ["services.kit.operations.runner", "gateway.service"]
         own = {
             "HEALTH_PORT": str(port),
             "GATEWAY_PORT": str(surroundings.ports["gateway"]),

@@ -29,14 +29,14 @@ from deploy.local.environment import (
 )
 from deploy.local.processes import Process, read_plan
 from deploy.local.stack import Stack, StackError, find
-from services.common.contracts.all_events import EVENTS
-from services.common.messaging.connection import open_connection
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.queues import queue_name, retry_queue
-from services.common.messaging.topology import dead_queues
-from services.common.personal import token_prefix
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import queue_name, retry_queue
+from services.kit.data.encryption import token_prefix
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.events.topology import dead_queues
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings
 
 _SECONDS_TO_KNOW = 60.0
 _SECONDS_TO_DRAIN = 30.0
@@ -104,7 +104,7 @@ def _needs(folder: Path, service: str, key_id: str) -> list[str]:
 
 def _command(service: str, *options: str) -> list[str]:
     """The keys are for a process of its own."""
-    return [sys.executable, "-W", "ignore", "-m", "services.common.reencrypt", service, *options]
+    return [sys.executable, "-W", "ignore", "-m", "services.kit.data.reencrypt", service, *options]
 
 
 def _environment(folder: Path, service: str) -> dict[str, str]:

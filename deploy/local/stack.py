@@ -300,7 +300,9 @@ def _without_password(url: str) -> str:
 def _migrate_and_seed(surroundings: Surroundings, service: str) -> None:
     environment = service_environment(service, surroundings)
     url = {f"DATABASE_URL_{service.upper()}": surroundings.addresses.migration_url(service)}
-    _run(["services.common.migrate", service], {**environment, **url}, f"the database of {service} cannot be migrated")
+    _run(
+        ["services.kit.data.migrate", service], {**environment, **url}, f"the database of {service} cannot be migrated"
+    )
     if importlib.util.find_spec(f"services.{service}.seed"):
         _run([f"services.{service}.seed"], environment, f"the demo data of {service} could not be made")
 

@@ -15,8 +15,8 @@ from deploy.local.stack import StackError
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Task
 from deploy.repair.runner import RepairError, Runner
-from services.common.messaging.connection import BROKER_ERRORS
-from services.common.repair import repairs_of
+from services.kit.amqp.connection import BROKER_ERRORS
+from services.kit.data.repair import repairs_of
 
 _SHOWN = 10
 

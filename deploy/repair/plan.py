@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deploy.invariants import Violation
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
@@ -14,16 +14,16 @@ from services.common.contracts.batching import (
     MEMBERS_REMOVED,
     VALIDATION_REQUESTED,
 )
-from services.common.contracts.event import EventContract
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, MEMBERS_QUEUED
-from services.common.contracts.revocation import (
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, MEMBERS_QUEUED
+from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.queues import dead_queue, queue_name, retry_queue
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.kit.amqp.queues import dead_queue, queue_name, retry_queue
+from services.kit.events.contract import EventContract
 
 _STEPS = (CHANNEL_ASSIGNED, MEMBERS_REMOVED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED, BATCH_RELEASED)
 _DECISIONS = (REVOCATION_REQUESTED, REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_CLOSED)

@@ -16,8 +16,8 @@ from deploy.invariants.messages import queue_depths
 from deploy.invariants.system import snapshots_of
 from deploy.permissions import SERVICES
 from deploy.repair.plan import Remedy, Task, plan
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.topology import dead_queues
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.events.topology import dead_queues
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _OUTBOX = "select distinct routing_key from outbox"
@@ -62,7 +62,7 @@ class Runner:
         return mended
 
     def _ask(self, service: str, order: dict[str, Any]) -> Any:
-        command = [sys.executable, "-W", "ignore", "-m", "services.common.repair", service]
+        command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]
         ours = {name: value for name, value in os.environ.items() if not name.startswith(_OF_SECRETS)}
         ran = subprocess.run(
             command,

@@ -35,8 +35,8 @@ from deploy.simulators.bank_ledger import (
 )
 from deploy.simulators.bank_link import BatchReader, CannotSend, FeedbackSender
 from deploy.simulators.http import json_response, read_json, serve, server
-from services.common.contracts import bank as contract
-from services.common.settings import refuse_production
+from services.contracts import bank as contract
+from services.kit.settings import refuse_production
 
 RESULTS_A_MESSAGE = 200
 TICK_SECONDS = 0.2

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.common.contracts import bank as contract
-from services.common.contracts.bank_encryption import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
-from services.common.contracts.strict_json import read_json
+from services.contracts import bank as contract
+from services.contracts.bank_encryption import PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.kit.strict_json import read_json
 
 
 @dataclass(frozen=True)

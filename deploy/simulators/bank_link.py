@@ -13,8 +13,8 @@ from kombu.mixins import ConsumerMixin
 
 from deploy.simulators.bank_keys import Keys, Outgoing
 from deploy.simulators.bank_ledger import Ledger
-from services.common.contracts import bank as contract
-from services.common.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
+from services.contracts import bank as contract
+from services.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
 """The bank may make no queue: those it uses are there before it comes."""

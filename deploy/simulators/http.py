@@ -9,7 +9,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from services.common.contracts import strict_json
+from services.kit import strict_json
 
 Route = Callable[..., Any]
 """Takes the request and the path's parts by name; answers a Response or what is to be sent as JSON with status 200."""

@@ -17,8 +17,8 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.http import json_response, read_json, serve, server
-from services.common.contracts import strict_json
-from services.common.settings import refuse_production
+from services.kit import strict_json
+from services.kit.settings import refuse_production
 
 LARGEST_CALL = 100
 SLOW_MILLISECONDS = 30_000

@@ -17,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from deploy.simulators.http import json_response, read_json, serve, server
-from services.common.settings import refuse_production
+from services.kit.settings import refuse_production
 
 SLOW_MILLISECONDS = 30_000
 MODES = ("normal", "down", "slow", "error", "refuse", "lose_answer")

@@ -2,7 +2,7 @@
 
 from gateway.reading import UPLOAD_LIMIT
 from gateway.routes import file_route, rpc_route
-from services.common.contracts.rpc import notification as rpc
+from services.contracts.operations import notification as rpc
 
 _ANNOUNCEMENTS = "/api/v1/announcements"
 _GUIDES = "/api/v1/guides"

@@ -1,7 +1,7 @@
 """The log of acts (操作日志): who did what, when, from where, on which records."""
 
 from gateway.routes import rpc_route
-from services.common.contracts.rpc import audit as rpc
+from services.contracts.operations import audit as rpc
 
 _ACTS = "/api/v1/audit"
 

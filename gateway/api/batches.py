@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import file_download
 from gateway.routes import Exchange, Route, file_route, route, rpc_route
-from services.common.contracts.rpc import batching as rpc
+from services.contracts.operations import batching as rpc
 
 _BATCHES = "/api/v1/batches"
 _FILE_SECONDS = 30

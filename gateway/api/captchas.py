@@ -11,9 +11,9 @@ from gateway.answers import json_answer
 from gateway.captchas import IMAGE, WORK
 from gateway.proof_of_work import PARTS
 from gateway.routes import Exchange, route
-from services.common.contracts.event import choice
-from services.common.contracts.rpc.membership import CAPTCHA_PURPOSES
-from services.common.problems import Unavailable
+from services.contracts.operations.membership import CAPTCHA_PURPOSES
+from services.kit.events.contract import choice
+from services.kit.problems import Unavailable
 
 
 class MakeCaptchaRequest(Schema):

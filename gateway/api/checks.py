@@ -1,7 +1,7 @@
 """System checks (系统校验) and the rules that they follow."""
 
 from gateway.routes import rpc_route
-from services.common.contracts.rpc import validation as rpc
+from services.contracts.operations import validation as rpc
 
 ROUTES = (
     rpc_route(

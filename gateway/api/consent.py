@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
-from services.common.contracts.consent import CURRENT_CONSENT
+from services.contracts.consent import CURRENT_CONSENT
 
 
 class ConsentTextAnswer(Schema):

@@ -1,7 +1,7 @@
 """Messages (消息提醒) in one's inbox."""
 
 from gateway.routes import rpc_route
-from services.common.contracts.rpc import notification as rpc
+from services.contracts.operations import notification as rpc
 
 _MESSAGES = "/api/v1/messages"
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from gateway.settings import ModuleSettings
-from services.common.settings import read_settings
+from services.kit.settings import read_settings
 
 _MODULES = Path(__file__).parents[1] / "modules.json"
 

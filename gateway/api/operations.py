@@ -11,15 +11,15 @@ from werkzeug.wrappers import Response
 from gateway import queues
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route, rpc_route
-from services.common.contracts.policy import SERVICES
-from services.common.contracts.rpc import batching
-from services.common.contracts.rpc import operations as rpc
-from services.common.contracts.rpc.paging import Counted, page_answer
-from services.common.messaging.dead_letter_order import oldest_first
-from services.common.messaging.queues import owner_of, request_queue
-from services.common.messaging.watch import RESTORE
-from services.common.problems import NotFound, Unavailable, invalid_fields
-from services.common.settings import ProcessSettings, read_settings
+from services.contracts.operations import batching
+from services.contracts.policy import SERVICES
+from services.kit.amqp.queues import owner_of, request_queue
+from services.kit.amqp.watch import RESTORE
+from services.kit.dead_letters.order import oldest_first
+from services.kit.operations import requests as rpc
+from services.kit.problems import NotFound, Unavailable, invalid_fields
+from services.kit.rpc.paging import Counted, page_answer
+from services.kit.settings import ProcessSettings, read_settings
 
 _LETTERS = "/api/v1/operations/dead-letters"
 _BATCHES = "/api/v1/operations/batches"

@@ -1,7 +1,7 @@
 """Branches that issue cards (发卡支行) and their outlets (经办网点): to choose from, and for the city to keep."""
 
 from gateway.routes import rpc_route
-from services.common.contracts.rpc import batching as rpc
+from services.contracts.operations import batching as rpc
 
 _BRANCHES = "/api/v1/branches"
 _OUTLETS = "/api/v1/outlets"

@@ -1,7 +1,7 @@
 """The pending list (待办会员列表) of both channels: check, change, complete, remove."""
 
 from gateway.routes import file_route, rpc_route
-from services.common.contracts.rpc import batching as rpc
+from services.contracts.operations import batching as rpc
 
 _PENDING = "/api/v1/pending"
 

@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.api.captchas import judged_captcha
 from gateway.routes import Exchange, route, rpc_route
-from services.common.contracts.rpc import batching
-from services.common.contracts.rpc import membership as rpc
+from services.contracts.operations import batching
+from services.contracts.operations import membership as rpc
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"

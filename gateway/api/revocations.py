@@ -1,7 +1,7 @@
 """Revocations (撤销): a union asks to have a batch back, its superior union decides."""
 
 from gateway.routes import rpc_route
-from services.common.contracts.rpc import revocation as rpc
+from services.contracts.operations import revocation as rpc
 
 _REVOCATIONS = "/api/v1/revocations"
 

@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
 from gateway.routes import Exchange, route, rpc_route
-from services.common.contracts.rpc import membership as rpc
+from services.contracts.operations import membership as rpc
 
 _MINE = "/api/v1/me/second-factor"
 

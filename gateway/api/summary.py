@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
-from services.common.contracts.rpc import batching, membership
+from services.contracts.operations import batching, membership
 
 
 class NamedUnionBatches(batching.UnionBatches):

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from gateway.settings import SupportSettings
-from services.common.settings import read_settings
+from services.kit.settings import read_settings
 
 
 class SupportLine(Schema):

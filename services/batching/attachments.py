@@ -9,7 +9,7 @@ from services.batching.consent_form import consent_form
 from services.batching.register import CHANNEL_NAMES, LOCAL_TIME, Register
 from services.batching.register_pdf import register_pdf
 from services.batching.typeface import register_typeface
-from services.common.contracts.consent import CONSENT_TITLE
+from services.contracts.consent import CONSENT_TITLE
 
 PLEDGE = "会员服务卡申领承诺书"
 AUTHORISATION = "会员服务卡办卡委托书"

@@ -17,17 +17,17 @@ from services.batching.bank_reading import CONTENT, LINES, Fault, Feedback, read
 from services.batching.bank_receipts import send_receipts
 from services.batching.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
-from services.common.bank_keys import clear_text, encrypted_for_us
-from services.common.contracts import bank
-from services.common.contracts.bank_encryption import is_encrypted
-from services.common.contracts.batching import CARDS_ISSUED, CARDS_REFUSED
-from services.common.contracts.event import EventContract, in_messages
-from services.common.messaging.failures import rejection_headers, shortened
-from services.common.messaging.outbox import tell_all, to_json
-from services.common.messaging.queues import own_exchange
-from services.common.persistence import is_violated
-from services.common.rowsets import as_table, insert_rows, is_among, types_of
-from services.common.settings import read_settings
+from services.contracts import bank
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import clear_text, encrypted_for_us
+from services.contracts.events.batching import CARDS_ISSUED, CARDS_REFUSED
+from services.kit.amqp.queues import own_exchange
+from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.data.database import is_violated
+from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.failures import rejection_headers, shortened
+from services.kit.events.outbox import tell_all, to_json
+from services.kit.settings import read_settings
 
 _FURTHEST_AHEAD = timedelta(days=1)
 _TAKEN_ONCE = ("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id")

@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.batching.models import Application, Batch
 from services.batching.persons import facts_of
-from services.common.bank_keys import encrypted_for_bank
-from services.common.contracts.bank import (
+from services.contracts.bank import (
     EXCHANGE,
     RECALLED,
     SIGNATURE_HEADER,
@@ -18,13 +17,14 @@ from services.common.contracts.bank import (
     BatchSubmitted,
     sign,
 )
-from services.common.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
-from services.common.contracts.event import in_messages
-from services.common.messaging.connection import Outgoing
-from services.common.messaging.envelope import correlation, new_message_id
-from services.common.messaging.outbox import send_as_it_is, to_json
-from services.common.secret_values import Key
-from services.common.settings import read_settings, settings_class
+from services.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
+from services.contracts.bank_keys import encrypted_for_bank
+from services.kit.amqp.connection import Outgoing
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import correlation, new_message_id
+from services.kit.events.outbox import send_as_it_is, to_json
+from services.kit.secret_values import Key
+from services.kit.settings import read_settings, settings_class
 
 
 @settings_class

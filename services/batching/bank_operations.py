@@ -20,15 +20,15 @@ from services.batching import bank_messages
 from services.batching.application_states import State
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson
 from services.batching.telling import steps
-from services.common.contracts.batching import ISSUE_TIMES_CORRECTED
-from services.common.contracts.event import in_messages
-from services.common.contracts.rpc import batching as rpc
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.request import Caller, plain_json
-from services.common.persistence import engine_for
-from services.common.problems import Conflict, NotFound, Problem, invalid_fields
-from services.common.settings import DatabaseSettings, SettingsError, read_settings
+from services.contracts.events.batching import ISSUE_TIMES_CORRECTED
+from services.contracts.operations import batching as rpc
+from services.kit.data.database import engine_for
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
+from services.kit.rpc.request import Caller, plain_json
+from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 
 _FEEDBACKS_SHOWN = 100
 

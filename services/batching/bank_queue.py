@@ -8,12 +8,12 @@ import time
 import structlog
 from nameko.extensions import DependencyProvider
 
-from services.common.bank_keys import check_bank_keys, clear_text
-from services.common.messaging.broker_users import BrokerUsers
-from services.common.messaging.connection import BROKER_ERRORS
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import declare_bank
-from services.common.settings import MessagingSettings, read_settings
+from services.contracts.bank_keys import check_bank_keys, clear_text
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import BROKER_ERRORS
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import declare_bank
+from services.kit.settings import MessagingSettings, read_settings
 
 _PAUSE_SECONDS = 2
 

@@ -12,13 +12,13 @@ from services.batching.application_states import Outcome
 from services.batching.bank_messages import bank_keys
 from services.batching.bank_results import Result
 from services.batching.persons import card_digest
-from services.common.bank_keys import CannotDecrypt, clear_text, decrypted
-from services.common.contracts import bank
-from services.common.contracts.bank_encryption import is_encrypted
-from services.common.contracts.quick import quick_load
-from services.common.contracts.strict_json import read_json
-from services.common.messaging.subscribe import Message, Reject
-from services.common.personal import blind_index
+from services.contracts import bank
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
+from services.kit.data.encryption import blind_index
+from services.kit.events.quick import quick_load
+from services.kit.events.subscribe import Message, Reject
+from services.kit.strict_json import read_json
 
 LINES = "cut_from_lines"
 CONTENT = "cut_from_content"

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from services.batching.bank_messages import send_to_bank
 from services.batching.bank_reading import Fault, Feedback
-from services.common.contracts import bank
-from services.common.contracts.event import MESSAGE_SIZE
-from services.common.messaging.envelope import new_message_id
+from services.contracts import bank
+from services.kit.events.contract import MESSAGE_SIZE
+from services.kit.events.envelope import new_message_id
 
 _LINES_A_MESSAGE = 10_000
 """A message of receipts names no more rejected results than these and those of one feedback."""

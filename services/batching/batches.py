@@ -12,13 +12,13 @@ from services.batching.consents import receipt_answer, receipts_of
 from services.batching.models import Application, Batch, BatchPerson, Branch
 from services.batching.outlets import branch_answer
 from services.batching.register import LOCAL_TIME
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging.rpc import Caller
-from services.common.name_search import begins_with
-from services.common.paging import page_of
-from services.common.personal import mask_card, mask_document, mask_phone
-from services.common.problems import NotFound
+from services.contracts.policy import Reach
+from services.kit.data.encryption import mask_card, mask_document, mask_phone
+from services.kit.data.name_search import begins_with
+from services.kit.data.paging import page_of
+from services.kit.problems import NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 
 UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
 

@@ -14,7 +14,7 @@ from services.batching.application_states import UNDER_CHECK, State
 from services.batching.models import Application
 from services.batching.pending import lock_pending
 from services.batching.telling import tell_pending_changed
-from services.common.rowsets import as_table, types_of
+from services.kit.data.bulk import as_table, types_of
 
 _RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings", "checked_at"))
 

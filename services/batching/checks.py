@@ -13,12 +13,12 @@ from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
 from services.batching.telling import tell_pending_changed
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.contracts.event import in_messages
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.rowsets import is_among
-from services.common.values import today
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.values import today
+from services.kit.data.bulk import is_among
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
 
 
 class Outdated(NamedTuple):

@@ -8,7 +8,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from services.batching.typeface import Typeface, register_typeface
-from services.common.contracts.consent import CONSENT_TEXTS
+from services.contracts.consent import CONSENT_TEXTS
 
 WIDTH, HEIGHT = A4
 _MARGIN = 56

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from services.batching.consent_form import consent_form
 from services.batching.models import PENDING, Application, ConsentReceipt
-from services.common.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
-from services.common.contracts.rpc.files import file_answer
-from services.common.messaging.rpc import Caller
-from services.common.rowsets import insert_rows, is_among
+from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
+from services.kit.data.bulk import insert_rows, is_among
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller
 
 
 def record_signed(

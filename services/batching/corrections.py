@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from services.batching.application_states import Check, State
 from services.batching.models import Application
 from services.batching.persons import document_digest, facts_of, stored
-from services.common.contracts.batching import MEMBER_CORRECTED
-from services.common.messaging.outbox import tell
-from services.common.problems import Conflict, FieldProblem, Invalid
-from services.common.rules.documents import DocumentFacts
-from services.common.rules.findings import Finding, errors_of
-from services.common.rules.identity import Identity, IdentityJudgement, check_identity
-from services.common.values import today
+from services.contracts.events.batching import MEMBER_CORRECTED
+from services.contracts.rules.documents import DocumentFacts
+from services.contracts.rules.findings import Finding, errors_of
+from services.contracts.rules.identity import Identity, IdentityJudgement, check_identity
+from services.contracts.values import today
+from services.kit.events.outbox import tell
+from services.kit.problems import Conflict, FieldProblem, Invalid
 
 CORRECTABLE = ("document_type", "document_number", "document_expiry", "nationality")
 _TOLD = (*CORRECTABLE, "birth_date", "sex")

@@ -13,12 +13,12 @@ from services.batching.models import Application
 from services.batching.pending import LISTING_CHARSET, tell_channel
 from services.batching.persons import stored, usable
 from services.batching.telling import steps, tell_pending_changed
-from services.common.contracts.batching import MEMBERS_REFUSED, MEMBERS_REMOVED
-from services.common.contracts.event import in_messages
-from services.common.messaging.outbox import tell
-from services.common.messaging.subscribe import Reject
-from services.common.rowsets import insert_rows
-from services.common.values import InvalidValue
+from services.contracts.events.batching import MEMBERS_REFUSED, MEMBERS_REMOVED
+from services.contracts.values import InvalidValue
+from services.kit.data.bulk import insert_rows
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Reject
 
 SPECIAL = "special"
 

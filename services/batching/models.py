@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.batching.application_states import Check, State
 from services.batching.channels import Charset
-from services.common.persistence import EncryptedText, new_metadata
+from services.kit.data.database import EncryptedText, new_metadata
 
 
 class Base(DeclarativeBase):

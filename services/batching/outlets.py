@@ -7,11 +7,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
+from services.kit.data.paging import page_of
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 
 _OPEN = ~or_(Outlet.closed, Branch.closed)
 

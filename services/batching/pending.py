@@ -15,19 +15,19 @@ from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
 from services.batching.telling import steps, tell_pending_changed
 from services.batching.typeface import register_typeface
-from services.common.contracts.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
-from services.common.contracts.event import in_messages
-from services.common.contracts.rpc.paging import page_answer
-from services.common.contracts.shared import SWITCH_REASONS
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.name_search import begins_with
-from services.common.paging import page_of
-from services.common.personal import mask_document
-from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.common.rowsets import is_among
-from services.common.rules.findings import shown_message
+from services.contracts.events.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
+from services.contracts.rules.findings import shown_message
+from services.contracts.shared import SWITCH_REASONS
+from services.kit.data.bulk import is_among
+from services.kit.data.encryption import mask_document
+from services.kit.data.name_search import begins_with
+from services.kit.data.paging import page_of
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 
 LISTING_CHARSET: Charset = "gbk"
 """What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""

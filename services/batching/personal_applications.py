@@ -18,9 +18,9 @@ from services.batching.outlets import can_be_chosen
 from services.batching.pending import remove
 from services.batching.persons import facts_of
 from services.batching.submission import Submission, form_batch
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
-from services.common.rowsets import is_among
+from services.kit.data.bulk import is_among
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 
 log = structlog.get_logger()
 

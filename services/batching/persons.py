@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from services.common import values
-from services.common.personal import blind_index
-from services.common.rules.nationality import implied_nationality
-from services.common.values import InvalidValue, clean_document_number
+from services.contracts import values
+from services.contracts.rules.nationality import implied_nationality
+from services.contracts.values import InvalidValue, clean_document_number
+from services.kit.data.encryption import blind_index
 
 _DATES = ("document_issued", "birth_date", "special_retirement_month")
 _CLEANED: Mapping[str, Callable[[str], str]] = {

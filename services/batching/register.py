@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.batching.numerals import in_words
-from services.common.rules.nationality import implied_nationality
-from services.common.values import LONG_TERM, nationality_title
+from services.contracts.rules.nationality import implied_nationality
+from services.contracts.values import LONG_TERM, nationality_title
 
 TITLE = "上海工会会员服务卡办卡清册"
 HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")

@@ -10,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from services.batching.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
 from services.batching.typeface import Typeface, register_typeface
-from services.common.problems import Problem
+from services.kit.problems import Problem
 
 WIDTH, HEIGHT = A4
 MARGIN = 36

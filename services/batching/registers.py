@@ -12,10 +12,10 @@ from services.batching.models import Batch, BatchPerson
 from services.batching.register import Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
-from services.common.contracts.rpc.files import file_answer
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import NotFound, Problem
+from services.kit.operations import audit
+from services.kit.problems import NotFound, Problem
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller
 
 _FORMS = {
     "pdf": (register_pdf, "application/pdf"),

@@ -11,10 +11,10 @@ from services.batching import bank_messages, pending
 from services.batching.application_states import State, Step, allowing
 from services.batching.models import Application, Batch
 from services.batching.telling import steps, tell_pending_changed
-from services.common.contracts.batching import BATCH_RELEASED
-from services.common.contracts.event import in_messages
-from services.common.messaging.outbox import tell
-from services.common.messaging.subscribe import Reject, Retry
+from services.contracts.events.batching import BATCH_RELEASED
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Reject, Retry
 
 
 def note_revocation(session: Session, batch_no: str, state: str, at: datetime) -> None:

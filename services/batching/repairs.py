@@ -18,7 +18,7 @@ from services.batching.consents import consented_version
 from services.batching.models import Application, Batch
 from services.batching.persons import facts_of
 from services.batching.telling import steps, submitted_facts
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
@@ -27,10 +27,10 @@ from services.common.contracts.batching import (
     MEMBERS_REMOVED,
     VALIDATION_REQUESTED,
 )
-from services.common.contracts.event import EventContract, in_messages
-from services.common.messaging.outbox import tell
-from services.common.repair import Repair
-from services.common.rowsets import is_among
+from services.kit.data.bulk import is_among
+from services.kit.data.repair import Repair
+from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.outbox import tell
 
 
 class Told(NamedTuple):

@@ -4,8 +4,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
-from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings, refuse_production
+from services.kit.data.database import engine_for
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production
 
 BRANCHES = (
     ("icbc-sh", "中国工商银行上海市分行", "gb18030"),

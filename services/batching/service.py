@@ -23,27 +23,27 @@ from services.batching import (
     summary,
 )
 from services.batching.bank_queue import BankQueue
-from services.common.audit_heads import RemembersAuditHeads, remember
-from services.common.contracts import bank
-from services.common.contracts.membership import (
+from services.contracts import bank
+from services.contracts.events.membership import (
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
     CORRECTION_REFUSED,
     MEMBERS_QUEUED,
 )
-from services.common.contracts.revocation import (
+from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
-from services.common.contracts.rpc import batching as rpc
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, Message, subscribe, subscribe_batch
-from services.common.operations import Operable
-from services.common.persistence import Database
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations import batching as rpc
+from services.kit.data.database import Database
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, Message, subscribe, subscribe_batch
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.operations.operable import Operable
+from services.kit.rpc.methods import Caller, command, query
 
 
 class BatchingService(Operable):

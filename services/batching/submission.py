@@ -27,17 +27,17 @@ from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register_pdf import refuse_unprintable
 from services.batching.telling import steps, submitted_facts, tell_pending_changed
 from services.batching.typeface import register_typeface
-from services.common.contracts.batching import BATCH_SUBMITTED
-from services.common.contracts.consent import refuse_unless_current
-from services.common.contracts.event import in_messages
-from services.common.messaging import audit
-from services.common.messaging.envelope import correlation
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.problems import Conflict, FieldProblem
-from services.common.rowsets import insert_rows, is_among
-from services.common.settings import read_settings, settings_class
+from services.contracts.consent import refuse_unless_current
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.kit.data.bulk import insert_rows, is_among
+from services.kit.data.database import Database
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import correlation
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 
 _NAMED = 20
 """How many persons a refusal names."""

@@ -11,8 +11,8 @@ from services.batching.application_states import State
 from services.batching.batches import UNDECIDED, visible_to
 from services.batching.models import Application, Batch
 from services.batching.register import LOCAL_TIME
-from services.common.contracts.policy import Reach
-from services.common.messaging.rpc import Caller
+from services.contracts.policy import Reach
+from services.kit.rpc.methods import Caller
 
 DAYS = 30
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.batching.models import Batch
-from services.common.contracts.batching import PENDING_CHANGED
-from services.common.messaging.outbox import tell
+from services.contracts.events.batching import PENDING_CHANGED
+from services.kit.events.outbox import tell
 
 
 def steps(applications: Iterable[Any]) -> list[dict[str, Any]]:

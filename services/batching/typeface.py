@@ -11,7 +11,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from services.common.settings import read_settings, settings_class
+from services.kit.settings import read_settings, settings_class
 
 _CLOSING = "。，、；：？！）》”"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
+from services.kit.operations import audit
+from services.kit.rpc.methods import Caller
 from services.membership.models import Account
 
 _CHANGEABLE = ("display_name", "roles", "phone", "disabled")

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import RESET_LINK_MADE
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_phone
+from services.contracts.events.membership import RESET_LINK_MADE
+from services.kit.data.encryption import mask_phone
+from services.kit.events.outbox import tell
+from services.kit.rpc.methods import Caller
 from services.membership.account_news import name_of
 from services.membership.models import Account, ResetLink
 

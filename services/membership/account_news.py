@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.membership import ACCOUNT_CHANGED
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
+from services.contracts.events.membership import ACCOUNT_CHANGED
+from services.kit.events.outbox import tell
+from services.kit.rpc.methods import Caller
 from services.membership.models import Account
 
 

@@ -9,14 +9,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.personal import mask_phone
-from services.common.problems import Conflict, Forbidden, NotFound
-from services.common.settings import read_settings, settings_class
-from services.common.values import InvalidValue, clean_mobile
+from services.contracts.values import InvalidValue, clean_mobile
+from services.kit.data.encryption import mask_phone
+from services.kit.data.paging import page_of
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
+from services.kit.settings import read_settings, settings_class
 from services.membership import controls, lockout, passwords, sessions
 from services.membership.account_acts import changeable, note_account
 from services.membership.account_links import send_link, void_links

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import Integer, Row, Select, Uuid, select, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import APPLICATION_CANCELLED
-from services.common.messaging.outbox import tell
-from services.common.messaging.subscribe import Event, Reject, Retry
-from services.common.persistence import EncryptedText
-from services.common.rowsets import as_table, insert_rows, is_among
+from services.contracts.events.membership import APPLICATION_CANCELLED
+from services.kit.data.bulk import as_table, insert_rows, is_among
+from services.kit.data.database import EncryptedText
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Event, Reject, Retry
 from services.membership.application_states import LIVE, CardState, State, can_become, card_state_of
 from services.membership.models import Application, ApplicationHistory, Member
 

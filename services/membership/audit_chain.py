@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from services.common.secret_values import SHORTEST_KEY, Key
-from services.common.settings import SettingsError, settings_class
+from services.kit.secret_values import SHORTEST_KEY, Key
+from services.kit.settings import SettingsError, settings_class
 
 
 @settings_class

@@ -11,13 +11,13 @@ from nameko.extensions import DependencyProvider
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from services.common.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
-from services.common.contracts.membership import AUDIT_HEAD_SIGNED
-from services.common.logs import class_name
-from services.common.messaging.outbox import tell
-from services.common.persistence import audit_head
-from services.common.secret_values import KeySet
-from services.common.settings import SettingsError, is_production, read_settings, settings_class
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.kit.data.database import audit_head
+from services.kit.events.outbox import tell
+from services.kit.operations.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
+from services.kit.operations.logs import class_name
+from services.kit.secret_values import KeySet
+from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 from services.membership import audit_log
 from services.membership.audit_chain import START, Head
 

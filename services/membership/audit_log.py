@@ -12,8 +12,8 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.common.rowsets import insert_rows, is_among
-from services.common.settings import read_settings
+from services.kit.data.bulk import insert_rows, is_among
+from services.kit.settings import read_settings
 from services.membership.audit_chain import START, AuditKeys, AuditSettings, Head
 from services.membership.models import AuditEntry, AuditReach, Union
 

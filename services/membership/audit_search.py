@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, false, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.acts import ACTIONS, RECORD_KINDS, record_reference, referred_record
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import Forbidden, NotFound
-from services.common.rowsets import is_among
+from services.contracts.events.audit import ACTIONS, RECORD_KINDS, record_reference, referred_record
+from services.kit.data.bulk import is_among
+from services.kit.operations import audit
+from services.kit.problems import Forbidden, NotFound
+from services.kit.rpc.methods import Caller
 from services.membership.documents import possible_digests
 from services.membership.member_search import SHANGHAI
 from services.membership.models import Account, Application, AuditEntry, AuditReach, Member, Union

@@ -17,11 +17,11 @@ from typing import Any
 from sqlalchemy import LargeBinary, Row, and_, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from services.common.audit_heads import NotSigned, public_keys, verified
-from services.common.persistence import engine_for
-from services.common.personal import CannotOpen, keyring
-from services.common.rowsets import is_among
-from services.common.settings import DatabaseSettings, SettingsError, read_settings, settings_class
+from services.kit.data.bulk import is_among
+from services.kit.data.database import engine_for
+from services.kit.data.encryption import CannotOpen, keyring
+from services.kit.operations.audit_heads import NotSigned, public_keys, verified
+from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
 from services.membership.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
 from services.membership.audit_log import SEALED
 from services.membership.models import AuditEntry, AuditReach

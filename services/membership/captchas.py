@@ -8,8 +8,8 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.common.messaging.rpc import Caller
-from services.common.problems import FieldProblem, Invalid
+from services.kit.problems import FieldProblem, Invalid
+from services.kit.rpc.methods import Caller
 from services.membership import devices, lockout
 from services.membership.models import UsedCaptcha
 

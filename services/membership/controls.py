@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, DateTime, cast, literal, select, true, uni
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
-from services.common.messaging.rpc import Caller
-from services.common.settings import read_settings, settings_class
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership.models import Account, AccountControl
 
 MADE, LINK, PHONE, ROLES, FACTOR = "made", "link", "phone", "roles", "factor"

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.batching import CorrectedFacts
-from services.common.contracts.membership import CORRECTION_REFUSED
-from services.common.messaging.outbox import tell
-from services.common.messaging.subscribe import Reject
-from services.common.personal import mask_document
+from services.contracts.events.batching import CorrectedFacts
+from services.contracts.events.membership import CORRECTION_REFUSED
+from services.kit.data.encryption import mask_document
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Reject
 from services.membership.documents import document_digest, document_end_digest
 from services.membership.models import Account, Member, MemberCorrection
 

@@ -8,8 +8,8 @@ from nameko.extensions import DependencyProvider
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, SettingsError, is_production, read_settings
+from services.kit.data.database import engine_for
+from services.kit.settings import DatabaseSettings, SettingsError, is_production, read_settings
 from services.membership.models import Account
 from services.membership.seed import demo_account_ids
 

@@ -9,10 +9,10 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import NotFound, Problem
-from services.common.settings import read_settings, settings_class
+from services.kit.operations import audit
+from services.kit.problems import NotFound, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership.models import Disclosure, Member
 from services.membership.unions import reachable_union
 

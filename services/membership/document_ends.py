@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from services.common.rowsets import as_table, types_of
+from services.kit.data.bulk import as_table, types_of
 from services.membership.documents import document_end_digest
 from services.membership.models import Member
 

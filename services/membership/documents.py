@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.common.contracts.shared import DOCUMENT_TYPES
-from services.common.personal import DOCUMENT_ENDS, blind_index
-from services.common.problems import FieldProblem
-from services.common.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
-from services.common.rules.findings import Finding
-from services.common.rules.identity import Identity, check_identity
-from services.common.values import clean_document_number, today
+from services.contracts.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
+from services.contracts.rules.findings import Finding
+from services.contracts.rules.identity import Identity, check_identity
+from services.contracts.shared import DOCUMENT_TYPES
+from services.contracts.values import clean_document_number, today
+from services.kit.data.encryption import DOCUMENT_ENDS, blind_index
+from services.kit.problems import FieldProblem
 
 _DIGITS_OF_PERMIT_HOLDER = 9
 ENDS_TOLD_APART = 10

@@ -9,14 +9,14 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.rpc.files import file_answer
-from services.common.contracts.rpc.membership import LARGEST_EXPORT
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_card, mask_document, mask_phone
-from services.common.problems import Forbidden, Problem
-from services.common.sheets import XLSX, heading_row, saved, text_row
-from services.common.values import LONG_TERM
+from services.contracts.operations.membership import LARGEST_EXPORT
+from services.contracts.values import LONG_TERM
+from services.kit.data.encryption import mask_card, mask_document, mask_phone
+from services.kit.operations import audit
+from services.kit.problems import Forbidden, Problem
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller
+from services.kit.sheets import XLSX, heading_row, saved, text_row
 from services.membership.disclosures import record
 from services.membership.member_search import SHANGHAI, filters, union_to_search
 from services.membership.models import Member

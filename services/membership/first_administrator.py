@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.common.persistence import engine_for
-from services.common.problems import Conflict, Problem
-from services.common.settings import DatabaseSettings, SettingsError, read_settings
-from services.common.values import InvalidValue, clean_mobile
+from services.contracts.values import InvalidValue, clean_mobile
+from services.kit.data.database import engine_for
+from services.kit.problems import Conflict, Problem
+from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 from services.membership import passwords
 from services.membership.accounts import new_account, set_phone
 from services.membership.models import Union

@@ -7,7 +7,7 @@ import re
 from itertools import pairwise
 from urllib.parse import urlsplit
 
-from services.common.settings import read_settings, settings_class
+from services.kit.settings import read_settings, settings_class
 
 _PINYIN = ("shzgh", "gonghui", "huiyuan", "fuwuka", "shengongshe", "shanghai", "guanliyuan", "jingban", "shenhe")
 _ENGLISH = ("union", "card", "member", "clerk", "reviewer", "admin", "operator", "demo")

@@ -14,16 +14,16 @@ import structlog
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
-from services.common.logs import class_name
-from services.common.messaging import audit
-from services.common.messaging.envelope import correlation
-from services.common.messaging.failures import is_passing
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_numbers
-from services.common.problems import FieldProblem
-from services.common.rowsets import as_table, insert_rows, is_among, types_of
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
+from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.data.encryption import mask_numbers
+from services.kit.events.envelope import correlation
+from services.kit.events.failures import is_passing
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.operations.logs import class_name
+from services.kit.problems import FieldProblem
+from services.kit.rpc.methods import Caller
 from services.membership.members import KNOWN, REPEATED, Outcome, examine, register_members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from services.membership.sheet_reader import Row, SheetReport

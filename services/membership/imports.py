@@ -12,15 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED
-from services.common.contracts.rpc.files import file_answer
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.common.sheets import XLSX
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED
+from services.kit.data.paging import page_of
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
+from services.kit.sheets import XLSX
 from services.membership.import_parts import PART, choose_sheets, end_import, named, progress, sheets_of
 from services.membership.import_preview import previewed_rows
 from services.membership.models import ImportJob, ImportRow

@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, upd
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.common.origins import counted_origin
-from services.common.personal import blind_index
-from services.common.settings import read_settings, settings_class
+from services.kit.data.encryption import blind_index
+from services.kit.origins import counted_origin
+from services.kit.settings import read_settings, settings_class
 from services.membership.models import OF_STRANGERS, Account, FailureCount
 
 HARDEST_LEVEL = 5

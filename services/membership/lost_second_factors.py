@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
+from services.kit.operations import audit
+from services.kit.rpc.methods import Caller
 from services.membership import controls
 from services.membership.account_news import tell_holder
 from services.membership.accounts import account_answer, managed_account, refuse_own

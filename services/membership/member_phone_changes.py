@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import MEMBER_PHONE_CHANGED
-from services.common.messaging.outbox import tell
-from services.common.problems import Conflict
+from services.contracts.events.membership import MEMBER_PHONE_CHANGED
+from services.kit.events.outbox import tell
+from services.kit.problems import Conflict
 from services.membership import sessions, sms_codes
 from services.membership.member_search import SHANGHAI
 from services.membership.models import Member

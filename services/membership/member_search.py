@@ -11,14 +11,14 @@ from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from services.common.contracts.rpc.paging import Counted, page_answer
-from services.common.messaging.rpc import Caller
-from services.common.name_search import caseless
-from services.common.paging import page_of
-from services.common.personal import mask_card, mask_document
-from services.common.problems import FieldProblem, Invalid
-from services.common.rowsets import is_among
-from services.common.values import clean_name
+from services.contracts.values import clean_name
+from services.kit.data.bulk import is_among
+from services.kit.data.encryption import mask_card, mask_document
+from services.kit.data.name_search import caseless
+from services.kit.data.paging import page_of
+from services.kit.problems import FieldProblem, Invalid
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import Counted, page_answer
 from services.membership.application_states import CardState
 from services.membership.documents import FOUND_BY_END, document_end_digest, possible_digests
 from services.membership.models import EMPLOYED, Member, Union

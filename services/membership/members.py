@@ -12,15 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.event import in_messages
-from services.common.contracts.membership import MEMBER_REGISTERED
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_document, mask_phone
-from services.common.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.common.rowsets import is_among
-from services.common.values import clean_document_number, clean_name
+from services.contracts.events.membership import MEMBER_REGISTERED
+from services.contracts.values import clean_document_number, clean_name
+from services.kit.data.bulk import is_among
+from services.kit.data.encryption import mask_document, mask_phone
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.kit.rpc.methods import Caller
 from services.membership import member_phone_changes
 from services.membership.application_states import LIVE
 from services.membership.corrections import corrections_of

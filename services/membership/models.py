@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 from sqlalchemy.types import Uuid
 
-from services.common.persistence import EncryptedBytes, EncryptedText, new_metadata
+from services.kit.data.database import EncryptedBytes, EncryptedText, new_metadata
 from services.membership.application_states import LIVE, CardState, State
 
 

@@ -1,6 +1,6 @@
 """What the holder of an account has to do after signing in before anything else is allowed."""
 
-from services.common.settings import is_production, read_settings, settings_class
+from services.kit.settings import is_production, read_settings, settings_class
 from services.membership.models import Account, SignedInSession
 
 SECOND_FACTOR, PASSWORD_CHANGE, ENROLMENT = "second_factor", "password_change", "second_factor_enrolment"

@@ -14,15 +14,15 @@ from uuid import UUID
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.contracts.policy import Reach
-from services.common.messaging import audit
-from services.common.messaging.audit import Act
-from services.common.messaging.envelope import correlation
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.problems import Problem
-from services.common.rowsets import is_among
-from services.common.settings import read_settings, settings_class
+from services.contracts.policy import Reach
+from services.kit.data.bulk import is_among
+from services.kit.data.database import Database
+from services.kit.events.envelope import correlation
+from services.kit.operations import audit
+from services.kit.operations.audit import Act
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership.disclosures import record
 from services.membership.documents import possible_digests
 from services.membership.member_search import SHANGHAI

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import String, cast, func, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import MEMBER_NUMBERED
-from services.common.messaging.outbox import tell
-from services.common.rowsets import is_among
+from services.contracts.events.membership import MEMBER_NUMBERED
+from services.kit.data.bulk import is_among
+from services.kit.events.outbox import tell
 from services.membership.models import MEMBER_NO, Member
 
 _DIGITS = 10

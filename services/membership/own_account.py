@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.problems import FieldProblem, Forbidden, Invalid
+from services.kit.data.database import Database
+from services.kit.problems import FieldProblem, Forbidden, Invalid
+from services.kit.rpc.methods import Caller
 from services.membership import devices, lockout, passwords, sessions
 from services.membership.account_acts import note_account
 from services.membership.account_links import void_links

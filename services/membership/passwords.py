@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from services.common.problems import FieldProblem, Invalid
+from services.kit.problems import FieldProblem, Invalid
 from services.membership import guessable
 from services.membership.models import Account
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from services.common.contracts.consent import refuse_unless_current
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_card, mask_document, mask_phone
-from services.common.problems import Conflict
+from services.contracts.consent import refuse_unless_current
+from services.kit.data.encryption import mask_card, mask_document, mask_phone
+from services.kit.operations import audit
+from services.kit.problems import Conflict
+from services.kit.rpc.methods import Caller
 from services.membership import member_phone_changes
 from services.membership.application_states import CardState
 from services.membership.members import applications_of

@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.envelope import correlation
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.persistence import Database
-from services.common.personal import mask_phone
-from services.common.problems import Conflict, Forbidden, NotFound, Problem
-from services.common.settings import read_settings, settings_class
+from services.kit.data.database import Database
+from services.kit.data.encryption import mask_phone
+from services.kit.data.paging import page_of
+from services.kit.events.envelope import correlation
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, NotFound, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
+from services.kit.settings import read_settings, settings_class
 from services.membership import controls
 from services.membership.account_links import void_links
 from services.membership.account_news import ask_to_confirm, tell_holder

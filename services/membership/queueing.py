@@ -11,14 +11,14 @@ from sqlalchemy import DateTime, Uuid, func, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.event import in_messages
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.contracts.rpc.membership import LARGEST_QUEUEING
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, NotFound
-from services.common.rowsets import Types, as_table, insert_rows, is_among
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations.membership import LARGEST_QUEUEING
+from services.kit.data.bulk import Types, as_table, insert_rows, is_among
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound
+from services.kit.rpc.methods import Caller
 from services.membership.application_states import CardState, State
 from services.membership.member_search import REASONS, filters, why_not_selectable
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member, Union

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.messaging.request import Caller
-from services.common.repair import Repair
-from services.common.rowsets import is_among
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.kit.data.bulk import is_among
+from services.kit.data.repair import Repair
+from services.kit.rpc.request import Caller
 from services.membership.application_states import LIVE, CardState, State
 from services.membership.import_parts import end_import
 from services.membership.models import Account, Application, ImportJob, Member, Union

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.personal import mask_account_name
-from services.common.problems import Conflict, NotFound
-from services.common.settings import read_settings, settings_class
+from services.kit.data.encryption import mask_account_name
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership import controls, devices, passwords, sessions
 from services.membership.account_acts import note_account, note_holder
 from services.membership.account_links import hash_of, send_link

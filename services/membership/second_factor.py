@@ -11,10 +11,10 @@ from pyotp.utils import strings_equal
 from sqlalchemy import delete, func, insert, update
 from sqlalchemy.orm import Session
 
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.personal import blind_index
-from services.common.problems import Conflict, FieldProblem, Invalid
+from services.kit.data.database import Database
+from services.kit.data.encryption import blind_index
+from services.kit.problems import Conflict, FieldProblem, Invalid
+from services.kit.rpc.methods import Caller
 from services.membership import devices, lockout, sessions
 from services.membership.account_acts import note_account
 from services.membership.account_news import tell_holder

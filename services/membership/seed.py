@@ -15,9 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from stdnum.cn import ric, uscc
 
-from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings, refuse_production
-from services.common.values import LONG_TERM
+from services.contracts.values import LONG_TERM
+from services.kit.data.database import engine_for
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production
 from services.membership.documents import phone_digest
 from services.membership.members import register_members
 from services.membership.models import Account, Union

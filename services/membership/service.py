@@ -5,8 +5,8 @@ from typing import Any
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.batching import (
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
@@ -16,14 +16,14 @@ from services.common.contracts.batching import (
     MEMBER_CORRECTED,
     MEMBERS_REMOVED,
 )
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
-from services.common.contracts.rpc import audit as audit_rpc
-from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, subscribe
-from services.common.operations import Operable
-from services.common.persistence import Database
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
+from services.contracts.operations import audit as audit_rpc
+from services.contracts.operations import membership as rpc
+from services.kit.data.database import Database
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, subscribe
+from services.kit.operations.operable import Operable
+from services.kit.rpc.methods import Caller, command, query
 from services.membership import (
     accounts,
     applications,

@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.event import in_messages
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.contracts.policy import LIMITED
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.problems import NotFound, Problem
-from services.common.settings import read_settings, settings_class
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.policy import LIMITED
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import NotFound, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership.controls import others_who_may_act_as
 from services.membership.models import Account, Member, SignedInSession, Union
 from services.membership.next_step import next_step

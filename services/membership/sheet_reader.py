@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from services.common.processes import ProcessFailed, run_bounded
+from services.kit.operations.processes import ProcessFailed, run_bounded
 from services.membership.headings import EXAMPLE, LAST_HEADING_ROW, MOST_COLUMNS, HeadingRow, find_headings
 from services.membership.sheet_files import Sheet, sheets_of
 from services.membership.unreadable import UnreadableSheet

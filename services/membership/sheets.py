@@ -10,11 +10,11 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from services.common.contracts.rpc.membership import RegisterMemberRequest
-from services.common.problems import invalid_fields
-from services.common.sheets import heading_row, saved, text_row
-from services.common.values import InvalidValue, clean_day, clean_month
-from services.common.values.text import clean_compatible
+from services.contracts.operations.membership import RegisterMemberRequest
+from services.contracts.values import InvalidValue, clean_day, clean_month
+from services.contracts.values.text import clean_compatible
+from services.kit.problems import invalid_fields
+from services.kit.sheets import heading_row, saved, text_row
 from services.membership.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
 from services.membership.packed_sheets import NOT_COMPUTED
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.problems import Problem
-from services.common.settings import read_settings, settings_class
+from services.kit.data.database import Database
+from services.kit.operations import audit
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership import captchas, devices, lockout, passwords, sessions
 from services.membership.account_acts import note_account, note_holder
 from services.membership.lockout import Counter

@@ -16,15 +16,15 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.membership import OTP_ISSUED, OTP_REQUESTED
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.origins import counted_origin
-from services.common.persistence import Database
-from services.common.personal import blind_index
-from services.common.problems import Problem
-from services.common.settings import read_settings, settings_class
+from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
+from services.kit.data.database import Database
+from services.kit.data.encryption import blind_index
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.origins import counted_origin
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
 from services.membership import captchas, devices, lockout, sessions
 from services.membership.documents import phone_digest
 from services.membership.models import Member, OneTimePassword, SmsCode, Union

@@ -6,10 +6,10 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.event import in_messages
-from services.common.contracts.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
-from services.common.messaging.outbox import tell
-from services.common.persistence import outbox
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
+from services.kit.data.database import outbox
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
 from services.membership.import_parts import end_import, finish_numbered, named
 from services.membership.imports import PREVIEW_LIFE
 from services.membership.models import ImportJob, Member

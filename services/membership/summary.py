@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.policy import Reach
-from services.common.messaging.rpc import Caller
-from services.common.rowsets import is_among
+from services.contracts.policy import Reach
+from services.kit.data.bulk import is_among
+from services.kit.rpc.methods import Caller
 from services.membership.application_states import CardState, State
 from services.membership.models import EMPLOYED, ApplicationHistory, Member, Union
 from services.membership.unions import reachable_union, union_answer

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from services.common.computed_texts import unmarked_text
+from services.kit.computed_texts import unmarked_text
 from services.membership.headings import LAST_HEADING_ROW, find_headings
 from services.membership.unreadable import UnreadableSheet
 

@@ -5,7 +5,7 @@ The publisher of the event has been checked before; here it is held to what it m
 
 from datetime import UTC, datetime, timedelta
 
-from services.common.messaging.subscribe import Event, Reject
+from services.kit.events.subscribe import Event, Reject
 from services.membership.audit_log import time_of
 
 CLOCKS_DIFFER = timedelta(minutes=5)

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from stdnum.cn import uscc
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
+from services.contracts.policy import Reach
+from services.kit.data.paging import page_of
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"

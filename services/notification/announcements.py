@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, and_, any_, or_, select, true
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.problems import Forbidden, NotFound
+from services.kit.data.paging import page_of
+from services.kit.operations import audit
+from services.kit.problems import Forbidden, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 from services.notification import attachments
 from services.notification.models import Announcement, Attachment, Guide
 

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.rpc.files import file_answer
-from services.common.contracts.rpc.notification import MOST_ATTACHMENTS
-from services.common.problems import FieldProblem, Invalid, NotFound
+from services.contracts.operations.notification import MOST_ATTACHMENTS
+from services.kit.problems import FieldProblem, Invalid, NotFound
+from services.kit.rpc.files import file_answer
 from services.notification.file_kinds import ENDINGS, content_type_of
 from services.notification.models import Announcement, Attachment, Guide
 

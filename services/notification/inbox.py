@@ -11,13 +11,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.notification import MESSAGE_POSTED
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.problems import NotFound
+from services.contracts.events.notification import MESSAGE_POSTED
+from services.kit.data.paging import page_of
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 from services.notification.models import InboxMessage, ReadMark
 from services.notification.texts import Notice
 

@@ -6,8 +6,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.common.persistence import engine_for
-from services.common.settings import DatabaseSettings, read_settings, refuse_production
+from services.kit.data.database import engine_for
+from services.kit.settings import DatabaseSettings, read_settings, refuse_production
 from services.notification.models import Announcement, Attachment, Guide
 
 _STEPS = """会员服务卡办理步骤

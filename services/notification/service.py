@@ -6,15 +6,14 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.common.audit_heads import RemembersAuditHeads, remember
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
     CARDS_REFUSED,
     MEMBERS_REFUSED,
 )
-from services.common.contracts.membership import (
+from services.contracts.events.membership import (
     ACCOUNT_CHANGED,
     APPLICATION_CANCELLED,
     AUDIT_HEAD_SIGNED,
@@ -24,13 +23,14 @@ from services.common.contracts.membership import (
     OTP_ISSUED,
     RESET_LINK_MADE,
 )
-from services.common.contracts.revocation import (
+from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
-from services.common.contracts.rpc.notification import (
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations.notification import (
     CreateAnnouncementRequest,
     CreateGuideRequest,
     GetAnnouncementRequest,
@@ -45,13 +45,13 @@ from services.common.contracts.rpc.notification import (
     UpdateGuideRequest,
     WithdrawAnnouncementRequest,
 )
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, subscribe
-from services.common.operations import Operable
-from services.common.persistence import Database
-from services.common.settings import read_settings
+from services.kit.data.database import Database
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, subscribe
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.operations.operable import Operable
+from services.kit.rpc.methods import Caller, command, query
+from services.kit.settings import read_settings
 from services.notification import announcements, guides, inbox, news, sms
 from services.notification.sms import Provider, SmsSettings
 

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.settings import settings_class
-from services.common.values import is_mobile
+from services.contracts.values import is_mobile
+from services.kit.settings import settings_class
 from services.notification.models import GATHERS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.revocation import REVOCATION_CLOSED
-from services.common.messaging.outbox import tell
+from services.contracts.events.revocation import REVOCATION_CLOSED
+from services.kit.events.outbox import tell
 from services.revocation.batches import OVER, progress_of
 from services.revocation.models import Application, Batch, Revocation
 from services.revocation.request_states import RequestState, close

@@ -7,7 +7,7 @@ from sqlalchemy import DateTime, Index, Uuid, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.common.persistence import EncryptedText, new_metadata
+from services.kit.data.database import EncryptedText, new_metadata
 from services.revocation.request_states import RequestState
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from services.common.repair import Repair
-from services.common.rowsets import is_among
+from services.kit.data.bulk import is_among
+from services.kit.data.repair import Repair
 from services.revocation.models import Revocation
 from services.revocation.requests import publish_again
 

@@ -11,16 +11,16 @@ from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.event import EventContract
-from services.common.contracts.policy import Reach
-from services.common.contracts.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
-from services.common.contracts.rpc.paging import page_answer
-from services.common.messaging import audit
-from services.common.messaging.outbox import tell
-from services.common.messaging.rpc import Caller
-from services.common.paging import page_of
-from services.common.personal import mask_phone
-from services.common.problems import Conflict, Forbidden, NotFound
+from services.contracts.events.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.contracts.policy import Reach
+from services.kit.data.encryption import mask_phone
+from services.kit.data.paging import page_of
+from services.kit.events.contract import EventContract
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
 from services.revocation.batches import Progress, progress_of
 from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation

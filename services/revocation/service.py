@@ -5,21 +5,21 @@ from typing import Any
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.common.audit_heads import RemembersAuditHeads, remember
-from services.common.contracts.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
-from services.common.contracts.membership import AUDIT_HEAD_SIGNED
-from services.common.contracts.rpc.revocation import (
+from services.contracts.events.batching import BATCH_RELEASED, BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.contracts.operations.revocation import (
     ApproveRevocationRequest,
     GetRevocationRequest,
     ListRevocationsRequest,
     RejectRevocationRequest,
     RequestRevocationRequest,
 )
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, subscribe
-from services.common.operations import Operable
-from services.common.persistence import Database
+from services.kit.data.database import Database
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, subscribe
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.operations.operable import Operable
+from services.kit.rpc.methods import Caller, command, query
 from services.revocation import batches, closing, requests
 
 

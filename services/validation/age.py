@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from services.common.rules.documents import YOUNGEST_MEMBER
-from services.common.rules.findings import Finding, Rule
+from services.contracts.rules.documents import YOUNGEST_MEMBER
+from services.contracts.rules.findings import Finding, Rule
 
 AGE = Rule("person.age", "1", "达到就业年龄", "《劳动法》第十五条：禁止招用未满十六周岁的未成年人", date(1995, 1, 1))
 RULES = (AGE,)

@@ -17,17 +17,17 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from services.common.contracts.shared import PersonFacts
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.envelope import correlation
-from services.common.messaging.failures import Reject
-from services.common.messaging.outbox import tell
-from services.common.personal import mask_document
-from services.common.problems import NotFound
-from services.common.rowsets import insert_rows
-from services.common.rules.documents import FORM
-from services.common.rules.findings import Finding, shown_evidence, shown_message
-from services.common.values import InvalidValue, clean_document_number, today
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.rules.documents import FORM
+from services.contracts.rules.findings import Finding, shown_evidence, shown_message
+from services.contracts.shared import PersonFacts
+from services.contracts.values import InvalidValue, clean_document_number, today
+from services.kit.data.bulk import insert_rows
+from services.kit.data.encryption import mask_document
+from services.kit.events.envelope import correlation
+from services.kit.events.failures import Reject
+from services.kit.events.outbox import tell
+from services.kit.problems import NotFound
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry

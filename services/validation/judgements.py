@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from services.common.rules.findings import Finding
+from services.contracts.rules.findings import Finding
 from services.validation import retirement
 from services.validation.rules import Person, RegistryAnswer, check_person, passed
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, ForeignKeyConstraint, Index, SmallInteger, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.common.persistence import EncryptedText, new_metadata
+from services.kit.data.database import EncryptedText, new_metadata
 
 
 class Base(DeclarativeBase):

@@ -12,8 +12,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from services.common.contracts.strict_json import read_json
-from services.common.settings import settings_class
+from services.kit.settings import settings_class
+from services.kit.strict_json import read_json
 from services.validation.rules import RegistryAnswer
 
 LARGEST_CALL = 100

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from services.common.repair import Repair
+from services.kit.data.repair import Repair
 from services.validation.checks import publish_results
 
 

@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from services.common.rules.findings import Finding, Rule, Sex
+from services.contracts.rules.findings import Finding, Rule, Sex
 
 RegistryStatus = Literal["retired", "working", "unknown"]
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-from services.common.rules import identity
-from services.common.rules.documents import EARLIEST_BIRTH, VALIDITY_TERM, check_validity_term
-from services.common.rules.findings import Finding, Rule, passed
-from services.common.rules.identity import Identity
+from services.contracts.rules import identity
+from services.contracts.rules.documents import EARLIEST_BIRTH, VALIDITY_TERM, check_validity_term
+from services.contracts.rules.findings import Finding, Rule, passed
+from services.contracts.rules.identity import Identity
 from services.validation import age, retirement
 from services.validation.retirement import RegistryAnswer, RetirementBasis
 

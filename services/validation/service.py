@@ -6,17 +6,17 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.common.audit_heads import RemembersAuditHeads, remember
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.contracts.membership import AUDIT_HEAD_SIGNED
-from services.common.contracts.rpc.validation import GetCheckRequest, ListRulesRequest
-from services.common.messaging import audit
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, subscribe
-from services.common.operations import Operable
-from services.common.persistence import Database
-from services.common.settings import read_settings
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.contracts.operations.validation import GetCheckRequest, ListRulesRequest
+from services.kit.data.database import Database
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, subscribe
+from services.kit.operations import audit
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.operations.operable import Operable
+from services.kit.rpc.methods import Caller, command, query
+from services.kit.settings import read_settings
 from services.validation import checks
 from services.validation.registry import Registry, RegistrySettings
 from services.validation.rules import RULES

@@ -17,9 +17,9 @@ from services.batching.channels import channel_for
 from services.batching.models import Application as Entry
 from services.batching.pending import LISTING_CHARSET
 from services.batching.persons import stored
-from services.common.rowsets import Types, as_table, insert_rows
-from services.common.rules.findings import Finding
-from services.common.values import clean_document_number
+from services.contracts.rules.findings import Finding
+from services.contracts.values import clean_document_number
+from services.kit.data.bulk import Types, as_table, insert_rows
 from services.membership.application_states import CardState, State
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member
 from services.validation.judgements import Judgement, judge

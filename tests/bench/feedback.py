@@ -19,13 +19,13 @@ from services.batching import listing, submission
 from services.batching.bank_messages import bank_key
 from services.batching.models import Application
 from services.batching.seed import OUTLETS, seed
-from services.common.contracts import bank
-from services.common.contracts.consent import CURRENT_CONSENT
-from services.common.messaging.connection import PERSISTENT, Outgoing
-from services.common.messaging.outbox import to_json
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import declare_working_queue, rejected_queue
-from services.common.persistence import Database, outbox
+from services.contracts import bank
+from services.contracts.consent import CURRENT_CONSENT
+from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import declare_working_queue, rejected_queue
+from services.kit.data.database import Database, outbox
+from services.kit.events.outbox import to_json
 from tests.bench.peers import TABLES
 from tests.bench.people import card_number, make_people
 from tests.bench.report import Report, Row

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from deploy.local.client import ApiClient
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
-from services.common.personal import keyring
+from services.kit.data.encryption import keyring
 from services.membership.documents import document_digest
 from tests.bench.clerks import add_clerk, sign_in_again
 from tests.bench.report import Report, Row

@@ -10,13 +10,13 @@ import requests
 
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.messaging.connection import PERSISTENT, Outgoing
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE
-from services.common.messaging.relay import declare_outlets
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import EVENTS_EXCHANGE
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import to_json
+from services.kit.events.relay import declare_outlets
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio

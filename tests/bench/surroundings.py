@@ -21,7 +21,7 @@ from deploy.local import nodes
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
-from services.common import migrate
+from services.kit.data import migrate
 
 FOLDER = ROOT / ".local" / "bench"
 _SECONDS_TO_START = 60
@@ -133,7 +133,7 @@ def fresh_vhost(on: Nodes) -> Iterator[str]:
 def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
     """A process of the product that is ready for work."""
     port = hold_port()
-    command = ("services.common.runner", module)
+    command = ("services.kit.operations.runner", module)
     with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
         _wait_until(process, lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"))
         yield process

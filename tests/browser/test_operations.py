@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.stack import Stack
-from services.common.contracts import bank
+from services.contracts import bank
 from services.membership.seed import demo_password
 from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch

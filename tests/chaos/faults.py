@@ -19,16 +19,16 @@ import requests
 
 from deploy.local import nodes, postgres, rabbitmq
 from deploy.local.environment import ROOT
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
-from services.common.messaging.connection import BROKER_ERRORS, open_connection
-from services.common.messaging.queues import (
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import BROKER_ERRORS, open_connection
+from services.kit.amqp.queues import (
     declare_only_subscription,
     events_exchange,
     own_exchange,
     owner_of,
     strays_queue,
 )
+from services.kit.events.contract import EventContract
 from tests.chaos import plan
 from tests.chaos.plan import Fault
 from tests.tcp_proxy import TcpProxy
@@ -238,7 +238,7 @@ class Faults:
     def _replay_strays(self, service: str) -> None:
         """What came back to the missing queue meanwhile; as an operator does who finds it among the dead letters."""
         queue = strays_queue(service)
-        replay = [sys.executable, "-m", "services.common.dead_letters", "replay", queue, "--all"]
+        replay = [sys.executable, "-m", "services.kit.dead_letters.command", "replay", queue, "--all"]
         left: list[int] = []
 
         def count(channel: amqp.Channel) -> None:

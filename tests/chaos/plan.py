@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.common.messaging.topology import event_queues
+from services.kit.events.topology import event_queues
 from tests.chaos.bank_faults import BANK_FAULTS
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")

@@ -12,7 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.common.contracts import bank
+from services.contracts import bank
 
 SECRET = "310101199003078814"
 """Looks like somebody's document number; stands wherever text may stand, and must be seen in no log and no reason."""

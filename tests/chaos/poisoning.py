@@ -15,8 +15,8 @@ from pathlib import Path
 import amqp
 import psycopg
 
-from services.common.contracts import bank
-from services.common.messaging.connection import open_connection, to_bytes
+from services.contracts import bank
+from services.kit.amqp.connection import open_connection, to_bytes
 from tests.chaos.poison import SECRET, Poison, Target, to_json
 from tests.memory import peak_megabytes
 from tests.mothers import a_card_number

@@ -8,12 +8,12 @@ from typing import Any
 import amqp
 import pytest
 
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
-from services.common.contracts.examples import wire_example
-from services.common.messaging.connection import open_connection, to_bytes
-from services.common.messaging.envelope import wrap
-from services.common.messaging.queues import dead_queue, queue_name
+from services.contracts.events.all_events import EVENTS
+from services.contracts.examples import wire_example
+from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.queues import dead_queue, queue_name
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import wrap
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import StartService, nursery, start_service
 

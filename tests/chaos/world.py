@@ -17,7 +17,7 @@ from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan, read_record
 from deploy.local.stack import Say, Stack, running_stack
-from services.common.messaging.connection import open_connection
+from services.kit.amqp.connection import open_connection
 from tests.chaos.faults import Targets
 from tests.tcp_proxy import TcpProxy
 from tests.unlimited import UNLIMITED

@@ -3,8 +3,8 @@
 from importlib import import_module
 from inspect import getmembers
 
-from services.common.contracts.acts import ACTIONS, ACTS_RECORDED
-from services.common.messaging.rpc_server import CommandEntrypoint
+from services.contracts.events.audit import ACTIONS, ACTS_RECORDED
+from services.kit.rpc.server import CommandEntrypoint
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 

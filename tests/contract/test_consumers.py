@@ -5,9 +5,9 @@ from importlib import import_module
 import pytest
 from nameko.extensions import Entrypoint
 
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
-from services.common.messaging.entrypoints import Subscription
+from services.contracts.events.all_events import EVENTS
+from services.kit.events.contract import EventContract
+from services.kit.events.entrypoints import Subscription
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")
 

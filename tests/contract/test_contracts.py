@@ -16,13 +16,13 @@ from marshmallow import ValidationError
 
 from deploy.documents import DOCS
 from deploy.simulators import example_bank
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.bank_encryption import decrypt, read_keys
-from services.common.contracts.catalogue import ENCRYPTION_EXAMPLE
-from services.common.contracts.event import EventContract, Sealed
-from services.common.contracts.examples import FOLDER, opened, readable_example, wire_example
-from services.common.key_sets import new_encryption_keys, public_part
+from services.contracts import bank
+from services.contracts.bank_encryption import decrypt, read_keys
+from services.contracts.catalogue import ENCRYPTION_EXAMPLE
+from services.contracts.events.all_events import EVENTS
+from services.contracts.examples import FOLDER, opened, readable_example, wire_example
+from services.kit.events.contract import EventContract, Sealed
+from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
 
 every_event = pytest.mark.parametrize("contract", EVENTS.values(), ids=EVENTS.keys())

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from marshmallow import Schema, fields, validate
 
-from services.common import contracts
-from services.common.contracts import rpc
-from services.common.contracts.values import Cleaned, Whole
+from services import contracts
+from services.contracts import operations as rpc
+from services.contracts.fields import Cleaned, Whole
 
 _AS_IT_COMES = {
     *("password", "current_password", "new_password"),  # every character counts

@@ -14,8 +14,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from deploy.documents import DOCS
-from services.common.contracts import bank, examples
-from services.common.contracts.all_events import EVENTS
+from services.contracts import bank, examples
+from services.contracts.events.all_events import EVENTS
 
 FORMER = Path(__file__).parent / "former"
 RELEASES = sorted(folder.name for folder in FORMER.iterdir())

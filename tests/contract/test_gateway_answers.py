@@ -12,8 +12,8 @@ from schemathesis.transport.wsgi import WSGI_TRANSPORT
 from gateway import queues
 from gateway.api import ROUTES
 from gateway.routes import Route
-from services.common.contracts.policy import ANONYMOUS, ROLES
-from services.common.contracts.rpc.membership import RegisterMemberRequest, RequestOtpForm, SignInForm
+from services.contracts.operations.membership import RegisterMemberRequest, RequestOtpForm, SignInForm
+from services.contracts.policy import ANONYMOUS, ROLES
 from tests.answering_gateway import a_page_of, asked_of_services
 from tests.fuzzing import fuzz, right_requests
 from tests.gateway_page import Page

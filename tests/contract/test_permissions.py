@@ -11,11 +11,9 @@ from deploy.former_permissions import former_permissions_of
 from deploy.permission_patterns import NOTHING
 from deploy.permissions import PROGRAMS, SERVICES, permissions_of
 from gateway.service import Gateway
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import LIVE
-from services.common.messaging.entrypoints import BatchSubscription, Listener, Subscription
-from services.common.messaging.queues import (
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
     dead_queue,
@@ -26,6 +24,8 @@ from services.common.messaging.queues import (
     replies_exchange,
     retry_queue,
 )
+from services.kit.events.contract import LIVE
+from services.kit.events.entrypoints import BatchSubscription, Listener, Subscription
 
 EVERYBODYS = [way(one) for one in SERVICES for way in (events_exchange, replies_exchange, own_exchange)]
 

@@ -10,7 +10,7 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from deploy.local.environment import SERVICES
 from gateway import documentation, pages
 from gateway.api import ROUTES
-from services.common.contracts.policy import (
+from services.contracts.policy import (
     ACCOUNTS,
     ANONYMOUS,
     OF_EVERY_SERVICE,
@@ -21,7 +21,7 @@ from services.common.contracts.policy import (
     Rule,
     rule_of,
 )
-from services.common.messaging.rpc_server import QueryEntrypoint
+from services.kit.rpc.server import QueryEntrypoint
 from tests.policy_rows import OF_TESTS
 
 

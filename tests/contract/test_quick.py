@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.event import EventContract
-from services.common.contracts.examples import wire_example
-from services.common.contracts.quick import quick_dump, quick_load
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.examples import wire_example
+from services.kit.events.contract import EventContract
+from services.kit.events.quick import quick_dump, quick_load
 from tests.bench.people import card_number
 
 _ODD_VALUES: st.SearchStrategy[Any] = st.one_of(

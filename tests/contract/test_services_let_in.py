@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.common.contracts.policy import ROLES, rule_of
-from services.common.messaging import audit
-from services.common.messaging.request import Caller, Request
+from services.contracts.policy import ROLES, rule_of
+from services.kit.operations import audit
+from services.kit.rpc.request import Caller, Request
 from tests.contract.test_policy import ASKED
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import amqp
 from sqlalchemy import create_engine, text
 
-from services.common.messaging.connection import open_connection
+from services.kit.amqp.connection import open_connection
 
 
 @dataclass(frozen=True)

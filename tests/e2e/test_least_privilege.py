@@ -13,10 +13,10 @@ from deploy.local import postgres
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.messaging.connection import open_connection
-from services.common.messaging.queues import (
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
     events_exchange,

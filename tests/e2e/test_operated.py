@@ -29,7 +29,7 @@ from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, StackError, restart_one_by_one, stop
-from services.common import migrate
+from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people

@@ -9,8 +9,8 @@ import pytest
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.stack import Stack
-from services.common.contracts import bank
-from services.common.contracts.revocation import REVOCATION_APPROVED
+from services.contracts import bank
+from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.membership.seed import demo_password
 from tests.dead_letters import CARD, DEAD, letter_in, send_unsigned, settle, tell_nonsense
 from tests.desks import once_found

@@ -14,8 +14,8 @@ from deploy.local.client import ApiClient
 from deploy.local.stack import Stack
 from gateway.api import ROUTES
 from gateway.routes import WITHOUT_BODY, Route
-from services.common.contracts.consent import CURRENT_CONSENT
-from services.common.contracts.policy import ANONYMOUS, ROLES, Reach
+from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.policy import ANONYMOUS, ROLES, Reach
 from services.membership.seed import demo_password
 from tests.desks import a_phone
 from tests.e2e.matrix_world import NOBODYS_ID, RELATIONS, Thing, World, build

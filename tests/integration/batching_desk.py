@@ -15,16 +15,16 @@ from sqlalchemy.orm import Session
 from services.batching import bank_feedback, bank_reading, check_results, checks, listing, pending, releases, submission
 from services.batching.models import Application, Batch
 from services.batching.seed import seed
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.consent import CURRENT_CONSENT
-from services.common.contracts.event import EventContract, in_messages
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.contracts.rpc.batching import SubmitBatchRequest
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.queues import EVENTS_EXCHANGE, events_exchange
-from services.common.messaging.subscribe import Message
-from services.common.persistence import Database, outbox
+from services.contracts import bank
+from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations.batching import SubmitBatchRequest
+from services.kit.amqp.queues import EVENTS_EXCHANGE, events_exchange
+from services.kit.data.database import Database, outbox
+from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.subscribe import Message
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()

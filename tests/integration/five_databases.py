@@ -17,14 +17,14 @@ from sqlalchemy.orm import Session
 
 from deploy.permissions import SERVICES
 from services.batching import bank_feedback, bank_reading, checks, seed, submission
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc.batching import SubmitBatchRequest
-from services.common.messaging.envelope import unwrap
-from services.common.messaging.rpc import Caller
-from services.common.messaging.subscribe import Message
-from services.common.persistence import Database, outbox
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.policy import Reach
+from services.kit.data.database import Database, outbox
+from services.kit.events.envelope import unwrap
+from services.kit.events.subscribe import Message
+from services.kit.rpc.methods import Caller
 from services.membership import queueing
 from services.membership import seed as membership_seed
 from services.membership.audit_chain import AuditKeys

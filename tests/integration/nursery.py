@@ -1,7 +1,7 @@
 """Starts services quickly for tests: a process that has loaded what all services need forks for each of them.
 
 Loading takes a second and more, longer than most tests. A fork loads the service's own modules and goes on as
-`python -m services.common.runner` does, with an environment and a log of its own. `python -m tests.integration.nursery`
+`python -m services.kit.operations.runner` does, with an environment and a log of its own. `python -m tests.integration.nursery`
 is the process; `Nursery` speaks to it by lines of JSON.
 """
 
@@ -20,7 +20,7 @@ from typing import IO, Any
 from deploy.local.environment import NO_RESOLVER
 
 ROOT = Path(__file__).parents[2]
-_RUNNER = "services.common.runner"
+_RUNNER = "services.kit.operations.runner"
 PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
 """What of the test process's environment each service sees."""
 
@@ -123,13 +123,13 @@ def _become(order: dict[str, Any]) -> None:
 
 def _load() -> None:
     """What services use of libraries and of one another's words; the runner first, for it makes sockets green."""
-    import services.common.runner  # noqa: I001, PLC0415
+    import services.kit.operations.runner  # noqa: I001, PLC0415
     import openpyxl  # noqa: F401, PLC0415
     import reportlab.platypus  # noqa: F401, PLC0415
-    import services.common.contracts.all_events  # noqa: PLC0415
-    import services.common.messaging.relay  # noqa: PLC0415
-    import services.common.messaging.rpc  # noqa: PLC0415
-    import services.common.messaging.subscribe  # noqa: F401, PLC0415
+    import services.contracts.events.all_events  # noqa: PLC0415
+    import services.kit.events.relay  # noqa: PLC0415
+    import services.kit.rpc.methods  # noqa: PLC0415
+    import services.kit.events.subscribe  # noqa: F401, PLC0415
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import amqp
 import pytest
 from nameko.standalone.rpc import ClusterRpcProxy
 
-from services.common.contracts.event import EventContract
-from services.common.messaging.connection import open_connection, to_bytes
-from services.common.messaging.envelope import Event, unwrap, wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_exchange, events_exchange
-from services.common.messaging.rpc import Caller
+from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.queues import EVENTS_EXCHANGE, declare_exchange, events_exchange
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import Event, unwrap, wrap
+from services.kit.events.outbox import to_json
+from services.kit.rpc.methods import Caller
 
 
 class Surroundings:

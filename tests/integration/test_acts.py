@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from services.batching import checks, pending, registers, submission
 from services.batching.seed import seed
-from services.common.contracts.batching import BATCH_SUBMITTED
-from services.common.contracts.examples import wire_example
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc.batching import SubmitBatchRequest
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.examples import wire_example
+from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.policy import Reach
+from services.kit.operations import audit
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory

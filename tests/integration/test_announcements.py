@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from services.common.contracts.rpc.notification import (
+from services.contracts.operations.notification import (
     CreateAnnouncementRequest,
     CreateGuideRequest,
     UpdateAnnouncementRequest,
 )
-from services.common.messaging.rpc import Caller
-from services.common.problems import Forbidden, Invalid, NotFound
+from services.kit.problems import Forbidden, Invalid, NotFound
+from services.kit.rpc.methods import Caller
 from services.notification import announcements, guides, seed
 from tests.databases import DatabaseFactory
 

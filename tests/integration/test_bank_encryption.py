@@ -9,15 +9,15 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, create_engine, select
 
 from services.batching import bank_reading
-from services.common.contracts import bank
-from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
-from services.common.key_sets import new_encryption_keys, public_part
-from services.common.messaging.dead_letters import DeadLetter
-from services.common.messaging.entrypoints import LARGEST_MESSAGE
-from services.common.messaging.failures import Reject
-from services.common.messaging.subscribe import Message
-from services.common.persistence import outbox
-from services.common.settings import read_settings
+from services.contracts import bank
+from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.kit.data.database import outbox
+from services.kit.dead_letters.letters import DeadLetter
+from services.kit.events.entrypoints import LARGEST_MESSAGE
+from services.kit.events.failures import Reject
+from services.kit.events.subscribe import Message
+from services.kit.key_sets import new_encryption_keys, public_part
+from services.kit.settings import read_settings
 from tests.integration.batching_desk import KEY, Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number
 

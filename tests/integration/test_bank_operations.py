@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching import bank_operations
-from services.common.contracts import bank
-from services.common.contracts.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
-from services.common.contracts.rpc import batching as rpc
-from services.common.problems import Conflict, Invalid, NotFound
+from services.contracts import bank
+from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
+from services.contracts.operations import batching as rpc
+from services.kit.problems import Conflict, Invalid, NotFound
 from tests.databases import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number

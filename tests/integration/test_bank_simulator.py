@@ -18,10 +18,10 @@ import pytest
 import requests
 from marshmallow import ValidationError
 
-from services.common.contracts import bank as contract
-from services.common.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
-from services.common.key_sets import new_encryption_keys, public_part
-from services.common.messaging.connection import open_connection
+from services.contracts import bank as contract
+from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
+from services.kit.amqp.connection import open_connection
+from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.world import eventually

@@ -16,13 +16,13 @@ from sqlalchemy import Engine, create_engine, select, text, update
 from deploy.permissions import permissions_of
 from services.batching import bank_feedback, bank_messages, bank_reading, batches, releases, summary
 from services.batching.models import BankFeedback, Batch
-from services.common.contracts import bank
-from services.common.contracts.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
-from services.common.contracts.policy import Reach
-from services.common.messaging.failures import Reject, Retry
-from services.common.messaging.rpc import Caller
-from services.common.messaging.subscribe import Message
-from services.common.secret_values import Key
+from services.contracts import bank
+from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
+from services.contracts.policy import Reach
+from services.kit.events.failures import Reject, Retry
+from services.kit.events.subscribe import Message
+from services.kit.rpc.methods import Caller
+from services.kit.secret_values import Key
 from tests.databases import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
 from tests.mothers import a_card_number, a_union, an_applicant

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching import batches, outlets
-from services.common.contracts.rpc import batching as rpc
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from services.contracts.operations import batching as rpc
+from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
+from services.kit.rpc.methods import Caller
 from tests.integration.batching_desk import OUTLET, Desk, fresh
 from tests.mothers import an_applicant
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from services.batching import checks, listing
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBER_CORRECTED,
     MEMBERS_REFUSED,
@@ -17,9 +17,9 @@ from services.common.contracts.batching import (
     PENDING_CHANGED,
     VALIDATION_REQUESTED,
 )
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.messaging.failures import Reject
-from services.common.problems import Conflict, Invalid, NotFound, Problem
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.kit.events.failures import Reject
+from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from tests.integration.batching_desk import Desk, fresh
 from tests.mothers import a_queueing, a_resident_number, an_applicant
 

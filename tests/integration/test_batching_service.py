@@ -17,22 +17,22 @@ from sqlalchemy.orm import Session
 
 from deploy.local.client import wait_until
 from services.batching.seed import seed
-from services.common.contracts import bank
-from services.common.contracts.batching import (
+from services.contracts import bank
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
     PENDING_CHANGED,
     VALIDATION_REQUESTED,
 )
-from services.common.contracts.event import EventContract
-from services.common.contracts.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
-from services.common.contracts.revocation import REVOCATION_APPROVED
-from services.common.contracts.rpc import batching as rpc
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.connection import open_connection, to_bytes
-from services.common.messaging.envelope import Event
-from services.common.messaging.rpc import Caller
+from services.contracts.events.membership import APPLICATION_CANCELLED, MEMBERS_QUEUED
+from services.contracts.events.revocation import REVOCATION_APPROVED
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations import batching as rpc
+from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import Event
+from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService

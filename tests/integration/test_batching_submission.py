@@ -17,14 +17,14 @@ from sqlalchemy.exc import DBAPIError
 
 from services.batching import batches, consents, personal_applications, registers, submission
 from services.batching.models import Application, BatchPerson
-from services.common.contracts import bank
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
-from services.common.contracts.consent import CURRENT_CONSENT
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc.batching import ListBatchesRequest, ListBatchMembersRequest
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Invalid, NotFound, Problem
+from services.contracts import bank
+from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
+from services.contracts.operations.batching import ListBatchesRequest, ListBatchMembersRequest
+from services.contracts.policy import Reach
+from services.kit.problems import Conflict, Invalid, NotFound, Problem
+from services.kit.rpc.methods import Caller
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
 

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.envelope import correlation, unwrap
-from services.common.messaging.failures import Reject
-from services.common.persistence import outbox
-from services.common.problems import NotFound
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.kit.data.database import outbox
+from services.kit.events.envelope import correlation, unwrap
+from services.kit.events.failures import Reject
+from services.kit.problems import NotFound
 from services.validation import checks
 from services.validation.models import WaitingCheck
 from services.validation.registry import Registry, RegistrySettings

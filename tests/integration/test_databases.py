@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from deploy.local.nodes import Nodes
-from services.common import migrate
+from services.kit.data import migrate
 from tests.databases import fresh_databases
 
 

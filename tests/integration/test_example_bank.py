@@ -14,10 +14,10 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.batching import bank_operations
-from services.common.contracts import bank
-from services.common.key_sets import new_encryption_keys, public_part
-from services.common.messaging.connection import open_connection
-from services.common.settings import read_settings
+from services.contracts import bank
+from services.kit.amqp.connection import open_connection
+from services.kit.key_sets import new_encryption_keys, public_part
+from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
 from tests.example_bank import example_bank
 from tests.integration.batching_desk import KEY, Desk, fresh

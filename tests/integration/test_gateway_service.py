@@ -19,11 +19,11 @@ import requests
 
 from deploy.local.client import wait_until
 from deploy.local.ports import LOOPBACK
-from services.common.contracts.batching import PENDING_CHANGED
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.messaging.connection import open_connection
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import to_json
+from services.contracts.events.batching import PENDING_CHANGED
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.kit.amqp.connection import open_connection
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import to_json
 from tests.gateway_page import a_cookie
 from tests.integration.conftest import TEST_SECRETS, ServiceProcess, StartService
 from tests.integration.gate import Gate

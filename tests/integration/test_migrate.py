@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 from deploy.local.client import wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
-from services.common import migrate
-from services.common.persistence import newest_version
+from services.kit.data import migrate
+from services.kit.data.database import newest_version
 from tests.databases import ROOT
 
 ENV = """
 from sqlalchemy import Column, Integer, MetaData, Table
-from services.common.migrate import run_migrations
+from services.kit.data.migrate import run_migrations
 metadata = MetaData()
 Table("cards", metadata, Column("id", Integer, primary_key=True))
 run_migrations(metadata)

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.local.environment import SERVICES
-from services.common import migrate
+from services.kit.data import migrate
 from tests.databases import DatabaseFactory
 
 

@@ -12,12 +12,12 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
-from services.common.contracts.batching import PENDING_CHANGED
-from services.common.contracts.event import LIVE
-from services.common.messaging.connection import Outgoing
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import delay_exchange, events_exchange, replies_exchange
-from services.common.messaging.watch import RESTORE
+from services.contracts.events.batching import PENDING_CHANGED
+from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import delay_exchange, events_exchange, replies_exchange
+from services.kit.amqp.watch import RESTORE
+from services.kit.events.contract import LIVE
 from tests.databases import DatabaseFactory, unique_name
 from tests.integration.conftest import StartService
 from tests.integration.messaging.world import Outside, reasons

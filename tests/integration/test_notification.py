@@ -14,12 +14,12 @@ from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.orm import Session
 
 from deploy.simulators.sms import sms_server
-from services.common.contracts import batching, membership, revocation, validation
-from services.common.contracts.event import EventContract
-from services.common.contracts.examples import wire_example
-from services.common.contracts.policy import Reach
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.contracts.events import batching, membership, revocation, validation
+from services.contracts.examples import wire_example
+from services.contracts.policy import Reach
+from services.kit.events.contract import EventContract
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 from services.notification import inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings

@@ -15,12 +15,12 @@ from sqlalchemy import create_engine, text
 
 from deploy.local.client import wait_until
 from deploy.simulators.sms import sms_server
-from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED
-from services.common.contracts.examples import wire_example
-from services.common.contracts.membership import OTP_ISSUED
-from services.common.contracts.notification import MESSAGE_POSTED
-from services.common.contracts.rpc.notification import AnnouncementAnswer, MessagesAnswer
-from services.common.messaging.rpc import Caller
+from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.events.membership import OTP_ISSUED
+from services.contracts.events.notification import MESSAGE_POSTED
+from services.contracts.examples import wire_example
+from services.contracts.operations.notification import AnnouncementAnswer, MessagesAnswer
+from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of

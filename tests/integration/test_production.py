@@ -10,8 +10,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from deploy.local.environment import keep_secrets, random_key
-from services.common.key_sets import new_signing_keys, public_part
-from services.common.messaging.caller_signature import public_keys
+from services.kit.key_sets import new_signing_keys, public_part
+from services.kit.rpc.caller_signature import public_keys
 from services.membership.seed import seed
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS

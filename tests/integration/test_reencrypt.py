@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from services.batching import registers
 from services.batching.models import Base
-from services.common.personal import encrypted_prefix, keyring
-from services.common.reencrypt import encrypted_tables, reencrypt, uses_of_key
-from services.common.settings import read_settings
+from services.kit.data.encryption import encrypted_prefix, keyring
+from services.kit.data.reencrypt import encrypted_tables, reencrypt, uses_of_key
+from services.kit.settings import read_settings
 from tests.integration.batching_desk import Desk, fresh
 from tests.mothers import an_applicant
 

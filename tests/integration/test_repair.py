@@ -23,14 +23,14 @@ from deploy.repair import Runner
 from deploy.repair.plan import REMEDIES
 from services.batching import pending, releases, repairs
 from services.batching.models import BatchPerson
-from services.common import repair
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.messaging import audit
-from services.common.messaging.connection import open_connection
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.operations import discard_letters
-from services.common.persistence import opened
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import open_connection
+from services.kit.data import repair
+from services.kit.data.database import opened
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.operations import audit
+from services.kit.operations.operable import discard_letters
 from services.membership import import_parts
 from services.membership.models import AuditEntry, ImportJob
 from services.notification.models import InboxMessage

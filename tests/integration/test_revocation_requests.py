@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.batching import BATCH_SUBMITTED
-from services.common.contracts.examples import wire_example
-from services.common.contracts.policy import Reach
-from services.common.messaging.rpc import Caller
-from services.common.persistence import outbox
-from services.common.problems import Problem
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.examples import wire_example
+from services.contracts.policy import Reach
+from services.kit.data.database import outbox
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 from services.revocation import batches, closing, requests
 from tests.databases import DatabaseFactory
 

@@ -10,17 +10,17 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.client import wait_until
-from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
-from services.common.contracts.event import EventContract
-from services.common.contracts.examples import wire_example
-from services.common.contracts.revocation import (
+from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED, CARDS_REFUSED
+from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
     REVOCATION_CLOSED,
     REVOCATION_REJECTED,
     REVOCATION_REQUESTED,
 )
-from services.common.contracts.rpc.revocation import RevocationAnswer, RevocationsAnswer
-from services.common.messaging.rpc import Caller
+from services.contracts.examples import wire_example
+from services.contracts.operations.revocation import RevocationAnswer, RevocationsAnswer
+from services.kit.events.contract import EventContract
+from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import StartService
 from tests.integration.surroundings import Surroundings, surroundings_of

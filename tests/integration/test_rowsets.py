@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from services.common.persistence import EncryptedText
-from services.common.rowsets import as_table, insert_rows, is_among
+from services.kit.data.bulk import as_table, insert_rows, is_among
+from services.kit.data.database import EncryptedText
 from tests.databases import DatabaseFactory
 
 

@@ -20,15 +20,15 @@ from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
-from services.common.contracts.examples import wire_example
-from services.common.contracts.membership import IMPORT_PROGRESSED, OTP_ISSUED
-from services.common.messaging.caller_signature import public_keys
-from services.common.messaging.connection import Outgoing, open_connection
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
+from services.contracts.events.membership import IMPORT_PROGRESSED, OTP_ISSUED
+from services.contracts.examples import wire_example
+from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import to_json
+from services.kit.rpc.caller_signature import public_keys
 from tests.databases import DatabaseFactory, unique_name
 from tests.integration.conftest import StartService
 

@@ -13,13 +13,13 @@ from nameko.standalone.rpc import ClusterRpcProxy
 from sqlalchemy import create_engine, text
 
 from deploy.local.client import wait_until
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.contracts.rpc.validation import CheckAnswer, RulesAnswer
-from services.common.contracts.validation import MEMBERS_VALIDATED
-from services.common.messaging.connection import open_connection
-from services.common.messaging.envelope import Event, unwrap, wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, events_exchange, queue_name
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations.validation import CheckAnswer, RulesAnswer
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, events_exchange, queue_name
+from services.kit.events.envelope import Event, unwrap, wrap
+from services.kit.events.outbox import to_json
 from services.validation.rules import RULES
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import ServiceProcess, StartService

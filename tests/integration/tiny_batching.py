@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from services.common.contracts.rpc.batching import BatchRequest, ListPendingRequest
-from services.common.contracts.rpc.files import file_answer
-from services.common.contracts.rpc.paging import Counted, page_answer
-from services.common.messaging.rpc import Caller, query
+from services.contracts.operations.batching import BatchRequest, ListPendingRequest
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller, query
+from services.kit.rpc.paging import Counted, page_answer
 from tests.integration.gate import Gate
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.common.contracts.rpc.membership import SessionRequest
-from services.common.messaging.rpc import Caller, query
+from services.contracts.operations.membership import SessionRequest
+from services.kit.rpc.methods import Caller, query
 from tests.gateway_page import a_caller, a_session_answer
 from tests.integration.tiny_batching import NoDatabase
 

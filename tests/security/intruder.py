@@ -9,14 +9,14 @@ from typing import Any
 import amqp
 
 from deploy.local.client import wait_until
-from services.common.contracts.event import EventContract
-from services.common.messaging.caller_signature import Signer
-from services.common.messaging.connection import open_connection, to_bytes
-from services.common.messaging.dead_letters import DeadLetter, DeadLetters
-from services.common.messaging.envelope import new_message_id, wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.queues import RPC_EXCHANGE, replies_exchange
-from services.common.messaging.request import HEARS_SERVICE
+from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.queues import RPC_EXCHANGE, replies_exchange
+from services.kit.dead_letters.letters import DeadLetter, DeadLetters
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import new_message_id, wrap
+from services.kit.events.outbox import to_json
+from services.kit.rpc.caller_signature import Signer
+from services.kit.rpc.request import HEARS_SERVICE
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
 Act = Callable[[amqp.Channel], object]

@@ -14,14 +14,14 @@ from marshmallow import ValidationError
 from sqlalchemy import create_engine, text, update
 from sqlalchemy.exc import IntegrityError
 
-from services.common import migrate
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc import membership as rpc
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Forbidden, Invalid, NotFound, Problem
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
+from services.contracts.operations import membership as rpc
+from services.contracts.policy import Reach
+from services.kit.data import migrate
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
+from services.kit.rpc.methods import Caller
 from services.membership import (
     accounts,
     lost_second_factors,

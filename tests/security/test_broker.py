@@ -15,17 +15,13 @@ from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
 from deploy.permissions import PROGRAMS, SERVICES
-from services.common import dead_letters
-from services.common.contracts import bank
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.examples import wire_example
-from services.common.contracts.policy import ANONYMOUS
-from services.common.contracts.revocation import REVOCATION_APPROVED
-from services.common.messaging.caller_signature import Signer
-from services.common.messaging.connection import user_of
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.envelope import new_message_id
-from services.common.messaging.queues import (
+from services.contracts import bank
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.revocation import REVOCATION_APPROVED
+from services.contracts.examples import wire_example
+from services.contracts.policy import ANONYMOUS
+from services.kit.amqp.connection import user_of
+from services.kit.amqp.queues import (
     COUNTS_EXCHANGE,
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
@@ -34,7 +30,11 @@ from services.common.messaging.queues import (
     own_exchange,
     replies_exchange,
 )
-from services.common.personal import FileKeyring, Keyring
+from services.kit.data.encryption import FileKeyring, Keyring
+from services.kit.dead_letters import command as dead_letters
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.events.envelope import new_message_id
+from services.kit.rpc.caller_signature import Signer
 from tests.mothers import an_act
 from tests.security.intruder import Act, Ear, Intruder, dead_letter, discard, forged, intruder
 

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from services.common.contracts.acts import ActRecordedData, record_reference, referred_record
-from services.common.messaging import audit
-from services.common.messaging.request import Caller
+from services.contracts.events.audit import ActRecordedData, record_reference, referred_record
+from services.kit.operations import audit
+from services.kit.rpc.request import Caller
 
 MEMBER = UUID(int=7)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.common.settings import SettingsError
+from services.kit.settings import SettingsError
 from services.membership.audit_chain import START, AuditKeys, Broken, Head, check_next
 
 NEW, OLD = (f"{key_id}:{letter * 42}E=" for key_id, letter in (("k2", "B"), ("k1", "A")))

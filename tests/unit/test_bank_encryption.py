@@ -10,19 +10,12 @@ from joserfc import jwe
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from services.common import bank_keys
-from services.common.bank_keys import check_bank_keys, clear_text
-from services.common.contracts.bank_encryption import (
-    CannotDecrypt,
-    PublicOrPrivate,
-    decrypt,
-    encrypt,
-    is_encrypted,
-    read_keys,
-)
-from services.common.key_sets import new_encryption_keys, public_part
-from services.common.secret_values import DEMO_MARK, KeySet, flaws
-from services.common.settings import SettingsError, read_settings
+from services.contracts import bank_keys
+from services.contracts.bank_encryption import CannotDecrypt, PublicOrPrivate, decrypt, encrypt, is_encrypted, read_keys
+from services.contracts.bank_keys import check_bank_keys, clear_text
+from services.kit.key_sets import new_encryption_keys, public_part
+from services.kit.secret_values import DEMO_MARK, KeySet, flaws
+from services.kit.settings import SettingsError, read_settings
 
 BODY = '{"batch_no": "1", "applicants": [{"name": "王𬎆"}]}'.encode()
 OTHERS = [new_encryption_keys(kid) for kid in ("bank-2025", "bank-2026")]

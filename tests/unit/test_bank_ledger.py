@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.simulators.bank_ledger import Ledger, card_number, decide, refusing_every
-from services.common.contracts.bank import FeedbackResult, is_card_number
+from services.contracts.bank import FeedbackResult, is_card_number
 
 BATCH_NO = "cbc001"
 

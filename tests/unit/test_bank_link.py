@@ -7,9 +7,9 @@ import pytest
 
 from deploy.simulators.bank_keys import Keys
 from deploy.simulators.bank_link import BatchReader
-from services.common.contracts import bank
-from services.common.contracts.bank_encryption import encrypt, read_keys
-from services.common.key_sets import new_encryption_keys
+from services.contracts import bank
+from services.contracts.bank_encryption import encrypt, read_keys
+from services.kit.key_sets import new_encryption_keys
 
 KEY = b"the key that both sides sign by"
 OURS, ANOTHER = (read_keys(new_encryption_keys(kid), private=True) for kid in ("bank-2026", "bank-2027"))

@@ -20,8 +20,8 @@ from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
 from services.batching.submission import count_month
 from services.batching.typeface import register_typeface
-from services.common.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
-from services.common.problems import Problem
+from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
+from services.kit.problems import Problem
 
 NAMES = ("韩梅", "欧阳䶮", "𬎆𫖯𠅤", "迪丽·热巴", "Christopher Montgomery-Featherstonehaugh the Younger", "=SUM(A1)")
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from deploy.simulators import example_bank
-from services.common.messaging.connection import open_connection
+from services.kit.amqp.connection import open_connection
 
 
 class Listener:

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from amqp.basic_message import Message
 
-from services.common.contracts.batching import PENDING_CHANGED
-from services.common.contracts.event import LIVE
-from services.common.contracts.examples import wire_example
-from services.common.messaging.broker_users import BrokerUsers, require_own_user
-from services.common.messaging.entrypoints import Listener
-from services.common.messaging.envelope import Event, wrap
-from services.common.messaging.kept_publisher import PROOF, Publisher, kept_publisher, publisher_of
-from services.common.messaging.outbox import to_json
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings, SettingsError
+from services.contracts.events.batching import PENDING_CHANGED
+from services.contracts.examples import wire_example
+from services.kit.amqp.broker_users import BrokerUsers, require_own_user
+from services.kit.amqp.kept_publisher import PROOF, Publisher, kept_publisher, publisher_of
+from services.kit.events.contract import LIVE
+from services.kit.events.entrypoints import Listener
+from services.kit.events.envelope import Event, wrap
+from services.kit.events.outbox import to_json
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings, SettingsError
 
 URI = "amqp://cards_batching:secret@127.0.0.1:5672/cards"
 BATCHING = BrokerUsers.of(URI, "batching")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.common.messaging import entrypoints
-from services.common.messaging.entrypoints import BatchSubscription, QueueEntrypoint
+from services.kit.events import entrypoints
+from services.kit.events.entrypoints import BatchSubscription, QueueEntrypoint
 
 MEGABYTE = 1 << 20
 LARGEST_MESSAGE, MOST_HELD, LARGEST_SET = 2 * MEGABYTE, 8 * MEGABYTE, 4 * MEGABYTE

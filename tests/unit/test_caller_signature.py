@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from amqp.basic_message import Message
 
-from services.common.messaging.caller_signature import Checker, Signer, checker, public_keys, signer
-from services.common.messaging.request import Request
-from services.common.settings import SettingsError, read_settings
+from services.kit.rpc.caller_signature import Checker, Signer, checker, public_keys, signer
+from services.kit.rpc.request import Request
+from services.kit.settings import SettingsError, read_settings
 
 K1 = "k1:YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgb25lISE="
 K2 = "k2:YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgdHdvISE="
@@ -107,7 +107,7 @@ def test_production_asks_for_keys_that_are_not_the_demos(public: str, monkeypatc
 
 
 def test_the_command_makes_a_key_and_tells_its_public_part() -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "services.common.caller_keys", "k7"]
+    command = [sys.executable, "-W", "ignore", "-m", "services.kit.rpc.caller_keys", "k7"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     made = dict(line.split("=", 1) for line in printed.splitlines())
     assert made["CALLER_SIGNING_KEYS"].startswith("k7:")

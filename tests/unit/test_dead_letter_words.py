@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from services.common.contracts import bank
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.batching import BATCH_SUBMITTED
-from services.common.contracts.examples import wire_example
-from services.common.messaging.dead_letter_words import EVENT_WORDS, RESULT_WORDS, explanation
-from services.common.messaging.dead_letters import DeadLetter
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.examples import wire_example
+from services.kit.dead_letters.letters import DeadLetter
+from services.kit.dead_letters.words import EVENT_WORDS, RESULT_WORDS, explanation
 from tests.mothers import a_union_code
 
 _LETTER = DeadLetter(
     queue="membership.batch_submitted.dead",
     id="1",
     type=BATCH_SUBMITTED.type,
-    cause="services.common.messaging.failures.Reject",
+    cause="services.kit.events.failures.Reject",
     reason="the event speaks of an application that was never queued",
     attempts=1,
     first_failed_at=None,

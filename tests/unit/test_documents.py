@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.cn import ric
 
-from services.common.rules import documents
-from services.common.rules.documents import (
+from services.contracts.rules import documents
+from services.contracts.rules.documents import (
     DOCUMENT_TITLES,
     InvalidDocumentNumber,
     check_agreement,
@@ -20,8 +20,8 @@ from services.common.rules.documents import (
     check_validity_term,
     read_document_number,
 )
-from services.common.rules.findings import Finding
-from services.common.values import LONG_TERM, InvalidValue, clean_document_number
+from services.contracts.rules.findings import Finding
+from services.contracts.values import LONG_TERM, InvalidValue, clean_document_number
 from tests.mothers import a_resident_number
 
 TODAY = date(2026, 3, 1)

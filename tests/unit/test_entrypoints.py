@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.common.messaging.entrypoints import LARGEST_MESSAGE, BatchSubscription
+from services.kit.events.entrypoints import LARGEST_MESSAGE, BatchSubscription
 
 LARGE = b"x" * (LARGEST_MESSAGE + 1)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import errors
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from services.common.messaging.failures import (
+from services.kit.events.failures import (
     Bury,
     Delay,
     Hold,
@@ -24,8 +24,8 @@ from services.common.messaging.failures import (
     is_passing,
     without_history,
 )
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings
 
 SETTINGS = MessagingSettings(Secret("amqp://"))
 AWAY = OperationalError("", {}, errors.AdminShutdown())

@@ -4,7 +4,7 @@ import pytest
 from werkzeug.http import parse_options_header
 
 from gateway.answers import file_download
-from services.common.contracts.rpc.files import file_answer
+from services.kit.rpc.files import file_answer
 
 
 def names_of(file_name: str) -> tuple[str, str]:

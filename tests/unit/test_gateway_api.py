@@ -13,9 +13,9 @@ from gateway.captchas import MORE_BITS_WITHOUT_PICTURE, SECONDS
 from gateway.documentation import ROUTES as DOCUMENTATION
 from gateway.proof_of_work import solve
 from gateway.reading import UPLOAD_LIMIT
-from services.common.contracts.rpc.files import file_answer
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem, Unavailable
+from services.kit.problems import Problem, Unavailable
+from services.kit.rpc.files import file_answer
+from services.kit.rpc.methods import Caller
 from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
 
 IMPORT_ID = "0192f0c1-0000-7000-8000-000000000042"

@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 from gateway.headers import PAGE, PAGE_POLICY
 from gateway.routes import Exchange, route, rpc_route
 from gateway.settings import GatewaySettings
-from services.common.secret_values import Key
-from services.common.settings import SettingsError
+from services.kit.secret_values import Key
+from services.kit.settings import SettingsError
 from tests.gateway_page import Page
 from tests.policy_rows import let_in
 

@@ -8,8 +8,8 @@ from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
 from gateway.sharing import Sharing
 from gateway.stream import Streams, TooManyStreams
-from services.common.secret_values import Secret
-from services.common.settings import MessagingSettings
+from services.kit.secret_values import Secret
+from services.kit.settings import MessagingSettings
 from tests import policy_rows
 from tests.gateway_page import Clock, Page, a_caller, a_session
 

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Request
 from gateway.policy import check_origin
 from gateway.reading import JSON_LIMIT
 from gateway.routes import rpc_route
-from services.common.contracts.policy import NoRule
-from services.common.problems import Forbidden
+from services.contracts.policy import NoRule
+from services.kit.problems import Forbidden
 from tests.gateway_page import Page
 from tests.policy_rows import let_in
 

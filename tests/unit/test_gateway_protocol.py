@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from gateway.protocol import CarefulProtocol
-from services.common.settings import read_settings
+from services.kit.settings import read_settings
 
 
 @pytest.fixture

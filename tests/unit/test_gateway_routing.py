@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 
 from gateway.reading import JSON_LIMIT
 from gateway.routes import Exchange, file_route, route, rpc_route
-from services.common.contracts.rpc.files import file_answer
-from services.common.problems import Conflict, Unavailable
+from services.kit.problems import Conflict, Unavailable
+from services.kit.rpc.files import file_answer
 from tests.gateway_page import Page, a_caller
 from tests.policy_rows import let_in
 

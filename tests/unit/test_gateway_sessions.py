@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from gateway.routes import rpc_route
 from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
-from services.common.problems import DatabaseReadOnly, Problem, Unavailable
+from services.kit.problems import DatabaseReadOnly, Problem, Unavailable
 from tests.gateway_page import SESSION_ID, Page, a_caller, a_session_answer
 from tests.policy_rows import let_in
 

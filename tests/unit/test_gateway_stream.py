@@ -10,9 +10,9 @@ import pytest
 from gateway import stream
 from gateway.notices import STREAMED, notice_of
 from gateway.stream import QUEUE_SIZE, Audience, Notice, Streams
-from services.common.contracts.event import EventContract
-from services.common.contracts.examples import readable_example
-from services.common.messaging.envelope import Event
+from services.contracts.examples import readable_example
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import Event
 from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Clock, a_session
 
 UNION = Audience(UNION_ID)

@@ -29,7 +29,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
 from deploy.permissions import PROGRAMS
-from services.common.secret_values import Key, KeySet, Secret, flaws
+from services.kit.secret_values import Key, KeySet, Secret, flaws
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from services.common.logs import configure_logs, traceback_without_values
+from services.kit.operations.logs import configure_logs, traceback_without_values
 
 SECRET = "310101199001011234"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.common.values import LONG_TERM
+from services.contracts.values import LONG_TERM
 from services.membership.documents import document_digest, holder_of, judge, possible_digests
 from tests.mothers import a_resident_number
 

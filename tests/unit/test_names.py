@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.rules.names import check_name
-from services.common.values import clean_name
-from services.common.values.names import character_class
+from services.contracts.rules.names import check_name
+from services.contracts.values import clean_name
+from services.contracts.values.names import character_class
 
 
 def codes(name: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.common.contracts.membership import ACCOUNT_CHANGES
+from services.contracts.events.membership import ACCOUNT_CHANGES
 from services.notification import texts
 
 BATCH_NO = "cbc81310000000000001X20261124001"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.common.origins import counted_origin
+from services.kit.origins import counted_origin
 
 
 @pytest.mark.parametrize(

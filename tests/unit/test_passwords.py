@@ -5,8 +5,8 @@ from typing import Literal
 import argon2
 import pytest
 
-from services.common.contracts.rpc.membership import ChangePasswordRequest
-from services.common.problems import Invalid
+from services.contracts.operations.membership import ChangePasswordRequest
+from services.kit.problems import Invalid
 from services.membership import guessable, passwords
 from services.membership.models import Account
 

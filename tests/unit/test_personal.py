@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common import personal
-from services.common.personal import (
+from services.kit.data import encryption as personal
+from services.kit.data.encryption import (
     CannotOpen,
     FileKeyring,
     Keyring,
@@ -19,8 +19,8 @@ from services.common.personal import (
     mask_numbers,
     mask_phone,
 )
-from services.common.secret_values import DEMO_MARK
-from services.common.settings import SettingsError
+from services.kit.secret_values import DEMO_MARK
+from services.kit.settings import SettingsError
 
 OLD = Keyring({"k1": b"1" * 32})
 NEW = Keyring({"k2": b"2" * 32, "k1": b"1" * 32})

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from services.common.problems import Conflict, FieldProblem, Invalid, NotFound, Problem, Unavailable, invalid_fields
+from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound, Problem, Unavailable, invalid_fields
 
 
 class Inner(Schema):

@@ -9,9 +9,9 @@ import pytest
 from deploy.invariants import System
 from deploy.invariants.audit_heads import FILE, heads_are_remembered, heads_are_signed, remembered
 from deploy.permissions import SERVICES
-from services.common.audit_heads import signed, signing_keys
-from services.common.key_sets import new_signing_keys, public_part
-from services.common.secret_values import KeySet
+from services.kit.key_sets import new_signing_keys, public_part
+from services.kit.operations.audit_heads import signed, signing_keys
+from services.kit.secret_values import KeySet
 
 SIGNING = new_signing_keys("audit-2026")
 [KEY] = signing_keys(KeySet(SIGNING), "AUDIT_SIGNING_KEYS", private=True)

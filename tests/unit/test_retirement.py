@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.rules.findings import Finding, Sex
+from services.contracts.rules.findings import Finding, Sex
 from services.validation.retirement import (
     RegistryAnswer,
     RetirementBasis,

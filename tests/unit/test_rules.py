@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.rules.documents import DOCUMENT_TITLES
-from services.common.values import LONG_TERM
+from services.contracts.rules.documents import DOCUMENT_TITLES
+from services.contracts.values import LONG_TERM
 from services.validation.rules import RULES, Person, RegistryAnswer, check_person, passed
 from tests.mothers import a_person, a_resident_number
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.secret_values import DEMO_MARK, Key, Secret, flaws
-from services.common.settings import SettingsError, check_secrets, read_settings, refuse_production, settings_class
+from services.kit.secret_values import DEMO_MARK, Key, Secret, flaws
+from services.kit.settings import SettingsError, check_secrets, read_settings, refuse_production, settings_class
 
 
 @settings_class

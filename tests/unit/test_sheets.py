@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from services.common.computed_texts import csv_text, unmarked_text
-from services.common.sheets import heading_row, saved, text_row
+from services.kit.computed_texts import csv_text, unmarked_text
+from services.kit.sheets import heading_row, saved, text_row
 
 FORMULAS = (
     '=HYPERLINK("http://evil.example","x")',

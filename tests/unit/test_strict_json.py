@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.contracts.strict_json import read_json
+from services.kit.strict_json import read_json
 
 ROOT = Path(__file__).parents[2]
 _SOURCES = [path for folder in ("services", "gateway", "deploy/simulators") for path in (ROOT / folder).rglob("*.py")]
@@ -21,13 +21,13 @@ OURS = {
     "services/batching/pending.py": "columns",
     "services/batching/persons.py": "columns",
     "services/batching/submission.py": "columns",
-    "services/common/contracts/catalogue.py": "a file of the release",
-    "services/common/contracts/examples.py": "files of the release",
-    "services/common/messaging/dead_letter_words.py": "shows what was refused, however it is written",
-    "services/common/messaging/dead_letters.py": "shows what was refused, however it is written",
-    "services/common/messaging/replays.py": "a header of ours, read by nobody else",
-    "services/common/messaging/rpc_client.py": "answers of services of ours",
-    "services/common/repair.py": "what the repair that started it wrote",
+    "services/contracts/catalogue.py": "a file of the release",
+    "services/contracts/examples.py": "files of the release",
+    "services/kit/dead_letters/words.py": "shows what was refused, however it is written",
+    "services/kit/dead_letters/letters.py": "shows what was refused, however it is written",
+    "services/kit/dead_letters/replays.py": "a header of ours, read by nobody else",
+    "services/kit/rpc/client.py": "answers of services of ours",
+    "services/kit/data/repair.py": "what the repair that started it wrote",
     "services/membership/audit_search.py": "columns",
     "services/membership/corrections.py": "columns",
     "services/membership/import_parts.py": "columns",

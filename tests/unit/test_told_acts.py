@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.common.messaging.envelope import Event
-from services.common.messaging.failures import Reject
+from services.kit.events.envelope import Event
+from services.kit.events.failures import Reject
 from services.membership.told_acts import kept_late_at
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)

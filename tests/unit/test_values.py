@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.common import values
-from services.common.values import LONG_TERM, InvalidValue, clean_day
+from services.contracts import values
+from services.contracts.values import LONG_TERM, InvalidValue, clean_day
 
 CLEANERS = [
     *(values.clean_text, values.clean_lines, values.clean_address, values.clean_document_number, values.clean_name),

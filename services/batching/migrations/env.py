@@ -1,6 +1,6 @@
 """Alembic's entry: the tables of batching."""
 
 from services.batching.models import Base
-from services.common.migrate import run_migrations
+from services.kit.data.migrate import run_migrations
 
 run_migrations(Base.metadata)

@@ -1,6 +1,6 @@
 """Queues applications and lists them, as a tutorial shows it: commit, then dispatch; handlers with all defaults.
 
-Nobody should build on this: what it loses is what `services/common/messaging` is for.
+Nobody should build on this: what it loses is what `services/kit/events` is for.
 """
 
 import json

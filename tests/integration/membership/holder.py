@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
-from services.common.contracts.membership import RESET_LINK_MADE
-from services.common.contracts.policy import Reach
-from services.common.messaging.rpc import Caller
-from services.common.persistence import Database
-from services.common.problems import Problem
+from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.policy import Reach
+from services.kit.data.database import Database
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 from services.membership import accounts, own_account, sessions
 from services.membership.models import Account, FailureCount, Union
 from services.membership.sign_in import sign_in as membership_signs_in

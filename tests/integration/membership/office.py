@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
@@ -19,13 +19,13 @@ from services.common.contracts.batching import (
     ISSUE_TIMES_CORRECTED,
     MEMBERS_REMOVED,
 )
-from services.common.contracts.event import EventContract
-from services.common.contracts.membership import MEMBER_REGISTERED
-from services.common.contracts.policy import Reach
-from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.envelope import Event
-from services.common.messaging.rpc import Caller
-from services.common.persistence import outbox
+from services.contracts.events.membership import MEMBER_REGISTERED
+from services.contracts.operations import membership as rpc
+from services.contracts.policy import Reach
+from services.kit.data.database import outbox
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import Event
+from services.kit.rpc.methods import Caller
 from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
 from services.membership.models import Application, Member, Union
 from services.membership.unions import add_union

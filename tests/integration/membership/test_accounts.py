@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.common.contracts.membership import RESET_LINK_MADE
-from services.common.problems import Conflict, Forbidden, NotFound, Problem
+from services.contracts.events.membership import RESET_LINK_MADE
+from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.membership import accounts, own_account, reset_links
 from services.membership.models import Account, Union
 from tests.integration.membership.holder import PASSWORD, a_holder, a_link_sent, fails, give_phone, is_delayed, sign_in

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.membership import IMPORT_CONTINUED
-from services.common.messaging import audit
-from services.common.messaging.rpc import Caller
-from services.common.problems import Problem
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.membership import IMPORT_CONTINUED
+from services.kit.operations import audit
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
 from services.membership import accounts, import_parts, imports, members, own_account, queueing, unions
 from services.membership.models import Account
 from services.membership.sign_in import sign_in

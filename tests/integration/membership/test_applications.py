@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import select
 
-from services.common.contracts.batching import (
+from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
     CARDS_ISSUED,
@@ -15,8 +15,8 @@ from services.common.contracts.batching import (
     ISSUE_TIMES_CORRECTED,
     MEMBERS_REMOVED,
 )
-from services.common.contracts.membership import APPLICATION_CANCELLED
-from services.common.messaging.subscribe import Reject, Retry
+from services.contracts.events.membership import APPLICATION_CANCELLED
+from services.kit.events.subscribe import Reject, Retry
 from services.membership.models import Application
 from tests.integration.membership.office import BATCH_NO, CARD_NO, Office
 

@@ -16,13 +16,13 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.environment import ROOT
-from services.common.audit_heads import public_keys, remember, signed, signing_keys, verified
-from services.common.contracts.membership import AUDIT_HEAD_SIGNED
-from services.common.key_sets import new_signing_keys, public_part
-from services.common.messaging.failures import Reject
-from services.common.persistence import audit_head
-from services.common.secret_values import KeySet
-from services.common.settings import read_settings
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.kit.data.database import audit_head
+from services.kit.events.failures import Reject
+from services.kit.key_sets import new_signing_keys, public_part
+from services.kit.operations.audit_heads import public_keys, remember, signed, signing_keys, verified
+from services.kit.secret_values import KeySet
+from services.kit.settings import read_settings
 from services.membership import audit_log, audit_verify
 from services.membership.audit_chain import AuditKeys, Broken
 from services.membership.audit_heads import AuditHeads

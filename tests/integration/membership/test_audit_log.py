@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from services.common.personal import Keyring
+from services.kit.data.encryption import Keyring
 from services.membership import audit_log
 from services.membership.audit_chain import START, AuditKeys, Broken, Head
 from services.membership.audit_verify import verify

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.common.contracts.rpc.audit import ActDetailAnswer, ActNamesAnswer, ActsAnswer
-from services.common.problems import NotFound
+from services.contracts.operations.audit import ActDetailAnswer, ActNamesAnswer, ActsAnswer
+from services.kit.problems import NotFound
 from services.membership import audit_log, audit_search
 from services.membership.accounts import new_account
 from services.membership.audit_chain import AuditKeys

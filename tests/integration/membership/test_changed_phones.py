@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, text
 
 from deploy.local.client import wait_until
-from services.common.contracts.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED, OTP_REQUESTED
-from services.common.problems import Problem
+from services.contracts.events.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED, OTP_REQUESTED
+from services.kit.problems import Problem
 from services.membership import sessions, sms_codes
 from services.membership.models import SignedInSession
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha, database_of

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.common.contracts.batching import MEMBER_CORRECTED
-from services.common.contracts.membership import CORRECTION_REFUSED
-from services.common.messaging.subscribe import Reject
+from services.contracts.events.batching import MEMBER_CORRECTED
+from services.contracts.events.membership import CORRECTION_REFUSED
+from services.kit.events.subscribe import Reject
 from services.membership import corrections
 from tests.integration.membership.office import Office, an_account
 from tests.mothers import a_resident_number

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local.client import wait_until
-from services.common.messaging.rpc import Caller
+from services.kit.rpc.methods import Caller
 from services.membership import lockout, phone_changes
 from services.membership.models import Account, PhoneChange
 from tests.integration.membership.holder import an_administrator

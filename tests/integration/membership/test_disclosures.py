@@ -13,12 +13,12 @@ from openpyxl import load_workbook
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED
-from services.common.contracts.policy import rule_of
-from services.common.contracts.rpc.membership import ExportMembersRequest
-from services.common.messaging.rpc import Caller
-from services.common.problems import Forbidden, NotFound, Problem
-from services.common.settings import read_settings
+from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.operations.membership import ExportMembersRequest
+from services.contracts.policy import rule_of
+from services.kit.problems import Forbidden, NotFound, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings
 from services.membership import disclosures, exports
 from services.membership.models import Disclosure, Member
 from tests.integration.membership.office import CARD_NO, Office, a_caller, an_account

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.common.persistence import Database
-from services.common.problems import Conflict, Invalid
+from services.kit.data.database import Database
+from services.kit.problems import Conflict, Invalid
 from services.membership import sign_in
 from services.membership.first_administrator import First, make_first_administrator
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from deploy.local.client import wait_until
-from services.common.contracts.membership import IMPORT_PROGRESSED
+from services.contracts.events.membership import IMPORT_PROGRESSED
 from services.membership.models import Member
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office

@@ -13,14 +13,14 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import create_engine, func, select, text
 
-from services.common.contracts.membership import (
+from services.contracts.events.membership import (
     IMPORT_CONTINUED,
     IMPORT_PROGRESSED,
     IMPORT_REQUESTED,
     MEMBER_REGISTERED,
 )
-from services.common.persistence import outbox
-from services.common.problems import Conflict, Invalid, NotFound
+from services.kit.data.database import outbox
+from services.kit.problems import Conflict, Invalid, NotFound
 from services.membership import import_parts, imports, members, sheet_reader, stalled_imports
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from tests.databases import DatabaseFactory

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.common.contracts.batching import CHANNEL_ASSIGNED
-from services.common.problems import NotFound, Problem
+from services.contracts.events.batching import CHANNEL_ASSIGNED
+from services.kit.problems import NotFound, Problem
 from services.membership import member_search
 from services.membership.member_search import SHANGHAI
 from services.membership.models import Member

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from services.common.contracts.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
-from services.common.contracts.rpc import membership as rpc
-from services.common.problems import Conflict, Invalid, NotFound
+from services.contracts.events.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
+from services.contracts.operations import membership as rpc
+from services.kit.problems import Conflict, Invalid, NotFound
 from services.membership import document_ends, members
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_resident_number

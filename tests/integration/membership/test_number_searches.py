@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Problem
-from services.common.settings import read_settings
+from services.kit.problems import Conflict, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings
 from services.membership import number_searches
 from services.membership.models import Disclosure
 from tests.integration.membership.office import Office, an_account

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from services.common.contracts.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict
+from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.kit.problems import Conflict
+from services.kit.rpc.methods import Caller
 from services.membership import personal_applications
 from services.membership.models import Application
 from services.membership.queueing import PersonalChoice

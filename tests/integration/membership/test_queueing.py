@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from services.common.contracts.batching import CARDS_ISSUED
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.contracts.rpc import membership as rpc
-from services.common.problems import Conflict, NotFound
+from services.contracts.events.batching import CARDS_ISSUED
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations import membership as rpc
+from services.kit.problems import Conflict, NotFound
 from services.membership import members
 from services.membership import queueing as queueing_module
 from tests.integration.membership.office import Office, a_caller

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from services.common.contracts.membership import RESET_LINK_MADE
-from services.common.problems import Conflict, Invalid, NotFound
+from services.contracts.events.membership import RESET_LINK_MADE
+from services.kit.problems import Conflict, Invalid, NotFound
 from services.membership import accounts, lockout, reset_links
 from services.membership.models import Account, FailureCount, KnownDevice, ResetLink
 from tests.integration.membership.holder import (

@@ -9,10 +9,10 @@ import pytest
 from pyotp import TOTP
 from sqlalchemy import select, update
 
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Forbidden, Invalid, Problem
-from services.common.settings import read_settings
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.kit.problems import Conflict, Forbidden, Invalid, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings
 from services.membership import lost_second_factors, own_account, passwords, reset_links, second_factor, sessions
 from services.membership.models import Account, FailureCount, RecoveryCode
 from services.membership.next_step import SecondFactorSettings

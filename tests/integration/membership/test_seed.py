@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import MEMBER_REGISTERED
-from services.common.persistence import Database, outbox
+from services.contracts.events.membership import MEMBER_REGISTERED
+from services.kit.data.database import Database, outbox
 from services.membership import sign_in
 from services.membership.models import Account, Member, Union
 from services.membership.seed import ACCOUNTS, FLEXIBLE_PHONES, demo_password, seed

@@ -10,12 +10,12 @@ from nameko.standalone.rpc import ClusterRpcProxy
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.connection import open_connection
-from services.common.messaging.envelope import unwrap
-from services.common.messaging.queues import declare_exchange, events_exchange
-from services.common.messaging.rpc import Caller
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations import membership as rpc
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import declare_exchange, events_exchange
+from services.kit.events.envelope import unwrap
+from services.kit.rpc.methods import Caller
 from services.membership import members
 from services.membership.models import Member
 from tests.databases import DatabaseFactory

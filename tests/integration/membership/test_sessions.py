@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from services.common.contracts.membership import SESSIONS_ENDED
-from services.common.messaging.rpc import Caller
-from services.common.problems import NotFound, Problem
+from services.contracts.events.membership import SESSIONS_ENDED
+from services.kit.problems import NotFound, Problem
+from services.kit.rpc.methods import Caller
 from services.membership import accounts, own_account, reset_links, sessions
 from services.membership.account_links import hash_of
 from services.membership.models import Account, Member, ResetLink, SignedInSession

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from services.common.contracts.rpc import membership as rpc
-from services.common.messaging.rpc import Caller
-from services.common.problems import Invalid, Problem
+from services.contracts.operations import membership as rpc
+from services.kit.problems import Invalid, Problem
+from services.kit.rpc.methods import Caller
 from services.membership import accounts, captchas, lockout, passwords
 from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
 from services.membership.sign_in import sign_in as membership_signs_in

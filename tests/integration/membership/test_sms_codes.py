@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, event, select, update
 
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.contracts.membership import OTP_ISSUED, OTP_REQUESTED
-from services.common.messaging.rpc import Caller
-from services.common.problems import Invalid, Problem
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
+from services.kit.problems import Invalid, Problem
+from services.kit.rpc.methods import Caller
 from services.membership import lockout, passwords, sms_codes
 from services.membership.models import Account, SmsCode
 from tests.integration.membership.holder import (

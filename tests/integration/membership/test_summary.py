@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.common.contracts.batching import BATCH_SUBMITTED, CARDS_ISSUED
-from services.common.messaging.rpc import Caller
-from services.common.problems import NotFound
+from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.kit.problems import NotFound
+from services.kit.rpc.methods import Caller
 from services.membership.summary import member_summary
 from tests.integration.membership.office import Office, a_caller
 

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.common.messaging.rpc import Caller
-from services.common.problems import Conflict, Forbidden, Invalid, NotFound
+from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
+from services.kit.rpc.methods import Caller
 from services.membership import unions
 from services.membership.models import Union
 from tests.integration.membership.office import Office, a_caller

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.nodes import Nodes
-from services.common.messaging.envelope import causation, correlation
+from services.kit.events.envelope import causation, correlation
 from tests.databases import unique_name
 from tests.integration.messaging.world import Outside, World, probe_engine
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.common.messaging.envelope import unwrap
+from services.kit.events.envelope import unwrap
 from tests.integration.messaging.probe.contracts import ACT_RECORDED
 from tests.integration.messaging.world import World, eventually
 

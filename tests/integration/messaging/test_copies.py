@@ -12,16 +12,16 @@ from sqlalchemy.orm import Session
 
 from deploy.broker import declare_all
 from deploy.local.nodes import Nodes
-from services.common.contracts.all_events import EVENTS
-from services.common.contracts.batching import CARDS_ISSUED
-from services.common.contracts.event import LIVE, EventContract
-from services.common.contracts.examples import wire_example
-from services.common.contracts.membership import MEMBERS_QUEUED
-from services.common.messaging.outbox import tell
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import EVENTS_EXCHANGE, declare_subscription, events_exchange, queue_name
-from services.common.messaging.relay import publish_due
-from services.common.persistence import outbox
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.batching import CARDS_ISSUED
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.examples import wire_example
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import EVENTS_EXCHANGE, declare_subscription, events_exchange, queue_name
+from services.kit.data.database import outbox
+from services.kit.events.contract import LIVE, EventContract
+from services.kit.events.outbox import tell
+from services.kit.events.relay import publish_due
 from tests.databases import unique_name
 from tests.integration.messaging.world import Outside, probe_engine
 

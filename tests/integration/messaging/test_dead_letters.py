@@ -5,18 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.contracts import bank
-from services.common.dead_letters import main
-from services.common.messaging.connection import drop
-from services.common.messaging.dead_letters import DeadLetters, InUse
-from services.common.messaging.queues import (
+from services.contracts import bank
+from services.kit.amqp.connection import drop
+from services.kit.amqp.queues import (
     DELIVERY_LIMIT,
     declare_bank,
     declare_dead_letters_lock,
     declare_subscription,
     declare_working_queue,
 )
-from services.common.messaging.replays import replays_of
+from services.kit.dead_letters.command import main
+from services.kit.dead_letters.letters import DeadLetters, InUse
+from services.kit.dead_letters.replays import replays_of
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
 

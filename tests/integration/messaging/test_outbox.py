@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.contracts.batching import PENDING_CHANGED, VALIDATION_REQUESTED
-from services.common.contracts.examples import wire_example
-from services.common.messaging.connection import Outgoing
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import send, send_as_it_is, tell, to_json
-from services.common.messaging.relay import declare_outlets
-from services.common.persistence import outbox
-from services.common.personal import Keyring
+from services.contracts.events.batching import PENDING_CHANGED, VALIDATION_REQUESTED
+from services.contracts.examples import wire_example
+from services.kit.amqp.connection import Outgoing
+from services.kit.data.database import outbox
+from services.kit.data.encryption import Keyring
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import send, send_as_it_is, tell, to_json
+from services.kit.events.relay import declare_outlets
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
 from tests.integration.messaging.world import World, eventually
 from tests.tcp_proxy import TcpProxy

@@ -6,9 +6,9 @@ from typing import Any
 import amqp
 import pytest
 
-from services.common.messaging.queues import declare_working_queue
-from services.common.messaging.reader import QueueReader
-from services.common.settings import MessagingSettings, Secret
+from services.kit.amqp.queues import declare_working_queue
+from services.kit.amqp.reader import QueueReader
+from services.kit.settings import MessagingSettings, Secret
 from tests.integration.messaging.world import Outside
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
-from services.common.messaging.outbox import tell
+from services.kit.events.outbox import tell
 from tests.databases import ROOT
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import Outside, World, eventually, probe_engine

@@ -12,7 +12,7 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from services.common.persistence import handled_request
+from services.kit.data.database import handled_request
 from tests.integration.messaging.world import ASKER, REQUESTS, World, eventually, reasons, records
 from tests.tcp_proxy import TcpProxy
 
@@ -185,7 +185,7 @@ def test_past_the_deadline_the_client_says_so_and_keeps_nothing(world: World, as
     assert answer["problem"]["status"] == 503
     assert answer["problem"]["retry_after"] > 0
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.common.messaging.rpc_client._DeadlinePassed"
+    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
     assert "result" in asker.ask("count", {"key": key})
 
 
@@ -193,7 +193,7 @@ def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(asker: As
     answer = asker.ask("knock", {"key": key}, service="nobody", deadline=0.5)
     assert answer["problem"]["status"] == 503
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.common.messaging.rpc_client._DeadlinePassed"
+    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
 
 
 def test_without_a_broker_the_client_answers_before_the_deadline_and_recovers(world: World, key: str) -> None:

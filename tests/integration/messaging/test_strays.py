@@ -3,9 +3,9 @@
 import amqp
 
 from deploy.broker import declare_all
-from services.common.messaging.dead_letters import DeadLetters
-from services.common.messaging.failures import ORIGINAL_QUEUE
-from services.common.messaging.queues import delay_exchange, strays_queue
+from services.kit.amqp.queues import delay_exchange, strays_queue
+from services.kit.dead_letters.letters import DeadLetters
+from services.kit.events.failures import ORIGINAL_QUEUE
 from tests.integration.messaging.world import Outside, eventually
 
 MISSING, BEHIND = "membership.act_recorded", "membership.import_requested"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.messaging.queues import declare_subscription, is_queue
+from services.kit.amqp.queues import declare_subscription, is_queue
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.probe.contracts import ANSWERED, PINGED
 from tests.integration.messaging.world import DEAD, PROBE, QUEUE, Outside, World, event, eventually, reasons

@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 from deploy.broker import declare_all
 from deploy.local import nodes as private_nodes
 from deploy.local.rabbitmq import SHARE_OF_MEMORY, RabbitMQ
-from services.common.contracts.batching import VALIDATION_REQUESTED
-from services.common.contracts.examples import wire_example
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import tell, to_json
-from services.common.messaging.queues import EVENTS_EXCHANGE, dead_queue, depth_of, queue_name
-from services.common.messaging.watch import RESTORE
-from services.common.persistence import outbox
+from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.examples import wire_example
+from services.kit.amqp.queues import EVENTS_EXCHANGE, dead_queue, depth_of, queue_name
+from services.kit.amqp.watch import RESTORE
+from services.kit.data.database import outbox
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import tell, to_json
 from tests.databases import ROOT, DatabaseFactory
 from tests.gateway_page import a_cookie
 from tests.integration.conftest import TEST_SECRETS

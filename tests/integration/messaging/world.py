@@ -13,13 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, create_engine, delete, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.contracts.event import EventContract
-from services.common.messaging.connection import Outgoing, open_connection
-from services.common.messaging.envelope import wrap
-from services.common.messaging.outbox import to_json
-from services.common.messaging.publishing import ConfirmedPublisher
-from services.common.messaging.queues import declare_exchange, events_exchange, is_queue
-from services.common.persistence import create_messaging_tables, outbox
+from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import declare_exchange, events_exchange, is_queue
+from services.kit.data.database import create_messaging_tables, outbox
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import wrap
+from services.kit.events.outbox import to_json
 from tests.integration.messaging.probe.contracts import BATCH_QUEUE, PINGED
 from tests.integration.messaging.probe.models import Effect
 

@@ -5,7 +5,7 @@ Revision: 0004
 
 from alembic import op
 
-from services.common.persistence import keep_unchanged
+from services.kit.data.database import keep_unchanged
 
 revision = "0004"
 down_revision = "0003"

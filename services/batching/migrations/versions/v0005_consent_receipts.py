@@ -6,7 +6,7 @@ Revision: 0005
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText, keep_unchanged
+from services.kit.data.database import EncryptedText, keep_unchanged
 
 revision = "0005"
 down_revision = "0004"

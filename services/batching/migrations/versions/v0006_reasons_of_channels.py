@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText, keep_unchanged
+from services.kit.data.database import EncryptedText, keep_unchanged
 
 revision = "0006"
 down_revision = "0005"

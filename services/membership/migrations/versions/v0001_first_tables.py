@@ -6,7 +6,7 @@ Revision: 0001
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText, create_messaging_tables, drop_messaging_tables
+from services.kit.data.database import EncryptedText, create_messaging_tables, drop_messaging_tables
 
 revision = "0001"
 down_revision = None

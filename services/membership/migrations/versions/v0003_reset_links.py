@@ -6,7 +6,7 @@ Revision: 0003
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText
+from services.kit.data.database import EncryptedText
 from services.membership.documents import phone_digest
 
 revision = "0003"

@@ -6,7 +6,7 @@ Revision: 0012
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText
+from services.kit.data.database import EncryptedText
 
 revision = "0012"
 down_revision = "0011"

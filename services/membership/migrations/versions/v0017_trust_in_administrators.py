@@ -8,7 +8,7 @@ import sys
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText
+from services.kit.data.database import EncryptedText
 
 revision = "0017"
 down_revision = "0016"

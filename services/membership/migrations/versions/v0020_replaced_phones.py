@@ -6,7 +6,7 @@ Revision: 0020
 import sqlalchemy as sa
 from alembic import op
 
-from services.common.persistence import EncryptedText
+from services.kit.data.database import EncryptedText
 
 revision = "0020"
 down_revision = "0019"

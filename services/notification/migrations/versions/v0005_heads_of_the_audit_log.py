@@ -5,7 +5,7 @@ Revision: 0005
 
 from alembic import op
 
-from services.common.persistence import add_audit_heads, drop_audit_heads
+from services.kit.data.database import add_audit_heads, drop_audit_heads
 
 revision = "0005"
 down_revision = "0004"

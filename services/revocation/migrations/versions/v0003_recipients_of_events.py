@@ -5,7 +5,7 @@ Revision: 0003
 
 from alembic import op
 
-from services.common.persistence import add_outbox_recipients, drop_outbox_recipients
+from services.kit.data.database import add_outbox_recipients, drop_outbox_recipients
 
 revision = "0003"
 down_revision = "0002"

@@ -8,8 +8,8 @@ from nameko.web.handlers import http
 from nameko.web.server import WebServer
 from werkzeug.wrappers import Request, Response
 
-from services.common.messaging.rpc import Caller, ServiceClient
-from services.common.problems import Problem
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller, ServiceClient
 
 CLERK = Caller(account_id="a1", roles=frozenset({"clerk"}))
 log = structlog.get_logger("services")  # a name under which all is written

@@ -2,8 +2,8 @@
 
 from marshmallow import fields
 
-from services.common.contracts.acts import ActRecordedData
-from services.common.contracts.event import EventContract, EventData
+from services.contracts.events.audit import ActRecordedData
+from services.kit.events.contract import EventContract, EventData
 
 BATCH_QUEUE = "probe.foreign"
 

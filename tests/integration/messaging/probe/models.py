@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.common.persistence import new_metadata
+from services.kit.data.database import new_metadata
 
 
 class Base(DeclarativeBase):

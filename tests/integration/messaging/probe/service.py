@@ -10,14 +10,14 @@ from marshmallow import Schema, fields
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from services.common.contracts.acts import ACTS_RECORDED
-from services.common.messaging import relay
-from services.common.messaging.outbox import tell
-from services.common.messaging.relay import Relay
-from services.common.messaging.rpc import Caller, command, query
-from services.common.messaging.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
-from services.common.persistence import Database
-from services.common.problems import Conflict
+from services.contracts.events.audit import ACTS_RECORDED
+from services.kit.data.database import Database
+from services.kit.events import relay
+from services.kit.events.outbox import tell
+from services.kit.events.relay import Relay
+from services.kit.events.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
+from services.kit.problems import Conflict
+from services.kit.rpc.methods import Caller, command, query
 from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, BATCH_QUEUE, PINGED, UNHEARD
 from tests.integration.messaging.probe.models import Effect
 from tests.policy_rows import let_in

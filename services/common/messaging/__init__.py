@@ -1,1 +1,0 @@
-"""Messages that are neither lost nor handled twice: outbox and relay, subscriptions, RPC, dead letters."""

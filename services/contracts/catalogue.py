@@ -1,0 +1,315 @@
+"""The event catalogue (docs/events), made from the contracts: pages for people and an AsyncAPI 3 document."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema, fields, validate
+
+from services.contracts import bank
+from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, read_keys
+from services.contracts.events.all_events import EVENTS
+from services.contracts.examples import readable_example
+from services.kit.events.contract import EventContract, Sealed
+
+BANK_SUMMARIES = {
+    bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
+    bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
+    bank.FEEDBACK_QUEUE: "From the bank: what became of applicants.",
+    bank.RECEIPT: "To the bank: what became of its feedback.",
+}
+BANK_GUIDE = Path(__file__).parent / "bank.md"
+"""What an integrator must know, with places for what follows from the contracts."""
+ENCRYPTION_EXAMPLE = Path(__file__).parent / "bank_encryption_example.json"
+"""A message that was encrypted once, for each time it would be another, and the key that reads it."""
+_SAMPLE_KEY = "a sample key of 32 bytes or more"
+
+
+def texts() -> dict[str, str]:
+    """File name → content of everything the catalogue holds."""
+    pages = {"README.md": _index(), "bank.md": _bank_page(), "asyncapi.json": _asyncapi()}
+    for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
+        pages[f"{producer}.md"] = _producer_page(producer)
+    return pages
+
+
+def _index() -> str:
+    rows = [
+        f"| [`{contract.type}`]({contract.producer}.md#{contract.name}) | {contract.summary} | {_consumers(contract)} |"
+        for contract in EVENTS.values()
+    ]
+    bank_rows = [f"| [`{name}`](bank.md) | {summary} |" for name, summary in BANK_SUMMARIES.items()]
+    return "\n".join(
+        [
+            "# Event catalogue",
+            "",
+            "Made from `services/contracts/` by `make docs`; do not edit. The same in machine form:",
+            "[asyncapi.json](asyncapi.json).",
+            "",
+            "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange of its",
+            "producer, `<producer>.events`; it is published once for each recipient, by its type and the recipient's",
+            "name: `<type>.<service>`, and `<type>.live` for live pages. The property `user_id` names who published",
+            "it, which the broker checks; from another user than its producer's it is refused. Each consumer has one",
+            "quorum queue an event, `<service>.<event>`, and",
+            "beside it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and",
+            "travel encrypted.",
+            "",
+            "| event | what it says | heard by |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "| bank message | what it says |",
+            "|---|---|",
+            *bank_rows,
+            "",
+        ]
+    )
+
+
+def _consumers(contract: EventContract) -> str:
+    if not contract.consumers:
+        return "live pages only"
+    return ", ".join((*contract.consumers, "live pages") if contract.is_live else contract.consumers)
+
+
+def _producer_page(producer: str) -> str:
+    lines = [f"# Events of {producer}", "", "Made from the contracts by `make docs`; do not edit.", ""]
+    for contract in EVENTS.values():
+        if contract.producer == producer:
+            lines += [f"## {contract.name}", "", contract.summary, ""]
+            lines += [f"Type `{contract.type}` · heard by {_consumers(contract)}", ""]
+            lines += _field_table(contract.schema()) + _example(contract.type)
+    return "\n".join(lines)
+
+
+def _bank_page() -> str:
+    page = BANK_GUIDE.read_text("utf-8")
+    made = {f"message {name}": _bank_message(name, schema) for name, schema in bank.MESSAGES.items()}
+    made |= {"rejections": _rejections(), "encryption": _sample_encryption()}
+    for place, lines in made.items():
+        page = page.replace(f"<!-- {place} -->", "\n".join(lines).strip())
+    return page
+
+
+def _bank_message(name: str, schema: type[Schema]) -> list[str]:
+    rows = [
+        f"| `{path}` | {_kind(field)} | {'yes' if field.required else 'no'} | {_meaning(field)} | {_limits(field)} |"
+        for path, field in _fields(schema(), "")
+    ]
+    head = ["| field | type | required | meaning | limits |", "|---|---|---|---|---|"]
+    return [*head, *rows, "", *_example(_bank_example(name))]
+
+
+def _rejections() -> list[str]:
+    rows = [f"| `{code}` | {sentence} |" for code, sentence in bank.REJECTIONS.items()]
+    return ["| code | what it says |", "|---|---|", *rows]
+
+
+def _sample_encryption() -> list[str]:
+    """One message in all its steps, for an integrator to try a program by."""
+    sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
+    parts = sample["jwe"].split(".")
+    header = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
+    keys = read_keys(json.dumps(sample["private_keys"]), private=True)
+    clear = decrypt(sample["jwe"].encode(), sample["message"], keys)
+    rows = {
+        "JSON": clear.decode(),
+        "bank's private keys": json.dumps(sample["private_keys"], separators=(",", ":")),
+        "protected header": header,
+        "body, a JWE": sample["jwe"],
+        "signing key": _SAMPLE_KEY,
+        "x-signature of the body": bank.sign(sample["jwe"].encode(), _SAMPLE_KEY.encode()),
+        "x-signature of the JSON, were it sent in clear text": bank.sign(clear, _SAMPLE_KEY.encode()),
+    }
+    return [line for name, text in rows.items() for line in (f"{name}:", "", "```", text, "```", "")]
+
+
+def _bank_example(name: str) -> str:
+    return name if name.startswith("bank.") else f"bank.{name}"
+
+
+def _field_table(schema: Schema) -> list[str]:
+    return ["| field | type | required | meaning |", "|---|---|---|---|", *_field_rows(schema, ""), ""]
+
+
+def _field_rows(schema: Schema, prefix: str) -> list[str]:
+    return [
+        f"| `{path}` | {_kind(field)} | {'yes' if field.required else 'no'} | {_meaning(field)} |"
+        for path, field in _fields(schema, prefix)
+    ]
+
+
+def _fields(schema: Schema, prefix: str) -> Iterator[tuple[str, fields.Field[Any]]]:
+    """Each field with its path, those of nested objects behind the object."""
+    for name, field in schema.fields.items():
+        yield f"{prefix}{name}", field
+        nested = _nested(field)
+        if nested is not None:
+            yield from _fields(nested, f"{prefix}{name}{'[]' if _is_list(field) else ''}.")
+
+
+def _meaning(field: fields.Field[Any]) -> str:
+    return str(field.metadata.get("description", ""))
+
+
+def _limits(field: fields.Field[Any]) -> str:
+    """What its description says of its values, and what its validators do."""
+    said = [str(field.metadata["limits"])] if "limits" in field.metadata else []
+    for validator in field.validators:
+        if isinstance(validator, validate.OneOf):
+            said.append(", ".join(f"`{one}`" for one in validator.choices))
+        elif isinstance(validator, validate.Length):
+            things = "items" if _is_list(field) else "characters"
+            said.append(f"up to {validator.max} {things}" if not validator.min else f"1 to {validator.max} {things}")
+    return "; ".join(said)
+
+
+def _unsealed(field: fields.Field[Any]) -> fields.Field[Any]:
+    return field.inner if isinstance(field, Sealed) else field
+
+
+def _is_list(field: fields.Field[Any]) -> bool:
+    return isinstance(_unsealed(field), fields.List)
+
+
+def _nested(field: fields.Field[Any]) -> Schema | None:
+    inner = _unsealed(field)
+    if isinstance(inner, fields.List):
+        inner = inner.inner
+    return inner.schema if isinstance(inner, fields.Nested) else None
+
+
+def _kind(field: fields.Field[Any]) -> str:
+    if isinstance(field, Sealed):
+        return f"*sealed* {_kind(field.inner)}"
+    if isinstance(field, fields.List):
+        return f"list of {_kind(field.inner)}"
+    return "object" if isinstance(field, fields.Nested) else type(field).__name__.lower()
+
+
+def _example(name: str) -> list[str]:
+    return ["```json", json.dumps(readable_example(name), ensure_ascii=False, indent=2), "```", ""]
+
+
+def _asyncapi() -> str:
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Union card services",
+            "version": "1",
+            "description": "Events between the services, and messages with the bank.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {contract.type: _channel(contract) for contract in EVENTS.values()}
+        | {name: _bank_channel(name) for name in bank.MESSAGES},
+        "operations": _operations(),
+        "components": {"messages": _messages(), "schemas": _schemas()},
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _channel(contract: EventContract) -> dict[str, Any]:
+    exchange = {"name": f"{contract.producer}.events", "type": "topic", "durable": True}
+    return {
+        "address": contract.key_for("{recipient}"),
+        "parameters": {"recipient": {"enum": list(contract.recipients)}},
+        "description": contract.summary,
+        "messages": {contract.name: {"$ref": f"#/components/messages/{contract.type}"}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": exchange}},
+    }
+
+
+def _bank_channel(name: str) -> dict[str, Any]:
+    incoming = name == bank.FEEDBACK_QUEUE
+    binding = (
+        {"is": "queue", "queue": {"name": name, "durable": True}}
+        if incoming
+        else {"is": "routingKey", "exchange": {"name": bank.EXCHANGE, "type": "topic", "durable": True}}
+    )
+    return {
+        "address": name,
+        "description": BANK_SUMMARIES[name],
+        "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        "bindings": {"amqp": binding},
+    }
+
+
+def _operations() -> dict[str, Any]:
+    operations: dict[str, Any] = {}
+    for contract in EVENTS.values():
+        channel = {"$ref": f"#/channels/{contract.type}"}
+        operations[f"{contract.producer}.tells.{contract.name}"] = {"action": "send", "channel": channel}
+        for consumer in contract.consumers:
+            operations[f"{consumer}.hears.{contract.name}"] = {"action": "receive", "channel": channel}
+    for name in bank.MESSAGES:
+        action = "receive" if name == bank.FEEDBACK_QUEUE else "send"
+        operations[f"batching.{action}s.{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+    return operations
+
+
+def _messages() -> dict[str, Any]:
+    messages: dict[str, Any] = {
+        contract.type: {
+            "name": contract.type,
+            "contentType": "application/cloudevents+json",
+            "summary": contract.summary,
+            "payload": _envelope(contract),
+        }
+        for contract in EVENTS.values()
+    }
+    for name, schema in bank.MESSAGES.items():
+        messages[name] = {
+            "name": name,
+            "contentType": CONTENT_TYPE,
+            "summary": f"{BANK_SUMMARIES[name]} The payload is what a JWE for the reader holds: see bank.md.",
+            "payload": {"$ref": f"#/components/schemas/{schema.__name__}"},
+            "headers": {"type": "object", "properties": {bank.SIGNATURE_HEADER: {"type": "string"}}},
+        }
+    return messages
+
+
+def _envelope(contract: EventContract) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type", "time", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {"type": "string"},
+            "source": {"const": f"/{contract.producer}"},
+            "type": {"const": contract.type},
+            "subject": {"type": ["string", "null"]},
+            "time": {"type": "string", "format": "date-time"},
+            "dataschema": {"type": "string"},
+            "correlationid": {"type": "string"},
+            "causationid": {"type": ["string", "null"]},
+            "data": {"$ref": f"#/components/schemas/{contract.schema.__name__}"},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
+    spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
+    plugin.converter.add_attribute_function(_seal_attribute)  # type: ignore[union-attr]
+    for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
+        if schema.__name__ not in spec.components.schemas:
+            spec.components.schema(schema.__name__, schema=schema)
+    return dict(spec.to_dict()["components"]["schemas"])
+
+
+def _schema_name(schema: Any) -> str:
+    return schema.__name__ if isinstance(schema, type) else type(schema).__name__
+
+
+def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+    if not isinstance(field, Sealed):
+        return {}
+    return {
+        "type": "string",
+        "description": f"sealed {_kind(field.inner)}",
+        "x-sealed": self.field2property(field.inner),
+    }

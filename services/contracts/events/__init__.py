@@ -1,0 +1,1 @@
+"""The events of each service: what happened, and who is told."""

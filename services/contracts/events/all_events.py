@@ -1,0 +1,10 @@
+"""All events there are, by their type."""
+
+from services.contracts.events import batching, membership, notification, revocation, validation
+from services.kit.events.contract import EventContract
+
+EVENTS: dict[str, EventContract] = {
+    contract.type: contract
+    for module in (membership, validation, batching, revocation, notification)
+    for contract in module.EVENTS
+}

@@ -1,0 +1,52 @@
+"""The committed example of each message, one JSON file each beside this module.
+
+In a file a sealed value stands open as {"sealed": value}, so that it can be read and compared; `wire_example` gives the
+data as it travels.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from services.kit.data.encryption import keyring
+from services.kit.events.contract import EventContract
+
+FOLDER = Path(__file__).parent / "examples"
+
+
+def readable_example(name: str) -> dict[str, Any]:
+    """The example of an event type or bank message as committed, sealed values open."""
+    example: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    return example
+
+
+def wire_example(contract: EventContract) -> dict[str, Any]:
+    """The example of an event's data as it travels, sealed with this process's key."""
+    return as_it_travels(readable_example(contract.type))
+
+
+def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
+    """A readable example with its values sealed by this process's key."""
+    wire: dict[str, Any] = _sealed(readable)
+    return wire
+
+
+def opened(wire: Any) -> Any:
+    """Data from the wire with each sealed value open, in the form of the committed examples."""
+    if isinstance(wire, dict):
+        return {name: opened(value) for name, value in wire.items()}
+    if isinstance(wire, list):
+        return [opened(value) for value in wire]
+    if isinstance(wire, str) and wire.startswith("v1."):
+        return {"sealed": json.loads(keyring().open(wire))}
+    return wire
+
+
+def _sealed(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"sealed"}:
+            return keyring().seal(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
+        return {name: _sealed(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_sealed(inner) for inner in value]
+    return value

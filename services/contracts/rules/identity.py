@@ -1,0 +1,63 @@
+"""Name, document and nationality of one person judged together, as registration, completion and the check do alike."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.contracts.rules import documents, names, nationality
+from services.contracts.rules.findings import Finding, Rule, Sex
+
+RULES: tuple[Rule, ...] = (*names.RULES, *documents.RULES, *nationality.RULES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who someone is by the record; None where it says nothing.
+
+    `document_expiry` is `values.LONG_TERM` for a document valid for life. `nationality` is ISO 3166 alpha-3.
+    """
+
+    name: str
+    document_type: str
+    document_number: str
+    document_expiry: date | None
+    document_issued: date | None
+    birth_date: date | None
+    sex: Sex | None
+    nationality: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityJudgement:
+    """What the rules find of an identity, and what the document's number tells where it is right."""
+
+    findings: tuple[Finding, ...]
+    facts: documents.DocumentFacts | None
+
+
+def check_identity(identity: Identity, today: date) -> IdentityJudgement:
+    """What the rules on name, document and nationality find."""
+    findings = [*names.check_name(identity.name)]
+    facts = None
+    try:
+        facts = documents.read_document_number(identity.document_type, identity.document_number, today)
+    except documents.InvalidDocumentNumber as invalid:
+        findings.append(invalid.finding)
+    else:
+        findings += _check_document(identity, facts, today)
+    findings += documents.check_expiry(identity.document_expiry, today)
+    findings += nationality.check_nationality(identity.document_type, facts, identity.nationality)
+    return IdentityJudgement(tuple(findings), facts)
+
+
+def _check_document(identity: Identity, facts: documents.DocumentFacts, today: date) -> list[Finding]:
+    findings = [
+        *documents.check_county(facts),
+        *documents.check_agreement(facts, identity.birth_date, identity.sex),
+    ]
+    if identity.document_type == "passport":
+        findings += documents.check_chinese_passport(facts, identity.nationality)
+    if identity.document_type == "resident_id" and facts.birth_date and identity.document_expiry:
+        findings += documents.check_validity_term(
+            facts.birth_date, identity.document_issued, identity.document_expiry, today
+        )
+    return findings

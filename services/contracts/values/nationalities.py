@@ -1,0 +1,51 @@
+"""Nationalities: three letters (ISO 3166-1 alpha-3), and the words that people write and read for them."""
+
+import gettext
+from functools import cache
+
+import pycountry
+
+from services.contracts.values.text import InvalidValue, clean_compatible
+
+
+def clean_nationality(text: str) -> str:
+    """The three letters of a nationality that is given by them or by its Chinese name, such as 中国 or 韩国."""
+    written = "".join(clean_compatible(text).split())
+    code = written.upper()
+    if code in _titles():
+        return code
+    if written in _codes():
+        return _codes()[written]
+    raise InvalidValue("nationality_unknown", f"国籍“{written[:20]}”无法识别，请填写国家名称或三位代码，如 中国、CHN")
+
+
+def nationality_title(code: str) -> str:
+    """The Chinese name of a nationality; the code itself where it is none that we know."""
+    return _titles().get(code, code)
+
+
+_OWN_TITLES = {"HKG": "中国香港", "MAC": "中国澳门", "TWN": "中国台湾", "XKK": "科索沃"}
+_OTHER_WORDS = {"中华人民共和国": "CHN", "中国籍": "CHN", "中國": "CHN", "香港": "HKG", "澳门": "MAC", "台湾": "TWN"}
+
+
+@cache
+def _titles() -> dict[str, str]:
+    words = _chinese()
+    titles = {
+        country.alpha_3: words.gettext(getattr(country, "common_name", country.name)) for country in pycountry.countries
+    }
+    return titles | _OWN_TITLES
+
+
+@cache
+def _codes() -> dict[str, str]:
+    words = _chinese()
+    codes = {}
+    for country in pycountry.countries:
+        for name in (getattr(country, "official_name", country.name), country.name):
+            codes["".join(words.gettext(name).split())] = country.alpha_3
+    return codes | {title: code for code, title in _titles().items()} | _OTHER_WORDS
+
+
+def _chinese() -> gettext.NullTranslations:
+    return gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=["zh_CN"])

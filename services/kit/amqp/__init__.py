@@ -1,0 +1,1 @@
+"""The broker: connections, publishers, readers, names and arguments of queues."""

@@ -1,0 +1,282 @@
+"""Publishing on a connection of our own: with confirms, pipelined; or at once and unconfirmed, for requests."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import amqp
+import structlog
+from amqp import spec
+from eventlet.semaphore import Semaphore
+
+from services.kit.amqp.connection import (
+    BROKER_ERRORS,
+    Outgoing,
+    bound_waits,
+    drop,
+    open_connection,
+    read_whole_frames,
+    user_of,
+    written_together,
+)
+from services.kit.operations.logs import class_name
+
+log = structlog.get_logger()
+
+WINDOW = 500
+"""How many messages may be on their way unconfirmed."""
+
+
+_ONE_MESSAGES_AFFAIR = (amqp.AccessRefused, amqp.PreconditionFailed)
+"""By what the broker closes the channel for the sake of one message: nobody may publish it so."""
+_FRAME_OVERHEAD = 64
+_LONGEST_NAME = 255
+"""Bytes of the name of an exchange or of a routing key."""
+
+
+class NotConfirmed(OSError):
+    """The broker did not confirm in time: nothing is known of the messages, they are to be published again."""
+
+
+class ConfirmedPublisher:
+    """Publishes persistent messages under the user's name, and knows of each whether the broker took it.
+
+    Not for two workers at once. Every error drops the connection; the next call opens a new one.
+    """
+
+    def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
+        self._amqp_uri = amqp_uri
+        self._user = user_of(amqp_uri)
+        self._name = name
+        self._seconds = seconds
+        self._connection: amqp.Connection | None = None
+        self._channel: amqp.Channel | None = None
+        self._confirms = _Confirms()
+        self._exchanges: set[str] = {""}
+
+    def publish(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """Publishes all; answers why the broker did not take some, by their positions. The others are safe.
+
+        Raises one of BROKER_ERRORS when the outcome is not known: then any of them may have been taken or not.
+        """
+        self._connect()  # a user who is not let in at all is no trouble of one message
+        try:
+            return self._publish_set(messages)
+        except _ONE_MESSAGES_AFFAIR:
+            return self._publish_each(messages)
+
+    def declare(self, declaration: Callable[[amqp.Channel], Any]) -> Any:
+        """Runs a declaration on this publisher's connection and answers its result; raises as `publish`."""
+        try:
+            return declaration(self._connect()[1])
+        except BaseException:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Closes the connection without waiting."""
+        drop(self._connection)
+        self._connection = self._channel = None
+
+    def _publish_set(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """What the broker did not take; raises AccessRefused where one of them may not be published so."""
+        try:
+            sent, refused = self._send(messages)
+        except BaseException:
+            self.drop()
+            raise
+        nacked, returned = self._confirms.take_refused()
+        for tag, position in sent.items():
+            address = (messages[position].exchange, messages[position].routing_key)
+            if tag in nacked:
+                refused[position] = "the broker refused it"
+            elif address in returned:
+                refused[position] = f"unroutable: {returned[address]}"
+        return refused
+
+    def _publish_each(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """As the set, where one message that is not allowed closed the channel under all others."""
+        refused: dict[int, str] = {}
+        for position, message in enumerate(messages):
+            self._connect()
+            try:
+                if reason := self._publish_set([message]).get(0):
+                    refused[position] = reason
+            except _ONE_MESSAGES_AFFAIR as error:
+                refused[position] = f"not allowed: {error.reply_text}"
+        return refused
+
+    def _send(self, messages: Sequence[Outgoing]) -> tuple[dict[int, int], dict[int, str]]:
+        """The positions of what was sent and confirmed by delivery tags, and why the others could not be sent."""
+        deadline = time.monotonic() + self._seconds
+        connection, channel = self._connect()
+        sent: dict[int, int] = {}
+        for message in messages:
+            message.name_publisher(self._user)
+        flaws = ((position, self._flaw(connection, message)) for position, message in enumerate(messages))
+        refused = {position: flaw for position, flaw in flaws if flaw}
+        with written_together(connection) as flush:
+            for position, message in enumerate(messages):
+                if position in refused:
+                    continue
+                sent[self._confirms.expect()] = position
+                address = (0, message.exchange, message.routing_key, message.mandatory, False)
+                channel.send_method(spec.Basic.Publish, "Bssbb", address, message.content)
+                if len(self._confirms.open) >= WINDOW:
+                    flush()
+                    self._wait_for_confirms(connection, deadline, WINDOW // 2)
+            flush()
+        self._wait_for_confirms(connection, deadline, 0)
+        return sent, refused
+
+    def _flaw(self, connection: amqp.Connection, message: Outgoing) -> str | None:
+        """Why a message cannot be sent; one such must not hold up all others."""
+        if not self._exists(connection, message.exchange):
+            return "no such exchange"
+        try:
+            if len(message.content._serialize_properties()) > connection.frame_max - _FRAME_OVERHEAD:
+                return "not publishable: headers too large"
+            if max(len(message.exchange.encode()), len(message.routing_key.encode())) > _LONGEST_NAME:
+                return "not publishable: address too long"
+        except Exception as error:
+            return f"not publishable: {class_name(error)}"
+        return None
+
+    def _connect(self) -> tuple[amqp.Connection, amqp.Channel]:
+        if self._connection is None or self._channel is None:
+            try:
+                self._connection, self._channel = self._open()
+            except BaseException:
+                self.drop()
+                raise
+        return self._connection, self._channel
+
+    def _open(self) -> tuple[amqp.Connection, amqp.Channel]:
+        self._connection = connection = open_connection(self._amqp_uri, self._name)
+        bound_waits(connection, self._seconds)
+        channel = connection.channel()
+        channel.confirm_select()
+        self._confirms = _Confirms()
+        self._confirms.watch(channel)
+        self._exchanges = {""}
+        return connection, channel
+
+    def _exists(self, connection: amqp.Connection, exchange: str) -> bool:
+        """Publishing to an exchange that is not there would close the channel with all that is on its way."""
+        if exchange in self._exchanges:
+            return True
+        try:
+            with connection.channel() as probe:
+                probe.exchange_declare(exchange, "topic", passive=True)
+        except amqp.NotFound:
+            return False
+        self._exchanges.add(exchange)
+        return True
+
+    def _wait_for_confirms(self, connection: amqp.Connection, deadline: float, left: int) -> None:
+        while len(self._confirms.open) > left:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise NotConfirmed(f"{len(self._confirms.open)} messages unconfirmed after {self._seconds} s")
+            connection.drain_events(timeout=remaining)
+            read_whole_frames(connection)
+
+
+class DirectPublisher:
+    """Publishes requests and replies at once, under the user's name and unconfirmed.
+
+    A connection that broke meanwhile is opened anew.
+    """
+
+    def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
+        self._amqp_uri = amqp_uri
+        self._user = user_of(amqp_uri)
+        self._name = name
+        self._seconds = seconds
+        self._connection: amqp.Connection | None = None
+        self._channel: amqp.Channel | None = None
+        self._publishing = Semaphore()
+
+    def publish(self, message: Outgoing) -> None:
+        """Hands one message to the broker; raises one of BROKER_ERRORS where there is none. Safe for many workers."""
+        message.name_publisher(self._user)
+        with self._publishing:
+            try:
+                self._publish(message)
+            except BROKER_ERRORS:
+                self.drop()
+                self._publish(message)
+            except BaseException:
+                self.drop()
+                raise
+
+    def close(self) -> None:
+        """Closes the connection when the broker has all that was published: what is on its way may go with a drop."""
+        connection, self._connection, self._channel = self._connection, None, None
+        with suppress(*BROKER_ERRORS):
+            if connection is not None:
+                connection.close()
+        drop(connection)
+
+    def drop(self) -> None:
+        """Closes the connection without waiting."""
+        drop(self._connection)
+        self._connection = self._channel = None
+
+    def _publish(self, message: Outgoing) -> None:
+        if self._connection is None or self._channel is None:
+            connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
+            bound_waits(connection, self._seconds)
+            self._connection, self._channel = connection, connection.channel()
+        self._channel.basic_publish(message.content, message.exchange, message.routing_key)
+
+
+class _Confirms:
+    """What the broker has said of the messages of one channel, by delivery tags from 1."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, None] = {}
+        self._last = 0
+        self._nacked: set[int] = set()
+        self._returned: dict[tuple[str, str], str] = {}
+
+    def watch(self, channel: amqp.Channel) -> None:
+        channel.events["basic_ack"].add(self._settle)
+        channel.events["basic_nack"].add(self._refuse)
+        channel.events["basic_return"].add(self._return)
+
+    def expect(self) -> int:
+        """The delivery tag of the next message."""
+        self._last += 1
+        self.open[self._last] = None
+        return self._last
+
+    def take_refused(self) -> tuple[set[int], dict[tuple[str, str], str]]:
+        """The tags nacked, and the addresses (exchange, routing key) that lead nowhere with the broker's reason."""
+        refused = self._nacked, self._returned
+        self._nacked, self._returned = set(), {}
+        return refused
+
+    def _settle(self, tag: int, multiple: bool) -> None:
+        for settled in self._tags(tag, multiple):
+            self.open.pop(settled, None)
+
+    def _refuse(self, tag: int, multiple: bool) -> None:
+        for refused in self._tags(tag, multiple):
+            if self.open.pop(refused, 0) is None:
+                self._nacked.add(refused)
+
+    def _return(self, error: Exception, exchange: str, routing_key: str, _message: Any) -> None:
+        """A return does not name its delivery tag; whether a message has a route depends on its address alone."""
+        self._returned[exchange, routing_key] = str(error)
+
+    def _tags(self, tag: int, multiple: bool) -> list[int]:
+        if not multiple:
+            return [tag]
+        up_to = []
+        for waiting in self.open:
+            if waiting > tag:
+                break
+            up_to.append(waiting)
+        return up_to

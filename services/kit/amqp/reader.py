@@ -1,0 +1,223 @@
+"""Reads one queue on a connection of its own: reconnects with growing pauses, keeps the heartbeat, stops gracefully."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import amqp
+import structlog
+from amqp import spec
+from amqp.basic_message import Message as AmqpMessage
+from eventlet.event import Event as Signal
+from eventlet.semaphore import Semaphore
+
+from services.kit.amqp.connection import bound_waits, drop, open_connection, read_whole_frames
+from services.kit.amqp.queues import QueueChanged
+from services.kit.operations import metrics
+from services.kit.settings import MessagingSettings
+
+log = structlog.get_logger()
+
+_LOOK_UP_SECONDS = 0.5
+_FULL_SECONDS = 0.01
+_TURN_SECONDS = 0.002
+_LONGEST_PAUSE = 5.0
+
+
+class QueueReader:
+    """Hands the messages of a queue to `on_message(message)` as they come; the receiver acks them through the reader.
+
+    `declare(channel)` declares the queue and answers its name; it runs again after each reconnection.
+    `prefetch` is how many messages may be unacked at once; 0 reads without acks.
+    `is_full()` says that nothing more is to be taken off the connection for now: prefetch counts messages, not bytes.
+    `is_idle()` says on stopping whether the connection can be closed without an ack being lost.
+    While it stops, one message more than `prefetch` may come, and `on_message` may not ack.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: MessagingSettings,
+        declare: Callable[[amqp.Channel], str],
+        on_message: Callable[[AmqpMessage], None],
+        *,
+        prefetch: int,
+    ) -> None:
+        self.name = name
+        self.is_idle: Callable[[], bool] = lambda: True
+        self.is_full: Callable[[], bool] = lambda: False
+        self.on_lost: Callable[[], None] = lambda: None
+        self.is_consuming = False
+        self._settings = settings
+        self._declare = declare
+        self._on_message = on_message
+        self._prefetch = prefetch
+        self._stopping = False
+        self._is_stale = False
+        self._unsettled: set[int] = set()
+        self._ready = Signal()
+        self._writing = Semaphore()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._stopping
+
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming; None where nothing does."""
+        return None if self.is_consuming else f"{self.name} is not consumed"
+
+    def run(self) -> None:
+        """Reads until `stop`; returns when what was taken is done. Raises QueueChanged, for which no retry helps."""
+        try:
+            self._read_and_reconnect()
+        except QueueChanged as error:
+            self._announce(error)
+            raise
+        finally:
+            self._announce(None)
+
+    def wait_until_ready(self) -> None:
+        """Returns when the queue is consumed for the first time, or never will be; raises QueueChanged."""
+        self._ready.wait()
+
+    def renew(self) -> None:
+        """Declares and binds anew, on a new connection."""
+        self._is_stale = True
+
+    def stop(self) -> None:
+        """Takes nothing new; `run` returns soon, when what was taken is done."""
+        self._stopping = True
+
+    def ack(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+        """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
+        self._settle(
+            message,
+            with_all_before,
+            lambda channel: channel.basic_ack(message.delivery_tag, multiple=with_all_before),
+        )
+
+    def bury(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+        """Leaves it to the broker to move a message to the queue's dead letters, as it is."""
+        self._settle(
+            message,
+            with_all_before,
+            lambda channel: channel.send_method(spec.Basic.Nack, "Lbb", (message.delivery_tag, with_all_before, False)),
+        )
+
+    def _read_and_reconnect(self) -> None:
+        pause = 0.1
+        while not self._stopping:
+            try:
+                with self._consuming() as (connection, channel, queue, tag):
+                    pause = 0.1
+                    self._read(connection, lambda: self._stopping)
+                    with self._writing:
+                        self._cancel(channel, queue, tag)
+                    log.debug("reading_stopped", reader=self.name)
+                    self._read(connection, self.is_idle)
+            except QueueChanged:
+                raise
+            except Exception as error:
+                log.warning("broker_lost", reader=self.name, pause=pause, error=f"{type(error).__name__}: {error}")
+                self._sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    @contextmanager
+    def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str, str]]:
+        connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
+        try:
+            bound_waits(connection, self._settings.publish_seconds)
+            channel = connection.channel()
+            channel.auto_decode = False
+            self._is_stale = False
+            queue = self._declare(channel)
+            if self._prefetch:
+                channel.basic_qos(0, self._prefetch, False)
+            tag = channel.basic_consume(queue, callback=self._take, no_ack=not self._prefetch)
+            self.is_consuming = True
+            self._announce(None)
+            yield connection, channel, queue, tag
+            connection.close()
+        finally:
+            self.is_consuming = False
+            self._unsettled.clear()
+            drop(connection)
+            self.on_lost()
+
+    def _cancel(self, channel: amqp.Channel, queue: str, tag: str) -> None:
+        """Has no more delivered; nothing may be acked meanwhile.
+
+        A quorum queue assigns us more for each ack, and what it has assigned when the cancel comes is neither delivered
+        nor given to others before the connection ends: it comes again as redelivered. So where it may assign, a `get`
+        comes first, which is answered after all acks have been dealt with; what it brings is taken too, out of turn.
+        """
+        if len(self._unsettled) < self._prefetch and (one_more := channel.basic_get(queue)) is not None:
+            self._take(one_more)
+        channel.basic_cancel(tag)
+
+    def _take(self, message: AmqpMessage) -> None:
+        if message.delivery_info["redelivered"]:
+            metrics.messages_redelivered.labels(self.name).inc()
+        if self._prefetch:
+            self._unsettled.add(message.delivery_tag)
+        try:
+            self._on_message(message)
+        except TimeoutError as error:
+            # By itself it would say that nothing came, and the message would be neither handled nor given back.
+            raise ConnectionError("a message could not be taken in time") from error
+
+    def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
+        beat_at = turn_at = time.monotonic()
+        while not is_over():
+            if self._is_stale:
+                raise ConnectionError("what was bound is to be bound anew")
+            beat = connection.heartbeat_tick
+            if self.is_full():
+                # Who does not read cannot know whether the other side is silent, but is to be heard itself.
+                beat = connection.send_heartbeat
+                time.sleep(_FULL_SECONDS)
+            else:
+                _read_next(connection)
+            now = time.monotonic()
+            if now - turn_at >= _TURN_SECONDS:
+                time.sleep(0)  # what has come already is read without yielding
+                turn_at = time.monotonic()
+            if now - beat_at >= 1:
+                beat_at = now
+                with self._writing:
+                    beat()
+
+    def _settle(self, message: AmqpMessage, with_all_before: bool, settle: Callable[[amqp.Channel], Any]) -> None:
+        channel = message.channel
+        if channel is None or channel.connection is None or not self.is_consuming:
+            return
+        try:
+            with self._writing:
+                settle(channel)
+                settled = message.delivery_tag
+                self._unsettled -= {tag for tag in self._unsettled if tag <= settled} if with_all_before else {settled}
+        except (amqp.AMQPError, OSError) as error:
+            log.warning("ack_lost", reader=self.name, error=type(error).__name__)
+
+    def _announce(self, error: Any) -> None:
+        if self._ready.ready():
+            return
+        if error is None:
+            self._ready.send(None)
+        else:
+            self._ready.send_exception(error)
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(min(0.1, seconds))
+
+
+def _read_next(connection: amqp.Connection) -> None:
+    """Takes in what lies there whole, without a bound, which costs as much as the reading; else what comes soon."""
+    if read_whole_frames(connection):
+        return
+    with suppress(TimeoutError):
+        connection.drain_events(timeout=_LOOK_UP_SECONDS)

@@ -1,0 +1,148 @@
+"""Watches the broker for one process: what is missing that it needs, and whether messages are taken."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import amqp
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+from nameko.extensions import SharedExtension
+
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import bound_waits, drop, open_connection
+from services.kit.amqp.queues import declare_direct_exchange, own_exchange, retry_queue, strays_queue
+from services.kit.events.topology import depths, missing_exchanges, needed_exchanges, needed_queues
+from services.kit.operations.logs import class_name
+from services.kit.settings import MessagingSettings, read_settings
+
+log = structlog.get_logger()
+
+RESTORE = "python -m deploy.broker declare"
+"""What an operator runs, as the broker's administrator, to make all that is missing."""
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_WHILE_MISSING = 1.0
+_SECONDS_BETWEEN_MESSAGES = 2.0
+_TURN_SECONDS = 0.25
+_LEADS_NOWHERE = "watch"
+
+
+class BrokerWatch(SharedExtension):
+    """What keeps a process's messages from their queues; looks by itself, on connections of its own.
+
+    A broker that is short of memory or disk reads nothing more from connections that publish, and says so to these
+    alone. So the watch publishes a message now and then that leads nowhere. What it asks of queues goes over another
+    connection, which is answered meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_restored: list[Callable[[], None]] = []
+        """Called when an exchange is there again: what was bound to it no longer is."""
+
+    def setup(self) -> None:
+        """Reads the settings."""
+        self._settings = read_settings(MessagingSettings)
+        service = self.container.service_name
+        self._makes_queues = BrokerUsers.of(self._settings.amqp_uri, service).is_shared
+        self._needed = needed_queues(service)
+        self._needed_exchanges: list[str] = []
+        if not self._makes_queues:
+            self._needed_exchanges = needed_exchanges(service, self._settings.retry_delays)
+        if self._needed and not self._makes_queues:
+            self._needed += [retry_queue(service, seconds) for seconds in self._settings.retry_delays]
+            self._needed.append(strays_queue(service))
+        self._is_stopping = False
+        self.missing: tuple[str, ...] = ()
+        """Queues and exchanges, each with the word before its name."""
+        self.is_blocked = False
+
+    def start(self) -> None:
+        """Begins to watch; the broker may come later."""
+        works = {"publishing": self._watch_publishing, "queues": self._watch_queues}
+        self._threads = [
+            self.container.spawn_managed_thread(partial(self._watch, what, work)) for what, work in works.items()
+        ]
+
+    def stop(self) -> None:
+        """Watches no more."""
+        self._is_stopping = True
+        for thread in self._threads:
+            thread.wait()
+
+    def why_not_ready(self) -> list[str]:
+        """Each missing queue or exchange with what restores it, and whether the broker takes messages."""
+        reasons = [f"the {name} is missing; the administrator restores it: {RESTORE}" for name in self.missing]
+        if self.is_blocked:
+            reasons.append("the broker takes no messages: it is short of memory or disk")
+        return reasons
+
+    def _watch(self, what: str, work: Callable[[amqp.Connection], None]) -> None:
+        """Does the work on a connection until we stop; where it breaks, on another one after a rest."""
+        while not self._is_stopping:
+            connection = None
+            try:
+                connection = open_connection(self._settings.amqp_uri, f"{self.container.service_name} watch of {what}")
+                bound_waits(connection, self._settings.publish_seconds)
+                work(connection)
+            except Exception as error:
+                log.info("watch_interrupted", what=what, error=class_name(error))
+                self._rest(_SECONDS_BETWEEN_MESSAGES)
+            finally:
+                drop(connection)
+
+    def _watch_queues(self, connection: amqp.Connection) -> None:
+        self._rest(_SECONDS_WHILE_MISSING)  # who starts makes what it may
+        while not self._is_stopping:
+            self._look(connection)
+            self._rest(_SECONDS_WHILE_MISSING if self.missing else _SECONDS_BETWEEN_LOOKS)
+
+    def _look(self, connection: amqp.Connection) -> None:
+        found = {queue for queue, _, _ in depths(connection, self._needed)}
+        queues = [queue for queue in self._needed if queue not in found]
+        exchanges = missing_exchanges(connection, self._needed_exchanges)
+        missing = (*(f"queue {name}" for name in queues), *(f"exchange {name}" for name in exchanges))
+        restored = sorted({*self.missing} - {*missing})
+        if missing != self.missing:
+            report: Callable[..., Any] = log.error if missing else log.info
+            report("queues_missing", queues=missing, restored=restored, restore=RESTORE)
+        self.missing = missing
+        if any(name.startswith("exchange ") for name in restored):
+            for renew in self.on_restored:
+                renew()
+
+    def _watch_publishing(self, connection: amqp.Connection) -> None:
+        own = own_exchange(self.container.service_name)
+        connection.on_blocked, connection.on_unblocked = self._block, self._unblock
+        try:
+            channel = connection.channel()
+            if self._makes_queues:
+                declare_direct_exchange(channel, own)
+            while not self._is_stopping:
+                if not self.is_blocked:
+                    channel.basic_publish(AmqpMessage(b"", delivery_mode=1), own, _LEADS_NOWHERE)
+                self._rest(_SECONDS_BETWEEN_MESSAGES, connection)
+        finally:
+            self.is_blocked = False
+
+    def _block(self, _reason: str) -> None:
+        self.is_blocked = True
+        log.error("broker_blocked")
+
+    def _unblock(self) -> None:
+        self.is_blocked = False
+        log.info("broker_unblocked")
+
+    def _rest(self, seconds: float, connection: amqp.Connection | None = None) -> None:
+        """Waits, and hears meanwhile what the broker says on the connection."""
+        until = time.monotonic() + seconds
+        while not self._is_stopping and time.monotonic() < until:
+            if connection is None:
+                time.sleep(_TURN_SECONDS)
+                continue
+            try:
+                connection.drain_events(timeout=_TURN_SECONDS)
+            except TimeoutError:
+                continue

@@ -1,0 +1,354 @@
+"""The service's database: sessions, the kit's own tables, encrypted columns."""
+
+import inspect
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nameko.extensions import DependencyProvider
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.settings import DatabaseSettings, read_settings
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+_READ_ONLY = "25006"
+_NO_CHANGES = (_READ_ONLY, "53100")
+"""SQLSTATEs: a read-only transaction, and a full disk."""
+_FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
+"""More than fits into 64 kB, so the database writes it to a file: readiness sees a full disk by it."""
+
+
+class EncryptedText(TypeDecorator[str]):
+    """Text that the database keeps encrypted (AES-GCM, bytea). It cannot be searched: keep a blind index beside it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> bytes | None:
+        """Encrypts on the way in."""
+        return None if value is None else keyring().encrypt(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> str | None:
+        """Decrypts on the way out."""
+        return None if value is None else keyring().decrypt(bytes(value)).decode()
+
+
+class EncryptedBytes(TypeDecorator[bytes]):
+    """Bytes that the database keeps encrypted, as EncryptedText keeps text."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Any) -> bytes | None:
+        """Encrypts on the way in."""
+        return None if value is None else keyring().encrypt(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> bytes | None:
+        """Decrypts on the way out."""
+        return None if value is None else opened(bytes(value))
+
+
+def opened(stored: bytes) -> bytes:
+    """What EncryptedBytes keeps, read past SQLAlchemy; what a version before left plain is answered as it is.
+
+    Raises CannotOpen.
+    """
+    return keyring().decrypt(stored) if is_encrypted(stored) else stored
+
+
+_messaging = MetaData(naming_convention=NAMING)
+
+outbox = Table(
+    "outbox",
+    _messaging,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("exchange", Text, nullable=False),
+    Column("routing_key", Text, nullable=False),
+    Column("body", EncryptedBytes, nullable=False),
+    Column("properties", JSON, nullable=False),
+    Column("mandatory", Boolean, nullable=False),
+    # Of an event who has not confirmed a copy yet, with spaces between.
+    Column("recipients", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+)
+inbox = Table(
+    "inbox",
+    _messaging,
+    Column("consumer", Text, primary_key=True),
+    Column("message_id", Text, primary_key=True),
+    Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),
+)
+handled_request = Table(
+    "handled_request",
+    _messaging,
+    Column("account_id", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", EncryptedText),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_handled_request_at", "at", postgresql_using="brin"),
+)
+
+audit_head = Table(
+    "audit_head",
+    _messaging,
+    # Both, for what contradicts is kept as well.
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("statement", Text, nullable=False),
+    Column("heard_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+def new_metadata() -> MetaData:
+    """Metadata that names constraints in one way and holds the kit's tables.
+
+    So that type checkers know the base: `class Base(DeclarativeBase): metadata = new_metadata()`.
+    """
+    metadata = MetaData(naming_convention=NAMING)
+    for table in _messaging.sorted_tables:
+        table.to_metadata(metadata)
+    return metadata
+
+
+def create_messaging_tables(op: Any) -> None:
+    """Makes the kit's tables within an Alembic revision; vacuum follows the outbox closely: its rows come and go."""
+    _messaging.create_all(op.get_bind())
+    op.execute("alter table outbox set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000)")
+
+
+def add_outbox_recipients(op: Any) -> None:
+    """Adds the recipients of events, within an Alembic revision; a new database has them from its first one."""
+    op.execute("alter table outbox add column if not exists recipients text")
+
+
+def drop_outbox_recipients(op: Any) -> None:
+    """Forgets them: the release before sends one copy for all."""
+    op.execute("alter table outbox drop column if exists recipients")
+
+
+def add_audit_heads(op: Any) -> None:
+    """Adds what the service remembers of the audit log's ends, for good, within an Alembic revision."""
+    audit_head.create(op.get_bind(), checkfirst=True)
+    keep_unchanged(op, audit_head.name, [], "What is remembered of the audit log never changes.")
+
+
+def drop_audit_heads(op: Any) -> None:
+    """Forgets them."""
+    op.execute(f"drop table {audit_head.name}")
+    op.execute(f"drop function keep_{audit_head.name}")
+
+
+def drop_messaging_tables(op: Any) -> None:
+    """Drops the kit's tables within an Alembic revision."""
+    _messaging.drop_all(op.get_bind())
+
+
+def keep_unchanged(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
+    """Lets the database refuse, with these words, to change or delete a table's rows, within an Alembic revision.
+
+    Only the encrypted columns may change, and only to values under another key: what they say is proved elsewhere.
+    """
+    same_key = " or ".join(
+        f"(new.{name} is distinct from old.{name} and coalesce({_key_of('new', name)} = {_key_of('old', name)}, true))"
+        for name in encrypted
+    )
+    others = " - ".join(["to_jsonb({row})", *(f"'{name}'" for name in encrypted)])
+    op.execute(
+        f"""
+        create function keep_{table}() returns trigger language plpgsql as $$
+        begin
+            if tg_op <> 'UPDATE' then
+                raise exception '{words}';
+            end if;
+            if {others.format(row="new")} is distinct from {others.format(row="old")} or {same_key or "false"} then
+                raise exception '{words}';
+            end if;
+            return new;
+        end $$
+        """
+    )
+    op.execute(f"create trigger keep_{table} before update on {table} for each row execute function keep_{table}()")
+    op.execute(
+        f"create trigger keep_all_{table} before delete or truncate on {table} "
+        f"for each statement execute function keep_{table}()"
+    )
+
+
+def _key_of(row: str, column: str) -> str:
+    """The bytes of an encrypted value that tell its key."""
+    return f"substring({row}.{column} from 1 for 2 + get_byte({row}.{column}, 1))"
+
+
+class WritesWhileReading(RuntimeError):
+    """Our own code tried to write in a transaction that is for reading; the database would take changes."""
+
+
+class Database(DependencyProvider):
+    """The service's database as a dependency: `self.database.begin()` and `self.database.read()`."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+
+    def setup(self) -> None:
+        """Makes the engine; connections are opened when they are needed."""
+        self.engine = engine_for(read_settings(DatabaseSettings), self.container.service_name)
+
+    def why_not_ready(self) -> str | None:
+        """What keeps the service from its database, such as tables of another version; None where nothing does."""
+        if self.engine is None:
+            return "the database is not set up"
+        wanted = newest_version(Path(inspect.getfile(self.container.service_cls)).parent)
+        try:
+            with self.engine.connect() as connection:
+                found = connection.scalar(text("select version_num from alembic_version")) if wanted else None
+                is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
+                connection.execute(text("set local work_mem = '64kB'"))
+                connection.execute(_FILL_A_FILE)
+        except SQLAlchemyError as error:
+            if takes_no_changes(error):
+                return "the database takes no changes: its disk is full"
+            return f"the database does not answer ({type(error).__name__})"
+        if is_read_only:
+            return "the database takes no changes: it is read-only"
+        return None if found == wanted else f"the database is at {found}, the code at {wanted}"
+
+    def stop(self) -> None:
+        """Closes the pool."""
+        if self.engine is not None:
+            self.engine.dispose()
+
+    def get_dependency(self, worker_ctx: Any) -> "Database":
+        """The database itself: it is safe for many workers."""
+        return self
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A session in a transaction: committed at the end, rolled back on an error."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session in a transaction that the database keeps from writing; raises WritesWhileReading."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection(execution_options={"postgresql_readonly": True})
+            try:
+                yield session
+            except DBAPIError as error:
+                if _sqlstate(error) == _READ_ONLY:
+                    raise WritesWhileReading from error
+                raise
+
+
+@cache
+def newest_version(service_folder: Path) -> str | None:
+    """The version that the names of a service's migrations end with; None where it has none.
+
+    Alembic knows it too, but takes as long to load as the half of a service.
+    """
+    names = sorted(path.name for path in (service_folder / "migrations" / "versions").glob("v[0-9]*.py"))
+    return names[-1][1:5] if names else None
+
+
+def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
+    """An engine with a connection for each worker, bounded waits, and connections that are checked before use."""
+    engine = create_engine(
+        make_url(settings.database_url).set(drivername="postgresql+psycopg"),
+        pool_size=settings.max_workers,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 5,
+            "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
+            f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}"
+            # What is asked differs too much for one plan: a common name or a rare one, a union of ten or of a million.
+            " -c plan_cache_mode=force_custom_plan"
+            # All we ask is short: starting workers for it takes longer than they save.
+            " -c max_parallel_workers_per_gather=0",
+        },
+    )
+    event.listen(engine, "checkin", _leave_to_the_database)
+    return engine
+
+
+def _leave_to_the_database(connection: Any, _record: Any) -> None:
+    """After a reading transaction SQLAlchemy would ask for writing ones, even of a database that is to be read only."""
+    if connection is not None and not connection.closed and connection.read_only is not None:
+        connection.read_only = None
+
+
+def takes_no_changes(error: BaseException) -> bool:
+    """Whether an SQLAlchemy error says that the database is read-only or its disk full: it may answer questions."""
+    return isinstance(error, DBAPIError) and _sqlstate(error) in _NO_CHANGES
+
+
+def is_database_away(error: BaseException) -> bool:
+    """Whether an SQLAlchemy error says that the database cannot be reached, is shutting down or takes no changes.
+
+    That has nothing to do with what we asked.
+    """
+    if isinstance(error, TimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    sqlstate = _sqlstate(error)
+    if sqlstate is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    is_away = sqlstate[:2] in ("08", "53") or sqlstate[:3] == "57P"
+    return is_away or sqlstate in _NO_CHANGES or error.connection_invalidated
+
+
+def is_beyond_limits(error: OperationalError) -> bool:
+    """Whether the database can never do it, for what it is given is too long or too much for it (SQLSTATE 54)."""
+    return str(_sqlstate(error)).startswith("54")
+
+
+def is_violated(error: IntegrityError, constraints: Collection[str]) -> bool:
+    """Whether it is one of these constraints or unique indexes that the database holds to."""
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None) in constraints
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)

@@ -1,0 +1,296 @@
+"""Personal data: sealed in events and in the database, found by blind indexes, masked where it is shown."""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.kit.secret_values import Key, flaws
+from services.kit.settings import SettingsError, is_production, read_settings, settings_class
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+"""How often a process in use looks whether the file of keys has changed."""
+
+DOCUMENT_ENDS = (5, 2)
+"""How many characters of an 18-digit document number are shown at its beginning and its end (choice: as the manual)."""
+
+_CITIZEN_LENGTH = 18
+_NONCE = 12
+_VERSION = b"\x01"
+
+
+class CannotOpen(ValueError):
+    """The sealed value was changed, is none, or was sealed with a key that this process does not have."""
+
+
+class Keyring:
+    """AES-256-GCM keys by their ids: the first one seals, each of them opens what it sealed."""
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+
+    @classmethod
+    def from_text(cls, text: str) -> "Keyring":
+        """Keys written as `k2:base64,k1:base64` or one a line, the current one first; 16, 24 or 32 bytes long each."""
+        return cls(_read_keys(text))
+
+    def key_ids(self) -> list[str]:
+        """The ids of all keys, that of the one which seals first."""
+        return list(self._ciphers)
+
+    def prefix(self) -> bytes:
+        """What everything that `encrypt` answers now begins with: it tells the key."""
+        return encrypted_prefix(next(iter(self._ciphers)))
+
+    def seal(self, plain: str | bytes) -> str:
+        """A token `v1.<key id>.<base64url>` that only holders of the key can open."""
+        key_id, sealed = self._encrypt(plain)
+        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+
+    def open(self, token: str) -> bytes:
+        """What `seal` closed; raises CannotOpen."""
+        try:
+            version, key_id, encoded = token.split(".")
+            sealed = _unbase64(encoded)
+        except ValueError as error:
+            raise CannotOpen("This is no sealed value.") from error
+        if version != "v1":
+            raise CannotOpen(f"Sealed values of version {version} are not known.")
+        return self._decrypt(key_id, sealed)
+
+    def encrypt(self, plain: str | bytes) -> bytes:
+        """As `seal`, in the bytes that the database keeps: version, length of the key id, key id, nonce, text."""
+        key_id, encrypted = self._encrypt(plain)
+        return encrypted_prefix(key_id) + encrypted
+
+    def decrypt(self, stored: bytes) -> bytes:
+        """What `encrypt` closed; raises CannotOpen."""
+        if len(stored) < 2 or stored[:1] != _VERSION:
+            raise CannotOpen("This is no encrypted value.")
+        end = 2 + stored[1]
+        return self._decrypt(stored[2:end].decode(), stored[end:])
+
+    def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
+        """The id of the key that seals, and what it made of the text."""
+        nonce = os.urandom(_NONCE)
+        key_id, cipher = next(iter(self._ciphers.items()))
+        return key_id, nonce + cipher.encrypt(nonce, _to_bytes(plain), key_id.encode())
+
+    def _decrypt(self, key_id: str, sealed: bytes) -> bytes:
+        cipher = self._cipher(key_id)
+        if cipher is None:
+            raise CannotOpen(f"There is no key {key_id}.")
+        try:
+            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], key_id.encode())
+        except (InvalidTag, ValueError) as error:
+            raise CannotOpen("The sealed value was changed.") from error
+
+    def _cipher(self, key_id: str) -> AESGCM | None:
+        return self._ciphers.get(key_id)
+
+
+class FileKeyring(Keyring):
+    """The keys of a file that may change while the process runs.
+
+    It looks at the file once in LOOK_SECONDS while it is used, and at once for a key that it does not know. A file that
+    cannot be read, or holds no keys, changes nothing: what was known stays in use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = _identity(path)
+        self._looked_at = time.monotonic()
+        super().__init__(_read_keys(path.read_text()))
+
+    def key_ids(self) -> list[str]:
+        """As the file says now."""
+        self._look()
+        return super().key_ids()
+
+    def prefix(self) -> bytes:
+        """As the file says now."""
+        self._look_now_and_then()
+        return super().prefix()
+
+    def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
+        self._look_now_and_then()
+        return super()._encrypt(plain)
+
+    def _cipher(self, key_id: str) -> AESGCM | None:
+        if key_id not in self._ciphers:
+            self._look()
+        return super()._cipher(key_id)
+
+    def _look_now_and_then(self) -> None:
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._look()
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        try:
+            found = _identity(self._path)
+            if found == self._seen:
+                return
+            text = self._path.read_text()
+            keys = _read_keys(text)
+            _refuse_flaws(text)
+        except (OSError, SettingsError) as error:
+            log.error("keys_not_taken", error=type(error).__name__)
+            return
+        self._seen = found
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        log.info("keys_read", key_ids=list(keys))
+
+
+@settings_class
+class PersonalDataSettings:
+    """The keys of personal data; one environment has the same in all its services."""
+
+    personal_data_keys: Key
+    blind_index_key: Key
+    personal_data_keys_file: str = ""
+    """Where the keys came from, if they are in a file: they are read again when it changes."""
+
+
+@cache
+def keyring() -> Keyring:
+    """The process-wide keyring, from PERSONAL_DATA_KEYS_FILE or PERSONAL_DATA_KEYS; raises SettingsError."""
+    settings = read_settings(PersonalDataSettings)
+    if settings.personal_data_keys_file:
+        return FileKeyring(Path(settings.personal_data_keys_file))
+    return Keyring.from_text(settings.personal_data_keys)
+
+
+def encrypted_prefix(key_id: str) -> bytes:
+    """What a value that is encrypted with this key begins with in the database."""
+    return _VERSION + bytes([len(key_id)]) + key_id.encode()
+
+
+def is_encrypted(stored: bytes) -> bool:
+    """Whether bytes have the form that `encrypt` gives them."""
+    return stored[:1] == _VERSION
+
+
+def token_prefix(key_id: str) -> str:
+    """What a token that is sealed with this key begins with."""
+    return f"v1.{key_id}."
+
+
+def blind_index(value: str, purpose: str) -> bytes:
+    """16 bytes by which an encrypted value is found without being read; equal values of one purpose are equal."""
+    key = read_settings(PersonalDataSettings).blind_index_key.encode()
+    return hmac.digest(key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:16]
+
+
+def mask_document(number: str) -> str:
+    """A document number: of 18 characters the first five and the last two, of any other at most a third of them."""
+    if len(number) == _CITIZEN_LENGTH:
+        return _mask(number, *DOCUMENT_ENDS)
+    shown = len(number) // 3
+    last = min(DOCUMENT_ENDS[1], shown // 2)
+    return _mask(number, min(DOCUMENT_ENDS[0], shown - last), last)
+
+
+def mask_card(number: str) -> str:
+    """A card number: the first six and the last four digits."""
+    return _mask(number, 6, 4)
+
+
+def mask_phone(number: str) -> str:
+    """A telephone number: the first three and the last four digits."""
+    return _mask(number, 3, 4)
+
+
+def mask_account_name(name: str) -> str:
+    """The name of an account: its first and last character."""
+    return _mask(name, 1, 1)
+
+
+def mask_document_end(end: str) -> str:
+    """The end of a document number that somebody searched by, of which nothing is shown: of some a mask shows less."""
+    return "*" * len(end)
+
+
+def mask_birth_date(_: str) -> str:
+    """A birth date, of which nothing is shown: with what the mask of the number leaves, it would tell the number."""
+    return "****-**-**"
+
+
+def mask_sex(_: str) -> str:
+    """A sex, of which nothing is shown."""
+    return "*"
+
+
+def mask_numbers(text: str) -> str:
+    """A text with the numbers of documents, cards and telephones masked that somebody wrote into it."""
+    for pattern, mask in _NUMBERS:
+        text = pattern.sub(lambda found, mask=mask: mask(found.group()), text)  # type: ignore[misc]
+    return text
+
+
+def _mask(text: str, first: int, last: int) -> str:
+    """Hides the middle; of a short text, where the middle would be less than half, all but the ends is hidden."""
+    if len(text) < first + last + 4:
+        first, last = min(first, 1), min(last, 1)
+    hidden = max(len(text) - first - last, 0)
+    return text[:first] + "*" * hidden + text[first + hidden :] if hidden else "*" * len(text)
+
+
+def _read_keys(text: str) -> dict[str, bytes]:
+    """The keys by their ids, in order; raises SettingsError."""
+    keys = {}
+    for part in text.replace(",", " ").split():
+        key_id, _, encoded = part.partition(":")
+        try:
+            keys[key_id] = _unbase64(encoded)
+        except ValueError as error:
+            raise _no_keys() from error
+        if not (key_id.isascii() and key_id.isalnum()) or len(keys[key_id]) not in (16, 24, 32):
+            raise _no_keys()
+    if not keys:
+        raise _no_keys()
+    return keys
+
+
+def _refuse_flaws(text: str) -> None:
+    if is_production() and (wrong := flaws([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
+        raise SettingsError("; ".join(wrong))
+
+
+def _no_keys() -> SettingsError:
+    return SettingsError("The keys of personal data are not of the form id:base64,id:base64 with AES keys.")
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    """What differs between two versions of a file."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _to_bytes(plain: str | bytes) -> bytes:
+    return plain.encode() if isinstance(plain, str) else plain
+
+
+def _unbase64(text: str) -> bytes:
+    """Standard or URL-safe base64, with or without padding; raises ValueError."""
+    standard = text.replace("-", "+").replace("_", "/")
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+
+
+_NUMBERS = (
+    (re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|[A-Z]{3}\d{12})(?![0-9A-Za-z])"), mask_document),
+    (re.compile(r"(?<![0-9A-Za-z])(?:[HM]\d{8}(?:\d{2})?|E[A-Z0-9]\d{7})(?![0-9A-Za-z])"), mask_document),
+    (re.compile(r"(?<![0-9A-Za-z])(?:\d{16}|\d{19})(?![0-9A-Za-z])"), mask_card),
+    (re.compile(r"(?<![0-9A-Za-z])1[3-9]\d{9}(?![0-9A-Za-z])"), mask_phone),
+)

@@ -1,0 +1,196 @@
+"""Brings a service's encrypted columns under the current key while the service works.
+
+`python -m services.kit.data.reencrypt <service>`, on the database of DATABASE_URL_<SERVICE>. What is under the current
+key already is left alone, so it can be stopped at any moment and started again.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    create_engine,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+    update,
+)
+from sqlalchemy.pool import NullPool
+
+from services.kit.data.bulk import as_table
+from services.kit.data.database import EncryptedBytes, EncryptedText, outbox
+from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
+from services.kit.settings import SettingsError
+
+CHUNK = 500
+"""Rows that one transaction takes: others wait for one of them for some milliseconds at the most."""
+
+_PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.2
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EncryptedTable:
+    """A table and those of its columns that are kept encrypted."""
+
+    table: Table
+    columns: tuple[Column[Any], ...]
+
+    @property
+    def keys(self) -> tuple[Column[Any], ...]:
+        """The primary key."""
+        return tuple(self.table.primary_key.columns)
+
+
+def encrypted_tables(metadata: MetaData) -> list[EncryptedTable]:
+    """The tables that hold something encrypted."""
+    found = []
+    for table in metadata.sorted_tables:
+        columns = tuple(one for one in table.columns if isinstance(one.type, (EncryptedText, EncryptedBytes)))
+        if columns:
+            found.append(EncryptedTable(table, columns))
+    return found
+
+
+def reencrypt(engine: Engine, metadata: MetaData, say: Say = print) -> int:
+    """Brings all encrypted values under the current key; answers how many rows are left, because others held them.
+
+    Rows that somebody works on are passed over and met again in the next round, and so are those that come meanwhile.
+    """
+    return sum(_reencrypt_table(engine, one, say) for one in encrypted_tables(metadata))
+
+
+def uses_of_key(engine: Engine, metadata: MetaData, key_id: str) -> Counter[str]:
+    """How many rows of which table need a key: in encrypted columns, or within messages that wait in the outbox."""
+    uses: Counter[str] = Counter()
+    prefix = encrypted_prefix(key_id)
+    for one in encrypted_tables(metadata):
+        uses[one.table.name] += _count(engine, one.table, _is_under(one, prefix))
+    token = token_prefix(key_id).encode()
+    with engine.connect() as connection:
+        bodies = connection.execution_options(yield_per=CHUNK).scalars(select(outbox.c.body))
+        uses["outbox"] += sum(token in body for body in bodies)
+    return +uses
+
+
+def metadata_of(service: str) -> MetaData:
+    """The tables of a service."""
+    found: MetaData = import_module(f"services.{service}.models").Base.metadata
+    return found
+
+
+def _reencrypt_table(engine: Engine, one: EncryptedTable, say: Say) -> int:
+    """Goes round until nothing is left but what others hold for too long; answers how much that is."""
+    begun = at_work = time.monotonic()
+    changed = 0
+    while True:
+        in_this_round = _go_round(engine, one)
+        changed += in_this_round
+        left = 0 if in_this_round else _count(engine, one.table, _is_under_another_key(one))
+        if in_this_round:
+            at_work = time.monotonic()
+        elif not left or time.monotonic() > at_work + _PATIENCE_SECONDS:
+            break
+        else:
+            time.sleep(_PAUSE_SECONDS)
+    seconds = time.monotonic() - begun
+    say(f"  {one.table.name}: {changed} rows in {seconds:.1f} s, {changed / seconds:.0f} a second; {left} left")
+    return left
+
+
+def _go_round(engine: Engine, one: EncryptedTable) -> int:
+    """Goes through a table once by its primary key, a chunk a transaction; answers how many rows it changed."""
+    changed = 0
+    after: ColumnElement[bool] = true()
+    while True:
+        with engine.begin() as connection:
+            stale = select(*one.keys, *one.columns).where(_is_under_another_key(one), after).order_by(*one.keys)
+            # Nobody waits for us longer than a chunk, and we wait for nobody: so there is no deadlock either.
+            rows = connection.execute(stale.limit(CHUNK).with_for_update(key_share=True, skip_locked=True)).all()
+            if not rows:
+                return changed
+            _write(connection, one, rows)
+        changed += len(rows)
+        last = (literal(value, key.type) for value, key in zip(rows[-1], one.keys, strict=False))
+        after = tuple_(*one.keys) > tuple_(*last)
+
+
+def _write(connection: Connection, one: EncryptedTable, rows: Sequence[Row[Any]]) -> None:
+    """Writes the values back, which encrypts them anew."""
+    columns = (*one.keys, *one.columns)
+    fresh = as_table("fresh", {column.name: column.type for column in columns}, [tuple(row) for row in rows])
+    connection.execute(
+        update(one.table)
+        .where(*(key == fresh.c[key.name] for key in one.keys))
+        .values({column.name: fresh.c[column.name] for column in one.columns})
+    )
+
+
+def _is_under(one: EncryptedTable, prefix: bytes) -> ColumnElement[bool]:
+    return or_(*(_beginning(column, len(prefix)) == prefix for column in one.columns))
+
+
+def _is_under_another_key(one: EncryptedTable) -> ColumnElement[bool]:
+    prefix = keyring().prefix()
+    return or_(*(_beginning(column, len(prefix)) != prefix for column in one.columns))
+
+
+def _beginning(column: Column[Any], length: int) -> ColumnElement[bytes]:
+    return func.substring(type_coerce(column, LargeBinary), 1, length, type_=LargeBinary)
+
+
+def _count(engine: Engine, table: Table, condition: ColumnElement[bool]) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).select_from(table).where(condition)) or 0
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description="Bring a service's encrypted columns under the current key.")
+    parser.add_argument("service")
+    parser.add_argument("--needs", metavar="KEY", help="say instead what needs this key")
+    arguments = parser.parse_args()
+    service = arguments.service
+    variable = f"DATABASE_URL_{service.upper()}"
+    database_url = os.environ.get(variable)
+    if not database_url:
+        print(f"{variable} is not set", file=sys.stderr)
+        return 2
+    engine, metadata = create_engine(database_url, poolclass=NullPool), metadata_of(service)
+    try:
+        current = keyring().key_ids()[0]
+    except (SettingsError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.needs:
+        for table, count in uses_of_key(engine, metadata, arguments.needs).items():
+            print(f"{count} rows of {service}.{table}")
+        return 0
+    print(f"{service}: key {current}", flush=True)
+    left = reencrypt(engine, metadata)
+    if left:
+        print(f"{left} rows are held by others: run it again", file=sys.stderr)
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,327 @@
+"""Dead letters of all services and rejected messages of the bank: found, shown, replayed, discarded; by AMQP only."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+from marshmallow import Schema, fields
+
+from services.contracts import bank
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import CannotDecrypt, decrypted
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.connection import Outgoing, to_bytes, user_of
+from services.kit.amqp.kept_publisher import kept_publisher
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import own_exchange, owner_of
+from services.kit.dead_letters import words
+from services.kit.dead_letters.order import oldest_first
+from services.kit.dead_letters.queues import InUse, reading
+from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
+from services.kit.dead_letters.words import without_numbers
+from services.kit.events.contract import Sealed
+from services.kit.events.failures import (
+    ATTEMPTS,
+    CAUSE,
+    FIRST_FAILED_AT,
+    LAST_FAILED_AT,
+    ORIGINAL_QUEUE,
+    REASON,
+    TRACEBACK,
+    attempts_of,
+)
+
+__all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
+
+log = structlog.get_logger()
+
+_ADDRESSABLE = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,200}")
+_ENVELOPE = ("id", "source", "type", "subject", "time", "correlationid", "causationid")
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that lies in a queue of dead letters.
+
+    `attempts` are those since the last replay, `replays` what was before each of them.
+    """
+
+    queue: str
+    id: str
+    type: str | None
+    cause: str
+    reason: str
+    attempts: int
+    first_failed_at: str | None
+    failed_at: str | None
+    original_queue: str | None
+    headers: dict[str, Any]
+    body: bytes
+    correlation_id: str | None = None
+    replays: tuple[Replay, ...] = ()
+
+    @property
+    def all_attempts(self) -> int:
+        """How often it was tried in all, over its replays."""
+        return self.attempts + (self.replays[-1].attempts if self.replays else 0)
+
+    @property
+    def began_at(self) -> str | None:
+        """When it failed for the first time, before any replay."""
+        return (self.replays[0].first_failed_at if self.replays else None) or self.first_failed_at or self.failed_at
+
+    @property
+    def feedback_id(self) -> str | None:
+        """The feedback that a rejected message of the bank is, or is a part of."""
+        if self.queue != bank.REJECTED_QUEUE:
+            return None
+        if is_encrypted(self.body):
+            noted = self.headers.get(bank.FEEDBACK_ID_HEADER)
+            return noted if isinstance(noted, str) else None
+        try:
+            said = json.loads(self.body)["feedback_id"]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None
+        return said if isinstance(said, str) else None
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body as it can be read: one that is encrypted for batching, by batching alone."""
+        try:
+            return decrypted(self.body, bank.FEEDBACK_QUEUE) if self.queue == bank.REJECTED_QUEUE else self.body
+        except CannotDecrypt:
+            return self.body
+
+    def summary(self) -> dict[str, Any]:
+        """What an operator sees of it in a list."""
+        return {
+            "queue": self.queue,
+            "id": self.id,
+            "type": self.type,
+            "cause": self.cause,
+            "reason": without_numbers(self.reason),
+            "first_failed_at": self.began_at,
+            "failed_at": self.failed_at,
+            "attempts": self.all_attempts,
+            "replays": self.replays[-1].number if self.replays else 0,
+            "correlation_id": self.correlation_id,
+            "size": len(self.body),
+            **words.about(self),
+        }
+
+    def detail(self) -> dict[str, Any]:
+        """The same, where it failed, what was before each replay, and what of its content is open."""
+        return {
+            **self.summary(),
+            "original_queue": self.original_queue,
+            "traceback": _text(self.headers.get(TRACEBACK)),
+            "content": open_content(self),
+            "history": [{**asdict(replay), "reason": without_numbers(replay.reason)} for replay in self.replays],
+        }
+
+    def shown(self) -> str:
+        """The body for a person's eye: sealed values as they are, other long numbers masked."""
+        try:
+            text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
+        except (ValueError, RecursionError):
+            kind = "are encrypted" if is_encrypted(self.body) else "are no JSON"
+            return f"{len(self.body)} bytes that {kind}"
+        return without_numbers(text)
+
+
+class DeadLetters:
+    """Works on the broker's queues of dead letters; what is looked at is returned.
+
+    A service's letters have one reader at a time, so that each finds all of them. Who comes meanwhile waits up to
+    `wait_seconds`, and then raises InUse.
+    """
+
+    def __init__(self, amqp_uri: str, publish_seconds: float = 30, wait_seconds: float = 60) -> None:
+        self._amqp_uri = amqp_uri
+        self._publish_seconds = publish_seconds
+        self._wait_seconds = wait_seconds
+
+    def letters(self, queue: str) -> list[DeadLetter]:
+        """All that lies in a queue, the oldest failure first; raises LookupError where there is no such queue."""
+        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+            return sorted(
+                (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
+            )
+
+    def each(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
+        """All that lies in these queues one by one, in no order: for more than memory holds.
+
+        Queues that were never needed are passed over. Nobody else reads while the caller goes through them.
+        """
+        with reading(self._amqp_uri, self._wait_seconds) as now:
+            for queue, size in now.sizes(queues).items():
+                if not size:
+                    continue
+                with now.taken(queue) as messages:
+                    for message in messages:
+                        yield _letter(queue, message)
+
+    def first(self, queue: str) -> DeadLetter | None:
+        """The first message of any queue, at work or dead, put back at once."""
+        with reading(self._amqp_uri, self._wait_seconds) as now:
+            message = now.first(queue)
+        return None if message is None else _letter(queue, message)
+
+    def replay(self, queue: str, wanted: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
+        """Sends the wanted messages back to the queues that they came from; answers their ids.
+
+        They keep their message ids, so that one which was handled after all is not handled twice, their history, to
+        which is added `by` whom they were replayed, and who published them: a forged one is refused again. Each is
+        taken away here only when the broker has confirmed it there.
+        """
+        publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
+        replayed = []
+        try:
+            with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+                for message in messages:
+                    letter = _letter(queue, message)
+                    if not wanted(letter):
+                        continue
+                    if letter.original_queue is None:
+                        log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
+                        continue
+                    own = own_exchange(owner_of(letter.original_queue))
+                    whose = kept_publisher(message, user_of(self._amqp_uri), letter.original_queue)
+                    properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
+                    back = Outgoing(own, letter.original_queue, letter.body, properties)
+                    if refused := publisher.publish([back]):
+                        log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])
+                        continue
+                    messages.remove(message)
+                    replayed.append(letter.id)
+                    log.info("replayed", queue=queue, to=letter.original_queue, message_id=letter.id, by=by)
+        finally:
+            publisher.drop()
+        return replayed
+
+    def discard(self, queue: str, wanted: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
+        """Takes the wanted messages away for good, which is logged with the reason; answers them."""
+        discarded = []
+        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+            for message in messages:
+                letter = _letter(queue, message)
+                if wanted(letter):
+                    log.warning(
+                        "discarded", queue=queue, message_id=letter.id, type=letter.type, cause=letter.cause, why=reason
+                    )
+                    messages.remove(message)
+                    discarded.append(letter)
+        return discarded
+
+
+def open_content(letter: DeadLetter) -> dict[str, Any]:
+    """What a letter says but for personal data: of an event what its contract keeps open, of the bank's words the ids.
+
+    Of a body that is neither, nothing.
+    """
+    try:
+        document = json.loads(letter.content)
+        if letter.queue == bank.REJECTED_QUEUE:
+            return _ids_of_feedback(document)
+        contract = EVENTS[document["type"]]
+        envelope = {name: _shown(document[name]) for name in _ENVELOPE if isinstance(document.get(name), str)}
+        return {**envelope, "data": _open_fields(contract.schema(), document["data"])}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return {}
+
+
+def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
+    results = [result for result in document.get("results") or () if isinstance(result, dict)]
+    named: dict[str, Any] = {name: str(document[name])[:64] for name in ("feedback_id", "batch_no") if name in document}
+    ids = [str(UUID(str(result["application_id"]))) for result in results if result.get("application_id")]
+    return {**named, "application_ids": ids}
+
+
+def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:
+    """The fields that the schema knows and does not seal."""
+    found = {}
+    for name, field in schema.fields.items():
+        if isinstance(field, Sealed) or name not in values:
+            continue
+        inner, value = getattr(field, "inner", field), values[name]
+        if isinstance(inner, fields.Nested):
+            parts = [_open_fields(inner.schema, part) for part in (value if isinstance(value, list) else [value])]
+            found[name] = parts if isinstance(value, list) else parts[0]
+        else:
+            found[name] = _shown(value)
+    return found
+
+
+def _shown(value: Any) -> Any:
+    return json.loads(without_numbers(json.dumps(value, ensure_ascii=False)))
+
+
+def _first_death(headers: dict[str, Any]) -> dict[str, Any]:
+    deaths = headers.get("x-death")
+    first = deaths[0] if isinstance(deaths, list) and deaths else {}
+    return first if isinstance(first, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    """A header where it is text: what the broker moved by itself has the headers that its sender made up."""
+    return value if isinstance(value, str) else None
+
+
+def _id(message_id: Any, body: bytes) -> str:
+    """The id that the sender gave, if it can stand in an address; the gateway refuses slashes however written."""
+    if isinstance(message_id, str) and _ADDRESSABLE.fullmatch(message_id) and message_id not in {".", ".."}:
+        return message_id
+    whole = message_id.encode("utf-8", "surrogatepass") if isinstance(message_id, str) and message_id else body
+    return f"sha256-{hashlib.sha256(whole).hexdigest()[:16]}"
+
+
+def _moment(value: Any) -> str | None:
+    """A time of a header in ISO 8601 and UTC, so that all can be put in order; None for what is none."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC)).astimezone(UTC).isoformat()
+
+
+def _this_replay(letter: DeadLetter, by: str) -> Replay:
+    return Replay(
+        number=letter.replays[-1].number + 1 if letter.replays else 1,
+        attempts=letter.all_attempts,
+        first_failed_at=letter.first_failed_at,
+        failed_at=letter.failed_at,
+        cause=letter.cause[:LONGEST_REASON],
+        reason=letter.reason[:LONGEST_REASON],
+        replayed_at=datetime.now(UTC).isoformat(),
+        replayed_by=by[:LONGEST_REASON],
+    )
+
+
+def _letter(queue: str, message: AmqpMessage) -> DeadLetter:
+    headers = message.headers or {}
+    body = to_bytes(message.body)
+    by_broker = _first_death(headers)
+    failed_at = _moment(headers.get(LAST_FAILED_AT)) or _moment(by_broker.get("time"))
+    return DeadLetter(
+        queue=queue,
+        id=_id(message.properties.get("message_id"), body),
+        type=message.properties.get("type"),
+        cause=_text(headers.get(CAUSE)) or f"broker: {by_broker.get('reason', 'unknown')}",
+        reason=_text(headers.get(REASON)) or "",
+        attempts=attempts_of(headers) or attempts_of({ATTEMPTS: by_broker.get("count", 0)}),
+        first_failed_at=_moment(headers.get(FIRST_FAILED_AT)) or failed_at,
+        failed_at=failed_at,
+        original_queue=_text(headers.get(ORIGINAL_QUEUE)) or _text(headers.get("x-first-death-queue")),
+        headers=headers,
+        body=body,
+        correlation_id=message.properties.get("correlation_id"),
+        replays=replays_of(headers),
+    )

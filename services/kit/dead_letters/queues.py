@@ -1,0 +1,161 @@
+"""The reading of queues of dead letters: one reader of a service's at a time, who takes all of a queue and returns it.
+
+AMQP has no looking without taking: a letter that one reader has in hand is in nobody else's list. So who reads is the
+one consumer of an empty queue for as long as the connection lives, which is as long as it has letters in hand.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import amqp
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import open_connection
+from services.kit.amqp.queues import dead_letters_lock, declare_dead_letters_lock, depth_of, owner_of
+from services.kit.problems import Unavailable
+
+log = structlog.get_logger()
+
+MOST_IN_HAND = 65_535
+"""Letters of one queue that are read at once: AMQP counts unacked messages by 16 bits."""
+
+_HEARTBEAT_SECONDS = 60
+"""After twice as long without a word the broker takes the lock from a machine that has vanished."""
+_SECONDS_AFTER_A_KILL = 0.1
+"""The lock is free a moment before the letters of a reader who was killed are back."""
+_SECONDS_TO_RETURN = 5.0
+_SECONDS_FOR_A_LETTER = 10.0
+_RETRY_AFTER = 5
+_IN_USE = "exclusive"
+"""How the broker says that a queue has a consumer already."""
+
+
+class InUse(Unavailable):
+    """Somebody else reads the service's dead letters, and has done so for as long as we may wait."""
+
+    def __init__(self) -> None:
+        super().__init__(_RETRY_AFTER, "dead_letters_in_use", "其他人员正在查看或处理死信", "请稍候几秒再试。")
+
+
+class Reading:
+    """A connection that alone reads the dead letters of the services that it has locked."""
+
+    def __init__(self, connection: amqp.Connection, amqp_uri: str, wait_seconds: float) -> None:
+        self._connection = connection
+        self._amqp_uri = amqp_uri
+        self._until = time.monotonic() + wait_seconds
+        self._locked: set[str] = set()
+
+    @contextmanager
+    def taken(self, queue: str) -> Iterator["Taken"]:
+        """All that lies in a queue now; what is not removed lies there again at the end.
+
+        Raises LookupError where there is no such queue, and InUse.
+        """
+        self._lock(owner_of(queue))
+        size = self._size(queue)
+        if size is None:
+            raise LookupError(f"There is no queue {queue}.")
+        channel = self._connection.channel()
+        channel.auto_decode = False
+        taken = Taken(channel, queue, min(size, MOST_IN_HAND))
+        yield taken
+        channel.close()
+        self._wait_for_return(queue, size - taken.removed)
+
+    def sizes(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many letters lie in each of the queues that there are; raises InUse."""
+        found = {}
+        for queue in queues:
+            self._lock(owner_of(queue))
+            size = self._size(queue)
+            if size is not None:
+                found[queue] = size
+        return found
+
+    def first(self, queue: str) -> AmqpMessage | None:
+        """The first message of any queue, put back at once."""
+        with self._connection.channel() as channel:
+            channel.auto_decode = False
+            return channel.basic_get(queue)
+
+    def _lock(self, owner: str) -> None:
+        """Waits for those who read before us. What a reader had in hand who was killed is back before we read."""
+        if owner in self._locked:
+            return
+        while not self._takes_lock(owner):
+            if time.monotonic() >= self._until:
+                raise InUse
+            time.sleep(0.05)
+        self._locked.add(owner)
+        time.sleep(_SECONDS_AFTER_A_KILL)
+
+    def _takes_lock(self, owner: str) -> bool:
+        channel = self._connection.channel()
+        if BrokerUsers.of(self._amqp_uri, owner).is_shared:
+            declare_dead_letters_lock(channel, owner)
+        try:
+            channel.basic_consume(dead_letters_lock(owner), exclusive=True)
+        except amqp.AccessRefused as error:
+            if _IN_USE not in error.reply_text:
+                raise
+            self._connection.send_heartbeat()
+            return False
+        return True
+
+    def _size(self, queue: str) -> int | None:
+        found = depth_of(self._connection, queue)
+        return None if found is None else found[0]
+
+    def _wait_for_return(self, queue: str, left: int) -> None:
+        """The broker puts messages back a moment after the channel has closed; the next command is to find them."""
+        deadline = time.monotonic() + _SECONDS_TO_RETURN
+        while (self._size(queue) or 0) < left and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+class Taken:
+    """Messages of one queue, all of them unacked until they are removed or returned together."""
+
+    def __init__(self, channel: amqp.Channel, queue: str, count: int) -> None:
+        self._channel = channel
+        self._queue = queue
+        self._count = count
+        self.removed = 0
+
+    def __iter__(self) -> Iterator[AmqpMessage]:
+        """Each once, in the order in which they lie, and at last what came back while we read."""
+        come: deque[AmqpMessage] = deque()
+        if self._count:
+            self._channel.basic_qos(0, MOST_IN_HAND, False)
+            self._channel.basic_consume(self._queue, callback=come.append)
+        for number in range(self._count):
+            try:
+                while not come:
+                    self._channel.connection.drain_events(timeout=_SECONDS_FOR_A_LETTER)
+            except TimeoutError:
+                log.warning("dead_letters_missing", queue=self._queue, missing=self._count - number)
+                return
+            yield come.popleft()
+        while come:
+            yield come.popleft()
+
+    def remove(self, message: AmqpMessage) -> None:
+        """Takes a message away for good."""
+        self._channel.basic_ack(message.delivery_tag)
+        self.removed += 1
+        self._channel.connection.send_heartbeat()
+
+
+@contextmanager
+def reading(amqp_uri: str, wait_seconds: float) -> Iterator[Reading]:
+    """Reads queues of dead letters, alone: others wait until this ends, and we up to `wait_seconds` for them."""
+    connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
+    try:
+        yield Reading(connection, amqp_uri, wait_seconds)
+    finally:
+        connection.close()

@@ -1,0 +1,62 @@
+"""The history of a dead letter over its replays: kept as JSON in a header of the message."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from amqp.basic_message import Message as AmqpMessage
+
+from services.kit.events.failures import REPLAYS, without_history
+
+_MOST_KEPT = 10
+"""Replays that are kept: the newest. Each tells which one it was, so none is uncounted."""
+LONGEST_REASON = 200
+"""Characters that are kept of each text."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The attempts before one replay, and the replay itself; `reason` may be shorter than it was.
+
+    `number` counts from 1, `attempts` all that were made up to then.
+    """
+
+    number: int
+    attempts: int
+    first_failed_at: str | None
+    failed_at: str | None
+    cause: str
+    reason: str
+    replayed_at: str
+    replayed_by: str
+
+
+def replays_of(headers: Mapping[str, Any]) -> tuple[Replay, ...]:
+    """The replays that a message's headers tell of, oldest first; none where a stranger made them up."""
+    try:
+        return tuple(_replay(document) for document in json.loads(headers.get(REPLAYS) or "[]"))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return ()
+
+
+def replayed_properties(
+    message: AmqpMessage, before: Sequence[Replay], now: Replay, publisher: Mapping[str, str]
+) -> dict[str, Any]:
+    """The message's properties for its replay: its attempts start anew; it tells what was before and whose it is."""
+    properties = without_history(message)
+    kept = [*before, now][-_MOST_KEPT:]
+    history = json.dumps([asdict(replay) for replay in kept], ensure_ascii=False)
+    return {**properties, "application_headers": {**properties["application_headers"], REPLAYS: history, **publisher}}
+
+
+def _replay(document: dict[str, Any]) -> Replay:
+    """Raises one of the errors that `replays_of` takes for nonsense."""
+    replay = Replay(**{field.name: document[field.name] for field in fields(Replay)})
+    texts = (replay.cause, replay.reason, replay.replayed_at, replay.replayed_by)
+    moments = (replay.first_failed_at or "", replay.failed_at or "")
+    if not all(isinstance(text, str) and len(text) <= LONGEST_REASON for text in (*texts, *moments)):
+        raise ValueError("A replay says more or something other than we write.")
+    if not all(isinstance(count, int) and count >= 0 for count in (replay.number, replay.attempts)):
+        raise ValueError("A replay is counted.")
+    return replay

@@ -1,0 +1,1 @@
+"""Events that are neither lost nor handled twice: outbox, relay, inbox, subscriptions, retries."""

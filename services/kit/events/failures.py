@@ -1,0 +1,215 @@
+"""What becomes of a message whose handling failed: held back, tried again later, or laid among the dead letters."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import amqp
+import requests
+from amqp.basic_message import Message as AmqpMessage
+from sqlalchemy.exc import DataError, OperationalError
+
+from services.kit.amqp.connection import PERSISTENT
+from services.kit.amqp.kept_publisher import PROOF, PUBLISHER
+from services.kit.data.database import is_beyond_limits, is_database_away
+from services.kit.operations.logs import class_name, traceback_without_values
+from services.kit.settings import MessagingSettings
+
+ATTEMPTS = "x-attempts"
+FIRST_FAILED_AT = "x-first-failed-at"
+LAST_FAILED_AT = "x-last-failed-at"
+CAUSE = "x-cause"
+REASON = "x-reason"
+TRACEBACK = "x-traceback"
+CONSUMER = "x-consumer"
+ORIGINAL_QUEUE = "x-original-queue"
+REPLAYS = "x-replays"
+"""What became of a message before each of its replays, as JSON; kept when it fails again."""
+
+_HISTORY = {
+    *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
+    *(REPLAYS, PUBLISHER, PROOF),
+    *("x-death", "x-delivery-count", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
+    *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
+}
+
+_COPYING = {"cc", "bcc"}
+"""Headers by which the broker would copy what we move to further queues of ours."""
+_NOT_OURS = ("expiration", "user_id", "cluster_id")
+"""Properties that only their sender may set, or that would let what we keep vanish."""
+_LARGEST_HEADERS = 32_000
+_MOST_ATTEMPTS = 1_000_000
+
+_WRONG_IN_ITSELF = (DataError, UnicodeError)
+"""What the database cannot hold today it cannot hold tomorrow."""
+_PASSING = (requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
+_LONGEST_HEADER = 8000
+
+
+class Retry(Exception):
+    """Raised by a handler for trouble that passes (the registry is away): the message is tried again, without limit.
+
+    `after` overrides the delay in seconds (the nearest retry queue that waits at least as long is taken);
+    `give_up_after` seconds after the first failure it becomes a dead letter. The reason holds no personal data.
+    """
+
+    def __init__(self, reason: str, after: float | None = None, give_up_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.after = after
+        self.give_up_after = give_up_after
+
+
+class Reject(Exception):
+    """Raised by a handler for a message that is wrong in itself: a dead letter at once. The reason as with Retry."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The message stays unacked and is handled again in a moment: what it needs is away for every message."""
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The message waits in the retry queue of `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Bury:
+    """The message goes to the dead letters."""
+
+
+def decide(
+    error: Exception, headers: Mapping[str, Any], held_since: float, settings: MessagingSettings
+) -> Hold | Delay | Bury:
+    """What becomes of a message, by its error and by the attempts that its headers count.
+
+    `held_since` is the monotonic time when this delivery was first handled.
+    """
+    attempts = attempts_of(headers) + 1
+    if isinstance(error, (Reject, *_WRONG_IN_ITSELF)):
+        return Bury()
+    if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
+        return Hold()
+    if isinstance(error, Retry):
+        since = _seconds_since(headers.get(FIRST_FAILED_AT))
+        if error.give_up_after is not None and since >= error.give_up_after:
+            return Bury()
+        return Delay(_delay(attempts, error.after, settings.retry_delays))
+    if not is_passing(error) and attempts > settings.attempts_of_unknown_errors:
+        return Bury()
+    return Delay(_delay(attempts, None, settings.retry_delays))
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether trying again later may help without anyone changing anything."""
+    if isinstance(error, OperationalError):
+        return not is_beyond_limits(error)
+    return isinstance(error, (Retry, *_PASSING)) or is_database_away(error)
+
+
+def attempts_of(headers: Mapping[str, Any]) -> int:
+    """How often handling has failed before; headers come from outside and can say anything."""
+    said = headers.get(ATTEMPTS, 0)
+    return min(max(said, 0), _MOST_ATTEMPTS) if isinstance(said, int) else 0
+
+
+def failed_properties(
+    message: AmqpMessage, error: Exception, queue: str, publisher: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The message's properties with what is known of its failure in the headers; kept over all its attempts.
+
+    So is its `publisher`, headers that `kept_publisher` makes.
+    """
+    before = message.headers or {}
+    now = datetime.now(UTC).isoformat()
+    history = {
+        ATTEMPTS: attempts_of(before) + 1,
+        FIRST_FAILED_AT: now if _moment(before.get(FIRST_FAILED_AT)) is None else before[FIRST_FAILED_AT],
+        LAST_FAILED_AT: now,
+        CAUSE: class_name(error),
+        REASON: reason_of(error),
+        TRACEBACK: traceback_without_values(error)[-_LONGEST_HEADER:],
+        CONSUMER: queue.partition(".")[0],
+        ORIGINAL_QUEUE: queue,
+        **(publisher or {}),
+    }
+    properties = without_history(message)
+    replays = {REPLAYS: before[REPLAYS]} if isinstance(before.get(REPLAYS), str) else {}
+    return {**properties, "application_headers": {**properties["application_headers"], **replays, **history}}
+
+
+def without_history(message: AmqpMessage) -> dict[str, Any]:
+    """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's.
+
+    Nor what would make it another message when it is we who publish it; see `_kept`.
+    """
+    kept = {name: value for name, value in message.properties.items() if name not in _NOT_OURS}
+    return {**kept, "delivery_mode": PERSISTENT, "application_headers": _kept(message.headers or {})}
+
+
+def rejection_headers(reason: str, queue: str) -> dict[str, Any]:
+    """The headers of a message that is rejected in part: a message of our own, which has failed once."""
+    now = datetime.now(UTC).isoformat()
+    return {
+        ATTEMPTS: 1,
+        FIRST_FAILED_AT: now,
+        LAST_FAILED_AT: now,
+        CAUSE: class_name(Reject(reason)),
+        REASON: reason,
+        ORIGINAL_QUEUE: queue,
+    }
+
+
+def reason_of(error: Exception) -> str:
+    """The reason that our own code wrote; of other errors only the class: their messages may quote personal data."""
+    return shortened(str(getattr(error, "reason", None) or class_name(error)))
+
+
+def shortened(reason: str) -> str:
+    """A reason as it fits into a header."""
+    return reason[:1000]
+
+
+def _delay(attempts: int, after: float | None, delays: tuple[float, ...]) -> float:
+    if after is None:
+        return delays[min(attempts, len(delays)) - 1]
+    return next((delay for delay in delays if delay >= after), delays[-1])
+
+
+def _kept(headers: Mapping[Any, Any]) -> dict[str, Any]:
+    """Headers that can be written down and published: what is nested or no JSON becomes text, what is too much goes."""
+    kept: dict[str, Any] = {}
+    room = _LARGEST_HEADERS
+    for name, value in headers.items():
+        if not isinstance(name, str) or name in _HISTORY or name.lower() in _COPYING:
+            continue
+        is_plain = value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+        plain = value if is_plain else str(value)
+        room -= len(f"{name}{plain}".encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
+        kept[name] = plain
+    return kept
+
+
+def _seconds_since(said: Any) -> float:
+    moment = _moment(said)
+    return 0.0 if moment is None else (datetime.now(UTC) - moment).total_seconds()
+
+
+def _moment(said: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

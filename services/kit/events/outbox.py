@@ -1,0 +1,118 @@
+"""Messages to send, written in the transaction of the change that they speak of. The relay publishes them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.queues import EVENTS_EXCHANGE
+from services.kit.data.bulk import insert_rows
+from services.kit.data.database import outbox
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import LARGEST_EVENT, correlation, new_message_id, wrap
+
+CHANNEL = "outbox"
+"""The PostgreSQL notification that wakes the relay."""
+
+
+def tell(
+    session: Session,
+    contract: EventContract,
+    data: dict[str, Any],
+    *,
+    subject: str | None = None,
+    audience: str | None = None,
+) -> str:
+    """Tells an event when the session's transaction commits; answers its message id.
+
+    `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
+    Each of its recipients gets a copy of its own; the one for live pages may go unheard. With an `audience` only this
+    consumer gets one, who lacks what others have handled.
+    Correlation and causation are those of the message or request that is being handled.
+    """
+    message = _event(contract, data, subject)
+    _add(session, [_row(message, (audience,) if audience else contract.recipients)])
+    return str(message.properties["message_id"])
+
+
+def tell_all(session: Session, events: Sequence[tuple[EventContract, dict[str, Any]]]) -> None:
+    """Tells many events as `tell` does, in one statement and in this order."""
+    if events:
+        _add(session, [_row(_event(contract, data, None), contract.recipients) for contract, data in events])
+
+
+def send(
+    session: Session,
+    exchange: str,
+    routing_key: str,
+    body: dict[str, Any] | bytes,
+    headers: dict[str, Any] | None = None,
+) -> str:
+    """Sends a message that is no event when the transaction commits; answers its message id.
+
+    A dict goes out as compact UTF-8 JSON; bytes go out as they are, up to 10 MB. Who signs a body signs bytes and sends
+    those. The exchange `""` reaches a queue by its name.
+    """
+    message_id = new_message_id()
+    properties = {
+        "content_type": "application/json",
+        "message_id": message_id,
+        "correlation_id": correlation.get(),
+        "application_headers": headers,
+    }
+    message = Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)
+    _add(session, [_row(message)])
+    return message_id
+
+
+def send_as_it_is(session: Session, message: Outgoing) -> None:
+    """Sends a message with its own properties when the transaction commits; headers that JSON lacks become text."""
+    _add(session, [_row(message)])
+
+
+def to_json(document: Any) -> bytes:
+    """A document as compact UTF-8 JSON, as all our messages are written."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _event(contract: EventContract, data: dict[str, Any], subject: str | None) -> Outgoing:
+    document = wrap(contract, data, subject)
+    body = to_json(document)
+    if len(body) > LARGEST_EVENT:
+        raise ValueError(f"{contract.type} is larger than an event may be: {len(body)} bytes")
+    properties = {
+        "content_type": "application/cloudevents+json",
+        "message_id": document["id"],
+        "correlation_id": document["correlationid"],
+        "type": contract.type,
+    }
+    return Outgoing(EVENTS_EXCHANGE, contract.routing_key, body, properties, bool(contract.consumers))
+
+
+def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
+    """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits.
+
+    So do the first of a savepoint: rolled back, it takes what was said in it away.
+    """
+    rows = insert_rows(outbox, messages)
+    transaction = session.get_nested_transaction() or session.get_transaction()
+    if session.info.get(CHANNEL) is transaction:
+        session.execute(rows)
+    else:
+        session.info[CHANNEL] = transaction
+        session.execute(select(func.pg_notify(CHANNEL, "")).add_cte(rows.cte("written")))
+
+
+def _row(message: Outgoing, recipients: Sequence[str] = ()) -> dict[str, Any]:
+    properties = {name: value for name, value in message.properties.items() if value is not None}
+    return {
+        "exchange": message.exchange,
+        "routing_key": message.routing_key,
+        "body": message.body,
+        "mandatory": message.mandatory,
+        "recipients": " ".join(recipients) or None,
+        "properties": json.dumps({**properties, "delivery_mode": PERSISTENT}, default=str),
+    }

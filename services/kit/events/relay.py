@@ -1,0 +1,300 @@
+"""Publishes the outbox: one relay at work for each database, the others stand by."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import amqp
+import psycopg
+import structlog
+from nameko.extensions import DependencyProvider
+from psycopg.rows import namedtuple_row
+
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.publishing import ConfirmedPublisher
+from services.kit.amqp.queues import (
+    EVENTS_EXCHANGE,
+    declare_bank,
+    declare_exchange,
+    declare_missing_subscription,
+    events_exchange,
+    is_queue,
+    owner_of,
+    queue_name,
+)
+from services.kit.amqp.watch import BrokerWatch
+from services.kit.data.database import opened
+from services.kit.data.encryption import CannotOpen
+from services.kit.events.contract import LIVE
+from services.kit.events.outbox import CHANNEL
+from services.kit.operations import metrics
+from services.kit.operations.logs import class_name
+from services.kit.settings import DatabaseSettings, MessagingSettings, read_settings
+
+log = structlog.get_logger()
+
+_LOCK = 0x6F757462
+"""The advisory lock of the relay at work; advisory locks are kept apart by database."""
+
+_DUE = """
+select id, exchange, routing_key, body, properties, mandatory, recipients from (
+    select *, sum(octet_length(body)) over (order by id) - octet_length(body) as bytes_before from (
+        select * from outbox
+        where next_attempt_at <= now() and current_setting('transaction_read_only') = 'off' order by id limit 500
+    ) as due
+) as counted
+where bytes_before < 4000000 order by id
+"""
+"""What could not be deleted afterwards, as in a database that takes no changes, would be published again and again."""
+_POSTPONE = """
+update outbox set attempts = attempts + 1, last_error = refused.reason, recipients = refused.recipients,
+    next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
+from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (id, reason, recipients) where outbox.id = refused.id
+"""
+_TAKES_CHANGES = "select 1 where current_setting('transaction_read_only') = 'off'"
+_HURRY = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
+_SIZE = """
+select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
+    array_agg(distinct last_error) filter (where attempts > 1)
+from (select created_at, attempts, last_error from outbox order by id limit 10000) as oldest
+"""
+POLL_SECONDS = 1.0
+"""How long a relay at work waits to be told of a commit before it looks by itself."""
+_STANDBY_SECONDS = 1.0
+_PURGE_SECONDS = 60.0
+_PURGE = """
+delete from {table} where ctid = any(array(
+    select ctid from {table} where {moment} < now() - make_interval(days => %s) limit 10000
+))
+"""
+_MEASURE_SECONDS = 2.0
+
+
+_LONGEST_LIST = 10
+"""Reasons that readiness names of messages that the broker does not take."""
+
+
+class Relay(DependencyProvider):
+    """The service's relay as a dependency: it only has to be there. It works on a connection of its own.
+
+    Whoever holds the database's advisory lock works. The lock goes with the connection, so a relay that cannot reach
+    the database does not publish on, and a standby takes over within a second. Killed at any point it loses nothing:
+    rows are deleted when the broker has confirmed them, and published again when that was not noted in time.
+    """
+
+    watch = BrokerWatch()
+
+    def setup(self) -> None:
+        """Reads the settings."""
+        self._missing: set[str] = set()
+        self._refusals: list[str] = []
+        self._settings = read_settings(MessagingSettings)
+        self._database_url = read_settings(DatabaseSettings).database_url.replace("+psycopg", "")
+        self._stopping = False
+        self._thread: Any = None
+
+    def start(self) -> None:
+        """Starts the work."""
+        self._thread = self.container.spawn_managed_thread(self._run)
+
+    def stop(self) -> None:
+        """Returns when what is on its way is confirmed and deleted; the workers have ended before."""
+        self._stopping = True
+        if self._thread is not None:
+            self._thread.wait()
+
+    def why_not_ready(self) -> list[str]:
+        """What the broker did not take again and again, of what the relay at work is to publish."""
+        return [f"the outbox keeps what the broker does not take: {reason}" for reason in self._refusals]
+
+    def _run(self) -> None:
+        pause = 0.2
+        while not self._stopping:
+            try:
+                with psycopg.connect(
+                    self._database_url,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name=f"{self.container.service_name} relay",
+                    options="-c statement_timeout=30000",
+                    row_factory=namedtuple_row,
+                ) as database:
+                    pause = 0.2
+                    self._take_turns(database)
+            except Exception as error:
+                log.warning("relay_interrupted", reason=class_name(error), pause=pause)
+                time.sleep(pause)
+                pause = min(pause * 2, 5)
+
+    def _take_turns(self, database: "psycopg.Connection[Any]") -> None:
+        stands_by = False
+        while not self._stopping:
+            if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
+                self._work(database)
+                return
+            if not stands_by:
+                stands_by = True
+                log.info("relay_stands_by")
+            time.sleep(_STANDBY_SECONDS)
+
+    def _work(self, database: "psycopg.Connection[Any]") -> None:
+        log.info("relay_at_work")
+        database.execute(f"listen {CHANNEL}")
+        publisher = ConfirmedPublisher(
+            self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
+        )
+        self._measured_at = self._purged_at = 0.0
+        pause = 0.2
+        try:
+            if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
+                publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
+            while not self._stopping:
+                self._look_after(database)
+                try:
+                    is_empty = not self._publish(database, publisher)
+                    pause = 0.2
+                except BROKER_ERRORS as error:
+                    log.warning("broker_away", error=class_name(error), pause=pause)
+                    time.sleep(pause)
+                    pause = min(pause * 2, 5)
+                    continue
+                if is_empty and not self._stopping:
+                    for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
+                        pass
+            self._publish(database, publisher)
+        finally:
+            publisher.drop()
+            self._refusals = []
+
+    def _publish(self, database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
+        """As `publish_due`; nothing to a broker that takes nothing: it would have all of it twice afterwards."""
+        return 0 if self.watch.is_blocked else publish_due(database, publisher)
+
+    def _look_after(self, database: "psycopg.Connection[Any]") -> None:
+        if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
+            return
+        self._measured_at = time.monotonic()
+        self._measure(database)
+        if database.execute(_TAKES_CHANGES).fetchone() is None:
+            return
+        self._hurry(database)
+        if self._measured_at - self._purged_at > _PURGE_SECONDS:
+            self._purged_at = self._measured_at
+            self._purge(database)
+
+    def _hurry(self, database: "psycopg.Connection[Any]") -> None:
+        """Tries at once what waits, when a queue is there again that was missing."""
+        missing = set(self.watch.missing)
+        if self._missing - missing:
+            database.execute(_HURRY)
+        self._missing = missing
+
+    def _measure(self, database: "psycopg.Connection[Any]") -> None:
+        age, size, refusals = database.execute(_SIZE).fetchone()  # type: ignore[misc]
+        self._refusals = (refusals or [])[:_LONGEST_LIST]
+        metrics.outbox_age_seconds.set(age)
+        metrics.outbox_size.set(size)
+
+    def _purge(self, database: "psycopg.Connection[Any]") -> None:
+        days = self._settings.inbox_days
+        for table, moment in (("inbox", "handled_at"), ("handled_request", "at")):
+            database.execute(_PURGE.format(table=table, moment=moment), [days])
+
+
+def declare_outlets(channel: amqp.Channel, producer: str) -> None:
+    """The producer's exchange, and a queue for each who must hear it, even one that never ran; or the bank."""
+    declare_exchange(channel, events_exchange(producer))
+    if owner_of(bank.BATCHES_QUEUE) == producer and not is_queue(channel, bank.BATCHES_QUEUE):
+        declare_bank(channel)
+    for contract in EVENTS.values():
+        for consumer in contract.consumers if contract.producer == producer else ():
+            declare_missing_subscription(channel, queue_name(consumer, contract.name), contract)
+
+
+def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
+    """Publishes what is due, at most 500 rows; deletes those of which the broker confirmed all copies.
+
+    Answers how many were due. What the broker refused stays, with the reason, a pause that doubles, and of an event
+    the recipients that still lack it: nobody else gets it again. Raises BROKER_ERRORS with all rows left.
+    """
+    rows = database.execute(_DUE).fetchall()
+    if not rows:
+        return 0
+    copies, refused = _copies(rows)
+    reasons = publisher.publish([copy.message for copy in copies])
+    for number, reason in reasons.items():
+        copy = copies[number]
+        refused.setdefault(copy.position, {})[copy.recipient] = _with_queue(copy, reason)
+    confirmed = [row.id for position, row in enumerate(rows) if position not in refused]
+    database.execute("delete from outbox where id = any(%s)", [confirmed])
+    metrics.outbox_published.inc(len(confirmed))
+    if refused:
+        _postpone(database, [rows[position] for position in refused], list(refused.values()))
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """What one recipient gets of the row at a position; a message that is no event has no recipient."""
+
+    position: int
+    recipient: str | None
+    message: Outgoing
+
+
+_Reasons = dict[str | None, str]
+"""Why the broker refused copies, by their recipients."""
+
+
+def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused: Sequence[_Reasons]) -> None:
+    reasons = ["; ".join(of_row.values()) for of_row in refused]
+    lacking = [" ".join(filter(None, of_row)) or row.recipients for row, of_row in zip(rows, refused, strict=True)]
+    database.execute(_POSTPONE, [[row.id for row in rows], reasons, lacking])
+    metrics.outbox_refused.inc(len(rows))
+    addresses = Counter((row.exchange, row.routing_key, reason) for row, reason in zip(rows, reasons, strict=True))
+    for (exchange, routing_key, reason), count in addresses.items():
+        log.error("outbox_refused", exchange=exchange, routing_key=routing_key, reason=reason, messages=count)
+
+
+def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
+    """The messages to publish, whose bodies rest encrypted; and by their positions why other rows cannot be opened."""
+    copies: list[_Copy] = []
+    closed: dict[int, _Reasons] = {}
+    for position, row in enumerate(rows):
+        try:
+            body = opened(bytes(row.body))
+        except CannotOpen as error:
+            closed[position] = {None: str(error)}
+            continue
+        message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
+        for recipient in _recipients(row):
+            copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
+            copies.append(_Copy(position, recipient, copy))
+    return copies, closed
+
+
+def _exchange(row: Any) -> str:
+    """Of an event, its producer's own."""
+    exchange: str = row.exchange
+    return events_exchange(row.routing_key.partition(".")[0]) if exchange == EVENTS_EXCHANGE else exchange
+
+
+def _recipients(row: Any) -> Sequence[str | None]:
+    """Who lacks a copy; of a row that a process of the release before wrote, all whom the contract names."""
+    if row.recipients:
+        return tuple(row.recipients.split())
+    contract = EVENTS.get(row.routing_key) if row.exchange == EVENTS_EXCHANGE else None
+    return (None,) if contract is None else contract.recipients
+
+
+def _with_queue(copy: _Copy, reason: str) -> str:
+    """The reason and, of an event, the queue that did not take it."""
+    if copy.recipient in (None, LIVE):
+        return reason
+    event_name = copy.message.routing_key.split(".")[1]
+    return f"{queue_name(str(copy.recipient), event_name)}: {reason}"

@@ -1,0 +1,176 @@
+"""Subscriptions: entrypoints that hand events to a method once, in a transaction, and ack after it has committed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import structlog
+from marshmallow import ValidationError
+from nameko.extensions import Entrypoint, register_entrypoint
+from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
+
+from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.queues import own_exchange, owner_of, queue_name, rejected_queue
+from services.kit.events import inbox
+from services.kit.events.contract import EventContract
+from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
+from services.kit.events.envelope import Event, causation, correlation
+from services.kit.events.failures import Reject, Retry, failed_properties, is_passing
+from services.kit.events.outbox import send_as_it_is
+from services.kit.operations import metrics
+from services.kit.operations.logs import class_name
+
+__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe", "subscribe_batch"]
+
+log = structlog.get_logger()
+
+Handler = Callable[..., Any]
+
+
+def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
+    """Handles each event of a kind once: `method(self, session, event: Event)`.
+
+    Where several producers tell an event of one name, their contracts share one queue.
+
+    The transaction of `session` holds the inbox row and the method's effects, committed before the ack. The service has
+    its database as `self.database`. The method raises Retry for trouble that passes and Reject for a message that is
+    wrong; other errors are tried again a few times and then become dead letters.
+    """
+
+    def decorate(method: Handler) -> Handler:
+        def handle(service: Any, event: Event) -> None:
+            with _work_of(event), service.database.begin() as session:
+                if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
+                    method(service, session, event)
+
+        return _entrypoint(method, handle, Subscription(*contracts))
+
+    return decorate
+
+
+def subscribe_batch(
+    *, queue: str, size: int = 200, linger: float = 0.02, decode: Callable[[Message], Any] | None = None
+) -> Callable[[Handler], Handler]:
+    """Handles messages of a foreign queue in sets: `method(self, session, messages: list[Message])`.
+
+    One transaction and one ack for up to `size` messages, or what came within `linger` seconds. `decode(message)` makes
+    `message.data`; where it raises Reject, ValueError or ValidationError the message is rejected without reaching the
+    method. The method calls `message.reject(reason)` for single ones. Rejected messages go to `<queue>.rejected` with
+    the reason in the header `x-reason`. The same message can come twice, so the method must know what it has done
+    (`inbox.new_among(session, consumer, ids)` helps). When it fails with an error that does not pass, it is called
+    again with each message alone, and those that fail are rejected; so it is to have no effect but in `session`.
+    """
+
+    def decorate(method: Handler) -> Handler:
+        handler = _SetHandler(method, queue, decode)
+        return _entrypoint(method, handler, BatchSubscription(queue, size, linger, handler.read))
+
+    return decorate
+
+
+def listen(*contracts: EventContract) -> Callable[[Handler], Handler]:
+    """Hears events while the process lives: `method(self, event: Event)`; each process hears each event, none is kept.
+
+    For hints that pages refresh themselves by: without inbox, ack or retry.
+    """
+
+    def decorate(method: Handler) -> Handler:
+        def handle(service: Any, event: Event) -> None:
+            with _work_of(event):
+                method(service, event)
+
+        return _entrypoint(method, handle, Listener(*contracts))
+
+    return decorate
+
+
+class _SetHandler:
+    """Handles a set of messages in one transaction, and when that fails each of them alone."""
+
+    def __init__(self, method: Handler, queue: str, decode: Callable[[Message], Any] | None) -> None:
+        self._method = method
+        self._queue = queue
+        self._decode = decode
+
+    def __call__(self, service: Any, messages: list[Message]) -> None:
+        """Returns when each message is handled or rejected; raises errors that pass."""
+        try:
+            self._handle(service, messages)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
+            for message in messages:
+                self._handle_alone(service, message)
+
+    def read(self, message: Message) -> None:
+        """Makes the message's `data`, or its rejection."""
+        message.rejection, message.is_rejection_lost = None, False
+        if self._decode is not None:
+            try:
+                message.data = self._decode(message)
+            except (Reject, ValueError, ValidationError) as error:
+                message.rejection = error
+        message.is_fresh = True
+
+    def _handle(self, service: Any, messages: list[Message]) -> None:
+        for message in messages:
+            if not message.is_fresh:
+                self.read(message)
+            message.is_fresh = False
+        with service.database.begin() as session:
+            if good := [message for message in messages if message.rejection is None]:
+                self._method(service, session, good)
+            self._send_rejected(session, messages)
+
+    def _handle_alone(self, service: Any, message: Message) -> None:
+        try:
+            self._handle(service, [message])
+        except Exception as error:
+            if is_passing(error):
+                raise
+            message.rejection = error
+            self._note_rejection(service, message)
+
+    def _note_rejection(self, service: Any, message: Message) -> None:
+        try:
+            with service.database.begin() as session:
+                self._send_rejected(session, [message])
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning("rejection_not_noted", queue=self._queue, error=class_name(error))
+            message.is_rejection_lost = True
+
+    def _send_rejected(self, session: Session, messages: list[Message]) -> None:
+        for message in messages:
+            if message.rejection is not None:
+                properties = failed_properties(message.received, message.rejection, self._queue)
+                own = own_exchange(owner_of(self._queue))
+                send_as_it_is(session, Outgoing(own, rejected_queue(self._queue), message.body, properties))
+                metrics.messages_dead.labels(self._queue).inc()
+
+
+def _entrypoint(method: Handler, handle: Handler, entrypoint: Entrypoint) -> Handler:
+    """The service's method as nameko calls it: its errors are answered, for nameko would log them with their values."""
+
+    @wraps(method)
+    def answer_error(service: Any, argument: Any) -> Exception | None:
+        try:
+            handle(service, argument)
+        except Exception as error:
+            return error
+        return None
+
+    register_entrypoint(answer_error, entrypoint)
+    return answer_error
+
+
+@contextmanager
+def _work_of(event: Event) -> Iterator[None]:
+    correlation.set(event.correlation_id or event.id)
+    causation.set(event.id)
+    with bound_contextvars(message_id=event.id, correlation_id=event.correlation_id, type=event.type):
+        yield

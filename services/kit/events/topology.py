@@ -1,0 +1,106 @@
+"""Which queues and exchanges there are: named by the contracts, owned by the services."""
+
+from collections.abc import Iterable, Iterator
+
+import amqp
+
+from services.contracts import bank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.policy import SERVICES
+from services.kit.amqp.queues import (
+    RPC_EXCHANGE,
+    dead_queue,
+    delay_exchange,
+    events_exchange,
+    own_exchange,
+    owner_of,
+    queue_name,
+    replies_exchange,
+    request_queue,
+    retry_queue,
+    strays_exchange,
+    strays_queue,
+)
+
+
+def event_queues() -> list[str]:
+    """Where events wait for the services that must hear them."""
+    return list(
+        dict.fromkeys(queue_name(consumer, event.name) for event in EVENTS.values() for consumer in event.consumers)
+    )
+
+
+def dead_queues(service: str | None = None) -> list[str]:
+    """Where what could not be handled lies; of one service or of all."""
+    found = [*map(dead_queue, event_queues()), *map(strays_queue, SERVICES), bank.REJECTED_QUEUE]
+    return [queue for queue in found if service in (None, owner_of(queue))]
+
+
+def all_queues(retry_delays: Iterable[float]) -> list[str]:
+    """Every queue that outlasts a connection, whether it was needed yet or not."""
+    delays = list(retry_delays)
+    return [
+        *map(request_queue, SERVICES),
+        *(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+        *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
+        *map(strays_queue, SERVICES),
+        *(retry_queue(service, seconds) for service in SERVICES for seconds in delays),
+    ]
+
+
+def needed_queues(service: str) -> list[str]:
+    """The queues in which messages wait that a service sends, or that come to it."""
+    if service not in SERVICES:
+        return []
+    heard = [queue for queue in event_queues() if owner_of(queue) == service]
+    told = [
+        queue_name(consumer, event.name)
+        for event in EVENTS.values()
+        if event.producer == service
+        for consumer in event.consumers
+    ]
+    of_the_bank = (bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE) if service == "batching" else ()
+    own = [request_queue(service), *heard, *map(dead_queue, heard), *of_the_bank]
+    return list(dict.fromkeys([*own, *told]))
+
+
+def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
+    """The exchanges that a service or the gateway publishes to, or hears by."""
+    if program not in SERVICES:
+        live = {event.producer for event in EVENTS.values() if event.is_live}
+        return [
+            RPC_EXCHANGE,
+            own_exchange(program),
+            *map(replies_exchange, SERVICES),
+            *map(events_exchange, sorted(live)),
+        ]
+    ways = (events_exchange, replies_exchange, own_exchange, strays_exchange)
+    of_the_bank = (bank.EXCHANGE, bank.FEEDBACK_EXCHANGE) if program == "batching" else ()
+    delays = (delay_exchange(program, seconds) for seconds in retry_delays)
+    return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *of_the_bank]
+
+
+def missing_exchanges(connection: amqp.Connection, exchanges: Iterable[str]) -> list[str]:
+    """Those that there are not. Needs no permission on them."""
+    missing, channel = [], connection.channel()
+    for exchange in exchanges:
+        try:
+            channel.exchange_declare(exchange, "direct", passive=True)
+        except amqp.NotFound:
+            channel = connection.channel()
+            missing.append(exchange)
+    channel.close()
+    return missing
+
+
+def depths(connection: amqp.Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Of the queues that there are: name, messages that are ready, consumers. Needs no permission on them."""
+    channel = connection.channel()
+    for queue in queues:
+        try:
+            found = channel.queue_declare(queue, passive=True)
+        except amqp.NotFound:
+            channel = connection.channel()
+            continue
+        yield queue, int(found.message_count), int(found.consumer_count)
+    channel.close()

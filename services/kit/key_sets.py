@@ -1,0 +1,57 @@
+"""Makes key pairs as JWK Sets: `python -m services.kit.key_sets make encryption|signing <kid>` prints a private one.
+
+`python -m services.kit.key_sets public` reads such a set from standard input and prints what others are to have.
+"""
+
+import argparse
+import json
+import sys
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OKPKey
+
+from services.kit.strict_json import read_json
+
+
+def new_encryption_keys(kid: str) -> str:
+    """A JWK Set of one new private key, by which bank messages are decrypted."""
+    key = ECKey.generate_key("P-256", {"kid": kid, "use": "enc"}, private=True)
+    return json.dumps({"keys": [key.as_dict(private=True)]})
+
+
+def new_signing_keys(kid: str) -> str:
+    """A JWK Set of one new private key, by which the audit log's end is signed."""
+    key = OKPKey.generate_key("Ed25519", {"kid": kid, "use": "sig"}, private=True)
+    return json.dumps({"keys": [key.as_dict(private=True)]})
+
+
+def public_part(private_keys: str) -> str:
+    """The same keys without what their owner alone knows; raises ValueError for what is no JWK Set."""
+    try:
+        return json.dumps(KeySet.import_key_set(read_json(private_keys.encode())).as_dict(private=False))
+    except (JoseError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"This is no JWK Set ({type(error).__name__}).") from error
+
+
+def main() -> int:
+    """Makes keys, or prints the public part of those on standard input."""
+    parser = argparse.ArgumentParser(prog="python -m services.kit.key_sets", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("make", help="print a new private key as a JWK Set")
+    make.add_argument("use", choices=("encryption", "signing"))
+    make.add_argument("kid", help="its name, for instance union-2026")
+    commands.add_parser("public", help="read a JWK Set from standard input, print its public part")
+    asked = parser.parse_args()
+    try:
+        if asked.command == "make":
+            print((new_encryption_keys if asked.use == "encryption" else new_signing_keys)(asked.kid))
+        else:
+            print(public_part(sys.stdin.read()))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

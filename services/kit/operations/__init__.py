@@ -1,0 +1,1 @@
+"""How a process is run and watched: health, metrics, logs, audit events."""

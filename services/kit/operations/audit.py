@@ -1,0 +1,180 @@
+"""Records who did what: each command tells its act by the outbox, in the transaction of the change that it made.
+
+`command` begins the act and tells it; the function at work notes on which records, and what was changed.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.contracts.events.audit import ACTS_RECORDED, record_reference
+from services.kit.data.database import Database
+from services.kit.data.encryption import (
+    mask_birth_date,
+    mask_card,
+    mask_document,
+    mask_document_end,
+    mask_numbers,
+    mask_phone,
+    mask_sex,
+)
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations.logs import class_name
+from services.kit.problems import Problem
+from services.kit.rpc.request import Caller, Request
+
+log = structlog.get_logger()
+
+_AT_WORK = "act"
+_LAST_REFUSAL = 499
+"""Statuses up to here are refusals; what is behind them is our own trouble, and in the log."""
+
+_SECRET = re.compile("password|secret|token|otp|captcha|digest|recovery")
+_MASKS = {
+    "document_number": mask_document,
+    "document_end": mask_document_end,
+    "birth_date": mask_birth_date,
+    "sex": mask_sex,
+    "card_no": mask_card,
+    "phone": mask_phone,
+    "contact_phone": mask_phone,
+    "applicant_phone": mask_phone,
+}
+Record = tuple[str, Any]
+"""A kind out of the contract's RECORD_KINDS, and the id."""
+
+
+@dataclass
+class Act:
+    """What a caller asks for, and what the function at work notes of it."""
+
+    action: str
+    caller: Caller
+    request_id: str | None = None
+    correlation_id: str | None = None
+    records: list[str] = field(default_factory=list)
+    union_ids: set[str] = field(default_factory=set)
+    old: dict[str, Any] = field(default_factory=dict)
+    new: dict[str, Any] = field(default_factory=dict)
+    is_noted: bool = False
+
+    @property
+    def is_of_somebody(self) -> bool:
+        """Whether it is to be recorded: nobody's acts are where they touch an account or a member."""
+        return self.is_noted or bool(self.caller.account_id or self.caller.member_id)
+
+
+def act_of(action: str, request: Request) -> Act:
+    """The act that a request asks for; who acts on the phone acts on their own data first of all."""
+    caller = Caller.from_dict(request.caller)
+    act = Act(action, caller, request.request_id, request.correlation_id)
+    if caller.member_id:
+        act.records.append(f"member:{caller.member_id}")
+    return act
+
+
+def begin(session: Session, act: Act) -> None:
+    """Lets the function that works on this session note what belongs to the act."""
+    session.info[_AT_WORK] = act
+
+
+def note(
+    session: Session,
+    *records: Record,
+    old: Mapping[str, Any] | None = None,
+    new: Mapping[str, Any] | None = None,
+    union_id: Any = None,
+) -> None:
+    """Notes records that the command at work acts on, what was and what is now, and the union they belong to.
+
+    Where `old` and `new` both name a value, it is kept if it differs; numbers are masked and secrets left out. Without
+    a command at work, as within the handling of an event, it does nothing. Acts of nobody known are recorded only where
+    something is noted, were it nothing but this call.
+    """
+    act: Act | None = session.info.get(_AT_WORK)
+    if act is None:
+        return
+    act.is_noted = True
+    act.records += [record_reference(kind, record_id) for kind, record_id in records]
+    if union_id is not None:
+        act.union_ids.add(str(union_id))
+    before, after = dict(old or {}), dict(new or {})
+    same = {name for name in before.keys() & after.keys() if before[name] == after[name]}
+    act.old |= masked({name: value for name, value in before.items() if name not in same})
+    act.new |= masked({name: value for name, value in after.items() if name not in same})
+
+
+def note_actor(session: Session, caller: Caller) -> None:
+    """Notes who acts, where the command itself finds it out, as signing in does; the address stays the request's."""
+    act: Act | None = session.info.get(_AT_WORK)
+    if act is not None:
+        act.is_noted = True
+        act.caller = replace(caller, origin=act.caller.origin)
+
+
+def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
+    """Records of one kind."""
+    return [(kind, record_id) for record_id in record_ids]
+
+
+def tell_act(session: Session, producer: str, act: Act) -> None:
+    """Tells a done act when the session's transaction commits; on more records than an event holds, as several acts."""
+    if act.is_of_somebody:
+        _tell(session, producer, act, {"outcome": "done"}, {"old": act.old, "new": act.new})
+
+
+def tell_refusal(database: Database, producer: str, act: Act, problem: Problem) -> None:
+    """Tells a refused act in a transaction of its own: the command's was rolled back. Never fails."""
+    if problem.status > _LAST_REFUSAL or not act.is_of_somebody:
+        return
+    try:
+        with database.begin() as session:
+            _tell(session, producer, act, {"outcome": "refused", "problem_code": problem.code}, {})
+    except Exception as error:
+        log.error("refusal_not_recorded", action=act.action, problem=problem.code, error=class_name(error))
+
+
+def masked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON types for a record of acts: numbers masked by their names, secrets left out."""
+    return {name: _masked(name, value) for name, value in values.items() if not _SECRET.search(name)}
+
+
+def _tell(session: Session, producer: str, act: Act, outcome: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    caller = act.caller
+    told = {
+        "action": act.action,
+        "account_id": caller.account_id,
+        "account_name": caller.account_name,
+        "member_id": caller.member_id,
+        "union_id": caller.union_id,
+        "roles": sorted(caller.roles),
+        "origin": caller.origin,
+        "request_id": act.request_id,
+        "correlation_id": act.correlation_id,
+        "union_ids": sorted(act.union_ids),
+        "personal": {"display_name": caller.display_name, **changes},
+        **outcome,
+    }
+    for records in in_messages(list(dict.fromkeys(act.records))) or [[]]:
+        data = {**told, "act_id": uuid7(), "records": records}
+        tell(session, ACTS_RECORDED[producer], data, subject=caller.account_id or caller.member_id)
+
+
+def _masked(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return masked(value)
+    if isinstance(value, (str, date)):
+        text = value if isinstance(value, str) else value.isoformat()
+        return _MASKS.get(name, mask_numbers)(text)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_masked(name, one) for one in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)

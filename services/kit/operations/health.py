@@ -1,0 +1,56 @@
+"""What a process says of itself over HTTP: /healthz it lives, /readyz it can work, /metrics for Prometheus."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.kit.data.encryption import keyring
+from services.kit.settings import SettingsError
+
+
+def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
+    """A WSGI application for nameko containers.
+
+    An extension with `why_not_ready()`, which answers one reason or several, has a say in /readyz.
+    """
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/healthz":
+            return _answer(start_response, "200 OK", {"status": "alive", **_keys()})
+        if path == "/readyz":
+            reasons = not_ready(containers)
+            status = "503 Service Unavailable" if reasons else "200 OK"
+            return _answer(start_response, status, {"status": "not ready" if reasons else "ready", "reasons": reasons})
+        if path == "/metrics":
+            start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
+            return [generate_latest()]
+        return _answer(start_response, "404 Not Found", {"status": "unknown path"})
+
+    return app
+
+
+def not_ready(containers: Sequence[Any]) -> list[str]:
+    """What keeps the containers' services from working; empty where nothing does."""
+    reasons = [] if all(container.started for container in containers) else ["starting"]
+    for container in containers:
+        for extension in container.extensions:
+            if hasattr(extension, "why_not_ready") and (said := extension.why_not_ready()):
+                reasons += [said] if isinstance(said, str) else said
+    return reasons
+
+
+def _keys() -> dict[str, list[str]]:
+    """The ids of the keys of personal data, the one that seals first, where the process has any: a rotation waits for
+    all processes to know the new one."""
+    try:
+        return {"personal_data_keys": keyring().key_ids()}
+    except SettingsError:
+        return {}
+
+
+def _answer(start_response: Callable[..., Any], status: str, document: dict[str, Any]) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps(document).encode()]

@@ -1,0 +1,62 @@
+"""Work in a process of its own: what would keep other requests waiting, and what reads files that strangers made.
+
+`python -m services.kit.operations.processes module memory cpu_seconds` runs a module within these bounds.
+"""
+
+import os
+import resource
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_BUFFER = 1024 * 1024
+"""Bytes. Eventlet's pipes have no buffer unless told so, and read lines byte by byte then."""
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+"""Variables that the process gets: none of them is a secret."""
+
+
+class ProcessFailed(Exception):
+    """The process has not done its work: it was killed, or ran out of memory or time."""
+
+
+def run_bounded(module: str, content: bytes, *, memory: int, cpu_seconds: int) -> Iterator[bytes]:
+    """What `python -m module` writes, line by line, when it reads the content; raises ProcessFailed.
+
+    In a service others have their turns meanwhile: it waits for the pipe as a green thread does.
+    """
+    with os.fdopen(os.memfd_create("input"), "w+b") as given:
+        given.write(content)
+        given.seek(0)
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, module, str(memory), str(cpu_seconds)],
+            bufsize=_BUFFER,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=_ROOT,
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+        )
+    try:
+        yield from process.stdout or ()
+        if process.wait() != 0:
+            raise ProcessFailed(f"{module} ended with {process.returncode}")
+    finally:
+        process.kill()
+        if process.stdout:
+            process.stdout.close()
+        process.wait()
+
+
+def _main(module: str, memory: str, cpu_seconds: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_seconds), int(cpu_seconds)))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Runs the Nameko services of modules in one process: `python -m services.kit.operations.runner services.membership.service`.
+
+The first lines must come before any other import: sockets, locks and psycopg are to yield to the other greenlets.
+"""
+
+# ruff: noqa: E402
+import gc
+import os
+
+gc.disable()  # until all is imported: none of it is garbage, and looking for some takes a tenth of the time
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
+import eventlet
+
+eventlet.monkey_patch()
+
+import argparse
+import inspect
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import structlog
+from eventlet import wsgi
+from eventlet.event import Event as Signal
+from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
+from nameko.runners import ServiceRunner
+
+from services.kit.amqp.broker_users import require_own_user
+from services.kit.amqp.queues import QueueChanged
+from services.kit.operations.health import health_app
+from services.kit.operations.logs import class_name, configure_logs, traceback_without_values
+from services.kit.settings import MessagingSettings, ProcessSettings, SettingsError, check_secrets, read_settings
+
+log = structlog.get_logger()
+
+
+def run(modules: Sequence[str]) -> int:
+    """Runs the services until SIGTERM or SIGINT; answers the exit status."""
+    settings = read_settings(ProcessSettings)
+    classes = [cls for module in modules for cls in service_classes(import_module(module))]
+    gc.enable()
+    check_secrets()
+    configure_logs("+".join(cls.name for cls in classes), settings.log_level)
+    runner = ServiceRunner(
+        {
+            "AMQP_URI": read_settings(MessagingSettings).amqp_uri,
+            "max_workers": settings.max_workers,
+            "WEB_SERVER_ADDRESS": f"{settings.gateway_host}:{settings.gateway_port}",
+        }
+    )
+    for cls in classes:
+        require_own_user(read_settings(MessagingSettings), cls.name)
+        runner.add_service(cls)
+    if settings.health_port >= 0:
+        socket = eventlet.listen((settings.health_host, settings.health_port))
+        log.info("listening", what="health", port=socket.getsockname()[1])
+        eventlet.spawn(wsgi.server, socket, health_app(list(runner.containers)), log_output=False)
+    return _live(runner, settings.stop_seconds)
+
+
+def service_classes(module: ModuleType) -> list[Any]:
+    """The Nameko services that a module defines: classes with a `name` and entrypoints. Raises ValueError for none."""
+    found = [
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and isinstance(getattr(cls, "name", None), str) and _has_entrypoints(cls)
+    ]
+    if not found:
+        raise ValueError(f"{module.__name__} defines no service.")
+    return found
+
+
+def _has_entrypoints(cls: type) -> bool:
+    return any(hasattr(method, ENTRYPOINT_EXTENSIONS_ATTR) for _, method in inspect.getmembers(cls, inspect.isfunction))
+
+
+def _live(runner: ServiceRunner, stop_seconds: float) -> int:
+    ending = Signal()
+
+    def end(reason: Any) -> None:
+        if not ending.ready():
+            ending.send(reason)
+
+    def serve() -> None:
+        try:
+            runner.start()
+            gc.collect()
+            gc.set_threshold(20_000)  # a set of messages lives for longer than Python's 700: a tenth of a busy process
+            gc.freeze()  # what is there from the start stays: looking through it for garbage takes 0.1 s each time
+            log.info("started")
+            runner.wait()
+            end(None)
+        except Exception as error:
+            end(error)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: eventlet.spawn_after(0, end, None))
+    eventlet.spawn(serve)
+    error = ending.wait()
+    if error is not None:
+        words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
+        log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
+    is_done = False
+    with eventlet.Timeout(stop_seconds, False):
+        runner.stop()
+        is_done = True
+    log.info("stopped" if is_done else "stop_forced")
+    return 0 if error is None and is_done else 1
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description="Run services in this process.")
+    parser.add_argument("modules", nargs="+", help="modules that define services, such as services.membership.service")
+    try:
+        return run(parser.parse_args().modules)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    status = _main()
+    sys.stdout.flush()
+    os._exit(status)

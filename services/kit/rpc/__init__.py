@@ -1,0 +1,1 @@
+"""Queries and commands between the gateway and the services."""

@@ -1,0 +1,176 @@
+"""The gateway's signature under a request: who asks, what for and with which data came from the gateway alone.
+
+Signed are the bytes of the request, in which the caller's session, the request id, the data and the deadline are, the
+name of the operation, the id of this one call, and where its reply goes. So a signature is good for one request, and no
+longer than somebody waits for the answer. The key is Ed25519's: who checks a signature cannot make one.
+"""
+
+import base64
+import binascii
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TypeVar
+
+from amqp.basic_message import Message as AmqpMessage
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from services.kit.amqp.connection import to_bytes
+from services.kit.rpc.request import Request
+from services.kit.secret_values import Key
+from services.kit.settings import SettingsError, is_production, read_settings, settings_class
+
+SIGNATURE = "x-signature"
+DEMO_ID = "demo"
+"""Begins the ids of the demo's keys: of a public key nothing else tells whose it is."""
+LONGEST_SECONDS = 300
+"""How far ahead the deadline of a signed request may be."""
+
+_CONTEXT = b"union card services, request 1"
+_KEY_BYTES = 32
+AnyKey = TypeVar("AnyKey")
+
+
+@settings_class
+class SigningSettings:
+    """The gateway's keys, as `k2:base64,k1:base64` with 32 bytes each; the first one signs."""
+
+    caller_signing_keys: Key = Key()
+
+
+@settings_class
+class CheckingSettings:
+    """The public parts of the gateway's keys, as `k2:base64,k1:base64`: `python -m services.kit.rpc.caller_keys`.
+
+    They must be set in production; without any, nobody's signature is asked for.
+    """
+
+    caller_public_keys: str = ""
+
+
+class Signer:
+    """Signs requests; without a key, outside production, it signs nothing."""
+
+    def __init__(self, keys: str) -> None:
+        private = _read("CALLER_SIGNING_KEYS", keys, Ed25519PrivateKey.from_private_bytes)
+        self._key_id = next(iter(private), "")
+        self._key = private.get(self._key_id)
+
+    def headers(self, routing_key: str, call_id: str, reply_to: str, body: bytes) -> dict[str, str]:
+        """The header that bears the signature of a request."""
+        if self._key is None:
+            return {}
+        signature = self._key.sign(_signed(routing_key, call_id, reply_to, body))
+        return {SIGNATURE: f"{self._key_id}.{base64.b64encode(signature).decode()}"}
+
+
+class Checker:
+    """Checks signatures; each key checks what it signed."""
+
+    def __init__(self, keys: str) -> None:
+        self._keys: Mapping[str, Ed25519PublicKey] = _read(
+            "CALLER_PUBLIC_KEYS", keys, Ed25519PublicKey.from_public_bytes
+        )
+        self._seen: dict[str, float] = {}
+
+    def refusal(self, message: AmqpMessage, request: Request, *, is_former_taken: bool) -> str | None:
+        """Why a request does not count as the gateway's; None where it does.
+
+        `is_former_taken` lets those pass that are not signed at all, as the release before sends them.
+        """
+        said = (message.headers or {}).get(SIGNATURE)
+        if not self._keys or (said is None and is_former_taken):
+            return None
+        if not isinstance(said, str) or not self._is_signed(message, said):
+            return "not signed by the gateway"
+        if not request.deadline <= time.time() + LONGEST_SECONDS:
+            return "signed for longer than anybody waits"
+        return None
+
+    def is_repeated(self, message: AmqpMessage, request: Request) -> bool:
+        """Whether this process has had the call before, and the broker does not say that it delivers it again."""
+        call_id = str(message.properties.get("correlation_id"))
+        if not self._keys or message.delivery_info["redelivered"]:
+            return False
+        if call_id in self._seen:
+            return True
+        self._seen[call_id] = request.deadline
+        self._forget_old()
+        return False
+
+    def _is_signed(self, message: AmqpMessage, said: str) -> bool:
+        key_id, _, encoded = said.partition(".")
+        key = self._keys.get(key_id)
+        try:
+            if key is None:
+                return False
+            call_id, reply_to = (str(message.properties.get(name) or "") for name in ("correlation_id", "reply_to"))
+            signed = _signed(message.delivery_info["routing_key"], call_id, reply_to, to_bytes(message.body))
+            key.verify(base64.b64decode(encoded, validate=True), signed)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _forget_old(self) -> None:
+        """Calls in the order in which they came; one that outlasts those behind it goes with the next."""
+        now = time.time()
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if self._seen[oldest] + _GRACE > now:
+                return
+            del self._seen[oldest]
+
+
+@cache
+def signer() -> Signer:
+    """The process's signer, by CALLER_SIGNING_KEYS; raises SettingsError, in production also where there is no key."""
+    keys = read_settings(SigningSettings).caller_signing_keys
+    if not keys and is_production():
+        raise SettingsError("Settings in the environment: CALLER_SIGNING_KEYS is not set.")
+    return Signer(keys)
+
+
+@cache
+def checker() -> Checker:
+    """The process's checker, by CALLER_PUBLIC_KEYS; raises SettingsError, in production also where there is none."""
+    keys = read_settings(CheckingSettings).caller_public_keys
+    if is_production() and (not keys or any(key_id.startswith(DEMO_ID) for key_id in _parts(keys))):
+        raise SettingsError("Settings in the environment: CALLER_PUBLIC_KEYS is not set, or holds a key of the demo.")
+    return Checker(keys)
+
+
+def public_keys(signing_keys: str) -> str:
+    """The public parts of keys that sign, in the same form."""
+    private = _read("CALLER_SIGNING_KEYS", signing_keys, Ed25519PrivateKey.from_private_bytes)
+    parts = {key_id: key.public_key().public_bytes_raw() for key_id, key in private.items()}
+    return ",".join(f"{key_id}:{base64.b64encode(part).decode()}" for key_id, part in parts.items())
+
+
+def _signed(routing_key: str, call_id: str, reply_to: str, body: bytes) -> bytes:
+    digest = hashlib.sha256(body).digest()
+    return b"\0".join([_CONTEXT, routing_key.encode(), call_id.encode(), reply_to.encode(), digest])
+
+
+def _read(variable: str, text: str, of_bytes: Callable[[bytes], AnyKey]) -> dict[str, AnyKey]:
+    """Keys by their ids, in order; raises SettingsError."""
+    keys = {}
+    for key_id, encoded in _parts(text).items():
+        try:
+            raw = base64.b64decode(encoded, validate=True)
+            if not key_id.isalnum() or len(raw) != _KEY_BYTES:
+                raise ValueError
+            keys[key_id] = of_bytes(raw)
+        except (ValueError, binascii.Error):
+            raise SettingsError(f"{variable} is not of the form id:base64,id:base64 with keys of 32 bytes.") from None
+    return keys
+
+
+def _parts(text: str) -> dict[str, str]:
+    parts = (part.strip().partition(":") for part in text.replace("\n", ",").split(",") if part.strip())
+    return {key_id: encoded for key_id, _, encoded in parts}
+
+
+_GRACE = 10.0
+"""Seconds past its deadline for which a call is remembered."""

@@ -1,0 +1,216 @@
+"""The side of RPC that asks: calls with a deadline, and one queue of replies a process."""
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import amqp
+import eventlet
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+from eventlet.event import Event as Signal
+from nameko.extensions import DependencyProvider, SharedExtension
+
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.publishing import DirectPublisher
+from services.kit.amqp.queues import (
+    RPC_EXCHANGE,
+    declare_direct_exchange,
+    declare_exchange,
+    declare_passing_queue,
+    replies_exchange,
+)
+from services.kit.amqp.reader import QueueReader
+from services.kit.amqp.watch import BrokerWatch
+from services.kit.events.envelope import correlation, new_message_id
+from services.kit.events.outbox import to_json
+from services.kit.operations import metrics
+from services.kit.operations.logs import class_name
+from services.kit.problems import BrokerBlocked, Problem, Unavailable
+from services.kit.rpc.caller_signature import signer
+from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Caller
+from services.kit.settings import MessagingSettings, read_settings
+
+log = structlog.get_logger()
+
+_SECONDS_TO_LISTEN = 1.0
+
+
+class ReplyListener(SharedExtension):
+    """The process's one queue of replies, and who waits for which."""
+
+    watch = BrokerWatch()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[str, _Waiting] = {}
+        self.services: set[str] = set()
+        """Who may be asked, and so reply."""
+        self.address = ""
+
+    def setup(self) -> None:
+        """Makes the reader of replies and the publisher of requests; raises SettingsError without a key to sign by."""
+        self._settings = settings = read_settings(MessagingSettings)
+        self._users = BrokerUsers.of(settings.amqp_uri, self.container.service_name)
+        self._signer = signer()
+        name = f"{self.container.service_name} replies"
+        self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
+        self.reader.on_lost = self._disappoint
+        self.watch.on_restored.append(self.reader.renew)
+        self.publisher = DirectPublisher(settings.amqp_uri, f"{self.container.service_name} requests", seconds=3)
+
+    def start(self) -> None:
+        """Listens; the broker may come later."""
+        self._thread = self.container.spawn_managed_thread(self.reader.run)
+
+    def stop(self) -> None:
+        """Stops listening; the workers have ended before."""
+        self.reader.stop()
+        self._thread.wait()
+        self.publisher.close()
+
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming."""
+        return self.reader.why_not_ready()
+
+    def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Sends a request and waits for its reply; raises Unavailable, and says at once where the broker takes none."""
+        if self.watch.is_blocked:
+            raise BrokerBlocked(RETRY_AFTER)
+        if not self._is_listening():
+            raise Unavailable(RETRY_AFTER)
+        call_id, address = new_message_id(), self.address
+        body = to_json({"args": [request], "kwargs": {}})
+        self.waiting[call_id] = waiting = _Waiting(routing_key.partition(".")[0])
+        try:
+            with eventlet.Timeout(seconds, _DeadlinePassed()):
+                self.publisher.publish(
+                    Outgoing(
+                        RPC_EXCHANGE,
+                        routing_key,
+                        body,
+                        {
+                            "content_type": "application/json",
+                            "content_encoding": "utf-8",
+                            "delivery_mode": 1,
+                            "reply_to": address,
+                            "correlation_id": call_id,
+                            "expiration": str(int(seconds * 1000)),
+                            "application_headers": {
+                                HEARS_SERVICE: True,
+                                **self._signer.headers(routing_key, call_id, address, body),
+                            },
+                        },
+                    )
+                )
+                answer: dict[str, Any] = waiting.reply.wait()
+                return answer
+        except (_DeadlinePassed, *BROKER_ERRORS) as error:
+            log.warning("no_answer", request=routing_key, error=class_name(error))
+            raise (BrokerBlocked if self.watch.is_blocked else Unavailable)(RETRY_AFTER) from error
+        finally:
+            self.waiting.pop(call_id, None)
+
+    def _is_listening(self) -> bool:
+        """Whether a reply can come. Requests come before the first connection is there: they wait a moment for it."""
+        with eventlet.Timeout(_SECONDS_TO_LISTEN, False):
+            self.reader.wait_until_ready()
+        return self.reader.is_consuming
+
+    def _declare(self, channel: amqp.Channel) -> str:
+        """A new queue for each connection: the broker may still hold the one of the connection that was lost."""
+        self.address = new_message_id()
+        queue = declare_passing_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
+        for service in sorted(self.services):
+            if self._users.is_shared:
+                declare_direct_exchange(channel, replies_exchange(service))
+            channel.queue_bind(queue, replies_exchange(service), self.address)
+        if self._users.is_shared:
+            declare_exchange(channel, RPC_EXCHANGE)
+        if self._settings.takes_former:
+            # Services of the release before reply where requests go; only the permissions of an upgrade let us hear.
+            with suppress(amqp.AccessRefused), channel.connection.channel() as former:
+                former.queue_bind(queue, RPC_EXCHANGE, self.address)
+        return queue
+
+    def _receive(self, message: AmqpMessage) -> None:
+        """Takes a reply that came by the exchange of the service that was asked, where nobody else can put one."""
+        call_id, exchange = message.properties.get("correlation_id"), message.delivery_info["exchange"]
+        waiting = self.waiting.get(call_id)
+        if waiting is None:
+            return
+        is_former = exchange == RPC_EXCHANGE and self._settings.takes_former
+        if exchange != replies_exchange(waiting.service) and not is_former:
+            log.error("reply_refused", asked=waiting.service, exchange=exchange)
+            return
+        del self.waiting[call_id]
+        waiting.reply.send(json.loads(message.body)["result"])
+
+    def _disappoint(self) -> None:
+        """Replies to what was asked over a lost connection have nowhere to go."""
+        for waiting in list(self.waiting.values()):
+            waiting.reply.send_exception(ConnectionResetError("The connection for replies was lost."))
+        self.waiting.clear()
+
+
+@dataclass
+class _Waiting:
+    """Who was asked, and what comes of it."""
+
+    service: str
+    reply: Signal = field(default_factory=Signal)
+
+
+class ServiceClient(DependencyProvider):
+    """Asks another service: `self.membership.call("queue_members", caller, data)`."""
+
+    replies = ReplyListener()
+
+    def __init__(self, service: str, deadline: float = 5.0) -> None:
+        self.service = service
+        self.deadline = deadline
+
+    def setup(self) -> None:
+        """Says whose replies are to be heard."""
+        self.replies.services.add(self.service)
+
+    def get_dependency(self, worker_ctx: Any) -> "ServiceClient":
+        """The client itself: it is safe for many workers."""
+        return self
+
+    def call(
+        self,
+        name: str,
+        caller: Caller,
+        data: dict[str, Any],
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> Any:
+        """The service's answer. Raises Problem: the service's own, or Unavailable (503) past the deadline in seconds.
+
+        After a 503 a command may still have been done: ask again with the same request id.
+        """
+        seconds = deadline or self.deadline
+        request = {
+            "caller": caller.to_dict(),
+            "request_id": request_id,
+            "correlation_id": correlation.get() or new_message_id(),
+            "deadline": time.time() + seconds,
+            "data": data,
+        }
+        started, outcome = time.monotonic(), "unavailable"
+        try:
+            answer = self.replies.ask(f"{self.service}.{name}", request, seconds)
+            outcome = "problem" if "problem" in answer else "answered"
+        finally:
+            metrics.rpc_call_seconds.labels(f"{self.service}.{name}", outcome).observe(time.monotonic() - started)
+        if "problem" in answer:
+            raise Problem.from_dict(answer["problem"])
+        return answer["result"]
+
+
+class _DeadlinePassed(Exception):
+    """The time for an answer is over. Not eventlet's own Timeout, which is no Exception and would kill the worker."""

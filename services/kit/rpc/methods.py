@@ -1,0 +1,183 @@
+"""Methods that other processes ask for: queries and commands on Nameko's RPC wire, with roles and request ids."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+import structlog
+from marshmallow import Schema, ValidationError
+from nameko.extensions import register_entrypoint
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
+
+from services.contracts.policy import ANONYMOUS, rule_of
+from services.kit.data.database import handled_request, takes_no_changes
+from services.kit.data.encryption import blind_index
+from services.kit.events.envelope import causation, correlation
+from services.kit.events.failures import is_passing
+from services.kit.operations import audit, metrics
+from services.kit.operations.audit import Act
+from services.kit.operations.logs import class_name, traceback_without_values
+from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
+from services.kit.rpc.client import ServiceClient
+from services.kit.rpc.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
+from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
+
+__all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question"]
+
+log = structlog.get_logger()
+
+Method = Callable[..., Any]
+
+
+def command(schema: type[Schema]) -> Callable[[Method], Method]:
+    """A method that changes state on request: `method(self, session, caller: Caller, data: dict) -> dict | list`.
+
+    `data` is loaded by the schema (unknown fields are refused), the policy table lets the caller in and gives it
+    its `reach`, and all is one transaction of `self.database`, with the record of the act (see audit.py). A request id
+    that was handled before answers the same again and changes nothing; with other data it is the Problem
+    `idempotency_key_reused`. The result is JSON types; dates, UUIDs and decimals become strings.
+    """
+
+    def decorate(method: Method) -> Method:
+        def run(service: Any, act: Act, request: Request) -> str:
+            data = schema().load(request.data)
+            with service.database.begin() as session:
+                audit.begin(session, act)
+
+                def carry_out() -> Any:
+                    result = method(service, session, act.caller, data)
+                    audit.tell_act(session, service.name, act)
+                    return result
+
+                if request.request_id is None:
+                    return plain_json(carry_out())
+                return _once(session, method.__name__, act.caller, request, carry_out)
+
+        answer = _answering(method, run, _record_refusal)
+        register_entrypoint(answer, CommandEntrypoint())
+        return answer
+
+    return decorate
+
+
+def query(schema: type[Schema]) -> Callable[[Method], Method]:
+    """A method that answers and changes nothing: as `command`, in a transaction that cannot write."""
+
+    def decorate(method: Method) -> Method:
+        def run(service: Any, act: Act, request: Request) -> str:
+            data = schema().load(request.data)
+            with service.database.read() as session:
+                return plain_json(method(service, session, act.caller, data))
+
+        answer = _answering(method, run, _record_nothing)
+        register_entrypoint(answer, QueryEntrypoint())
+        return answer
+
+    return decorate
+
+
+def question(schema: type[Schema]) -> Callable[[Method], Method]:
+    """A query about what is not in the database, and answered without it: `method(self, caller, data)`."""
+
+    def decorate(method: Method) -> Method:
+        def run(service: Any, act: Act, request: Request) -> str:
+            return plain_json(method(service, act.caller, schema().load(request.data)))
+
+        answer = _answering(method, run, _record_nothing)
+        register_entrypoint(answer, QueryEntrypoint())
+        return answer
+
+    return decorate
+
+
+def _answering(
+    method: Method,
+    run: Callable[[Any, Act, Request], str],
+    record_refusal: Callable[[Any, Act, Problem], None],
+) -> Method:
+    @wraps(method)
+    def answer(service: Any, request: Request) -> str | None:
+        """The answer as JSON; None where nobody waits for it any more."""
+        if request.is_late():
+            metrics.rpc_expired.labels(service.name).inc()
+            return None
+        correlation.set(request.correlation_id)
+        causation.set(request.request_id)
+        started = time.monotonic()
+        with bound_contextvars(
+            correlation_id=request.correlation_id, request_id=request.request_id, request=method.__name__
+        ):
+            problem, answered, act = None, "", None
+            try:
+                act = audit.act_of(f"{service.name}.{method.__name__}", request)
+                act.caller = _let_in(act.action, act.caller)
+                answered = f'{{"result":{run(service, act, request)}}}'
+            except Exception as error:
+                problem = _as_problem(error, request)
+                answered = problem_json(problem)
+                if act is not None and isinstance(error, Problem):
+                    record_refusal(service, act, error)
+        outcome = problem.code if problem else "answered"
+        metrics.rpc_seconds.labels(method.__name__, outcome).observe(time.monotonic() - started)
+        return answered
+
+    return answer
+
+
+def _record_refusal(service: Any, act: Act, problem: Problem) -> None:
+    """What a form got wrong before anything was looked at is no Problem yet, and is not recorded."""
+    audit.tell_refusal(service.database, service.name, act, problem)
+
+
+def _record_nothing(service: Any, act: Act, problem: Problem) -> None:
+    """Questions are not acts."""
+
+
+def _let_in(name: str, caller: Caller) -> Caller:
+    """The caller with the reach that it has for the method; raises Forbidden."""
+    rule = rule_of(name)
+    if not rule.lets_in(caller.roles):
+        raise Forbidden
+    return replace(caller, reach=rule.reach_of(caller.roles))
+
+
+def _once(session: Session, name: str, caller: Caller, request: Request, run: Callable[[], Any]) -> str:
+    """The answer that the request id got before, or what `run` answers now, kept in the same transaction.
+
+    A second request with the id, at the same time, waits here for the first one's commit.
+    """
+    account = caller.account_id or caller.member_id or ANONYMOUS
+    # By a key: who reads the table alone must not find numbers in it by trying all there are.
+    fingerprint = blind_index(json.dumps([name, request.data], sort_keys=True, ensure_ascii=False), "request")
+    row = {"account_id": account, "request_id": request.request_id, "name": name, "fingerprint": fingerprint}
+    this = (handled_request.c.account_id == account, handled_request.c.request_id == request.request_id)
+    remember = insert(handled_request).values(row).on_conflict_do_nothing().returning(handled_request.c.request_id)
+    if session.scalar(remember) is None:
+        kept = session.execute(select(handled_request.c.fingerprint, handled_request.c.answer).where(*this)).one()
+        if kept.fingerprint != fingerprint:
+            raise Invalid((), "idempotency_key_reused", "同一请求编号已用于其他内容", "请更换请求编号后重试。")
+        return str(kept.answer)
+    answer = plain_json(run())
+    session.execute(update(handled_request).where(*this).values(answer=answer))
+    return answer
+
+
+def _as_problem(error: Exception, request: Request) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, ValidationError):
+        return invalid_fields(error.messages)
+    log.error("request_failed", error=class_name(error), traceback=traceback_without_values(error))
+    if takes_no_changes(error):
+        return DatabaseReadOnly(RETRY_AFTER)
+    if is_passing(error):
+        return Unavailable(RETRY_AFTER)
+    return Problem(
+        "internal_error", 500, "系统内部错误", f"请稍后重试；如仍有问题，请提供编号 {request.correlation_id}。"
+    )

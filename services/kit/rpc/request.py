@@ -1,0 +1,120 @@
+"""Requests as they travel between the gateway and the services, and the JSON of their answers."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from amqp.basic_message import Message as AmqpMessage
+
+from services.contracts.policy import ANONYMOUS, Reach
+from services.kit.problems import Problem
+from services.kit.strict_json import read_json
+
+RETRY_AFTER = 5
+"""Seconds after which a caller may ask again for what is not available now."""
+
+HEARS_SERVICE = "x-hears-service"
+"""The header of a request whose reply is heard at the exchange of the service's own replies."""
+
+_GRACE = 2.0
+"""Seconds by which the clocks of two machines may differ before a request counts as late."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: an account of a union, a member on the phone (role `member`), or nobody known (role `anonymous`).
+
+    An account that has to do something first, such as to choose a password, has the role `limited` and no other.
+    """
+
+    account_id: str | None = None
+    account_name: str | None = None
+    display_name: str | None = None
+    roles: frozenset[str] = frozenset({ANONYMOUS})
+    union_id: str | None = None
+    union_code: str | None = None
+    union_name: str | None = None
+    superior_union_id: str | None = None
+    superior_ids: tuple[str, ...] = ()
+    """All unions above the caller's, the city's first, its superior last."""
+    controllers: tuple[str, ...] = ()
+    """Who else may act as the caller: who made, reset or changed the account lately, or has one with its telephone."""
+    member_id: str | None = None
+    session_id: str | None = None
+    origin: str | None = None
+    """The address that the request came from."""
+    reach: Reach = Reach.OWN_UNION
+    """How far the caller reaches in what it asks for now; each service finds it out for itself."""
+
+    @property
+    def is_of_the_city(self) -> bool:
+        """Whether the caller's union is the city's, above which there is none."""
+        return self.union_id is not None and self.superior_union_id is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The caller as JSON types, without the reach."""
+        document = {**asdict(self), "roles": sorted(self.roles)}
+        del document["reach"]
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Caller":
+        """The caller that `to_dict` wrote; attributes of a newer version are ignored.
+
+        A session of an older version names only the direct superior.
+        """
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "reach"}
+        superior = document.get("superior_union_id")
+        superior_ids = document.get("superior_ids") or ([superior] if superior else [])
+        controllers = tuple(document.get("controllers") or ())
+        lists = {"superior_ids": tuple(superior_ids), "controllers": controllers}
+        return cls(**{**known, "roles": frozenset(document.get("roles", ())), **lists})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it travels. `deadline` is in seconds of the epoch: past it nobody waits for the answer."""
+
+    caller: dict[str, Any]
+    data: dict[str, Any]
+    request_id: str | None
+    correlation_id: str
+    deadline: float
+
+    @classmethod
+    def from_body(cls, body: bytes, message: AmqpMessage) -> "Request":
+        """The request in a Nameko RPC body; any error means that it is none."""
+        document = read_json(body)["args"][0]
+        return cls(
+            caller=document.get("caller") or {},
+            data=document.get("data") or {},
+            request_id=document.get("request_id"),
+            correlation_id=document.get("correlation_id") or str(message.properties.get("correlation_id")),
+            deadline=float(document.get("deadline") or time.time() + 60),
+        )
+
+    def is_late(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return time.time() > self.deadline + _GRACE
+
+
+def problem_json(problem: Problem) -> str:
+    """The answer that holds a problem."""
+    return plain_json({"problem": problem.to_dict()})
+
+
+def plain_json(value: Any) -> str:
+    """Dates, UUIDs and decimals as strings: kombu's JSON would wrap them in envelopes of its own."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_text)
+
+
+def _as_text(value: Any) -> str:
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if isinstance(value, (UUID, Decimal)):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON type")

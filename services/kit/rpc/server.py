@@ -1,0 +1,174 @@
+"""The side of RPC that answers: one queue of requests a service, each handled by a worker."""
+
+from typing import Any
+
+import amqp
+import structlog
+from amqp.basic_message import Message as AmqpMessage
+from nameko.exceptions import ContainerBeingKilled
+from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
+
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.policy import rule_of
+from services.kit.amqp.broker_users import BrokerUsers
+from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.publishing import DirectPublisher
+from services.kit.amqp.queues import RPC_EXCHANGE, declare_request_queue, replies_exchange, request_queue
+from services.kit.amqp.reader import QueueReader
+from services.kit.operations import metrics
+from services.kit.operations.logs import class_name
+from services.kit.problems import Problem, Unavailable
+from services.kit.rpc.caller_signature import checker
+from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
+from services.kit.settings import MessagingSettings, read_settings
+
+log = structlog.get_logger()
+
+_GATEWAY = "gateway"
+
+
+class RequestServer(SharedExtension, ProviderCollector):
+    """The service's one queue of requests: each is handled by a worker, answered, and acked.
+
+    Requests are taken from the gateway alone, and with its signature.
+    """
+
+    def setup(self) -> None:
+        """Makes the reader of requests and the publisher of replies; raises SettingsError without the keys it needs."""
+        self._settings = settings = read_settings(MessagingSettings)
+        service = self.container.service_name
+        self._users = BrokerUsers.of(settings.amqp_uri, service)
+        self._checker = checker()
+        self._running = 0
+        self._thread: Any = None
+        self.reader = QueueReader(
+            f"{service} requests", settings, self._declare, self._receive, prefetch=self.container.max_workers
+        )
+        self.reader.is_idle = lambda: self._running == 0
+        self._publisher = DirectPublisher(settings.amqp_uri, f"{service} replies", seconds=3)
+
+    def start(self) -> None:
+        """Takes requests; returns when the broker has said so."""
+        self._thread = self.container.spawn_managed_thread(self.reader.run)
+        self.reader.wait_until_ready()
+
+    def why_not_ready(self) -> str | None:
+        """What keeps messages from coming."""
+        return self.reader.why_not_ready()
+
+    def drain(self) -> None:
+        """Takes nothing new and returns when what runs is answered and acked."""
+        self.reader.stop()
+        if self._thread is not None:
+            self._thread.wait()
+        self._publisher.close()
+
+    def _declare(self, channel: amqp.Channel) -> str:
+        service = self.container.service_name
+        return declare_request_queue(channel, service) if self._users.is_shared else request_queue(service)
+
+    def _receive(self, message: AmqpMessage) -> None:
+        self._running += 1
+        self.container.spawn_managed_thread(lambda: self._serve(message))
+
+    def _serve(self, message: AmqpMessage) -> None:
+        name = message.delivery_info["routing_key"].rpartition(".")[2]
+        entrypoint = next((one for one in self._providers if one.method_name == name), None)
+        try:
+            request = Request.from_body(message.body, message)
+        except Exception:
+            # A stranger's bytes can break the reading in any way.
+            request = None
+        if request is not None and (refusal := self._refusal(message, request)):
+            metrics.rpc_refused.labels(self.container.service_name).inc()
+            log.error("request_refused", request=name, reason=refusal, user=message.properties.get("user_id"))
+            self._answer(message, problem_json(Problem("request_refused", 500, "系统内部错误", "请联系技术支持。")))
+            return
+        if entrypoint is None or request is None:
+            self._answer(message, problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
+            return
+        if self._checker.is_repeated(message, request):
+            metrics.rpc_refused.labels(self.container.service_name).inc()
+            log.error("request_repeated", request=name, user=message.properties.get("user_id"))
+            self._answer(message, None)
+            return
+        if message.delivery_info["redelivered"] and not entrypoint.can_repeat(request):
+            self._answer(message, problem_json(Unavailable(RETRY_AFTER)))
+            return
+
+        def settle(_context: Any, answer: str | None, exc_info: Any) -> tuple[Any, Any]:
+            self._answer(message, answer)
+            return None, exc_info
+
+        try:
+            self.container.spawn_worker(entrypoint, (request,), {}, handle_result=settle)
+        except ContainerBeingKilled:
+            self._running -= 1
+
+    def _refusal(self, message: AmqpMessage, request: Request) -> str | None:
+        is_former_taken = self._settings.takes_former
+        return self._users.refusal(
+            message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
+        ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
+
+    def _exchange_for(self, message: AmqpMessage) -> str | None:
+        """Where a reply is heard: at the service's own exchange; by the release before, where requests go."""
+        if (message.headers or {}).get(HEARS_SERVICE):
+            return replies_exchange(self.container.service_name)
+        return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
+
+    def _answer(self, message: AmqpMessage, answer: str | None) -> None:
+        """Replies, where someone waits, and acks; a reply that cannot be sent is the caller's deadline's affair."""
+        try:
+            exchange = self._exchange_for(message)
+            if answer is not None and exchange and message.properties.get("reply_to"):
+                self._publisher.publish(
+                    Outgoing(
+                        exchange,
+                        message.properties["reply_to"],
+                        f'{{"result":{answer},"error":null}}'.encode(),
+                        {
+                            "content_type": "application/json",
+                            "content_encoding": "utf-8",
+                            "delivery_mode": 1,
+                            "correlation_id": message.properties.get("correlation_id"),
+                        },
+                    )
+                )
+        except Exception as error:
+            log.warning("reply_lost", error=class_name(error))
+        finally:
+            self.reader.ack(message)
+            self._running -= 1
+
+
+class QueryEntrypoint(Entrypoint):
+    """The entrypoint behind `query`."""
+
+    server = RequestServer()
+
+    def setup(self) -> None:
+        """Lets the server find this method; raises NoRule where no row of the policy says who may ask for it."""
+        rule_of(f"{self.container.service_name}.{self.method_name}")
+        self.server.register_provider(self)
+
+    def stop(self) -> None:
+        """Returns when the server has answered what it had taken."""
+        self.server.drain()
+
+    def can_repeat(self, request: Request) -> bool:
+        """Whether a request may be run that the broker delivers again after a lost connection."""
+        return True
+
+
+class CommandEntrypoint(QueryEntrypoint):
+    """The entrypoint behind `command`."""
+
+    def setup(self) -> None:
+        """Lets the server find this method; raises KeyError in a service that cannot tell what its callers did."""
+        _ = ACTS_RECORDED[self.container.service_name]
+        super().setup()
+
+    def can_repeat(self, request: Request) -> bool:
+        """Without a request id nobody knows whether the first delivery was carried out, or still is."""
+        return request.request_id is not None

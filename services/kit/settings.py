@@ -1,0 +1,245 @@
+"""Typed settings, read from the environment once; what is missing or wrong is named in one error."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+from services.kit.plain_addresses import is_plain
+from services.kit.secret_values import Key, KeySet, Secret, flaws
+
+Settings = TypeVar("Settings")
+_SECRET = (Secret, Key, KeySet)
+ENVIRONMENTS = ("production", "demo", "test")
+_LONGEST_UPGRADE = timedelta(days=31)
+_declared: list[type[Any]] = []
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a kind of settings."""
+
+    name: str
+    of_type: Any
+    is_required: bool
+    default: Any
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that it is read from."""
+        return self.name.upper()
+
+
+class SettingsError(RuntimeError):
+    """Environment variables are missing or cannot be read; the message names all of them."""
+
+
+@dataclass_transform(frozen_default=True)
+def settings_class(kind: type[Settings]) -> type[Settings]:
+    """Declares a class of settings: a frozen dataclass that `read_settings` fills."""
+    declared = dataclass(frozen=True)(kind)
+    _declared.append(declared)
+    return declared
+
+
+@cache
+def read_settings(kind: type[Settings]) -> Settings:
+    """The settings of this kind, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
+
+    A field of type Secret, Key or KeySet is read from the file that `AMQP_URI_FILE` names where `AMQP_URI` is not set.
+    Fields without a default must be set. Other types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
+    written with commas. In production a secret that is none is refused, and so is an address that is not
+    encrypted. Raises SettingsError. A second call answers the same object.
+    """
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for one in settings_of(kind):
+        try:
+            text = _read(one.variable, one.of_type)
+            if text:
+                values[one.name] = _PARSERS[one.of_type](text)
+            elif one.is_required:
+                wrong.append(f"{one.variable} is not set")
+        except _Unreadable as error:
+            wrong.append(str(error))
+        except ValueError:
+            wrong.append(f"{one.variable} is not a value of type {getattr(one.of_type, '__name__', one.of_type)}")
+    if is_production():
+        wrong += flaws((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
+        wrong += _plain_addresses(kind, values)
+    if wrong:
+        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+    return kind(**values)
+
+
+def check_secrets() -> None:
+    """Refuses to go on in production with secrets that are none, or with one for two purposes.
+
+    Looks at all secrets that are set, of every kind of settings that this process has imported. Raises SettingsError.
+    """
+    if not is_production():
+        return
+    secrets: dict[str, Secret] = {}
+    for kind in _declared:
+        for one in settings_of(kind):
+            if one.of_type in _SECRET and (text := _read(one.variable, one.of_type)):
+                secrets[one.variable] = one.of_type(text)
+    if wrong := flaws(secrets.items()):
+        raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
+
+
+def declared() -> list[type[Any]]:
+    """All kinds of settings that this process has imported."""
+    return list(_declared)
+
+
+def settings_of(kind: type[Any]) -> list[Setting]:
+    """What a kind of settings reads."""
+    hints = get_type_hints(kind)
+    return [Setting(one.name, hints[one.name], _is_required(one), one.default) for one in fields(kind)]
+
+
+def is_production() -> bool:
+    """Whether this is the real thing, which it is unless ENVIRONMENT says other. Raises SettingsError."""
+    environment = os.environ.get("ENVIRONMENT", "").strip() or "production"
+    if environment not in ENVIRONMENTS:
+        raise SettingsError(f"ENVIRONMENT is none of {', '.join(ENVIRONMENTS)}.")
+    return environment == "production"
+
+
+def refuse_production(what: str) -> None:
+    """Ends a program that is for demonstrations and tests only where ENVIRONMENT is production."""
+    if is_production():
+        raise SystemExit(f"{what}: not with ENVIRONMENT=production, which it is when it is not set")
+
+
+@settings_class
+class MessagingSettings:
+    """Where the broker is and how messages are tried again."""
+
+    amqp_uri: Secret
+    heartbeat_seconds: int = 10
+    max_workers: int = 16
+    retry_delays: tuple[float, ...] = (1, 5, 30, 120, 600)
+    attempts_of_unknown_errors: int = 5
+    hold_seconds: float = 60
+    """How long a message is held back in place while the database is away before it moves to a retry queue."""
+    publish_seconds: float = 30
+    """How long the broker may take to confirm before the connection to it counts as dead."""
+    inbox_days: int = 30
+    former_release_until: str = ""
+    """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
+    publisher, do not prove whom they name, or bear no signature: those of the release before 2026-11-29, for the
+    upgrade from it alone."""
+
+    def __post_init__(self) -> None:
+        moment = self._former_until
+        if self.former_release_until and (moment is None or moment - datetime.now(UTC) > _LONGEST_UPGRADE):
+            raise SettingsError(
+                "Settings in the environment: FORMER_RELEASE_UNTIL is no moment with an offset within 31 days."
+            )
+
+    @property
+    def takes_former(self) -> bool:
+        """Whether what the release before sends is taken now."""
+        return self._former_until is not None and datetime.now(UTC) < self._former_until
+
+    @cached_property
+    def _former_until(self) -> datetime | None:
+        try:
+            moment = datetime.fromisoformat(self.former_release_until)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else None
+
+
+@settings_class
+class DatabaseSettings:
+    """Where the service's database is, and how long it may take."""
+
+    database_url: Secret
+    max_workers: int = 16
+    statement_timeout_seconds: float = 30
+    lock_timeout_seconds: float = 10
+
+
+@settings_class
+class ProcessSettings:
+    """How a process shows itself to who runs it."""
+
+    health_host: str = "127.0.0.1"
+    health_port: int = -1
+    """-1: no health endpoint; 0: any free port, which the log names as `listening`."""
+    log_level: str = "INFO"
+    release: str = "unknown"
+    """The version of the code, as operators are told it."""
+    environment: str = "production"
+    """`production`, `demo` or `test`: what is for demonstrations is refused in production."""
+    allow_plain_connections: bool = False
+    """Whether production may speak to other machines without TLS of its own: where a mesh or tunnel encrypts."""
+    max_workers: int = 16
+    stop_seconds: float = 30
+    """How long what runs may take to finish after SIGTERM."""
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 0
+    """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""
+
+
+class _Unreadable(SettingsError):
+    """What a variable or the file that it names cannot be taken for; the message holds no value."""
+
+
+def _read(variable: str, of_type: Any) -> str:
+    """The text of a variable, of a secret also from the file beside it; empty where neither is set."""
+    text = os.environ.get(variable, "").strip()
+    path = os.environ.get(f"{variable}_FILE", "").strip() if of_type in _SECRET else ""
+    if not path:
+        return text
+    if text:
+        raise _Unreadable(f"{variable} and {variable}_FILE are both set")
+    try:
+        text = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _Unreadable(f"{variable}_FILE cannot be read: {type(error).__name__}") from None
+    if not text:
+        raise _Unreadable(f"{variable}_FILE names an empty file")
+    return text
+
+
+def _is_required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with addresses, of which the messages name the variables alone."""
+    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_plain(value)]
+    if not plain or read_settings(ProcessSettings).allow_plain_connections:
+        return []
+    return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]
+
+
+def _boolean(text: str) -> bool:
+    answers = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in answers:
+        raise ValueError(text)
+    return answers[text.lower()]
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: _boolean,
+    bool | None: _boolean,
+    tuple[float, ...]: _numbers,
+    Secret: Secret,
+    Key: Key,
+    KeySet: KeySet,
+}

@@ -1,0 +1,49 @@
+"""Cells of sheets that people open in a spreadsheet program: what somebody typed stays text and is never computed."""
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+
+from services.kit.computed_texts import is_computed
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+_TEXT_FORMAT = "@"
+
+
+def text_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
+    """The cells of a row of a write-only sheet, all of them text.
+
+    The values stay as they are, so that a sheet can be corrected and read again. A cell that begins like a formula
+    keeps being text when its reader edits it.
+    """
+    return [_text_cell(sheet, text) for text in texts]
+
+
+def heading_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
+    """As `text_row`, in bold."""
+    cells = text_row(sheet, texts)
+    for cell in cells:
+        cell.font = Font(bold=True)
+    return cells
+
+
+def saved(book: Workbook) -> bytes:
+    """The workbook's file."""
+    file = BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _text_cell(sheet: Any, text: str) -> Any:
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text))
+    cell.data_type = "s"
+    cell.number_format = _TEXT_FORMAT
+    if is_computed(text):
+        cell.quotePrefix = True
+    return cell
