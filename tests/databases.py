@@ -178,6 +178,6 @@ def _empty(connection: psycopg.Connection) -> None:
 
 def _fingerprint(service: str) -> str:
     sources = sorted((ROOT / "services" / service / "migrations").rglob("*.py"))
-    shared = sorted((ROOT / "services" / "common").glob("*.py"))
+    shared = sorted((ROOT / "services" / "kit" / "data").glob("*.py"))
     content = b"".join(path.read_bytes() for path in [*sources, *shared])
     return hashlib.sha256(content).hexdigest()[:12]

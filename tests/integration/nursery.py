@@ -1,8 +1,8 @@
 """Starts services quickly for tests: a process that has loaded what all services need forks for each of them.
 
 Loading takes a second and more, longer than most tests. A fork loads the service's own modules and goes on as
-`python -m services.kit.operations.runner` does, with an environment and a log of its own. `python -m tests.integration.nursery`
-is the process; `Nursery` speaks to it by lines of JSON.
+`python -m services.kit.operations.runner` does, with an environment and a log of its own. The process is
+`python -m tests.integration.nursery`; `Nursery` speaks to it by lines of JSON.
 """
 
 import json

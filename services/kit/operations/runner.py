@@ -1,4 +1,4 @@
-"""Runs the Nameko services of modules in one process: `python -m services.kit.operations.runner services.membership.service`.
+"""Runs Nameko services in one process: `python -m services.kit.operations.runner services.membership.service`.
 
 The first lines must come before any other import: sockets, locks and psycopg are to yield to the other greenlets.
 """

@@ -183,8 +183,8 @@ def test_the_personal_part_can_be_encrypted_by_another_key(
     log_of_five: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = Keyring.from_text(f"new1:{'A' * 43}=,{os.environ['PERSONAL_DATA_KEYS']}")
-    for module in ("persistence", "personal"):
-        monkeypatch.setattr(f"services.common.{module}.keyring", lambda: both)
+    for module in ("database", "encryption"):
+        monkeypatch.setattr(f"services.kit.data.{module}.keyring", lambda: both)
     monkeypatch.setattr("services.membership.audit_verify.keyring", lambda: both)
     with log_of_five.begin() as session:
         for entry in session.scalars(select(AuditEntry)):
