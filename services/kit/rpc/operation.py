@@ -1,0 +1,140 @@
+"""What may be called of a service: one declaration names an operation, its request and answer, and who is allowed.
+
+    APPROVE = command("revocation.approve_revocation", ApproveRevocation, RevocationAnswer,
+                      allow=subordinates("reviewer"), title="同意撤销")
+
+From it come the entrypoint, the loading of requests, authorization, the audit event, the route's documentation in
+OpenAPI, and the rows of the policy document.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Generic, TypeVar
+
+from services.kit.schemas import DataclassSchema, schema_of
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+ANONYMOUS = "anonymous"
+"""The role of whoever is not signed in."""
+
+
+class Scope(IntEnum):
+    """Whose data a role may act on; of an account that holds several roles, the widest counts."""
+
+    NO_UNION = 0
+    """What belongs to no union: announcements, outlets, rules, queues."""
+    SELF = 1
+    """The account, or the member, alone."""
+    OWN_UNION = 2
+    SUBORDINATES = 3
+    """The own union and all below it."""
+
+
+@dataclass(frozen=True)
+class Permission:
+    """The roles that may call an operation, each with its scope. Where anybody may, `anonymous` is among them."""
+
+    scope_of_role: tuple[tuple[str, Scope], ...]
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Who may call it."""
+        return frozenset(role for role, _ in self.scope_of_role)
+
+    def allows(self, roles: Collection[str]) -> bool:
+        """Whether one of the caller's roles may call it."""
+        return ANONYMOUS in self.roles or not self.roles.isdisjoint(roles)
+
+    def scope_of(self, roles: Collection[str]) -> Scope:
+        """The scope of a caller with these roles."""
+        return max((scope for role, scope in self.scope_of_role if role in roles), default=Scope.NO_UNION)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation(Generic[Asked, Answered]):
+    """A query or command of a service, or what the gateway answers itself. `name` is `<service>.<method>`.
+
+    `title` is what the audit log calls it in Chinese: commands have one, and queries whose calls are recorded.
+    """
+
+    name: str
+    request: type[Asked]
+    answer: type[Answered] | None
+    allow: Permission
+    is_command: bool
+    title: str | None = None
+    uses_database: bool = True
+
+    @property
+    def service(self) -> str:
+        """Who handles it."""
+        return self.name.partition(".")[0]
+
+    @property
+    def method(self) -> str:
+        """What it is called there."""
+        return self.name.partition(".")[2]
+
+    @property
+    def request_schema(self) -> type[DataclassSchema]:
+        """What loads a request."""
+        return schema_of(self.request)
+
+    @property
+    def answer_schema(self) -> type[DataclassSchema] | None:
+        """What an answer looks like; None where there is none."""
+        return None if self.answer is None else schema_of(self.answer)
+
+
+OPERATIONS: dict[str, Operation[Any, Any]] = {}
+"""All operations that were declared, by their names."""
+
+
+class DeclaredTwice(ValueError):
+    """Two operations have one name."""
+
+
+def command(
+    name: str, request: type[Asked], answer: type[Answered] | None = None, *, allow: Permission, title: str
+) -> Operation[Asked, Answered]:
+    """Declares an operation that changes state. Without an answer the route says 204."""
+    return _declare(Operation(name, request, answer, allow, is_command=True, title=title))
+
+
+def query(
+    name: str,
+    request: type[Asked],
+    answer: type[Answered] | None = None,
+    *,
+    allow: Permission,
+    title: str | None = None,
+    uses_database: bool = True,
+) -> Operation[Asked, Answered]:
+    """Declares an operation that changes nothing. One that `uses_database` runs in a transaction that cannot write."""
+    operation = Operation(name, request, answer, allow, is_command=False, title=title, uses_database=uses_database)
+    return _declare(operation)
+
+
+def no_union(*roles: str) -> Permission:
+    """Allows roles what belongs to no union."""
+    return Permission(tuple((role, Scope.NO_UNION) for role in roles))
+
+
+def own_data(*roles: str) -> Permission:
+    """Allows roles what is their own."""
+    return Permission(tuple((role, Scope.SELF) for role in roles))
+
+
+def own_union(*roles: str) -> Permission:
+    """Allows roles their union."""
+    return Permission(tuple((role, Scope.OWN_UNION) for role in roles))
+
+
+def _declare(operation: Operation[Asked, Answered]) -> Operation[Asked, Answered]:
+    if operation.name in OPERATIONS:
+        raise DeclaredTwice(operation.name)
+    OPERATIONS[operation.name] = operation
+    return operation

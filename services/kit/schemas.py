@@ -1,0 +1,141 @@
+"""Marshmallow schemas made of frozen dataclasses: a message names each field, its type and its validation once.
+
+A field of a plain type gets the marshmallow field of that type. `Annotated` says more:
+
+    remark: Annotated[str | None, lines(200, allow_none=True)] = None      the marshmallow field itself
+    version: Annotated[int, validate.Range(min=1)]                         further validators
+    decided_at: Annotated[datetime, "when it was decided or closed"]       what the API's document says
+    person: Annotated[PersonFacts, ENCRYPTED]                              what travels encrypted
+
+A field without a default is required. What must hold between fields is checked in `__post_init__`, which raises
+marshmallow's ValidationError.
+"""
+
+import types
+from copy import deepcopy
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import date, datetime
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import marshmallow
+from marshmallow import Schema, post_load, validate
+
+
+class Unset(Enum):
+    """The type of UNSET."""
+
+    UNSET = "unset"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+UNSET: Final = Unset.UNSET
+"""The default of a field that was not given, where None is a value of its own: a change leaves it as it is."""
+
+
+class DataclassSchema(Schema):
+    """Base of the schemas that `schema_of` makes: what they load is an instance of `made`."""
+
+    made: ClassVar[type]
+
+    @post_load
+    def make(self, data: dict[str, Any], **_: Any) -> Any:
+        """The instance; raises the ValidationError of its `__post_init__`."""
+        return self.made(**data)
+
+
+class Wrapping:
+    """Base of markers in `Annotated` that replace the field of a type by one that wraps it."""
+
+    def wrap(self, field: marshmallow.fields.Field[Any]) -> marshmallow.fields.Field[Any]:
+        """The field to use."""
+        raise NotImplementedError
+
+
+@cache
+def schema_of(kind: type[Any]) -> type[DataclassSchema]:
+    """The schema of a dataclass; raises TypeError for a field whose type has no marshmallow field.
+
+    Unknown fields are refused, unless the dataclass has `IGNORES_UNKNOWN = True`.
+    """
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} is no dataclass.")
+    hints = get_type_hints(kind, include_extras=True)
+    attributes: dict[str, Any] = {field.name: _field(hints[field.name], field) for field in fields(kind)}
+    if getattr(kind, "IGNORES_UNKNOWN", False):
+        attributes["Meta"] = type("Meta", (), {"unknown": marshmallow.EXCLUDE})
+    attributes |= {"made": kind, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (DataclassSchema,), attributes)
+
+
+def values_of(instance: Any) -> dict[str, Any]:
+    """The fields of a message that were given, by name."""
+    return {name: value for name, value in vars(instance).items() if value is not UNSET}
+
+
+def _field(hint: Any, declared: Field[Any]) -> marshmallow.fields.Field[Any]:
+    made = _field_of(hint)
+    default = declared.default if declared.default_factory is MISSING else declared.default_factory
+    made.required = default is MISSING
+    if not made.required and default is not UNSET and (default is not None or made.allow_none):
+        made.load_default = default
+    return made
+
+
+def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
+    kind, notes = _parts(hint)
+    given = next((note for note in notes if isinstance(note, marshmallow.fields.Field)), None)
+    made = _field_of_type(kind) if given is None else deepcopy(given)
+    for note in notes:
+        if isinstance(note, str):
+            made.metadata["description"] = note
+        elif isinstance(note, validate.Validator):
+            made.validators.append(note)
+        elif isinstance(note, Wrapping):
+            made = note.wrap(made)
+    return made
+
+
+def _field_of_type(kind: Any) -> marshmallow.fields.Field[Any]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        (inner,) = [argument for argument in arguments if argument not in (types.NoneType, Unset)]
+        made = _field_of(inner)
+        made.allow_none = types.NoneType in arguments
+        return made
+    if origin is Literal:
+        return marshmallow.fields.String(validate=validate.OneOf(arguments))
+    if origin in (list, tuple):
+        return marshmallow.fields.List(_field_of(arguments[0]))
+    if origin is dict:
+        return marshmallow.fields.Dict(keys=_field_of(arguments[0]))
+    if is_dataclass(kind):
+        return marshmallow.fields.Nested(schema_of(kind))  # type: ignore[arg-type]
+    try:
+        return _OF_TYPE[kind]()
+    except KeyError:
+        raise TypeError(f"{kind} has no marshmallow field.") from None
+
+
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type, and what `Annotated` says of it."""
+    if get_origin(hint) is Annotated:
+        kind, *notes = get_args(hint)
+        return kind, tuple(notes)
+    return hint, ()
+
+
+_OF_TYPE: dict[Any, type[marshmallow.fields.Field[Any]]] = {
+    str: marshmallow.fields.String,
+    int: marshmallow.fields.Integer,
+    bool: marshmallow.fields.Boolean,
+    float: marshmallow.fields.Float,
+    UUID: marshmallow.fields.UUID,
+    date: marshmallow.fields.Date,
+    datetime: marshmallow.fields.AwareDateTime,
+    Any: marshmallow.fields.Raw,
+}
