@@ -1,8 +1,8 @@
 """Which events pages hear of, who hears them, and the few facts they are told."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, cast
+from dataclasses import fields, make_dataclass, replace
+from typing import Any, get_type_hints
 
 from gateway.stream import Audience, Notice
 from services.contracts.events import batching, membership, notification, revocation
@@ -85,10 +85,13 @@ _STREAMED = {
 
 def _without_sealed(contract: EventContract) -> EventContract:
     """The same event, read without its personal data: the gateway holds no key to it."""
-    fields = contract.schema._declared_fields
-    open_fields = {name: field for name, field in fields.items() if not isinstance(field, Sealed)}
-    schema = cast(type[EventData], EventData.from_dict(open_fields, name=f"Open{contract.schema.__name__}"))
-    return replace(contract, schema=schema)
+    hints = get_type_hints(contract.data, include_extras=True)
+    made = contract.schema._declared_fields
+    open_fields = [
+        (one.name, hints[one.name], one) for one in fields(contract.data) if not isinstance(made[one.name], Sealed)
+    ]
+    data = make_dataclass(f"Open{contract.data.__name__}", open_fields, bases=(EventData,), frozen=True, kw_only=True)
+    return replace(contract, data=data)
 
 
 STREAMED = tuple(_without_sealed(contract) for contract, _, _ in _STREAMED.values())

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.wrappers import Request
 
@@ -79,9 +79,10 @@ def read_request_id(request: Request) -> str | None:
 
 def check_request(schema: type[Schema], data: Mapping[str, Any]) -> None:
     """Raises Problem 422, which names each wrong field, for what the service would refuse to read."""
-    errors = schema().validate(data)
-    if errors:
-        raise invalid_fields(errors)
+    try:
+        schema().load(data)
+    except ValidationError as error:
+        raise invalid_fields(error.messages) from error
 
 
 def _check_length(request: Request, limit: int) -> None:

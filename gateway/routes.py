@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Protocol
 
-from marshmallow import Schema
 from werkzeug.wrappers import Request, Response
 
 from gateway import reading
@@ -19,6 +18,7 @@ from gateway.stream import Streams
 from services.contracts.policy import ANONYMOUS, Rule, rule_of
 from services.kit.problems import invalid_fields
 from services.kit.rpc.methods import Caller
+from services.kit.schemas import schema_of
 
 _PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
 WITHOUT_BODY = frozenset({"GET", "DELETE"})
@@ -156,8 +156,8 @@ class Route:
     allowed_by: str
     summary: str
     respond: Respond
-    request: type[Schema] | None = None
-    answer: type[Schema] | str | None = None
+    request: Any = None
+    answer: Any = None
     status: int = 200
     fixed: Mapping[str, Any] = field(default_factory=dict)
     deadline: float | None = None
@@ -169,6 +169,9 @@ class Route:
 
     def __post_init__(self) -> None:
         rule_of(self.allowed_by)
+        for name in ("request", "answer"):
+            if is_dataclass(declared := getattr(self, name)):
+                object.__setattr__(self, name, schema_of(declared))
 
     @property
     def rule(self) -> Rule:

@@ -2,17 +2,19 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.contracts.operations import batching, membership
 from services.contracts.policy import SERVICES
-from services.kit.operations import requests as operations
+from services.kit.operations import operators as operations
 from services.kit.rpc import files
+from services.kit.schemas import schema_of
 
 _ID = "0192f0c1-0000-7000-8000-00000000abcd"
 _SIMPLE: dict[type[fields.Field[Any]], Any] = {
@@ -28,7 +30,7 @@ _SIMPLE: dict[type[fields.Field[Any]], Any] = {
     fields.String: "一二三四",
     fields.Raw: "一",
 }
-_OTHERS: Mapping[str, type[Schema]] = {
+_OTHERS: Mapping[str, Any] = {
     "membership.get_member_summary": membership.MemberSummaryAnswer,
     "batching.get_batch_summary": batching.BatchSummaryAnswer,
     "membership.name_unions": membership.NameUnionsAnswer,
@@ -60,8 +62,10 @@ def answers_of(service: str) -> dict[str, Any]:
     return {name.partition(".")[2]: answer for name, answer in found.items() if name.partition(".")[0] == service}
 
 
-def an_answer(schema: type[Schema] | Schema) -> dict[str, Any]:
+def an_answer(schema: Any) -> dict[str, Any]:
     """All fields of the schema, each with a value that it allows, as JSON has them."""
+    if is_dataclass(schema):
+        schema = schema_of(schema)
     made = schema() if isinstance(schema, type) else schema
     return {field.data_key or name: _value(name, field) for name, field in made.dump_fields.items()}
 

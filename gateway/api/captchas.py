@@ -1,10 +1,10 @@
 """Captchas (验证码) before signing in and before an SMS: a picture and work, or more work alone."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from eventlet import tpool
-from marshmallow import Schema, fields
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -14,46 +14,41 @@ from gateway.routes import Exchange, route
 from services.contracts.operations.membership import CAPTCHA_PURPOSES
 from services.kit.events.contract import choice
 from services.kit.problems import Unavailable
+from services.kit.schemas import as_dict, schema_of
 
 
-class MakeCaptchaRequest(Schema):
-    kind = choice(
-        IMAGE,
-        WORK,
-        load_default=IMAGE,
-        metadata={"description": "a picture of five letters and digits, or, for who cannot see it, more work alone"},
-    )
-    purpose = choice(*CAPTCHA_PURPOSES, load_default="sign_in")
-    for_unknown_device = fields.Boolean(
-        load_default=False, metadata={"description": "after `captcha_too_easy`: as hard as for a device never seen"}
-    )
+@dataclass(frozen=True, kw_only=True)
+class MakeCaptchaRequest:
+    kind: Annotated[
+        str, choice(IMAGE, WORK), "a picture of five letters and digits, or, for who cannot see it, more work alone"
+    ] = IMAGE
+    purpose: Annotated[str, choice(*CAPTCHA_PURPOSES)] = "sign_in"
+    for_unknown_device: Annotated[bool, "after `captcha_too_easy`: as hard as for a device never seen"] = False
 
 
-class ProofOfWork(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ProofOfWork:
     """Work to be done: eight numbers, each of which the salt and its part hash to so many zero bits with.
 
     `sha256(salt + part + number)`, all of it text, part and number as eight small hexadecimal digits, part from 0 to 7,
     must begin with max(0, bits - 3) zero bits. The numbers, one after another, are the solution.
     """
 
-    salt = fields.String(required=True, metadata={"description": "32 hexadecimal digits"})
-    bits = fields.Integer(required=True, metadata={"description": "2 to the power of it are the hashes it takes"})
-    parts = fields.Integer(required=True)
+    salt: Annotated[str, "32 hexadecimal digits"]
+    bits: Annotated[int, "2 to the power of it are the hashes it takes"]
+    parts: int
 
 
-class CaptchaAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class CaptchaAnswer:
     """A captcha that counts once, for its purpose. The picture is a data URI."""
 
-    captcha_id = fields.String(required=True)
-    kind = choice(IMAGE, WORK, required=True)
-    image = fields.String(
-        required=True, allow_none=True, metadata={"description": "PNG; null where work alone is asked for"}
-    )
-    proof_of_work = fields.Nested(ProofOfWork, required=True)
-    wait_seconds = fields.Integer(
-        required=True, metadata={"description": "so long it is not taken yet: longer where much has failed"}
-    )
-    expires_at = fields.AwareDateTime(required=True)
+    captcha_id: str
+    kind: Annotated[str, choice(IMAGE, WORK)]
+    image: Annotated[str | None, "PNG; null where work alone is asked for"]
+    proof_of_work: ProofOfWork
+    wait_seconds: Annotated[int, "so long it is not taken yet: longer where much has failed"]
+    expires_at: datetime
 
 
 @route(
@@ -66,7 +61,7 @@ class CaptchaAnswer(Schema):
     summary="A captcha for signing in or for an SMS, harder where much has failed",
 )
 def make_captcha(exchange: Exchange) -> Response:
-    asked = MakeCaptchaRequest().load(exchange.read())
+    asked = as_dict(schema_of(MakeCaptchaRequest)().load(exchange.read()))
     level = _level(exchange, asked["purpose"], asked["for_unknown_device"])
     # In a thread: other requests go on while it draws.
     made = tpool.execute(exchange.backends.captchas.make, asked["kind"], asked["purpose"], level)

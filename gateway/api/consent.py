@@ -1,20 +1,24 @@
 """The consent (个人信息处理告知同意书) without which nobody's data goes to a bank."""
 
-from marshmallow import Schema, fields
+from dataclasses import dataclass
+from datetime import date
+
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from services.contracts.consent import CURRENT_CONSENT
+from services.kit.schemas import schema_of
 
 
-class ConsentTextAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ConsentTextAnswer:
     """The text that is to be agreed to now; `version` goes with a submission."""
 
-    version = fields.String(required=True)
-    in_force_from = fields.Date(required=True)
-    title = fields.String(required=True)
-    paragraphs = fields.List(fields.String(), required=True)
+    version: str
+    in_force_from: date
+    title: str
+    paragraphs: list[str]
 
 
 @route(
@@ -25,7 +29,7 @@ class ConsentTextAnswer(Schema):
     summary="The consent text in force",
 )
 def consent_text(exchange: Exchange) -> Response:
-    return json_answer(ConsentTextAnswer().dump(CURRENT_CONSENT))
+    return json_answer(schema_of(ConsentTextAnswer)().dump(CURRENT_CONSENT))
 
 
 ROUTES = (consent_text,)

@@ -1,19 +1,22 @@
 """What load balancers ask: is the process alive, can it work. What it measures is told on HEALTH_PORT only."""
 
-from marshmallow import Schema, fields
+from dataclasses import dataclass
+
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 
 
-class AliveAnswer(Schema):
-    status = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class AliveAnswer:
+    status: str
 
 
-class ReadyAnswer(Schema):
-    status = fields.String(required=True)
-    reasons = fields.List(fields.String(), required=True)
+@dataclass(frozen=True, kw_only=True)
+class ReadyAnswer:
+    status: str
+    reasons: list[str]
 
 
 @route("GET", "/healthz", "gateway.healthz", is_unlimited=True, answer=AliveAnswer, summary="The process is alive")

@@ -1,10 +1,11 @@
 """Modules of the platform that are not part of this system: tiles of the workbench (业务工作台) that lead elsewhere."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -15,13 +16,15 @@ from services.kit.settings import read_settings
 _MODULES = Path(__file__).parents[1] / "modules.json"
 
 
-class Module(Schema):
-    title = fields.String(required=True, validate=validate.Length(1, 20))
-    url = fields.Url(required=True, schemes={"http", "https"})
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    title: Annotated[str, validate.Length(1, 20)]
+    url: Annotated[str, fields.Url(schemes={"http", "https"})]
 
 
-class ModulesAnswer(Schema):
-    items = fields.List(fields.Nested(Module), required=True)
+@dataclass(frozen=True, kw_only=True)
+class ModulesAnswer:
+    items: list[Module]
 
 
 @route(

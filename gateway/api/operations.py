@@ -16,9 +16,10 @@ from services.contracts.policy import SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.amqp.watch import RESTORE
 from services.kit.dead_letters.order import oldest_first
-from services.kit.operations import requests as rpc
+from services.kit.operations import operators as rpc
 from services.kit.problems import NotFound, Unavailable, invalid_fields
 from services.kit.rpc.paging import Counted, page_answer
+from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import ProcessSettings, read_settings
 
 _LETTERS = "/api/v1/operations/dead-letters"
@@ -77,7 +78,7 @@ def list_queues(exchange: Exchange) -> Response:
     summary="Messages that could not be handled, and the bank's that were rejected, the oldest failure first",
 )
 def list_dead_letters(exchange: Exchange) -> Response:
-    asked = rpc.ListDeadLettersRequest().load(exchange.read())
+    asked = as_dict(schema_of(rpc.ListDeadLettersRequest)().load(exchange.read()))
     deepest = asked["page"] * asked["size"]
     if deepest > rpc.DEEPEST_LETTER:
         raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})

@@ -1,8 +1,8 @@
 """Counts and series for the workbench (业务工作台)."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, fields
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -10,21 +10,24 @@ from gateway.routes import Exchange, route
 from services.contracts.operations import batching, membership
 
 
+@dataclass(frozen=True, kw_only=True)
 class NamedUnionBatches(batching.UnionBatches):
     """Batches of a direct subordinate, which membership knows by name, and of all below it."""
 
-    union = fields.Nested(membership.UnionAnswer, required=True)
+    union: membership.UnionAnswer
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchesAnswer(batching.BatchSummaryAnswer):
-    by_union = fields.List(fields.Nested(NamedUnionBatches), required=True)
+    by_union: list[NamedUnionBatches]
 
 
-class SummaryAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class SummaryAnswer:
     """What membership and batching count in the caller's union, and for a superior in all unions below it."""
 
-    members = fields.Nested(membership.MemberSummaryAnswer, required=True)
-    batches = fields.Nested(BatchesAnswer, required=True)
+    members: membership.MemberSummaryAnswer
+    batches: BatchesAnswer
 
 
 @route(

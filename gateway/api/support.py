@@ -1,6 +1,8 @@
 """Technical support (技术支持): whom to ask, for the sign-in page."""
 
-from marshmallow import Schema, fields
+from dataclasses import dataclass
+from typing import Annotated
+
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -9,18 +11,18 @@ from gateway.settings import SupportSettings
 from services.kit.settings import read_settings
 
 
-class SupportLine(Schema):
-    name = fields.String(required=True)
-    phone = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class SupportLine:
+    name: str
+    phone: str
 
 
-class SupportAnswer(Schema):
-    phone = fields.String(required=True)
-    hours = fields.String(required=True)
-    email = fields.String(required=True)
-    lines = fields.List(
-        fields.Nested(SupportLine), required=True, metadata={"description": "further lines, each for one matter"}
-    )
+@dataclass(frozen=True, kw_only=True)
+class SupportAnswer:
+    phone: str
+    hours: str
+    email: str
+    lines: Annotated[list[SupportLine], "further lines, each for one matter"]
 
 
 @route("GET", "/api/v1/support", "gateway.support", answer=SupportAnswer, summary="Whom to ask for technical support")

@@ -1,7 +1,7 @@
 """Fields that several contracts hold: cleaned by the value types, with what is told where they are wrong."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from marshmallow import ValidationError, fields, validate
 
@@ -103,3 +103,15 @@ def _usable_name(text: str) -> str:
     if cleaned and (error := next(errors_of(check_name(cleaned)), None)):
         raise InvalidValue(error.code, error.message)
     return cleaned
+
+
+PersonName = Annotated[str, name()]
+NamePart = Annotated[str, name_part()]
+DocumentNumber = Annotated[str, document_number()]
+DocumentEnd = Annotated[str, document_end()]
+Nationality = Annotated[str, nationality()]
+Mobile = Annotated[str, mobile()]
+Phone = Annotated[str, phone()]
+Address = Annotated[str, address()]
+AddressPart = Annotated[str, address(100, shortest=2)]
+"""To search by."""

@@ -1,8 +1,11 @@
 """Parts that several events hold: the union, a person, an application's step."""
 
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated
+from uuid import UUID
 
-from marshmallow import fields, post_load, validate
+from marshmallow import validate
 
 from services.kit.events.contract import EventData, choice
 
@@ -28,51 +31,50 @@ SEXES = ("male", "female")
 IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cancelled")
 
 
+@dataclass(frozen=True, kw_only=True)
 class UnionFacts(EventData):
     """A union as it was when the event was told."""
 
-    union_id = fields.UUID(required=True)
-    code = fields.String(required=True)
-    name = fields.String(required=True)
-    superior_union_id = fields.UUID(allow_none=True, load_default=None)
-    superior_ids = fields.List(
-        fields.UUID(),
-        load_default=list,
-        metadata={"description": "all unions above it, the city's first, its superior last"},
+    union_id: UUID
+    code: str
+    name: str
+    superior_union_id: UUID | None = None
+    superior_ids: Annotated[list[UUID], "all unions above it, the city's first, its superior last"] = field(
+        default_factory=list
     )
 
-    @post_load
-    def know_the_superior(self, facts: dict[str, Any], **_: object) -> dict[str, Any]:
-        """Events told before `superior_ids` came name only the direct superior."""
-        if not facts["superior_ids"] and facts["superior_union_id"]:
-            facts["superior_ids"] = [facts["superior_union_id"]]
-        return facts
+    def __post_init__(self) -> None:
+        """Events published before `superior_ids` came name only the direct superior."""
+        if not self.superior_ids and self.superior_union_id:
+            object.__setattr__(self, "superior_ids", [self.superior_union_id])
 
 
+@dataclass(frozen=True, kw_only=True)
 class PersonFacts(EventData):
     """Who an application is for: what validation and the bank need to know. Always sealed.
 
     The consumer judges the values by the same value types as the producer, person by person.
     """
 
-    application_id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = fields.String(required=True)
-    document_expiry = fields.Date(allow_none=True, load_default=None)
-    document_issued = fields.Date(allow_none=True, load_default=None)
-    birth_date = fields.Date(allow_none=True, load_default=None)
-    sex = choice(*SEXES, allow_none=True, load_default=None)
-    nationality = fields.String(allow_none=True, load_default=None, metadata={"description": "ISO 3166-1 alpha-3"})
-    phone = fields.String(allow_none=True, load_default=None)
-    address = fields.String(allow_none=True, load_default=None)
-    retirement_category = choice(*RETIREMENT_CATEGORIES, allow_none=True, load_default=None)
-    special_retirement_month = fields.Date(allow_none=True, load_default=None)
+    application_id: UUID
+    name: str
+    document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
+    document_number: str
+    document_expiry: date | None = None
+    document_issued: date | None = None
+    birth_date: date | None = None
+    sex: Annotated[str | None, choice(*SEXES, allow_none=True)] = None
+    nationality: Annotated[str | None, "ISO 3166-1 alpha-3"] = None
+    phone: str | None = None
+    address: str | None = None
+    retirement_category: Annotated[str | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)] = None
+    special_retirement_month: date | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class ApplicationStep(EventData):
     """An application that took a step; `version` grows with each step, so that a late event is known as such."""
 
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    version = fields.Integer(required=True, validate=validate.Range(min=1))
+    application_id: UUID
+    member_id: UUID
+    version: Annotated[int, validate.Range(min=1)]

@@ -12,7 +12,7 @@ marshmallow's ValidationError.
 """
 
 import types
-from copy import deepcopy
+from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -41,6 +41,11 @@ class DataclassSchema(Schema):
     """Base of the schemas that `schema_of` makes: what they load is an instance of `made`."""
 
     made: ClassVar[type]
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """A field's value when it is dumped; one that was not given is left out."""
+        value = super().get_attribute(obj, attr, default)
+        return marshmallow.missing if value is UNSET else value
 
     @post_load
     def make(self, data: dict[str, Any], **_: Any) -> Any:
@@ -72,6 +77,17 @@ def schema_of(kind: type[Any]) -> type[DataclassSchema]:
     return type(kind.__name__, (DataclassSchema,), attributes)
 
 
+def as_dict(value: Any) -> Any:
+    """A message, and what is within it, as dicts and lists; fields that were not given are left out."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: as_dict(one) for name, one in values_of(value).items()}
+    if isinstance(value, list):
+        return [as_dict(one) for one in value]
+    if isinstance(value, dict):
+        return {name: as_dict(one) for name, one in value.items()}
+    return value
+
+
 def values_of(instance: Any) -> dict[str, Any]:
     """The fields of a message that were given, by name."""
     return {name: value for name, value in vars(instance).items() if value is not UNSET}
@@ -89,7 +105,7 @@ def _field(hint: Any, declared: Field[Any]) -> marshmallow.fields.Field[Any]:
 def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
     kind, notes = _parts(hint)
     given = next((note for note in notes if isinstance(note, marshmallow.fields.Field)), None)
-    made = _field_of_type(kind) if given is None else deepcopy(given)
+    made = _field_of_type(kind) if given is None else _copy_of(given)
     for note in notes:
         if isinstance(note, str):
             made.metadata["description"] = note
@@ -97,6 +113,13 @@ def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
             made.validators.append(note)
         elif isinstance(note, Wrapping):
             made = note.wrap(made)
+    return made
+
+
+def _copy_of(given: marshmallow.fields.Field[Any]) -> marshmallow.fields.Field[Any]:
+    """One of its own: marshmallow's copies share what is said of them."""
+    made = copy(given)
+    made.metadata, made.validators = dict(given.metadata), list(given.validators)
     return made
 
 
@@ -112,7 +135,8 @@ def _field_of_type(kind: Any) -> marshmallow.fields.Field[Any]:
     if origin in (list, tuple):
         return marshmallow.fields.List(_field_of(arguments[0]))
     if origin is dict:
-        return marshmallow.fields.Dict(keys=_field_of(arguments[0]))
+        key, value = arguments
+        return marshmallow.fields.Dict(keys=_field_of(key), values=None if value is Any else _field_of(value))
     if is_dataclass(kind):
         return marshmallow.fields.Nested(schema_of(kind))  # type: ignore[arg-type]
     try:

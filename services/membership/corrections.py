@@ -13,10 +13,11 @@ from services.contracts.events.membership import CORRECTION_REFUSED
 from services.kit.data.encryption import mask_document
 from services.kit.events.outbox import tell
 from services.kit.events.subscribe import Reject
+from services.kit.schemas import schema_of
 from services.membership.documents import document_digest, document_end_digest
 from services.membership.models import Account, Member, MemberCorrection
 
-_FACTS = CorrectedFacts()
+_FACTS = schema_of(CorrectedFacts)()
 
 
 def apply(session: Session, corrected: dict[str, Any]) -> None:

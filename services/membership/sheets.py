@@ -14,6 +14,7 @@ from services.contracts.operations.membership import RegisterMemberRequest
 from services.contracts.values import InvalidValue, clean_day, clean_month
 from services.contracts.values.text import clean_compatible
 from services.kit.problems import invalid_fields
+from services.kit.schemas import as_dict, schema_of
 from services.kit.sheets import heading_row, saved, text_row
 from services.membership.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
 from services.membership.packed_sheets import NOT_COMPUTED
@@ -58,7 +59,7 @@ _OTHER_AFFILIATIONS = {
 _NATIONALITIES = ("中国", "中国香港", "中国澳门", "中国台湾", "美国", "日本", "韩国", "英国", "法国", "德国")
 _ROUNDED = re.compile(r"-?[0-9]([.,][0-9]+)?[Ee]\+?[0-9]+")
 _ERROR_VALUE = re.compile(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|GETTING_DATA|SPILL!|CALC!)|Err:[0-9]{3}")
-_REQUEST = RegisterMemberRequest()
+_REQUEST = schema_of(RegisterMemberRequest)()
 
 
 class WrongRow(ValueError):
@@ -109,7 +110,7 @@ def facts_of(cells: Mapping[str, str]) -> dict[str, Any]:
     if wrong:
         raise WrongRow("；".join(wrong))
     try:
-        facts: dict[str, Any] = _REQUEST.load(given)
+        facts: dict[str, Any] = as_dict(_REQUEST.load(given))
     except ValidationError as error:
         fields = invalid_fields(error.messages).fields
         raise WrongRow("；".join(reason_of(field.field, field.reason) for field in fields)) from error

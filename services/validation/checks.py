@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.rules.documents import FORM
 from services.contracts.rules.findings import Finding, shown_evidence, shown_message
-from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue, clean_document_number, today
 from services.kit.data.bulk import insert_rows
 from services.kit.data.encryption import mask_document
@@ -28,6 +27,7 @@ from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
 from services.kit.events.outbox import tell
 from services.kit.problems import NotFound
+from services.kit.schemas import schema_of
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
@@ -38,7 +38,7 @@ CHUNK = 500
 
 WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
 _PERSON_FIELDS = tuple(field.name for field in fields(Person))
-_PERSON_FACTS = PersonFacts(only=_PERSON_FIELDS)
+_PERSON = schema_of(Person)()
 
 
 _UNREADABLE = Judgement(
@@ -211,7 +211,7 @@ def _due(session: Session) -> Sequence[WaitingCheck]:
 
 
 def _waiting_check(row: WaitingCheck) -> Check:
-    person = _person(_PERSON_FACTS.loads(row.person))
+    person = _PERSON.loads(row.person)
     return Check(row.application_id, row.check_no, row.union_id, person, row.correlation_id)
 
 
@@ -266,7 +266,7 @@ def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck
             "application_id": one.check.application_id,
             "check_no": one.check.check_no,
             "union_id": one.check.union_id,
-            "person": _PERSON_FACTS.dumps(one.check.person, ensure_ascii=False),
+            "person": _PERSON.dumps(one.check.person, ensure_ascii=False),
             "correlation_id": one.check.correlation_id,
             "tries": 1,
             "next_try_at": _next_try(registry, 1),

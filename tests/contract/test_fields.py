@@ -4,13 +4,16 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 
 import pytest
 from marshmallow import Schema, fields, validate
 
 from services import contracts
+from services.contracts import events
 from services.contracts import operations as rpc
 from services.contracts.fields import Cleaned, Whole
+from services.kit.schemas import schema_of
 
 _AS_IT_COMES = {
     *("password", "current_password", "new_password"),  # every character counts
@@ -21,10 +24,12 @@ _AS_IT_COMES = {
 
 
 def _schemas() -> Iterator[type[Schema]]:
-    for package in (contracts, rpc):
+    for package in (contracts, events, rpc):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-                if issubclass(kind, Schema):
+                if is_dataclass(kind) and kind.__module__ == module.name and not kind.__name__.endswith("Settings"):
+                    yield schema_of(kind)
+                elif issubclass(kind, Schema):
                     yield kind
 
 

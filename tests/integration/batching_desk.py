@@ -25,6 +25,7 @@ from services.kit.amqp.queues import EVENTS_EXCHANGE, events_exchange
 from services.kit.data.database import Database, outbox
 from services.kit.events.contract import EventContract, in_messages
 from services.kit.events.subscribe import Message
+from tests.documents import loaded
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
@@ -98,7 +99,7 @@ class Desk:
             return pending.remove_pending_many(session, self.union_id, request)
 
     def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
-        request = SubmitBatchRequest().load({"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
+        request = loaded(SubmitBatchRequest, {"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
         with self.begin() as session:
             return submission.submit_batch(session, self.database, self.clerk, request)
 

@@ -32,6 +32,7 @@ from services.membership.models import Account, Member, Union
 from services.notification.sms import SmsSettings
 from services.revocation import requests
 from services.validation.retirement import RegistryAnswer
+from tests.documents import loaded
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET
 
 _AUDIT_KEYS = "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4="
@@ -116,7 +117,7 @@ class FiveDatabases:
 
     def submit(self) -> str:
         """Submits the pending list; answers the batch's number."""
-        request = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+        request = loaded(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
         with self.begin("batching") as session:
             return str(submission.submit_batch(session, self._database("batching"), self.clerk, request)["batch_no"])
 

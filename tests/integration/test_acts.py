@@ -21,6 +21,7 @@ from services.kit.rpc.methods import Caller
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 
@@ -62,7 +63,7 @@ def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engin
     assert (act.records, act.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
 
     desk.validate({first: "passed"})
-    asked = SubmitBatchRequest().load({"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+    asked = loaded(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
     act = acted(engine, submission.submit_batch, desk.database, desk.clerk, asked)
     batch, application = act.records
     assert (application, act.new["contact_phone"]) == (f"application:{first}", "138****0000")

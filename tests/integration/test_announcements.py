@@ -20,6 +20,7 @@ from services.kit.problems import Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.notification import announcements, guides, seed
 from tests.databases import DatabaseFactory
+from tests.documents import errors_in, loaded
 
 PAGE = {"page": 1, "size": 20}
 Begin = Callable[[], Any]
@@ -49,7 +50,7 @@ def begin(engine: Engine) -> Begin:
 def publish(begin: Begin, **changes: Any) -> dict[str, Any]:
     given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [FILE], **changes}
     with begin() as session:
-        return announcements.create_announcement(session, CITY, CreateAnnouncementRequest().load(given))
+        return announcements.create_announcement(session, CITY, loaded(CreateAnnouncementRequest, given))
 
 
 def shown(begin: Begin, caller: Caller, **asked: Any) -> list[str]:
@@ -101,7 +102,7 @@ def test_an_announcement_is_edited_with_its_files(begin: Begin) -> None:
         "attachments": [{**FILE, "file_name": "新说明.txt"}],
     }
     with begin() as session:
-        edited = announcements.update_announcement(session, CITY, UpdateAnnouncementRequest().load(sent))
+        edited = announcements.update_announcement(session, CITY, loaded(UpdateAnnouncementRequest, sent))
     assert (edited["title"], edited["body"], edited["places"]) == ("停机通知（更正）", "周六维护", ["sign_in"])
     assert [file["file_name"] for file in edited["attachments"]] == ["新说明.txt"]
     assert edited["edited_at"] is not None
@@ -129,7 +130,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(begin: Begin) -> None:
 
 def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> None:
     def make(title: str, **more: Any) -> dict[str, Any]:
-        given = CreateGuideRequest().load({"title": title, "body": "步骤", "attachments": [FILE], **more})
+        given = loaded(CreateGuideRequest, {"title": title, "body": "步骤", "attachments": [FILE], **more})
         with begin() as session:
             return guides.create_guide(session, CITY, given)
 
@@ -152,7 +153,7 @@ def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> Non
 
 @pytest.mark.parametrize("url", ["http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4"])
 def test_a_guides_video_is_at_an_address_that_is_safe_to_open(url: str) -> None:
-    errors = CreateGuideRequest().validate({"title": "视频", "body": "步骤", "video_url": url})
+    errors = errors_in(CreateGuideRequest, {"title": "视频", "body": "步骤", "video_url": url})
     assert errors == {"video_url": ["请填写 https:// 开头的链接"]}
 
 

@@ -17,7 +17,9 @@ from services.contracts import bank
 from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
 from services.contracts.operations import batching as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.schemas import schema_of
 from tests.databases import ROOT
+from tests.documents import loaded
 from tests.integration.batching_desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number
 
@@ -42,14 +44,14 @@ def desk(engine: Engine) -> Desk:
 
 
 def resend(desk: Desk, batch_no: str, what: str) -> dict[str, Any]:
-    request = rpc.ResendToBankRequest().load({"batch_no": batch_no, "what": what, "reason": REASON})
+    request = loaded(rpc.ResendToBankRequest, {"batch_no": batch_no, "what": what, "reason": REASON})
     with desk.begin() as session:
         return bank_operations.resend(session, request)
 
 
 def correct(desk: Desk, batch_no: str, said: datetime, right: datetime) -> dict[str, Any]:
     times = {"processed_at": said.isoformat(), "corrected_at": right.isoformat()}
-    request = rpc.CorrectProcessedAtRequest().load({"batch_no": batch_no, **times, "reason": "银行时钟错误"})
+    request = loaded(rpc.CorrectProcessedAtRequest, {"batch_no": batch_no, **times, "reason": "银行时钟错误"})
     with desk.begin() as session:
         return bank_operations.correct_processed_at(session, request)
 
@@ -118,7 +120,7 @@ def test_a_wrong_time_of_the_bank_is_put_right_for_all_who_were_decided_then(des
     [told] = desk.told(ISSUE_TIMES_CORRECTED)
     assert (told["said_at"], told["issued_at"]) == (wrong, now)
     assert {(one["application_id"], one["version"]) for one in told["applications"]} == {(second, 2), (third, 2)}
-    answer = rpc.BankBatchAnswer().dump(shown(desk, batch_no))
+    answer = schema_of(rpc.BankBatchAnswer)().dump(shown(desk, batch_no))
     assert [(time["applications"], time["is_plausible"]) for time in answer["times"]] == [(3, True)]
     assert [one["applied"] for one in answer["feedbacks"]] == [2, 1]
 

@@ -11,6 +11,7 @@ from services.batching import batches, outlets
 from services.contracts.operations import batching as rpc
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
+from tests.documents import errors_in, loaded
 from tests.integration.batching_desk import OUTLET, Desk, fresh
 from tests.mothers import an_applicant
 
@@ -42,7 +43,7 @@ def do(desk: Desk, act: Any, **given: Any) -> dict[str, Any]:
 
 def codes(desk: Desk, **asked: str) -> list[str]:
     with desk.begin() as session:
-        found = outlets.list_outlets(session, rpc.ListOutletsRequest().load(asked))
+        found = outlets.list_outlets(session, loaded(rpc.ListOutletsRequest, asked))
     return [outlet["code"] for outlet in found["items"]]
 
 
@@ -140,4 +141,4 @@ def test_what_there_is_not_cannot_be_changed(desk: Desk) -> None:
 
 @pytest.mark.parametrize("code", ["A", "Abc", "x", "a b", "-a", "a" * 21])
 def test_a_code_that_is_no_code_is_refused(code: str) -> None:
-    assert set(rpc.CreateBranchRequest().validate({**BRANCH, "code": code})) == {"code"}
+    assert set(errors_in(rpc.CreateBranchRequest, {**BRANCH, "code": code})) == {"code"}

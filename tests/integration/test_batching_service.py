@@ -34,6 +34,7 @@ from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET, a_feedback
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
@@ -149,19 +150,19 @@ def batching(line: Line) -> Batching:
 
 def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     application_ids = batching.queue(3)
-    page = rpc.ListPendingAnswer().load(batching.ask("list_pending")["result"])
+    page = loaded(rpc.ListPendingAnswer, batching.ask("list_pending")["result"])
     assert {item["application_id"] for item in page["items"]} == set(application_ids)
 
     batching.pass_check(application_ids)
     asked = batching.heard(VALIDATION_REQUESTED).data
     assert {one["application_id"] for one in asked["applications"]} == set(application_ids)
-    batch = rpc.SubmitBatchAnswer().load(batching.ask("submit_batch", **SUBMISSION)["result"])
+    batch = loaded(rpc.SubmitBatchAnswer, batching.ask("submit_batch", **SUBMISSION)["result"])
     batch_no = batch["batch_no"]
     assert batching.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
     sent = batching.sent_to_the_bank(batch_no)
     assert bank.is_signed(to_bytes(sent.body), sent.headers[bank.SIGNATURE_HEADER], [KEY])
 
-    register = rpc.RegisterAnswer().load(batching.ask("get_register", batch_no=batch_no)["result"])
+    register = loaded(rpc.RegisterAnswer, batching.ask("get_register", batch_no=batch_no)["result"])
     assert base64.b64decode(register["content"]).startswith(b"%PDF")
     assert register["register_hash"] == batch["register_hash"]
     assert base64.b64decode(batching.ask("get_attachments", batch_no=batch_no)["result"]["content"])[:2] == b"PK"
@@ -170,24 +171,24 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     batching.feed(batch_no, {"application_id": application_ids[0], "outcome": "issued", "card_no": card})
     told = batching.heard(CARDS_ISSUED).data
     assert told["cards"] == [{"application_id": application_ids[0], "card_no": card}]
-    detail = rpc.BatchDetailAnswer().load(batching.ask("get_batch", batch_no=batch_no)["result"])
+    detail = loaded(rpc.BatchDetailAnswer, batching.ask("get_batch", batch_no=batch_no)["result"])
     assert (detail["state"], detail["issued"], detail["register_state"]) == ("partly_decided", 1, "printed")
-    members = rpc.ListBatchMembersAnswer().load(batching.ask("list_batch_members", batch_no=batch_no)["result"])
+    members = loaded(rpc.ListBatchMembersAnswer, batching.ask("list_batch_members", batch_no=batch_no)["result"])
     assert {member["application_id"]: member["card_no"] for member in members["items"]} == {
         application_ids[0]: f"{card[:6]}******{card[-4:]}", application_ids[1]: None, application_ids[2]: None,
     }  # fmt: skip
 
-    rpc.ListBatchesAnswer().load(batching.ask("list_batches", batch_no=batch_no[:10])["result"])
-    rpc.BatchSummaryAnswer().load(batching.ask("get_batch_summary")["result"])
-    rpc.ListBranchesAnswer().load(batching.ask("list_branches")["result"])
-    outlets = rpc.ListOutletsAnswer().load(batching.ask("list_outlets", q="杨浦区")["result"])
+    loaded(rpc.ListBatchesAnswer, batching.ask("list_batches", batch_no=batch_no[:10])["result"])
+    loaded(rpc.BatchSummaryAnswer, batching.ask("get_batch_summary")["result"])
+    loaded(rpc.ListBranchesAnswer, batching.ask("list_branches")["result"])
+    outlets = loaded(rpc.ListOutletsAnswer, batching.ask("list_outlets", q="杨浦区")["result"])
     assert "上海市杨浦区闸殷路1555号国华广场102室" in {outlet["address"] for outlet in outlets["items"]}
 
 
 def test_a_clerk_completes_and_removes_entries(batching: Batching) -> None:
     first, second = batching.queue(2)
     item = batching.ask("update_pending", application_id=str(first), document_expiry="2041-02-03")["result"]
-    assert rpc.PendingAnswer().load(item)["document_expiry"].isoformat() == "2041-02-03"
+    assert loaded(rpc.PendingAnswer, item)["document_expiry"].isoformat() == "2041-02-03"
     assert batching.ask("remove_pending", application_id=str(first))["result"] == {"removed": 1}
     assert batching.ask("remove_pending", application_id=str(first))["problem"]["status"] == 404
     assert batching.ask("remove_pending_many", which="not_passed")["result"] == {"removed": 1}

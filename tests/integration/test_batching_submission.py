@@ -25,6 +25,7 @@ from services.contracts.operations.batching import ListBatchesRequest, ListBatch
 from services.contracts.policy import Reach
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
+from tests.documents import loaded
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
 
@@ -318,7 +319,7 @@ def above(desk: Desk, height: int, *roles: str) -> Caller:
 
 def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:
     with desk.begin() as session:
-        answer = batches.list_batches(session, caller or desk.clerk, ListBatchesRequest().load(request))
+        answer = batches.list_batches(session, caller or desk.clerk, loaded(ListBatchesRequest, request))
     return [item["batch_no"] for item in answer["items"]]
 
 
@@ -376,7 +377,7 @@ def test_details_show_contact_and_persons_masked(desk: Desk) -> None:
         "submitted", "自行前往所选银行网点申办卡", True,
     )  # fmt: skip
     with desk.begin() as session:
-        request = ListBatchMembersRequest().load({"batch_no": batch["batch_no"], "name": "韩", "state": "submitted"})
+        request = loaded(ListBatchMembersRequest, {"batch_no": batch["batch_no"], "name": "韩", "state": "submitted"})
         [member] = batches.list_batch_members(session, desk.clerk, request)["items"]
     assert (member["name"], member["document_number"], member["card_no"]) == ("韩梅", "31010***********2X", None)
 
@@ -476,7 +477,7 @@ def progress_of(desk: Desk, member: Caller) -> dict[str, Any]:
 
 def _members_of(desk: Desk, batch_no: str) -> list[dict[str, Any]]:
     with desk.begin() as session:
-        asked = ListBatchMembersRequest().load({"batch_no": batch_no})
+        asked = loaded(ListBatchMembersRequest, {"batch_no": batch_no})
         found: list[dict[str, Any]] = batches.list_batch_members(session, desk.clerk, asked)["items"]
     return found
 

@@ -22,6 +22,7 @@ from services.contracts.examples import wire_example
 from services.contracts.operations.notification import AnnouncementAnswer, MessagesAnswer
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
@@ -130,7 +131,7 @@ def test_an_event_that_comes_twice_is_one_message_in_the_inbox_of_its_union(noti
     posted = notification.posted_to(union_id)
     assert (posted["role"], posted["kind"]) == ("clerk", "batch_submitted")
     clerk = a_clerk(union_id)
-    page = MessagesAnswer().load(around.ask("list_messages", clerk, {})["result"])
+    page = loaded(MessagesAnswer, around.ask("list_messages", clerk, {})["result"])
     assert [message["message_id"] for message in page["items"]] == [posted["message_id"]]
     assert around.ask("list_messages", a_clerk(uuid4()), {})["result"]["items"] == []
     marked = around.ask("mark_message_read", clerk, {"message_id": str(posted["message_id"])})
@@ -185,7 +186,7 @@ def test_announcements_are_published_by_the_city_and_read_by_anybody(notificatio
     around = notification.around
     city = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
     given = {"title": "系统维护通知", "body": "周六维护", "places": ["sign_in"]}
-    made = AnnouncementAnswer().load(around.ask("create_announcement", city, given)["result"])
+    made = loaded(AnnouncementAnswer, around.ask("create_announcement", city, given)["result"])
     shown = around.ask("list_announcements", Caller(), {"place": "sign_in"})["result"]["items"]
     assert [one["announcement_id"] for one in shown] == [str(made["announcement_id"])]
     assert around.ask("create_announcement", a_clerk(uuid4()), given)["problem"]["code"] == "forbidden"

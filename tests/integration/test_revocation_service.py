@@ -22,6 +22,7 @@ from services.contracts.operations.revocation import RevocationAnswer, Revocatio
 from services.kit.events.contract import EventContract
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.conftest import StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
@@ -60,7 +61,7 @@ class Case:
         answer = wait_until(
             lambda: self.ask_for_revocation(caller, request_id).get("result"), "the service knows the batch"
         )
-        return RevocationAnswer().load(answer)
+        return loaded(RevocationAnswer, answer)
 
     def bank_decides(self) -> None:
         """One card issued, one refused, each told twice."""
@@ -111,7 +112,7 @@ def test_a_request_is_made_reviewed_and_told(case: Case) -> None:
     assert told["reviewer_union_id"] == case.union["superior_union_id"]
 
     reviewer, ask = case.reviewer, case.revocation.ask
-    page = RevocationsAnswer().load(ask("list_revocations", reviewer, {"state": "requested"})["result"])
+    page = loaded(RevocationsAnswer, ask("list_revocations", reviewer, {"state": "requested"})["result"])
     assert [item["revocation_id"] for item in page["items"]] == [made["revocation_id"]]
     decision = {"revocation_id": str(made["revocation_id"])}
     refused = ask("reject_revocation", reviewer, decision)["problem"]

@@ -22,6 +22,7 @@ from services.kit.events.envelope import Event, unwrap, wrap
 from services.kit.events.outbox import to_json
 from services.validation.rules import RULES
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.mothers import a_person, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry
@@ -136,11 +137,11 @@ def test_a_check_is_answered_and_can_be_looked_at(validation: Validation) -> Non
     asked = {"application_id": str(application_id)}
     own, other = str(request["union_id"]), str(uuid4())
     shown = validation.ask("get_check", asked, roles=["clerk"], union_id=own)["result"]
-    assert CheckAnswer().load(shown)["result"] == "passed"
+    assert loaded(CheckAnswer, shown)["result"] == "passed"
     for stranger in ({"roles": ["clerk"], "union_id": other}, {"roles": ["member"], "union_id": own}):
         assert "problem" in validation.ask("get_check", asked, **stranger)
     rules = validation.ask("list_rules", {}, roles=["operator"])["result"]
-    assert [rule["rule"] for rule in RulesAnswer().load(rules)["items"]] == [rule.id for rule in RULES]
+    assert [rule["rule"] for rule in loaded(RulesAnswer, rules)["items"]] == [rule.id for rule in RULES]
 
 
 def test_a_request_that_comes_twice_is_answered_once(validation: Validation) -> None:

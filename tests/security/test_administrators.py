@@ -32,6 +32,7 @@ from services.membership import (
 from services.membership.account_links import hash_of
 from services.membership.models import Account, AccountControl, PhoneChange, SignedInSession, Union
 from tests.databases import DatabaseFactory
+from tests.documents import loaded
 from tests.integration.membership.holder import (
     PASSWORD,
     VISITOR,
@@ -179,7 +180,7 @@ def test_no_answer_to_an_administrator_holds_the_link(office: Office, attacker: 
 def test_a_telephone_is_changed_by_no_administrator_alone(office: Office, attacker: Caller, victim: Account) -> None:
     form = {"account_id": str(victim.account_id), "phone": NEW}
     with pytest.raises(ValidationError, match="phone"):
-        rpc.UpdateAccountRequest().load(form)
+        loaded(rpc.UpdateAccountRequest, form)
     change_id = ask(office, attacker, victim)
     assert phone_of(office, victim) == OLD
     with pytest.raises(Forbidden, match="own_request"):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.audit import ActRecordedData, record_reference, referred_record
 from services.kit.operations import audit
 from services.kit.rpc.request import Caller
+from services.kit.schemas import schema_of
 
 MEMBER = UUID(int=7)
 
@@ -69,7 +70,7 @@ def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: s
     with Session() as session:
         act = an_act(session)
         audit.note(session, ("batch", asked_for))
-    told = ActRecordedData().fields["records"].deserialize(act.records)
+    told = schema_of(ActRecordedData)().fields["records"].deserialize(act.records)
     assert len(told[0]) <= 1000
     assert "\x00" not in told[0]
 

@@ -1,13 +1,15 @@
 """What services tell of acts: who did what, when, from where, on which records; and what acts are called in Chinese."""
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 from urllib.parse import quote, unquote
+from uuid import UUID
 
-from marshmallow import fields, validate
+from marshmallow import validate
 
 from services.contracts.fields import Whole
 from services.contracts.policy import SERVICES
-from services.kit.events.contract import MESSAGE_SIZE, EventContract, EventData, Sealed, choice
+from services.kit.events.contract import ENCRYPTED, MESSAGE_SIZE, EventContract, EventData, choice
 
 OUTCOMES = ("done", "refused")
 RECORD_KINDS = {
@@ -118,37 +120,36 @@ def referred_record(reference: str) -> tuple[str, str]:
     return kind, unquote(record_id)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PersonalPart(EventData):
     """What of an act is personal: the person's name, and what was changed, numbers masked. Always sealed."""
 
-    display_name = fields.String(allow_none=True, load_default=None)
-    old = fields.Dict(keys=fields.String(), load_default=dict)
-    new = fields.Dict(keys=fields.String(), load_default=dict)
+    display_name: str | None = None
+    old: dict[str, Any] = field(default_factory=dict)
+    new: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ActRecordedData(EventData):
-    act_id = fields.UUID(required=True, metadata={"description": "a UUID version 7; its time is that of the act"})
-    action = fields.String(required=True, metadata={"description": "the command: `batching.submit_batch`"})
-    outcome = choice(*OUTCOMES, required=True)
-    problem_code = fields.String(allow_none=True, load_default=None, metadata={"description": "why it was refused"})
-    account_id = fields.UUID(allow_none=True, load_default=None)
-    account_name = fields.String(allow_none=True, load_default=None)
-    member_id = fields.UUID(allow_none=True, load_default=None, metadata={"description": "who acted on the phone"})
-    union_id = fields.UUID(allow_none=True, load_default=None, metadata={"description": "the union of who acted"})
-    roles = fields.List(fields.String(), load_default=list)
-    origin = fields.String(allow_none=True, load_default=None, metadata={"description": "the address it came from"})
-    request_id = fields.String(allow_none=True, load_default=None)
-    correlation_id = fields.String(allow_none=True, load_default=None)
-    records = fields.List(
-        fields.String(validate=Whole(r"^[a-z_]+:\S*$")),
-        load_default=list,
-        validate=validate.Length(max=MESSAGE_SIZE),
-        metadata={"description": "`<kind>:<id>`; an act on more records is told in several events"},
-    )
-    union_ids = fields.List(
-        fields.UUID(), load_default=list, metadata={"description": "the unions that the records belong to"}
-    )
-    personal = Sealed(fields.Nested(PersonalPart), required=True)
+    act_id: Annotated[UUID, "a UUID version 7; its time is that of the act"]
+    action: Annotated[str, "the command: `batching.submit_batch`"]
+    outcome: Annotated[str, choice(*OUTCOMES)]
+    problem_code: Annotated[str | None, "why it was refused"] = None
+    account_id: UUID | None = None
+    account_name: str | None = None
+    member_id: Annotated[UUID | None, "who acted on the phone"] = None
+    union_id: Annotated[UUID | None, "the union of who acted"] = None
+    roles: list[str] = field(default_factory=list)
+    origin: Annotated[str | None, "the address it came from"] = None
+    request_id: str | None = None
+    correlation_id: str | None = None
+    records: Annotated[
+        list[Annotated[str, Whole(r"^[a-z_]+:\S*$")]],
+        validate.Length(max=MESSAGE_SIZE),
+        "`<kind>:<id>`; an act on more records is told in several events",
+    ] = field(default_factory=list)
+    union_ids: Annotated[list[UUID], "the unions that the records belong to"] = field(default_factory=list)
+    personal: Annotated[PersonalPart, ENCRYPTED]
 
 
 ACTS_RECORDED = {

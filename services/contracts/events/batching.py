@@ -1,155 +1,177 @@
 """What batching tells: checks asked for, pending lists changed, batches submitted, the bank's results, releases."""
 
-from marshmallow import fields
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
 
 from services.contracts.consent import BASES
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SEXES, ApplicationStep, PersonFacts, UnionFacts
-from services.kit.events.contract import EventContract, EventData, Parted, Sealed, choice, chunk_of
+from services.kit.events.contract import (
+    CHUNK,
+    ENCRYPTED,
+    PARTED,
+    EventContract,
+    EventData,
+    choice,
+)
 
 
+@dataclass(frozen=True, kw_only=True)
 class RequestedCheck(EventData):
-    application_id = fields.UUID(required=True)
-    check_no = fields.Integer(required=True, metadata={"description": "grows with each check of the application"})
+    application_id: UUID
+    check_no: Annotated[int, "grows with each check of the application"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ValidationRequestedData(EventData):
-    union_id = fields.UUID(required=True)
-    applications = chunk_of(RequestedCheck)
-    persons = Sealed(Parted(fields.Nested(PersonFacts)), required=True)
+    union_id: UUID
+    applications: Annotated[list[RequestedCheck], CHUNK]
+    persons: Annotated[list[PersonFacts], PARTED, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class PendingChangedData(EventData):
-    union_id = fields.UUID(required=True)
-    reason = choice(
-        "queued", "checking", "checked", "removed", "changed", "switched", "submitted", "cancelled", required=True
-    )
-    count = fields.Integer(required=True, metadata={"description": "how many applications changed"})
+    union_id: UUID
+    reason: Annotated[
+        str, choice("queued", "checking", "checked", "removed", "changed", "switched", "submitted", "cancelled")
+    ]
+    count: Annotated[int, "how many applications changed"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ChannelAssignedData(EventData):
-    union_id = fields.UUID(required=True)
-    channel = choice(*CHANNELS, required=True)
-    reason = fields.String(
-        allow_none=True, load_default=None, metadata={"description": "why a clerk switched; without personal data"}
-    )
-    applications = chunk_of(ApplicationStep)
+    union_id: UUID
+    channel: Annotated[str, choice(*CHANNELS)]
+    reason: Annotated[str | None, "why a clerk switched; without personal data"] = None
+    applications: Annotated[list[ApplicationStep], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class MembersRemovedData(EventData):
-    union_id = fields.UUID(required=True)
-    reason = choice("by_clerk", "not_passed", "incomplete", "check_failed", "cancelled", required=True)
-    detail = fields.String(
-        allow_none=True, load_default=None, metadata={"description": "why, in Chinese, where the reason is not enough"}
-    )
-    applications = chunk_of(ApplicationStep)
+    union_id: UUID
+    reason: Annotated[str, choice("by_clerk", "not_passed", "incomplete", "check_failed", "cancelled")]
+    detail: Annotated[str | None, "why, in Chinese, where the reason is not enough"] = None
+    applications: Annotated[list[ApplicationStep], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class RefusedMember(EventData):
-    application_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
-    reason_code = fields.String(required=True, metadata={"description": "stable code of the reason"})
-    reason = fields.String(required=True, metadata={"description": "why, in Chinese; without personal data"})
+    application_id: UUID
+    member_no: str
+    reason_code: Annotated[str, "stable code of the reason"]
+    reason: Annotated[str, "why, in Chinese; without personal data"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class MembersRefusedData(EventData):
-    union_id = fields.UUID(required=True)
-    members = chunk_of(RefusedMember)
+    union_id: UUID
+    members: Annotated[list[RefusedMember], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class CorrectedFacts(EventData):
     """All of a member that the pending list lets a clerk correct, as it is now. Always sealed."""
 
-    document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = fields.String(required=True)
-    document_expiry = fields.Date(allow_none=True, load_default=None)
-    nationality = fields.String(allow_none=True, load_default=None)
-    birth_date = fields.Date(allow_none=True, load_default=None)
-    sex = choice(*SEXES, allow_none=True, load_default=None)
+    document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
+    document_number: str
+    document_expiry: date | None = None
+    nationality: str | None = None
+    birth_date: date | None = None
+    sex: Annotated[str | None, choice(*SEXES, allow_none=True)] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class MemberCorrectedData(EventData):
-    union_id = fields.UUID(required=True)
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    corrected_by = fields.UUID(required=True, metadata={"description": "the clerk's account"})
-    corrected_at = fields.AwareDateTime(required=True, metadata={"description": "of two corrections the later holds"})
-    person = Sealed(fields.Nested(CorrectedFacts), required=True)
+    union_id: UUID
+    application_id: UUID
+    member_id: UUID
+    corrected_by: Annotated[UUID, "the clerk's account"]
+    corrected_at: Annotated[datetime, "of two corrections the later holds"]
+    person: Annotated[CorrectedFacts, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Contact(EventData):
     """Whom the bank calls for collection. Always sealed."""
 
-    name = fields.String(required=True)
-    phone = fields.String(required=True)
+    name: str
+    phone: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchSubmittedData(EventData):
-    batch_no = fields.String(required=True)
-    union = fields.Nested(UnionFacts, required=True)
-    channel = choice(*CHANNELS, required=True)
-    outlet_code = fields.String(required=True)
-    outlet_name = fields.String(required=True)
-    submitted_by = fields.UUID(required=True)
-    submitted_at = fields.AwareDateTime(required=True)
-    total = fields.Integer(required=True, metadata={"description": "persons in the whole batch"})
-    part = fields.Integer(required=True, metadata={"description": "this part of the batch, from 1"})
-    parts = fields.Integer(required=True)
-    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
-    consent_version = fields.String(
-        allow_none=True, load_default=None, metadata={"description": "the text that each member agreed to"}
-    )
-    consent_basis = choice(*BASES, allow_none=True, load_default=None)
-    contact = Sealed(fields.Nested(Contact), required=True)
-    applications = chunk_of(ApplicationStep)
+    batch_no: str
+    union: UnionFacts
+    channel: Annotated[str, choice(*CHANNELS)]
+    outlet_code: str
+    outlet_name: str
+    submitted_by: UUID
+    submitted_at: datetime
+    total: Annotated[int, "persons in the whole batch"]
+    part: Annotated[int, "this part of the batch, from 1"]
+    parts: int
+    personal: Annotated[bool, "a member's own application from the phone"] = False
+    consent_version: Annotated[str | None, "the text that each member agreed to"] = None
+    consent_basis: Annotated[str | None, choice(*BASES, allow_none=True)] = None
+    contact: Annotated[Contact, ENCRYPTED]
+    applications: Annotated[list[ApplicationStep], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class IssuedApplication(ApplicationStep):
-    issued_at = fields.AwareDateTime(required=True)
-    late = fields.Boolean(load_default=False, metadata={"description": "issued after the application was released"})
+    issued_at: datetime
+    late: Annotated[bool, "issued after the application was released"] = False
 
 
+@dataclass(frozen=True, kw_only=True)
 class IssuedCard(EventData):
-    application_id = fields.UUID(required=True)
-    card_no = fields.String(required=True)
+    application_id: UUID
+    card_no: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class CardsIssuedData(EventData):
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    applications = chunk_of(IssuedApplication)
-    cards = Sealed(fields.List(fields.Nested(IssuedCard)), required=True)
-    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
-    contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
+    batch_no: str
+    union_id: UUID
+    applications: Annotated[list[IssuedApplication], CHUNK]
+    cards: Annotated[list[IssuedCard], ENCRYPTED]
+    personal: Annotated[bool, "a member's own application from the phone"] = False
+    contact: Annotated[Contact | None, ENCRYPTED] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class RefusedApplication(ApplicationStep):
-    reason_code = fields.String(required=True)
-    reason = fields.String(required=True)
+    reason_code: str
+    reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class CardsRefusedData(EventData):
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    applications = chunk_of(RefusedApplication)
-    personal = fields.Boolean(load_default=False, metadata={"description": "a member's own application from the phone"})
-    contact = Sealed(fields.Nested(Contact), allow_none=True, load_default=None)
+    batch_no: str
+    union_id: UUID
+    applications: Annotated[list[RefusedApplication], CHUNK]
+    personal: Annotated[bool, "a member's own application from the phone"] = False
+    contact: Annotated[Contact | None, ENCRYPTED] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchReleasedData(EventData):
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    revocation_id = fields.UUID(allow_none=True, load_default=None)
-    reason = choice("revoked", "cancelled", required=True)
-    applications = chunk_of(ApplicationStep)
+    batch_no: str
+    union_id: UUID
+    revocation_id: UUID | None = None
+    reason: Annotated[str, choice("revoked", "cancelled")]
+    applications: Annotated[list[ApplicationStep], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class IssueTimesCorrectedData(EventData):
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    said_at = fields.AwareDateTime(required=True, metadata={"description": "the time of issue that was wrong"})
-    issued_at = fields.AwareDateTime(required=True, metadata={"description": "the right one"})
-    applications = chunk_of(ApplicationStep, metadata={"description": "the version is that of the issue"})
+    batch_no: str
+    union_id: UUID
+    said_at: Annotated[datetime, "the time of issue that was wrong"]
+    issued_at: Annotated[datetime, "the right one"]
+    applications: Annotated[list[ApplicationStep], CHUNK, "the version is that of the issue"]
 
 
 VALIDATION_REQUESTED = EventContract(

@@ -1,11 +1,24 @@
 """What membership tells: members come, get numbers, are queued for a card; applications are cancelled; sessions end."""
 
-from marshmallow import fields, validate
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.fields import Whole
 from services.contracts.shared import IMPORT_STATES, PersonFacts, UnionFacts
-from services.kit.events.contract import MESSAGE_SIZE, EventContract, EventData, Parted, Sealed, choice, chunk_of
+from services.kit.events.contract import (
+    CHUNK,
+    ENCRYPTED,
+    MESSAGE_SIZE,
+    PARTED,
+    EventContract,
+    EventData,
+    choice,
+)
 
 SESSION_ENDS = (
     *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),
@@ -14,138 +27,153 @@ SESSION_ENDS = (
 """Why a session ended before its time; one that is idle or too old ends by itself."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class RegisteredMember(EventData):
-    member_id = fields.UUID(required=True)
+    member_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
 class MemberRegisteredData(EventData):
-    union_id = fields.UUID(required=True)
-    members = chunk_of(RegisteredMember)
+    union_id: UUID
+    members: Annotated[list[RegisteredMember], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class NumberedMember(EventData):
-    member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True, validate=Whole(r"^[0-9]{10}$"))
+    member_id: UUID
+    member_no: Annotated[str, Whole(r"^[0-9]{10}$")]
 
 
+@dataclass(frozen=True, kw_only=True)
 class MemberNumberedData(EventData):
-    union_id = fields.UUID(required=True)
-    members = chunk_of(NumberedMember)
+    union_id: UUID
+    members: Annotated[list[NumberedMember], CHUNK]
 
 
+@dataclass(frozen=True, kw_only=True)
 class QueuedApplication(EventData):
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
+    application_id: UUID
+    member_id: UUID
+    member_no: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class PersonalApplication(EventData):
     """What a member chose on the phone: such an application is checked and submitted without a clerk."""
 
-    outlet_code = fields.String(required=True)
+    outlet_code: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class GivenConsent(EventData):
     """That the member agreed, on the phone, to personal data going to the bank. Always sealed."""
 
-    version = fields.String(required=True)
-    given_at = fields.AwareDateTime(required=True)
-    origin = fields.String(allow_none=True, load_default=None, metadata={"description": "the address it came from"})
+    version: str
+    given_at: datetime
+    origin: Annotated[str | None, "the address it came from"] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class MembersQueuedData(EventData):
-    union = fields.Nested(UnionFacts, required=True)
-    queued_by = fields.UUID(required=True, metadata={"description": "the clerk's account, or the member on the phone"})
-    queued_at = fields.AwareDateTime(required=True)
-    applications = chunk_of(QueuedApplication)
-    personal_application = fields.Nested(PersonalApplication, allow_none=True, load_default=None)
-    consent = Sealed(fields.Nested(GivenConsent), allow_none=True, load_default=None)
-    persons = Sealed(Parted(fields.Nested(PersonFacts)), required=True)
+    union: UnionFacts
+    queued_by: Annotated[UUID, "the clerk's account, or the member on the phone"]
+    queued_at: datetime
+    applications: Annotated[list[QueuedApplication], CHUNK]
+    personal_application: PersonalApplication | None = None
+    consent: Annotated[GivenConsent | None, ENCRYPTED] = None
+    persons: Annotated[list[PersonFacts], PARTED, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ApplicationCancelledData(EventData):
-    union_id = fields.UUID(required=True)
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    reason = choice("already_issued", required=True)
-    issued_application_id = fields.UUID(required=True)
-    issued_union_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
+    union_id: UUID
+    application_id: UUID
+    member_id: UUID
+    reason: Annotated[str, choice("already_issued")]
+    issued_application_id: UUID
+    issued_union_id: UUID
+    member_no: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class CorrectionRefusedData(EventData):
-    union_id = fields.UUID(required=True)
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
-    reason = choice("document_known", required=True, metadata={"description": "another member has the document"})
+    union_id: UUID
+    application_id: UUID
+    member_id: UUID
+    member_no: str
+    reason: Annotated[str, choice("document_known"), "another member has the document"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ImportStepData(EventData):
     """Names an import that has work to be done."""
 
-    union_id = fields.UUID(required=True)
-    import_id = fields.UUID(required=True)
+    union_id: UUID
+    import_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
 class ImportRequestedData(ImportStepData):
     """A file whose rows are to be read."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ImportContinuedData(ImportStepData):
     """Rows that wait to be registered."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ImportProgressedData(EventData):
-    union_id = fields.UUID(required=True)
-    import_id = fields.UUID(required=True)
-    state = choice("running", "finished", "failed", required=True, metadata={"description": "whether it ended"})
-    phase = choice(
-        *IMPORT_STATES, allow_none=True, load_default=None, metadata={"description": "the state, in more words"}
-    )
-    failure = fields.String(allow_none=True, load_default=None, metadata={"description": "why it failed, in Chinese"})
-    rows_total = fields.Integer(allow_none=True, load_default=None)
-    rows_read = fields.Integer(required=True)
-    rows_accepted = fields.Integer(required=True)
-    rows_rejected = fields.Integer(required=True)
+    union_id: UUID
+    import_id: UUID
+    state: Annotated[str, choice("running", "finished", "failed"), "whether it ended"]
+    phase: Annotated[str | None, choice(*IMPORT_STATES, allow_none=True), "the state, in more words"] = None
+    failure: Annotated[str | None, "why it failed, in Chinese"] = None
+    rows_total: int | None = None
+    rows_read: int
+    rows_accepted: int
+    rows_rejected: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class AuditHeadSignedData(EventData):
-    position = fields.Integer(required=True, metadata={"description": "of the newest entry, counted from 1"})
-    statement = fields.String(
-        required=True,
-        metadata={"description": "JWS in compact form, signed by membership: position, hash and time"},
-    )
+    position: Annotated[int, "of the newest entry, counted from 1"]
+    statement: Annotated[str, "JWS in compact form, signed by membership: position, hash and time"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class OtpRecipient(EventData):
     """Where the one-time password goes. Always sealed."""
 
-    phone = fields.String(required=True)
-    code = fields.String(required=True)
+    phone: str
+    code: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class OtpPhone(EventData):
     """The telephone that somebody gave. Always sealed."""
 
-    phone = fields.String(required=True)
+    phone: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class OtpRequestedData(EventData):
-    code_id = fields.UUID(required=True)
-    origin = fields.String(required=True, allow_none=True, metadata={"description": "the address it came from"})
-    recipient = Sealed(fields.Nested(OtpPhone), required=True)
+    code_id: UUID
+    origin: Annotated[str | None, "the address it came from"]
+    recipient: Annotated[OtpPhone, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class OtpIssuedData(EventData):
-    purpose = choice("personal_sign_in", required=True)
-    expires_at = fields.AwareDateTime(required=True)
-    recipient = Sealed(fields.Nested(OtpRecipient), required=True)
+    purpose: Annotated[str, choice("personal_sign_in")]
+    expires_at: datetime
+    recipient: Annotated[OtpRecipient, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class SessionsEndedData(EventData):
-    session_ids = fields.List(fields.UUID(), required=True, validate=validate.Length(1, MESSAGE_SIZE))
-    because = choice(*SESSION_ENDS, required=True)
+    session_ids: Annotated[list[UUID], validate.Length(1, MESSAGE_SIZE)]
+    because: Annotated[str, choice(*SESSION_ENDS)]
 
 
 ACCOUNT_CHANGES = (
@@ -155,63 +183,61 @@ ACCOUNT_CHANGES = (
 """What of an account its holder is told of, whoever did it."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class AccountHolder(EventData):
     """Who is told, at which telephones, and who did it. Always sealed."""
 
-    account_name = fields.String(required=True)
-    phones = fields.List(fields.String(), load_default=list, metadata={"description": "the old number is among them"})
-    changed_by = fields.String(
-        allow_none=True, load_default=None, metadata={"description": "the administrator; null where the holder did it"}
-    )
+    account_name: str
+    phones: Annotated[list[str], "the old number is among them"] = field(default_factory=list)
+    changed_by: Annotated[str | None, "the administrator; null where the holder did it"] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class AccountChangedData(EventData):
-    change_id = fields.UUID(required=True, metadata={"description": "of this news: it is told once"})
-    account_id = fields.UUID(required=True)
-    union_id = fields.UUID(required=True)
-    change = choice(*ACCOUNT_CHANGES, required=True)
-    changed_at = fields.AwareDateTime(required=True)
-    administrators_of = fields.List(
-        fields.UUID(),
-        load_default=list,
-        metadata={"description": "the unions whose administrators are asked to confirm"},
+    change_id: Annotated[UUID, "of this news: it is told once"]
+    account_id: UUID
+    union_id: UUID
+    change: Annotated[str, choice(*ACCOUNT_CHANGES)]
+    changed_at: datetime
+    administrators_of: Annotated[list[UUID], "the unions whose administrators are asked to confirm"] = field(
+        default_factory=list
     )
-    holder = Sealed(fields.Nested(AccountHolder), required=True)
+    holder: Annotated[AccountHolder, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ResetLinkRecipient(EventData):
     """Where the link goes, and for which account. Always sealed."""
 
-    phone = fields.String(required=True)
-    account_name = fields.String(required=True)
-    url_path = fields.String(required=True, metadata={"description": "the page to open, with the token"})
-    made_by = fields.String(allow_none=True, load_default=None, metadata={"description": "the administrator's name"})
+    phone: str
+    account_name: str
+    url_path: Annotated[str, "the page to open, with the token"]
+    made_by: Annotated[str | None, "the administrator's name"] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class ResetLinkMadeData(EventData):
-    account_id = fields.UUID(required=True)
-    expires_at = fields.AwareDateTime(required=True)
-    is_first = fields.Boolean(
-        load_default=False, metadata={"description": "the account is new: no password was chosen"}
-    )
-    recipient = Sealed(fields.Nested(ResetLinkRecipient), required=True)
+    account_id: UUID
+    expires_at: datetime
+    is_first: Annotated[bool, "the account is new: no password was chosen"] = False
+    recipient: Annotated[ResetLinkRecipient, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ChangedPhone(EventData):
     """The numbers that are told of it. Always sealed."""
 
-    old_phone = fields.String(allow_none=True, load_default=None)
-    new_phone = fields.String(allow_none=True, load_default=None)
+    old_phone: str | None = None
+    new_phone: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class MemberPhoneChangedData(EventData):
-    union_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    changed_at = fields.AwareDateTime(required=True)
-    held_until = fields.AwareDateTime(
-        required=True, metadata={"description": "until when the member can apply for nothing on the phone"}
-    )
-    numbers = Sealed(fields.Nested(ChangedPhone), required=True)
+    union_id: UUID
+    member_id: UUID
+    changed_at: datetime
+    held_until: Annotated[datetime, "until when the member can apply for nothing on the phone"]
+    numbers: Annotated[ChangedPhone, ENCRYPTED]
 
 
 MEMBER_REGISTERED = EventContract(

@@ -1,22 +1,21 @@
 """What notification tells: a message lies in an inbox."""
 
-from marshmallow import fields
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.kit.events.contract import EventContract, EventData
 
 
+@dataclass(frozen=True, kw_only=True)
 class MessagePostedData(EventData):
-    message_id = fields.UUID(required=True)
-    union_id = fields.UUID(required=True)
-    role = fields.String(
-        required=True, metadata={"description": "the role in the union that the message is for, or `holder`"}
-    )
-    account_id = fields.UUID(
-        allow_none=True, load_default=None, metadata={"description": "the account that it is for alone"}
-    )
-    kind = fields.String(required=True)
-    title = fields.String(required=True)
+    message_id: UUID
+    union_id: UUID
+    role: Annotated[str, "the role in the union that the message is for, or `holder`"]
+    account_id: Annotated[UUID | None, "the account that it is for alone"] = None
+    kind: str
+    title: str
 
 
 MESSAGE_POSTED = EventContract(

@@ -1,57 +1,66 @@
 """What revocation tells: a revocation was asked for, how the superior union decided, or that nothing is to decide."""
 
-from marshmallow import fields
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.shared import UnionFacts
-from services.kit.events.contract import EventContract, EventData, Sealed
+from services.kit.events.contract import ENCRYPTED, EventContract, EventData
 
 
+@dataclass(frozen=True, kw_only=True)
 class Applicant(EventData):
     """Who asked for the revocation. Always sealed."""
 
-    name = fields.String(required=True)
-    phone = fields.String(required=True)
+    name: str
+    phone: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationRequestedData(EventData):
-    revocation_id = fields.UUID(required=True)
-    batch_no = fields.String(required=True)
-    union = fields.Nested(UnionFacts, required=True)
-    reviewer_union_id = fields.UUID(required=True)
-    requested_by = fields.UUID(required=True)
-    requested_at = fields.AwareDateTime(required=True)
-    applicant = Sealed(fields.Nested(Applicant), required=True)
+    revocation_id: UUID
+    batch_no: str
+    union: UnionFacts
+    reviewer_union_id: UUID
+    requested_by: UUID
+    requested_at: datetime
+    applicant: Annotated[Applicant, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationDecidedData(EventData):
-    revocation_id = fields.UUID(required=True)
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    reviewer_union_id = fields.UUID(required=True)
-    decided_by = fields.UUID(required=True)
-    decided_at = fields.AwareDateTime(required=True)
-    remark = fields.String(allow_none=True, load_default=None)
-    applicant = Sealed(fields.Nested(Applicant), required=True)
+    revocation_id: UUID
+    batch_no: str
+    union_id: UUID
+    reviewer_union_id: UUID
+    decided_by: UUID
+    decided_at: datetime
+    remark: str | None = None
+    applicant: Annotated[Applicant, ENCRYPTED]
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationApprovedData(RevocationDecidedData):
     """Batching releases what the bank has not decided."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationRejectedData(RevocationDecidedData):
     """The batch's members stay locked."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class RevocationClosedData(EventData):
     """No approval could release anybody any more; nobody decided."""
 
-    revocation_id = fields.UUID(required=True)
-    batch_no = fields.String(required=True)
-    union_id = fields.UUID(required=True)
-    reviewer_union_id = fields.UUID(required=True)
-    closed_at = fields.AwareDateTime(required=True)
-    applicant = Sealed(fields.Nested(Applicant), required=True)
+    revocation_id: UUID
+    batch_no: str
+    union_id: UUID
+    reviewer_union_id: UUID
+    closed_at: datetime
+    applicant: Annotated[Applicant, ENCRYPTED]
 
 
 REVOCATION_REQUESTED = EventContract(

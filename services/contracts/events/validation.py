@@ -1,37 +1,39 @@
 """What validation tells: the result of each check that was asked for."""
 
-from marshmallow import fields
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from services.contracts.events.audit import ACTS_RECORDED
-from services.kit.events.contract import EventContract, EventData, Sealed, choice, chunk_of
+from services.kit.events.contract import CHUNK, ENCRYPTED, EventContract, EventData, choice
 
 
+@dataclass(frozen=True, kw_only=True)
 class CheckResult(EventData):
-    application_id = fields.UUID(required=True)
-    check_no = fields.Integer(
-        required=True, metadata={"description": "the check this answers, from validation_requested"}
-    )
-    result = choice("passed", "failed", "waiting", required=True)
-    checked_at = fields.AwareDateTime(
-        allow_none=True, load_default=None, metadata={"description": "from when on a passed check holds"}
-    )
+    application_id: UUID
+    check_no: Annotated[int, "the check this answers, from validation_requested"]
+    result: Annotated[str, choice("passed", "failed", "waiting")]
+    checked_at: Annotated[datetime | None, "from when on a passed check holds"] = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class FindingFacts(EventData):
     """One finding of a rule. Sealed, since messages and evidence speak of the person."""
 
-    application_id = fields.UUID(required=True)
-    rule = fields.String(required=True)
-    rule_version = fields.String(required=True)
-    code = fields.String(required=True)
-    severity = choice("error", "warning", "info", required=True)
-    message = fields.String(required=True)
+    application_id: UUID
+    rule: str
+    rule_version: str
+    code: str
+    severity: Annotated[str, choice("error", "warning", "info")]
+    message: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class MembersValidatedData(EventData):
-    union_id = fields.UUID(required=True)
-    results = chunk_of(CheckResult)
-    findings = Sealed(fields.List(fields.Nested(FindingFacts)), required=True)
+    union_id: UUID
+    results: Annotated[list[CheckResult], CHUNK]
+    findings: Annotated[list[FindingFacts], ENCRYPTED]
 
 
 MEMBERS_VALIDATED = EventContract(

@@ -1,105 +1,112 @@
 """What may be asked of the log of acts, which membership keeps."""
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from marshmallow import ValidationError, validate
 
 from services.contracts.events.audit import ACTIONS, OUTCOMES, RECORD_KINDS
-from services.contracts.fields import document_number, text
+from services.contracts.fields import DocumentNumber, text
 from services.kit.events.contract import choice
 from services.kit.rpc.paging import LARGEST_PAGE
+from services.kit.schemas import UNSET, Unset
 
 
-class SearchActsRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class SearchActsRequest:
     """What is absent does not narrow. Acts come newest first; `before` is the answer's, for those behind it."""
 
-    account_id = fields.UUID(metadata={"description": "who acted"})
-    account_name = text(64, metadata={"description": "who acted: the whole name of the account"})
-    document_number = document_number(metadata={"description": "acts on the member with this number: the whole number"})
-    record_kind = choice(*RECORD_KINDS)
-    record_id = text(100, metadata={"description": "acts on this record; of a member, also those on its applications"})
-    action = choice(*ACTIONS)
-    outcome = choice(*OUTCOMES)
-    acted_from = fields.Date(metadata={"description": "day in Shanghai"})
-    acted_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
-    before = fields.UUID()
-    size = fields.Integer(
-        load_default=20, validate=validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")
+    account_id: Annotated[UUID | Unset, "who acted"] = UNSET
+    account_name: Annotated[str | Unset, text(64), "who acted: the whole name of the account"] = UNSET
+    document_number: Annotated[DocumentNumber | Unset, "acts on the member with this number: the whole number"] = UNSET
+    record_kind: Annotated[str | Unset, choice(*RECORD_KINDS)] = UNSET
+    record_id: Annotated[str | Unset, text(100), "acts on this record; of a member, also those on its applications"] = (
+        UNSET
     )
+    action: Annotated[str | Unset, choice(*ACTIONS)] = UNSET
+    outcome: Annotated[str | Unset, choice(*OUTCOMES)] = UNSET
+    acted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
+    acted_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
+    before: UUID | Unset = UNSET
+    size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
 
-    @validates_schema
-    def names_a_whole_record(self, data: dict[str, object], **_: object) -> None:
+    def __post_init__(self) -> None:
         """`record_kind` and `record_id` belong together."""
-        if ("record_kind" in data) != ("record_id" in data):
+        if (self.record_kind is UNSET) != (self.record_id is UNSET):
             raise ValidationError("请同时填写对象类型和对象编号", "record_id")
 
 
-class ActRecordAnswer(Schema):
-    kind = fields.String(required=True)
-    label = fields.String(required=True, metadata={"description": "the kind in Chinese"})
-    id = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class ActRecordAnswer:
+    kind: str
+    label: Annotated[str, "the kind in Chinese"]
+    id: str
 
 
-class ActAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ActAnswer:
     """Who did what, when, from where, on which records. Operators are told nothing personal."""
 
-    act_id = fields.UUID(required=True)
-    at = fields.AwareDateTime(required=True)
-    recorded_at = fields.AwareDateTime(
-        required=True,
-        allow_none=True,
-        metadata={"description": "when it was recorded, if that was more than five minutes after `at`"},
-    )
-    action = fields.String(required=True)
-    label = fields.String(required=True, metadata={"description": "the action in Chinese"})
-    outcome = choice(*OUTCOMES, required=True)
-    problem_code = fields.String(required=True, allow_none=True, metadata={"description": "why it was refused"})
-    account_id = fields.UUID(required=True, allow_none=True)
-    account_name = fields.String(required=True, allow_none=True)
-    display_name = fields.String(required=True, allow_none=True, metadata={"description": "not for operators"})
-    member_id = fields.UUID(required=True, allow_none=True, metadata={"description": "who acted on the phone"})
-    union_id = fields.UUID(required=True, allow_none=True)
-    union_name = fields.String(required=True, allow_none=True)
-    roles = fields.List(fields.String(), required=True)
-    origin = fields.String(required=True, allow_none=True, metadata={"description": "the address it came from"})
-    records = fields.List(fields.Nested(ActRecordAnswer), required=True)
-    old = fields.Dict(
-        keys=fields.String(), required=True, allow_none=True, metadata={"description": "masked; not for operators"}
-    )
-    new = fields.Dict(
-        keys=fields.String(), required=True, allow_none=True, metadata={"description": "masked; not for operators"}
-    )
+    act_id: UUID
+    at: datetime
+    recorded_at: Annotated[datetime | None, "when it was recorded, if that was more than five minutes after `at`"]
+    action: str
+    label: Annotated[str, "the action in Chinese"]
+    outcome: Annotated[str, choice(*OUTCOMES)]
+    problem_code: Annotated[str | None, "why it was refused"]
+    account_id: UUID | None
+    account_name: str | None
+    display_name: Annotated[str | None, "not for operators"]
+    member_id: Annotated[UUID | None, "who acted on the phone"]
+    union_id: UUID | None
+    union_name: str | None
+    roles: list[str]
+    origin: Annotated[str | None, "the address it came from"]
+    records: list[ActRecordAnswer]
+    old: Annotated[dict[str, Any] | None, "masked; not for operators"]
+    new: Annotated[dict[str, Any] | None, "masked; not for operators"]
 
 
-class ActsAnswer(Schema):
-    items = fields.List(fields.Nested(ActAnswer), required=True)
-    before = fields.UUID(required=True, allow_none=True, metadata={"description": "null when nothing is behind"})
+@dataclass(frozen=True, kw_only=True)
+class ActsAnswer:
+    items: list[ActAnswer]
+    before: Annotated[UUID | None, "null when nothing is behind"]
 
 
-class GetActRequest(Schema):
-    act_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class GetActRequest:
+    act_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
 class ActDetailAnswer(ActAnswer):
     """An act with its place in the chain."""
 
-    position = fields.Integer(required=True)
-    hash = fields.String(required=True)
-    previous_hash = fields.String(required=True)
+    position: int
+    hash: str
+    previous_hash: str
 
 
-class ListActNamesRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ListActNamesRequest:
     """Takes nothing."""
 
 
-class ActionName(Schema):
-    action = fields.String(required=True)
-    label = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class ActionName:
+    action: str
+    label: str
 
 
-class RecordKindName(Schema):
-    kind = fields.String(required=True)
-    label = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RecordKindName:
+    kind: str
+    label: str
 
 
-class ActNamesAnswer(Schema):
-    actions = fields.List(fields.Nested(ActionName), required=True)
-    record_kinds = fields.List(fields.Nested(RecordKindName), required=True)
+@dataclass(frozen=True, kw_only=True)
+class ActNamesAnswer:
+    actions: list[ActionName]
+    record_kinds: list[RecordKindName]

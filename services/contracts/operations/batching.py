@@ -1,14 +1,26 @@
 """What may be asked of batching: the pending list, branches and outlets, batches, registers, counts."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, validate
 
 from services.contracts.consent import BASES
-from services.contracts.fields import Whole, address, document_number, name_part, nationality, phone, text
+from services.contracts.fields import (
+    Address,
+    DocumentNumber,
+    NamePart,
+    Nationality,
+    Phone,
+    Whole,
+    text,
+)
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
 from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.schemas import UNSET, Unset
 
 APPLICATION_STATES = ("queued", "submitted", "issued", "refused", "released", "removed")
 CHECK_STATES = ("unchecked", "checking", "waiting", "passed", "failed")
@@ -20,492 +32,516 @@ PLACE_STATES = ("open", "closed", "all")
 BANK_PROGRESS = ("accepted", "made")
 
 
-def _application_ids() -> fields.List[Any]:
-    return fields.List(fields.UUID(), validate=validate.Length(1, 10_000, error="请选择 1 至 10000 位会员"))
-
-
-def _place_code() -> fields.String:
-    """The code of a branch or outlet, which never changes."""
-    form = Whole(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")
-    return fields.String(required=True, validate=form)
+ApplicationIds = Annotated[list[UUID], validate.Length(1, 10_000, error="请选择 1 至 10000 位会员")]
+PlaceCode = Annotated[str, Whole(r"^[a-z0-9][a-z0-9-]{1,19}$", error="代码应为 2 至 20 个小写字母、数字或 -")]
+"""The code of a branch or outlet, which never changes."""
 
 
 # Pending list
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListPendingRequest(PageRequest):
-    channel = choice(*CHANNELS, load_default="ordinary")
-    name = name_part(metadata={"description": "what the name begins with"})
-    document_number = document_number(metadata={"description": "the whole number"})
-    check_state = choice(*CHECK_STATES)
-    complete = fields.Boolean(metadata={"description": "special channel: whether the information is complete"})
+    channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
+    name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
+    document_number: Annotated[DocumentNumber | Unset, "the whole number"] = UNSET
+    check_state: Annotated[str | Unset, choice(*CHECK_STATES)] = UNSET
+    complete: Annotated[bool | Unset, "special channel: whether the information is complete"] = UNSET
 
 
-class FindingAnswer(Schema):
-    code = fields.String(required=True)
-    severity = choice("error", "warning", "info", required=True)
-    message = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class FindingAnswer:
+    code: str
+    severity: Annotated[str, choice("error", "warning", "info")]
+    message: str
 
 
-class PendingAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class PendingAnswer:
     """An application in the pending list."""
 
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
-    name = fields.String(required=True)
-    document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = fields.String(required=True, metadata={"description": "masked"})
-    document_expiry = fields.Date(required=True, allow_none=True, metadata={"description": "9999-12-31 is 长期"})
-    nationality = fields.String(required=True, allow_none=True, metadata={"description": "ISO 3166-1 alpha-3"})
-    listed_at = fields.AwareDateTime(required=True)
-    check_state = choice(*CHECK_STATES, required=True)
-    findings = fields.List(fields.Nested(FindingAnswer), required=True)
-    channel = choice(*CHANNELS, required=True)
-    channel_reason = fields.String(required=True, allow_none=True)
-    channel_reason_code = fields.String(required=True, allow_none=True)
-    channel_note = fields.String(required=True, allow_none=True, metadata={"description": "what the clerk added"})
-    checked_at = fields.AwareDateTime(required=True, allow_none=True)
-    can_switch = fields.Boolean(required=True)
-    complete = fields.Boolean(required=True)
-    missing = fields.List(
-        choice("document_expiry", "nationality"), required=True, metadata={"description": "what is to be filled in"}
-    )
+    application_id: UUID
+    member_id: UUID
+    member_no: str
+    name: str
+    document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
+    document_number: Annotated[str, "masked"]
+    document_expiry: Annotated[date | None, "9999-12-31 is 长期"]
+    nationality: Annotated[str | None, "ISO 3166-1 alpha-3"]
+    listed_at: datetime
+    check_state: Annotated[str, choice(*CHECK_STATES)]
+    findings: list[FindingAnswer]
+    channel: Annotated[str, choice(*CHANNELS)]
+    channel_reason: str | None
+    channel_reason_code: str | None
+    channel_note: Annotated[str | None, "what the clerk added"]
+    checked_at: datetime | None
+    can_switch: bool
+    complete: bool
+    missing: Annotated[list[Annotated[str, choice("document_expiry", "nationality")]], "what is to be filled in"]
 
 
-class OrdinaryCounts(Schema):
-    total = fields.Integer(required=True)
-    passed = fields.Integer(required=True)
-    failed = fields.Integer(required=True)
-    unchecked = fields.Integer(required=True)
-    checking = fields.Integer(required=True)
-    waiting = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class OrdinaryCounts:
+    total: int
+    passed: int
+    failed: int
+    unchecked: int
+    checking: int
+    waiting: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class SpecialCounts(OrdinaryCounts):
-    complete = fields.Integer(required=True)
-    incomplete = fields.Integer(required=True)
-    ready = fields.Integer(required=True, metadata={"description": "complete and passed"})
+    complete: int
+    incomplete: int
+    ready: Annotated[int, "complete and passed"]
 
 
-class PendingCounts(Schema):
-    ordinary = fields.Nested(OrdinaryCounts, required=True)
-    special = fields.Nested(SpecialCounts, required=True)
+@dataclass(frozen=True, kw_only=True)
+class PendingCounts:
+    ordinary: OrdinaryCounts
+    special: SpecialCounts
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListPendingAnswer(PageAnswer):
-    items = fields.List(fields.Nested(PendingAnswer), required=True)
-    counts = fields.Nested(PendingCounts, required=True, metadata={"description": "the whole list, without filters"})
+    items: list[PendingAnswer]
+    counts: Annotated[PendingCounts, "the whole list, without filters"]
 
 
-class CheckPendingRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class CheckPendingRequest:
     """Without ids: all of the channel that have not passed."""
 
-    application_ids = _application_ids()
-    channel = choice(*CHANNELS, load_default="ordinary")
+    application_ids: ApplicationIds | Unset = UNSET
+    channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
 
 
-class CheckPendingAnswer(Schema):
-    checking = fields.Integer(required=True, metadata={"description": "how many are being checked by this request"})
+@dataclass(frozen=True, kw_only=True)
+class CheckPendingAnswer:
+    checking: Annotated[int, "how many are being checked by this request"]
 
 
-class UpdatePendingRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class UpdatePendingRequest:
     """What is absent stays as it is."""
 
-    application_id = fields.UUID(required=True)
-    document_expiry = fields.Date()
-    document_type = choice(*DOCUMENT_TYPES)
-    document_number = document_number()
-    nationality = nationality()
-    channel = choice(*CHANNELS)
-    channel_reason_code = choice(
-        *SWITCH_REASONS,
-        metadata={"description": "why a clerk switches to the special channel somebody whom no rule leads there"},
-    )
-    channel_note = text(200, metadata={"description": "with the reason `other` it is required"})
+    application_id: UUID
+    document_expiry: date | Unset = UNSET
+    document_type: Annotated[str | Unset, choice(*DOCUMENT_TYPES)] = UNSET
+    document_number: DocumentNumber | Unset = UNSET
+    nationality: Nationality | Unset = UNSET
+    channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
+    channel_reason_code: Annotated[
+        str | Unset,
+        choice(*SWITCH_REASONS),
+        "why a clerk switches to the special channel somebody whom no rule leads there",
+    ] = UNSET
+    channel_note: Annotated[str | Unset, text(200), "with the reason `other` it is required"] = UNSET
 
 
-class RemovePendingRequest(Schema):
-    application_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RemovePendingRequest:
+    application_id: UUID
 
 
-class RemovePendingManyRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class RemovePendingManyRequest:
     """Either all of one kind or those named."""
 
-    which = choice(
-        "not_passed",
-        "incomplete",
-        "special_not_passed",
-        metadata={
-            "description": "not_passed: failed and unchecked ones of the ordinary channel; special_not_passed: of the"
-            " special channel; incomplete: those of the special channel whose information is incomplete"
-        },
-    )
-    application_ids = _application_ids()
+    which: Annotated[
+        str | Unset,
+        choice("not_passed", "incomplete", "special_not_passed"),
+        "not_passed: failed and unchecked ones of the ordinary channel; special_not_passed: of the"
+        " special channel; incomplete: those of the special channel whose information is incomplete",
+    ] = UNSET
+    application_ids: ApplicationIds | Unset = UNSET
 
-    @validates_schema
-    def is_one_of_both(self, data: dict[str, object], **_: object) -> None:
+    def __post_init__(self) -> None:
         """Exactly one of `which` and `application_ids`."""
-        if ("which" in data) == ("application_ids" in data):
+        if (self.which is UNSET) == (self.application_ids is UNSET):
             raise ValidationError("请选择要移除的会员，或一类会员", "which")
 
 
-class RemovePendingAnswer(Schema):
-    removed = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RemovePendingAnswer:
+    removed: int
 
 
 # Branches and outlets
 
 
-class ListBranchesRequest(Schema):
-    state = choice(*PLACE_STATES, load_default="open")
+@dataclass(frozen=True, kw_only=True)
+class ListBranchesRequest:
+    state: Annotated[str, choice(*PLACE_STATES)] = "open"
 
 
-class BranchAnswer(Schema):
-    code = fields.String(required=True)
-    name = fields.String(required=True)
-    charset = choice(*CHARSETS, required=True, metadata={"description": "what its systems can hold of a name"})
-    closed = fields.Boolean(required=True)
+@dataclass(frozen=True, kw_only=True)
+class BranchAnswer:
+    code: str
+    name: str
+    charset: Annotated[str, choice(*CHARSETS), "what its systems can hold of a name"]
+    closed: bool
 
 
-class ListBranchesAnswer(Schema):
-    items = fields.List(fields.Nested(BranchAnswer), required=True)
+@dataclass(frozen=True, kw_only=True)
+class ListBranchesAnswer:
+    items: list[BranchAnswer]
 
 
-class CreateBranchRequest(Schema):
-    code = _place_code()
-    name = text(50, required=True)
-    charset = choice(*CHARSETS, required=True)
+@dataclass(frozen=True, kw_only=True)
+class CreateBranchRequest:
+    code: PlaceCode
+    name: Annotated[str, text(50)]
+    charset: Annotated[str, choice(*CHARSETS)]
 
 
-class UpdateBranchRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class UpdateBranchRequest:
     """What is absent stays as it is."""
 
-    code = text(20, required=True)
-    name = text(50)
-    charset = choice(*CHARSETS)
-    closed = fields.Boolean()
+    code: Annotated[str, text(20)]
+    name: Annotated[str | Unset, text(50)] = UNSET
+    charset: Annotated[str | Unset, choice(*CHARSETS)] = UNSET
+    closed: bool | Unset = UNSET
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListOutletsRequest(PageRequest):
-    branch_code = text(20)
-    q = text(50, metadata={"description": "part of the name, address or district"})
-    state = choice(
-        *PLACE_STATES, load_default="open", metadata={"description": "an outlet of a closed branch counts as closed"}
-    )
+    branch_code: Annotated[str | Unset, text(20)] = UNSET
+    q: Annotated[str | Unset, text(50), "part of the name, address or district"] = UNSET
+    state: Annotated[str, choice(*PLACE_STATES), "an outlet of a closed branch counts as closed"] = "open"
 
 
-class OutletAnswer(Schema):
-    code = fields.String(required=True)
-    branch_code = fields.String(required=True)
-    name = fields.String(required=True)
-    address = fields.String(required=True)
-    district = fields.String(required=True)
-    phone = fields.String(required=True)
-    closed = fields.Boolean(required=True)
+@dataclass(frozen=True, kw_only=True)
+class OutletAnswer:
+    code: str
+    branch_code: str
+    name: str
+    address: str
+    district: str
+    phone: str
+    closed: bool
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListOutletsAnswer(PageAnswer):
-    items = fields.List(fields.Nested(OutletAnswer), required=True)
+    items: list[OutletAnswer]
 
 
-class CreateOutletRequest(Schema):
-    code = _place_code()
-    branch_code = text(20, required=True)
-    name = text(50, required=True)
-    address = address(required=True)
-    district = text(20, required=True)
-    phone = phone(required=True)
+@dataclass(frozen=True, kw_only=True)
+class CreateOutletRequest:
+    code: PlaceCode
+    branch_code: Annotated[str, text(20)]
+    name: Annotated[str, text(50)]
+    address: Address
+    district: Annotated[str, text(20)]
+    phone: Phone
 
 
-class UpdateOutletRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class UpdateOutletRequest:
     """What is absent stays as it is; batches keep the name and address that they were submitted with."""
 
-    code = text(20, required=True)
-    name = text(50)
-    address = address()
-    district = text(20)
-    phone = phone()
-    closed = fields.Boolean()
+    code: Annotated[str, text(20)]
+    name: Annotated[str | Unset, text(50)] = UNSET
+    address: Address | Unset = UNSET
+    district: Annotated[str | Unset, text(20)] = UNSET
+    phone: Phone | Unset = UNSET
+    closed: bool | Unset = UNSET
 
 
 # Batches
 
 
-class SubmitBatchRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class SubmitBatchRequest:
     """The contact's number must be right: the bank calls it for collection."""
 
-    channel = choice(*CHANNELS, required=True)
-    branch_code = text(20, required=True)
-    outlet_code = text(20, required=True)
-    contact_name = text(50, required=True)
-    contact_phone = phone(required=True)
-    consent_version = text(
-        20,
-        metadata={
-            "description": "the consent text that every member has signed, which the clerk attests to; without it, or"
-            " with another than the one in force: Problem `consent_required` or `consent_outdated`"
-        },
-    )
+    channel: Annotated[str, choice(*CHANNELS)]
+    branch_code: Annotated[str, text(20)]
+    outlet_code: Annotated[str, text(20)]
+    contact_name: Annotated[str, text(50)]
+    contact_phone: Phone
+    consent_version: Annotated[
+        str | Unset,
+        text(20),
+        "the consent text that every member has signed, which the clerk attests to; without it, or"
+        " with another than the one in force: Problem `consent_required` or `consent_outdated`",
+    ] = UNSET
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListBatchesRequest(PageRequest):
-    union_id = fields.UUID(metadata={"description": "a subordinate union, for reviewers and administrators"})
-    batch_no = text(40, metadata={"description": "what the number begins with"})
-    submitted_from = fields.Date(metadata={"description": "day in Shanghai"})
-    submitted_to = fields.Date(metadata={"description": "day in Shanghai, inclusive"})
-    register_state = choice(*REGISTER_STATES)
-    channel = choice(*CHANNELS)
-    state = choice(*BATCH_STATES)
+    union_id: Annotated[UUID | Unset, "a subordinate union, for reviewers and administrators"] = UNSET
+    batch_no: Annotated[str | Unset, text(40), "what the number begins with"] = UNSET
+    submitted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
+    submitted_to: Annotated[date | Unset, "day in Shanghai, inclusive"] = UNSET
+    register_state: Annotated[str | Unset, choice(*REGISTER_STATES)] = UNSET
+    channel: Annotated[str | Unset, choice(*CHANNELS)] = UNSET
+    state: Annotated[str | Unset, choice(*BATCH_STATES)] = UNSET
 
 
-class BatchUnion(Schema):
-    union_id = fields.UUID(required=True)
-    code = fields.String(required=True)
-    name = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class BatchUnion:
+    union_id: UUID
+    code: str
+    name: str
 
 
-class BatchOutlet(Schema):
-    code = fields.String(required=True)
-    name = fields.String(required=True)
-    address = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class BatchOutlet:
+    code: str
+    name: str
+    address: str
 
 
-class BatchAnswer(Schema):
-    batch_no = fields.String(required=True)
-    union = fields.Nested(BatchUnion, required=True)
-    channel = choice(*CHANNELS, required=True)
-    personal = fields.Boolean(required=True, metadata={"description": "a member's own application from the phone"})
-    state = choice(*BATCH_STATES, required=True)
-    total = fields.Integer(required=True)
-    issued = fields.Integer(required=True)
-    refused = fields.Integer(required=True)
-    released = fields.Integer(required=True)
-    submitted_at = fields.AwareDateTime(required=True)
-    feedback_at = fields.AwareDateTime(required=True, allow_none=True)
-    feedback_text = fields.String(required=True, allow_none=True, metadata={"description": "until the bank speaks"})
-    count_month = fields.String(required=True, metadata={"description": "the month the batch counts for: 2026-11"})
-    revocation_state = choice(*REVOCATION_STATES, required=True, allow_none=True)
-    outlet = fields.Nested(BatchOutlet, required=True)
-    register_state = choice(*REGISTER_STATES, required=True)
-    revocable = fields.Boolean(required=True)
+@dataclass(frozen=True, kw_only=True)
+class BatchAnswer:
+    batch_no: str
+    union: BatchUnion
+    channel: Annotated[str, choice(*CHANNELS)]
+    personal: Annotated[bool, "a member's own application from the phone"]
+    state: Annotated[str, choice(*BATCH_STATES)]
+    total: int
+    issued: int
+    refused: int
+    released: int
+    submitted_at: datetime
+    feedback_at: datetime | None
+    feedback_text: Annotated[str | None, "until the bank speaks"]
+    count_month: Annotated[str, "the month the batch counts for: 2026-11"]
+    revocation_state: Annotated[str | None, choice(*REVOCATION_STATES, allow_none=True)]
+    outlet: BatchOutlet
+    register_state: Annotated[str, choice(*REGISTER_STATES)]
+    revocable: bool
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListBatchesAnswer(PageAnswer):
-    items = fields.List(fields.Nested(BatchAnswer), required=True)
+    items: list[BatchAnswer]
 
 
-class BatchRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BatchRequest:
     """Names a batch."""
 
-    batch_no = text(40, required=True)
+    batch_no: Annotated[str, text(40)]
 
 
-class BatchContact(Schema):
-    name = fields.String(required=True)
-    phone = fields.String(required=True, metadata={"description": "masked"})
+@dataclass(frozen=True, kw_only=True)
+class BatchContact:
+    name: str
+    phone: Annotated[str, "masked"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class BatchDetailAnswer(BatchAnswer):
-    branch = fields.Nested(BranchAnswer, required=True)
-    contact = fields.Nested(BatchContact, required=True)
-    register_hash = fields.String(required=True, metadata={"description": "SHA-256 of the frozen register, hex"})
+    branch: BranchAnswer
+    contact: BatchContact
+    register_hash: Annotated[str, "SHA-256 of the frozen register, hex"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class SubmitBatchAnswer(BatchDetailAnswer):
-    warnings = fields.List(
-        fields.String(), required=True, metadata={"description": "names that the branch's systems cannot hold"}
-    )
+    warnings: Annotated[list[str], "names that the branch's systems cannot hold"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListBatchMembersRequest(BatchRequest, PageRequest):
-    state = choice("submitted", "issued", "refused", "released")
-    name = name_part(metadata={"description": "what the name begins with"})
+    state: Annotated[str | Unset, choice("submitted", "issued", "refused", "released")] = UNSET
+    name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
 
 
-class ConsentReceiptAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ConsentReceiptAnswer:
     """That a member agreed to personal data going to the bank."""
 
-    version = fields.String(required=True, metadata={"description": "of the consent text"})
-    basis = choice(*BASES, required=True, metadata={"description": "signed_form: as the clerk attests"})
-    given_at = fields.AwareDateTime(required=True)
+    version: Annotated[str, "of the consent text"]
+    basis: Annotated[str, choice(*BASES), "signed_form: as the clerk attests"]
+    given_at: datetime
 
 
-class ConsentFormRequest(Schema):
-    channel = choice(*CHANNELS, load_default="ordinary")
+@dataclass(frozen=True, kw_only=True)
+class ConsentFormRequest:
+    channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
 
 
-class BatchMemberAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BatchMemberAnswer:
     """A person of a batch and what became of the application."""
 
-    application_id = fields.UUID(required=True)
-    member_id = fields.UUID(required=True)
-    member_no = fields.String(required=True)
-    name = fields.String(required=True)
-    document_type = choice(*DOCUMENT_TYPES, required=True)
-    document_number = fields.String(required=True, metadata={"description": "masked"})
-    state = choice(*APPLICATION_STATES, required=True)
-    bank_progress = choice(*BANK_PROGRESS, required=True, allow_none=True)
-    card_no = fields.String(required=True, allow_none=True, metadata={"description": "masked"})
-    reason = fields.String(required=True, allow_none=True, metadata={"description": "why the bank refused"})
-    decided_at = fields.AwareDateTime(required=True, allow_none=True)
-    consent = fields.Nested(
-        ConsentReceiptAnswer,
-        required=True,
-        allow_none=True,
-        metadata={"description": "null for batches that were submitted before receipts were kept"},
-    )
+    application_id: UUID
+    member_id: UUID
+    member_no: str
+    name: str
+    document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
+    document_number: Annotated[str, "masked"]
+    state: Annotated[str, choice(*APPLICATION_STATES)]
+    bank_progress: Annotated[str | None, choice(*BANK_PROGRESS, allow_none=True)]
+    card_no: Annotated[str | None, "masked"]
+    reason: Annotated[str | None, "why the bank refused"]
+    decided_at: datetime | None
+    consent: Annotated[ConsentReceiptAnswer | None, "null for batches that were submitted before receipts were kept"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListBatchMembersAnswer(PageAnswer):
-    items = fields.List(fields.Nested(BatchMemberAnswer), required=True)
+    items: list[BatchMemberAnswer]
 
 
+@dataclass(frozen=True, kw_only=True)
 class GetRegisterRequest(BatchRequest):
     """The register in one of two forms; asking for it marks the batch as printed."""
 
-    format = choice("pdf", "xlsx", load_default="pdf")
+    format: Annotated[str, choice("pdf", "xlsx")] = "pdf"
 
 
-class RegisterAnswer(Schema):
-    file_name = fields.String(required=True)
-    content_type = fields.String(required=True)
-    content = fields.String(required=True, metadata={"description": "base64"})
-    register_hash = fields.String(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RegisterAnswer:
+    file_name: str
+    content_type: str
+    content: Annotated[str, "base64"]
+    register_hash: str
 
 
 # Batches at the bank, for operators
 
 
-class BankTime(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BankTime:
     """A time that the bank gave as that of its decisions."""
 
-    processed_at = fields.AwareDateTime(required=True)
-    applications = fields.Integer(required=True, metadata={"description": "that were decided at this time"})
-    is_plausible = fields.Boolean(
-        required=True, metadata={"description": "false before the submission, or in the future"}
-    )
+    processed_at: datetime
+    applications: Annotated[int, "that were decided at this time"]
+    is_plausible: Annotated[bool, "false before the submission, or in the future"]
 
 
-class BankFeedbackAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BankFeedbackAnswer:
     """A feedback of the bank, and how many of its results became what."""
 
-    feedback_id = fields.String(required=True)
-    received_at = fields.AwareDateTime(required=True)
-    processed_at = fields.AwareDateTime(required=True, allow_none=True)
-    results = fields.Integer(required=True)
-    applied = fields.Integer(required=True)
-    repeated = fields.Integer(required=True)
-    rejected = fields.Integer(required=True)
+    feedback_id: str
+    received_at: datetime
+    processed_at: datetime | None
+    results: int
+    applied: int
+    repeated: int
+    rejected: int
 
 
-class BankBatchAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BankBatchAnswer:
     """A batch as it lies between us and the bank; shows no person."""
 
-    batch_no = fields.String(required=True)
-    union_name = fields.String(required=True)
-    submitted_at = fields.AwareDateTime(required=True)
-    total = fields.Integer(required=True)
-    issued = fields.Integer(required=True)
-    refused = fields.Integer(required=True)
-    released = fields.Integer(required=True)
-    recalled = fields.Integer(required=True, metadata={"description": "applicants that a recall would name now"})
-    feedback_at = fields.AwareDateTime(required=True, allow_none=True)
-    times = fields.List(fields.Nested(BankTime), required=True)
-    feedbacks = fields.List(fields.Nested(BankFeedbackAnswer), required=True, metadata={"description": "newest first"})
+    batch_no: str
+    union_name: str
+    submitted_at: datetime
+    total: int
+    issued: int
+    refused: int
+    released: int
+    recalled: Annotated[int, "applicants that a recall would name now"]
+    feedback_at: datetime | None
+    times: list[BankTime]
+    feedbacks: Annotated[list[BankFeedbackAnswer], "newest first"]
 
 
-def _reason() -> fields.String:
-    return text(200, 2, required=True, metadata={"description": "stands in the log of acts"})
+Reason = Annotated[str, text(200, 2), "stands in the log of acts"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class ResendToBankRequest(BatchRequest):
     """Sends what the bank was sent before once more, marked as repeated."""
 
-    what = choice(
-        "batch",
-        "recall",
-        required=True,
-        metadata={"description": "batch: the batch as it was submitted, and the recall of who was released since"},
-    )
-    reason = _reason()
+    what: Annotated[
+        str, choice("batch", "recall"), "batch: the batch as it was submitted, and the recall of who was released since"
+    ]
+    reason: Reason
 
 
-class ResendToBankAnswer(Schema):
-    applicants = fields.Integer(required=True, metadata={"description": "in the batch that was sent again"})
-    recalled = fields.Integer(required=True, metadata={"description": "in the recall that was sent again"})
+@dataclass(frozen=True, kw_only=True)
+class ResendToBankAnswer:
+    applicants: Annotated[int, "in the batch that was sent again"]
+    recalled: Annotated[int, "in the recall that was sent again"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class CorrectProcessedAtRequest(BatchRequest):
     """Puts the right time in the place of a wrong one that the bank gave."""
 
-    processed_at = fields.AwareDateTime(required=True, metadata={"description": "as it is now, one of `times`"})
-    corrected_at = fields.AwareDateTime(
-        required=True, metadata={"description": "the right time: not before the submission, not in the future"}
-    )
-    reason = _reason()
+    processed_at: Annotated[datetime, "as it is now, one of `times`"]
+    corrected_at: Annotated[datetime, "the right time: not before the submission, not in the future"]
+    reason: Reason
 
 
-class CorrectProcessedAtAnswer(Schema):
-    applications = fields.Integer(required=True, metadata={"description": "whose time of decision was corrected"})
+@dataclass(frozen=True, kw_only=True)
+class CorrectProcessedAtAnswer:
+    applications: Annotated[int, "whose time of decision was corrected"]
 
 
 # Personal applications
 
 
-class ListPersonalProgressRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ListPersonalProgressRequest:
     """Takes nothing: the member is known."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class CollectionOutlet(BatchOutlet):
-    phone = fields.String(required=True)
+    phone: str
 
 
-class PersonalProgressAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class PersonalProgressAnswer:
     """Where the card of a personal application is to be collected, and how far the bank is."""
 
-    application_id = fields.UUID(required=True)
-    outlet = fields.Nested(CollectionOutlet, required=True)
-    bank_progress = choice(*BANK_PROGRESS, required=True, allow_none=True)
+    application_id: UUID
+    outlet: CollectionOutlet
+    bank_progress: Annotated[str | None, choice(*BANK_PROGRESS, allow_none=True)]
 
 
-class ListPersonalProgressAnswer(Schema):
-    items = fields.List(fields.Nested(PersonalProgressAnswer), required=True, metadata={"description": "newest first"})
+@dataclass(frozen=True, kw_only=True)
+class ListPersonalProgressAnswer:
+    items: Annotated[list[PersonalProgressAnswer], "newest first"]
 
 
 # Counts for the workbench
 
 
-class BatchSummaryRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class BatchSummaryRequest:
     """Takes nothing: the caller's union, and for a superior all unions below it."""
 
 
-class SubmittedDay(Schema):
-    day = fields.Date(required=True)
-    submitted = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class SubmittedDay:
+    day: date
+    submitted: int
 
 
-class RefusalReason(Schema):
-    reason_code = fields.String(required=True)
-    reason = fields.String(required=True)
-    count = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RefusalReason:
+    reason_code: str
+    reason: str
+    count: int
 
 
-class UnionBatches(Schema):
-    union_id = fields.UUID(required=True)
-    batches = fields.Integer(required=True)
-    total = fields.Integer(required=True)
-    issued = fields.Integer(required=True)
-    refused = fields.Integer(required=True)
-    released = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class UnionBatches:
+    union_id: UUID
+    batches: int
+    total: int
+    issued: int
+    refused: int
+    released: int
 
 
-class BatchSummaryAnswer(Schema):
-    awaiting_bank = fields.Integer(required=True, metadata={"description": "applications the bank has not decided"})
-    submitted_by_day = fields.List(fields.Nested(SubmittedDay), required=True, metadata={"description": "30 days"})
-    refused_by_reason = fields.List(fields.Nested(RefusalReason), required=True)
-    by_union = fields.List(
-        fields.Nested(UnionBatches),
-        required=True,
-        metadata={"description": "for a superior: each direct subordinate with all below it"},
-    )
+@dataclass(frozen=True, kw_only=True)
+class BatchSummaryAnswer:
+    awaiting_bank: Annotated[int, "applications the bank has not decided"]
+    submitted_by_day: Annotated[list[SubmittedDay], "30 days"]
+    refused_by_reason: list[RefusalReason]
+    by_union: Annotated[list[UnionBatches], "for a superior: each direct subordinate with all below it"]

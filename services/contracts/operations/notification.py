@@ -1,180 +1,190 @@
 """What may be asked of notification: inbox messages, announcements, guides and their attachments."""
 
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from services.contracts.fields import lines, text
 from services.kit.events.contract import choice
 from services.kit.rpc.paging import PageAnswer, PageRequest
+from services.kit.schemas import UNSET, Unset
 
 PLACES = ("sign_in", "workbench")
 MOST_ATTACHMENTS = 5
 LARGEST_ATTACHMENT = 10 * 1024 * 1024
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListMessagesRequest(PageRequest):
-    unread = fields.Boolean(metadata={"description": "only unread (true) or only read (false) messages"})
+    unread: Annotated[bool | Unset, "only unread (true) or only read (false) messages"] = UNSET
 
 
-class MessageAnswer(Schema):
-    message_id = fields.UUID(required=True)
-    kind = fields.String(required=True)
-    title = fields.String(required=True)
-    body = fields.String(required=True)
-    link = fields.String(required=True, allow_none=True, metadata={"description": "the page it is about"})
-    created_at = fields.AwareDateTime(required=True)
-    read = fields.Boolean(required=True)
+@dataclass(frozen=True, kw_only=True)
+class MessageAnswer:
+    message_id: UUID
+    kind: str
+    title: str
+    body: str
+    link: Annotated[str | None, "the page it is about"]
+    created_at: datetime
+    read: bool
 
 
+@dataclass(frozen=True, kw_only=True)
 class MessagesAnswer(PageAnswer):
-    items = fields.List(fields.Nested(MessageAnswer), required=True)
-    unread = fields.Integer(required=True, metadata={"description": "unread messages in all, counted to 1000"})
+    items: list[MessageAnswer]
+    unread: Annotated[int, "unread messages in all, counted to 1000"]
 
 
-class MarkMessageReadRequest(Schema):
-    message_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class MarkMessageReadRequest:
+    message_id: UUID
 
 
-class MarkAllMessagesReadRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class MarkAllMessagesReadRequest:
     """Takes nothing: all that the caller can see."""
 
 
-class ReadAnswer(Schema):
-    unread = fields.Integer(required=True)
+@dataclass(frozen=True, kw_only=True)
+class ReadAnswer:
+    unread: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListAnnouncementsRequest(PageRequest):
-    place = choice(*PLACES, metadata={"description": "where it is shown; without it all"})
+    place: Annotated[str | Unset, choice(*PLACES), "where it is shown; without it all"] = UNSET
 
 
-class AttachmentAnswer(Schema):
-    attachment_id = fields.UUID(required=True)
-    file_name = fields.String(required=True)
-    size = fields.Integer(required=True, metadata={"description": "bytes"})
+@dataclass(frozen=True, kw_only=True)
+class AttachmentAnswer:
+    attachment_id: UUID
+    file_name: str
+    size: Annotated[int, "bytes"]
 
 
-class AnnouncementAnswer(Schema):
-    announcement_id = fields.UUID(required=True)
-    title = fields.String(required=True)
-    body = fields.String(required=True)
-    places = fields.List(choice(*PLACES), required=True)
-    published_at = fields.AwareDateTime(required=True)
-    edited_at = fields.AwareDateTime(required=True, allow_none=True)
-    attachments = fields.List(fields.Nested(AttachmentAnswer), required=True)
+@dataclass(frozen=True, kw_only=True)
+class AnnouncementAnswer:
+    announcement_id: UUID
+    title: str
+    body: str
+    places: list[Annotated[str, choice(*PLACES)]]
+    published_at: datetime
+    edited_at: datetime | None
+    attachments: list[AttachmentAnswer]
 
 
+@dataclass(frozen=True, kw_only=True)
 class AnnouncementsAnswer(PageAnswer):
-    items = fields.List(fields.Nested(AnnouncementAnswer), required=True)
+    items: list[AnnouncementAnswer]
 
 
-class GetAnnouncementRequest(Schema):
-    announcement_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class GetAnnouncementRequest:
+    announcement_id: UUID
 
 
-class NewAttachment(Schema):
-    file_name = text(100, required=True)
-    content_type = fields.String(
-        required=True,
-        validate=validate.Length(1, 100),
-        metadata={"description": "not believed: the name's ending and the content decide"},
-    )
-    content = fields.String(
-        required=True,
-        validate=validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"),
-        metadata={"description": "base64"},
-    )
+@dataclass(frozen=True, kw_only=True)
+class NewAttachment:
+    file_name: Annotated[str, text(100)]
+    content_type: Annotated[str, validate.Length(1, 100), "not believed: the name's ending and the content decide"]
+    content: Annotated[str, validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"), "base64"]
 
 
-def _places(**kwargs: Any) -> fields.List[Any]:
-    length = validate.Length(1, len(PLACES), error="请选择显示位置")
-    return fields.List(choice(*PLACES), validate=length, **kwargs)
+Places = Annotated[list[Annotated[str, choice(*PLACES)]], validate.Length(1, len(PLACES), error="请选择显示位置")]
+NewAttachments = Annotated[
+    list[NewAttachment], validate.Length(max=MOST_ATTACHMENTS, error=f"最多 {MOST_ATTACHMENTS} 个附件")
+]
+RemovedAttachments = Annotated[list[UUID], validate.Length(max=MOST_ATTACHMENTS)]
 
 
-def _new_attachments() -> fields.List[Any]:
-    length = validate.Length(max=MOST_ATTACHMENTS, error=f"最多 {MOST_ATTACHMENTS} 个附件")
-    return fields.List(fields.Nested(NewAttachment), load_default=list, validate=length)
+Position = Annotated[int, validate.Range(0, 9999, error="序号为 0 至 9999")]
 
 
-def _removed_attachments() -> fields.List[Any]:
-    return fields.List(fields.UUID(), load_default=list, validate=validate.Length(max=MOST_ATTACHMENTS))
-
-
-def _position() -> fields.Integer:
-    return fields.Integer(validate=validate.Range(0, 9999, error="序号为 0 至 9999"))
-
-
-def _video_url(**kwargs: Any) -> fields.URL:
+def _video_url() -> fields.URL:
     """A link for people to open; no program of ours follows it."""
     length = validate.Length(max=500, error="链接最多 500 个字符")
     wrong: dict[str, Any] = {"invalid": "请填写 https:// 开头的链接"}
-    return fields.URL(schemes={"https"}, allow_none=True, validate=length, error_messages=wrong, **kwargs)
+    return fields.URL(schemes={"https"}, allow_none=True, validate=length, error_messages=wrong)
 
 
-class CreateAnnouncementRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class CreateAnnouncementRequest:
     """What is shown on the sign-in page is for anybody."""
 
-    title = text(100, required=True)
-    body = lines(20_000, required=True)
-    places = _places(required=True)
-    attachments = _new_attachments()
+    title: Annotated[str, text(100)]
+    body: Annotated[str, lines(20_000)]
+    places: Places
+    attachments: NewAttachments = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
 class UpdateAnnouncementRequest(GetAnnouncementRequest):
     """What is absent stays as it is; `attachments` are added."""
 
-    title = text(100)
-    body = lines(20_000)
-    places = _places()
-    attachments = _new_attachments()
-    removed_attachment_ids = _removed_attachments()
+    title: Annotated[str | Unset, text(100)] = UNSET
+    body: Annotated[str | Unset, lines(20_000)] = UNSET
+    places: Places | Unset = UNSET
+    attachments: NewAttachments = field(default_factory=list)
+    removed_attachment_ids: RemovedAttachments = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
 class WithdrawAnnouncementRequest(GetAnnouncementRequest):
     pass
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListGuidesRequest(PageRequest):
     """Takes nothing but the page."""
 
 
-class GuideAnswer(Schema):
-    guide_id = fields.UUID(required=True)
-    position = fields.Integer(required=True)
-    title = fields.String(required=True)
-    body = fields.String(required=True)
-    video_url = fields.String(required=True, allow_none=True)
-    attachments = fields.List(fields.Nested(AttachmentAnswer), required=True)
+@dataclass(frozen=True, kw_only=True)
+class GuideAnswer:
+    guide_id: UUID
+    position: int
+    title: str
+    body: str
+    video_url: str | None
+    attachments: list[AttachmentAnswer]
 
 
+@dataclass(frozen=True, kw_only=True)
 class GuidesAnswer(PageAnswer):
-    items = fields.List(fields.Nested(GuideAnswer), required=True)
+    items: list[GuideAnswer]
 
 
-class CreateGuideRequest(Schema):
-    title = text(100, required=True)
-    body = lines(20_000, required=True)
-    video_url = _video_url(load_default=None)
-    position = _position()
-    attachments = _new_attachments()
+@dataclass(frozen=True, kw_only=True)
+class CreateGuideRequest:
+    title: Annotated[str, text(100)]
+    body: Annotated[str, lines(20_000)]
+    video_url: Annotated[str | None, _video_url()] = None
+    position: Position | Unset = UNSET
+    attachments: NewAttachments = field(default_factory=list)
 
 
-class GuideRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class GuideRequest:
     """Names a guide."""
 
-    guide_id = fields.UUID(required=True)
+    guide_id: UUID
 
 
+@dataclass(frozen=True, kw_only=True)
 class UpdateGuideRequest(GuideRequest):
     """What is absent stays as it is; `attachments` are added."""
 
-    title = text(100)
-    body = lines(20_000)
-    video_url = _video_url()
-    position = _position()
-    attachments = _new_attachments()
-    removed_attachment_ids = _removed_attachments()
+    title: Annotated[str | Unset, text(100)] = UNSET
+    body: Annotated[str | Unset, lines(20_000)] = UNSET
+    video_url: Annotated[str | Unset | None, _video_url()] = UNSET
+    position: Position | Unset = UNSET
+    attachments: NewAttachments = field(default_factory=list)
+    removed_attachment_ids: RemovedAttachments = field(default_factory=list)
 
 
-class GetAttachmentRequest(Schema):
-    attachment_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class GetAttachmentRequest:
+    attachment_id: UUID

@@ -1,48 +1,58 @@
 """What may be asked of validation: the check of an application, the rules in force."""
 
-from marshmallow import Schema, fields
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
 
 from services.kit.events.contract import choice
+from services.kit.schemas import UNSET, Unset
 
 
-class GetCheckRequest(Schema):
-    application_id = fields.UUID(required=True)
+@dataclass(frozen=True, kw_only=True)
+class GetCheckRequest:
+    application_id: UUID
 
 
-class FindingAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class FindingAnswer:
     """What one rule found, with what is needed to see that it is right; document numbers in it are masked."""
 
-    rule = fields.String(required=True)
-    rule_version = fields.String(required=True)
-    code = fields.String(required=True)
-    severity = choice("error", "warning", "info", required=True)
-    message = fields.String(required=True)
-    evidence = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    rule: str
+    rule_version: str
+    code: str
+    severity: Annotated[str, choice("error", "warning", "info")]
+    message: str
+    evidence: dict[str, str]
 
 
-class CheckAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class CheckAnswer:
     """The newest check of an application; while the registry is away it waits and says why and until when."""
 
-    application_id = fields.UUID(required=True)
-    check_no = fields.Integer(required=True)
-    result = choice("passed", "failed", "waiting", required=True)
-    checked_at = fields.AwareDateTime(allow_none=True, metadata={"description": "null while the check waits"})
-    findings = fields.List(fields.Nested(FindingAnswer), required=True)
-    waiting_reason = fields.String(allow_none=True)
-    next_try_at = fields.AwareDateTime(allow_none=True)
+    application_id: UUID
+    check_no: int
+    result: Annotated[str, choice("passed", "failed", "waiting")]
+    checked_at: Annotated[datetime | Unset | None, "null while the check waits"] = UNSET
+    findings: list[FindingAnswer]
+    waiting_reason: str | Unset | None = UNSET
+    next_try_at: datetime | Unset | None = UNSET
 
 
-class ListRulesRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class ListRulesRequest:
     """Takes nothing: the rules in force are few."""
 
 
-class RuleAnswer(Schema):
-    rule = fields.String(required=True)
-    version = fields.String(required=True)
-    title = fields.String(required=True)
-    source = fields.String(required=True, metadata={"description": "the law or standard that the rule follows"})
-    in_force_from = fields.Date(required=True)
+@dataclass(frozen=True, kw_only=True)
+class RuleAnswer:
+    rule: str
+    version: str
+    title: str
+    source: Annotated[str, "the law or standard that the rule follows"]
+    in_force_from: date
 
 
-class RulesAnswer(Schema):
-    items = fields.List(fields.Nested(RuleAnswer), required=True)
+@dataclass(frozen=True, kw_only=True)
+class RulesAnswer:
+    items: list[RuleAnswer]

@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from services.kit.data.encryption import keyring
 from services.kit.events.quick import quick_deserialize, quick_dump, quick_load, quick_serialize
+from services.kit.schemas import DataclassSchema, Wrapping, as_dict, schema_of
 from services.kit.strict_json import read_json
 
 Item = TypeVar("Item")
+Data = TypeVar("Data")
 SPEC_VERSION = "1.0"
 MESSAGE_SIZE = 500
 """How many applications one event speaks of at the most; a larger set goes out in several events."""
@@ -22,11 +24,11 @@ LIVE = "live"
 """The recipient that stands for all open pages: their copy of an event may go unheard."""
 
 
-class EventData(Schema):
+@dataclass(frozen=True, kw_only=True)
+class EventData:
     """Base of all event data: reads what it knows and ignores the rest, so that a producer can add fields."""
 
-    class Meta:
-        unknown = EXCLUDE
+    IGNORES_UNKNOWN: ClassVar[bool] = True
 
 
 class Sealed(fields.Field[Any]):
@@ -78,19 +80,43 @@ class Parted(fields.List[Any]):
         return quick_deserialize(self.inner)
 
 
+class _Encrypted(Wrapping):
+    def wrap(self, field: fields.Field[Any]) -> fields.Field[Any]:
+        allow_none, field.allow_none = field.allow_none, False
+        return Sealed(field, allow_none=allow_none)
+
+
+class _Parted(Wrapping):
+    def wrap(self, field: fields.Field[Any]) -> fields.Field[Any]:
+        return Parted(field.inner)  # type: ignore[attr-defined]
+
+
+ENCRYPTED = _Encrypted()
+"""Marks what of a message travels encrypted."""
+PARTED = _Parted()
+"""Marks a list from which an item that breaks the contract is parted."""
+CHUNK = validate.Length(1, MESSAGE_SIZE)
+"""Holds a list to as many items as one event may have."""
+
+
 @dataclass(frozen=True)
-class EventContract:
-    """One kind of event: who tells it, what it is called, what its data holds."""
+class EventContract(Generic[Data]):
+    """One kind of event: who publishes it, what it is called, what its data holds."""
 
     producer: str
     name: str
-    schema: type[EventData]
+    data: type[Data]
     summary: str
     consumers: tuple[str, ...] = ()
     """The services that must hear it; without any it is for live pages only and may go unheard."""
     version: int = 1
     is_live: bool = False
     """Whether live pages hear it besides its consumers."""
+
+    @property
+    def schema(self) -> "type[DataclassSchema]":
+        """What loads and dumps its data."""
+        return schema_of(self.data)
 
     @property
     def type(self) -> str:
@@ -116,7 +142,7 @@ class EventContract:
         """The reference of the data's schema within the AsyncAPI document."""
         return f"asyncapi.json#/components/schemas/{self.schema.__name__}"
 
-    def dump(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    def dump(self, data: Data | Mapping[str, Any]) -> dict[str, Any]:
         """The data as JSON types, checked on the way; raises ValidationError for data that breaks the contract."""
         used = _used(self.schema)
         wire = used.dump(data)
@@ -125,19 +151,20 @@ class EventContract:
             raise ValidationError({name: ["Missing data for required field."] for name in missing})
         return wire
 
+    def read(self, wire: Mapping[str, Any]) -> Data:
+        """The data of a document; raises ValidationError for one that breaks the contract."""
+        loaded: Data = _used(self.schema).load(wire)
+        return loaded
+
     def load(self, wire: Mapping[str, Any]) -> dict[str, Any]:
-        """The data as Python values; raises ValidationError for a document that breaks the contract."""
-        return _used(self.schema).load(wire)
+        """As `read`, as a dict."""
+        loaded: dict[str, Any] = as_dict(self.read(wire))
+        return loaded
 
 
 def choice(*values: str, **kwargs: Any) -> fields.String:
     """A string field that takes only the given values."""
     return fields.String(validate=validate.OneOf(values), **kwargs)
-
-
-def chunk_of(item: type[Schema], **kwargs: Any) -> fields.List[Any]:
-    """A list field of one to MESSAGE_SIZE items."""
-    return fields.List(fields.Nested(item), required=True, validate=validate.Length(1, MESSAGE_SIZE), **kwargs)
 
 
 def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
@@ -149,13 +176,13 @@ def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
 class _Used:
     """A schema in use: making one takes longer than loading with it."""
 
-    load: Callable[[Any], dict[str, Any]]
+    load: Callable[[Any], Any]
     dump: Callable[[Any], dict[str, Any]]
     required: tuple[str, ...]
 
 
 @cache
-def _used(kind: type[EventData]) -> _Used:
+def _used(kind: "type[DataclassSchema]") -> _Used:
     schema = kind()
     required = tuple(name for name, field in schema.fields.items() if field.required)
     return _Used(quick_load(schema), quick_dump(schema), required)

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
+from services.kit.schemas import UNSET, DataclassSchema
+
 Change = Callable[[Any], Any]
 """What makes one value of another; raises one of _ODD where the schema is to be asked."""
 
@@ -70,6 +72,7 @@ def _writing(field: fields.Field[Any]) -> Change:
 
 def _reading_by(schema: Schema) -> Change | None:
     hooks = {kind: hooked for kind, hooked in schema._hooks.items() if hooked and not kind.endswith("dump")}
+    made = _made_by(schema, hooks)
     checks = [getattr(schema, name) for name, *_ in hooks.pop("validates_schema", [])]
     if hooks or schema.unknown != EXCLUDE or schema.many or schema.partial:
         return None
@@ -88,9 +91,17 @@ def _reading_by(schema: Schema) -> Change | None:
                 loaded[target] = take(value)
         for check in checks:
             check(loaded, partial=None, many=False, unknown=EXCLUDE)
-        return loaded
+        return made(**loaded)
 
     return read
+
+
+def _made_by(schema: Schema, hooks: dict[str, Any]) -> Callable[..., Any]:
+    """What a schema makes of the fields that it loaded; its hook is taken away from the others."""
+    if not isinstance(schema, DataclassSchema) or [name for name, *_ in hooks["post_load"]] != ["make"]:
+        return dict
+    del hooks["post_load"]
+    return schema.made
 
 
 def _must_be_there(field: fields.Field[Any]) -> bool:
@@ -107,16 +118,19 @@ def _writing_by(schema: Schema) -> Change | None:
     if schema.many or any(hooked for kind, hooked in schema._hooks.items() if kind.endswith("dump")):
         return None
     parts = [_dumped_part(name, field) for name, field in schema.dump_fields.items()]
+    made = getattr(schema, "made", dict)
 
     def write(document: Any) -> dict[str, Any]:
-        if type(document) is not dict:
+        if type(document) is made:
+            document = vars(document)
+        elif type(document) is not dict:
             raise TypeError
         dumped = {}
         for source, key, default, put in parts:
             value = document.get(source, default)
             if value is _LEFT:
                 raise LookupError
-            if value is not missing:
+            if value is not missing and value is not UNSET:
                 dumped[key] = None if value is None else put(value)
         return dumped
 

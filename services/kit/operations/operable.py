@@ -14,7 +14,7 @@ from services.kit.dead_letters.letters import DeadLetter, DeadLetters, oldest_fi
 from services.kit.events.topology import dead_queues
 from services.kit.operations import audit
 from services.kit.operations.health import not_ready
-from services.kit.operations.requests import (
+from services.kit.operations.operators import (
     DiscardDeadLettersRequest,
     GetDeadLetterRequest,
     GetStatusRequest,

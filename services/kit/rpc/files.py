@@ -1,16 +1,17 @@
 """How a file travels in an answer: name, content type, content as base64."""
 
 import base64
+from dataclasses import dataclass
+from typing import Annotated
 
-from marshmallow import Schema, fields
 
-
-class FileAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class FileAnswer:
     """A file a person downloads."""
 
-    file_name = fields.String(required=True)
-    content_type = fields.String(required=True)
-    content = fields.String(required=True, metadata={"description": "base64"})
+    file_name: str
+    content_type: str
+    content: Annotated[str, "base64"]
 
 
 def file_answer(file_name: str, content_type: str, content: bytes) -> dict[str, str]:

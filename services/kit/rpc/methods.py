@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 import structlog
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 from nameko.extensions import register_entrypoint
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -27,6 +27,7 @@ from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem,
 from services.kit.rpc.client import ServiceClient
 from services.kit.rpc.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
 from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
+from services.kit.schemas import as_dict, schema_of
 
 __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question"]
 
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 Method = Callable[..., Any]
 
 
-def command(schema: type[Schema]) -> Callable[[Method], Method]:
+def command(schema: type[Any]) -> Callable[[Method], Method]:
     """A method that changes state on request: `method(self, session, caller: Caller, data: dict) -> dict | list`.
 
     `data` is loaded by the schema (unknown fields are refused), the policy table lets the caller in and gives it
@@ -46,7 +47,7 @@ def command(schema: type[Schema]) -> Callable[[Method], Method]:
 
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            data = schema().load(request.data)
+            data = as_dict(schema_of(schema)().load(request.data))
             with service.database.begin() as session:
                 audit.begin(session, act)
 
@@ -66,12 +67,12 @@ def command(schema: type[Schema]) -> Callable[[Method], Method]:
     return decorate
 
 
-def query(schema: type[Schema]) -> Callable[[Method], Method]:
+def query(schema: type[Any]) -> Callable[[Method], Method]:
     """A method that answers and changes nothing: as `command`, in a transaction that cannot write."""
 
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            data = schema().load(request.data)
+            data = as_dict(schema_of(schema)().load(request.data))
             with service.database.read() as session:
                 return plain_json(method(service, session, act.caller, data))
 
@@ -82,12 +83,12 @@ def query(schema: type[Schema]) -> Callable[[Method], Method]:
     return decorate
 
 
-def question(schema: type[Schema]) -> Callable[[Method], Method]:
+def question(schema: type[Any]) -> Callable[[Method], Method]:
     """A query about what is not in the database, and answered without it: `method(self, caller, data)`."""
 
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            return plain_json(method(service, act.caller, schema().load(request.data)))
+            return plain_json(method(service, act.caller, as_dict(schema_of(schema)().load(request.data))))
 
         answer = _answering(method, run, _record_nothing)
         register_entrypoint(answer, QueryEntrypoint())

@@ -1,31 +1,31 @@
 """How lists are asked for and answered: page, size, total."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import validate
 
 LARGEST_PAGE = 200
 DEEPEST_ROW = 10_000
 """Rows are paged, and as a rule counted, up to here: beyond it a search must be narrowed; so pages cost the same."""
 
 
-class PageRequest(Schema):
+@dataclass(frozen=True, kw_only=True)
+class PageRequest:
     """Base of all list requests."""
 
-    page = fields.Integer(load_default=1, validate=validate.Range(min=1, error="页码从 1 开始"))
-    size = fields.Integer(
-        load_default=20, validate=validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")
-    )
+    page: Annotated[int, validate.Range(min=1, error="页码从 1 开始")] = 1
+    size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
 
 
-class PageAnswer(Schema):
+@dataclass(frozen=True, kw_only=True)
+class PageAnswer:
     """Base of all list answers; each list adds its `items`."""
 
-    page = fields.Integer(required=True)
-    size = fields.Integer(required=True)
-    total = fields.Integer(required=True, metadata={"description": f"matching rows, counted up to {DEEPEST_ROW}"})
-    total_is_exact = fields.Boolean(required=True, metadata={"description": "false when more rows match than counted"})
+    page: int
+    size: int
+    total: Annotated[int, f"matching rows, counted up to {DEEPEST_ROW}"]
+    total_is_exact: Annotated[bool, "false when more rows match than counted"]
 
 
 @dataclass(frozen=True)

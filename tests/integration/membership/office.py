@@ -29,6 +29,7 @@ from services.kit.rpc.methods import Caller
 from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
 from services.membership.models import Application, Member, Union
 from services.membership.unions import add_union
+from tests.documents import loaded
 from tests.mothers import a_member_form, a_union_code
 
 _HEARD_BY = {
@@ -66,7 +67,7 @@ class Office:
 
     def register(self, **changes: Any) -> UUID:
         """Registers one member; answers the id."""
-        asked = rpc.RegisterMemberRequest().load(a_member_form(**changes))
+        asked = loaded(rpc.RegisterMemberRequest, a_member_form(**changes))
         with self.begin() as session:
             return UUID(str(members.register_member(session, self.clerk, asked)["member_id"]))
 

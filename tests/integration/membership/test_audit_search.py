@@ -10,10 +10,12 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.operations.audit import ActDetailAnswer, ActNamesAnswer, ActsAnswer
 from services.kit.problems import NotFound
+from services.kit.schemas import schema_of
 from services.membership import audit_log, audit_search
 from services.membership.accounts import new_account
 from services.membership.audit_chain import AuditKeys
 from services.membership.models import Union
+from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import an_act
 
@@ -30,7 +32,7 @@ def keep(office: Office, **changes: Any) -> UUID:
 def search(office: Office, union: Union | None = None, role: str = "administrator", **asked: Any) -> dict[str, Any]:
     with office.begin() as session:
         answer = audit_search.search(session, a_caller(union or office.city, role), {"size": 20, **asked})
-    assert ActsAnswer().load(ActsAnswer().dump(answer))
+    assert loaded(ActsAnswer, schema_of(ActsAnswer)().dump(answer))
     return answer
 
 
@@ -131,12 +133,12 @@ def test_one_act_is_shown_with_its_place_in_the_chain_within_reach_only(office: 
     with office.begin() as session:
         act = audit_search.get_act(session, a_caller(office.superior, "administrator"), act_id)
         assert (act["position"], len(act["hash"]), act["previous_hash"]) == (1, 64, "0" * 64)
-        assert ActDetailAnswer().load(ActDetailAnswer().dump(act))
+        assert loaded(ActDetailAnswer, schema_of(ActDetailAnswer)().dump(act))
         with pytest.raises(NotFound):
             audit_search.get_act(session, a_caller(office.other, "administrator"), act_id)
 
 
 def test_the_names_to_search_by_are_told_in_chinese() -> None:
-    names = ActNamesAnswer().load(audit_search.names())
+    names = loaded(ActNamesAnswer, audit_search.names())
     assert {"action": "batching.submit_batch", "label": "提交办卡"} in names["actions"]
     assert {"kind": "member", "label": "会员"} in names["record_kinds"]

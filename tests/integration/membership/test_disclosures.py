@@ -21,6 +21,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.settings import read_settings
 from services.membership import disclosures, exports
 from services.membership.models import Disclosure, Member
+from tests.documents import errors_in, loaded
 from tests.integration.membership.office import CARD_NO, Office, a_caller, an_account
 
 PHONE = "13900000009"
@@ -54,7 +55,7 @@ def export(office: Office, caller: Caller, **asked: Any) -> list[dict[str, Any]]
     """The rows of the sheet, by heading."""
     with office.begin() as session:
         bound = let_in(caller, "membership.export_members")
-        answer = exports.export_members(session, bound, ExportMembersRequest().load(asked))
+        answer = exports.export_members(session, bound, loaded(ExportMembersRequest, asked))
     sheet = load_workbook(io.BytesIO(base64.b64decode(answer["content"]))).worksheets[0]
     headings, *rows = sheet.iter_rows(values_only=True)
     return [dict(zip(map(str, headings), row, strict=True)) for row in rows]
@@ -147,7 +148,7 @@ def test_an_administrator_who_says_why_gets_whole_numbers_and_it_is_kept(office:
 def test_whole_numbers_are_for_administrators(office: Office) -> None:
     with pytest.raises(Forbidden, match="whole_numbers"):
         export(office, an_account(office, office.union, "clerk", "reviewer"), whole_numbers=True, reason=WHY)
-    assert ExportMembersRequest().validate({"whole_numbers": True}) == {"reason": ["导出完整号码须填写理由"]}
+    assert errors_in(ExportMembersRequest, {"whole_numbers": True}) == {"reason": ["导出完整号码须填写理由"]}
 
 
 def test_a_sheet_holds_those_of_the_filter_and_what_looks_like_a_formula_is_text(office: Office) -> None:

@@ -10,7 +10,9 @@ import pytest
 from services.contracts.events.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
 from services.contracts.operations import membership as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.schemas import schema_of
 from services.membership import document_ends, members
+from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_resident_number
 
@@ -89,7 +91,7 @@ def test_a_person_is_registered_once_in_the_whole_city(office: Office) -> None:
     form = a_member_form()
     office.register(**form)
     elsewhere = a_caller(office.other, "clerk")
-    asked = rpc.RegisterMemberRequest().load({**form, "document_number": form["document_number"].lower()})
+    asked = loaded(rpc.RegisterMemberRequest, {**form, "document_number": form["document_number"].lower()})
     with pytest.raises(Conflict) as refusal, office.begin() as session:
         members.register_member(session, elsewhere, asked)
     assert refusal.value.code == "member_exists"
@@ -115,7 +117,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
     known, new = a_member_form(), a_member_form()
     office.register(**known)
     rows = [known, new, new, a_member_form(document_number="310115198506150012"), a_member_form(document_number="1")]
-    asked = [rpc.RegisterMemberRequest().load(row) for row in rows]
+    asked = [loaded(rpc.RegisterMemberRequest, row) for row in rows]
     with office.begin() as session:
         outcomes = members.register_members(session, office.union.union_id, asked)
     codes = [outcome.problems[0].code if outcome.problems else None for outcome in outcomes]
@@ -124,7 +126,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
 
 
 def test_a_large_set_is_told_in_parts_of_500(office: Office) -> None:
-    rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(1100)]
+    rows = [loaded(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1100)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
     assert [len(told["members"]) for told in office.told(MEMBER_REGISTERED)] == [500, 500, 100]
@@ -233,7 +235,7 @@ def as_json(value: Any) -> str:
 def test_answers_are_what_the_contract_says(office: Office) -> None:
     member_id, _ = office.queued(phone="13812345678", address="杨浦区控江路1号", nationality="CHN")
     for schema, answer in (
-        (rpc.MemberAnswer(), office.member(member_id)),
-        (rpc.ListMembersAnswer(), office.listed()),
+        (schema_of(rpc.MemberAnswer)(), office.member(member_id)),
+        (schema_of(rpc.ListMembersAnswer)(), office.listed()),
     ):
         assert schema.validate(json.loads(json.dumps(answer, default=as_json))) == {}

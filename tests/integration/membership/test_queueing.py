@@ -11,6 +11,7 @@ from services.contracts.operations import membership as rpc
 from services.kit.problems import Conflict, NotFound
 from services.membership import members
 from services.membership import queueing as queueing_module
+from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form
 
@@ -125,7 +126,7 @@ def test_who_may_look_into_a_subordinate_union_still_cannot_queue_for_it(office:
 
 
 def test_a_thousand_are_queued_in_one_request(office: Office) -> None:
-    rows = [rpc.RegisterMemberRequest().load(a_member_form()) for _ in range(1000)]
+    rows = [loaded(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1000)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
     office.give_numbers()

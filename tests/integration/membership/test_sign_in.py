@@ -15,6 +15,7 @@ from services.kit.rpc.methods import Caller
 from services.membership import accounts, captchas, lockout, passwords
 from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
 from services.membership.sign_in import sign_in as membership_signs_in
+from tests.documents import loaded
 from tests.integration.membership.holder import (
     PASSWORD,
     VISITOR,
@@ -296,8 +297,8 @@ def test_a_gateway_of_the_release_before_tells_no_level_and_is_heard(office: Off
         for _ in range(20):
             lockout.count_failure_of_address(session, "sign_in", VISITOR.origin)
     with office.begin() as session:
-        loaded = rpc.SignInRequest().load({**asked, "visit": {"user_agent": None, "replaces": None}})
-        assert membership_signs_in(session, database_of(office), VISITOR, loaded)["account"]
+        answered = loaded(rpc.SignInRequest, {**asked, "visit": {"user_agent": None, "replaces": None}})
+        assert membership_signs_in(session, database_of(office), VISITOR, answered)["account"]
 
 
 def test_addresses_that_one_ipv6_customer_has_count_as_one(office: Office, account: Account) -> None:
