@@ -9,7 +9,9 @@ from marshmallow import ValidationError, validate
 
 from services.contracts.events.audit import ACTIONS, OUTCOMES, RECORD_KINDS
 from services.contracts.fields import DocumentNumber, text
+from services.contracts.roles import subordinates
 from services.kit.events.contract import choice
+from services.kit.rpc.operation import no_union, query
 from services.kit.rpc.paging import LARGEST_PAGE
 from services.kit.schemas import UNSET, Unset
 
@@ -110,3 +112,12 @@ class RecordKindName:
 class ActNamesAnswer:
     actions: list[ActionName]
     record_kinds: list[RecordKindName]
+
+
+SEARCH_ACTS = query(
+    "membership.search_acts", SearchActsRequest, ActsAnswer, allow=subordinates("administrator", "operator")
+)
+GET_ACT = query("membership.get_act", GetActRequest, ActDetailAnswer, allow=subordinates("administrator", "operator"))
+LIST_ACT_NAMES = query(
+    "membership.list_act_names", ListActNamesRequest, ActNamesAnswer, allow=no_union("administrator", "operator")
+)

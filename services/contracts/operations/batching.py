@@ -17,8 +17,11 @@ from services.contracts.fields import (
     Whole,
     text,
 )
+from services.contracts.roles import ACCOUNTS, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
+from services.kit.rpc.files import FileAnswer
+from services.kit.rpc.operation import command, no_union, own_data, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
@@ -545,3 +548,76 @@ class BatchSummaryAnswer:
     submitted_by_day: Annotated[list[SubmittedDay], "30 days"]
     refused_by_reason: list[RefusalReason]
     by_union: Annotated[list[UnionBatches], "for a superior: each direct subordinate with all below it"]
+
+
+LIST_PENDING = query("batching.list_pending", ListPendingRequest, ListPendingAnswer, allow=own_union("clerk"))
+CHECK_PENDING = command(
+    "batching.check_pending", CheckPendingRequest, CheckPendingAnswer, allow=own_union("clerk"), title="系统校验"
+)
+UPDATE_PENDING = command(
+    "batching.update_pending", UpdatePendingRequest, PendingAnswer, allow=own_union("clerk"), title="修改待办会员"
+)
+REMOVE_PENDING = command(
+    "batching.remove_pending", RemovePendingRequest, RemovePendingAnswer, allow=own_union("clerk"), title="移除待办会员"
+)
+REMOVE_PENDING_MANY = command(
+    "batching.remove_pending_many",
+    RemovePendingManyRequest,
+    RemovePendingAnswer,
+    allow=own_union("clerk"),
+    title="批量移除待办会员",
+)
+GET_CONSENT_FORM = query("batching.get_consent_form", ConsentFormRequest, FileAnswer, allow=own_union("clerk"))
+LIST_BRANCHES = query(
+    "batching.list_branches", ListBranchesRequest, ListBranchesAnswer, allow=no_union(*ACCOUNTS, "member")
+)
+LIST_OUTLETS = query(
+    "batching.list_outlets", ListOutletsRequest, ListOutletsAnswer, allow=no_union(*ACCOUNTS, "member")
+)
+CREATE_BRANCH = command(
+    "batching.create_branch", CreateBranchRequest, BranchAnswer, allow=no_union("administrator"), title="新增发卡支行"
+)
+UPDATE_BRANCH = command(
+    "batching.update_branch", UpdateBranchRequest, BranchAnswer, allow=no_union("administrator"), title="修改发卡支行"
+)
+CREATE_OUTLET = command(
+    "batching.create_outlet", CreateOutletRequest, OutletAnswer, allow=no_union("administrator"), title="新增经办网点"
+)
+UPDATE_OUTLET = command(
+    "batching.update_outlet", UpdateOutletRequest, OutletAnswer, allow=no_union("administrator"), title="修改经办网点"
+)
+SUBMIT_BATCH = command(
+    "batching.submit_batch", SubmitBatchRequest, SubmitBatchAnswer, allow=own_union("clerk"), title="提交办卡"
+)
+LIST_BATCHES = query("batching.list_batches", ListBatchesRequest, ListBatchesAnswer, allow=subordinates(*STAFF))
+GET_BATCH = query("batching.get_batch", BatchRequest, BatchDetailAnswer, allow=subordinates(*STAFF))
+LIST_BATCH_MEMBERS = query(
+    "batching.list_batch_members", ListBatchMembersRequest, ListBatchMembersAnswer, allow=subordinates(*STAFF)
+)
+GET_REGISTER = command(
+    "batching.get_register", GetRegisterRequest, RegisterAnswer, allow=own_union("clerk"), title="打印清册"
+)
+GET_ATTACHMENTS = command(
+    "batching.get_attachments", BatchRequest, FileAnswer, allow=own_union("clerk"), title="下载打印附件"
+)
+GET_BATCH_SUMMARY = query(
+    "batching.get_batch_summary", BatchSummaryRequest, BatchSummaryAnswer, allow=subordinates(*STAFF)
+)
+GET_BANK_BATCH = query("batching.get_bank_batch", BatchRequest, BankBatchAnswer, allow=no_union("operator"))
+RESEND_TO_BANK = command(
+    "batching.resend_to_bank",
+    ResendToBankRequest,
+    ResendToBankAnswer,
+    allow=no_union("operator"),
+    title="重新发送给银行",
+)
+CORRECT_PROCESSED_AT = command(
+    "batching.correct_processed_at",
+    CorrectProcessedAtRequest,
+    CorrectProcessedAtAnswer,
+    allow=no_union("operator"),
+    title="改正银行处理时间",
+)
+LIST_PERSONAL_PROGRESS = query(
+    "batching.list_personal_progress", ListPersonalProgressRequest, ListPersonalProgressAnswer, allow=own_data("member")
+)

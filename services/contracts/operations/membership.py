@@ -19,8 +19,11 @@ from services.contracts.fields import (
     Whole,
     text,
 )
+from services.contracts.roles import ACCOUNTS, LIMITED, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, IMPORT_STATES, RETIREMENT_CATEGORIES, SEXES
 from services.kit.events.contract import choice
+from services.kit.rpc.files import FileAnswer
+from services.kit.rpc.operation import ANONYMOUS, command, no_union, own_data, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
@@ -223,6 +226,13 @@ class SecondFactorCodeRequest:
 @dataclass(frozen=True, kw_only=True)
 class RecoveryCodesAnswer:
     recovery_codes: Annotated[list[str], "each lets in once, in place of a code; told once"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedSecondFactorAnswer(RecoveryCodesAnswer):
+    """The codes, and the session that takes the place of the caller's."""
+
+    session: SessionAnswer
 
 
 # Members
@@ -939,3 +949,234 @@ class GetPersonalApplicationsRequest:
 @dataclass(frozen=True, kw_only=True)
 class PersonalApplicationsAnswer:
     items: list[PersonalApplicationAnswer]
+
+
+GET_CAPTCHA_LEVEL = query(
+    "membership.get_captcha_level", GetCaptchaLevelRequest, CaptchaLevelAnswer, allow=no_union(ANONYMOUS)
+)
+SIGN_IN = command("membership.sign_in", SignInRequest, SignInAnswer, allow=no_union(ANONYMOUS), title="登录")
+USE_SESSION = command(
+    "membership.use_session", SessionRequest, SessionAnswer, allow=no_union(ANONYMOUS), title="继续登录状态"
+)
+LOOK_AT_SESSION = query("membership.look_at_session", SessionRequest, SessionAnswer, allow=no_union(ANONYMOUS))
+SIGN_OUT = command(
+    "membership.sign_out", SignOutRequest, allow=own_data(*ACCOUNTS, LIMITED, "member"), title="退出登录"
+)
+GET_ME = query("membership.get_me", GetMeRequest, AccountAnswer, allow=own_data(*ACCOUNTS, LIMITED))
+ENROL_SECOND_FACTOR = command(
+    "membership.enrol_second_factor",
+    CurrentPasswordRequest,
+    EnrolSecondFactorAnswer,
+    allow=own_data(*ACCOUNTS, LIMITED),
+    title="申请动态口令",
+)
+CONFIRM_SECOND_FACTOR = command(
+    "membership.confirm_second_factor",
+    SecondFactorCodeRequest,
+    ConfirmedSecondFactorAnswer,
+    allow=own_data(*ACCOUNTS, LIMITED),
+    title="启用动态口令",
+)
+PASS_SECOND_FACTOR = command(
+    "membership.pass_second_factor",
+    SecondFactorCodeRequest,
+    SignInAnswer,
+    allow=own_data(LIMITED),
+    title="动态口令验证",
+)
+REMOVE_SECOND_FACTOR = command(
+    "membership.remove_second_factor",
+    CurrentPasswordRequest,
+    SessionAnswer,
+    allow=own_data(*ACCOUNTS),
+    title="停用动态口令",
+)
+LIST_MY_SESSIONS = query(
+    "membership.list_my_sessions", ListMySessionsRequest, MySessionsAnswer, allow=own_data(*ACCOUNTS)
+)
+END_MY_SESSION = command("membership.end_my_session", SessionRequest, allow=own_data(*ACCOUNTS), title="结束本人的登录")
+CHANGE_PASSWORD = command(
+    "membership.change_password",
+    ChangePasswordRequest,
+    SessionAnswer,
+    allow=own_data(*ACCOUNTS, LIMITED),
+    title="修改密码",
+)
+LIST_UNIONS = query(
+    "membership.list_unions", ListUnionsRequest, ListUnionsAnswer, allow=subordinates("reviewer", "administrator")
+)
+GET_UNION = query("membership.get_union", UnionRequest, UnionAnswer, allow=subordinates("reviewer", "administrator"))
+NAME_UNIONS = query("membership.name_unions", NameUnionsRequest, NameUnionsAnswer, allow=no_union("operator"))
+CREATE_UNION = command(
+    "membership.create_union", CreateUnionRequest, UnionAnswer, allow=subordinates("administrator"), title="新增工会"
+)
+RENAME_UNION = command(
+    "membership.rename_union",
+    RenameUnionRequest,
+    UnionAnswer,
+    allow=subordinates("administrator"),
+    title="修改工会名称",
+)
+LIST_ACCOUNTS = query(
+    "membership.list_accounts", ListAccountsRequest, ListAccountsAnswer, allow=subordinates("administrator")
+)
+GET_ACCOUNT = query("membership.get_account", AccountRequest, AccountItem, allow=subordinates("administrator"))
+CREATE_ACCOUNT = command(
+    "membership.create_account",
+    CreateAccountRequest,
+    NewAccountAnswer,
+    allow=subordinates("administrator"),
+    title="新增账号",
+)
+UPDATE_ACCOUNT = command(
+    "membership.update_account",
+    UpdateAccountRequest,
+    AccountItem,
+    allow=subordinates("administrator"),
+    title="修改账号",
+)
+UNLOCK_ACCOUNT = command(
+    "membership.unlock_account", AccountRequest, AccountItem, allow=subordinates("administrator"), title="解锁账号"
+)
+REMOVE_SECOND_FACTOR_OF = command(
+    "membership.remove_second_factor_of",
+    AccountRequest,
+    AccountItem,
+    allow=subordinates("administrator"),
+    title="解除账号的动态口令",
+)
+REQUEST_PHONE_CHANGE = command(
+    "membership.request_phone_change",
+    RequestPhoneChangeRequest,
+    PhoneChangeAnswer,
+    allow=subordinates("administrator"),
+    title="申请更换账号手机号",
+)
+LIST_PHONE_CHANGES = query(
+    "membership.list_phone_changes",
+    ListPhoneChangesRequest,
+    PhoneChangesAnswer,
+    allow=subordinates("administrator"),
+    title="查看待确认的新手机号",
+)
+CONFIRM_PHONE_CHANGE = command(
+    "membership.confirm_phone_change",
+    PhoneChangeRequest,
+    PhoneChangeAnswer,
+    allow=subordinates("administrator"),
+    title="确认更换账号手机号",
+)
+DECLINE_PHONE_CHANGE = command(
+    "membership.decline_phone_change",
+    PhoneChangeRequest,
+    PhoneChangeAnswer,
+    allow=subordinates("administrator"),
+    title="不同意更换账号手机号",
+)
+CREATE_RESET_LINK = command(
+    "membership.create_reset_link",
+    AccountRequest,
+    ResetLinkAnswer,
+    allow=subordinates("administrator"),
+    title="发送密码重置链接",
+)
+CHECK_RESET_LINK = command(
+    "membership.check_reset_link",
+    CheckResetLinkRequest,
+    CheckResetLinkAnswer,
+    allow=no_union(ANONYMOUS),
+    title="打开密码重置链接",
+)
+RESET_PASSWORD = command(
+    "membership.reset_password",
+    ResetPasswordRequest,
+    ResetPasswordAnswer,
+    allow=no_union(ANONYMOUS),
+    title="通过重置链接设置密码",
+)
+LIST_MEMBERS = query("membership.list_members", ListMembersRequest, ListMembersAnswer, allow=subordinates(*STAFF))
+COUNT_NUMBER_SEARCH = command(
+    "membership.count_number_search", NumberSearchRequest, allow=subordinates(*STAFF), title="按证件号码查询"
+)
+GET_MEMBER = command(
+    "membership.get_member", GetMemberRequest, MemberAnswer, allow=subordinates(*STAFF), title="查看会员详情"
+)
+REGISTER_MEMBER = command(
+    "membership.register_member", RegisterMemberRequest, MemberAnswer, allow=own_union("clerk"), title="登记会员"
+)
+UPDATE_MEMBER = command(
+    "membership.update_member", UpdateMemberRequest, MemberAnswer, allow=own_union("clerk"), title="修改会员信息"
+)
+REVEAL_MEMBER = command(
+    "membership.reveal_member",
+    RevealMemberRequest,
+    RevealedNumbers,
+    allow=subordinates("clerk", "administrator"),
+    title="查看会员完整号码",
+)
+EXPORT_MEMBERS = command(
+    "membership.export_members", ExportMembersRequest, FileAnswer, allow=subordinates(*STAFF), title="导出会员名单"
+)
+QUEUE_MEMBERS = command(
+    "membership.queue_members",
+    QueueMembersRequest,
+    QueueMembersAnswer,
+    allow=own_union("clerk"),
+    title="添加会员至待办",
+)
+GET_MEMBER_SUMMARY = query(
+    "membership.get_member_summary", MemberSummaryRequest, MemberSummaryAnswer, allow=subordinates(*STAFF)
+)
+START_IMPORT = command(
+    "membership.start_import", StartImportRequest, ImportAnswer, allow=own_union("clerk"), title="批量导入会员"
+)
+PREVIEW_IMPORT = command(
+    "membership.preview_import", ImportRequest, ImportPreviewAnswer, allow=own_union("clerk"), title="预览批量导入"
+)
+CONFIRM_IMPORT = command(
+    "membership.confirm_import", ConfirmImportRequest, ImportAnswer, allow=own_union("clerk"), title="确认批量导入"
+)
+CANCEL_IMPORT = command(
+    "membership.cancel_import", ImportRequest, ImportAnswer, allow=own_union("clerk"), title="取消批量导入"
+)
+GET_IMPORT = query("membership.get_import", ImportRequest, ImportAnswer, allow=own_union("clerk"))
+LIST_IMPORTS = query("membership.list_imports", ListImportsRequest, ListImportsAnswer, allow=own_union("clerk"))
+GET_IMPORT_ERRORS = command(
+    "membership.get_import_errors", ImportRequest, FileAnswer, allow=own_union("clerk"), title="下载导入错误清单"
+)
+GET_IMPORT_TEMPLATE = query(
+    "membership.get_import_template", GetImportTemplateRequest, FileAnswer, allow=no_union("clerk")
+)
+REQUEST_OTP = command(
+    "membership.request_otp", RequestOtpRequest, RequestOtpAnswer, allow=no_union(ANONYMOUS), title="获取短信验证码"
+)
+PERSONAL_SIGN_IN = command(
+    "membership.personal_sign_in",
+    PersonalSignInRequest,
+    PersonalSignInAnswer,
+    allow=no_union(ANONYMOUS),
+    title="个人登录",
+)
+GET_PERSONAL_PROFILE = query(
+    "membership.get_personal_profile", GetPersonalProfileRequest, PersonalProfileAnswer, allow=own_data("member")
+)
+UPDATE_PERSONAL_PROFILE = command(
+    "membership.update_personal_profile",
+    UpdatePersonalProfileRequest,
+    PersonalProfileAnswer,
+    allow=own_data("member"),
+    title="个人修改信息",
+)
+APPLY_PERSONALLY = command(
+    "membership.apply_personally",
+    ApplyPersonallyRequest,
+    PersonalApplicationAnswer,
+    allow=own_data("member"),
+    title="个人申请办卡",
+)
+GET_PERSONAL_APPLICATIONS = query(
+    "membership.get_personal_applications",
+    GetPersonalApplicationsRequest,
+    PersonalApplicationsAnswer,
+    allow=own_data("member"),
+)

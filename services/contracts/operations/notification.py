@@ -8,7 +8,10 @@ from uuid import UUID
 from marshmallow import fields, validate
 
 from services.contracts.fields import lines, text
+from services.contracts.roles import ACCOUNTS
 from services.kit.events.contract import choice
+from services.kit.rpc.files import FileAnswer
+from services.kit.rpc.operation import ANONYMOUS, command, no_union, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
@@ -188,3 +191,53 @@ class UpdateGuideRequest(GuideRequest):
 @dataclass(frozen=True, kw_only=True)
 class GetAttachmentRequest:
     attachment_id: UUID
+
+
+LIST_MESSAGES = query("notification.list_messages", ListMessagesRequest, MessagesAnswer, allow=own_union(*ACCOUNTS))
+MARK_MESSAGE_READ = command(
+    "notification.mark_message_read", MarkMessageReadRequest, ReadAnswer, allow=own_union(*ACCOUNTS), title="阅读消息"
+)
+MARK_ALL_MESSAGES_READ = command(
+    "notification.mark_all_messages_read",
+    MarkAllMessagesReadRequest,
+    ReadAnswer,
+    allow=own_union(*ACCOUNTS),
+    title="全部消息标为已读",
+)
+LIST_ANNOUNCEMENTS = query(
+    "notification.list_announcements", ListAnnouncementsRequest, AnnouncementsAnswer, allow=no_union(ANONYMOUS)
+)
+GET_ANNOUNCEMENT = query(
+    "notification.get_announcement", GetAnnouncementRequest, AnnouncementAnswer, allow=no_union(ANONYMOUS)
+)
+CREATE_ANNOUNCEMENT = command(
+    "notification.create_announcement",
+    CreateAnnouncementRequest,
+    AnnouncementAnswer,
+    allow=no_union("administrator"),
+    title="发布通知公告",
+)
+UPDATE_ANNOUNCEMENT = command(
+    "notification.update_announcement",
+    UpdateAnnouncementRequest,
+    AnnouncementAnswer,
+    allow=no_union("administrator"),
+    title="修改通知公告",
+)
+WITHDRAW_ANNOUNCEMENT = command(
+    "notification.withdraw_announcement",
+    WithdrawAnnouncementRequest,
+    allow=no_union("administrator"),
+    title="撤回通知公告",
+)
+LIST_GUIDES = query("notification.list_guides", ListGuidesRequest, GuidesAnswer, allow=no_union(ANONYMOUS))
+CREATE_GUIDE = command(
+    "notification.create_guide", CreateGuideRequest, GuideAnswer, allow=no_union("administrator"), title="发布新手指引"
+)
+UPDATE_GUIDE = command(
+    "notification.update_guide", UpdateGuideRequest, GuideAnswer, allow=no_union("administrator"), title="修改新手指引"
+)
+WITHDRAW_GUIDE = command(
+    "notification.withdraw_guide", GuideRequest, allow=no_union("administrator"), title="撤回新手指引"
+)
+GET_ATTACHMENT = query("notification.get_attachment", GetAttachmentRequest, FileAnswer, allow=no_union(ANONYMOUS))

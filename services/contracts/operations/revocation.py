@@ -8,8 +8,10 @@ from uuid import UUID
 from marshmallow import validate
 
 from services.contracts.fields import Phone, lines, text
+from services.contracts.roles import STAFF, subordinates
 from services.contracts.shared import CHANNELS, UnionFacts
 from services.kit.events.contract import choice
+from services.kit.rpc.operation import command, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
@@ -78,3 +80,30 @@ class RevocationAnswer:
 @dataclass(frozen=True, kw_only=True)
 class RevocationsAnswer(PageAnswer):
     items: list[RevocationAnswer]
+
+
+REQUEST_REVOCATION = command(
+    "revocation.request_revocation",
+    RequestRevocationRequest,
+    RevocationAnswer,
+    allow=own_union("clerk"),
+    title="申请撤销",
+)
+LIST_REVOCATIONS = query(
+    "revocation.list_revocations", ListRevocationsRequest, RevocationsAnswer, allow=subordinates(*STAFF)
+)
+GET_REVOCATION = query("revocation.get_revocation", GetRevocationRequest, RevocationAnswer, allow=subordinates(*STAFF))
+APPROVE_REVOCATION = command(
+    "revocation.approve_revocation",
+    ApproveRevocationRequest,
+    RevocationAnswer,
+    allow=subordinates("reviewer"),
+    title="同意撤销",
+)
+REJECT_REVOCATION = command(
+    "revocation.reject_revocation",
+    RejectRevocationRequest,
+    RevocationAnswer,
+    allow=subordinates("reviewer"),
+    title="不同意撤销",
+)

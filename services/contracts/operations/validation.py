@@ -5,7 +5,9 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
+from services.contracts.roles import ACCOUNTS
 from services.kit.events.contract import choice
+from services.kit.rpc.operation import command, no_union, own_union, query
 from services.kit.schemas import UNSET, Unset
 
 
@@ -56,3 +58,9 @@ class RuleAnswer:
 @dataclass(frozen=True, kw_only=True)
 class RulesAnswer:
     items: list[RuleAnswer]
+
+
+GET_CHECK = command(
+    "validation.get_check", GetCheckRequest, CheckAnswer, allow=own_union("clerk", "reviewer"), title="查看校验结果"
+)
+LIST_RULES = query("validation.list_rules", ListRulesRequest, RulesAnswer, allow=no_union(*ACCOUNTS))
