@@ -11,7 +11,7 @@ from gateway.notices import STREAMED
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import SESSIONS_ENDED
-from services.contracts.policy import SERVICES
+from services.contracts.services import SERVICES
 from services.kit.amqp.queues import COUNTS_EXCHANGE, EVENTS_EXCHANGE, RPC_EXCHANGE, own_exchange, request_queue
 from services.kit.events.contract import LIVE
 

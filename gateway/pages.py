@@ -13,6 +13,10 @@ from werkzeug.wrappers import Request, Response
 from gateway.headers import PAGE
 from gateway.routes import Exchange, route
 from services.kit.problems import Problem
+from services.kit.rpc.operation import ANONYMOUS, no_union, query
+
+_PAGES = query("gateway.pages", allow=no_union(ANONYMOUS))
+
 
 DIST = Path(__file__).parent / "web" / "dist"
 """Where the build puts them; read at each request, so that a new build needs no restart."""
@@ -39,18 +43,18 @@ class PagePath(BaseConverter):
     part_isolating = False
 
 
-@route("GET", "/", "gateway.pages", summary="The console")
+@route("GET", "/", _PAGES, summary="The console")
 def console(exchange: Exchange) -> Response:
     return _document(exchange.request, "index.html")
 
 
-@route("GET", "/<page:path>", "gateway.pages", summary="A page of the console or the phone; which one its script knows")
+@route("GET", "/<page:path>", _PAGES, summary="A page of the console or the phone; which one its script knows")
 def page(exchange: Exchange) -> Response:
     is_phone = exchange.path_values["path"].partition("/")[0] == "m"
     return _document(exchange.request, "m/index.html" if is_phone else "index.html")
 
 
-@route("GET", "/assets/<file>", "gateway.pages", summary="A file that pages load")
+@route("GET", "/assets/<file>", _PAGES, summary="A file that pages load")
 def asset(exchange: Exchange) -> Response:
     path = DIST / "assets" / exchange.path_values["file"]
     if path.suffix not in _CONTENT_TYPES or not path.is_file():

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Request
 
-from services.contracts.policy import Rule
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Permission
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PAGES = frozenset({"same-origin", "none"})
@@ -19,9 +19,9 @@ class NotSignedIn(Problem):
         super().__init__("not_signed_in", 401, "请先登录", "尚未登录或登录已失效，请登录后重试。")
 
 
-def check_roles(rule: Rule, caller: Caller | None) -> None:
+def check_roles(rule: Permission, caller: Caller | None) -> None:
     """Lets pass whom the rule lets in; raises Problem 401 for nobody and 403 for somebody else."""
-    if rule.lets_in(caller.roles if caller else ()):
+    if rule.allows(caller.roles if caller else ()):
         return
     raise Forbidden if caller else NotSignedIn
 

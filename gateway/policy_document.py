@@ -2,14 +2,16 @@
 
 from gateway.api import RESOURCES
 from gateway.routes import Route
-from services.contracts.policy import ANONYMOUS, ROLES, Reach
+from services.contracts.roles import ROLES
+from services.kit.rpc.operation import ANONYMOUS, Scope
 
-_REACHES = {Reach.NO_UNION: "yes", Reach.SELF: "own", Reach.OWN_UNION: "union", Reach.SUBORDINATES: "below"}
+_REACHES = {Scope.NO_UNION: "yes", Scope.SELF: "own", Scope.OWN_UNION: "union", Scope.SUBORDINATES: "below"}
 _INTRODUCTION = """\
 # Who may do what
 
-Made from `services/contracts/policy.py` by `make docs`. The gateway checks the role before it reads a request;
-the service that owns the data checks it again, and binds what it reads and changes to the reach.
+Made by `make docs` from the operations of `services/contracts/operations` and the routes of `gateway/api`. The gateway
+checks the role before it reads a request; the service that owns the data checks it again, and binds what it reads and
+changes to the scope.
 
 **own**: one's own account or, on the phone, one's own data · **union**: the own union · **below**: the own union and
 all below it · **yes**: what belongs to no union · empty: 403, or 401 for who is not signed in. What lies outside the
@@ -35,4 +37,4 @@ def _line(route: Route, roles: list[str]) -> str:
 
 
 def _cell(route: Route, role: str) -> str:
-    return _REACHES[route.rule.reach_of([role])] if route.rule.lets_in([role]) else ""
+    return _REACHES[route.rule.scope_of([role])] if route.rule.allows([role]) else ""

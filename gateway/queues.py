@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from services.contracts import bank
-from services.contracts.policy import SERVICES
+from services.contracts.services import SERVICES
 from services.kit.amqp.connection import BROKER_ERRORS, bound_waits, drop, open_connection
 from services.kit.amqp.queues import request_queue
 from services.kit.events import topology

@@ -15,13 +15,15 @@ from gateway.limits import Limits
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
-from services.contracts.policy import ANONYMOUS, Rule, rule_of
+from services.contracts.operations.membership import COUNT_NUMBER_SEARCH
 from services.kit.problems import invalid_fields
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import ANONYMOUS, Operation, Permission
 from services.kit.schemas import schema_of
 
 _PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
 WITHOUT_BODY = frozenset({"GET", "DELETE"})
+_NO_CONTENT = 204
 
 
 class Service(Protocol):
@@ -127,12 +129,11 @@ class Exchange:
             reading.check_request(self.route.request, data)
         return data
 
-    def ask(self, service_and_name: str, data: dict[str, Any]) -> Any:
-        """What `membership.list_members` or the like answers; raises Problem."""
-        service, _, name = service_and_name.partition(".")
+    def ask(self, operation: Operation[Any, Any], data: dict[str, Any]) -> Any:
+        """What the service answers; raises Problem."""
         request_id = reading.read_request_id(self.request) if self.route.takes_key else None
-        return self.backends.services[service].call(
-            name, self.caller, data, request_id=request_id, deadline=self.route.deadline
+        return self.backends.services[operation.service].call(
+            operation.method, self.caller, data, request_id=request_id, deadline=self.route.deadline
         )
 
 
@@ -143,9 +144,9 @@ Respond = Callable[[Exchange], Response]
 class Route:
     """One method on one path, and everything that is to be known about it.
 
-    `allowed_by` is the row of the policy table that says who may use it; without one, no route is made (NoRule).
-    `request` holds what path, query or body, and `fixed` give together; `answer` is the schema of the JSON answer, or
-    the content type of another. `deadline` is in seconds, without one the client's own counts; `body_limit` is in
+    `operation` says who may use it, what path, query or body and `fixed` give together, and what is answered. The route
+    names its own `request` or `answer` where browsers send or get another than the service: a dataclass, or the content
+    type of an answer that is not JSON. `deadline` is in seconds, without one the client's own counts; `body_limit` in
     bytes. Of a command that `has_secrets`, such as passwords, no trace may be kept: it takes no Idempotency-Key. What
     monitors ask every few seconds `is_unlimited`. What is for everybody, but tells more to those signed in,
     `knows_callers`.
@@ -153,7 +154,7 @@ class Route:
 
     method: str
     path: str
-    allowed_by: str
+    operation: Operation[Any, Any]
     summary: str
     respond: Respond
     request: Any = None
@@ -168,15 +169,21 @@ class Route:
     knows_callers: bool = False
 
     def __post_init__(self) -> None:
-        rule_of(self.allowed_by)
-        for name in ("request", "answer"):
-            if is_dataclass(declared := getattr(self, name)):
-                object.__setattr__(self, name, schema_of(declared))
+        operation = self.operation
+        request = operation.request if self.request is None else self.request
+        answer = operation.answer if self.answer is None and self.status != _NO_CONTENT else self.answer
+        for name, declared in (("request", request), ("answer", answer)):
+            object.__setattr__(self, name, schema_of(declared) if is_dataclass(declared) else declared)
 
     @property
-    def rule(self) -> Rule:
+    def allowed_by(self) -> str:
+        """The name of the operation."""
+        return self.operation.name
+
+    @property
+    def rule(self) -> Permission:
         """Who may use it."""
-        return rule_of(self.allowed_by)
+        return self.operation.allow
 
     @property
     def is_public(self) -> bool:
@@ -210,17 +217,22 @@ class Route:
         return _PATH_VALUE.sub(r"{\1}", self.path)
 
 
-def route(method: str, path: str, allowed_by: str, **properties: Any) -> Callable[[Respond], Route]:
+def route(method: str, path: str, operation: Operation[Any, Any], **properties: Any) -> Callable[[Respond], Route]:
     """Makes the function that follows the route's answer; `properties` are those of Route."""
-    return lambda respond: Route(method=method, path=path, allowed_by=allowed_by, respond=respond, **properties)
+    return lambda respond: Route(method=method, path=path, operation=operation, respond=respond, **properties)
 
 
 def rpc_route(
-    method: str, path: str, asks: str, *, location: str | None = None, tells_of_numbers: bool = False, **properties: Any
+    method: str,
+    path: str,
+    operation: Operation[Any, Any],
+    *,
+    location: str | None = None,
+    tells_of_numbers: bool = False,
+    **properties: Any,
 ) -> Route:
-    """A route that asks one method of one service (`asks="batching.list_pending"`) and answers what it answers.
+    """A route that calls one operation of a service and answers what that answers.
 
-    Who may ask the method may use the route.
     `location` is a template of the path at which what was created can be read, filled from the answer. Where another
     service than membership `tells_of_numbers`, membership counts the search first, or refuses it.
     """
@@ -228,20 +240,20 @@ def rpc_route(
     def respond(exchange: Exchange) -> Response:
         data = exchange.read()
         if tells_of_numbers and "document_number" in data:
-            sought = {"document_number": data["document_number"], "place": asks}
-            exchange.ask("membership.count_number_search", sought)
-        answer = exchange.ask(asks, data)
-        if exchange.route.status == 204:
+            sought = {"document_number": data["document_number"], "place": operation.name}
+            exchange.ask(COUNT_NUMBER_SEARCH, sought)
+        answer = exchange.ask(operation, data)
+        if exchange.route.status == _NO_CONTENT:
             return no_content()
         return json_answer(answer, exchange.route.status, location and location.format_map(answer))
 
-    return Route(method=method, path=path, allowed_by=asks, respond=respond, **properties)
+    return Route(method=method, path=path, operation=operation, respond=respond, **properties)
 
 
-def file_route(path: str, asks: str, *, content_type: str, **properties: Any) -> Route:
-    """A route that downloads the FileAnswer of one method of one service."""
+def file_route(path: str, operation: Operation[Any, Any], *, content_type: str, **properties: Any) -> Route:
+    """A route that downloads the FileAnswer of an operation."""
 
     def respond(exchange: Exchange) -> Response:
-        return file_download(exchange.ask(asks, exchange.read()))
+        return file_download(exchange.ask(operation, exchange.read()))
 
-    return Route(method="GET", path=path, allowed_by=asks, respond=respond, answer=content_type, **properties)
+    return Route(method="GET", path=path, operation=operation, respond=respond, answer=content_type, **properties)

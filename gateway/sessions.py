@@ -10,8 +10,9 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Request, Response
 
-from services.contracts.policy import ANONYMOUS, LIMITED
+from services.contracts.roles import LIMITED
 from services.kit.problems import DATABASE_READ_ONLY, Problem, Unavailable
+from services.kit.rpc.operation import ANONYMOUS
 from services.kit.rpc.request import Caller
 
 CHECK_SECONDS = 30

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from gateway.api import ROUTES
 from services.contracts.operations import membership
-from services.contracts.policy import ANONYMOUS
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import ANONYMOUS
 from tests.answers import an_answer, answers_of
 from tests.gateway_page import Call, Page, a_session_answer
 

@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.contracts.operations import batching, membership
-from services.contracts.policy import SERVICES
+from services.contracts.services import SERVICES
 from services.kit.operations import operators as operations
 from services.kit.rpc import files
 from services.kit.schemas import schema_of

@@ -1,6 +1,6 @@
 """Rows of the policy for routes and methods that only tests have."""
 
-from services.contracts.policy import TABLE, Reach, Rule
+from services.kit.rpc.operation import OPERATIONS, Operation, Permission, Scope
 
 OF_TESTS: set[str] = set()
 """Their names."""
@@ -9,4 +9,6 @@ OF_TESTS: set[str] = set()
 def let_in(allowed_by: str, *roles: str) -> None:
     """Lets these roles in to what a test's own route or method is called."""
     OF_TESTS.add(allowed_by)
-    TABLE[allowed_by] = Rule(tuple((role, Reach.OWN_UNION) for role in roles))
+    OPERATIONS[allowed_by] = Operation(
+        allowed_by, None, None, Permission(tuple((role, Scope.OWN_UNION) for role in roles)), is_command=True
+    )

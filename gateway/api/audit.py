@@ -9,25 +9,19 @@ ROUTES = (
     rpc_route(
         "GET",
         _ACTS,
-        "membership.search_acts",
-        request=rpc.SearchActsRequest,
-        answer=rpc.ActsAnswer,
+        rpc.SEARCH_ACTS,
         summary="Acts by accounts or on records of my union and those below it, newest first",
     ),
     rpc_route(
         "GET",
         f"{_ACTS}/names",
-        "membership.list_act_names",
-        request=rpc.ListActNamesRequest,
-        answer=rpc.ActNamesAnswer,
+        rpc.LIST_ACT_NAMES,
         summary="What actions and records are called, to search by",
     ),
     rpc_route(
         "GET",
         f"{_ACTS}/<uuid:act_id>",
-        "membership.get_act",
-        request=rpc.GetActRequest,
-        answer=rpc.ActDetailAnswer,
+        rpc.GET_ACT,
         summary="One act with its place in the chain",
     ),
 )

@@ -17,15 +17,14 @@ def _register(form: str, content_type: str) -> Route:
     @route(
         "GET",
         f"{_BATCHES}/<batch_no>/register.{form}",
-        "batching.get_register",
-        request=rpc.GetRegisterRequest,
+        rpc.GET_REGISTER,
         fixed={"format": form},
         answer=content_type,
         deadline=_FILE_SECONDS,
         summary=f"The register (清册) as .{form}; marks it as printed",
     )
     def download(exchange: Exchange) -> Response:
-        register = exchange.ask("batching.get_register", exchange.read())
+        register = exchange.ask(rpc.GET_REGISTER, exchange.read())
         response = file_download(register)
         response.headers["X-Register-Hash"] = register["register_hash"]
         return response
@@ -37,9 +36,7 @@ ROUTES = (
     rpc_route(
         "POST",
         _BATCHES,
-        "batching.submit_batch",
-        request=rpc.SubmitBatchRequest,
-        answer=rpc.SubmitBatchAnswer,
+        rpc.SUBMIT_BATCH,
         status=201,
         location=f"{_BATCHES}/{{batch_no}}",
         deadline=30,
@@ -48,34 +45,27 @@ ROUTES = (
     rpc_route(
         "GET",
         _BATCHES,
-        "batching.list_batches",
-        request=rpc.ListBatchesRequest,
-        answer=rpc.ListBatchesAnswer,
+        rpc.LIST_BATCHES,
         summary="Batches of the union; reviewers and administrators see those of subordinates too",
     ),
     rpc_route(
         "GET",
         f"{_BATCHES}/<batch_no>",
-        "batching.get_batch",
-        request=rpc.BatchRequest,
-        answer=rpc.BatchDetailAnswer,
+        rpc.GET_BATCH,
         summary="One batch",
     ),
     rpc_route(
         "GET",
         f"{_BATCHES}/<batch_no>/members",
-        "batching.list_batch_members",
-        request=rpc.ListBatchMembersRequest,
-        answer=rpc.ListBatchMembersAnswer,
+        rpc.LIST_BATCH_MEMBERS,
         summary="The members of a batch and what became of their applications",
     ),
     _register("pdf", "application/pdf"),
     _register("xlsx", _XLSX),
     file_route(
         f"{_BATCHES}/<batch_no>/attachments.zip",
-        "batching.get_attachments",
+        rpc.GET_ATTACHMENTS,
         content_type="application/zip",
-        request=rpc.BatchRequest,
         deadline=_FILE_SECONDS,
         summary="What is to be printed and taken to the outlet",
     ),

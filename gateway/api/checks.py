@@ -7,17 +7,13 @@ ROUTES = (
     rpc_route(
         "GET",
         "/api/v1/checks/<uuid:application_id>",
-        "validation.get_check",
-        request=rpc.GetCheckRequest,
-        answer=rpc.CheckAnswer,
+        rpc.GET_CHECK,
         summary="The newest check of an application, with its findings and their evidence",
     ),
     rpc_route(
         "GET",
         "/api/v1/rules",
-        "validation.list_rules",
-        request=rpc.ListRulesRequest,
-        answer=rpc.RulesAnswer,
+        rpc.LIST_RULES,
         summary="The rules in force, each with its version and source",
     ),
 )

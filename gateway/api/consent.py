@@ -8,7 +8,11 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.roles import ACCOUNTS
+from services.kit.rpc.operation import no_union, query
 from services.kit.schemas import schema_of
+
+_CONSENT_TEXT = query("gateway.consent_text", allow=no_union(*ACCOUNTS, "member"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class ConsentTextAnswer:
 @route(
     "GET",
     "/api/v1/consent-text",
-    "gateway.consent_text",
+    _CONSENT_TEXT,
     answer=ConsentTextAnswer,
     summary="The consent text in force",
 )

@@ -6,6 +6,10 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
+from services.kit.rpc.operation import ANONYMOUS, no_union, query
+
+_HEALTHZ = query("gateway.healthz", allow=no_union(ANONYMOUS))
+_READYZ = query("gateway.readyz", allow=no_union(ANONYMOUS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,7 @@ class ReadyAnswer:
     reasons: list[str]
 
 
-@route("GET", "/healthz", "gateway.healthz", is_unlimited=True, answer=AliveAnswer, summary="The process is alive")
+@route("GET", "/healthz", _HEALTHZ, is_unlimited=True, answer=AliveAnswer, summary="The process is alive")
 def healthz(exchange: Exchange) -> Response:
     return json_answer({"status": "alive"})
 
@@ -27,7 +31,7 @@ def healthz(exchange: Exchange) -> Response:
 @route(
     "GET",
     "/readyz",
-    "gateway.readyz",
+    _READYZ,
     is_unlimited=True,
     answer=ReadyAnswer,
     summary="The process can work; 503 where it cannot",

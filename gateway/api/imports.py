@@ -14,16 +14,14 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 @route(
     "POST",
     _IMPORTS,
-    "membership.start_import",
-    request=rpc.StartImportRequest,
-    answer=rpc.ImportAnswer,
+    rpc.START_IMPORT,
     status=202,
     uploads=True,
     deadline=30,
     summary="Hand in a spreadsheet of up to 20 MB; it is read for a preview, and nobody is registered yet",
 )
 def start_import(exchange: Exchange) -> Response:
-    started = exchange.ask("membership.start_import", exchange.complete(read_upload(exchange.request)))
+    started = exchange.ask(rpc.START_IMPORT, exchange.complete(read_upload(exchange.request)))
     return json_answer(started, 202, f"{_IMPORTS}/{started['import_id']}")
 
 
@@ -32,57 +30,45 @@ ROUTES = (
     rpc_route(
         "GET",
         _IMPORTS,
-        "membership.list_imports",
-        request=rpc.ListImportsRequest,
-        answer=rpc.ListImportsAnswer,
+        rpc.LIST_IMPORTS,
         summary="The union's imports, newest first",
     ),
     rpc_route(
         "GET",
         f"{_IMPORTS}/<uuid:import_id>",
-        "membership.get_import",
-        request=rpc.ImportRequest,
-        answer=rpc.ImportAnswer,
+        rpc.GET_IMPORT,
         summary="How far an import is",
     ),
     rpc_route(
         "GET",
         f"{_IMPORTS}/<uuid:import_id>/preview",
-        "membership.preview_import",
-        request=rpc.ImportRequest,
-        answer=rpc.ImportPreviewAnswer,
+        rpc.PREVIEW_IMPORT,
         summary="The first rows of a previewed import, and the first that are wrong, masked",
     ),
     rpc_route(
         "POST",
         f"{_IMPORTS}/<uuid:import_id>/confirm",
-        "membership.confirm_import",
-        request=rpc.ConfirmImportRequest,
-        answer=rpc.ImportAnswer,
+        rpc.CONFIRM_IMPORT,
         status=202,
         summary="Register the members of a previewed import, of some of its sheets or of all",
     ),
     rpc_route(
         "POST",
         f"{_IMPORTS}/<uuid:import_id>/cancel",
-        "membership.cancel_import",
-        request=rpc.ImportRequest,
-        answer=rpc.ImportAnswer,
+        rpc.CANCEL_IMPORT,
         summary="Give a previewed import up",
     ),
     file_route(
         f"{_IMPORTS}/<uuid:import_id>/errors.xlsx",
-        "membership.get_import_errors",
+        rpc.GET_IMPORT_ERRORS,
         content_type=_XLSX,
-        request=rpc.ImportRequest,
         deadline=30,
         summary="The bad rows, with a column 错误原因, and whom to look at",
     ),
     file_route(
         f"{_IMPORTS}/template.xlsx",
-        "membership.get_import_template",
+        rpc.GET_IMPORT_TEMPLATE,
         content_type=_XLSX,
-        request=rpc.GetImportTemplateRequest,
         summary="A sheet to fill in, with an example and lists to choose from",
     ),
 )

@@ -13,32 +13,27 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 @route(
     "POST",
     f"{_MEMBERS}/export",
-    "membership.export_members",
-    request=rpc.ExportMembersRequest,
+    rpc.EXPORT_MEMBERS,
     answer=_XLSX,
     deadline=60,
     has_secrets=True,
     summary="The members of a filter as .xlsx; with whole numbers for administrators who say why",
 )
 def export(exchange: Exchange) -> Response:
-    return file_download(exchange.ask("membership.export_members", exchange.read()))
+    return file_download(exchange.ask(rpc.EXPORT_MEMBERS, exchange.read()))
 
 
 ROUTES = (
     rpc_route(
         "GET",
         _MEMBERS,
-        "membership.list_members",
-        request=rpc.ListMembersRequest,
-        answer=rpc.ListMembersAnswer,
+        rpc.LIST_MEMBERS,
         summary="Members of affiliated employers, each with whether it can be chosen and if not why",
     ),
     rpc_route(
         "POST",
         _MEMBERS,
-        "membership.register_member",
-        request=rpc.RegisterMemberRequest,
-        answer=rpc.MemberAnswer,
+        rpc.REGISTER_MEMBER,
         status=201,
         location=f"{_MEMBERS}/{{member_id}}",
         summary="Register a member; the member number follows by and by",
@@ -46,25 +41,19 @@ ROUTES = (
     rpc_route(
         "GET",
         f"{_MEMBERS}/<uuid:member_id>",
-        "membership.get_member",
-        request=rpc.GetMemberRequest,
-        answer=rpc.MemberAnswer,
+        rpc.GET_MEMBER,
         summary="One member with the history of all applications (查看详情)",
     ),
     rpc_route(
         "PATCH",
         f"{_MEMBERS}/<uuid:member_id>",
-        "membership.update_member",
-        request=rpc.UpdateMemberRequest,
-        answer=rpc.MemberAnswer,
+        rpc.UPDATE_MEMBER,
         summary="Change what is known of a member",
     ),
     rpc_route(
         "POST",
         f"{_MEMBERS}/<uuid:member_id>/reveal",
-        "membership.reveal_member",
-        request=rpc.RevealMemberRequest,
-        answer=rpc.RevealedNumbers,
+        rpc.REVEAL_MEMBER,
         has_secrets=True,
         summary="Show the whole numbers of a member (显示); the reason is kept, and an hour has so many and no more",
     ),
@@ -72,9 +61,7 @@ ROUTES = (
     rpc_route(
         "POST",
         f"{_MEMBERS}/queue",
-        "membership.queue_members",
-        request=rpc.QueueMembersRequest,
-        answer=rpc.QueueMembersAnswer,
+        rpc.QUEUE_MEMBERS,
         deadline=30,
         summary="Queue those chosen, or all that match a filter (添加未办卡会员至待办)",
     ),

@@ -9,25 +9,19 @@ ROUTES = (
     rpc_route(
         "GET",
         _MESSAGES,
-        "notification.list_messages",
-        request=rpc.ListMessagesRequest,
-        answer=rpc.MessagesAnswer,
+        rpc.LIST_MESSAGES,
         summary="My messages, newest first, and how many are unread",
     ),
     rpc_route(
         "POST",
         f"{_MESSAGES}/<uuid:message_id>/read",
-        "notification.mark_message_read",
-        request=rpc.MarkMessageReadRequest,
-        answer=rpc.ReadAnswer,
+        rpc.MARK_MESSAGE_READ,
         summary="I have read this one",
     ),
     rpc_route(
         "POST",
         f"{_MESSAGES}/read-all",
-        "notification.mark_all_messages_read",
-        request=rpc.MarkAllMessagesReadRequest,
-        answer=rpc.ReadAnswer,
+        rpc.MARK_ALL_MESSAGES_READ,
         summary="I have read them all",
     ),
 )

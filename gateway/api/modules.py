@@ -11,7 +11,13 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from gateway.settings import ModuleSettings
+from services.contracts.roles import ACCOUNTS
+from services.kit.rpc.operation import no_union, query
+from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import read_settings
+
+_OPERATION = query("gateway.modules", allow=no_union(*ACCOUNTS))
+
 
 _MODULES = Path(__file__).parents[1] / "modules.json"
 
@@ -30,7 +36,7 @@ class ModulesAnswer:
 @route(
     "GET",
     "/api/v1/modules",
-    "gateway.modules",
+    _OPERATION,
     answer=ModulesAnswer,
     summary="The platform's other modules, each with the address to open",
 )
@@ -41,7 +47,7 @@ def modules(exchange: Exchange) -> Response:
 
 def read_modules(file: Path) -> list[dict[str, Any]]:
     """The modules that a settings file names; raises ValidationError for one that cannot be opened by a browser."""
-    return Module(many=True).load(json.loads(file.read_text(encoding="utf-8")))
+    return as_dict(schema_of(Module)(many=True).load(json.loads(file.read_text(encoding="utf-8"))))
 
 
 ROUTES = (modules,)

@@ -11,16 +11,23 @@ from werkzeug.wrappers import Response
 from gateway import queues
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route, rpc_route
-from services.contracts.operations import batching
-from services.contracts.policy import SERVICES
+from services.contracts.operations import batching, membership
+from services.contracts.services import SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.amqp.watch import RESTORE
 from services.kit.dead_letters.order import oldest_first
 from services.kit.operations import operators as rpc
 from services.kit.problems import NotFound, Unavailable, invalid_fields
+from services.kit.rpc.operation import CommonOperation, no_union, query
 from services.kit.rpc.paging import Counted, page_answer
 from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import ProcessSettings, read_settings
+
+_OPERATORS = no_union("operator")
+_LIST_SERVICES = query("gateway.list_services", allow=_OPERATORS)
+_LIST_QUEUES = query("gateway.list_queues", allow=_OPERATORS)
+_LIST_DEAD_LETTERS = query("gateway.list_dead_letters", allow=_OPERATORS)
+
 
 _LETTERS = "/api/v1/operations/dead-letters"
 _BATCHES = "/api/v1/operations/batches"
@@ -32,7 +39,7 @@ Answer = TypeVar("Answer")
 @route(
     "GET",
     "/api/v1/operations/services",
-    "gateway.list_services",
+    _LIST_SERVICES,
     request=rpc.GetStatusRequest,
     answer=rpc.ServicesAnswer,
     deadline=_SECONDS,
@@ -40,7 +47,7 @@ Answer = TypeVar("Answer")
 )
 def list_services(exchange: Exchange) -> Response:
     asked = exchange.read()
-    statuses = _of_each(SERVICES, lambda service: exchange.ask(f"{service}.get_status", asked))
+    statuses = _of_each(SERVICES, lambda service: exchange.ask(rpc.GET_STATUS.of(service), asked))
     processes = _processes()
     items = [
         {
@@ -57,7 +64,7 @@ def list_services(exchange: Exchange) -> Response:
 @route(
     "GET",
     "/api/v1/operations/queues",
-    "gateway.list_queues",
+    _LIST_QUEUES,
     answer=rpc.QueuesAnswer,
     summary="Each queue: whether it is missing, how many messages are ready in it, how many consumers it has",
 )
@@ -71,7 +78,7 @@ def list_queues(exchange: Exchange) -> Response:
 @route(
     "GET",
     _LETTERS,
-    "gateway.list_dead_letters",
+    _LIST_DEAD_LETTERS,
     request=rpc.ListDeadLettersRequest,
     answer=rpc.DeadLettersAnswer,
     deadline=10,
@@ -84,7 +91,7 @@ def list_dead_letters(exchange: Exchange) -> Response:
         raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})
     services = [_owner(asked["queue"])] if asked["queue"] else SERVICES
     question = {"queue": asked["queue"], "limit": deepest}
-    answers = _of_each(services, lambda service: exchange.ask(f"{service}.list_dead_letters", question))
+    answers = _of_each(services, lambda service: exchange.ask(rpc.LIST_DEAD_LETTERS.of(service), question))
     answered = [answer for answer in answers.values() if answer is not None]
     letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
@@ -96,65 +103,54 @@ def list_dead_letters(exchange: Exchange) -> Response:
     )
 
 
-def _letter_route(method: str, path: str, name: str, **properties: Any) -> Any:
-    """A route that asks the service whose queue it is."""
+def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **properties: Any) -> Any:
+    """A route that calls the service whose queue it is."""
+    common.declare_for(["gateway"], _OPERATORS)
 
     def respond(exchange: Exchange) -> Response:
         data = exchange.read()
-        answer = exchange.ask(f"{_owner(data['queue'])}.{name}", data)
+        answer = exchange.ask(common.of(_owner(data["queue"])), data)
         return json_answer(_with_unions(exchange, [answer])[0] if method == "GET" else answer)
 
-    return route(method, f"{_LETTERS}/<queue>{path}", f"gateway.{name}", deadline=30, **properties)(respond)
+    return route(method, f"{_LETTERS}/<queue>{path}", common.of("gateway"), deadline=30, **properties)(respond)
 
 
 get_dead_letter = _letter_route(
     "GET",
     "/<id>",
-    "get_dead_letter",
-    request=rpc.GetDeadLetterRequest,
-    answer=rpc.DeadLetterDetailAnswer,
+    rpc.GET_DEAD_LETTER,
     summary="One of them, with what is open of its content",
 )
 replay_dead_letters = _letter_route(
     "POST",
     "/replay",
-    "replay_dead_letters",
-    request=rpc.ReplayDeadLettersRequest,
-    answer=rpc.SettledAnswer,
+    rpc.REPLAY_DEAD_LETTERS,
     summary="Send them back to the queue that they came from; doing so twice does nothing twice",
 )
 discard_dead_letters = _letter_route(
     "POST",
     "/discard",
-    "discard_dead_letters",
-    request=rpc.DiscardDeadLettersRequest,
-    answer=rpc.SettledAnswer,
+    rpc.DISCARD_DEAD_LETTERS,
     summary="Take them away for good, with a reason that is recorded",
 )
 
 get_bank_batch = rpc_route(
     "GET",
     f"{_BATCHES}/<batch_no>",
-    "batching.get_bank_batch",
-    request=batching.BatchRequest,
-    answer=batching.BankBatchAnswer,
+    batching.GET_BANK_BATCH,
     summary="A batch at the bank: its feedback and the times that the bank gave, without persons",
 )
 resend_to_bank = rpc_route(
     "POST",
     f"{_BATCHES}/<batch_no>/resend",
-    "batching.resend_to_bank",
-    request=batching.ResendToBankRequest,
-    answer=batching.ResendToBankAnswer,
+    batching.RESEND_TO_BANK,
     deadline=30,
     summary="Send a batch or its recall to the bank once more, as it was, marked as repeated",
 )
 correct_processed_at = rpc_route(
     "POST",
     f"{_BATCHES}/<batch_no>/processed-at",
-    "batching.correct_processed_at",
-    request=batching.CorrectProcessedAtRequest,
-    answer=batching.CorrectProcessedAtAnswer,
+    batching.CORRECT_PROCESSED_AT,
     summary="Put the right time in the place of a wrong one that the bank gave",
 )
 
@@ -173,7 +169,7 @@ def _with_unions(exchange: Exchange, letters: list[dict[str, Any]]) -> list[dict
     }
     if not any(wanted.values()):
         return letters
-    answer = _unless_away(lambda service: exchange.ask(f"{service}.name_unions", wanted), "membership")
+    answer = _unless_away(lambda _: exchange.ask(membership.NAME_UNIONS, wanted), "membership")
     names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))

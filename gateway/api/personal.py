@@ -16,9 +16,8 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
 @route(
     "POST",
     f"{_PERSONAL}/otp",
-    "membership.request_otp",
+    rpc.REQUEST_OTP,
     request=rpc.RequestOtpForm,
-    answer=rpc.RequestOtpAnswer,
     status=202,
     summary="Send a one-time password to a phone, if a member has it; it works in this browser alone",
 )
@@ -26,7 +25,7 @@ def request_otp(exchange: Exchange) -> Response:
     given = exchange.read()
     verdict = judged_captcha(exchange, "sms_code", given)
     device_id = exchange.device_id or exchange.backends.devices.new_id()
-    answer = exchange.ask("membership.request_otp", {**given, "captcha": verdict, "device_id": device_id})
+    answer = exchange.ask(rpc.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
     response = json_answer(answer, 202)
     exchange.backends.devices.keep(response, device_id)
     return response
@@ -35,7 +34,7 @@ def request_otp(exchange: Exchange) -> Response:
 @route(
     "POST",
     f"{_PERSONAL}/sessions",
-    "membership.personal_sign_in",
+    rpc.PERSONAL_SIGN_IN,
     request=rpc.PersonalSignInForm,
     answer=rpc.SignedInMember,
     status=201,
@@ -43,7 +42,7 @@ def request_otp(exchange: Exchange) -> Response:
 )
 def sign_in(exchange: Exchange) -> Response:
     device_id = exchange.device_id
-    answer = exchange.ask("membership.personal_sign_in", {**exchange.read(), "visit": exchange.visit(device_id)})
+    answer = exchange.ask(rpc.PERSONAL_SIGN_IN, {**exchange.read(), "visit": exchange.visit(device_id)})
     response = json_answer(answer["member"], 201, _PROFILE)
     exchange.backends.sessions.start(response, answer["session"])
     if device_id is not None:
@@ -57,42 +56,32 @@ ROUTES = (
     rpc_route(
         "GET",
         _PROFILE,
-        "membership.get_personal_profile",
-        request=rpc.GetPersonalProfileRequest,
-        answer=rpc.PersonalProfileAnswer,
+        rpc.GET_PERSONAL_PROFILE,
         summary="What is known of me",
     ),
     rpc_route(
         "PATCH",
         _PROFILE,
-        "membership.update_personal_profile",
-        request=rpc.UpdatePersonalProfileRequest,
-        answer=rpc.PersonalProfileAnswer,
+        rpc.UPDATE_PERSONAL_PROFILE,
         summary="Complete what is known of me",
     ),
     rpc_route(
         "POST",
         _APPLICATIONS,
-        "membership.apply_personally",
-        request=rpc.ApplyPersonallyRequest,
-        answer=rpc.PersonalApplicationAnswer,
+        rpc.APPLY_PERSONALLY,
         status=201,
         summary="Apply for a card at an outlet (申请办卡)",
     ),
     rpc_route(
         "GET",
         _APPLICATIONS,
-        "membership.get_personal_applications",
-        request=rpc.GetPersonalApplicationsRequest,
-        answer=rpc.PersonalApplicationsAnswer,
+        rpc.GET_PERSONAL_APPLICATIONS,
         summary="My applications and the steps they took",
     ),
     rpc_route(
         "GET",
         f"{_PERSONAL}/progress",
-        "batching.list_personal_progress",
-        request=batching.ListPersonalProgressRequest,
-        answer=batching.ListPersonalProgressAnswer,
+        batching.LIST_PERSONAL_PROGRESS,
         summary="Where the cards of my applications are to be collected, and how far the bank is",
     ),
 )

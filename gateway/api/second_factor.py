@@ -12,14 +12,13 @@ _MINE = "/api/v1/me/second-factor"
 @route(
     "POST",
     f"{_MINE}/confirm",
-    "membership.confirm_second_factor",
-    request=rpc.SecondFactorCodeRequest,
+    rpc.CONFIRM_SECOND_FACTOR,
     answer=rpc.RecoveryCodesAnswer,
     has_secrets=True,
     summary="Turn it on by a first code: the recovery codes are told once, and this session gets another cookie",
 )
 def confirm(exchange: Exchange) -> Response:
-    answer = exchange.ask("membership.confirm_second_factor", exchange.read())
+    answer = exchange.ask(rpc.CONFIRM_SECOND_FACTOR, exchange.read())
     response = json_answer({"recovery_codes": answer["recovery_codes"]})
     exchange.go_on_in(response, answer["session"])
     return response
@@ -28,29 +27,27 @@ def confirm(exchange: Exchange) -> Response:
 @route(
     "POST",
     f"{_MINE}/remove",
-    "membership.remove_second_factor",
-    request=rpc.CurrentPasswordRequest,
+    rpc.REMOVE_SECOND_FACTOR,
     status=204,
     has_secrets=True,
     summary="Turn it off: all other sessions end, and this one gets another cookie",
 )
 def remove(exchange: Exchange) -> Response:
     response = no_content()
-    exchange.go_on_in(response, exchange.ask("membership.remove_second_factor", exchange.read()))
+    exchange.go_on_in(response, exchange.ask(rpc.REMOVE_SECOND_FACTOR, exchange.read()))
     return response
 
 
 @route(
     "POST",
     "/api/v1/sessions/current/second-factor",
-    "membership.pass_second_factor",
-    request=rpc.SecondFactorCodeRequest,
+    rpc.PASS_SECOND_FACTOR,
     answer=rpc.AccountAnswer,
     has_secrets=True,
     summary="The second step of signing in: a code of the authenticator, or a recovery code",
 )
 def pass_it(exchange: Exchange) -> Response:
-    answer = exchange.ask("membership.pass_second_factor", exchange.read())
+    answer = exchange.ask(rpc.PASS_SECOND_FACTOR, exchange.read())
     response = json_answer(answer["account"])
     exchange.go_on_in(response, answer["session"])
     return response
@@ -60,9 +57,7 @@ ROUTES = (
     rpc_route(
         "POST",
         _MINE,
-        "membership.enrol_second_factor",
-        request=rpc.CurrentPasswordRequest,
-        answer=rpc.EnrolSecondFactorAnswer,
+        rpc.ENROL_SECOND_FACTOR,
         has_secrets=True,
         summary="A secret for an authenticator, which counts when it is confirmed",
     ),

@@ -8,6 +8,10 @@ from gateway.answers import json_answer, no_content
 from gateway.api.captchas import judged_captcha
 from gateway.routes import Exchange, route, rpc_route
 from services.contracts.operations import membership as rpc
+from services.kit.rpc.operation import ANONYMOUS, no_union, query
+
+_SIGN_OUT = query("gateway.sign_out", allow=no_union(ANONYMOUS))
+
 
 _ME = "/api/v1/me"
 
@@ -15,7 +19,7 @@ _ME = "/api/v1/me"
 @route(
     "POST",
     "/api/v1/sessions",
-    "membership.sign_in",
+    rpc.SIGN_IN,
     request=rpc.SignInForm,
     answer=rpc.AccountAnswer,
     status=201,
@@ -25,7 +29,7 @@ def sign_in(exchange: Exchange) -> Response:
     given = exchange.read()
     verdict = judged_captcha(exchange, "sign_in", given)
     device_id = exchange.device_id or exchange.backends.devices.new_id()
-    answer = exchange.ask("membership.sign_in", {**given, "captcha": verdict, "visit": exchange.visit(device_id)})
+    answer = exchange.ask(rpc.SIGN_IN, {**given, "captcha": verdict, "visit": exchange.visit(device_id)})
     response = json_answer(answer["account"], 201, _ME)
     exchange.backends.sessions.start(response, answer["session"])
     exchange.backends.devices.keep(response, device_id)
@@ -35,14 +39,14 @@ def sign_in(exchange: Exchange) -> Response:
 @route(
     "DELETE",
     "/api/v1/sessions/current",
-    "gateway.sign_out",
+    _SIGN_OUT,
     status=204,
     summary="Sign out: the session ends, and the browser forgets the cookie",
 )
 def sign_out(exchange: Exchange) -> Response:
     session = exchange.find_session()
     if session is not None:
-        replace(exchange, session=session).ask("membership.sign_out", {})
+        replace(exchange, session=session).ask(rpc.SIGN_OUT, {})
         exchange.backends.forget_sessions([session.session_id])
     response = no_content()
     exchange.backends.sessions.end(response)
@@ -52,14 +56,13 @@ def sign_out(exchange: Exchange) -> Response:
 @route(
     "POST",
     f"{_ME}/password",
-    "membership.change_password",
-    request=rpc.ChangePasswordRequest,
+    rpc.CHANGE_PASSWORD,
     status=204,
     has_secrets=True,
     summary="Change my password: all other sessions end, and this one gets another cookie",
 )
 def change_password(exchange: Exchange) -> Response:
-    begun = exchange.ask("membership.change_password", exchange.read())
+    begun = exchange.ask(rpc.CHANGE_PASSWORD, exchange.read())
     response = no_content()
     exchange.go_on_in(response, begun)
     return response
@@ -68,14 +71,13 @@ def change_password(exchange: Exchange) -> Response:
 @route(
     "DELETE",
     f"{_ME}/sessions/<uuid:session_id>",
-    "membership.end_my_session",
-    request=rpc.SessionRequest,
+    rpc.END_MY_SESSION,
     status=204,
     summary="End one of my sessions, wherever it is",
 )
 def end_my_session(exchange: Exchange) -> Response:
     asked = exchange.read()
-    exchange.ask("membership.end_my_session", asked)
+    exchange.ask(rpc.END_MY_SESSION, asked)
     exchange.backends.forget_sessions([asked["session_id"]])
     return no_content()
 
@@ -86,18 +88,14 @@ ROUTES = (
     rpc_route(
         "GET",
         _ME,
-        "membership.get_me",
-        request=rpc.GetMeRequest,
-        answer=rpc.AccountAnswer,
+        rpc.GET_ME,
         summary="The account that is signed in",
     ),
     change_password,
     rpc_route(
         "GET",
         f"{_ME}/sessions",
-        "membership.list_my_sessions",
-        request=rpc.ListMySessionsRequest,
-        answer=rpc.MySessionsAnswer,
+        rpc.LIST_MY_SESSIONS,
         summary="Where my account is signed in",
     ),
     end_my_session,

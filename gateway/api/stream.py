@@ -3,12 +3,16 @@
 from werkzeug.wrappers import Response
 
 from gateway.routes import Exchange, route
+from services.contracts.roles import ACCOUNTS
+from services.kit.rpc.operation import own_union, query
+
+_STREAM = query("gateway.stream", allow=own_union(*ACCOUNTS))
 
 
 @route(
     "GET",
     "/api/v1/stream",
-    "gateway.stream",
+    _STREAM,
     answer="text/event-stream",
     summary="What changed in my union: `resync` first, then one event a change; heartbeats every 15 seconds",
 )

@@ -8,6 +8,10 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from services.contracts.operations import batching, membership
+from services.contracts.roles import STAFF, subordinates
+from services.kit.rpc.operation import query
+
+_GET_SUMMARY = query("gateway.get_summary", allow=subordinates(*STAFF))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +37,15 @@ class SummaryAnswer:
 @route(
     "GET",
     "/api/v1/summary",
-    "gateway.get_summary",
+    _GET_SUMMARY,
     request=batching.BatchSummaryRequest,
     answer=SummaryAnswer,
     summary="Members by card state, applications and batches by day, refusals by reason",
 )
 def summary(exchange: Exchange) -> Response:
     asked = exchange.read()
-    members = exchange.ask("membership.get_member_summary", asked)
-    batches = exchange.ask("batching.get_batch_summary", asked)
+    members = exchange.ask(membership.GET_MEMBER_SUMMARY, asked)
+    batches = exchange.ask(batching.GET_BATCH_SUMMARY, asked)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 
 

@@ -8,7 +8,10 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route
 from gateway.settings import SupportSettings
+from services.kit.rpc.operation import ANONYMOUS, no_union, query
 from services.kit.settings import read_settings
+
+_SUPPORT = query("gateway.support", allow=no_union(ANONYMOUS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,7 @@ class SupportAnswer:
     lines: Annotated[list[SupportLine], "further lines, each for one matter"]
 
 
-@route("GET", "/api/v1/support", "gateway.support", answer=SupportAnswer, summary="Whom to ask for technical support")
+@route("GET", "/api/v1/support", _SUPPORT, answer=SupportAnswer, summary="Whom to ask for technical support")
 def support(exchange: Exchange) -> Response:
     settings = read_settings(SupportSettings)
     return json_answer(

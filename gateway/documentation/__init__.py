@@ -8,11 +8,15 @@ from gateway import openapi
 from gateway.answers import json_answer
 from gateway.headers import PAGE
 from gateway.routes import Exchange, Route, route
+from services.kit.rpc.operation import ANONYMOUS, no_union, query
+
+_DOCUMENTATION = query("gateway.documentation", allow=no_union(ANONYMOUS))
+
 
 _FOLDER = Path(__file__).parent
 
 
-@route("GET", "/api/openapi.json", "gateway.documentation", summary="The OpenAPI document")
+@route("GET", "/api/openapi.json", _DOCUMENTATION, summary="The OpenAPI document")
 def openapi_document(exchange: Exchange) -> Response:
     return json_answer(openapi.document())
 
@@ -20,7 +24,7 @@ def openapi_document(exchange: Exchange) -> Response:
 def _file(path: str, name: str, content_type: str) -> Route:
     content = (_FOLDER / name).read_bytes()
 
-    @route("GET", path, "gateway.documentation", summary=f"Part of the page that shows the document: {name}")
+    @route("GET", path, _DOCUMENTATION, summary=f"Part of the page that shows the document: {name}")
     def part(exchange: Exchange) -> Response:
         return Response(content, content_type=content_type, headers=PAGE)
 

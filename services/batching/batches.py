@@ -12,12 +12,12 @@ from services.batching.consents import receipt_answer, receipts_of
 from services.batching.models import Application, Batch, BatchPerson, Branch
 from services.batching.outlets import branch_answer
 from services.batching.register import LOCAL_TIME
-from services.contracts.policy import Reach
 from services.kit.data.encryption import mask_card, mask_document, mask_phone
 from services.kit.data.name_search import begins_with
 from services.kit.data.paging import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.rpc.paging import page_answer
 
 UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
@@ -43,7 +43,7 @@ _PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
 def visible_to(caller: Caller) -> ColumnElement[bool]:
     """The batches of the caller's union; with a reach to subordinates those of all unions below it too."""
     own = Batch.union_id == caller.union_id
-    if caller.reach >= Reach.SUBORDINATES:
+    if caller.scope >= Scope.SUBORDINATES:
         return or_(own, Batch.superior_ids.contains([UUID(caller.union_id)]))
     return own
 

@@ -11,8 +11,8 @@ from services.batching.application_states import State
 from services.batching.batches import UNDECIDED, visible_to
 from services.batching.models import Application, Batch
 from services.batching.register import LOCAL_TIME
-from services.contracts.policy import Reach
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 
 DAYS = 30
 
@@ -23,7 +23,7 @@ def summarise(session: Session, caller: Caller) -> dict[str, Any]:
         "awaiting_bank": session.scalar(select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))),
         "submitted_by_day": _submitted_by_day(session, caller),
         "refused_by_reason": _refused_by_reason(session, caller),
-        "by_union": _by_union(session, caller) if caller.reach >= Reach.SUBORDINATES else [],
+        "by_union": _by_union(session, caller) if caller.scope >= Scope.SUBORDINATES else [],
     }
 
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, false, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.audit import ACTIONS, RECORD_KINDS, record_reference, referred_record
+from services.contracts.events.audit import RECORD_KINDS, record_reference, referred_record
+from services.contracts.titles import ACTIONS
 from services.kit.data.bulk import is_among
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, NotFound

@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
-from services.contracts.policy import Reach
 from services.kit.data.bulk import is_among
 from services.kit.data.database import Database
 from services.kit.events.envelope import correlation
@@ -22,6 +21,7 @@ from services.kit.operations import audit
 from services.kit.operations.audit import Act
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.settings import read_settings, settings_class
 from services.membership.disclosures import record
 from services.membership.documents import possible_digests
@@ -180,4 +180,4 @@ def _is_in_reach(session: Session, caller: Caller, member: Member) -> bool:
     if str(member.union_id) == caller.union_id:
         return True
     union = session.get_one(Union, member.union_id)
-    return caller.reach >= Reach.SUBORDINATES and UUID(caller.union_id) in union.superior_ids
+    return caller.scope >= Scope.SUBORDINATES and UUID(caller.union_id) in union.superior_ids

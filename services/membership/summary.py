@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
-from services.contracts.policy import Reach
 from services.kit.data.bulk import is_among
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.membership.application_states import CardState, State
 from services.membership.models import EMPLOYED, ApplicationHistory, Member, Union
 from services.membership.unions import reachable_union, union_answer
@@ -26,7 +26,7 @@ _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 def member_summary(session: Session, caller: Caller, union_id: UUID | None) -> dict[str, Any]:
     """The counts of a union within the caller's reach; who may look down has it counted with all unions below it."""
     union = reachable_union(session, caller, union_id)
-    subordinates = _direct_subordinates(session, union) if caller.reach >= Reach.SUBORDINATES else []
+    subordinates = _direct_subordinates(session, union) if caller.scope >= Scope.SUBORDINATES else []
     families = {one.union_id: _with_all_below(session, one) for one in subordinates}
     families[union.union_id] = [union.union_id, *chain.from_iterable(families.values())]
     states = _card_states(session, families[union.union_id])

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from stdnum.cn import uscc
 from uuid_utils.compat import uuid7
 
-from services.contracts.policy import Reach
 from services.kit.data.paging import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.rpc.paging import page_answer
 from services.membership.models import Union
 
@@ -124,7 +124,7 @@ def own_and_below(caller: Caller) -> ColumnElement[bool]:
 
 def _is_within_reach(caller: Caller, union: Union) -> bool:
     own = UUID(caller.union_id)
-    return union.union_id == own or (caller.reach >= Reach.SUBORDINATES and own in union.superior_ids)
+    return union.union_id == own or (caller.scope >= Scope.SUBORDINATES and own in union.superior_ids)
 
 
 def _kind_below(superior: Union, wanted: str | None) -> str:

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.events.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
-from services.contracts.policy import Reach
 from services.kit.data.encryption import mask_phone
 from services.kit.data.paging import page_of
 from services.kit.events.contract import EventContract
@@ -20,6 +19,7 @@ from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.rpc.paging import page_answer
 from services.revocation.batches import Progress, progress_of
 from services.revocation.closing import publish_closed
@@ -156,7 +156,7 @@ def _already_decided(state: RequestState) -> Conflict:
 
 def _visible_to(caller: Caller) -> Select[Revocation, Batch]:
     reach = Revocation.union_id == caller.union_id
-    if caller.reach >= Reach.SUBORDINATES:
+    if caller.scope >= Scope.SUBORDINATES:
         reach = or_(reach, Batch.superior_ids.contains([UUID(caller.union_id)]))
     return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(reach)
 

@@ -13,7 +13,8 @@ from gateway import queues
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.contracts.operations.membership import RegisterMemberRequest, RequestOtpForm, SignInForm
-from services.contracts.policy import ANONYMOUS, ROLES
+from services.contracts.roles import ROLES
+from services.kit.rpc.operation import ANONYMOUS
 from tests.answering_gateway import a_page_of, asked_of_services
 from tests.fuzzing import fuzz, right_requests
 from tests.gateway_page import Page
@@ -62,7 +63,7 @@ def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_els
         page = a_page_of(role)
         answer = send(request, page)
         calls = asked_of_services(page)
-        if not route.rule.lets_in([role]):
+        if not route.rule.allows([role]):
             assert (answer.status_code, calls) == (401 if role == ANONYMOUS else 403, []), role
             continue
         assert answer.status_code == route.status, role
@@ -76,7 +77,7 @@ def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> No
     (route,) = [route for route in ROUTES if route.allowed_by == _STREAM]
     answer = a_page_of(role).get(route.path, buffered=False)
     refused = 401 if role == ANONYMOUS else 403
-    assert answer.status_code == (200 if route.rule.lets_in([role]) else refused)
+    assert answer.status_code == (200 if route.rule.allows([role]) else refused)
     answer.close()
 
 

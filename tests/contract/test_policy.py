@@ -10,17 +10,9 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from deploy.local.environment import SERVICES
 from gateway import documentation, pages
 from gateway.api import ROUTES
-from services.contracts.policy import (
-    ACCOUNTS,
-    ANONYMOUS,
-    OF_EVERY_SERVICE,
-    ROLES,
-    TABLE,
-    NoRule,
-    Reach,
-    Rule,
-    rule_of,
-)
+from services.contracts.roles import ACCOUNTS, ROLES
+from services.kit.operations.operators import OF_EVERY_SERVICE
+from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, NoOperation, Permission, Scope, operation_of
 from services.kit.rpc.server import QueryEntrypoint
 from tests.policy_rows import OF_TESTS
 
@@ -47,22 +39,22 @@ ASKED_BY_THE_GATEWAY_ITSELF = {
     "batching.get_batch_summary",
     "membership.name_unions",
     "membership.count_number_search",
-    *(f"{service}.{name}" for service in SERVICES for name in OF_EVERY_SERVICE),
+    *(common.of(service).name for service in SERVICES for common in OF_EVERY_SERVICE),
 }
 
 
 @pytest.mark.parametrize("name", sorted(ASKED | ALLOWED_BY))
 def test_each_method_and_each_route_has_a_row(name: str) -> None:
-    assert rule_of(name).roles <= set(ROLES)
+    assert operation_of(name).allow.roles <= set(ROLES)
 
 
 @pytest.fixture
-def table() -> dict[str, Rule]:
+def table() -> dict[str, Permission]:
     """The product's own rows."""
-    return {name: rule for name, rule in TABLE.items() if name not in OF_TESTS}
+    return {name: operation.allow for name, operation in OPERATIONS.items() if name not in OF_TESTS}
 
 
-def test_no_row_is_left_over(table: dict[str, Rule]) -> None:
+def test_no_row_is_left_over(table: dict[str, Permission]) -> None:
     assert table.keys() == ASKED | ALLOWED_BY
 
 
@@ -70,13 +62,13 @@ def test_each_method_can_be_reached_by_a_route() -> None:
     assert ASKED - ALLOWED_BY == ASKED_BY_THE_GATEWAY_ITSELF
 
 
-def test_what_belongs_to_a_union_is_never_for_everybody(table: dict[str, Rule]) -> None:
-    open_rows = {name for name, rule in table.items() if ANONYMOUS in rule.roles and rule.reach_of([ANONYMOUS])}
+def test_what_belongs_to_a_union_is_never_for_everybody(table: dict[str, Permission]) -> None:
+    open_rows = {name for name, rule in table.items() if ANONYMOUS in rule.roles and rule.scope_of([ANONYMOUS])}
     assert open_rows == set()
 
 
-def test_operators_reach_no_members(table: dict[str, Rule]) -> None:
-    reached = {name for name, rule in table.items() if rule.reach_of(["operator"]) > Reach.SELF}
+def test_operators_reach_no_members(table: dict[str, Permission]) -> None:
+    reached = {name for name, rule in table.items() if rule.scope_of(["operator"]) > Scope.SELF}
     assert reached <= {
         "gateway.stream",
         "notification.list_messages",
@@ -89,16 +81,16 @@ def test_operators_reach_no_members(table: dict[str, Rule]) -> None:
 
 
 def test_of_several_roles_the_one_that_reaches_farthest_counts() -> None:
-    rule = Rule((("clerk", Reach.OWN_UNION), ("reviewer", Reach.SUBORDINATES)))
-    assert rule.reach_of({"clerk", "reviewer"}) == Reach.SUBORDINATES
-    assert rule.reach_of({"clerk"}) == Reach.OWN_UNION
-    assert not rule.lets_in({"operator"})
+    rule = Permission((("clerk", Scope.OWN_UNION), ("reviewer", Scope.SUBORDINATES)))
+    assert rule.scope_of({"clerk", "reviewer"}) == Scope.SUBORDINATES
+    assert rule.scope_of({"clerk"}) == Scope.OWN_UNION
+    assert not rule.allows({"operator"})
 
 
 def test_who_is_signed_in_is_let_in_where_anybody_is() -> None:
-    assert all(Rule(((ANONYMOUS, Reach.NO_UNION),)).lets_in({role}) for role in ACCOUNTS)
+    assert all(Permission(((ANONYMOUS, Scope.NO_UNION),)).allows({role}) for role in ACCOUNTS)
 
 
 def test_an_unknown_name_has_no_rule() -> None:
-    with pytest.raises(NoRule, match=r"membership\.list_secrets"):
-        rule_of("membership.list_secrets")
+    with pytest.raises(NoOperation, match=r"membership\.list_secrets"):
+        operation_of("membership.list_secrets")

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.contracts.policy import ROLES, rule_of
+from services.contracts.roles import ROLES
 from services.kit.operations import audit
+from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import Caller, Request
 from tests.contract.test_policy import ASKED
 
@@ -40,9 +41,9 @@ def no_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("asked", sorted(ASKED))
 def test_a_method_refuses_whom_the_policy_does_not_let_in_and_nobody_else(asked: str) -> None:
-    rule = rule_of(asked)
+    rule = operation_of(asked).allow
     assert {role for role in ROLES if code_for(asked, role) == "forbidden"} == {
-        role for role in ROLES if not rule.lets_in([role])
+        role for role in ROLES if not rule.allows([role])
     }
 
 

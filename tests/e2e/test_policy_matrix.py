@@ -15,7 +15,8 @@ from deploy.local.stack import Stack
 from gateway.api import ROUTES
 from gateway.routes import WITHOUT_BODY, Route
 from services.contracts.consent import CURRENT_CONSENT
-from services.contracts.policy import ANONYMOUS, ROLES, Reach
+from services.contracts.roles import ROLES
+from services.kit.rpc.operation import ANONYMOUS, Scope
 from services.membership.seed import demo_password
 from tests.desks import a_phone
 from tests.e2e.matrix_world import NOBODYS_ID, RELATIONS, Thing, World, build
@@ -134,7 +135,7 @@ def ask(world: World, route: Route, role: str, relation: str) -> requests.Respon
 
 
 def _is_as_the_policy_has_it(route: Route, role: str, relation: str, answer: requests.Response, world: World) -> bool:
-    if not route.rule.lets_in([role]):
+    if not route.rule.allows([role]):
         return answer.status_code == (401 if role == ANONYMOUS else 403)
     if answer.status_code >= 500:
         return answer.status_code == 503 and route.allowed_by == "gateway.readyz"
@@ -148,12 +149,12 @@ def _is_as_the_policy_has_it(route: Route, role: str, relation: str, answer: req
 
 
 def _reaches(route: Route, role: str, relation: str) -> bool:
-    reach = route.rule.reach_of([role])
+    reach = route.rule.scope_of([role])
     if route.allowed_by in BELOW_ONLY:
         return relation == "below"
     if relation == "below" or role == "operator":  # operators are of the city's union: all others are below it
-        return reach == Reach.SUBORDINATES
-    return relation == "own" and reach >= Reach.OWN_UNION
+        return reach == Scope.SUBORDINATES
+    return relation == "own" and reach >= Scope.OWN_UNION
 
 
 def _shows_nothing(route: Route, answer: requests.Response, thing: Thing) -> bool:
@@ -172,7 +173,7 @@ def _is_refused_by_a_rule(answer: requests.Response) -> bool:
 
 def _is_bound(route: Route) -> bool:
     """Whether it speaks of what a union has, and lets each in to what is its own."""
-    if all(reach == Reach.NO_UNION for _, reach in route.rule.reach_of_role):
+    if all(reach == Scope.NO_UNION for _, reach in route.rule.scope_of_role):
         return False
     names = set(route.path_names) - FREE_NAMES.keys()
     return bool(names) or _asks_by_union(route) or route.allowed_by in BOUND

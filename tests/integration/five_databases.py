@@ -20,11 +20,11 @@ from services.batching import bank_feedback, bank_reading, checks, seed, submiss
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.operations.batching import SubmitBatchRequest
-from services.contracts.policy import Reach
 from services.kit.data.database import Database, outbox
 from services.kit.events.envelope import unwrap
 from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.membership import queueing
 from services.membership import seed as membership_seed
 from services.membership.audit_chain import AuditKeys
@@ -140,7 +140,7 @@ class FiveDatabases:
     def approve(self, revocation_id: UUID) -> None:
         """The superior union agrees."""
         with self.begin("revocation") as session:
-            reviewer = replace(self.reviewer, reach=Reach.SUBORDINATES)
+            reviewer = replace(self.reviewer, scope=Scope.SUBORDINATES)
             requests.approve(session, reviewer, {"revocation_id": revocation_id, "remark": None})
 
     def _told(self, service: str) -> list[tuple[Any, bytes, list[str]]]:

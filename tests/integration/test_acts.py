@@ -14,10 +14,10 @@ from services.batching.seed import seed
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
 from services.contracts.operations.batching import SubmitBatchRequest
-from services.contracts.policy import Reach
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
@@ -88,7 +88,7 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
     assert act.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
 
     reviewer = Caller(
-        account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), reach=Reach.SUBORDINATES
+        account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), scope=Scope.SUBORDINATES
     )
     decision = {"revocation_id": revocation.removeprefix("revocation:"), "remark": "请打 13800000000"}
     act = acted(engine, requests.reject, reviewer, decision)

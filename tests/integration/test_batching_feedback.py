@@ -18,10 +18,10 @@ from services.batching import bank_feedback, bank_messages, bank_reading, batche
 from services.batching.models import BankFeedback, Batch
 from services.contracts import bank
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
-from services.contracts.policy import Reach
 from services.kit.events.failures import Reject, Retry
 from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.kit.secret_values import Key
 from tests.databases import ROOT
 from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
@@ -611,7 +611,7 @@ def test_the_city_counts_all_batches_by_the_union_right_below_it(desk: Desk, eng
         each.a_batch(size)
     with desk.begin() as session:
         shown = summary.summarise(
-            session, Caller(roles=frozenset({"reviewer"}), union_id=str(city), reach=Reach.SUBORDINATES)
+            session, Caller(roles=frozenset({"reviewer"}), union_id=str(city), scope=Scope.SUBORDINATES)
         )
     assert shown["awaiting_bank"] == 3
     assert [(one["union_id"], one["batches"], one["total"]) for one in shown["by_union"]] == [(district, 2, 3)]

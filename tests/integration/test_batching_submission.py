@@ -22,9 +22,9 @@ from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.contracts.operations.batching import ListBatchesRequest, ListBatchMembersRequest
-from services.contracts.policy import Reach
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from tests.documents import loaded
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
@@ -313,8 +313,8 @@ def reviewer_of(desk: Desk) -> Caller:
 def above(desk: Desk, height: int, *roles: str) -> Caller:
     """Somebody of a union above the desk's: 0 is the city's, -1 the direct superior."""
     union_id = str(desk.union["superior_ids"][height])
-    reach = Reach.OWN_UNION if roles == ("clerk",) else Reach.SUBORDINATES
-    return Caller(account_id="r", roles=frozenset(roles), union_id=union_id, reach=reach)
+    reach = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
+    return Caller(account_id="r", roles=frozenset(roles), union_id=union_id, scope=reach)
 
 
 def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:
@@ -354,7 +354,7 @@ def test_the_register_with_its_whole_numbers_is_for_the_union_of_the_batch_alone
     superior = Caller(
         account_id="c",
         roles=frozenset({"clerk", "reviewer"}),
-        reach=Reach.SUBORDINATES,
+        scope=Scope.SUBORDINATES,
         union_id=str(desk.union["superior_union_id"]),
     )
     for give_out in (
@@ -415,7 +415,7 @@ def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -
 
 
 def test_a_member_sees_outlet_and_banks_progress_of_no_application_but_the_own(desk: Desk) -> None:
-    member = Caller(member_id=str(uuid4()), roles=frozenset({"member"}), reach=Reach.SELF)
+    member = Caller(member_id=str(uuid4()), roles=frozenset({"member"}), scope=Scope.SELF)
     chosen: dict[str, Any] = {"personal_application": {"outlet_code": "bocom-cn-01"}}
     [own] = desk.queue(an_applicant(), queued_by=UUID(member.member_id), **chosen)
     [others] = desk.queue(an_applicant(), **chosen)

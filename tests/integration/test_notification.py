@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from deploy.simulators.sms import sms_server
 from services.contracts.events import batching, membership, revocation, validation
 from services.contracts.examples import wire_example
-from services.contracts.policy import Reach
 from services.kit.events.contract import EventContract
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.notification import inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
@@ -115,7 +115,7 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         clerk = inbox.list_messages(session, a_clerk_of(batch["union"]["union_id"]), PAGE)
         superior = batch["union"]["superior_union_id"]
         reviewer = Caller(
-            account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=str(superior)
+            account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=str(superior)
         )
         to_review = inbox.list_messages(session, reviewer, PAGE)
         stranger = inbox.list_messages(session, a_clerk_of(uuid4()), PAGE)

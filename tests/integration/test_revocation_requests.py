@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
-from services.contracts.policy import Reach
 from services.kit.data.database import outbox
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.revocation import batches, closing, requests
 from tests.databases import DatabaseFactory
 
@@ -58,13 +58,13 @@ def a_clerk_of(batch: dict[str, Any]) -> Caller:
 
 def a_reviewer_of(batch: dict[str, Any]) -> Caller:
     superior = str(batch["union"]["superior_union_id"])
-    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=superior)
+    return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=superior)
 
 
 def of_the_city(batch: dict[str, Any], role: str) -> Caller:
     city = str(batch["union"]["superior_ids"][0])
-    reach = Reach.OWN_UNION if role == "clerk" else Reach.SUBORDINATES
-    return Caller(account_id=str(uuid4()), roles=frozenset({role}), reach=reach, union_id=city)
+    reach = Scope.OWN_UNION if role == "clerk" else Scope.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset({role}), scope=reach, union_id=city)
 
 
 def a_request(batch: dict[str, Any]) -> dict[str, Any]:
@@ -241,12 +241,12 @@ def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(session: 
 def test_only_the_superior_union_decides(session: Session, batch: dict[str, Any]) -> None:
     decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
     stranger = Caller(
-        account_id=str(uuid4()), roles=frozenset({"reviewer"}), reach=Reach.SUBORDINATES, union_id=str(uuid4())
+        account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=str(uuid4())
     )
     own_union = Caller(
         account_id=str(uuid4()),
         roles=frozenset({"reviewer"}),
-        reach=Reach.SUBORDINATES,
+        scope=Scope.SUBORDINATES,
         union_id=str(batch["union"]["union_id"]),
     )
     assert refusal(session, requests.approve, stranger, decision) == "not_found"
@@ -295,7 +295,7 @@ def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> N
     applicant = Caller(
         account_id=str(batch["submitted_by"]),
         roles=frozenset({"reviewer"}),
-        reach=Reach.SUBORDINATES,
+        scope=Scope.SUBORDINATES,
         union_id=str(batch["union"]["superior_union_id"]),
     )
     assert refusal(session, requests.approve, applicant, decision) == "own_request"

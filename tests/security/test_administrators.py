@@ -17,11 +17,11 @@ from sqlalchemy.exc import IntegrityError
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
 from services.contracts.operations import membership as rpc
-from services.contracts.policy import Reach
 from services.kit.data import migrate
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.membership import (
     accounts,
     lost_second_factors,
@@ -236,7 +236,7 @@ def _accomplice(office: Office, attacker: Caller, how: str) -> Account:
 
 def a_holder_of(account: Account) -> Caller:
     """The account's holder, who administers."""
-    return replace(a_holder(account), account_name=account.account_name, reach=Reach.SUBORDINATES)
+    return replace(a_holder(account), account_name=account.account_name, scope=Scope.SUBORDINATES)
 
 
 def test_who_made_an_account_is_never_independent_of_it(office: Office, attacker: Caller, victim: Account) -> None:

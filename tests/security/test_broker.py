@@ -19,7 +19,6 @@ from services.contracts import bank
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.examples import wire_example
-from services.contracts.policy import ANONYMOUS
 from services.kit.amqp.connection import user_of
 from services.kit.amqp.queues import (
     COUNTS_EXCHANGE,
@@ -35,6 +34,7 @@ from services.kit.dead_letters import command as dead_letters
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.envelope import new_message_id
 from services.kit.rpc.caller_signature import Signer
+from services.kit.rpc.operation import ANONYMOUS
 from tests.mothers import an_act
 from tests.security.intruder import Act, Ear, Intruder, dead_letter, discard, forged, intruder
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from gateway.headers import PAGE, PAGE_POLICY
 from gateway.routes import Exchange, route, rpc_route
 from gateway.settings import GatewaySettings
+from services.kit.rpc.operation import operation_of
 from services.kit.secret_values import Key
 from services.kit.settings import SettingsError
 from tests.gateway_page import Page
@@ -17,12 +18,12 @@ let_in("gateway.page", "anonymous")
 let_in("membership.list", "clerk")
 
 
-@route("GET", "/page", "gateway.page", summary="")
+@route("GET", "/page", operation_of("gateway.page"), summary="")
 def a_page(exchange: Exchange) -> Response:
     return Response("<p>", content_type="text/html", headers={**PAGE, "Cache-Control": "public"})
 
 
-ROUTES = (a_page, rpc_route("GET", "/members", "membership.list", summary=""))
+ROUTES = (a_page, rpc_route("GET", "/members", operation_of("membership.list"), summary=""))
 
 
 @pytest.mark.parametrize("path", ["/members", "/nothing", "/page"])

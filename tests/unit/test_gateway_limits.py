@@ -8,6 +8,7 @@ from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
 from gateway.sharing import Sharing
 from gateway.stream import Streams, TooManyStreams
+from services.kit.rpc.operation import operation_of
 from services.kit.secret_values import Secret
 from services.kit.settings import MessagingSettings
 from tests import policy_rows
@@ -202,12 +203,12 @@ for _own in ("membership.list", "membership.enrol", "membership.change", "batchi
 policy_rows.let_in("membership.look", "anonymous")
 
 ROUTES = (
-    rpc_route("GET", "/members", "membership.list", summary=""),
-    rpc_route("POST", "/members", "membership.enrol", summary=""),
-    rpc_route("POST", "/sessions", "membership.sign_in", summary=""),
-    rpc_route("POST", "/password", "membership.change", has_secrets=True, summary=""),
-    file_route("/a.pdf", "batching.get", content_type="application/pdf", summary=""),
-    rpc_route("GET", "/healthz", "membership.look", is_unlimited=True, summary=""),
+    rpc_route("GET", "/members", operation_of("membership.list"), summary=""),
+    rpc_route("POST", "/members", operation_of("membership.enrol"), summary=""),
+    rpc_route("POST", "/sessions", operation_of("membership.look"), summary=""),
+    rpc_route("POST", "/password", operation_of("membership.change"), has_secrets=True, summary=""),
+    file_route("/a.pdf", operation_of("batching.get"), content_type="application/pdf", summary=""),
+    rpc_route("GET", "/healthz", operation_of("membership.look"), is_unlimited=True, summary=""),
 )
 
 

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Request
 from gateway.policy import check_origin
 from gateway.reading import JSON_LIMIT
 from gateway.routes import rpc_route
-from services.contracts.policy import NoRule
 from services.kit.problems import Forbidden
+from services.kit.rpc.operation import NoOperation, operation_of
 from tests.gateway_page import Page
 from tests.policy_rows import let_in
 
@@ -26,9 +26,9 @@ class Anything(Schema):
 
 
 ROUTES = (
-    rpc_route("GET", "/notices", "notification.list", summary=""),
-    rpc_route("GET", "/reviews", "revocation.list", summary=""),
-    rpc_route("POST", "/members", "membership.invite", request=Anything, summary=""),
+    rpc_route("GET", "/notices", operation_of("notification.list"), summary=""),
+    rpc_route("GET", "/reviews", operation_of("revocation.list"), summary=""),
+    rpc_route("POST", "/members", operation_of("membership.invite"), request=Anything, summary=""),
 )
 
 
@@ -42,8 +42,8 @@ def page() -> Page:
 
 
 def test_a_route_that_the_policy_does_not_name_cannot_be_declared() -> None:
-    with pytest.raises(NoRule, match=r"membership.list_secrets"):
-        rpc_route("GET", "/open", "membership.list_secrets", summary="")
+    with pytest.raises(NoOperation, match=r"membership.list_secrets"):
+        rpc_route("GET", "/open", operation_of("membership.list_secrets"), summary="")
 
 
 def test_a_route_for_everybody_asks_as_somebody_anonymous(page: Page) -> None:

@@ -12,6 +12,7 @@ from gateway.reading import JSON_LIMIT
 from gateway.routes import Exchange, file_route, route, rpc_route
 from services.kit.problems import Conflict, Unavailable
 from services.kit.rpc.files import file_answer
+from services.kit.rpc.operation import operation_of
 from tests.gateway_page import Page, a_caller
 from tests.policy_rows import let_in
 
@@ -46,29 +47,31 @@ class GetSheet(Schema):
     form = fields.String(required=True)
 
 
-@route("GET", "/broken", "gateway.broken", summary="")
+@route("GET", "/broken", operation_of("gateway.broken"), summary="")
 def broken(exchange: Exchange) -> Response:
     raise LookupError("张三 310115198506150011")
 
 
 ROUTES = (
-    rpc_route("GET", "/members", "membership.find", request=FindMembers, summary=""),
-    rpc_route("PATCH", "/members/<uuid:member_id>", "membership.rename", request=RenameMember, summary=""),
+    rpc_route("GET", "/members", operation_of("membership.find"), request=FindMembers, summary=""),
+    rpc_route(
+        "PATCH", "/members/<uuid:member_id>", operation_of("membership.rename"), request=RenameMember, summary=""
+    ),
     rpc_route(
         "POST",
         "/members",
-        "membership.register",
+        operation_of("membership.register"),
         request=FindMembers,
         status=201,
         location="/members/{member_id}",
         deadline=30,
         summary="",
     ),
-    rpc_route("GET", "/news", "notification.news", request=FindMembers, knows_callers=True, summary=""),
-    rpc_route("POST", "/otp", "membership.send", request=FindMembers, summary=""),
+    rpc_route("GET", "/news", operation_of("notification.news"), request=FindMembers, knows_callers=True, summary=""),
+    rpc_route("POST", "/otp", operation_of("membership.send"), request=FindMembers, summary=""),
     file_route(
         "/sheet.pdf",
-        "batching.get_sheet",
+        operation_of("batching.get_sheet"),
         content_type="application/pdf",
         request=GetSheet,
         fixed={"form": "pdf"},
@@ -296,7 +299,7 @@ def test_the_access_line_names_route_account_and_address_but_no_values(page: Pag
 
 def test_a_command_with_secrets_takes_no_idempotency_key() -> None:
     change_password = rpc_route(
-        "POST", "/password", "membership.change_password", has_secrets=True, status=204, summary=""
+        "POST", "/password", operation_of("membership.rename"), has_secrets=True, status=204, summary=""
     )
     page = Page([change_password])
     page.sign_in_as("clerk")

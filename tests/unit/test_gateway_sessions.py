@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from gateway.routes import rpc_route
 from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
 from services.kit.problems import DatabaseReadOnly, Problem, Unavailable
+from services.kit.rpc.operation import operation_of
 from tests.gateway_page import SESSION_ID, Page, a_caller, a_session_answer
 from tests.policy_rows import let_in
 
@@ -17,9 +18,9 @@ let_in("membership.list_mine", "clerk")
 let_in("membership.list_news", "anonymous")
 
 ROUTES = (
-    rpc_route("GET", "/me", "membership.list_mine", summary=""),
-    rpc_route("GET", "/step", "membership.get_me", summary=""),
-    rpc_route("GET", "/news", "membership.list_news", summary=""),
+    rpc_route("GET", "/me", operation_of("membership.list_mine"), summary=""),
+    rpc_route("GET", "/step", operation_of("membership.get_me"), summary=""),
+    rpc_route("GET", "/news", operation_of("membership.list_news"), summary=""),
 )
 ENDED = Problem("session_ended", 401, "登录已失效")
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from marshmallow import ValidationError, validate
 
-from services.contracts.events.audit import ACTIONS, OUTCOMES, RECORD_KINDS
+from services.contracts.events.audit import OUTCOMES, RECORD_KINDS
 from services.contracts.fields import DocumentNumber, text
 from services.contracts.roles import subordinates
+from services.contracts.titles import ACTIONS
 from services.kit.events.contract import choice
 from services.kit.rpc.operation import no_union, query
 from services.kit.rpc.paging import LARGEST_PAGE

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-SERVICES_FOLDER = Path(__file__).parents[1]
+SERVICES_FOLDER = Path(__file__).parents[2]
 
 
 LOCK_SECONDS = 1

@@ -9,7 +9,7 @@ from itertools import islice
 
 import amqp
 
-from services.contracts.policy import SERVICES
+from services.contracts.services import SERVICES
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.kept_publisher import can_prove
 from services.kit.amqp.queues import owner_of

@@ -6,7 +6,7 @@ import amqp
 
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
-from services.contracts.policy import SERVICES
+from services.contracts.services import SERVICES
 from services.kit.amqp.queues import (
     RPC_EXCHANGE,
     dead_queue,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from marshmallow import ValidationError, fields, validate
 
 from services.contracts.fields import text
+from services.kit.rpc.operation import CommonOperation
 from services.kit.rpc.paging import PageAnswer, PageRequest
 
 DEEPEST_LETTER = 10_000
@@ -162,3 +163,25 @@ class DiscardDeadLettersRequest(DeadLetterQueue):
 @dataclass(frozen=True, kw_only=True)
 class SettledAnswer:
     ids: Annotated[list[str], "of the letters that it was done with"]
+
+
+GET_STATUS = CommonOperation("get_status", GetStatusRequest, StatusAnswer)
+LIST_DEAD_LETTERS = CommonOperation("list_dead_letters", ServiceDeadLettersRequest, ServiceDeadLettersAnswer)
+GET_DEAD_LETTER = CommonOperation("get_dead_letter", GetDeadLetterRequest, DeadLetterDetailAnswer)
+REPLAY_DEAD_LETTERS = CommonOperation(
+    "replay_dead_letters",
+    ReplayDeadLettersRequest,
+    SettledAnswer,
+    is_command=True,
+    title="重放死信",
+    uses_database=True,
+)
+DISCARD_DEAD_LETTERS = CommonOperation(
+    "discard_dead_letters",
+    DiscardDeadLettersRequest,
+    SettledAnswer,
+    is_command=True,
+    title="丢弃死信",
+    uses_database=True,
+)
+OF_EVERY_SERVICE = (GET_STATUS, LIST_DEAD_LETTERS, GET_DEAD_LETTER, REPLAY_DEAD_LETTERS, DISCARD_DEAD_LETTERS)

@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from services.contracts.policy import ANONYMOUS, rule_of
 from services.kit.data.database import handled_request, takes_no_changes
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import causation, correlation
@@ -25,6 +24,7 @@ from services.kit.operations.audit import Act
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
 from services.kit.rpc.client import ServiceClient
+from services.kit.rpc.operation import ANONYMOUS, operation_of
 from services.kit.rpc.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
 from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
 from services.kit.schemas import as_dict, schema_of
@@ -142,10 +142,10 @@ def _record_nothing(service: Any, act: Act, problem: Problem) -> None:
 
 def _let_in(name: str, caller: Caller) -> Caller:
     """The caller with the reach that it has for the method; raises Forbidden."""
-    rule = rule_of(name)
-    if not rule.lets_in(caller.roles):
+    rule = operation_of(name).allow
+    if not rule.allows(caller.roles):
         raise Forbidden
-    return replace(caller, reach=rule.reach_of(caller.roles))
+    return replace(caller, scope=rule.scope_of(caller.roles))
 
 
 def _once(session: Session, name: str, caller: Caller, request: Request, run: Callable[[], Any]) -> str:

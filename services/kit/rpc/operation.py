@@ -7,7 +7,7 @@ From it come the entrypoint, the loading of requests, authorization, the audit e
 OpenAPI, and the rows of the policy document.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
@@ -61,7 +61,7 @@ class Operation(Generic[Asked, Answered]):
     """
 
     name: str
-    request: type[Asked]
+    request: type[Asked] | None
     answer: type[Answered] | None
     allow: Permission
     is_command: bool
@@ -80,13 +80,10 @@ class Operation(Generic[Asked, Answered]):
 
     @property
     def request_schema(self) -> type[DataclassSchema]:
-        """What loads a request."""
+        """What loads a request; raises TypeError for what the gateway answers without one."""
+        if self.request is None:
+            raise TypeError(f"{self.name} takes no request.")
         return schema_of(self.request)
-
-    @property
-    def answer_schema(self) -> type[DataclassSchema] | None:
-        """What an answer looks like; None where there is none."""
-        return None if self.answer is None else schema_of(self.answer)
 
 
 OPERATIONS: dict[str, Operation[Any, Any]] = {}
@@ -106,7 +103,7 @@ def command(
 
 def query(
     name: str,
-    request: type[Asked],
+    request: type[Asked] | None = None,
     answer: type[Answered] | None = None,
     *,
     allow: Permission,
@@ -116,6 +113,40 @@ def query(
     """Declares an operation that changes nothing. One that `uses_database` runs in a transaction that cannot write."""
     operation = Operation(name, request, answer, allow, is_command=False, title=title, uses_database=uses_database)
     return _declare(operation)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonOperation(Generic[Asked, Answered]):
+    """An operation that every service handles alike, under its own name: `<service>.<method>`."""
+
+    method: str
+    request: type[Asked]
+    answer: type[Answered]
+    is_command: bool = False
+    title: str | None = None
+    uses_database: bool = False
+
+    def of(self, service: str) -> Operation[Asked, Answered]:
+        """The operation of one service; raises KeyError where it was not declared for it."""
+        return OPERATIONS[f"{service}.{self.method}"]
+
+    def declare_for(self, services: Iterable[str], allow: Permission) -> None:
+        """Declares it for these services."""
+        for service in services:
+            name = f"{service}.{self.method}"
+            _declare(Operation(name, self.request, self.answer, allow, self.is_command, self.title, self.uses_database))
+
+
+class NoOperation(LookupError):
+    """There is no operation of this name."""
+
+
+def operation_of(name: str) -> Operation[Any, Any]:
+    """The operation `<service>.<method>`; raises NoOperation."""
+    try:
+        return OPERATIONS[name]
+    except KeyError:
+        raise NoOperation(f"{name} is declared nowhere.") from None
 
 
 def no_union(*roles: str) -> Permission:

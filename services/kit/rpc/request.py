@@ -10,8 +10,8 @@ from uuid import UUID
 
 from amqp.basic_message import Message as AmqpMessage
 
-from services.contracts.policy import ANONYMOUS, Reach
 from services.kit.problems import Problem
+from services.kit.rpc.operation import ANONYMOUS, Scope
 from services.kit.strict_json import read_json
 
 RETRY_AFTER = 5
@@ -47,7 +47,7 @@ class Caller:
     session_id: str | None = None
     origin: str | None = None
     """The address that the request came from."""
-    reach: Reach = Reach.OWN_UNION
+    reach: Scope = Scope.OWN_UNION
     """How far the caller reaches in what it asks for now; each service finds it out for itself."""
 
     @property

@@ -9,7 +9,6 @@ from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
 from services.contracts.events.audit import ACTS_RECORDED
-from services.contracts.policy import rule_of
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import Outgoing
 from services.kit.amqp.publishing import DirectPublisher
@@ -19,6 +18,7 @@ from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
 from services.kit.rpc.caller_signature import checker
+from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
 from services.kit.settings import MessagingSettings, read_settings
 
@@ -148,8 +148,8 @@ class QueryEntrypoint(Entrypoint):
     server = RequestServer()
 
     def setup(self) -> None:
-        """Lets the server find this method; raises NoRule where no row of the policy says who may ask for it."""
-        rule_of(f"{self.container.service_name}.{self.method_name}")
+        """Lets the server find this method; raises NoOperation where none is declared."""
+        operation_of(f"{self.container.service_name}.{self.method_name}")
         self.server.register_provider(self)
 
     def stop(self) -> None:

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from services.contracts.events.membership import RESET_LINK_MADE
-from services.contracts.policy import Reach
 from services.kit.data.database import Database
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.membership import accounts, own_account, sessions
 from services.membership.models import Account, FailureCount, Union
 from services.membership.sign_in import sign_in as membership_signs_in
@@ -98,7 +98,7 @@ def an_administrator(office: Office, union: Union, name: str, *more_roles: str, 
         accounts.set_phone(account, phone)
     with office.begin() as session:
         session.add(account)
-    return replace(a_holder(account), account_name=name, display_name="吴强", reach=Reach.SUBORDINATES)
+    return replace(a_holder(account), account_name=name, display_name="吴强", scope=Scope.SUBORDINATES)
 
 
 def a_link_sent(office: Office) -> str:

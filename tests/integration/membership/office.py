@@ -21,11 +21,11 @@ from services.contracts.events.batching import (
 )
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.contracts.operations import membership as rpc
-from services.contracts.policy import Reach
 from services.kit.data.database import outbox
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
 from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
 from services.membership.models import Application, Member, Union
 from services.membership.unions import add_union
@@ -168,8 +168,8 @@ class Office:
 
 def a_caller(union: Union, *roles: str) -> Caller:
     """An account of the union with these roles; all but clerks look down, as the policy has it."""
-    reach = Reach.OWN_UNION if roles == ("clerk",) else Reach.SUBORDINATES
-    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), reach=reach)
+    reach = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), scope=reach)
 
 
 def an_account(office: Office, union: Union, *roles: str) -> Caller:

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
 from services.contracts.operations.membership import ExportMembersRequest
-from services.contracts.policy import rule_of
 from services.kit.problems import Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import operation_of
 from services.kit.settings import read_settings
 from services.membership import disclosures, exports
 from services.membership.models import Disclosure, Member
@@ -43,7 +43,7 @@ def reveal(office: Office, caller: Caller, member_id: UUID) -> dict[str, Any]:
 
 def let_in(caller: Caller, name: str) -> Caller:
     """The caller with the reach that the policy gives it."""
-    return replace(caller, reach=rule_of(name).reach_of(caller.roles))
+    return replace(caller, scope=operation_of(name).allow.scope_of(caller.roles))
 
 
 def kept(office: Office) -> list[Disclosure]:

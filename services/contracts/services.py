@@ -1,0 +1,3 @@
+"""The services there are, by their names."""
+
+SERVICES = ("membership", "validation", "batching", "revocation", "notification")
