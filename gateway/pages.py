@@ -11,11 +11,11 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Request, Response
 
 from gateway.headers import PAGE
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from services.kit.problems import Problem
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from services.kit.rpc.operation import ANONYMOUS, no_union
 
-_PAGES = query("gateway.pages", allow=no_union(ANONYMOUS))
+_PAGES = gateway_query("pages", no_union(ANONYMOUS))
 
 
 DIST = Path(__file__).parent / "web" / "dist"

@@ -18,7 +18,7 @@ from gateway.stream import Streams
 from services.contracts.operations.membership import COUNT_NUMBER_SEARCH
 from services.kit.problems import invalid_fields
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.operation import ANONYMOUS, Operation, Permission
+from services.kit.rpc.operation import ANONYMOUS, Operation, Permission, query
 from services.kit.schemas import schema_of
 
 _PATH_VALUE = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -173,7 +173,9 @@ class Route:
         request = operation.request if self.request is None else self.request
         answer = operation.answer if self.answer is None and self.status != _NO_CONTENT else self.answer
         for name, declared in (("request", request), ("answer", answer)):
-            object.__setattr__(self, name, schema_of(declared) if is_dataclass(declared) else declared)
+            object.__setattr__(
+                self, name, schema_of(declared) if isinstance(declared, type) and is_dataclass(declared) else declared
+            )
 
     @property
     def allowed_by(self) -> str:
@@ -215,6 +217,12 @@ class Route:
     def template(self) -> str:
         """The path as OpenAPI writes it: `/api/v1/members/{member_id}`."""
         return _PATH_VALUE.sub(r"{\1}", self.path)
+
+
+def gateway_query(method: str, allow: Permission) -> Operation[Any, Any]:
+    """Declares what the gateway answers itself."""
+    operation: Operation[Any, Any] = query(f"gateway.{method}", allow=allow)
+    return operation
 
 
 def route(method: str, path: str, operation: Operation[Any, Any], **properties: Any) -> Callable[[Respond], Route]:

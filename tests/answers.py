@@ -64,7 +64,7 @@ def answers_of(service: str) -> dict[str, Any]:
 
 def an_answer(schema: Any) -> dict[str, Any]:
     """All fields of the schema, each with a value that it allows, as JSON has them."""
-    if is_dataclass(schema):
+    if isinstance(schema, type) and is_dataclass(schema):
         schema = schema_of(schema)
     made = schema() if isinstance(schema, type) else schema
     return {field.data_key or name: _value(name, field) for name, field in made.dump_fields.items()}

@@ -1,10 +1,13 @@
 """Documents as requests and answers have them, read as the product reads them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import ValidationError
 
+from services.kit.events.contract import EventContract
+from services.kit.events.envelope import Event, unwrap
 from services.kit.schemas import as_dict, schema_of
 
 
@@ -21,3 +24,9 @@ def errors_in(kind: type[Any], document: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         return error.messages
     return {}
+
+
+def unwrapped(contract: EventContract[Any], body: bytes) -> Event[dict[str, Any]]:
+    """The event in a body, with its data as a dict."""
+    event = unwrap(contract, body)
+    return replace(event, data=as_dict(event.data))

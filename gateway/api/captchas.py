@@ -10,15 +10,15 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.captchas import IMAGE, WORK
 from gateway.proof_of_work import PARTS
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from services.contracts.operations import membership
 from services.contracts.operations.membership import CAPTCHA_PURPOSES
 from services.kit.events.contract import choice
 from services.kit.problems import Unavailable
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from services.kit.rpc.operation import ANONYMOUS, no_union
 from services.kit.schemas import as_dict, schema_of
 
-_CAPTCHAS = query("gateway.captchas", allow=no_union(ANONYMOUS))
+_CAPTCHAS = gateway_query("captchas", no_union(ANONYMOUS))
 
 
 @dataclass(frozen=True, kw_only=True)

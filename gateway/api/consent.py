@@ -6,13 +6,13 @@ from datetime import date
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.roles import ACCOUNTS
-from services.kit.rpc.operation import no_union, query
+from services.kit.rpc.operation import no_union
 from services.kit.schemas import schema_of
 
-_CONSENT_TEXT = query("gateway.consent_text", allow=no_union(*ACCOUNTS, "member"))
+_CONSENT_TEXT = gateway_query("consent_text", no_union(*ACCOUNTS, "member"))
 
 
 @dataclass(frozen=True, kw_only=True)

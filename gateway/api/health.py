@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from gateway.routes import Exchange, gateway_query, route
+from services.kit.rpc.operation import ANONYMOUS, no_union
 
-_HEALTHZ = query("gateway.healthz", allow=no_union(ANONYMOUS))
-_READYZ = query("gateway.readyz", allow=no_union(ANONYMOUS))
+_HEALTHZ = gateway_query("healthz", no_union(ANONYMOUS))
+_READYZ = gateway_query("readyz", no_union(ANONYMOUS))
 
 
 @dataclass(frozen=True, kw_only=True)

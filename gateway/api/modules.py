@@ -9,14 +9,14 @@ from marshmallow import fields, validate
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from gateway.settings import ModuleSettings
 from services.contracts.roles import ACCOUNTS
-from services.kit.rpc.operation import no_union, query
+from services.kit.rpc.operation import no_union
 from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import read_settings
 
-_OPERATION = query("gateway.modules", allow=no_union(*ACCOUNTS))
+_OPERATION = gateway_query("modules", no_union(*ACCOUNTS))
 
 
 _MODULES = Path(__file__).parents[1] / "modules.json"

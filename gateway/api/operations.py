@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from gateway import queues
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import Exchange, gateway_query, route, rpc_route
 from services.contracts.operations import batching, membership
 from services.contracts.services import SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
@@ -18,15 +18,15 @@ from services.kit.amqp.watch import RESTORE
 from services.kit.dead_letters.order import oldest_first
 from services.kit.operations import operators as rpc
 from services.kit.problems import NotFound, Unavailable, invalid_fields
-from services.kit.rpc.operation import CommonOperation, no_union, query
+from services.kit.rpc.operation import CommonOperation, no_union
 from services.kit.rpc.paging import Counted, page_answer
 from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import ProcessSettings, read_settings
 
 _OPERATORS = no_union("operator")
-_LIST_SERVICES = query("gateway.list_services", allow=_OPERATORS)
-_LIST_QUEUES = query("gateway.list_queues", allow=_OPERATORS)
-_LIST_DEAD_LETTERS = query("gateway.list_dead_letters", allow=_OPERATORS)
+_LIST_SERVICES = gateway_query("list_services", _OPERATORS)
+_LIST_QUEUES = gateway_query("list_queues", _OPERATORS)
+_LIST_DEAD_LETTERS = gateway_query("list_dead_letters", _OPERATORS)
 
 
 _LETTERS = "/api/v1/operations/dead-letters"

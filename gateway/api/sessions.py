@@ -6,11 +6,11 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
 from gateway.api.captchas import judged_captcha
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import Exchange, gateway_query, route, rpc_route
 from services.contracts.operations import membership as rpc
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from services.kit.rpc.operation import ANONYMOUS, no_union
 
-_SIGN_OUT = query("gateway.sign_out", allow=no_union(ANONYMOUS))
+_SIGN_OUT = gateway_query("sign_out", no_union(ANONYMOUS))
 
 
 _ME = "/api/v1/me"

@@ -2,11 +2,11 @@
 
 from werkzeug.wrappers import Response
 
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from services.contracts.roles import ACCOUNTS
-from services.kit.rpc.operation import own_union, query
+from services.kit.rpc.operation import own_union
 
-_STREAM = query("gateway.stream", allow=own_union(*ACCOUNTS))
+_STREAM = gateway_query("stream", own_union(*ACCOUNTS))
 
 
 @route(

@@ -6,12 +6,11 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from services.contracts.operations import batching, membership
 from services.contracts.roles import STAFF, subordinates
-from services.kit.rpc.operation import query
 
-_GET_SUMMARY = query("gateway.get_summary", allow=subordinates(*STAFF))
+_GET_SUMMARY = gateway_query("get_summary", subordinates(*STAFF))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +22,7 @@ class NamedUnionBatches(batching.UnionBatches):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchesAnswer(batching.BatchSummaryAnswer):
-    by_union: list[NamedUnionBatches]
+    by_union: list[NamedUnionBatches]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, kw_only=True)

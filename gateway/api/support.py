@@ -6,12 +6,12 @@ from typing import Annotated
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route
+from gateway.routes import Exchange, gateway_query, route
 from gateway.settings import SupportSettings
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from services.kit.rpc.operation import ANONYMOUS, no_union
 from services.kit.settings import read_settings
 
-_SUPPORT = query("gateway.support", allow=no_union(ANONYMOUS))
+_SUPPORT = gateway_query("support", no_union(ANONYMOUS))
 
 
 @dataclass(frozen=True, kw_only=True)

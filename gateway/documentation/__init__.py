@@ -7,10 +7,10 @@ from werkzeug.wrappers import Response
 from gateway import openapi
 from gateway.answers import json_answer
 from gateway.headers import PAGE
-from gateway.routes import Exchange, Route, route
-from services.kit.rpc.operation import ANONYMOUS, no_union, query
+from gateway.routes import Exchange, Route, gateway_query, route
+from services.kit.rpc.operation import ANONYMOUS, no_union
 
-_DOCUMENTATION = query("gateway.documentation", allow=no_union(ANONYMOUS))
+_DOCUMENTATION = gateway_query("documentation", no_union(ANONYMOUS))
 
 
 _FOLDER = Path(__file__).parent

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
 from services.kit.rpc.request import Caller, plain_json
+from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 
 _FEEDBACKS_SHOWN = 100
@@ -163,7 +164,7 @@ def _tell_corrected(session: Session, batch: Batch, said: datetime, right: datet
         tell(session, ISSUE_TIMES_CORRECTED, {**told, "applications": steps(part)})
 
 
-_COMMANDS: dict[str, tuple[type[Schema], Callable[[Session, dict[str, Any]], dict[str, Any]]]] = {
+_COMMANDS: dict[str, tuple[type[Any], Callable[[Session, dict[str, Any]], dict[str, Any]]]] = {
     "show": (rpc.BatchRequest, lambda session, request: get_bank_batch(session, request["batch_no"])),
     "resend": (rpc.ResendToBankRequest, resend),
     "correct": (rpc.CorrectProcessedAtRequest, correct_processed_at),
@@ -177,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = asked.pop("command")
     schema, run = _COMMANDS[command]
     try:
-        request = schema().load(asked)
+        request = as_dict(schema_of(schema)().load(asked))
         engine = engine_for(read_settings(DatabaseSettings), "bank_operations")
         with Session(engine) as session, session.begin():
             answer = _recorded(session, command, lambda: run(session, request))

@@ -43,7 +43,7 @@ def clear_text() -> str:
     if settings.bank_clear_text:
         if settings.bank_clear_text not in CLEAR_TEXT:
             raise SettingsError(f"BANK_CLEAR_TEXT is none of {', '.join(CLEAR_TEXT)}.")
-        return settings.bank_clear_text
+        return str(settings.bank_clear_text)
     if is_production():
         return "no"
     return "feedback" if settings.bank_public_keys else "all"

@@ -70,7 +70,7 @@ def _index() -> str:
     )
 
 
-def _consumers(contract: EventContract) -> str:
+def _consumers(contract: EventContract[Any]) -> str:
     if not contract.consumers:
         return "live pages only"
     return ", ".join((*contract.consumers, "live pages") if contract.is_live else contract.consumers)
@@ -212,7 +212,7 @@ def _asyncapi() -> str:
     return json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
-def _channel(contract: EventContract) -> dict[str, Any]:
+def _channel(contract: EventContract[Any]) -> dict[str, Any]:
     exchange = {"name": f"{contract.producer}.events", "type": "topic", "durable": True}
     return {
         "address": contract.key_for("{recipient}"),
@@ -272,7 +272,7 @@ def _messages() -> dict[str, Any]:
     return messages
 
 
-def _envelope(contract: EventContract) -> dict[str, Any]:
+def _envelope(contract: EventContract[Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["specversion", "id", "source", "type", "time", "data"],

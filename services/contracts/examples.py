@@ -20,7 +20,7 @@ def readable_example(name: str) -> dict[str, Any]:
     return example
 
 
-def wire_example(contract: EventContract) -> dict[str, Any]:
+def wire_example(contract: EventContract[Any]) -> dict[str, Any]:
     """The example of an event's data as it travels, sealed with this process's key."""
     return as_it_travels(readable_example(contract.type))
 

@@ -2,14 +2,15 @@
 
 from services.contracts.operations import batching, membership, notification, operators, revocation, validation
 from services.contracts.services import SERVICES
-from services.kit.rpc.operation import OPERATIONS
+from services.kit.operations.operators import OF_EVERY_SERVICE
+from services.kit.rpc.operation import Operation
 
-DECLARED = (membership, validation, batching, revocation, notification, operators)
+_MODULES = (membership, validation, batching, revocation, notification, operators)
+_DECLARED = [
+    *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),
+    *(common.of(service) for common in OF_EVERY_SERVICE for service in SERVICES),
+]
 ACTIONS = {
-    **{
-        operation.name: operation.title
-        for operation in OPERATIONS.values()
-        if operation.title and operation.service in SERVICES
-    },
+    **{operation.name: operation.title for operation in _DECLARED if operation.title},
     **{f"{service}.repair": "修复数据" for service in SERVICES},
 }

@@ -12,12 +12,13 @@ marshmallow's ValidationError.
 """
 
 import types
+from collections.abc import Hashable
 from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import marshmallow
@@ -61,20 +62,12 @@ class Wrapping:
         raise NotImplementedError
 
 
-@cache
 def schema_of(kind: type[Any]) -> type[DataclassSchema]:
     """The schema of a dataclass; raises TypeError for a field whose type has no marshmallow field.
 
     Unknown fields are refused, unless the dataclass has `IGNORES_UNKNOWN = True`.
     """
-    if not is_dataclass(kind):
-        raise TypeError(f"{kind.__name__} is no dataclass.")
-    hints = get_type_hints(kind, include_extras=True)
-    attributes: dict[str, Any] = {field.name: _field(hints[field.name], field) for field in fields(kind)}
-    if getattr(kind, "IGNORES_UNKNOWN", False):
-        attributes["Meta"] = type("Meta", (), {"unknown": marshmallow.EXCLUDE})
-    attributes |= {"made": kind, "__module__": kind.__module__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (DataclassSchema,), attributes)
+    return _schema_of(cast(Hashable, kind))
 
 
 def as_dict(value: Any) -> Any:
@@ -93,6 +86,18 @@ def values_of(instance: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(instance).items() if value is not UNSET}
 
 
+@cache
+def _schema_of(kind: Hashable) -> type[DataclassSchema]:
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        raise TypeError(f"{kind} is no dataclass.")
+    hints = get_type_hints(kind, include_extras=True)
+    attributes: dict[str, Any] = {field.name: _field(hints[field.name], field) for field in fields(kind)}
+    if getattr(kind, "IGNORES_UNKNOWN", False):
+        attributes["Meta"] = type("Meta", (), {"unknown": marshmallow.EXCLUDE})
+    attributes |= {"made": kind, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (DataclassSchema,), attributes)
+
+
 def _field(hint: Any, declared: Field[Any]) -> marshmallow.fields.Field[Any]:
     made = _field_of(hint)
     default = declared.default if declared.default_factory is MISSING else declared.default_factory
@@ -108,7 +113,7 @@ def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
     made = _field_of_type(kind) if given is None else _copy_of(given)
     for note in notes:
         if isinstance(note, str):
-            made.metadata["description"] = note
+            made.metadata = {**made.metadata, "description": note}
         elif isinstance(note, validate.Validator):
             made.validators.append(note)
         elif isinstance(note, Wrapping):

@@ -1,6 +1,7 @@
 """Imports that do not go on by themselves: previews that nobody confirms, and those whose message is a dead letter."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import exists, select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
 from services.kit.data.database import outbox
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import EventContract, in_messages
 from services.kit.events.outbox import tell
 from services.membership.import_parts import end_import, finish_numbered, named
 from services.membership.imports import PREVIEW_LIFE
@@ -55,7 +56,8 @@ def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
         end_import(session, job, "failed", STOPPED)
         return
     job.resumptions, job.progressed_at = job.resumptions + 1, now
-    tell(session, IMPORT_REQUESTED if job.content is not None else IMPORT_CONTINUED, named(job))
+    contract: EventContract[Any] = IMPORT_REQUESTED if job.content is not None else IMPORT_CONTINUED
+    tell(session, contract, named(job))
     _number_again(session, job)
 
 

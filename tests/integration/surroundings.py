@@ -12,9 +12,10 @@ from nameko.standalone.rpc import ClusterRpcProxy
 from services.kit.amqp.connection import open_connection, to_bytes
 from services.kit.amqp.queues import EVENTS_EXCHANGE, declare_exchange, events_exchange
 from services.kit.events.contract import EventContract
-from services.kit.events.envelope import Event, unwrap, wrap
+from services.kit.events.envelope import Event, wrap
 from services.kit.events.outbox import to_json
 from services.kit.rpc.methods import Caller
+from tests.documents import unwrapped
 
 
 class Surroundings:
@@ -40,7 +41,7 @@ class Surroundings:
         while time.monotonic() < deadline:
             message = self._channel.basic_get(_ear(contract), no_ack=True)
             if message is not None:
-                return unwrap(contract, to_bytes(message.body))
+                return unwrapped(contract, to_bytes(message.body))
             time.sleep(0.02)
         pytest.fail(f"no {contract.type} in {seconds} s")
 

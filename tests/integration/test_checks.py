@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from services.contracts.events.batching import VALIDATION_REQUESTED
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.kit.data.database import outbox
-from services.kit.events.envelope import correlation, unwrap
+from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
 from services.kit.problems import NotFound
 from services.validation import checks
 from services.validation.models import WaitingCheck
 from services.validation.registry import Registry, RegistrySettings
 from services.validation.rules import Person
+from tests.documents import unwrapped
 from tests.mothers import a_person, a_resident_number, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry
 
@@ -70,7 +71,7 @@ class Desk:
         """The data of all events told, in order."""
         with Session(self.engine) as session:
             bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id))
-            return [unwrap(MEMBERS_VALIDATED, body).data for body in bodies]
+            return [unwrapped(MEMBERS_VALIDATED, body).data for body in bodies]
 
     def results(self) -> list[tuple[UUID, int, str]]:
         """Application id, check number and result of all that was told, in order."""
@@ -231,7 +232,7 @@ def test_a_result_after_waiting_belongs_to_the_work_of_its_request(desk: Desk, s
     desk.go_on()
     with Session(desk.engine) as session:
         bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id)).all()
-    told = [unwrap(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
+    told = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
     assert sorted(told, key=str) == ["first", "first", "second", "second"]
 
 

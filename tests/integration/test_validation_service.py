@@ -18,11 +18,11 @@ from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations.validation import CheckAnswer, RulesAnswer
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import EVENTS_EXCHANGE, dead_queue, declare_exchange, events_exchange, queue_name
-from services.kit.events.envelope import Event, unwrap, wrap
+from services.kit.events.envelope import Event, wrap
 from services.kit.events.outbox import to_json
 from services.validation.rules import RULES
 from tests.databases import DatabaseFactory
-from tests.documents import loaded
+from tests.documents import loaded, unwrapped
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.mothers import a_person, a_validation_request
 from tests.registry_simulator import RegistrySimulator, running_registry
@@ -64,7 +64,7 @@ class Validation:
     def heard(self) -> Event:
         """The next event of results."""
         message = wait_until(lambda: self.channel.basic_get(RESULTS, no_ack=True), "results are told")
-        return unwrap(MEMBERS_VALIDATED, message.body)
+        return unwrapped(MEMBERS_VALIDATED, message.body)
 
     def tells_no_more(self) -> bool:
         """Whether nothing earlier is still to be decided, and a later request is the next that is answered."""

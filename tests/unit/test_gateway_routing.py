@@ -303,7 +303,7 @@ def test_a_command_with_secrets_takes_no_idempotency_key() -> None:
     )
     page = Page([change_password])
     page.sign_in_as("clerk")
-    page.services["membership"].answers["change_password"] = {}
+    page.services["membership"].answers["rename"] = {}
 
     response = page.post("/password", headers={"Idempotency-Key": "7"})
 

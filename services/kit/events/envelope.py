@@ -1,16 +1,16 @@
 """The CloudEvents 1.0 envelope in which events travel, and the work that a message belongs to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic
 
 from marshmallow import ValidationError
 from uuid_utils import uuid7
 
-from services.kit.events.contract import SPEC_VERSION, EventContract
+from services.kit.events.contract import SPEC_VERSION, Data, EventContract
 from services.kit.strict_json import read_json
 
 LARGEST_EVENT = 4_000_000
@@ -29,7 +29,7 @@ class NotAnEvent(ValueError):
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(Generic[Data]):
     """An event that came: its envelope, and its data as the contract's schema loaded it."""
 
     id: str
@@ -39,7 +39,7 @@ class Event:
     time: datetime
     correlation_id: str | None
     causation_id: str | None
-    data: dict[str, Any]
+    data: Data
 
 
 def new_message_id() -> str:
@@ -47,7 +47,7 @@ def new_message_id() -> str:
     return str(uuid7())
 
 
-def wrap(contract: EventContract, data: dict[str, Any], subject: str | None) -> dict[str, Any]:
+def wrap(contract: EventContract[Data], data: Data | Mapping[str, Any], subject: str | None) -> dict[str, Any]:
     """The event document for data, which is checked and dumped by the contract; it gets a new id."""
     message_id = new_message_id()
     document = {
@@ -66,12 +66,12 @@ def wrap(contract: EventContract, data: dict[str, Any], subject: str | None) -> 
     return {name: value for name, value in document.items() if value is not None}
 
 
-def unwrap(contract: EventContract, body: bytes) -> Event:
+def unwrap(contract: EventContract[Data], body: bytes) -> Event[Data]:
     """The event in a body; unknown attributes and fields are ignored. Raises NotAnEvent."""
     return unwrap_one_of((contract,), body)
 
 
-def unwrap_one_of(contracts: Sequence[EventContract], body: bytes) -> Event:
+def unwrap_one_of(contracts: Sequence[EventContract[Data]], body: bytes) -> Event[Data]:
     """As `unwrap`, for a body that may be an event of any of these contracts."""
     if len(body) > LARGEST_EVENT:
         raise NotAnEvent(f"An event has at most {LARGEST_EVENT} bytes.")
@@ -89,7 +89,7 @@ def unwrap_one_of(contracts: Sequence[EventContract], body: bytes) -> Event:
             time=_moment(document["time"]),
             correlation_id=_id(document, "correlationid"),
             causation_id=_id(document, "causationid"),
-            data=contract.load(document["data"]),
+            data=contract.read(document["data"]),
         )
     except NotAnEvent:
         raise

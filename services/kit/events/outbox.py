@@ -1,7 +1,7 @@
 """Messages to send, written in the transaction of the change that they speak of. The relay publishes them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,7 +11,7 @@ from services.kit.amqp.connection import PERSISTENT, Outgoing
 from services.kit.amqp.queues import EVENTS_EXCHANGE
 from services.kit.data.bulk import insert_rows
 from services.kit.data.database import outbox
-from services.kit.events.contract import EventContract
+from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import LARGEST_EVENT, correlation, new_message_id, wrap
 
 CHANNEL = "outbox"
@@ -20,8 +20,8 @@ CHANNEL = "outbox"
 
 def tell(
     session: Session,
-    contract: EventContract,
-    data: dict[str, Any],
+    contract: EventContract[Data],
+    data: Data | Mapping[str, Any],
     *,
     subject: str | None = None,
     audience: str | None = None,
@@ -38,7 +38,7 @@ def tell(
     return str(message.properties["message_id"])
 
 
-def tell_all(session: Session, events: Sequence[tuple[EventContract, dict[str, Any]]]) -> None:
+def tell_all(session: Session, events: Sequence[tuple[EventContract[Any], Any]]) -> None:
     """Tells many events as `tell` does, in one statement and in this order."""
     if events:
         _add(session, [_row(_event(contract, data, None), contract.recipients) for contract, data in events])
@@ -78,7 +78,7 @@ def to_json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _event(contract: EventContract, data: dict[str, Any], subject: str | None) -> Outgoing:
+def _event(contract: EventContract[Data], data: Data | Mapping[str, Any], subject: str | None) -> Outgoing:
     document = wrap(contract, data, subject)
     body = to_json(document)
     if len(body) > LARGEST_EVENT:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -14,15 +14,16 @@ from structlog.contextvars import bound_contextvars
 from services.kit.amqp.connection import Outgoing
 from services.kit.amqp.queues import own_exchange, owner_of, queue_name, rejected_queue
 from services.kit.events import inbox
-from services.kit.events.contract import EventContract
+from services.kit.events.contract import Data, EventContract
 from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
 from services.kit.events.envelope import Event, causation, correlation
 from services.kit.events.failures import Reject, Retry, failed_properties, is_passing
 from services.kit.events.outbox import send_as_it_is
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
+from services.kit.schemas import as_dict
 
-__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe", "subscribe_batch"]
+__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe", "subscribe_batch", "subscribes"]
 
 log = structlog.get_logger()
 
@@ -43,11 +44,29 @@ def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
         def handle(service: Any, event: Event) -> None:
             with _work_of(event), service.database.begin() as session:
                 if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
-                    method(service, session, event)
+                    method(service, session, replace(event, data=as_dict(event.data)))
 
-        return _entrypoint(method, handle, Subscription(*contracts))
+        return _entrypoint(handle, Subscription(*contracts))
 
     return decorate
+
+
+def subscribes(
+    contract: EventContract[Data], handler: Callable[[Session, Event[Data]], None]
+) -> Callable[..., Exception | None]:
+    """The entrypoint that hands each event of a kind to `handler(session, event)` once.
+
+    The transaction of `session` holds the inbox row and the handler's effects, committed before the ack. The service
+    has its database as `self.database`. The handler raises Retry for a transient error and Reject for a message that is
+    wrong; other errors are tried again a few times and then become dead letters.
+    """
+
+    def handle(service: Any, event: Event[Data]) -> None:
+        with _work_of(event), service.database.begin() as session:
+            if inbox.first_time(session, queue_name(service.name, contract.name), event.id):
+                handler(session, event)
+
+    return _entrypoint(handle, Subscription(contract))
 
 
 def subscribe_batch(
@@ -65,7 +84,7 @@ def subscribe_batch(
 
     def decorate(method: Handler) -> Handler:
         handler = _SetHandler(method, queue, decode)
-        return _entrypoint(method, handler, BatchSubscription(queue, size, linger, handler.read))
+        return _entrypoint(handler, BatchSubscription(queue, size, linger, handler.read))
 
     return decorate
 
@@ -79,9 +98,9 @@ def listen(*contracts: EventContract) -> Callable[[Handler], Handler]:
     def decorate(method: Handler) -> Handler:
         def handle(service: Any, event: Event) -> None:
             with _work_of(event):
-                method(service, event)
+                method(service, replace(event, data=as_dict(event.data)))
 
-        return _entrypoint(method, handle, Listener(*contracts))
+        return _entrypoint(handle, Listener(*contracts))
 
     return decorate
 
@@ -153,10 +172,9 @@ class _SetHandler:
                 metrics.messages_dead.labels(self._queue).inc()
 
 
-def _entrypoint(method: Handler, handle: Handler, entrypoint: Entrypoint) -> Handler:
+def _entrypoint(handle: Handler, entrypoint: Entrypoint) -> Handler:
     """The service's method as nameko calls it: its errors are answered, for nameko would log them with their values."""
 
-    @wraps(method)
     def answer_error(service: Any, argument: Any) -> Exception | None:
         try:
             handle(service, argument)

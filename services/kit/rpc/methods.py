@@ -4,8 +4,8 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, overload
 
 import structlog
 from marshmallow import ValidationError
@@ -24,9 +24,10 @@ from services.kit.operations.audit import Act
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
 from services.kit.rpc.client import ServiceClient
-from services.kit.rpc.operation import ANONYMOUS, operation_of
+from services.kit.rpc.operation import ANONYMOUS, CommonOperation, Operation, operation_of
 from services.kit.rpc.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
 from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
+from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict, schema_of
 
 __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question"]
@@ -34,6 +35,65 @@ __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question
 log = structlog.get_logger()
 
 Method = Callable[..., Any]
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
+
+@overload
+def handles(
+    operation: Operation[Asked, Answered], use_case: Callable[[Work, Asked], Answered]
+) -> Callable[..., str | None]: ...
+@overload
+def handles(
+    operation: Operation[Asked, Answered] | CommonOperation[Asked, Answered],
+) -> Callable[[Callable[[Any, Work, Asked], Answered]], Callable[..., str | None]]: ...
+def handles(operation: Any, use_case: Any = None) -> Any:
+    """The entrypoint of an operation. `approve = handles(APPROVE, requests.approve)` calls `use_case(work, request)`;
+    as a decorator it takes a method `(self, work, request)` of a service that has more than a database.
+
+    The request is loaded by its schema (unknown fields are refused), the caller authorized, and all is one transaction
+    of `self.database`, with the audit event of a command. A request id that was handled before answers the same again
+    and changes nothing; with other data it is the Problem `idempotency_key_reused`. The answer becomes JSON; dates,
+    UUIDs and decimals become strings.
+    """
+    if use_case is None:
+        return partial(_entrypoint_of, operation)
+    return _entrypoint_of(operation, lambda _service, work, request: use_case(work, request))
+
+
+def _entrypoint_of(
+    operation: Operation[Any, Any] | CommonOperation[Any, Any], method: Callable[[Any, Work, Any], Any]
+) -> Method:
+    load = operation.request_schema().load
+
+    def run(service: Any, act: Act, request: Request) -> str:
+        asked = load(request.data)
+        if not operation.uses_database:
+            return plain_json(method(service, Work(None, act.caller), asked))
+        if not operation.is_command:
+            with service.database.read() as session:
+                return plain_json(method(service, Work(session, act.caller, service.database), asked))
+        return _carry_out(service, act, request, lambda work: method(service, work, asked))
+
+    is_command = operation.is_command
+    answer = _answering(operation.method, run, _record_refusal if is_command else _record_nothing)
+    register_entrypoint(answer, CommandEntrypoint() if is_command else QueryEntrypoint())
+    return answer
+
+
+def _carry_out(service: Any, act: Act, request: Request, run: Callable[[Work], Any]) -> str:
+    """Runs a command in its transaction, once for each request id, with its audit event."""
+    with service.database.begin() as session:
+        audit.begin(session, act)
+
+        def carry_out() -> Any:
+            result = run(Work(session, act.caller, service.database))
+            audit.tell_act(session, service.name, act)
+            return result
+
+        if request.request_id is None:
+            return plain_json(carry_out())
+        return _once(session, act.action.partition(".")[2], act.caller, request, carry_out)
 
 
 def command(schema: type[Any]) -> Callable[[Method], Method]:
@@ -48,19 +108,9 @@ def command(schema: type[Any]) -> Callable[[Method], Method]:
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
             data = as_dict(schema_of(schema)().load(request.data))
-            with service.database.begin() as session:
-                audit.begin(session, act)
+            return _carry_out(service, act, request, lambda work: method(service, work.session, work.caller, data))
 
-                def carry_out() -> Any:
-                    result = method(service, session, act.caller, data)
-                    audit.tell_act(session, service.name, act)
-                    return result
-
-                if request.request_id is None:
-                    return plain_json(carry_out())
-                return _once(session, method.__name__, act.caller, request, carry_out)
-
-        answer = _answering(method, run, _record_refusal)
+        answer = _answering(method.__name__, run, _record_refusal)
         register_entrypoint(answer, CommandEntrypoint())
         return answer
 
@@ -76,7 +126,7 @@ def query(schema: type[Any]) -> Callable[[Method], Method]:
             with service.database.read() as session:
                 return plain_json(method(service, session, act.caller, data))
 
-        answer = _answering(method, run, _record_nothing)
+        answer = _answering(method.__name__, run, _record_nothing)
         register_entrypoint(answer, QueryEntrypoint())
         return answer
 
@@ -90,7 +140,7 @@ def question(schema: type[Any]) -> Callable[[Method], Method]:
         def run(service: Any, act: Act, request: Request) -> str:
             return plain_json(method(service, act.caller, as_dict(schema_of(schema)().load(request.data))))
 
-        answer = _answering(method, run, _record_nothing)
+        answer = _answering(method.__name__, run, _record_nothing)
         register_entrypoint(answer, QueryEntrypoint())
         return answer
 
@@ -98,11 +148,10 @@ def question(schema: type[Any]) -> Callable[[Method], Method]:
 
 
 def _answering(
-    method: Method,
+    name: str,
     run: Callable[[Any, Act, Request], str],
     record_refusal: Callable[[Any, Act, Problem], None],
 ) -> Method:
-    @wraps(method)
     def answer(service: Any, request: Request) -> str | None:
         """The answer as JSON; None where nobody waits for it any more."""
         if request.is_late():
@@ -111,12 +160,10 @@ def _answering(
         correlation.set(request.correlation_id)
         causation.set(request.request_id)
         started = time.monotonic()
-        with bound_contextvars(
-            correlation_id=request.correlation_id, request_id=request.request_id, request=method.__name__
-        ):
+        with bound_contextvars(correlation_id=request.correlation_id, request_id=request.request_id, request=name):
             problem, answered, act = None, "", None
             try:
-                act = audit.act_of(f"{service.name}.{method.__name__}", request)
+                act = audit.act_of(f"{service.name}.{name}", request)
                 act.caller = _let_in(act.action, act.caller)
                 answered = f'{{"result":{run(service, act, request)}}}'
             except Exception as error:
@@ -125,7 +172,7 @@ def _answering(
                 if act is not None and isinstance(error, Problem):
                     record_refusal(service, act, error)
         outcome = problem.code if problem else "answered"
-        metrics.rpc_seconds.labels(method.__name__, outcome).observe(time.monotonic() - started)
+        metrics.rpc_seconds.labels(name, outcome).observe(time.monotonic() - started)
         return answered
 
     return answer

@@ -10,7 +10,7 @@ OpenAPI, and the rows of the policy document.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from services.kit.schemas import DataclassSchema, schema_of
 
@@ -94,9 +94,13 @@ class DeclaredTwice(ValueError):
     """Two operations have one name."""
 
 
+@overload
+def command(name: str, request: type[Asked], *, allow: Permission, title: str) -> Operation[Asked, None]: ...
+@overload
 def command(
-    name: str, request: type[Asked], answer: type[Answered] | None = None, *, allow: Permission, title: str
-) -> Operation[Asked, Answered]:
+    name: str, request: type[Asked], answer: type[Answered], *, allow: Permission, title: str
+) -> Operation[Asked, Answered]: ...
+def command(name: str, request: type[Any], answer: Any = None, *, allow: Permission, title: str) -> Operation[Any, Any]:
     """Declares an operation that changes state. Without an answer the route says 204."""
     return _declare(Operation(name, request, answer, allow, is_command=True, title=title))
 
@@ -125,6 +129,11 @@ class CommonOperation(Generic[Asked, Answered]):
     is_command: bool = False
     title: str | None = None
     uses_database: bool = False
+
+    @property
+    def request_schema(self) -> type[DataclassSchema]:
+        """What loads a request."""
+        return schema_of(self.request)
 
     def of(self, service: str) -> Operation[Asked, Answered]:
         """The operation of one service; raises KeyError where it was not declared for it."""

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from amqp.basic_message import Message as AmqpMessage
 
 from services.kit.problems import Problem
 from services.kit.rpc.operation import ANONYMOUS, Scope
+from services.kit.schemas import values_of
 from services.kit.strict_json import read_json
 
 RETRY_AFTER = 5
@@ -47,7 +48,7 @@ class Caller:
     session_id: str | None = None
     origin: str | None = None
     """The address that the request came from."""
-    reach: Scope = Scope.OWN_UNION
+    scope: Scope = Scope.OWN_UNION
     """How far the caller reaches in what it asks for now; each service finds it out for itself."""
 
     @property
@@ -58,7 +59,7 @@ class Caller:
     def to_dict(self) -> dict[str, Any]:
         """The caller as JSON types, without the reach."""
         document = {**asdict(self), "roles": sorted(self.roles)}
-        del document["reach"]
+        del document["scope"]
         return document
 
     @classmethod
@@ -67,7 +68,7 @@ class Caller:
 
         A session of an older version names only the direct superior.
         """
-        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "reach"}
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document and name != "scope"}
         superior = document.get("superior_union_id")
         superior_ids = document.get("superior_ids") or ([superior] if superior else [])
         controllers = tuple(document.get("controllers") or ())
@@ -109,12 +110,14 @@ def problem_json(problem: Problem) -> str:
 
 def plain_json(value: Any) -> str:
     """Dates, UUIDs and decimals as strings: kombu's JSON would wrap them in envelopes of its own."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_text)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_json)
 
 
-def _as_text(value: Any) -> str:
+def _as_json(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if isinstance(value, (UUID, Decimal)):
         return str(value)
+    if is_dataclass(value):
+        return values_of(value)
     raise TypeError(f"{type(value).__name__} is no JSON type")

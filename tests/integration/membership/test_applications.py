@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import permutations
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
 )
 from services.contracts.events.membership import APPLICATION_CANCELLED
+from services.kit.events.contract import EventContract
 from services.kit.events.subscribe import Reject, Retry
 from services.membership.models import Application
 from tests.integration.membership.office import BATCH_NO, CARD_NO, Office
@@ -80,7 +82,7 @@ def test_a_switched_channel_is_shown(office: Office) -> None:
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_steps_that_overtake_one_another_end_in_the_newest(office: Office, order: tuple[int, ...]) -> None:
     member_id, application_id = office.queued()
-    steps = [(CHANNEL_ASSIGNED, 1), (BATCH_SUBMITTED, 2), (CARDS_ISSUED, 3)]
+    steps: list[tuple[EventContract[Any], int]] = [(CHANNEL_ASSIGNED, 1), (BATCH_SUBMITTED, 2), (CARDS_ISSUED, 3)]
     for place in order:
         contract, version = steps[place]
         office.hear(contract, (application_id, version))

@@ -14,12 +14,11 @@ from services.contracts.events.membership import MEMBERS_QUEUED
 from services.contracts.operations import membership as rpc
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import declare_exchange, events_exchange
-from services.kit.events.envelope import unwrap
 from services.kit.rpc.methods import Caller
 from services.membership import members
 from services.membership.models import Member
 from tests.databases import DatabaseFactory
-from tests.documents import loaded
+from tests.documents import loaded, unwrapped
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office, an_account
 from tests.integration.messaging.world import eventually
@@ -90,7 +89,7 @@ def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_tw
     answers = [ask(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
     assert answers[0] == answers[1]
     eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
-    told = unwrap(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
+    told = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
     assert str(told.data["applications"][0]["member_id"]) == first["result"]["member_id"]
 
 

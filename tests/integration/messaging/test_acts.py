@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.kit.events.envelope import unwrap
+from tests.documents import unwrapped
 from tests.integration.messaging.probe.contracts import ACT_RECORDED
 from tests.integration.messaging.world import World, eventually
 
@@ -35,7 +35,7 @@ class Clerk:
         self.ask("knock", {"key": key}, request_id="last")
         acts: list[dict[str, Any]] = []
         while not acts or acts[-1]["request_id"] != "last":
-            act = unwrap(ACT_RECORDED, eventually(lambda: self._outside.get(self._heard)).body).data
+            act = unwrapped(ACT_RECORDED, eventually(lambda: self._outside.get(self._heard)).body).data
             if str(act["account_id"]) == self.caller["account_id"]:
                 acts.append(act)
         return acts[:-1]
