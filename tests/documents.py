@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError
 
-from services.kit.events.contract import EventContract
+from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import Event, unwrap
 from services.kit.schemas import as_dict, schema_of
 
@@ -30,3 +31,8 @@ def unwrapped(contract: EventContract[Any], body: bytes) -> Event[dict[str, Any]
     """The event in a body, with its data as a dict."""
     event = unwrap(contract, body)
     return replace(event, data=as_dict(event.data))
+
+
+def an_event(data: Data) -> Event[Data]:
+    """An event that holds this data."""
+    return Event("e1", "type", "/source", None, datetime.now(UTC), None, None, data)

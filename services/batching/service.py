@@ -40,8 +40,8 @@ from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as rpc
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, Message, subscribe, subscribe_batch
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.events.subscribe import Event, Message, subscribe, subscribe_batch, subscribes
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import Caller, command, query
 
@@ -228,10 +228,7 @@ class BatchingService(Operable):
         """Applies the bank's results."""
         bank_feedback.apply_feedback(session, [message.data for message in messages])
 
-    @subscribe(AUDIT_HEAD_SIGNED)
-    def audit_head_signed(self, session: Session, event: Event) -> None:
-        """Remembers how far the audit log was."""
-        remember(session, event.data)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
 
 
 def _union(caller: Caller) -> UUID:

@@ -1,76 +1,37 @@
 """Fields that several contracts hold: cleaned by the value types, with what is told where they are wrong."""
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields
 
 from services.contracts import values
 from services.contracts.rules.findings import errors_of
 from services.contracts.rules.names import check_name
 from services.contracts.values import InvalidValue
-from services.kit.problems import CodedReason
+from services.kit.fields import Cleaned, Whole, length
 
 _MOBILE = "^1[3-9][0-9]{9}$"
 _PHONE = "^(1[3-9][0-9]{9}|(0[0-9]{2,3}-?)?[0-9]{7,8}(-[0-9]{1,6})?)$"
 
 
-class Cleaned(fields.String):
-    """A text that is cleaned before its validators see it: length is counted, and forms are held, after cleaning.
-
-    `pattern` is for the API's document: how the cleaned value looks.
-    """
-
-    def __init__(self, clean: Callable[[str], str], pattern: str | None = None, **kwargs: Any) -> None:
-        documented = {"pattern": pattern} if pattern else {}
-        super().__init__(**kwargs | {"metadata": documented | kwargs.get("metadata", {})})
-        self._clean = clean
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        try:
-            return self._clean(super()._deserialize(value, attr, data, **kwargs))
-        except InvalidValue as invalid:
-            raise ValidationError(CodedReason(invalid.reason, invalid.code)) from invalid
-
-
-class Whole(validate.Regexp):
-    """Holds the whole text to a pattern: `$` alone would let a line end pass."""
-
-    def __call__(self, value: Any) -> Any:
-        """The value; raises ValidationError."""
-        if self.regex.fullmatch(value) is None:
-            raise ValidationError(self._format_error(value))
-        return value
-
-
-def text(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
-    """Some characters of one line, within bounds."""
-    return Cleaned(values.clean_text, validate=_length(longest, shortest), **kwargs)
-
-
-def lines(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
-    """Some characters of one or more lines, within bounds."""
-    return Cleaned(values.clean_lines, validate=_length(longest, shortest), **kwargs)
-
-
 def address(longest: int = 200, shortest: int = 1, **kwargs: Any) -> fields.String:
     """An address, or a part of one to search by."""
-    return Cleaned(values.clean_address, validate=_length(longest, shortest), **kwargs)
+    return Cleaned(values.clean_address, validate=length(longest, shortest), **kwargs)
 
 
 def name(**kwargs: Any) -> fields.String:
     """A person's name, all of whose characters a name can have."""
-    return Cleaned(_usable_name, validate=_length(values.LONGEST_NAME), **kwargs)
+    return Cleaned(_usable_name, validate=length(values.LONGEST_NAME), **kwargs)
 
 
 def name_part(**kwargs: Any) -> fields.String:
     """How a name begins, to search by."""
-    return Cleaned(values.clean_name, validate=_length(values.LONGEST_NAME), **kwargs)
+    return Cleaned(values.clean_name, validate=length(values.LONGEST_NAME), **kwargs)
 
 
 def document_number(**kwargs: Any) -> fields.String:
     """A document's number, which its type must fit elsewhere."""
-    return Cleaned(values.clean_document_number, validate=_length(40), **kwargs)
+    return Cleaned(values.clean_document_number, validate=length(40), **kwargs)
 
 
 def document_end(**kwargs: Any) -> fields.String:
@@ -92,10 +53,6 @@ def mobile(**kwargs: Any) -> fields.String:
 def phone(**kwargs: Any) -> fields.String:
     """A mobile or fixed-line number, with or without area code and extension."""
     return Cleaned(values.clean_phone, _PHONE, **kwargs)
-
-
-def _length(longest: int, shortest: int = 1) -> validate.Length:
-    return validate.Length(shortest, longest, error=f"请填写 {shortest} 至 {longest} 个字")
 
 
 def _usable_name(text: str) -> str:

@@ -12,10 +12,10 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from services.contracts.operations.membership import RegisterMemberRequest
 from services.contracts.values import InvalidValue, clean_day, clean_month
-from services.contracts.values.text import clean_compatible
 from services.kit.problems import invalid_fields
 from services.kit.schemas import as_dict, schema_of
 from services.kit.sheets import heading_row, saved, text_row
+from services.kit.text import clean_compatible
 from services.membership.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
 from services.membership.packed_sheets import NOT_COMPUTED
 

@@ -1,57 +1,58 @@
 """What revocation knows of batches: kept from batching's events, which come in any order and more than once."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
+from collections.abc import Sequence
+from operator import attrgetter
 
-from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.events.batching import BatchReleasedData, BatchSubmittedData, CardsIssuedData, CardsRefusedData
+from services.contracts.shared import ApplicationStep
+from services.kit.events.envelope import Event
+from services.revocation.closing import close_if_decided
 from services.revocation.models import Application, Batch
 
-OVER = ("issued", "refused", "released")
-"""The states in which a revocation no longer changes an application."""
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a batch is: persons in all, and how many the bank issued or refused, or were released."""
-
-    total: int
-    issued: int
-    refused: int
-    released: int
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether nothing is left that a revocation could release."""
-        return self.issued + self.refused + self.released >= self.total
-
-
-def keep_batch(session: Session, submitted: dict[str, Any]) -> None:
-    """Keeps what one part of a submitted batch tells."""
-    union = submitted["union"]
+def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
+    """Keeps what one part of a submitted batch says."""
+    submitted = event.data
     row = {
-        "batch_no": submitted["batch_no"],
-        "union_id": union["union_id"],
-        "union_code": union["code"],
-        "union_name": union["name"],
-        "superior_union_id": union["superior_union_id"],
-        "superior_ids": union["superior_ids"],
-        **{name: submitted[name] for name in ("channel", "outlet_name", "total", "submitted_at")},
+        "batch_no": submitted.batch_no,
+        "union_id": submitted.union.union_id,
+        "union_code": submitted.union.code,
+        "union_name": submitted.union.name,
+        "superior_union_id": submitted.union.superior_union_id,
+        "superior_ids": submitted.union.superior_ids,
+        "channel": submitted.channel,
+        "outlet_name": submitted.outlet_name,
+        "total": submitted.total,
+        "submitted_at": submitted.submitted_at,
     }
     session.execute(insert(Batch).values(row).on_conflict_do_nothing())
-    keep_states(session, submitted["batch_no"], submitted["applications"], "submitted")
+    _apply(session, submitted.batch_no, submitted.applications, "submitted")
 
 
-def keep_states(session: Session, batch_no: str, steps: Iterable[dict[str, Any]], state: str) -> None:
+def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
+    """Keeps whose cards the bank issued."""
+    _apply(session, event.data.batch_no, event.data.applications, "issued")
+
+
+def cards_refused(session: Session, event: Event[CardsRefusedData]) -> None:
+    """Keeps whom the bank refused."""
+    _apply(session, event.data.batch_no, event.data.applications, "refused")
+
+
+def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
+    """Keeps who was released."""
+    _apply(session, event.data.batch_no, event.data.applications, "released")
+
+
+def keep_states(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
     """Takes applications to a state, but for those of which something newer is known."""
     rows = [
-        {"application_id": step["application_id"], "batch_no": batch_no, "version": step["version"], "state": state}
+        {"application_id": step.application_id, "batch_no": batch_no, "version": step.version, "state": state}
         # In one order, so that two events about the same applications cannot lock each other out.
-        for step in sorted(steps, key=itemgetter("application_id"))
+        for step in sorted(steps, key=attrgetter("application_id"))
     ]
     statement = insert(Application).values(rows)
     session.execute(
@@ -63,14 +64,6 @@ def keep_states(session: Session, batch_no: str, steps: Iterable[dict[str, Any]]
     )
 
 
-def progress_of(session: Session, totals: dict[str, int]) -> dict[str, Progress]:
-    """How far these batches (number → persons in all) are, by number."""
-    counted = select(Application.batch_no, Application.state, func.count()).where(Application.batch_no.in_(totals))
-    counts = {
-        (batch_no, state): count
-        for batch_no, state, count in session.execute(counted.group_by(Application.batch_no, Application.state))
-    }
-    return {
-        batch_no: Progress(total, *(counts.get((batch_no, state), 0) for state in OVER))
-        for batch_no, total in totals.items()
-    }
+def _apply(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
+    keep_states(session, batch_no, steps, state)
+    close_if_decided(session, batch_no)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.revocation import REVOCATION_CLOSED
+from services.contracts.events.revocation import REVOCATION_CLOSED, Applicant, RevocationClosedData
 from services.kit.events.outbox import tell
-from services.revocation.batches import OVER, progress_of
 from services.revocation.models import Application, Batch, Revocation
+from services.revocation.progress import OVER, progress_of
 from services.revocation.request_states import RequestState, close
 
 _IS_OPEN = Revocation.state == RequestState.REQUESTED
@@ -30,18 +30,20 @@ def close_if_decided(session: Session, batch_no: str) -> None:
 
 
 def publish_closed(session: Session, revocation: Revocation, audience: str | None = None) -> None:
-    """Publishes that a request is closed, to all who hear of it or to one who lacks it."""
+    """Publishes that a request is closed, to all consumers or to one that lacks it; raises ValueError for another."""
+    if (closed_at := revocation.decided_at) is None:
+        raise ValueError("the request is not closed")
     tell(
         session,
         REVOCATION_CLOSED,
-        {
-            "revocation_id": revocation.revocation_id,
-            "batch_no": revocation.batch_no,
-            "union_id": revocation.union_id,
-            "reviewer_union_id": revocation.reviewer_union_id,
-            "closed_at": revocation.decided_at,
-            "applicant": {"name": revocation.applicant_name, "phone": revocation.applicant_phone},
-        },
+        RevocationClosedData(
+            revocation_id=revocation.revocation_id,
+            batch_no=revocation.batch_no,
+            union_id=revocation.union_id,
+            reviewer_union_id=revocation.reviewer_union_id,
+            closed_at=closed_at,
+            applicant=Applicant(name=revocation.applicant_name, phone=revocation.applicant_phone),
+        ),
         subject=revocation.batch_no,
         audience=audience,
     )

@@ -3,6 +3,7 @@
 A request that the bank has overtaken is closed by closing.py.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,26 @@ from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.revocation import REVOCATION_APPROVED, REVOCATION_REJECTED, REVOCATION_REQUESTED
+from services.contracts.events.revocation import (
+    REVOCATION_APPROVED,
+    REVOCATION_REJECTED,
+    REVOCATION_REQUESTED,
+    Applicant,
+    RevocationApprovedData,
+    RevocationDecidedData,
+    RevocationRejectedData,
+    RevocationRequestedData,
+)
+from services.contracts.operations.revocation import (
+    ApproveRevocation,
+    GetRevocation,
+    ListRevocations,
+    RejectRevocation,
+    RequestRevocation,
+    RevocationAnswer,
+    RevocationsAnswer,
+)
+from services.contracts.shared import UnionFacts
 from services.kit.data.encryption import mask_phone
 from services.kit.data.paging import page_of
 from services.kit.events.contract import EventContract
@@ -20,27 +40,29 @@ from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.kit.rpc.paging import page_answer
-from services.revocation.batches import Progress, progress_of
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.revocation.closing import publish_closed
 from services.revocation.models import Batch, Revocation
+from services.revocation.progress import Progress, progress_of
 from services.revocation.request_states import AlreadyDecided, RequestState, decide
 
 _OPEN_FIRST = (Revocation.state == RequestState.REQUESTED).desc()
-_TOLD: dict[RequestState, EventContract] = {
-    RequestState.APPROVED: REVOCATION_APPROVED,
-    RequestState.REJECTED: REVOCATION_REJECTED,
+_DECISIONS: dict[RequestState, tuple[EventContract[Any], type[RevocationDecidedData]]] = {
+    RequestState.APPROVED: (REVOCATION_APPROVED, RevocationApprovedData),
+    RequestState.REJECTED: (REVOCATION_REJECTED, RevocationRejectedData),
 }
 
 
-def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnswer:
     """Asks the superior union to revoke a batch of the caller's union.
 
     Raises NotFound for another's batch, Conflict when the bank has decided on all of it, when a request is open or was
     approved, or when the union has no superior.
     """
-    audit.note(session, ("batch", asked["batch_no"]))
-    batch = session.get(Batch, asked["batch_no"], with_for_update=True)
+    session, caller = work.session, work.caller
+    audit.note(session, ("batch", request.batch_no))
+    batch = session.get(Batch, request.batch_no, with_for_update=True)
     if batch is None or str(batch.union_id) != caller.union_id:
         raise NotFound(title="未找到该办卡批次", detail="请核对批次编号；刚提交的批次请稍候再申请撤销。")
     _check_revocable(session, batch)
@@ -49,8 +71,8 @@ def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) 
         batch_no=batch.batch_no,
         union_id=batch.union_id,
         reviewer_union_id=batch.superior_union_id,
-        applicant_name=asked["applicant_name"],
-        applicant_phone=asked["applicant_phone"],
+        applicant_name=request.applicant_name,
+        applicant_phone=request.applicant_phone,
         requested_by=caller.account_id,
         requested_at=datetime.now(UTC),
         requester_controllers=[UUID(one) for one in caller.controllers],
@@ -59,52 +81,49 @@ def request_revocation(session: Session, caller: Caller, asked: dict[str, Any]) 
     session.add(revocation)
     session.flush()
     session.refresh(revocation)
-    applicant = {name: asked[name] for name in ("applicant_name", "applicant_phone")}
+    applicant = {"applicant_name": request.applicant_name, "applicant_phone": request.applicant_phone}
     audit.note(session, ("revocation", revocation.revocation_id), new=applicant)
-    _tell_requested(session, revocation, batch)
-    return get_revocation(session, caller, revocation.revocation_id)
+    _publish_requested(session, revocation, batch)
+    return _visible(work, revocation.revocation_id)
 
 
-def list_revocations(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
     """A page of the requests of the caller's union, and for its reviewers and administrators of all below it.
 
     Open ones first, then the newest.
     """
-    matching = _visible_to(caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
-    if "state" in asked:
-        matching = matching.where(Revocation.state == asked["state"])
-    if "batch_no" in asked:
-        matching = matching.where(Revocation.batch_no.startswith(asked["batch_no"], autoescape=True))
-    rows, counted = page_of(session, matching, asked)
-    return page_answer(_answers(session, caller, rows), asked, counted)
+    matching = _visible_to(work.caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
+    if request.state is not UNSET:
+        matching = matching.where(Revocation.state == request.state)
+    if request.batch_no is not UNSET:
+        matching = matching.where(Revocation.batch_no.startswith(request.batch_no, autoescape=True))
+    rows, counted = page_of(work.session, matching, request)
+    return RevocationsAnswer.of(_answers(work, rows), request, counted)
 
 
-def get_revocation(session: Session, caller: Caller, revocation_id: UUID) -> dict[str, Any]:
+def get_revocation(work: Work, request: GetRevocation) -> RevocationAnswer:
     """One request that the caller may see. Raises NotFound."""
-    rows = session.execute(_visible_to(caller).where(Revocation.revocation_id == revocation_id)).all()
-    if not rows:
-        raise NotFound(title="未找到该撤销申请")
-    return _answers(session, caller, rows)[0]
+    return _visible(work, request.revocation_id)
 
 
-def approve(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def approve(work: Work, request: ApproveRevocation) -> RevocationAnswer:
     """Agrees to revoke: batching will release whom the bank has not decided on."""
-    return _decide(session, caller, asked, RequestState.APPROVED)
+    return _decide(work, request, RequestState.APPROVED)
 
 
-def reject(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def reject(work: Work, request: RejectRevocation) -> RevocationAnswer:
     """Does not agree: the batch's members stay locked."""
-    return _decide(session, caller, asked, RequestState.REJECTED)
+    return _decide(work, request, RequestState.REJECTED)
 
 
 def publish_again(session: Session, revocation: Revocation, audience: str) -> None:
-    """Tells one consumer that lacks it of a request as it stands: of the decision, or that it was asked for."""
+    """Publishes a request as it is for one consumer that lacks it: the decision, or that it was requested."""
     if revocation.state == RequestState.REQUESTED:
-        _tell_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
+        _publish_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
     elif revocation.state == RequestState.CLOSED:
         publish_closed(session, revocation, audience)
     else:
-        _tell_decided(session, revocation, audience)
+        _publish_decided(session, revocation, audience)
 
 
 def _check_revocable(session: Session, batch: Batch) -> None:
@@ -120,10 +139,11 @@ def _check_revocable(session: Session, batch: Batch) -> None:
         raise Conflict("batch_decided", "银行已办结该批次，不能撤销", "如有疑问，请联系经办网点。")
 
 
-def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: RequestState) -> dict[str, Any]:
-    audit.note(session, ("revocation", asked["revocation_id"]))
-    get_revocation(session, caller, asked["revocation_id"])
-    revocation = session.get_one(Revocation, asked["revocation_id"], with_for_update=True, populate_existing=True)
+def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision: RequestState) -> RevocationAnswer:
+    session, caller = work.session, work.caller
+    audit.note(session, ("revocation", request.revocation_id))
+    _visible(work, request.revocation_id)
+    revocation = session.get_one(Revocation, request.revocation_id, with_for_update=True, populate_existing=True)
     audit.note(session, ("batch", revocation.batch_no), union_id=revocation.union_id)
     if str(revocation.requested_by) == caller.account_id:
         raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
@@ -141,11 +161,11 @@ def _decide(session: Session, caller: Caller, asked: dict[str, Any], decision: R
         raise _already_decided(decided.state) from decided
     revocation.decided_by = UUID(caller.account_id)
     revocation.decided_at = datetime.now(UTC)
-    revocation.remark = asked["remark"]
+    revocation.remark = request.remark
     session.flush()
     audit.note(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
-    _tell_decided(session, revocation)
-    return get_revocation(session, caller, revocation.revocation_id)
+    _publish_decided(session, revocation)
+    return _visible(work, revocation.revocation_id)
 
 
 def _already_decided(state: RequestState) -> Conflict:
@@ -154,43 +174,50 @@ def _already_decided(state: RequestState) -> Conflict:
     return Conflict("already_decided", "该撤销申请已审核", "请刷新后查看审核结果。")
 
 
+def _visible(work: Work, revocation_id: UUID) -> RevocationAnswer:
+    rows = work.session.execute(_visible_to(work.caller).where(Revocation.revocation_id == revocation_id)).all()
+    if not rows:
+        raise NotFound(title="未找到该撤销申请")
+    return _answers(work, rows)[0]
+
+
 def _visible_to(caller: Caller) -> Select[Revocation, Batch]:
-    reach = Revocation.union_id == caller.union_id
+    scope = Revocation.union_id == caller.union_id
     if caller.scope >= Scope.SUBORDINATES:
-        reach = or_(reach, Batch.superior_ids.contains([UUID(caller.union_id)]))
-    return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(reach)
+        scope = or_(scope, Batch.superior_ids.contains([UUID(caller.union_id)]))
+    return select(Revocation, Batch).join(Batch, Batch.batch_no == Revocation.batch_no).where(scope)
 
 
-def _answers(session: Session, caller: Caller, rows: Any) -> list[dict[str, Any]]:
-    progress = progress_of(session, {batch.batch_no: batch.total for _, batch in rows})
-    return [_answer(caller, row, progress[row.Batch.batch_no]) for row in rows]
+def _answers(work: Work, rows: Sequence[Row[Revocation, Batch]]) -> list[RevocationAnswer]:
+    progress = progress_of(work.session, {batch.batch_no: batch.total for _, batch in rows})
+    return [_answer(work.caller, row, progress[row.Batch.batch_no]) for row in rows]
 
 
-def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> dict[str, Any]:
+def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> RevocationAnswer:
     revocation, batch = row
     reviews = _reviews(caller, revocation)
-    return {
-        "revocation_id": revocation.revocation_id,
-        "batch_no": batch.batch_no,
-        "union": _union_facts(batch),
-        "channel": batch.channel,
-        "outlet_name": batch.outlet_name,
-        "submitted_at": batch.submitted_at,
-        "total": progress.total,
-        "issued": progress.issued,
-        "refused": progress.refused,
-        "released": progress.released,
-        "applicant_name": revocation.applicant_name,
-        "applicant_phone": mask_phone(revocation.applicant_phone),
-        "requested_by": revocation.requested_by,
-        "requested_at": revocation.requested_at,
-        "state": revocation.state,
-        "decided_by": revocation.decided_by,
-        "decided_at": revocation.decided_at,
-        "remark": revocation.remark,
-        "is_of_same_administrator": _have_a_controller_in_common(caller, revocation),
-        "can_decide": reviews and revocation.state == RequestState.REQUESTED,
-    }
+    return RevocationAnswer(
+        revocation_id=revocation.revocation_id,
+        batch_no=batch.batch_no,
+        union=_union_facts(batch),
+        channel=batch.channel,
+        outlet_name=batch.outlet_name,
+        submitted_at=batch.submitted_at,
+        total=progress.total,
+        issued=progress.issued,
+        refused=progress.refused,
+        released=progress.released,
+        applicant_name=revocation.applicant_name,
+        applicant_phone=mask_phone(revocation.applicant_phone),
+        requested_by=revocation.requested_by,
+        requested_at=revocation.requested_at,
+        state=revocation.state,
+        decided_by=revocation.decided_by,
+        decided_at=revocation.decided_at,
+        remark=revocation.remark,
+        is_of_same_administrator=_have_a_controller_in_common(caller, revocation),
+        can_decide=reviews and revocation.state == RequestState.REQUESTED,
+    )
 
 
 def _reviews(caller: Caller, revocation: Revocation) -> bool:
@@ -209,52 +236,45 @@ def _have_a_controller_in_common(caller: Caller, revocation: Revocation) -> bool
     return not requester.isdisjoint({caller.account_id, *caller.controllers})
 
 
-def _union_facts(batch: Batch) -> dict[str, Any]:
-    return {
-        "union_id": batch.union_id,
-        "code": batch.union_code,
-        "name": batch.union_name,
-        "superior_union_id": batch.superior_union_id,
-        "superior_ids": batch.superior_ids,
-    }
-
-
-def _tell_requested(session: Session, revocation: Revocation, batch: Batch, audience: str | None = None) -> None:
-    tell(
-        session,
-        REVOCATION_REQUESTED,
-        {
-            "revocation_id": revocation.revocation_id,
-            "batch_no": revocation.batch_no,
-            "union": _union_facts(batch),
-            "reviewer_union_id": revocation.reviewer_union_id,
-            "requested_by": revocation.requested_by,
-            "requested_at": revocation.requested_at,
-            "applicant": _applicant(revocation),
-        },
-        subject=revocation.batch_no,
-        audience=audience,
+def _union_facts(batch: Batch) -> UnionFacts:
+    return UnionFacts(
+        union_id=batch.union_id,
+        code=batch.union_code,
+        name=batch.union_name,
+        superior_union_id=batch.superior_union_id,
+        superior_ids=batch.superior_ids,
     )
 
 
-def _tell_decided(session: Session, revocation: Revocation, audience: str | None = None) -> None:
-    tell(
-        session,
-        _TOLD[RequestState(revocation.state)],
-        {
-            "revocation_id": revocation.revocation_id,
-            "batch_no": revocation.batch_no,
-            "union_id": revocation.union_id,
-            "reviewer_union_id": revocation.reviewer_union_id,
-            "decided_by": revocation.decided_by,
-            "decided_at": revocation.decided_at,
-            "remark": revocation.remark,
-            "applicant": _applicant(revocation),
-        },
-        subject=revocation.batch_no,
-        audience=audience,
+def _publish_requested(session: Session, revocation: Revocation, batch: Batch, audience: str | None = None) -> None:
+    data = RevocationRequestedData(
+        revocation_id=revocation.revocation_id,
+        batch_no=revocation.batch_no,
+        union=_union_facts(batch),
+        reviewer_union_id=revocation.reviewer_union_id,
+        requested_by=revocation.requested_by,
+        requested_at=revocation.requested_at,
+        applicant=_applicant(revocation),
     )
+    tell(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, audience=audience)
 
 
-def _applicant(revocation: Revocation) -> dict[str, str]:
-    return {"name": revocation.applicant_name, "phone": revocation.applicant_phone}
+def _publish_decided(session: Session, revocation: Revocation, audience: str | None = None) -> None:
+    contract, kind = _DECISIONS[RequestState(revocation.state)]
+    if (decided_by := revocation.decided_by) is None or (decided_at := revocation.decided_at) is None:
+        raise ValueError("nobody has decided")
+    data = kind(
+        revocation_id=revocation.revocation_id,
+        batch_no=revocation.batch_no,
+        union_id=revocation.union_id,
+        reviewer_union_id=revocation.reviewer_union_id,
+        decided_by=decided_by,
+        decided_at=decided_at,
+        remark=revocation.remark,
+        applicant=_applicant(revocation),
+    )
+    tell(session, contract, data, subject=revocation.batch_no, audience=audience)
+
+
+def _applicant(revocation: Revocation) -> Applicant:
+    return Applicant(name=revocation.applicant_name, phone=revocation.applicant_phone)

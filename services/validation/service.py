@@ -11,9 +11,9 @@ from services.contracts.events.membership import AUDIT_HEAD_SIGNED
 from services.contracts.operations.validation import GetCheckRequest, ListRulesRequest
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribe
+from services.kit.events.subscribe import Event, subscribe, subscribes
 from services.kit.operations import audit
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember
+from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import Caller, command, query
 from services.kit.settings import read_settings
@@ -83,7 +83,4 @@ class ValidationService(Operable):
             ]
         }
 
-    @subscribe(AUDIT_HEAD_SIGNED)
-    def audit_head_signed(self, session: Session, event: Event) -> None:
-        """Remembers how far the audit log was."""
-        remember(session, event.data)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)

@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from services import contracts
 from services.contracts import events
 from services.contracts import operations as rpc
-from services.contracts.fields import Cleaned, Whole
+from services.kit.fields import Cleaned, Whole
 from services.kit.schemas import schema_of
 
 _AS_IT_COMES = {

@@ -20,11 +20,13 @@ from services.batching import bank_feedback, bank_reading, checks, seed, submiss
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.operations.revocation import ApproveRevocation, RequestRevocation
 from services.kit.data.database import Database, outbox
 from services.kit.events.envelope import unwrap
 from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.membership import queueing
 from services.membership import seed as membership_seed
 from services.membership.audit_chain import AuditKeys
@@ -133,15 +135,15 @@ class FiveDatabases:
 
     def request_revocation(self, batch_no: str) -> UUID:
         """The clerk asks for a revocation."""
-        asked = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13800000000"}
+        request = RequestRevocation(batch_no=batch_no, applicant_name="王芳", applicant_phone="13800000000")
         with self.begin("revocation") as session:
-            return UUID(str(requests.request_revocation(session, self.clerk, asked)["revocation_id"]))
+            return requests.request_revocation(Work(session, self.clerk), request).revocation_id
 
     def approve(self, revocation_id: UUID) -> None:
         """The superior union agrees."""
         with self.begin("revocation") as session:
             reviewer = replace(self.reviewer, scope=Scope.SUBORDINATES)
-            requests.approve(session, reviewer, {"revocation_id": revocation_id, "remark": None})
+            requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation_id))
 
     def _told(self, service: str) -> list[tuple[Any, bytes, list[str]]]:
         """What is in a service's outbox with its recipients, taken out; what is for the bank is left out."""

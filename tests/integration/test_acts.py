@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -14,14 +14,16 @@ from services.batching.seed import seed
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
 from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.operations.revocation import RejectRevocation, RequestRevocation
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
-from tests.documents import loaded
+from tests.documents import an_event, loaded
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 
@@ -79,10 +81,10 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
     engine = engine_of("revocation")
     union_id, superior_id = (SUBMITTED["union"][name] for name in ("union_id", "superior_union_id"))
     with Session(engine) as session, session.begin():
-        batches.keep_batch(session, SUBMITTED)
+        batches.batch_submitted(session, an_event(BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))))
     clerk = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
-    asked = {"batch_no": SUBMITTED["batch_no"], "applicant_name": "王芳", "applicant_phone": "13800000000"}
-    act = acted(engine, requests.request_revocation, clerk, asked)
+    asked = RequestRevocation(batch_no=SUBMITTED["batch_no"], applicant_name="王芳", applicant_phone="13800000000")
+    act = acted(engine, lambda session: requests.request_revocation(Work(session, clerk), asked))
     batch, revocation = act.records
     assert batch == f"batch:{SUBMITTED['batch_no']}"
     assert act.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
@@ -90,8 +92,8 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
     reviewer = Caller(
         account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), scope=Scope.SUBORDINATES
     )
-    decision = {"revocation_id": revocation.removeprefix("revocation:"), "remark": "请打 13800000000"}
-    act = acted(engine, requests.reject, reviewer, decision)
+    decision = RejectRevocation(revocation_id=UUID(revocation.removeprefix("revocation:")), remark="请打 13800000000")
+    act = acted(engine, lambda session: requests.reject(Work(session, reviewer), decision))
     assert (set(act.records), act.union_ids) == ({revocation, batch}, {str(union_id)})
     assert (act.old, act.new) == ({"state": "requested"}, {"state": "rejected", "remark": "请打 138****0000"})
 

@@ -5,20 +5,32 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.events.batching import BATCH_SUBMITTED, BatchSubmittedData
 from services.contracts.examples import wire_example
+from services.contracts.operations.revocation import (
+    ApproveRevocation,
+    GetRevocation,
+    ListRevocations,
+    RejectRevocation,
+    RequestRevocation,
+    RevocationAnswer,
+)
+from services.contracts.shared import ApplicationStep
 from services.kit.data.database import outbox
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.revocation import batches, closing, requests
+from services.revocation.progress import progress_of
 from tests.databases import DatabaseFactory
+from tests.documents import an_event
 
 PHONE = "13800000000"
 HEAD, OTHER_HEAD = str(uuid4()), str(uuid4())
@@ -38,48 +50,65 @@ def session(engine: Engine) -> Iterator[Session]:
 
 
 @pytest.fixture
-def batch(session: Session) -> dict[str, Any]:
+def batch(session: Session) -> BatchSubmittedData:
     """A submitted batch of two applications that revocation has heard of."""
-    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
-    batches.keep_batch(session, submitted)
+    submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
+    batches.batch_submitted(session, an_event(submitted))
     session.commit()
     return submitted
 
 
-def a_clerk_of(batch: dict[str, Any]) -> Caller:
-    union = batch["union"]
+def a_clerk_of(batch: BatchSubmittedData) -> Caller:
+    union = batch.union
     return Caller(
-        account_id=str(batch["submitted_by"]),
+        account_id=str(batch.submitted_by),
         roles=frozenset({"clerk"}),
-        union_id=str(union["union_id"]),
-        superior_union_id=str(union["superior_union_id"]),
+        union_id=str(union.union_id),
+        superior_union_id=str(union.superior_union_id),
     )
 
 
-def a_reviewer_of(batch: dict[str, Any]) -> Caller:
-    superior = str(batch["union"]["superior_union_id"])
+def a_reviewer_of(batch: BatchSubmittedData) -> Caller:
+    superior = str(batch.union.superior_union_id)
     return Caller(account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=superior)
 
 
-def of_the_city(batch: dict[str, Any], role: str) -> Caller:
-    city = str(batch["union"]["superior_ids"][0])
+def of_the_city(batch: BatchSubmittedData, role: str) -> Caller:
+    city = str(batch.union.superior_ids[0])
     reach = Scope.OWN_UNION if role == "clerk" else Scope.SUBORDINATES
     return Caller(account_id=str(uuid4()), roles=frozenset({role}), scope=reach, union_id=city)
 
 
-def a_request(batch: dict[str, Any]) -> dict[str, Any]:
-    return {"batch_no": batch["batch_no"], "applicant_name": "王芳", "applicant_phone": PHONE}
+def a_request(batch: BatchSubmittedData) -> RequestRevocation:
+    return RequestRevocation(batch_no=batch.batch_no, applicant_name="王芳", applicant_phone=PHONE)
 
 
-def asked(session: Session, batch: dict[str, Any]) -> dict[str, Any]:
-    revocation = requests.request_revocation(session, a_clerk_of(batch), a_request(batch))
+def a_decision(decide: Any, revocation_id: UUID, remark: str | None) -> ApproveRevocation | RejectRevocation:
+    if decide is requests.approve:
+        return ApproveRevocation(revocation_id=revocation_id, remark=remark)
+    return RejectRevocation(revocation_id=revocation_id, remark=remark or "不同意")
+
+
+def decide_on(
+    session: Session, decide: Any, caller: Caller, revocation_id: UUID, remark: str | None
+) -> RevocationAnswer:
+    decided: RevocationAnswer = decide(Work(session, caller), a_decision(decide, revocation_id, remark))
+    return decided
+
+
+def shown(session: Session, caller: Caller, revocation_id: UUID) -> RevocationAnswer:
+    return requests.get_revocation(Work(session, caller), GetRevocation(revocation_id=revocation_id))
+
+
+def asked(session: Session, batch: BatchSubmittedData) -> RevocationAnswer:
+    revocation = requests.request_revocation(Work(session, a_clerk_of(batch)), a_request(batch))
     session.commit()
     return revocation
 
 
-def refusal(session: Session, call: Any, *arguments: Any) -> str:
+def refusal(session: Session, use_case: Any, caller: Caller, request: Any) -> str:
     with pytest.raises(Problem) as refused:
-        call(session, *arguments)
+        use_case(Work(session, caller), request)
     session.rollback()
     return refused.value.code
 
@@ -89,157 +118,164 @@ def told(session: Session) -> list[str]:
 
 
 def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
     revocation = asked(session, batch)
-    answer = requests.list_revocations(session, a_reviewer_of(batch), {"page": 1, "size": 20})
-    assert [item["revocation_id"] for item in answer["items"]] == [revocation["revocation_id"]]
-    assert answer["items"][0]["total"] == 2
-    assert answer["items"][0]["applicant_phone"] == "138****0000"
+    answer = requests.list_revocations(Work(session, a_reviewer_of(batch)), ListRevocations())
+    assert [item.revocation_id for item in answer.items] == [revocation.revocation_id]
+    assert answer.items[0].total == 2
+    assert answer.items[0].applicant_phone == "138****0000"
     assert told(session) == ["revocation.revocation_requested.v1"]
 
 
-def test_the_clerk_sees_the_phone_masked(session: Session, batch: dict[str, Any]) -> None:
-    assert asked(session, batch)["applicant_phone"] == "138****0000"
+def test_the_clerk_sees_the_phone_masked(session: Session, batch: BatchSubmittedData) -> None:
+    assert asked(session, batch).applicant_phone == "138****0000"
 
 
-def test_another_unions_batch_is_not_found(session: Session, batch: dict[str, Any]) -> None:
+def test_another_unions_batch_is_not_found(session: Session, batch: BatchSubmittedData) -> None:
     foreigner = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(uuid4()))
     assert refusal(session, requests.request_revocation, foreigner, a_request(batch)) == "not_found"
 
 
-def test_a_batch_has_one_open_request(session: Session, batch: dict[str, Any]) -> None:
+def test_a_batch_has_one_open_request(session: Session, batch: BatchSubmittedData) -> None:
     asked(session, batch)
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "revocation_open"
 
 
-def test_a_batch_that_the_bank_has_decided_on_cannot_be_revoked(session: Session, batch: dict[str, Any]) -> None:
-    newer = [step | {"version": step["version"] + 1} for step in batch["applications"]]
-    batches.keep_states(session, batch["batch_no"], newer[:1], "issued")
-    batches.keep_states(session, batch["batch_no"], newer[1:], "refused")
+def test_a_batch_that_the_bank_has_decided_on_cannot_be_revoked(session: Session, batch: BatchSubmittedData) -> None:
+    newer = [replace(step, version=step.version + 1) for step in batch.applications]
+    batches.keep_states(session, batch.batch_no, newer[:1], "issued")
+    batches.keep_states(session, batch.batch_no, newer[1:], "refused")
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "batch_decided"
 
 
 def test_the_order_of_events_does_not_matter(session: Session) -> None:
-    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
-    newer = [step | {"version": step["version"] + 1} for step in submitted["applications"]]
-    batches.keep_states(session, submitted["batch_no"], newer, "issued")
-    batches.keep_batch(session, submitted)
-    progress = batches.progress_of(session, {submitted["batch_no"]: 2})[submitted["batch_no"]]
+    submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
+    newer = [replace(step, version=step.version + 1) for step in submitted.applications]
+    batches.keep_states(session, submitted.batch_no, newer, "issued")
+    batches.batch_submitted(session, an_event(submitted))
+    progress = progress_of(session, {submitted.batch_no: 2})[submitted.batch_no]
     assert progress.is_decided
     assert progress.issued == 2
 
 
-def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(session: Session, batch: dict[str, Any]) -> None:
-    revocation_id = asked(session, batch)["revocation_id"]
+def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(
+    session: Session, batch: BatchSubmittedData
+) -> None:
+    revocation_id = asked(session, batch).revocation_id
     first, second = newer(batch)
 
     decided(session, batch, [first], "issued")
-    assert requests.get_revocation(session, a_clerk_of(batch), revocation_id)["state"] == "requested"
+    assert shown(session, a_clerk_of(batch), revocation_id).state == "requested"
     decided(session, batch, [second], "refused")
 
-    closed = requests.get_revocation(session, a_reviewer_of(batch), revocation_id)
-    assert (closed["state"], closed["decided_by"], closed["can_decide"]) == ("closed", None, False)
-    assert closed["decided_at"] >= closed["requested_at"]
+    closed = shown(session, a_reviewer_of(batch), revocation_id)
+    assert (closed.state, closed.decided_by, closed.can_decide) == ("closed", None, False)
+    assert closed.decided_at
+    assert closed.decided_at >= closed.requested_at
     assert told(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
     decided(session, batch, [first], "issued")
     assert len(told(session)) == 2, "closed once"
 
 
 def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: Session) -> None:
-    submitted = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
-    parts = [{**submitted, "applications": [one]} for one in submitted["applications"]]
-    batches.keep_batch(session, parts[0])
+    submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
+    parts = [replace(submitted, applications=[one]) for one in submitted.applications]
+    batches.batch_submitted(session, an_event(parts[0]))
     asked(session, submitted)
     decided(session, submitted, newer(submitted), "released")
-    batches.keep_batch(session, parts[1])
-    closing.close_if_decided(session, submitted["batch_no"])
-    assert [item["state"] for item in _history(session, submitted)] == ["closed"]
+    batches.batch_submitted(session, an_event(parts[1]))
+    closing.close_if_decided(session, submitted.batch_no)
+    assert [item.state for item in _history(session, submitted)] == ["closed"]
 
 
 def test_who_decides_when_the_bank_has_is_told_that_there_is_nothing_to_decide(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
-    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": "同意"}
+    decision = (asked(session, batch).revocation_id, "同意")
     decided(session, batch, newer(batch), "issued")
     for decide in (requests.approve, requests.reject):
         with pytest.raises(Problem) as refused:
-            decide(session, a_reviewer_of(batch), decision)
+            decide_on(session, decide, a_reviewer_of(batch), *decision)
         session.rollback()
         assert (refused.value.code, refused.value.title) == ("already_decided", "银行已全部办结，该撤销申请无需审核")
 
 
 def test_a_request_that_was_decided_before_the_bank_did_stays_as_it_was_decided(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
-    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": "不同意"}
-    requests.reject(session, a_reviewer_of(batch), decision)
+    decision = (asked(session, batch).revocation_id, "不同意")
+    decide_on(session, requests.reject, a_reviewer_of(batch), *decision)
     decided(session, batch, newer(batch), "issued")
-    assert [item["state"] for item in _history(session, batch)] == ["rejected"]
+    assert [item.state for item in _history(session, batch)] == ["rejected"]
 
 
 def test_the_last_two_words_of_the_bank_at_the_same_moment_close_the_request(
-    engine: Engine, session: Session, batch: dict[str, Any]
+    engine: Engine, session: Session, batch: BatchSubmittedData
 ) -> None:
     asked(session, batch)
     first, second = newer(batch)
     with Session(engine) as one, Session(engine) as other:
-        batches.keep_states(one, batch["batch_no"], [first], "issued")
-        batches.keep_states(other, batch["batch_no"], [second], "refused")
-        closing.close_if_decided(one, batch["batch_no"])
+        batches.keep_states(one, batch.batch_no, [first], "issued")
+        batches.keep_states(other, batch.batch_no, [second], "refused")
+        closing.close_if_decided(one, batch.batch_no)
         waiting = threading.Thread(target=concluded, args=(other, batch))
         waiting.start()
         one.commit()
         waiting.join()
-    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+    assert [item.state for item in _history(session, batch)] == ["closed"]
 
 
 def test_a_request_that_is_made_while_the_bank_decides_is_refused_or_closed(
-    engine: Engine, session: Session, batch: dict[str, Any]
+    engine: Engine, session: Session, batch: BatchSubmittedData
 ) -> None:
     with Session(engine) as bank:
-        requests.request_revocation(session, a_clerk_of(batch), a_request(batch))
-        batches.keep_states(bank, batch["batch_no"], newer(batch), "issued")
+        requests.request_revocation(Work(session, a_clerk_of(batch)), a_request(batch))
+        batches.keep_states(bank, batch.batch_no, newer(batch), "issued")
         hearing = threading.Thread(target=concluded, args=(bank, batch))
         hearing.start()
         session.commit()
         hearing.join()
-    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+    assert [item.state for item in _history(session, batch)] == ["closed"]
 
 
-def test_requests_that_stayed_open_in_an_earlier_release_are_closed(session: Session, batch: dict[str, Any]) -> None:
+def test_requests_that_stayed_open_in_an_earlier_release_are_closed(
+    session: Session, batch: BatchSubmittedData
+) -> None:
     asked(session, batch)
     closing.close_all_decided(session)
-    assert [item["state"] for item in _history(session, batch)] == ["requested"]
-    batches.keep_states(session, batch["batch_no"], newer(batch), "issued")
+    assert [item.state for item in _history(session, batch)] == ["requested"]
+    batches.keep_states(session, batch.batch_no, newer(batch), "issued")
     closing.close_all_decided(session)
-    assert [item["state"] for item in _history(session, batch)] == ["closed"]
+    assert [item.state for item in _history(session, batch)] == ["closed"]
 
 
 def test_a_batch_whose_revocation_was_approved_but_freed_nobody_is_decided_and_not_revoked(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
-    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
-    requests.approve(session, a_reviewer_of(batch), decision)
+    decision = (asked(session, batch).revocation_id, None)
+    decide_on(session, requests.approve, a_reviewer_of(batch), *decision)
     session.commit()
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "already_revoked"
     decided(session, batch, newer(batch), "issued")
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "batch_decided"
 
 
-def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(session: Session, batch: dict[str, Any]) -> None:
+def test_after_a_rejection_one_may_ask_again_and_after_an_approval_not(
+    session: Session, batch: BatchSubmittedData
+) -> None:
     first = asked(session, batch)
-    requests.reject(session, a_reviewer_of(batch), {"revocation_id": first["revocation_id"], "remark": "不同意"})
+    decide_on(session, requests.reject, a_reviewer_of(batch), first.revocation_id, "不同意")
     session.commit()
     second = asked(session, batch)
-    requests.approve(session, a_reviewer_of(batch), {"revocation_id": second["revocation_id"], "remark": None})
+    decide_on(session, requests.approve, a_reviewer_of(batch), second.revocation_id, None)
     session.commit()
     assert refusal(session, requests.request_revocation, a_clerk_of(batch), a_request(batch)) == "already_revoked"
-    assert [item["state"] for item in _history(session, batch)] == ["approved", "rejected"]
+    assert [item.state for item in _history(session, batch)] == ["approved", "rejected"]
 
 
-def test_only_the_superior_union_decides(session: Session, batch: dict[str, Any]) -> None:
-    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
+def test_only_the_superior_union_decides(session: Session, batch: BatchSubmittedData) -> None:
+    decision = (asked(session, batch).revocation_id, None)
     stranger = Caller(
         account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=str(uuid4())
     )
@@ -247,15 +283,18 @@ def test_only_the_superior_union_decides(session: Session, batch: dict[str, Any]
         account_id=str(uuid4()),
         roles=frozenset({"reviewer"}),
         scope=Scope.SUBORDINATES,
-        union_id=str(batch["union"]["union_id"]),
+        union_id=str(batch.union.union_id),
     )
-    assert refusal(session, requests.approve, stranger, decision) == "not_found"
-    assert refusal(session, requests.approve, own_union, decision) == "not_the_superior"
-    assert refusal(session, requests.approve, of_the_city(batch, "reviewer"), decision) == "not_the_superior"
+    assert refusal(session, requests.approve, stranger, a_decision(requests.approve, *decision)) == "not_found"
+    assert refusal(session, requests.approve, own_union, a_decision(requests.approve, *decision)) == "not_the_superior"
+    assert (
+        refusal(session, requests.approve, of_the_city(batch, "reviewer"), a_decision(requests.approve, *decision))
+        == "not_the_superior"
+    )
 
 
 def test_all_unions_above_see_a_request_but_the_direct_superior_decides(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
     asked(session, batch)
     for caller, decides in (
@@ -263,42 +302,42 @@ def test_all_unions_above_see_a_request_but_the_direct_superior_decides(
         (of_the_city(batch, "reviewer"), False),
         (of_the_city(batch, "administrator"), False),
     ):
-        (seen,) = requests.list_revocations(session, caller, {"page": 1, "size": 20})["items"]
-        assert seen["can_decide"] is decides
-        assert "*" in seen["applicant_phone"]
-    assert requests.list_revocations(session, of_the_city(batch, "clerk"), {"page": 1, "size": 20})["items"] == []
+        (seen,) = requests.list_revocations(Work(session, caller), ListRevocations()).items
+        assert seen.can_decide is decides
+        assert "*" in seen.applicant_phone
+    assert requests.list_revocations(Work(session, of_the_city(batch, "clerk")), ListRevocations()).items == []
 
 
 def test_who_is_clerk_and_reviewer_at_once_does_not_decide_the_own_request(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
     both = replace(a_clerk_of(batch), roles=frozenset({"clerk", "reviewer"}))
-    request = requests.request_revocation(session, both, a_request(batch))
+    request = requests.request_revocation(Work(session, both), a_request(batch))
     session.commit()
-    assert request["can_decide"] is False
-    decision = {"revocation_id": request["revocation_id"], "remark": None}
-    assert refusal(session, requests.approve, both, decision) == "own_request"
-    assert refusal(session, requests.reject, both, decision) == "own_request"
+    assert request.can_decide is False
+    decision = request.revocation_id, None
+    assert refusal(session, requests.approve, both, a_decision(requests.approve, *decision)) == "own_request"
+    assert refusal(session, requests.reject, both, a_decision(requests.reject, *decision)) == "own_request"
 
 
 def test_a_batch_told_before_all_unions_above_were_is_seen_by_the_direct_superior(session: Session) -> None:
     told = wire_example(BATCH_SUBMITTED)
     del told["union"]["superior_ids"]
-    submitted = BATCH_SUBMITTED.load(told)
-    batches.keep_batch(session, submitted)
+    submitted = BATCH_SUBMITTED.read(told)
+    batches.batch_submitted(session, an_event(submitted))
     asked(session, submitted)
-    assert requests.list_revocations(session, a_reviewer_of(submitted), {"page": 1, "size": 20})["total"] == 1
+    assert requests.list_revocations(Work(session, a_reviewer_of(submitted)), ListRevocations()).total == 1
 
 
-def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> None:
-    decision = {"revocation_id": asked(session, batch)["revocation_id"], "remark": None}
+def test_who_asked_does_not_decide(session: Session, batch: BatchSubmittedData) -> None:
+    decision = (asked(session, batch).revocation_id, None)
     applicant = Caller(
-        account_id=str(batch["submitted_by"]),
+        account_id=str(batch.submitted_by),
         roles=frozenset({"reviewer"}),
         scope=Scope.SUBORDINATES,
-        union_id=str(batch["union"]["superior_union_id"]),
+        union_id=str(batch.union.superior_union_id),
     )
-    assert refusal(session, requests.approve, applicant, decision) == "own_request"
+    assert refusal(session, requests.approve, applicant, a_decision(requests.approve, *decision)) == "own_request"
 
 
 @pytest.mark.parametrize(
@@ -312,36 +351,36 @@ def test_who_asked_does_not_decide(session: Session, batch: dict[str, Any]) -> N
     ],
 )
 def test_nobody_decides_on_what_an_account_of_the_same_administrator_has_asked(
-    session: Session, batch: dict[str, Any], of_clerk: tuple[str, ...], of_reviewer: tuple[str, ...], refused: bool
+    session: Session, batch: BatchSubmittedData, of_clerk: tuple[str, ...], of_reviewer: tuple[str, ...], refused: bool
 ) -> None:
     clerk = replace(a_clerk_of(batch), controllers=of_clerk)
     reviewer = replace(a_reviewer_of(batch), controllers=of_reviewer)
-    asked_for = requests.request_revocation(session, clerk, a_request(batch))
+    asked_for = requests.request_revocation(Work(session, clerk), a_request(batch))
     session.commit()
-    seen = requests.get_revocation(session, reviewer, asked_for["revocation_id"])
-    assert (seen["is_of_same_administrator"], seen["can_decide"]) == (refused, not refused)
-    decision = {"revocation_id": asked_for["revocation_id"], "remark": "意见"}
+    seen = shown(session, reviewer, asked_for.revocation_id)
+    assert (seen.is_of_same_administrator, seen.can_decide) == (refused, not refused)
+    decision = asked_for.revocation_id, "意见"
     for decide in (requests.reject, requests.approve) if refused else ():
-        assert refusal(session, decide, reviewer, decision) == "same_administrator"
+        assert refusal(session, decide, reviewer, a_decision(decide, *decision)) == "same_administrator"
     if not refused:
-        assert requests.approve(session, reviewer, decision)["state"] == "approved"
+        assert decide_on(session, requests.approve, reviewer, *decision).state == "approved"
 
 
 def test_an_administrator_who_reviews_decides_on_nothing_that_the_own_creature_asked(
-    session: Session, batch: dict[str, Any]
+    session: Session, batch: BatchSubmittedData
 ) -> None:
     both = replace(a_reviewer_of(batch), roles=frozenset({"administrator", "reviewer"}))
     clerk = replace(a_clerk_of(batch), controllers=(str(both.account_id),))
-    asked_for = requests.request_revocation(session, clerk, a_request(batch))
+    asked_for = requests.request_revocation(Work(session, clerk), a_request(batch))
     session.commit()
-    decision = {"revocation_id": asked_for["revocation_id"], "remark": None}
-    assert refusal(session, requests.approve, both, decision) == "same_administrator"
+    decision = asked_for.revocation_id, None
+    assert refusal(session, requests.approve, both, a_decision(requests.approve, *decision)) == "same_administrator"
 
 
 def test_of_two_reviewers_at_the_same_moment_one_decides(
-    engine: Engine, session: Session, batch: dict[str, Any]
+    engine: Engine, session: Session, batch: BatchSubmittedData
 ) -> None:
-    revocation_id = asked(session, batch)["revocation_id"]
+    revocation_id = asked(session, batch).revocation_id
     outcomes: list[str] = []
     together = threading.Barrier(2)
 
@@ -349,7 +388,7 @@ def test_of_two_reviewers_at_the_same_moment_one_decides(
         with Session(engine) as own:
             together.wait()
             try:
-                decision(own, a_reviewer_of(batch), {"revocation_id": revocation_id, "remark": "意见"})
+                decide_on(own, decision, a_reviewer_of(batch), revocation_id, "意见")
                 own.commit()
                 outcomes.append("decided")
             except Problem as refused:
@@ -363,22 +402,22 @@ def test_of_two_reviewers_at_the_same_moment_one_decides(
     assert sorted(outcomes) == ["already_decided", "decided"]
 
 
-def newer(batch: dict[str, Any]) -> list[dict[str, Any]]:
+def newer(batch: BatchSubmittedData) -> list[ApplicationStep]:
     """The next step of each application."""
-    return [step | {"version": step["version"] + 1} for step in batch["applications"]]
+    return [replace(step, version=step.version + 1) for step in batch.applications]
 
 
-def decided(session: Session, batch: dict[str, Any], steps: list[dict[str, Any]], state: str) -> None:
+def decided(session: Session, batch: BatchSubmittedData, steps: list[ApplicationStep], state: str) -> None:
     """Revocation hears what became of some applications."""
-    batches.keep_states(session, batch["batch_no"], steps, state)
+    batches.keep_states(session, batch.batch_no, steps, state)
     concluded(session, batch)
 
 
-def concluded(session: Session, batch: dict[str, Any]) -> None:
-    closing.close_if_decided(session, batch["batch_no"])
+def concluded(session: Session, batch: BatchSubmittedData) -> None:
+    closing.close_if_decided(session, batch.batch_no)
     session.commit()
 
 
-def _history(session: Session, batch: dict[str, Any]) -> list[dict[str, Any]]:
-    items = requests.list_revocations(session, a_clerk_of(batch), {"page": 1, "size": 20})["items"]
+def _history(session: Session, batch: BatchSubmittedData) -> list[RevocationAnswer]:
+    items = requests.list_revocations(Work(session, a_clerk_of(batch)), ListRevocations()).items
     return list(items)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from marshmallow import validate
 
-from services.contracts.fields import Whole
 from services.contracts.services import SERVICES
 from services.kit.events.contract import ENCRYPTED, MESSAGE_SIZE, EventContract, EventData, choice
+from services.kit.fields import Whole
 
 OUTCOMES = ("done", "refused")
 RECORD_KINDS = {

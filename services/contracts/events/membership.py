@@ -8,7 +8,6 @@ from uuid import UUID
 from marshmallow import validate
 
 from services.contracts.events.audit import ACTS_RECORDED
-from services.contracts.fields import Whole
 from services.contracts.shared import IMPORT_STATES, PersonFacts, UnionFacts
 from services.kit.events.contract import (
     CHUNK,
@@ -19,6 +18,7 @@ from services.kit.events.contract import (
     EventData,
     choice,
 )
+from services.kit.fields import Whole
 
 SESSION_ENDS = (
     *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),

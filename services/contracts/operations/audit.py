@@ -8,10 +8,11 @@ from uuid import UUID
 from marshmallow import ValidationError, validate
 
 from services.contracts.events.audit import OUTCOMES, RECORD_KINDS
-from services.contracts.fields import DocumentNumber, text
+from services.contracts.fields import DocumentNumber
 from services.contracts.roles import subordinates
 from services.contracts.titles import ACTIONS
 from services.kit.events.contract import choice
+from services.kit.fields import text
 from services.kit.rpc.operation import no_union, query
 from services.kit.rpc.paging import LARGEST_PAGE
 from services.kit.schemas import UNSET, Unset

@@ -8,18 +8,11 @@ from uuid import UUID
 from marshmallow import ValidationError, validate
 
 from services.contracts.consent import BASES
-from services.contracts.fields import (
-    Address,
-    DocumentNumber,
-    NamePart,
-    Nationality,
-    Phone,
-    Whole,
-    text,
-)
+from services.contracts.fields import Address, DocumentNumber, NamePart, Nationality, Phone
 from services.contracts.roles import ACCOUNTS, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
+from services.kit.fields import Whole, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import command, no_union, own_data, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest

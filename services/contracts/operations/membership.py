@@ -16,12 +16,11 @@ from services.contracts.fields import (
     NamePart,
     Nationality,
     PersonName,
-    Whole,
-    text,
 )
 from services.contracts.roles import ACCOUNTS, LIMITED, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, IMPORT_STATES, RETIREMENT_CATEGORIES, SEXES
 from services.kit.events.contract import choice
+from services.kit.fields import Whole, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, own_data, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from marshmallow import fields, validate
 
-from services.contracts.fields import lines, text
 from services.contracts.roles import ACCOUNTS
 from services.kit.events.contract import choice
+from services.kit.fields import lines, text
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.operation import ANONYMOUS, command, no_union, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from marshmallow import validate
 
-from services.contracts.fields import Phone, lines, text
+from services.contracts.fields import Phone
 from services.contracts.roles import STAFF, subordinates
 from services.contracts.shared import CHANNELS, UnionFacts
 from services.kit.events.contract import choice
+from services.kit.fields import lines, text
 from services.kit.rpc.operation import command, own_union, query
 from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
@@ -20,31 +21,41 @@ REQUEST_STATES = ("requested", "approved", "rejected", "closed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestRevocationRequest:
+class RequestRevocation:
+    """Asks the superior union to revoke a batch of the caller's union."""
+
     batch_no: Annotated[str, validate.Length(1, 64, error="请选择办卡批次")]
     applicant_name: Annotated[str, text(50)]
     applicant_phone: Phone
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListRevocationsRequest(PageRequest):
+class ListRevocations(PageRequest):
+    """Requests of the caller's union; for its reviewers and administrators of all unions below it too."""
+
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
     batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins with"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
-class GetRevocationRequest:
+class GetRevocation:
+    """One request that the caller may see."""
+
     revocation_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApproveRevocationRequest:
+class ApproveRevocation:
+    """The superior union agrees: batching releases whom the bank has not decided on."""
+
     revocation_id: UUID
     remark: Annotated[str | None, lines(200, allow_none=True)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class RejectRevocationRequest:
+class RejectRevocation:
+    """The superior union does not agree: the batch's members stay locked."""
+
     revocation_id: UUID
     remark: Annotated[str, lines(200), "why not; the applicant reads it"]
 
@@ -84,25 +95,23 @@ class RevocationsAnswer(PageAnswer):
 
 REQUEST_REVOCATION = command(
     "revocation.request_revocation",
-    RequestRevocationRequest,
+    RequestRevocation,
     RevocationAnswer,
     allow=own_union("clerk"),
     title="申请撤销",
 )
-LIST_REVOCATIONS = query(
-    "revocation.list_revocations", ListRevocationsRequest, RevocationsAnswer, allow=subordinates(*STAFF)
-)
-GET_REVOCATION = query("revocation.get_revocation", GetRevocationRequest, RevocationAnswer, allow=subordinates(*STAFF))
+LIST_REVOCATIONS = query("revocation.list_revocations", ListRevocations, RevocationsAnswer, allow=subordinates(*STAFF))
+GET_REVOCATION = query("revocation.get_revocation", GetRevocation, RevocationAnswer, allow=subordinates(*STAFF))
 APPROVE_REVOCATION = command(
     "revocation.approve_revocation",
-    ApproveRevocationRequest,
+    ApproveRevocation,
     RevocationAnswer,
     allow=subordinates("reviewer"),
     title="同意撤销",
 )
 REJECT_REVOCATION = command(
     "revocation.reject_revocation",
-    RejectRevocationRequest,
+    RejectRevocation,
     RevocationAnswer,
     allow=subordinates("reviewer"),
     title="不同意撤销",

@@ -10,7 +10,8 @@ from stdnum import numdb
 
 from services.contracts.rules.findings import Finding, Rule, Sex
 from services.contracts.values.dates import LONG_TERM
-from services.contracts.values.text import InvalidValue, clean_document_number
+from services.contracts.values.numbers import clean_document_number
+from services.kit.text import InvalidValue
 
 EXPIRES_SOON = timedelta(days=90)
 """Choice: how long before its expiry a document is warned of."""

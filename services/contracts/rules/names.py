@@ -4,7 +4,7 @@ from datetime import date
 
 from services.contracts.rules.findings import Finding, Rule
 from services.contracts.values.names import LONGEST_NAME, CharacterClass, character_class, clean_name
-from services.contracts.values.text import InvalidValue
+from services.kit.text import InvalidValue
 
 FORM = Rule("name.form", "2", "姓名的书写", "本系统约定：间隔号为U+00B7，不超过50字", date(2025, 1, 1))
 CHARACTERS = Rule("name.characters", "2", "姓名用字", "GB 2312-1980；GBK；GB 18030-2022", date(2025, 1, 1))

@@ -7,8 +7,9 @@ The API, imports, events and searches use the same ones, so that what one of the
 from services.contracts.values.dates import LONG_TERM, clean_day, clean_month, today
 from services.contracts.values.names import LONGEST_NAME, clean_name
 from services.contracts.values.nationalities import clean_nationality, nationality_title
+from services.contracts.values.numbers import clean_address, clean_document_number
 from services.contracts.values.phones import clean_mobile, clean_phone, is_mobile
-from services.contracts.values.text import InvalidValue, clean_address, clean_document_number, clean_lines, clean_text
+from services.kit.text import InvalidValue, clean_lines, clean_text
 
 __all__ = [
     "LONGEST_NAME",

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.contracts.values.text import InvalidValue, clean_compatible
+from services.kit.text import InvalidValue, clean_compatible
 
 LONG_TERM = date(9999, 12, 31)
 """The expiry date that stands for a document valid for life (长期)."""

@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal
 
-from services.contracts.values.text import clean_compatible
+from services.kit.text import clean_compatible
 
 CharacterClass = Literal["ordinary", "gbk_only", "rare", "private_use", "not_allowed"]
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import pycountry
 
-from services.contracts.values.text import InvalidValue, clean_compatible
+from services.kit.text import InvalidValue, clean_compatible
 
 
 def clean_nationality(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from services.contracts.values.text import InvalidValue, clean_compatible
+from services.kit.text import InvalidValue, clean_compatible
 
 
 def clean_mobile(text: str) -> str:

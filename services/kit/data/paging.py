@@ -7,17 +7,20 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from services.kit.problems import Problem
-from services.kit.rpc.paging import DEEPEST_ROW, Counted
+from services.kit.rpc.paging import DEEPEST_ROW, Counted, PageRequest
 
 
 def page_of(
-    session: Session, matching: Select[*tuple[Any, ...]], request: dict[str, Any], count_to: int = DEEPEST_ROW
+    session: Session,
+    matching: Select[*tuple[Any, ...]],
+    request: PageRequest | dict[str, Any],
+    count_to: int = DEEPEST_ROW,
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], Counted]:
-    """The rows of page `request["page"]`, and how many match, counted to `count_to`.
+    """The rows of the page that is requested, and how many match, counted to `count_to`.
 
     Raises Problem `page_too_deep` for a page behind DEEPEST_ROW.
     """
-    page, size = request["page"], request["size"]
+    page, size = (request["page"], request["size"]) if isinstance(request, dict) else (request.page, request.size)
     if page * size > DEEPEST_ROW:
         raise Problem("page_too_deep", 422, "页码过大", f"只能查看前 {DEEPEST_ROW} 条，请缩小查询范围。")
     bounded = matching.with_only_columns(1, maintain_column_froms=True).order_by(None).limit(count_to + 1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 from marshmallow import ValidationError
 from uuid_utils import uuid7
@@ -28,8 +28,11 @@ class NotAnEvent(ValueError):
     """A body that is no event, or not the event that it should be; the message says what is wrong, without values."""
 
 
+Data_co = TypeVar("Data_co", covariant=True)
+
+
 @dataclass(frozen=True)
-class Event(Generic[Data]):
+class Event(Generic[Data_co]):
     """An event that came: its envelope, and its data as the contract's schema loaded it."""
 
     id: str
@@ -39,7 +42,7 @@ class Event(Generic[Data]):
     time: datetime
     correlation_id: str | None
     causation_id: str | None
-    data: Data
+    data: Data_co
 
 
 def new_message_id() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 from joserfc import jws
@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.kit.data.database import audit_head
+from services.kit.events.envelope import Event
 from services.kit.events.failures import Reject
 from services.kit.secret_values import KeySet
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
@@ -67,7 +68,15 @@ class RemembersAuditHeads(DependencyProvider):
         """Nothing: `remember` is a function."""
 
 
-def remember(session: Session, event_data: dict[str, Any]) -> None:
+class HasStatement(Protocol):
+    """The data of the event that publishes a head."""
+
+    @property
+    def statement(self) -> str:
+        """The signed statement."""
+
+
+def remember_head(session: Session, event: Event[HasStatement]) -> None:
     """Keeps a head that membership has signed, for good. Raises Reject for one that it has not.
 
     One that says otherwise of a position than one before is kept beside it: `audit_verify` finds that the chain lacks
@@ -77,7 +86,7 @@ def remember(session: Session, event_data: dict[str, Any]) -> None:
     if not keys:
         return
     try:
-        head = verified(event_data["statement"], keys)
+        head = verified(event.data.statement, keys)
     except NotSigned as error:
         raise Reject(f"audit_head_not_signed: {error}") from error
     known = set(session.scalars(select(audit_head.c.hash).where(audit_head.c.position == head.position)))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from marshmallow import ValidationError, fields, validate
 
-from services.contracts.fields import text
+from services.kit.fields import text
 from services.kit.rpc.operation import CommonOperation
 from services.kit.rpc.paging import PageAnswer, PageRequest
 

@@ -1,7 +1,7 @@
 """How lists are asked for and answered: page, size, total."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from marshmallow import validate
 
@@ -18,22 +18,35 @@ class PageRequest:
     size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageAnswer:
-    """Base of all list answers; each list adds its `items`."""
-
-    page: int
-    size: int
-    total: Annotated[int, f"matching rows, counted up to {DEEPEST_ROW}"]
-    total_is_exact: Annotated[bool, "false when more rows match than counted"]
-
-
 @dataclass(frozen=True)
 class Counted:
     """How many rows match; where more match than are counted, `is_exact` is false and `total` how many were."""
 
     total: int
     is_exact: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageAnswer:
+    """Base of all list answers; each list says what its `items` are."""
+
+    page: int
+    size: int
+    total: Annotated[int, f"matching rows, counted up to {DEEPEST_ROW}"]
+    total_is_exact: Annotated[bool, "false when more rows match than counted"]
+    items: list[Any]
+
+    @classmethod
+    def of(cls, items: list[Any], request: PageRequest, counted: Counted, **more: Any) -> Self:
+        """The answer to a list request; `more` are the fields that this list has besides."""
+        return cls(
+            items=items,
+            page=request.page,
+            size=request.size,
+            total=counted.total,
+            total_is_exact=counted.is_exact,
+            **more,
+        )
 
 
 def page_answer(items: list[dict[str, Any]], request: dict[str, Any], counted: Counted) -> dict[str, Any]:

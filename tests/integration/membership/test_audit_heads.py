@@ -16,17 +16,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.environment import ROOT
-from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED, AuditHeadSignedData
 from services.kit.data.database import audit_head
 from services.kit.events.failures import Reject
 from services.kit.key_sets import new_signing_keys, public_part
-from services.kit.operations.audit_heads import public_keys, remember, signed, signing_keys, verified
+from services.kit.operations.audit_heads import public_keys, remember_head, signed, signing_keys, verified
 from services.kit.secret_values import KeySet
 from services.kit.settings import read_settings
 from services.membership import audit_log, audit_verify
 from services.membership.audit_chain import AuditKeys, Broken
 from services.membership.audit_heads import AuditHeads
 from services.membership.audit_verify import Lost
+from tests.documents import an_event
 from tests.integration.membership.office import Office
 from tests.mothers import an_act
 
@@ -126,7 +127,7 @@ def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
     [first, second] = publish(office, heads)
     for told in (second, first, second):  # in any order, and again
         with office.begin() as session:
-            remember(session, told)
+            remember_head(session, an_event(AUDIT_HEAD_SIGNED.read(told)))
     with office.begin() as session:
         assert session.scalars(select(audit_head.c.position).order_by(audit_head.c.position)).all() == [3, 4]
     for statement in ("delete from audit_head", "truncate audit_head", "update audit_head set position = 1"):
@@ -184,7 +185,7 @@ def test_who_holds_no_signing_key_makes_no_head(office: Office, heads: AuditHead
     forged = [signed(1, bytes(32), stranger).statement, f"{header}.{payload}.{signature}", f"{header}.{payload}.", ""]
     for statement in forged:
         with pytest.raises(Reject, match="audit_head_not_signed"), office.begin() as session:
-            remember(session, {"position": 1, "statement": statement})
+            remember_head(session, an_event(AuditHeadSignedData(position=1, statement=statement)))
     with office.begin() as session:
         assert session.scalar(select(func.count()).select_from(audit_head)) == 1
     assert verdict(office, "--heads", "-", told=f"{forged[0]}\n").startswith("2 entries, chain intact")

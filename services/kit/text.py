@@ -24,21 +24,9 @@ def clean_lines(text: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def clean_address(text: str) -> str:
-    """An address in half width (NFKC), so that `123弄` finds `１２３弄`."""
-    return clean_compatible(text)
-
-
 def clean_compatible(text: str) -> str:
     """As `clean_text`, with the wide, narrow and circled forms of characters made ordinary (NFKC)."""
     return " ".join(_visible(unicodedata.normalize("NFKC", _visible(text))).split())
-
-
-def clean_document_number(text: str) -> str:
-    """A document's number: NFKC, upper case, without spaces and the apostrophe that marks text in a sheet."""
-    number = "".join(clean_compatible(text).split()).lstrip("'’‘`")
-    # Upper case can make characters (ŉ) that NFKC takes apart again.
-    return unicodedata.normalize("NFKC", number.upper())
 
 
 _LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
