@@ -23,12 +23,12 @@ from typing import Any
 import amqp
 
 from deploy.permissions import PROGRAMS, SERVICES, Permissions, permissions_of
+from services.contracts.bank_queues import declare_bank
 from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     RPC_EXCHANGE,
-    declare_bank,
     declare_dead_letters_lock,
     declare_direct_exchange,
     declare_exchange,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Violation
-from services.contracts.events.audit import referred_record
+from services.kit.operations.audit import referred_record
 
 _SUMS = """
     select id, feedback_id, results, applied, repeated, rejected from bank_feedback

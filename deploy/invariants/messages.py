@@ -29,8 +29,8 @@ def look_at_broker(system: System) -> Letters:
     unexplained, rejected = [], set()
     for service in SERVICES:
         for letter in DeadLetters(system.amqp_uris[service]).each(dead_queues(service)):
-            if letter.feedback_id:
-                rejected.add(letter.feedback_id)
+            if letter.external_id:
+                rejected.add(letter.external_id)
             if not _is_explained(letter):
                 unexplained.append(_unexplained(letter))
     return Letters(sizes, unexplained, frozenset(rejected))

@@ -486,7 +486,7 @@ def _rejected(story: Story) -> int:
     """How many of the story's messages wait in the rejected queue, where others may lie as well."""
     letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
     mark = _mark(story)
-    return sum(mark in (letter.feedback_id or "") or mark.encode() in letter.body for letter in letters)
+    return sum(mark in (letter.external_id or "") or mark.encode() in letter.body for letter in letters)
 
 
 def _mark(story: Story) -> str:

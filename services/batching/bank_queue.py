@@ -9,10 +9,10 @@ import structlog
 from nameko.extensions import DependencyProvider
 
 from services.contracts.bank_keys import check_bank_keys, clear_text
+from services.contracts.bank_queues import declare_bank
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.amqp.publishing import ConfirmedPublisher
-from services.kit.amqp.queues import declare_bank
 from services.kit.settings import MessagingSettings, read_settings
 
 _PAUSE_SECONDS = 2

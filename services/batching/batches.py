@@ -12,7 +12,7 @@ from services.batching.consents import receipt_answer, receipts_of
 from services.batching.models import Application, Batch, BatchPerson, Branch
 from services.batching.outlets import branch_answer
 from services.batching.register import LOCAL_TIME
-from services.kit.data.encryption import mask_card, mask_document, mask_phone
+from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.kit.data.name_search import begins_with
 from services.kit.data.paging import page_of
 from services.kit.problems import NotFound

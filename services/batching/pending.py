@@ -16,10 +16,10 @@ from services.batching.persons import document_digest
 from services.batching.telling import steps, tell_pending_changed
 from services.batching.typeface import register_typeface
 from services.contracts.events.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
+from services.contracts.masks import mask_document
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_among
-from services.kit.data.encryption import mask_document
 from services.kit.data.name_search import begins_with
 from services.kit.data.paging import page_of
 from services.kit.events.contract import in_messages

@@ -1,5 +1,8 @@
-"""What services and the bank tell one another: one schema and one committed example for each message.
+"""What services, the gateway and the bank say to one another: the published language of the system.
 
-One module per producer. An event is named in the past tense, its type ends in a version, and within a version fields
-are only added: consumers ignore what they do not know.
+`events` what happened, one module for each producer; `operations` queries and commands; `bank` messages with the bank;
+`rules` and `values` what several services judge alike. An event is named in the past tense, its type ends in a version,
+and within a version fields are only added: consumers ignore what they do not know.
 """
+
+from services.contracts import description as description  # tells the kit what system it serves

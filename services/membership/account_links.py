@@ -10,7 +10,7 @@ from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import RESET_LINK_MADE
-from services.kit.data.encryption import mask_phone
+from services.contracts.masks import mask_phone
 from services.kit.events.outbox import tell
 from services.kit.rpc.methods import Caller
 from services.membership.account_news import name_of

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from services.contracts.masks import mask_phone
 from services.contracts.values import InvalidValue, clean_mobile
-from services.kit.data.encryption import mask_phone
 from services.kit.data.paging import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound

@@ -9,10 +9,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, false, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.audit import RECORD_KINDS, record_reference, referred_record
+from services.contracts.events.audit import RECORD_KINDS
 from services.contracts.titles import ACTIONS
 from services.kit.data.bulk import is_among
 from services.kit.operations import audit
+from services.kit.operations.audit import record_reference, referred_record
 from services.kit.problems import Forbidden, NotFound
 from services.kit.rpc.methods import Caller
 from services.membership.documents import possible_digests

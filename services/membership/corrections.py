@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.events.batching import CorrectedFacts
 from services.contracts.events.membership import CORRECTION_REFUSED
-from services.kit.data.encryption import mask_document
+from services.contracts.masks import mask_document
 from services.kit.events.outbox import tell
 from services.kit.events.subscribe import Reject
 from services.kit.schemas import schema_of

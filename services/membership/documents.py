@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from services.contracts.masks import DOCUMENT_ENDS
 from services.contracts.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
 from services.contracts.rules.findings import Finding
 from services.contracts.rules.identity import Identity, check_identity
 from services.contracts.shared import DOCUMENT_TYPES
 from services.contracts.values import clean_document_number, today
-from services.kit.data.encryption import DOCUMENT_ENDS, blind_index
+from services.kit.data.encryption import blind_index
 from services.kit.problems import FieldProblem
 
 _DIGITS_OF_PERMIT_HOLDER = 9

@@ -9,9 +9,9 @@ from openpyxl import Workbook
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.contracts.operations.membership import LARGEST_EXPORT
 from services.contracts.values import LONG_TERM
-from services.kit.data.encryption import mask_card, mask_document, mask_phone
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import file_answer

@@ -15,8 +15,8 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
+from services.contracts.masks import mask_numbers
 from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
-from services.kit.data.encryption import mask_numbers
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import is_passing
 from services.kit.events.outbox import tell

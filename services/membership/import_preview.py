@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.kit.data.encryption import mask_document, mask_numbers, mask_phone, mask_sex
+from services.contracts.masks import mask_document, mask_numbers, mask_phone, mask_sex
 from services.membership.headings import HEADINGS
 from services.membership.models import ImportRow
 

@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, Row, Select, Text, Uuid, cast,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from services.contracts.masks import mask_card, mask_document
 from services.contracts.values import clean_name
 from services.kit.data.bulk import is_among
-from services.kit.data.encryption import mask_card, mask_document
 from services.kit.data.name_search import caseless
 from services.kit.data.paging import page_of
 from services.kit.problems import FieldProblem, Invalid

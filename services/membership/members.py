@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.events.membership import MEMBER_REGISTERED
+from services.contracts.masks import mask_document, mask_phone
 from services.contracts.values import clean_document_number, clean_name
 from services.kit.data.bulk import is_among
-from services.kit.data.encryption import mask_document, mask_phone
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit

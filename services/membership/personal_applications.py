@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.contracts.consent import refuse_unless_current
-from services.kit.data.encryption import mask_card, mask_document, mask_phone
+from services.contracts.masks import mask_card, mask_document, mask_phone
 from services.kit.operations import audit
 from services.kit.problems import Conflict
 from services.kit.rpc.methods import Caller

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
 from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
+from services.contracts.masks import mask_phone
 from services.kit.data.database import Database
-from services.kit.data.encryption import mask_phone
 from services.kit.data.paging import page_of
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit

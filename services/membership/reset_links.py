@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.kit.data.encryption import mask_account_name
+from services.contracts.masks import mask_account_name
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.methods import Caller

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from services.kit.data.encryption import mask_phone
+from services.contracts.masks import mask_phone
 
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"

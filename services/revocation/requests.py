@@ -22,6 +22,7 @@ from services.contracts.events.revocation import (
     RevocationRejectedData,
     RevocationRequestedData,
 )
+from services.contracts.masks import mask_phone
 from services.contracts.operations.revocation import (
     ApproveRevocation,
     GetRevocation,
@@ -32,7 +33,6 @@ from services.contracts.operations.revocation import (
     RevocationsAnswer,
 )
 from services.contracts.shared import UnionFacts
-from services.kit.data.encryption import mask_phone
 from services.kit.data.paging import page_of
 from services.kit.events.contract import EventContract
 from services.kit.events.outbox import tell

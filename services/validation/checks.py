@@ -18,11 +18,11 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.masks import mask_document
 from services.contracts.rules.documents import FORM
 from services.contracts.rules.findings import Finding, shown_evidence, shown_message
 from services.contracts.values import InvalidValue, clean_document_number, today
 from services.kit.data.bulk import insert_rows
-from services.kit.data.encryption import mask_document
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
 from services.kit.events.outbox import tell

@@ -238,7 +238,7 @@ class Faults:
     def _replay_strays(self, service: str) -> None:
         """What came back to the missing queue meanwhile; as an operator does who finds it among the dead letters."""
         queue = strays_queue(service)
-        replay = [sys.executable, "-m", "services.kit.dead_letters.command", "replay", queue, "--all"]
+        replay = [sys.executable, "-m", "deploy.dead_letters", "replay", queue, "--all"]
         left: list[int] = []
 
         def count(channel: amqp.Channel) -> None:

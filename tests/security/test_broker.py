@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import amqp
 import pytest
 
+from deploy import dead_letters
 from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
@@ -30,7 +31,6 @@ from services.kit.amqp.queues import (
     replies_exchange,
 )
 from services.kit.data.encryption import FileKeyring, Keyring
-from services.kit.dead_letters import command as dead_letters
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.envelope import new_message_id
 from services.kit.rpc.caller_signature import Signer

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from services.contracts.events.audit import ActRecordedData, record_reference, referred_record
+from services.contracts.events.audit import ActRecordedData
 from services.kit.operations import audit
+from services.kit.operations.audit import record_reference, referred_record
 from services.kit.rpc.request import Caller
 from services.kit.schemas import schema_of
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from services.contracts import bank
+from services.contracts.dead_letter_words import EVENT_WORDS, RESULT_WORDS, explanation
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
 from services.kit.dead_letters.letters import DeadLetter
-from services.kit.dead_letters.words import EVENT_WORDS, RESULT_WORDS, explanation
 from tests.mothers import a_union_code
 
 _LETTER = DeadLetter(

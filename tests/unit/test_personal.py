@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contracts.masks import mask_card, mask_document, mask_numbers, mask_phone
 from services.kit.data import encryption as personal
-from services.kit.data.encryption import (
-    CannotOpen,
-    FileKeyring,
-    Keyring,
-    blind_index,
-    mask_card,
-    mask_document,
-    mask_numbers,
-    mask_phone,
-)
+from services.kit.data.encryption import CannotOpen, FileKeyring, Keyring, blind_index
 from services.kit.secret_values import DEMO_MARK
 from services.kit.settings import SettingsError
 

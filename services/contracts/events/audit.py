@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import quote, unquote
 from uuid import UUID
 
 from marshmallow import validate
@@ -30,23 +29,6 @@ RECORD_KINDS = {
     "dead_letter": "死信",
     "feedback": "银行反馈",
 }
-_LONGEST_RECORD = 1000
-
-
-def record_reference(kind: str, record_id: Any) -> str:
-    """A record as acts name it, `<kind>:<id>`: whatever somebody asked for as an id, it has no odd characters there.
-
-    Raises LookupError for a kind that has no name in RECORD_KINDS.
-    """
-    if kind not in RECORD_KINDS:
-        raise LookupError(f"Records of kind {kind} have no name in services/contracts/events/audit.py.")
-    return f"{kind}:{quote(str(record_id), errors='replace')}"[:_LONGEST_RECORD]
-
-
-def referred_record(reference: str) -> tuple[str, str]:
-    """The kind and the id of a record that `record_reference` wrote."""
-    kind, _, record_id = reference.partition(":")
-    return kind, unquote(record_id)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,14 @@ from typing import Any
 
 import amqp
 
-from services.contracts import bank
 from services.kit.events.contract import EventContract
+from services.kit.system import the_system
 
 EVENTS_EXCHANGE = "events"
 """What an outbox row calls the exchange of its service's events, and by which the release before sent all of them."""
 RPC_EXCHANGE = "nameko-rpc"
 """The way of requests, which are the gateway's alone; the release before sent replies by it too."""
 COUNTS_EXCHANGE = "gateway.counts"
-RECEIPTS_BYTES = 256 << 20
-"""A bank that reads no receipts must not fill the broker: the oldest go. Who misses one sends the feedback again."""
 DELIVERY_LIMIT = 20
 """Deliveries without an ack after which the broker dead-letters a message by itself: crashes and restarts count."""
 
@@ -84,9 +82,9 @@ def request_queue(service: str) -> str:
 
 
 def owner_of(queue: str) -> str:
-    """The service that a queue belongs to: its name begins with it; the bank's queues are batching's."""
-    prefix = queue.partition(".")[0]
-    return "batching" if prefix == "bank" else prefix
+    """The service that a queue belongs to: its name begins with it, but for that of an external queue."""
+    prefix, external = queue.partition(".")[0], the_system().external
+    return external.owner if prefix == external.prefix else prefix
 
 
 def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
@@ -135,18 +133,26 @@ def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
 
     The dead-letter queue comes first: without it the broker would drop what it cannot deliver.
     """
-    _declare_quorum(channel, dead, {})
-    _declare_quorum(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", dead)})
+    declare_quorum_queue(channel, dead, {})
+    declare_quorum_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", dead)})
     own = declare_direct_exchange(channel, own_exchange(owner_of(queue)))
     for name in (dead, queue):
         channel.queue_bind(name, own, name)
+
+
+def declare_quorum_queue(channel: amqp.Channel, name: str, arguments: dict[str, Any]) -> None:
+    """A durable quorum queue with further arguments; raises QueueChanged where it exists with others."""
+    try:
+        channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", **arguments})
+    except amqp.PreconditionFailed as error:
+        raise QueueChanged(_changed(name, error)) from error
 
 
 def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> None:
     """The waiting place for `seconds` before a message goes back to the queue of its routing key, and the way there."""
     name, way = retry_queue(service, seconds), delay_exchange(service, seconds)
     back = {**_dead_letters_to(own_exchange(service)), "x-message-ttl": int(seconds * 1000)}
-    _declare_quorum(channel, name, back)
+    declare_quorum_queue(channel, name, back)
     channel.exchange_declare(way, "fanout", durable=True, auto_delete=False)
     channel.queue_bind(name, way)
 
@@ -158,7 +164,7 @@ def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -
     is published to another that is missing still comes back to its publisher.
     """
     way, dead = declare_direct_exchange(channel, strays_exchange(service)), strays_queue(service)
-    _declare_quorum(channel, dead, {})
+    declare_quorum_queue(channel, dead, {})
     channel.queue_bind(dead, declare_direct_exchange(channel, own_exchange(service)), dead)
     for queue in queues:
         channel.queue_bind(dead, way, queue)
@@ -184,20 +190,6 @@ def depth_of(connection: amqp.Connection, name: str) -> tuple[int, int] | None:
     except amqp.NotFound:
         return None
     return int(found.message_count), int(found.consumer_count)
-
-
-def declare_bank(channel: amqp.Channel) -> None:
-    """The ways out to `bank.batches` and `bank.receipts`, and the way in: an exchange for the bank alone that leads to
-    batching's queue.
-    """
-    declare_exchange(channel, bank.EXCHANGE)
-    channel.queue_declare(bank.BATCHES_QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(bank.BATCHES_QUEUE, bank.EXCHANGE, bank.BATCH_MESSAGES)
-    _declare_quorum(channel, bank.RECEIPTS_QUEUE, {"x-max-length-bytes": RECEIPTS_BYTES, "x-overflow": "drop-head"})
-    channel.queue_bind(bank.RECEIPTS_QUEUE, bank.EXCHANGE, bank.RECEIPT)
-    declare_exchange(channel, bank.FEEDBACK_EXCHANGE)
-    declare_working_queue(channel, bank.FEEDBACK_QUEUE, rejected_queue(bank.FEEDBACK_QUEUE))
-    channel.queue_bind(bank.FEEDBACK_QUEUE, bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)
 
 
 def declare_passing_queue(channel: amqp.Channel, name: str) -> str:
@@ -235,13 +227,6 @@ def _dead_letters_to(exchange: str, queue: str | None = None) -> dict[str, Any]:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
-
-
-def _declare_quorum(channel: amqp.Channel, name: str, arguments: dict[str, Any]) -> None:
-    try:
-        channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", **arguments})
-    except amqp.PreconditionFailed as error:
-        raise QueueChanged(_changed(name, error)) from error
 
 
 def _changed(name: str, error: amqp.PreconditionFailed) -> str:

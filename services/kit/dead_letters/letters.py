@@ -8,25 +8,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 import structlog
 from amqp.basic_message import Message as AmqpMessage
 from marshmallow import Schema, fields
 
-from services.contracts import bank
-from services.contracts.bank_encryption import is_encrypted
-from services.contracts.bank_keys import CannotDecrypt, decrypted
-from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.connection import Outgoing, to_bytes, user_of
 from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
-from services.kit.dead_letters import words
+from services.kit.dead_letters.numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
 from services.kit.dead_letters.queues import InUse, reading
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
-from services.kit.dead_letters.words import without_numbers
 from services.kit.events.contract import Sealed
 from services.kit.events.failures import (
     ATTEMPTS,
@@ -38,6 +32,7 @@ from services.kit.events.failures import (
     TRACEBACK,
     attempts_of,
 )
+from services.kit.system import the_system
 
 __all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
 
@@ -79,26 +74,19 @@ class DeadLetter:
         return (self.replays[0].first_failed_at if self.replays else None) or self.first_failed_at or self.failed_at
 
     @property
-    def feedback_id(self) -> str | None:
-        """The feedback that a rejected message of the bank is, or is a part of."""
-        if self.queue != bank.REJECTED_QUEUE:
-            return None
-        if is_encrypted(self.body):
-            noted = self.headers.get(bank.FEEDBACK_ID_HEADER)
-            return noted if isinstance(noted, str) else None
-        try:
-            said = json.loads(self.body)["feedback_id"]
-        except (ValueError, TypeError, LookupError, RecursionError):
-            return None
-        return said if isinstance(said, str) else None
+    def is_external(self) -> bool:
+        """Whether it is an outside party's message that was rejected."""
+        return self.queue == the_system().external.rejected
+
+    @property
+    def external_id(self) -> str | None:
+        """What the outside party calls its rejected message, or the one that this is a part of."""
+        return the_system().letters.external_id(self) if self.is_external else None
 
     @cached_property
     def content(self) -> bytes:
-        """The body as it can be read: one that is encrypted for batching, by batching alone."""
-        try:
-            return decrypted(self.body, bank.FEEDBACK_QUEUE) if self.queue == bank.REJECTED_QUEUE else self.body
-        except CannotDecrypt:
-            return self.body
+        """The body as it can be read: one that is encrypted for a service, by this service alone."""
+        return the_system().letters.content(self) if self.is_external else self.body
 
     def summary(self) -> dict[str, Any]:
         """What an operator sees of it in a list."""
@@ -114,7 +102,7 @@ class DeadLetter:
             "replays": self.replays[-1].number if self.replays else 0,
             "correlation_id": self.correlation_id,
             "size": len(self.body),
-            **words.about(self),
+            **the_system().letters.about(self),
         }
 
     def detail(self) -> dict[str, Any]:
@@ -132,8 +120,7 @@ class DeadLetter:
         try:
             text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
-            kind = "are encrypted" if is_encrypted(self.body) else "are no JSON"
-            return f"{len(self.body)} bytes that {kind}"
+            return f"{len(self.body)} bytes that cannot be read here"
         return without_numbers(text)
 
 
@@ -223,26 +210,19 @@ class DeadLetters:
 
 
 def open_content(letter: DeadLetter) -> dict[str, Any]:
-    """What a letter says but for personal data: of an event what its contract keeps open, of the bank's words the ids.
+    """What a letter says but for personal data: of an event what its contract keeps open, of an external one its ids.
 
     Of a body that is neither, nothing.
     """
     try:
         document = json.loads(letter.content)
-        if letter.queue == bank.REJECTED_QUEUE:
-            return _ids_of_feedback(document)
-        contract = EVENTS[document["type"]]
+        if letter.is_external:
+            return the_system().letters.open_fields(letter)
+        contract = the_system().events[document["type"]]
         envelope = {name: _shown(document[name]) for name in _ENVELOPE if isinstance(document.get(name), str)}
         return {**envelope, "data": _open_fields(contract.schema(), document["data"])}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return {}
-
-
-def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
-    results = [result for result in document.get("results") or () if isinstance(result, dict)]
-    named: dict[str, Any] = {name: str(document[name])[:64] for name in ("feedback_id", "batch_no") if name in document}
-    ids = [str(UUID(str(result["application_id"]))) for result in results if result.get("application_id")]
-    return {**named, "application_ids": ids}
 
 
 def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:

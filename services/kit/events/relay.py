@@ -12,19 +12,15 @@ import structlog
 from nameko.extensions import DependencyProvider
 from psycopg.rows import namedtuple_row
 
-from services.contracts import bank
-from services.contracts.events.all_events import EVENTS
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
-    declare_bank,
     declare_exchange,
     declare_missing_subscription,
     events_exchange,
     is_queue,
-    owner_of,
     queue_name,
 )
 from services.kit.amqp.watch import BrokerWatch
@@ -35,6 +31,7 @@ from services.kit.events.outbox import CHANNEL
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.settings import DatabaseSettings, MessagingSettings, read_settings
+from services.kit.system import the_system
 
 log = structlog.get_logger()
 
@@ -207,11 +204,12 @@ class Relay(DependencyProvider):
 
 
 def declare_outlets(channel: amqp.Channel, producer: str) -> None:
-    """The producer's exchange, and a queue for each who must hear it, even one that never ran; or the bank."""
+    """The producer's exchange, and a queue for each consumer, even one that never ran, and for an outside party."""
     declare_exchange(channel, events_exchange(producer))
-    if owner_of(bank.BATCHES_QUEUE) == producer and not is_queue(channel, bank.BATCHES_QUEUE):
-        declare_bank(channel)
-    for contract in EVENTS.values():
+    external = the_system().external
+    if external.owner == producer and not is_queue(channel, external.queues[0]):
+        external.declare(channel)
+    for contract in the_system().events.values():
         for consumer in contract.consumers if contract.producer == producer else ():
             declare_missing_subscription(channel, queue_name(consumer, contract.name), contract)
 
@@ -288,7 +286,7 @@ def _recipients(row: Any) -> Sequence[str | None]:
     """Who lacks a copy; of a row that a process of the release before wrote, all whom the contract names."""
     if row.recipients:
         return tuple(row.recipients.split())
-    contract = EVENTS.get(row.routing_key) if row.exchange == EVENTS_EXCHANGE else None
+    contract = the_system().events.get(row.routing_key) if row.exchange == EVENTS_EXCHANGE else None
     return (None,) if contract is None else contract.recipients
 
 

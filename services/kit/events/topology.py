@@ -1,12 +1,9 @@
-"""Which queues and exchanges there are: named by the contracts, owned by the services."""
+"""Which queues and exchanges there are: named by the contracts of the system, owned by its services."""
 
 from collections.abc import Iterable, Iterator
 
 import amqp
 
-from services.contracts import bank
-from services.contracts.events.all_events import EVENTS
-from services.contracts.services import SERVICES
 from services.kit.amqp.queues import (
     RPC_EXCHANGE,
     dead_queue,
@@ -21,18 +18,25 @@ from services.kit.amqp.queues import (
     strays_exchange,
     strays_queue,
 )
+from services.kit.system import the_system
 
 
 def event_queues() -> list[str]:
     """Where events wait for the services that must hear them."""
     return list(
-        dict.fromkeys(queue_name(consumer, event.name) for event in EVENTS.values() for consumer in event.consumers)
+        dict.fromkeys(
+            queue_name(consumer, event.name) for event in the_system().events.values() for consumer in event.consumers
+        )
     )
 
 
 def dead_queues(service: str | None = None) -> list[str]:
     """Where what could not be handled lies; of one service or of all."""
-    found = [*map(dead_queue, event_queues()), *map(strays_queue, SERVICES), bank.REJECTED_QUEUE]
+    found = [
+        *map(dead_queue, event_queues()),
+        *map(strays_queue, the_system().services),
+        the_system().external.rejected,
+    ]
     return [queue for queue in found if service in (None, owner_of(queue))]
 
 
@@ -40,44 +44,46 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
     """Every queue that outlasts a connection, whether it was needed yet or not."""
     delays = list(retry_delays)
     return [
-        *map(request_queue, SERVICES),
-        *(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+        *map(request_queue, the_system().services),
+        *the_system().external.queues,
         *(name for queue in event_queues() for name in (queue, dead_queue(queue))),
-        *map(strays_queue, SERVICES),
-        *(retry_queue(service, seconds) for service in SERVICES for seconds in delays),
+        *map(strays_queue, the_system().services),
+        *(retry_queue(service, seconds) for service in the_system().services for seconds in delays),
     ]
 
 
 def needed_queues(service: str) -> list[str]:
     """The queues in which messages wait that a service sends, or that come to it."""
-    if service not in SERVICES:
+    if service not in the_system().services:
         return []
     heard = [queue for queue in event_queues() if owner_of(queue) == service]
     told = [
         queue_name(consumer, event.name)
-        for event in EVENTS.values()
+        for event in the_system().events.values()
         if event.producer == service
         for consumer in event.consumers
     ]
-    of_the_bank = (bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE) if service == "batching" else ()
-    own = [request_queue(service), *heard, *map(dead_queue, heard), *of_the_bank]
+    external = the_system().external
+    outside = external.needed if service == external.owner else ()
+    own = [request_queue(service), *heard, *map(dead_queue, heard), *outside]
     return list(dict.fromkeys([*own, *told]))
 
 
 def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
     """The exchanges that a service or the gateway publishes to, or hears by."""
-    if program not in SERVICES:
-        live = {event.producer for event in EVENTS.values() if event.is_live}
+    if program not in the_system().services:
+        live = {event.producer for event in the_system().events.values() if event.is_live}
         return [
             RPC_EXCHANGE,
             own_exchange(program),
-            *map(replies_exchange, SERVICES),
+            *map(replies_exchange, the_system().services),
             *map(events_exchange, sorted(live)),
         ]
     ways = (events_exchange, replies_exchange, own_exchange, strays_exchange)
-    of_the_bank = (bank.EXCHANGE, bank.FEEDBACK_EXCHANGE) if program == "batching" else ()
+    external = the_system().external
+    outside = external.exchanges if program == external.owner else ()
     delays = (delay_exchange(program, seconds) for seconds in retry_delays)
-    return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *of_the_bank]
+    return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *outside]
 
 
 def missing_exchanges(connection: amqp.Connection, exchanges: Iterable[str]) -> list[str]:

@@ -8,27 +8,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
+from urllib.parse import quote, unquote
 
 import structlog
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.audit import ACTS_RECORDED, record_reference
 from services.kit.data.database import Database
-from services.kit.data.encryption import (
-    mask_birth_date,
-    mask_card,
-    mask_document,
-    mask_document_end,
-    mask_numbers,
-    mask_phone,
-    mask_sex,
-)
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem
 from services.kit.rpc.request import Caller, Request
+from services.kit.system import the_system
 
 log = structlog.get_logger()
 
@@ -37,18 +29,27 @@ _LAST_REFUSAL = 499
 """Statuses up to here are refusals; what is behind them is our own trouble, and in the log."""
 
 _SECRET = re.compile("password|secret|token|otp|captcha|digest|recovery")
-_MASKS = {
-    "document_number": mask_document,
-    "document_end": mask_document_end,
-    "birth_date": mask_birth_date,
-    "sex": mask_sex,
-    "card_no": mask_card,
-    "phone": mask_phone,
-    "contact_phone": mask_phone,
-    "applicant_phone": mask_phone,
-}
 Record = tuple[str, Any]
 """A kind out of the contract's RECORD_KINDS, and the id."""
+
+
+_LONGEST_RECORD = 1000
+
+
+def record_reference(kind: str, record_id: Any) -> str:
+    """A record as acts name it, `<kind>:<id>`: whatever somebody asked for as an id, it has no odd characters there.
+
+    Raises LookupError for a kind that has no name.
+    """
+    if kind not in the_system().record_kinds:
+        raise LookupError(f"Records of kind {kind} have no name.")
+    return f"{kind}:{quote(str(record_id), errors='replace')}"[:_LONGEST_RECORD]
+
+
+def referred_record(reference: str) -> tuple[str, str]:
+    """The kind and the id of a record that `record_reference` wrote."""
+    kind, _, record_id = reference.partition(":")
+    return kind, unquote(record_id)
 
 
 @dataclass
@@ -164,7 +165,7 @@ def _tell(session: Session, producer: str, act: Act, outcome: Mapping[str, Any],
     }
     for records in in_messages(list(dict.fromkeys(act.records))) or [[]]:
         data = {**told, "act_id": uuid7(), "records": records}
-        tell(session, ACTS_RECORDED[producer], data, subject=caller.account_id or caller.member_id)
+        tell(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
 
 
 def _masked(name: str, value: Any) -> Any:
@@ -172,7 +173,7 @@ def _masked(name: str, value: Any) -> Any:
         return masked(value)
     if isinstance(value, (str, date)):
         text = value if isinstance(value, str) else value.isoformat()
-        return _MASKS.get(name, mask_numbers)(text)
+        return the_system().masks.get(name, the_system().mask_text)(text)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_masked(name, one) for one in value]
     if value is None or isinstance(value, (bool, int, float)):

@@ -109,7 +109,7 @@ def discard_letters(session: Session, letters: DeadLetters, data: dict[str, Any]
     queue, reason = data["queue"], data["reason"]
     discarded = letters.discard(queue, _among(data["ids"]), reason)
     ids = [letter.id for letter in discarded]
-    feedbacks = [letter.feedback_id for letter in discarded if letter.feedback_id]
+    feedbacks = [letter.external_id for letter in discarded if letter.external_id]
     records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
     audit.note(session, *records, new={"queue": queue, "reason": reason})
     return {"ids": ids}

@@ -8,7 +8,6 @@ from amqp.basic_message import Message as AmqpMessage
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
-from services.contracts.events.audit import ACTS_RECORDED
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import Outgoing
 from services.kit.amqp.publishing import DirectPublisher
@@ -21,6 +20,7 @@ from services.kit.rpc.caller_signature import checker
 from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
 from services.kit.settings import MessagingSettings, read_settings
+from services.kit.system import the_system
 
 log = structlog.get_logger()
 
@@ -166,7 +166,7 @@ class CommandEntrypoint(QueryEntrypoint):
 
     def setup(self) -> None:
         """Lets the server find this method; raises KeyError in a service that cannot tell what its callers did."""
-        _ = ACTS_RECORDED[self.container.service_name]
+        _ = the_system().audit_events[self.container.service_name]
         super().setup()
 
     def can_repeat(self, request: Request) -> bool:

@@ -5,16 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from deploy.dead_letters import main
 from services.contracts import bank
+from services.contracts.bank_queues import declare_bank
 from services.kit.amqp.connection import drop
 from services.kit.amqp.queues import (
     DELIVERY_LIMIT,
-    declare_bank,
     declare_dead_letters_lock,
     declare_subscription,
     declare_working_queue,
 )
-from services.kit.dead_letters.command import main
 from services.kit.dead_letters.letters import DeadLetters, InUse
 from services.kit.dead_letters.replays import replays_of
 from tests.integration.messaging.probe.contracts import PINGED

@@ -5,12 +5,14 @@ The technical cause stays beside it. None of it is personal data.
 
 import json
 import re
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from stdnum.cn import uscc
 
 from services.contracts import bank
+from services.kit.dead_letters.numbers import without_numbers
+from services.kit.system import Letter
 
 EVENT_WORDS = {
     "member_registered": "会员登记",
@@ -104,28 +106,13 @@ _CAUSES = (
     ("Reject", "内容有误"),
 )
 _ANY_OTHER = "处理时程序出错"
-_LONG_NUMBER = re.compile(r"(?<![\w.])(?:[A-Z]{1,3}|\d{2})\d{5,}\w{2}(?!\.?\w)")
-"""Also at the end of a sentence; not a part of a path or of a word."""
 _REFUSED_RESULT = re.compile(r"results\.[0-9]+: (\w+)")
 _FAULTY_FIELD = re.compile(r"results\.([0-9]+)\.(\w+): ")
 _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
 
-class _Letter(Protocol):
-    @property
-    def queue(self) -> str: ...
-    @property
-    def type(self) -> str | None: ...
-    @property
-    def cause(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def content(self) -> bytes: ...
-
-
-def about(letter: _Letter) -> dict[str, Any]:
+def about(letter: Letter) -> dict[str, Any]:
     """What a letter is about and why it lies there; what it does not tell is None.
 
     The union is named where the message names it; else who knows unions finds it by id or code.
@@ -147,12 +134,7 @@ def about(letter: _Letter) -> dict[str, Any]:
     }
 
 
-def without_numbers(text: str) -> str:
-    """A text with its long numbers masked, of which a third at most is shown."""
-    return _LONG_NUMBER.sub(_hidden, text)
-
-
-def subject(letter: _Letter) -> str:
+def subject(letter: Letter) -> str:
     """What kind of message it is."""
     if letter.queue == bank.REJECTED_QUEUE:
         return BANK_FEEDBACK
@@ -172,13 +154,7 @@ def explanation(cause: str, reason: str) -> str:
     return next((words for part, words in _CAUSES if part in cause), _ANY_OTHER)
 
 
-def _hidden(number: re.Match[str]) -> str:
-    text = number.group()
-    shown = 2 if len(text) >= 12 else 1
-    return f"{text[:shown]}***{text[-shown:]}"
-
-
-def _data(letter: _Letter) -> dict[str, Any]:
+def _data(letter: Letter) -> dict[str, Any]:
     try:
         document = json.loads(letter.content)
         data = document if letter.queue == bank.REJECTED_QUEUE else document["data"]

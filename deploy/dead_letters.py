@@ -1,4 +1,4 @@
-"""The operator's tool for dead letters: `python -m services.kit.dead_letters.command list|show|replay|discard`."""
+"""The operator's tool for dead letters: `python -m deploy.dead_letters list|show|replay|discard`."""
 
 import argparse
 import getpass

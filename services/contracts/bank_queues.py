@@ -1,0 +1,37 @@
+"""The queues by which batching and the bank exchange messages."""
+
+import amqp
+
+from services.contracts import bank
+from services.kit.amqp.queues import declare_exchange, declare_quorum_queue, declare_working_queue, rejected_queue
+from services.kit.system import ExternalQueues
+
+_RECEIPTS_BYTES = 256 << 20
+"""A bank that reads no receipts must not fill the broker: the oldest go. Who misses one sends the feedback again."""
+
+
+def declare_bank(channel: amqp.Channel) -> None:
+    """The ways out to `bank.batches` and `bank.receipts`, and the way in: an exchange for the bank alone that leads to
+    batching's queue.
+    """
+    declare_exchange(channel, bank.EXCHANGE)
+    channel.queue_declare(bank.BATCHES_QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
+    channel.queue_bind(bank.BATCHES_QUEUE, bank.EXCHANGE, bank.BATCH_MESSAGES)
+    declare_quorum_queue(
+        channel, bank.RECEIPTS_QUEUE, {"x-max-length-bytes": _RECEIPTS_BYTES, "x-overflow": "drop-head"}
+    )
+    channel.queue_bind(bank.RECEIPTS_QUEUE, bank.EXCHANGE, bank.RECEIPT)
+    declare_exchange(channel, bank.FEEDBACK_EXCHANGE)
+    declare_working_queue(channel, bank.FEEDBACK_QUEUE, rejected_queue(bank.FEEDBACK_QUEUE))
+    channel.queue_bind(bank.FEEDBACK_QUEUE, bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)
+
+
+BANK_QUEUES = ExternalQueues(
+    prefix="bank",
+    owner="batching",
+    queues=(bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+    needed=(bank.BATCHES_QUEUE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE),
+    rejected=bank.REJECTED_QUEUE,
+    exchanges=(bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
+    declare=declare_bank,
+)

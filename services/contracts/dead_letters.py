@@ -1,0 +1,47 @@
+"""Reads the rejected messages of the bank among the dead letters, and says in Chinese what any dead letter is about."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from services.contracts import bank, dead_letter_words
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import CannotDecrypt, decrypted
+from services.kit.system import Letter
+
+
+class LettersOfTheBank:
+    """What the kit asks of dead letters."""
+
+    def content(self, letter: Letter) -> bytes:
+        """The body as it can be read: one that is encrypted for batching, by batching alone."""
+        try:
+            return decrypted(letter.body, bank.FEEDBACK_QUEUE)
+        except CannotDecrypt:
+            return letter.body
+
+    def external_id(self, letter: Letter) -> str | None:
+        """The feedback that a rejected message of the bank is, or is a part of."""
+        if is_encrypted(letter.body):
+            noted = letter.headers.get(bank.FEEDBACK_ID_HEADER)
+            return noted if isinstance(noted, str) else None
+        try:
+            named = json.loads(letter.body)["feedback_id"]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None
+        return named if isinstance(named, str) else None
+
+    def open_fields(self, letter: Letter) -> dict[str, Any]:
+        """The ids that a feedback names."""
+        return _ids_of_feedback(json.loads(letter.content))
+
+    def about(self, letter: Letter) -> dict[str, Any]:
+        """What a letter is about and why it lies there, in Chinese."""
+        return dead_letter_words.about(letter)
+
+
+def _ids_of_feedback(document: dict[str, Any]) -> dict[str, Any]:
+    results = [result for result in document.get("results") or () if isinstance(result, dict)]
+    named: dict[str, Any] = {name: str(document[name])[:64] for name in ("feedback_id", "batch_no") if name in document}
+    ids = [str(UUID(str(result["application_id"]))) for result in results if result.get("application_id")]
+    return {**named, "application_ids": ids}

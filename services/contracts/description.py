@@ -1,0 +1,22 @@
+"""Describes the system to the kit."""
+
+from services.contracts.bank_queues import BANK_QUEUES
+from services.contracts.dead_letters import LettersOfTheBank
+from services.contracts.events.all_events import EVENTS
+from services.contracts.events.audit import ACTS_RECORDED, RECORD_KINDS
+from services.contracts.masks import MASKS, mask_numbers
+from services.contracts.services import SERVICES
+from services.kit.system import System, describe
+
+describe(
+    System(
+        services=SERVICES,
+        events=EVENTS,
+        external=BANK_QUEUES,
+        letters=LettersOfTheBank(),
+        audit_events=ACTS_RECORDED,
+        record_kinds=RECORD_KINDS,
+        masks=MASKS,
+        mask_text=mask_numbers,
+    )
+)
