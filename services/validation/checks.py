@@ -17,21 +17,33 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.events.batching import ValidationRequestedData
+from services.contracts.events.validation import MEMBERS_VALIDATED, CheckResult, FindingFacts, MembersValidatedData
 from services.contracts.masks import mask_document
+from services.contracts.operations.validation import (
+    CheckAnswer,
+    FindingAnswer,
+    GetCheckRequest,
+    ListRulesRequest,
+    RuleAnswer,
+    RulesAnswer,
+)
 from services.contracts.rules.documents import FORM
 from services.contracts.rules.findings import Finding, shown_evidence, shown_message
+from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue, clean_document_number, today
 from services.kit.data.bulk import insert_rows
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
 from services.kit.events.outbox import tell
+from services.kit.operations import audit
 from services.kit.problems import NotFound
+from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
 from services.validation.registry import Question, Registry
-from services.validation.rules import Person
+from services.validation.rules import RULES, Person
 
 CHUNK = 500
 """How many waiting checks are continued in one transaction."""
@@ -78,11 +90,11 @@ class JudgedCheck:
         return self.judgement.result == "waiting"
 
 
-def take_request(session: Session, registry: Registry, request: dict[str, Any]) -> None:
-    """Makes the checks that a `validation_requested` asks for and tells every result.
+def take_request(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
+    """Makes the requested checks and publishes every result.
 
-    Who failed by the rules alone has the result at once even when the registry is away; the others wait, which is told
-    once, and `continue_waiting` goes on with them. A check older than one already taken is left out as stale.
+    Who failed by the rules alone has the result at once even when the registry is away; the others wait, which is
+    published once, and `continue_waiting` resumes them. A check older than one already taken is left out as stale.
     """
     checks = _requested_checks(request)
     newest = _newest_taken(session, checks)
@@ -93,11 +105,11 @@ def take_request(session: Session, registry: Registry, request: dict[str, Any]) 
     session.execute(insert_rows(ApplicationCheck, [_check_row(one) for one in judged]))
     _keep_findings(session, judged)
     _let_wait(session, registry, judged)
-    _tell(session, judged)
+    _publish(session, judged)
 
 
 def continue_waiting(session: Session, registry: Registry) -> int:
-    """Asks the registry again about up to CHUNK waiting checks that are due, and keeps and tells what is decided now.
+    """Asks the registry again about up to CHUNK waiting checks that are due; keeps and publishes what is decided now.
 
     Several processes may do so at once: each takes rows that no other has. Answers how many were decided.
     """
@@ -113,12 +125,12 @@ def continue_waiting(session: Session, registry: Registry) -> int:
     if decided:
         session.execute(update(ApplicationCheck), [_check_row(one) for one in decided])
         _keep_findings(session, decided)
-        _tell(session, decided)
+        _publish(session, decided)
     return len(decided)
 
 
 def publish_results(session: Session, application_ids: Sequence[UUID], audience: str) -> list[UUID]:
-    """Tells one consumer that lacks it what the newest check of each application came to; answers whose there is."""
+    """Publishes the newest check of each application for one consumer that lacks it; answers whose check there is."""
     newest = session.scalars(
         select(ApplicationCheck)
         .where(ApplicationCheck.application_id.in_(application_ids))
@@ -126,25 +138,34 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
         .ext(distinct_on(ApplicationCheck.application_id))
     ).all()
     for check in newest:
-        names = ("application_id", "check_no", "result", "checked_at")
-        result = {name: getattr(check, name) for name in names}
+        result = CheckResult(
+            application_id=check.application_id,
+            check_no=check.check_no,
+            result=check.result,
+            checked_at=check.checked_at,
+        )
         kept = select(CheckFinding).where(
             CheckFinding.application_id == check.application_id, CheckFinding.check_no == check.check_no
         )
         findings = [
-            {"application_id": check.application_id, **_facts(finding)}
+            FindingFacts(application_id=check.application_id, **_facts(finding))
             for finding in session.scalars(kept.order_by(CheckFinding.position))
         ]
-        data = {"union_id": check.union_id, "results": [result], "findings": findings}
+        data = MembersValidatedData(union_id=check.union_id, results=[result], findings=findings)
         tell(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
     return [check.application_id for check in newest]
 
 
-def newest_check(session: Session, union_id: str | None, application_id: UUID) -> dict[str, Any]:
-    """The newest check of a union's application with its findings, document numbers masked. Raises NotFound."""
+def get_check(work: Work, request: GetCheckRequest) -> CheckAnswer:
+    """The newest check of an application of the caller's union, document numbers masked; who has looked is recorded.
+
+    Raises NotFound.
+    """
+    session, application_id = work.session, request.application_id
+    audit.note(session, ("application", application_id))
     check = session.scalar(
         select(ApplicationCheck)
-        .where(ApplicationCheck.application_id == application_id, ApplicationCheck.union_id == union_id)
+        .where(ApplicationCheck.application_id == application_id, ApplicationCheck.union_id == work.caller.union_id)
         .order_by(ApplicationCheck.check_no.desc())
         .limit(1)
     )
@@ -156,32 +177,48 @@ def newest_check(session: Session, union_id: str | None, application_id: UUID) -
         .where(CheckFinding.application_id == check.application_id, CheckFinding.check_no == check.check_no)
         .order_by(CheckFinding.position)
     )
-    return {
-        "application_id": check.application_id,
-        "check_no": check.check_no,
-        "result": check.result,
-        "checked_at": check.checked_at,
-        "findings": [_finding_answer(finding) for finding in findings],
-        "waiting_reason": WAITING_REASON if waiting else None,
-        "next_try_at": waiting.next_try_at if waiting else None,
-    }
+    return CheckAnswer(
+        application_id=check.application_id,
+        check_no=check.check_no,
+        result=check.result,
+        checked_at=check.checked_at,
+        findings=[_finding_answer(finding) for finding in findings],
+        waiting_reason=WAITING_REASON if waiting else None,
+        next_try_at=waiting.next_try_at if waiting else None,
+    )
 
 
-def _requested_checks(request: dict[str, Any]) -> list[Check]:
-    persons = {facts["application_id"]: facts for facts in request["persons"]}
-    check_nos = {one["application_id"]: one["check_no"] for one in request["applications"]}
+def list_rules(_work: Work, _request: ListRulesRequest) -> RulesAnswer:
+    """The rules in force."""
+    return RulesAnswer(
+        items=[
+            RuleAnswer(
+                rule=rule.id,
+                version=rule.version,
+                title=rule.title,
+                source=rule.source,
+                in_force_from=rule.in_force_from,
+            )
+            for rule in RULES
+        ]
+    )
+
+
+def _requested_checks(request: ValidationRequestedData) -> list[Check]:
+    persons = {facts.application_id: facts for facts in request.persons}
+    check_nos = {one.application_id: one.check_no for one in request.applications}
     if not persons.keys() <= check_nos.keys():
         raise Reject("there are persons of other applications")
     return [
-        Check(application_id, check_no, request["union_id"], _person(persons.get(application_id)), correlation.get())
+        Check(application_id, check_no, request.union_id, _person(persons.get(application_id)), correlation.get())
         for application_id, check_no in check_nos.items()
     ]
 
 
-def _person(facts: dict[str, Any] | None) -> Person | None:
+def _person(facts: PersonFacts | None) -> Person | None:
     if facts is None:
         return None
-    return Person(**{name: facts[name] for name in _PERSON_FIELDS})
+    return Person(**{name: getattr(facts, name) for name in _PERSON_FIELDS})
 
 
 def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
@@ -282,7 +319,7 @@ def _next_try(registry: Registry, tries: int) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=registry.pause_after(tries))
 
 
-def _tell(session: Session, judged: Iterable[JudgedCheck]) -> None:
+def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:
     """One event for each union and request; it belongs to the work of that request even when the check had to wait."""
     groups = defaultdict(list)
     for one in judged:
@@ -293,28 +330,28 @@ def _tell(session: Session, judged: Iterable[JudgedCheck]) -> None:
         correlation.reset(before)
 
 
-def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> dict[str, Any]:
+def _members_validated(union_id: UUID, judged: Iterable[JudgedCheck]) -> MembersValidatedData:
     results, findings = [], []
     for one in judged:
         application_id = one.check.application_id
         results.append(
-            {
-                "application_id": application_id,
-                "check_no": one.check.check_no,
-                "result": one.judgement.result,
-                "checked_at": None if one.is_waiting else datetime.now(UTC),
-            }
+            CheckResult(
+                application_id=application_id,
+                check_no=one.check.check_no,
+                result=one.judgement.result,
+                checked_at=None if one.is_waiting else datetime.now(UTC),
+            )
         )
-        findings += [{"application_id": application_id, **_facts(finding)} for finding in one.judgement.findings]
-    return {"union_id": union_id, "results": results, "findings": findings}
+        findings += [FindingFacts(application_id=application_id, **_facts(found)) for found in one.judgement.findings]
+    return MembersValidatedData(union_id=union_id, results=results, findings=findings)
 
 
-def _finding_answer(finding: CheckFinding) -> dict[str, Any]:
+def _finding_answer(finding: CheckFinding) -> FindingAnswer:
     evidence: dict[str, str] = json.loads(finding.evidence)
     if "number" in evidence:
         evidence["number"] = mask_document(evidence["number"])
     message = shown_message(finding.code, finding.message)
-    return {**_facts(finding), "message": message, "evidence": shown_evidence(evidence)}
+    return FindingAnswer(**{**_facts(finding), "message": message}, evidence=shown_evidence(evidence))
 
 
 def _facts(finding: Finding | CheckFinding) -> dict[str, str]:

@@ -6,20 +6,18 @@ from nameko.extensions import DependencyProvider
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.events.batching import VALIDATION_REQUESTED, ValidationRequestedData
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED
-from services.contracts.operations.validation import GetCheckRequest, ListRulesRequest
+from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribe, subscribes
-from services.kit.operations import audit
+from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
-from services.kit.rpc.methods import Caller, command, query
+from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.validation import checks
 from services.validation.registry import Registry, RegistrySettings
-from services.validation.rules import RULES
 
 
 class RegistryClient(DependencyProvider):
@@ -48,39 +46,19 @@ class ValidationService(Operable):
     audit_heads = RemembersAuditHeads()
     registry = RegistryClient()
 
-    @subscribe(VALIDATION_REQUESTED)
-    def validation_requested(self, session: Session, event: Event) -> None:
+    get_check = handles(GET_CHECK, checks.get_check)
+    list_rules = handles(LIST_RULES, checks.list_rules)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
+
+    @subscribes(VALIDATION_REQUESTED)
+    def validation_requested(self, session: Session, event: Event[ValidationRequestedData]) -> None:
         """Checks the applicants of the request."""
         checks.take_request(session, self.registry, event.data)
 
     @timer(interval=1)
     def continue_waiting_checks(self) -> None:
-        """Goes on with checks that wait for the registry, for as long as it answers."""
+        """Resumes checks that wait for the registry, for as long as it answers."""
         decided = checks.CHUNK
         while decided == checks.CHUNK:
             with self.database.begin() as session:
                 decided = checks.continue_waiting(session, self.registry)
-
-    @command(GetCheckRequest)
-    def get_check(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The newest check of an application of the caller's union; who has looked is kept."""
-        audit.note(session, ("application", data["application_id"]))
-        return checks.newest_check(session, caller.union_id, data["application_id"])
-
-    @query(ListRulesRequest)
-    def list_rules(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The rules in force."""
-        return {
-            "items": [
-                {
-                    "rule": rule.id,
-                    "version": rule.version,
-                    "title": rule.title,
-                    "source": rule.source,
-                    "in_force_from": rule.in_force_from,
-                }
-                for rule in RULES
-            ]
-        }
-
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)

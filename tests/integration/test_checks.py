@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import VALIDATION_REQUESTED
 from services.contracts.events.validation import MEMBERS_VALIDATED
+from services.contracts.operations.validation import CheckAnswer, GetCheckRequest
 from services.kit.data.database import outbox
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
 from services.kit.problems import NotFound
+from services.kit.rpc.request import Caller
+from services.kit.rpc.work import Work
 from services.validation import checks
 from services.validation.models import WaitingCheck
 from services.validation.registry import Registry, RegistrySettings
@@ -58,7 +61,7 @@ class Desk:
 
     def take(self, request: dict[str, Any]) -> list[UUID]:
         """Takes a request as it comes from the wire; answers its application ids."""
-        loaded = VALIDATION_REQUESTED.load(VALIDATION_REQUESTED.dump(request))
+        loaded = VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(request))
         with Session(self.engine) as session, session.begin():
             checks.take_request(session, self.registry, loaded)
         return [one["application_id"] for one in request["applications"]]
@@ -203,7 +206,7 @@ def test_two_checks_of_one_application_can_wait_together(desk: Desk, simulator: 
     old = a_validation_request(a_person())
     application_ids = [old["applications"][0]["application_id"]]
     with Session(desk.engine) as other, other.begin():
-        checks.take_request(other, desk.registry, old)
+        checks.take_request(other, desk.registry, VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(old)))
         desk.take(a_validation_request(a_person(), check_no=2, application_ids=application_ids))
     assert desk.count(WaitingCheck) == 2
 
@@ -250,19 +253,24 @@ def test_an_application_whose_person_cannot_be_read_fails_and_holds_up_nobody(de
     assert desk.results() == [(known, 1, "passed"), (unreadable, 1, "failed")]
 
 
+def shown_to(session: Session, union_id: str, application_id: UUID) -> CheckAnswer:
+    clerk = Caller(roles=frozenset({"clerk"}), union_id=union_id)
+    return checks.get_check(Work(session, clerk), GetCheckRequest(application_id=application_id))
+
+
 def test_the_newest_check_is_shown_with_its_findings_and_a_masked_number(desk: Desk) -> None:
     request = a_validation_request(a_person_with_a_wrong_check_digit())
     [application_id] = desk.take(request)
     desk.take({**request, "applications": [{"application_id": application_id, "check_no": 2}]})
 
     with Session(desk.engine) as session:
-        shown = checks.newest_check(session, str(request["union_id"]), application_id)
+        shown = shown_to(session, str(request["union_id"]), application_id)
 
     number = request["persons"][0]["document_number"]
-    [finding] = [finding for finding in shown["findings"] if finding["severity"] == "error"]
-    assert (shown["check_no"], shown["result"], shown["waiting_reason"]) == (2, "failed", None)
-    assert shown["checked_at"] is not None
-    assert finding["evidence"]["number"] == number[:5] + "*" * 11 + number[-2:]
+    [finding] = [finding for finding in shown.findings if finding.severity == "error"]
+    assert (shown.check_no, shown.result, shown.waiting_reason) == (2, "failed", None)
+    assert shown.checked_at is not None
+    assert finding.evidence["number"] == number[:5] + "*" * 11 + number[-2:]
     assert number not in str(shown)
 
 
@@ -271,16 +279,16 @@ def test_a_waiting_check_says_why_and_until_when(desk: Desk, simulator: Registry
     request = a_validation_request(a_person())
     [application_id] = desk.take(request)
     with Session(desk.engine) as session:
-        shown = checks.newest_check(session, str(request["union_id"]), application_id)
-    assert shown["waiting_reason"] == checks.WAITING_REASON
-    assert shown["next_try_at"] is not None
-    assert shown["checked_at"] is None
+        shown = shown_to(session, str(request["union_id"]), application_id)
+    assert shown.waiting_reason == checks.WAITING_REASON
+    assert shown.next_try_at is not None
+    assert shown.checked_at is None
 
 
 def test_another_unions_check_is_not_found(desk: Desk) -> None:
     [application_id] = desk.take(a_validation_request(a_person()))
     with Session(desk.engine) as session, pytest.raises(NotFound):
-        checks.newest_check(session, str(uuid4()), application_id)
+        shown_to(session, str(uuid4()), application_id)
 
 
 def test_the_database_keeps_what_speaks_of_a_person_encrypted(desk: Desk, simulator: RegistrySimulator) -> None:

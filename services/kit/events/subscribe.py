@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 import structlog
 from marshmallow import ValidationError
@@ -51,20 +52,34 @@ def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
     return decorate
 
 
+@overload
 def subscribes(
     contract: EventContract[Data], handler: Callable[[Session, Event[Data]], None]
-) -> Callable[..., Exception | None]:
+) -> Callable[..., Exception | None]: ...
+@overload
+def subscribes(
+    contract: EventContract[Data],
+) -> Callable[[Callable[[Any, Session, Event[Data]], None]], Callable[..., Exception | None]]: ...
+def subscribes(contract: Any, handler: Any = None) -> Any:
     """The entrypoint that hands each event of a kind to `handler(session, event)` once.
+
+    As a decorator it takes a method `(self, session, event)` of a service that has more than a database.
 
     The transaction of `session` holds the inbox row and the handler's effects, committed before the ack. The service
     has its database as `self.database`. The handler raises Retry for a transient error and Reject for a message that is
     wrong; other errors are tried again a few times and then become dead letters.
     """
 
-    def handle(service: Any, event: Event[Data]) -> None:
+    if handler is None:
+        return partial(_subscription, contract)
+    return _subscription(contract, lambda _service, session, event: handler(session, event))
+
+
+def _subscription(contract: EventContract[Any], method: Callable[[Any, Session, Event[Any]], None]) -> Handler:
+    def handle(service: Any, event: Event[Any]) -> None:
         with _work_of(event), service.database.begin() as session:
             if inbox.first_time(session, queue_name(service.name, contract.name), event.id):
-                handler(session, event)
+                method(service, session, event)
 
     return _entrypoint(handle, Subscription(contract))
 

@@ -105,7 +105,7 @@ def command(name: str, request: type[Any], answer: Any = None, *, allow: Permiss
     return _declare(Operation(name, request, answer, allow, is_command=True, title=title))
 
 
-def query(
+def query(  # noqa: PLR0913 - the keywords of a declaration
     name: str,
     request: type[Asked] | None = None,
     answer: type[Answered] | None = None,
