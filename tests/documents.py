@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from services.kit.events.contract import Data, EventContract
+from services.kit.events.contract import Data, EventContract, Item
 from services.kit.events.envelope import Event, unwrap
 from services.kit.schemas import as_dict, schema_of
 
@@ -36,3 +36,9 @@ def unwrapped(contract: EventContract[Any], body: bytes) -> Event[dict[str, Any]
 def an_event(data: Data) -> Event[Data]:
     """An event that holds this data."""
     return Event("e1", "type", "/source", None, datetime.now(UTC), None, None, data)
+
+
+def read(kind: type[Item], document: Mapping[str, Any]) -> Item:
+    """A message of this kind; raises ValidationError."""
+    made: Item = schema_of(kind)().load(document)
+    return made

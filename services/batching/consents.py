@@ -12,7 +12,7 @@ from services.batching.consent_form import consent_form
 from services.batching.models import PENDING, Application, ConsentReceipt
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.kit.data.bulk import insert_rows, is_among
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 
 
@@ -68,7 +68,7 @@ def consented_version(session: Session, batch_no: str) -> str:
     return session.scalar(of_batch.limit(1)) or CURRENT_CONSENT.version
 
 
-def get_form(session: Session, caller: Caller, channel: str) -> dict[str, Any]:
+def get_form(session: Session, caller: Caller, channel: str) -> FileAnswer:
     """The form of consent for everybody in one channel of the pending list, to be signed before the submission."""
     waiting = session.execute(
         select(Application.member_no, Application.name)

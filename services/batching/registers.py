@@ -1,7 +1,5 @@
 """Registers of stored batches: read back as they were frozen, proved by their hash, given out as files."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,9 +10,10 @@ from services.batching.models import Batch, BatchPerson
 from services.batching.register import Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
+from services.contracts.operations.batching import RegisterAnswer
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 
 _FORMS = {
@@ -23,20 +22,18 @@ _FORMS = {
 }
 
 
-def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> dict[str, Any]:
+def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> RegisterAnswer:
     """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
     batch = _load_own_batch(session, caller, batch_no)
     audit.note(session, new={"format": form, "register_hash": batch.register_hash})
     write, content_type = _FORMS[form]
     content = write(_frozen_register(session, batch))
     batch.register_state = "printed"
-    return {
-        **file_answer(f"办卡清册-{batch_no}.{form}", content_type, content),
-        "register_hash": batch.register_hash,
-    }
+    file = file_answer(f"办卡清册-{batch_no}.{form}", content_type, content)
+    return RegisterAnswer(**vars(file), register_hash=batch.register_hash)
 
 
-def get_attachments(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
+def get_attachments(session: Session, caller: Caller, batch_no: str) -> FileAnswer:
     """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
     register = _frozen_register(session, _load_own_batch(session, caller, batch_no))
     version = consented_version(session, batch_no)

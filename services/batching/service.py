@@ -38,11 +38,13 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as rpc
+from services.contracts.operations.batching import RegisterAnswer
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, Message, subscribe, subscribe_batch, subscribes
 from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
+from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller, command, query
 
 
@@ -84,7 +86,7 @@ class BatchingService(Operable):
         return {"removed": pending.remove_pending_many(session, _union(caller), data)}
 
     @query(rpc.ConsentFormRequest)
-    def get_consent_form(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_consent_form(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The form of consent for who is in the pending list."""
         return consents.get_form(session, caller, data["channel"])
 
@@ -143,12 +145,12 @@ class BatchingService(Operable):
         return batches.list_batch_members(session, caller, data)
 
     @command(rpc.GetRegisterRequest)
-    def get_register(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_register(self, session: Session, caller: Caller, data: dict[str, Any]) -> RegisterAnswer:
         """The register as a file; marks it as printed."""
         return registers.print_register(session, caller, data["batch_no"], data["format"])
 
     @command(rpc.BatchRequest)
-    def get_attachments(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_attachments(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """What is to be printed, as a .zip."""
         return registers.get_attachments(session, caller, data["batch_no"])
 

@@ -12,7 +12,7 @@ marshmallow's ValidationError.
 """
 
 import types
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
@@ -79,6 +79,13 @@ def as_dict(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: as_dict(one) for name, one in value.items()}
     return value
+
+
+def change_fields(record: Any, request: Any, names: Iterable[str]) -> None:
+    """Gives a record the fields that a request names; what was not given stays as it is."""
+    for name in names:
+        if (value := getattr(request, name)) is not UNSET:
+            setattr(record, name, value)
 
 
 def values_of(instance: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from services.contracts.operations.membership import LARGEST_EXPORT
 from services.contracts.values import LONG_TERM
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 from services.kit.sheets import XLSX, heading_row, saved, text_row
 from services.membership.disclosures import record
@@ -33,7 +33,7 @@ CHANNEL_WORDS = {"ordinary": "普通", "special": "特殊"}
 _AT_ONCE = 500
 
 
-def export_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def export_members(session: Session, caller: Caller, asked: dict[str, Any]) -> FileAnswer:
     """The members of a filter, LARGEST_EXPORT at the most.
 
     Raises NotFound for a union out of reach, Forbidden `whole_numbers` for who is no administrator, and Problem

@@ -17,7 +17,7 @@ from services.kit.data.paging import page_of
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.paging import page_answer
 from services.kit.sheets import XLSX
@@ -115,7 +115,7 @@ def list_imports(session: Session, caller: Caller, asked: dict[str, Any]) -> dic
     return page_answer([_answer(row.ImportJob) for row in rows], asked, counted)
 
 
-def get_errors(session: Session, caller: Caller, import_id: UUID) -> dict[str, str]:
+def get_errors(session: Session, caller: Caller, import_id: UUID) -> FileAnswer:
     """The sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
     audit.note(session, ("import", import_id))
     job = _own(session, caller, import_id)
@@ -132,7 +132,7 @@ def get_errors(session: Session, caller: Caller, import_id: UUID) -> dict[str, s
     )
 
 
-def get_template() -> dict[str, str]:
+def get_template() -> FileAnswer:
     """The sheet to fill in."""
     return file_answer("会员名册模板.xlsx", XLSX, template())
 

@@ -23,6 +23,7 @@ from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribe
 from services.kit.operations.operable import Operable
+from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller, command, query
 from services.membership import (
     accounts,
@@ -273,7 +274,7 @@ class MembershipService(Operable):
         return disclosures.reveal_member(session, caller, data["member_id"], data["reason"])
 
     @command(rpc.ExportMembersRequest)
-    def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The members of a filter as a sheet."""
         number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.export_members")
         return exports.export_members(session, caller, data)
@@ -353,12 +354,12 @@ class MembershipService(Operable):
         return imports.list_imports(session, caller, data)
 
     @command(rpc.ImportRequest)
-    def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The rejected rows as a sheet."""
         return imports.get_errors(session, caller, data["import_id"])
 
     @query(rpc.GetImportTemplateRequest)
-    def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The sheet to fill in."""
         return imports.get_template()
 

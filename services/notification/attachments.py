@@ -3,33 +3,33 @@
 import base64
 import binascii
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.operations.notification import MOST_ATTACHMENTS
+from services.contracts.operations.notification import MOST_ATTACHMENTS, AttachmentAnswer, NewAttachment
 from services.kit.problems import FieldProblem, Invalid, NotFound
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.notification.file_kinds import ENDINGS, content_type_of
 from services.notification.models import Announcement, Attachment, Guide
 
 Owner = InstrumentedAttribute[UUID | None]
 """The column that says whose a file is: Attachment.announcement_id or Attachment.guide_id."""
 
-Files = defaultdict[UUID, list[dict[str, Any]]]
+Files = defaultdict[UUID, list[AttachmentAnswer]]
 
 
-def change_attachments(session: Session, owner: Owner, owner_id: UUID, given: dict[str, Any]) -> None:
-    """Takes away `removed_attachment_ids` and adds `attachments`; raises Invalid for too many, a broken one, or
-    one that is not of a kind that all may be shown.
+def change_attachments(
+    session: Session, owner: Owner, owner_id: UUID, added: Sequence[NewAttachment], removed: Sequence[UUID] = ()
+) -> None:
+    """Takes files away and adds files; raises Invalid for too many, a broken one, or one that is not of a kind that all
+    may be shown.
     """
-    removed = given.get("removed_attachment_ids", [])
     session.execute(delete(Attachment).where(owner == owner_id, Attachment.attachment_id.in_(removed)))
-    session.add_all(_new(position, file, owner, owner_id) for position, file in enumerate(given.get("attachments", [])))
+    session.add_all(_new(position, file, owner, owner_id) for position, file in enumerate(added))
     session.flush()
     if (session.scalar(select(func.count()).where(owner == owner_id)) or 0) > MOST_ATTACHMENTS:
         raise Invalid([FieldProblem("attachments", "too_many", f"最多 {MOST_ATTACHMENTS} 个附件")])
@@ -44,11 +44,11 @@ def attachments_of(session: Session, owner: Owner, owner_ids: Iterable[UUID]) ->
     )
     by_owner: Files = defaultdict(list)
     for owner_id, attachment_id, file_name, size in found:
-        by_owner[owner_id].append({"attachment_id": attachment_id, "file_name": file_name, "size": size})
+        by_owner[owner_id].append(AttachmentAnswer(attachment_id=attachment_id, file_name=file_name, size=size))
     return by_owner
 
 
-def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[bool]) -> dict[str, str]:
+def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[bool]) -> FileAnswer:
     """The file of a guide or announcement that is `shown`. Raises NotFound."""
     found = session.scalar(
         select(Attachment)
@@ -61,15 +61,15 @@ def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[b
     return file_answer(found.file_name, found.content_type, found.content)
 
 
-def _new(position: int, file: dict[str, str], owner: Owner, owner_id: UUID) -> Attachment:
+def _new(position: int, file: NewAttachment, owner: Owner, owner_id: UUID) -> Attachment:
     try:
-        content = base64.b64decode(file["content"], validate=True)
+        content = base64.b64decode(file.content, validate=True)
     except binascii.Error as error:
         field = FieldProblem(f"attachments.{position}.content", "invalid", "附件内容无法读取")
         raise Invalid([field]) from error
-    content_type = content_type_of(file["file_name"], content)
+    content_type = content_type_of(file.file_name, content)
     if content_type is None:
         reason = f"附件应为 {'、'.join(ENDINGS)} 文件，且内容与文件名相符"
         raise Invalid([FieldProblem(f"attachments.{position}.file_name", "file_kind", reason)])
-    named = {"file_name": file["file_name"], "content_type": content_type, owner.key: owner_id}
+    named = {"file_name": file.file_name, "content_type": content_type, owner.key: owner_id}
     return Attachment(attachment_id=uuid7(), content=content, **named)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
@@ -11,13 +10,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.notification import MESSAGE_POSTED
+from services.contracts.events.notification import MESSAGE_POSTED, MessagePostedData
+from services.contracts.operations.notification import (
+    ListMessagesRequest,
+    MarkAllMessagesReadRequest,
+    MarkMessageReadRequest,
+    MessageAnswer,
+    MessagesAnswer,
+    ReadAnswer,
+)
 from services.kit.data.paging import page_of
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.notification.models import InboxMessage, ReadMark
 from services.notification.texts import Notice
 
@@ -71,14 +79,14 @@ def post_counted(
     tell(
         session,
         MESSAGE_POSTED,
-        {
-            "message_id": message_id,
-            "union_id": audience.union_id,
-            "role": audience.role,
-            "account_id": audience.account_id,
-            "kind": notice.kind,
-            "title": notice.title,
-        },
+        MessagePostedData(
+            message_id=message_id,
+            union_id=audience.union_id,
+            role=audience.role,
+            account_id=audience.account_id,
+            kind=notice.kind,
+            title=notice.title,
+        ),
         subject=str(audience.union_id),
     )
 
@@ -88,15 +96,16 @@ def within_hour(topic: str) -> str:
     return f"{topic}:{datetime.now(UTC):%Y%m%d%H}"
 
 
-def list_messages(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def list_messages(work: Work, request: ListMessagesRequest) -> MessagesAnswer:
     """A page of the caller's messages, newest first, with how many are unread."""
+    session, caller = work.session, work.caller
     read = _is_read_by(caller)
     matching = select(InboxMessage, read.label("read")).where(_for(caller)).order_by(InboxMessage.message_id.desc())
-    if "unread" in asked:
-        matching = matching.where(~read if asked["unread"] else read)
-    rows, counted = page_of(session, matching, asked)
+    if request.unread is not UNSET:
+        matching = matching.where(~read if request.unread else read)
+    rows, counted = page_of(session, matching, request)
     items = [_answer(message, is_read) for message, is_read in rows]
-    return {**page_answer(items, asked, counted), "unread": count_unread(session, caller)}
+    return MessagesAnswer.of(items, request, counted, unread=count_unread(session, caller))
 
 
 def count_unread(session: Session, caller: Caller) -> int:
@@ -105,22 +114,24 @@ def count_unread(session: Session, caller: Caller) -> int:
     return session.scalar(select(func.count()).select_from(unread.subquery())) or 0
 
 
-def mark_read(session: Session, caller: Caller, message_id: UUID) -> dict[str, Any]:
+def mark_read(work: Work, request: MarkMessageReadRequest) -> ReadAnswer:
     """Marks a message as read. Raises NotFound for one that is not the caller's."""
+    session, caller, message_id = work.session, work.caller, request.message_id
     audit.note(session, ("message", message_id))
     if session.scalar(select(exists().where(InboxMessage.message_id == message_id, _for(caller)))) is False:
         raise NotFound(title="未找到该消息")
     mark = insert(ReadMark).values(message_id=message_id, account_id=caller.account_id)
     session.execute(mark.on_conflict_do_nothing())
-    return {"unread": count_unread(session, caller)}
+    return ReadAnswer(unread=count_unread(session, caller))
 
 
-def mark_all_read(session: Session, caller: Caller) -> dict[str, Any]:
+def mark_all_read(work: Work, _request: MarkAllMessagesReadRequest) -> ReadAnswer:
     """Marks all of the caller's messages as read."""
+    session, caller = work.session, work.caller
     unread = select(InboxMessage.message_id, literal(UUID(caller.account_id))).where(_for(caller), ~_is_read_by(caller))
     marks = insert(ReadMark).from_select(["message_id", "account_id"], unread)
     session.execute(marks.on_conflict_do_nothing())
-    return {"unread": count_unread(session, caller)}
+    return ReadAnswer(unread=count_unread(session, caller))
 
 
 def _for(caller: Caller) -> ColumnElement[bool]:
@@ -132,13 +143,13 @@ def _is_read_by(caller: Caller) -> ColumnElement[bool]:
     return exists().where(ReadMark.message_id == InboxMessage.message_id, ReadMark.account_id == caller.account_id)
 
 
-def _answer(message: InboxMessage, is_read: bool) -> dict[str, Any]:
-    return {
-        "message_id": message.message_id,
-        "kind": message.kind,
-        "title": message.title,
-        "body": message.body,
-        "link": message.link,
-        "created_at": message.created_at,
-        "read": is_read,
-    }
+def _answer(message: InboxMessage, is_read: bool) -> MessageAnswer:
+    return MessageAnswer(
+        message_id=message.message_id,
+        kind=message.kind,
+        title=message.title,
+        body=message.body,
+        link=message.link,
+        created_at=message.created_at,
+        read=is_read,
+    )

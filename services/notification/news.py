@@ -3,171 +3,222 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from services.contracts.events.batching import (
+    BatchReleasedData,
+    BatchSubmittedData,
+    CardsIssuedData,
+    CardsRefusedData,
+    MembersRefusedData,
+)
+from services.contracts.events.membership import (
+    AccountChangedData,
+    ApplicationCancelledData,
+    CorrectionRefusedData,
+    ImportProgressedData,
+    MemberPhoneChangedData,
+    OtpIssuedData,
+    ResetLinkMadeData,
+)
+from services.contracts.events.revocation import (
+    RevocationApprovedData,
+    RevocationClosedData,
+    RevocationDecidedData,
+    RevocationRejectedData,
+    RevocationRequestedData,
+)
+from services.contracts.events.validation import MembersValidatedData
+from services.kit.events.envelope import Event
 from services.notification import sms, texts
 from services.notification.inbox import HOLDER, Audience, post, post_counted, within_hour
 from services.notification.sms import SmsSettings
 
 
-def members_validated(session: Session, data: dict[str, Any]) -> None:
+def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
     """The clerk hears how many failed or wait, in one message an hour."""
-    results = Counter(result["result"] for result in data["results"])
+    data = event.data
+    results = Counter(result.result for result in data.results)
     for result, notice_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
         if results[result]:
             topic = within_hour(f"checks_{result}")
-            post_counted(session, Audience(data["union_id"], "clerk"), topic, results[result], notice_of)
+            post_counted(session, Audience(data.union_id, "clerk"), topic, results[result], notice_of)
 
 
-def batch_submitted(session: Session, data: dict[str, Any]) -> None:
+def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
     """The clerk hears of the batch, once for all its parts; a personal application has no clerk."""
-    if data["part"] == 1 and not data["personal"]:
-        notice = texts.batch_submitted(data["batch_no"], data["total"], data["outlet_name"])
-        post(session, Audience(data["union"]["union_id"], "clerk"), f"batch_submitted:{data['batch_no']}", notice)
+    data = event.data
+    if data.part == 1 and not data.personal:
+        notice = texts.batch_submitted(data.batch_no, data.total, data.outlet_name)
+        post(session, Audience(data.union.union_id, "clerk"), f"batch_submitted:{data.batch_no}", notice)
 
 
-def cards_issued(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssuedData]) -> None:
     """The clerk hears how many cards were issued, late ones told apart, and so does the batch's contact by SMS."""
-    late = sum(application["late"] for application in data["applications"])
-    _tell_clerk(session, data, "cards_issued", len(data["applications"]) - late, texts.cards_issued)
+    data = event.data
+    late = sum(application.late for application in data.applications)
+    _tell_clerk(session, data, "cards_issued", len(data.applications) - late, texts.cards_issued)
     _tell_clerk(session, data, "cards_issued_late", late, texts.cards_issued_late)
-    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, data["batch_no"]))
+    _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, data.batch_no))
 
 
-def cards_refused(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRefusedData]) -> None:
     """The clerk hears how many were refused, and so does the batch's contact by SMS."""
-    _tell_clerk(session, data, "cards_refused", len(data["applications"]), texts.cards_refused)
-    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data["batch_no"]))
+    data = event.data
+    _tell_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
+    _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
 
 
-def batch_released(session: Session, data: dict[str, Any]) -> None:
+def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
     """The clerk hears that members of a revoked batch are free; of a cancelled application another event tells."""
-    if data["reason"] == "revoked":
-        batch_no = data["batch_no"]
-        topic, count = f"batch_released:{batch_no}", len(data["applications"])
-        post_counted(
-            session, Audience(data["union_id"], "clerk"), topic, count, partial(texts.batch_released, batch_no)
-        )
+    data = event.data
+    if data.reason == "revoked":
+        batch_no = data.batch_no
+        topic, count = f"batch_released:{batch_no}", len(data.applications)
+        post_counted(session, Audience(data.union_id, "clerk"), topic, count, partial(texts.batch_released, batch_no))
 
 
-def revocation_requested(session: Session, data: dict[str, Any]) -> None:
+def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
     """The superior union's reviewers hear what waits for them."""
-    notice = texts.revocation_requested(data["batch_no"], data["union"]["name"])
-    topic = f"revocation_requested:{data['revocation_id']}"
-    post(session, Audience(data["reviewer_union_id"], "reviewer"), topic, notice)
+    data = event.data
+    notice = texts.revocation_requested(data.batch_no, data.union.name)
+    topic = f"revocation_requested:{data.revocation_id}"
+    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, notice)
 
 
-def revocation_approved(session: Session, data: dict[str, Any]) -> None:
+def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
     """The clerk and the applicant hear that the superior union agreed."""
-    notice = texts.revocation_approved(data["batch_no"], data["remark"])
-    _tell_decided(session, data, notice, texts.sms_revocation_decided(data["batch_no"], approved=True))
+    data = event.data
+    notice = texts.revocation_approved(data.batch_no, data.remark)
+    _tell_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
-def revocation_rejected(session: Session, data: dict[str, Any]) -> None:
+def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
     """The clerk and the applicant hear that the superior union did not agree."""
-    notice = texts.revocation_rejected(data["batch_no"], data["remark"])
-    _tell_decided(session, data, notice, texts.sms_revocation_decided(data["batch_no"], approved=False))
+    data = event.data
+    notice = texts.revocation_rejected(data.batch_no, data.remark)
+    _tell_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=False))
 
 
-def revocation_closed(session: Session, data: dict[str, Any]) -> None:
+def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
     """The clerk and the applicant hear that the bank was faster than the superior union."""
-    batch_no = data["batch_no"]
+    data = event.data
+    batch_no = data.batch_no
     _tell_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
 
 
-def application_cancelled(session: Session, data: dict[str, Any]) -> None:
+def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
     """Both unions' clerks hear of it: the one where the member was queued, and the one whose batch had the card."""
-    notice = texts.application_cancelled(data["member_no"])
-    for union_id in {data["union_id"], data["issued_union_id"]}:
-        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data['application_id']}", notice)
+    data = event.data
+    notice = texts.application_cancelled(data.member_no)
+    for union_id in {data.union_id, data.issued_union_id}:
+        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data.application_id}", notice)
 
 
-def correction_refused(session: Session, data: dict[str, Any]) -> None:
+def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
     """The clerk hears that the corrected document is another member's."""
-    notice = texts.correction_refused(data["member_no"])
-    post(session, Audience(data["union_id"], "clerk"), f"correction_refused:{data['application_id']}", notice)
+    data = event.data
+    notice = texts.correction_refused(data.member_no)
+    post(session, Audience(data.union_id, "clerk"), f"correction_refused:{data.application_id}", notice)
 
 
-def members_refused(session: Session, data: dict[str, Any]) -> None:
+def members_refused(session: Session, event: Event[MembersRefusedData]) -> None:
     """The clerk hears who could not be listed, and why."""
-    members = [(member["member_no"], member["reason"]) for member in data["members"]]
-    topic = f"members_refused:{data['members'][0]['application_id']}"
-    post(session, Audience(data["union_id"], "clerk"), topic, texts.members_refused(members))
+    data = event.data
+    members = [(member.member_no, member.reason) for member in data.members]
+    topic = f"members_refused:{data.members[0].application_id}"
+    post(session, Audience(data.union_id, "clerk"), topic, texts.members_refused(members))
 
 
-def import_progressed(session: Session, data: dict[str, Any]) -> None:
+def import_progressed(session: Session, event: Event[ImportProgressedData]) -> None:
     """The clerk hears when an import has ended."""
-    import_id = str(data["import_id"])
-    if data["state"] == "finished":
-        notice = texts.import_finished(data["rows_accepted"], data["rows_rejected"], import_id)
-        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", notice)
-    elif data["state"] == "failed":
-        notice = texts.import_failed(import_id, data["failure"], data["rows_accepted"])
-        post(session, Audience(data["union_id"], "clerk"), f"import:{import_id}", notice)
+    data = event.data
+    import_id = str(data.import_id)
+    if data.state == "finished":
+        notice = texts.import_finished(data.rows_accepted, data.rows_rejected, import_id)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", notice)
+    elif data.state == "failed":
+        notice = texts.import_failed(import_id, data.failure, data.rows_accepted)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", notice)
 
 
-def otp_issued(session: Session, data: dict[str, Any]) -> None:
+def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
     """The member gets the one-time password."""
-    recipient, expires_at = data["recipient"], data["expires_at"]
-    text = texts.sms_one_time_password(recipient["code"], expires_at)
-    sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient["phone"], text, expires_at=expires_at)
+    data = event.data
+    recipient, expires_at = data.recipient, data.expires_at
+    text = texts.sms_one_time_password(recipient.code, expires_at)
+    sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient.phone, text, expires_at=expires_at)
 
 
-def reset_link_made(session: Session, settings: SmsSettings, data: dict[str, Any]) -> None:
+def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetLinkMadeData]) -> None:
     """The account's holder gets the link to choose another password."""
-    recipient, expires_at = data["recipient"], data["expires_at"]
-    link = settings.public_url.rstrip("/") + recipient["url_path"]
-    if data["is_first"]:
-        text = texts.sms_first_link(recipient["account_name"], link, expires_at)
+    data = event.data
+    recipient, expires_at = data.recipient, data.expires_at
+    link = settings.public_url.rstrip("/") + recipient.url_path
+    if data.is_first:
+        text = texts.sms_first_link(recipient.account_name, link, expires_at)
     else:
-        text = texts.sms_reset_link(recipient["account_name"], link, expires_at, recipient["made_by"])
-    sms.ask_for(session, sms.RESET_LINK, recipient["phone"], text, expires_at=expires_at)
+        text = texts.sms_reset_link(recipient.account_name, link, expires_at, recipient.made_by)
+    sms.ask_for(session, sms.RESET_LINK, recipient.phone, text, expires_at=expires_at)
 
 
-def member_phone_changed(session: Session, data: dict[str, Any]) -> None:
+def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData]) -> None:
     """The number that the member had and the one that was put in its place hear of it."""
-    numbers, times = data["numbers"], (data["changed_at"], data["held_until"])
-    old, new = numbers["old_phone"], numbers["new_phone"]
+    data = event.data
+    numbers, times = data.numbers, (data.changed_at, data.held_until)
+    old, new = numbers.old_phone, numbers.new_phone
     if old and old != new:
         sms.ask_for(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
     if new:
         sms.ask_for(session, "phone_changed", new, texts.sms_phone_taken(*times))
 
 
-def account_changed(session: Session, data: dict[str, Any]) -> None:
+def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     """The account's holder hears what was changed and by whom, in the inbox and at each telephone."""
-    holder, change = data["holder"], data["change"]
-    notice = texts.account_changed(change, holder["changed_by"], data["changed_at"])
-    audience = Audience(data["union_id"], HOLDER, data["account_id"])
-    post(session, audience, f"account_changed:{data['change_id']}", notice)
-    text = texts.sms_account_changed(holder["account_name"], change, holder["changed_by"])
-    for phone in holder["phones"]:
+    data = event.data
+    holder, change = data.holder, data.change
+    notice = texts.account_changed(change, holder.changed_by, data.changed_at)
+    audience = Audience(data.union_id, HOLDER, data.account_id)
+    post(session, audience, f"account_changed:{data.change_id}", notice)
+    text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
+    for phone in holder.phones:
         sms.ask_for(session, "account_changed", phone, text)
-    for union_id in data["administrators_of"]:
-        asked = texts.phone_change_waits(holder["account_name"], holder["changed_by"])
-        post(session, Audience(union_id, "administrator"), f"phone_change:{data['change_id']}", asked)
+    for union_id in data.administrators_of:
+        asked = texts.phone_change_waits(holder.account_name, holder.changed_by)
+        post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
 
 
 def _tell_clerk(
-    session: Session, data: dict[str, Any], kind: str, count: int, notice_of: Callable[[str, int], texts.Notice]
+    session: Session,
+    data: CardsIssuedData | CardsRefusedData,
+    kind: str,
+    count: int,
+    notice_of: Callable[[str, int], texts.Notice],
 ) -> None:
     """One message an hour about a batch; a personal application has no clerk."""
-    if count and not data["personal"]:
-        batch_no = data["batch_no"]
-        audience = Audience(data["union_id"], "clerk")
+    if count and not data.personal:
+        batch_no = data.batch_no
+        audience = Audience(data.union_id, "clerk")
         post_counted(session, audience, within_hour(f"{kind}:{batch_no}"), count, partial(notice_of, batch_no))
 
 
-def _text_contact(session: Session, settings: SmsSettings, data: dict[str, Any], kind: str, text_of: Any) -> None:
-    if data["contact"] is not None:
-        topic, count = f"{kind}:{data['batch_no']}", len(data["applications"])
-        told = sms.CountedNews(kind, topic, data["contact"]["phone"], count, text_of)
+def _text_contact(
+    session: Session,
+    settings: SmsSettings,
+    data: CardsIssuedData | CardsRefusedData,
+    kind: str,
+    text_of: Callable[[int], str],
+) -> None:
+    if data.contact is not None:
+        topic, count = f"{kind}:{data.batch_no}", len(data.applications)
+        told = sms.CountedNews(kind, topic, data.contact.phone, count, text_of)
         sms.ask_for_counted(session, told, settings.sms_gather_seconds)
 
 
-def _tell_decided(session: Session, data: dict[str, Any], notice: texts.Notice, text: str) -> None:
-    topic = f"revocation_decided:{data['revocation_id']}"
-    post(session, Audience(data["union_id"], "clerk"), topic, notice)
-    sms.ask_for(session, "revocation_decided", data["applicant"]["phone"], text)
+def _tell_decided(
+    session: Session, data: RevocationDecidedData | RevocationClosedData, notice: texts.Notice, text: str
+) -> None:
+    topic = f"revocation_decided:{data.revocation_id}"
+    post(session, Audience(data.union_id, "clerk"), topic, notice)
+    sms.ask_for(session, "revocation_decided", data.applicant.phone, text)

@@ -12,6 +12,8 @@ from services.contracts.events.batching import (
     CARDS_ISSUED,
     CARDS_REFUSED,
     MEMBERS_REFUSED,
+    CardsIssuedData,
+    CardsRefusedData,
 )
 from services.contracts.events.membership import (
     ACCOUNT_CHANGED,
@@ -22,6 +24,7 @@ from services.contracts.events.membership import (
     MEMBER_PHONE_CHANGED,
     OTP_ISSUED,
     RESET_LINK_MADE,
+    ResetLinkMadeData,
 )
 from services.contracts.events.revocation import (
     REVOCATION_APPROVED,
@@ -31,26 +34,26 @@ from services.contracts.events.revocation import (
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations.notification import (
-    CreateAnnouncementRequest,
-    CreateGuideRequest,
-    GetAnnouncementRequest,
-    GetAttachmentRequest,
-    GuideRequest,
-    ListAnnouncementsRequest,
-    ListGuidesRequest,
-    ListMessagesRequest,
-    MarkAllMessagesReadRequest,
-    MarkMessageReadRequest,
-    UpdateAnnouncementRequest,
-    UpdateGuideRequest,
-    WithdrawAnnouncementRequest,
+    CREATE_ANNOUNCEMENT,
+    CREATE_GUIDE,
+    GET_ANNOUNCEMENT,
+    GET_ATTACHMENT,
+    LIST_ANNOUNCEMENTS,
+    LIST_GUIDES,
+    LIST_MESSAGES,
+    MARK_ALL_MESSAGES_READ,
+    MARK_MESSAGE_READ,
+    UPDATE_ANNOUNCEMENT,
+    UPDATE_GUIDE,
+    WITHDRAW_ANNOUNCEMENT,
+    WITHDRAW_GUIDE,
 )
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribe, subscribes
+from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
-from services.kit.rpc.methods import Caller, command, query
+from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.notification import announcements, guides, inbox, news, sms
 from services.notification.sms import Provider, SmsSettings
@@ -82,159 +85,52 @@ class NotificationService(Operable):
     audit_heads = RemembersAuditHeads()
     sms_provider = SmsProvider()
 
-    @subscribe(MEMBERS_VALIDATED)
-    def members_validated(self, session: Session, event: Event) -> None:
-        """Tells the clerk who did not pass."""
-        news.members_validated(session, event.data)
+    members_validated = subscribes(MEMBERS_VALIDATED, news.members_validated)
+    batch_submitted = subscribes(BATCH_SUBMITTED, news.batch_submitted)
+    batch_released = subscribes(BATCH_RELEASED, news.batch_released)
+    revocation_requested = subscribes(REVOCATION_REQUESTED, news.revocation_requested)
+    revocation_approved = subscribes(REVOCATION_APPROVED, news.revocation_approved)
+    revocation_rejected = subscribes(REVOCATION_REJECTED, news.revocation_rejected)
+    revocation_closed = subscribes(REVOCATION_CLOSED, news.revocation_closed)
+    application_cancelled = subscribes(APPLICATION_CANCELLED, news.application_cancelled)
+    correction_refused = subscribes(CORRECTION_REFUSED, news.correction_refused)
+    members_refused = subscribes(MEMBERS_REFUSED, news.members_refused)
+    import_progressed = subscribes(IMPORT_PROGRESSED, news.import_progressed)
+    otp_issued = subscribes(OTP_ISSUED, news.otp_issued)
+    member_phone_changed = subscribes(MEMBER_PHONE_CHANGED, news.member_phone_changed)
+    account_changed = subscribes(ACCOUNT_CHANGED, news.account_changed)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
 
-    @subscribe(BATCH_SUBMITTED)
-    def batch_submitted(self, session: Session, event: Event) -> None:
-        """Tells the clerk what to do with the batch."""
-        news.batch_submitted(session, event.data)
+    list_messages = handles(LIST_MESSAGES, inbox.list_messages)
+    mark_message_read = handles(MARK_MESSAGE_READ, inbox.mark_read)
+    mark_all_messages_read = handles(MARK_ALL_MESSAGES_READ, inbox.mark_all_read)
+    list_announcements = handles(LIST_ANNOUNCEMENTS, announcements.list_announcements)
+    get_announcement = handles(GET_ANNOUNCEMENT, announcements.get_announcement)
+    create_announcement = handles(CREATE_ANNOUNCEMENT, announcements.create_announcement)
+    update_announcement = handles(UPDATE_ANNOUNCEMENT, announcements.update_announcement)
+    withdraw_announcement = handles(WITHDRAW_ANNOUNCEMENT, announcements.withdraw_announcement)
+    list_guides = handles(LIST_GUIDES, guides.list_guides)
+    create_guide = handles(CREATE_GUIDE, guides.create_guide)
+    update_guide = handles(UPDATE_GUIDE, guides.update_guide)
+    withdraw_guide = handles(WITHDRAW_GUIDE, guides.withdraw_guide)
+    get_attachment = handles(GET_ATTACHMENT, announcements.get_attachment)
 
-    @subscribe(CARDS_ISSUED)
-    def cards_issued(self, session: Session, event: Event) -> None:
+    @subscribes(CARDS_ISSUED)
+    def cards_issued(self, session: Session, event: Event[CardsIssuedData]) -> None:
         """Tells clerk and contact."""
-        news.cards_issued(session, self.sms_provider.settings, event.data)
+        news.cards_issued(session, self.sms_provider.settings, event)
 
-    @subscribe(CARDS_REFUSED)
-    def cards_refused(self, session: Session, event: Event) -> None:
+    @subscribes(CARDS_REFUSED)
+    def cards_refused(self, session: Session, event: Event[CardsRefusedData]) -> None:
         """Tells clerk and contact."""
-        news.cards_refused(session, self.sms_provider.settings, event.data)
+        news.cards_refused(session, self.sms_provider.settings, event)
 
-    @subscribe(BATCH_RELEASED)
-    def batch_released(self, session: Session, event: Event) -> None:
-        """Tells the clerk who is free again."""
-        news.batch_released(session, event.data)
-
-    @subscribe(REVOCATION_REQUESTED)
-    def revocation_requested(self, session: Session, event: Event) -> None:
-        """Tells the reviewers."""
-        news.revocation_requested(session, event.data)
-
-    @subscribe(REVOCATION_APPROVED)
-    def revocation_approved(self, session: Session, event: Event) -> None:
-        """Tells clerk and applicant."""
-        news.revocation_approved(session, event.data)
-
-    @subscribe(REVOCATION_REJECTED)
-    def revocation_rejected(self, session: Session, event: Event) -> None:
-        """Tells clerk and applicant."""
-        news.revocation_rejected(session, event.data)
-
-    @subscribe(REVOCATION_CLOSED)
-    def revocation_closed(self, session: Session, event: Event) -> None:
-        """Tells clerk and applicant."""
-        news.revocation_closed(session, event.data)
-
-    @subscribe(APPLICATION_CANCELLED)
-    def application_cancelled(self, session: Session, event: Event) -> None:
-        """Tells both unions' clerks."""
-        news.application_cancelled(session, event.data)
-
-    @subscribe(CORRECTION_REFUSED)
-    def correction_refused(self, session: Session, event: Event) -> None:
-        """Tells the clerk that the corrected document is another member's."""
-        news.correction_refused(session, event.data)
-
-    @subscribe(MEMBERS_REFUSED)
-    def members_refused(self, session: Session, event: Event) -> None:
-        """Tells the clerk who could not be listed."""
-        news.members_refused(session, event.data)
-
-    @subscribe(IMPORT_PROGRESSED)
-    def import_progressed(self, session: Session, event: Event) -> None:
-        """Tells the clerk when it has ended."""
-        news.import_progressed(session, event.data)
-
-    @subscribe(OTP_ISSUED)
-    def otp_issued(self, session: Session, event: Event) -> None:
-        """Sends the one-time password."""
-        news.otp_issued(session, event.data)
-
-    @subscribe(RESET_LINK_MADE)
-    def reset_link_made(self, session: Session, event: Event) -> None:
+    @subscribes(RESET_LINK_MADE)
+    def reset_link_made(self, session: Session, event: Event[ResetLinkMadeData]) -> None:
         """Sends the link to choose another password."""
-        news.reset_link_made(session, self.sms_provider.settings, event.data)
-
-    @subscribe(MEMBER_PHONE_CHANGED)
-    def member_phone_changed(self, session: Session, event: Event) -> None:
-        """Tells both numbers."""
-        news.member_phone_changed(session, event.data)
-
-    @subscribe(ACCOUNT_CHANGED)
-    def account_changed(self, session: Session, event: Event) -> None:
-        """Tells the holder of an account what was changed of it."""
-        news.account_changed(session, event.data)
+        news.reset_link_made(session, self.sms_provider.settings, event)
 
     @timer(interval=0.5)
     def send_sms(self) -> None:
         """Sends what is due; the next tick goes on with what is left, so that a stop need not wait for it."""
         sms.send_due(self.database.begin, self.sms_provider)
-
-    @query(ListMessagesRequest)
-    def list_messages(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The caller's inbox."""
-        return inbox.list_messages(session, caller, data)
-
-    @command(MarkMessageReadRequest)
-    def mark_message_read(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Marks one message as read."""
-        return inbox.mark_read(session, caller, data["message_id"])
-
-    @command(MarkAllMessagesReadRequest)
-    def mark_all_messages_read(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Marks all messages as read."""
-        return inbox.mark_all_read(session, caller)
-
-    @query(ListAnnouncementsRequest)
-    def list_announcements(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The announcements that stand."""
-        return announcements.list_announcements(session, caller, data)
-
-    @query(GetAnnouncementRequest)
-    def get_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One announcement."""
-        return announcements.get_announcement(session, caller, data["announcement_id"])
-
-    @command(CreateAnnouncementRequest)
-    def create_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Publishes an announcement."""
-        return announcements.create_announcement(session, caller, data)
-
-    @command(UpdateAnnouncementRequest)
-    def update_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Edits an announcement."""
-        return announcements.update_announcement(session, caller, data)
-
-    @command(WithdrawAnnouncementRequest)
-    def withdraw_announcement(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Takes an announcement back."""
-        return announcements.withdraw_announcement(session, caller, data["announcement_id"])
-
-    @query(ListGuidesRequest)
-    def list_guides(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The guides."""
-        return guides.list_guides(session, data)
-
-    @command(CreateGuideRequest)
-    def create_guide(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Publishes a guide."""
-        return guides.create_guide(session, caller, data)
-
-    @command(UpdateGuideRequest)
-    def update_guide(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes a guide."""
-        return guides.update_guide(session, caller, data)
-
-    @command(GuideRequest)
-    def withdraw_guide(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Takes a guide back."""
-        return guides.withdraw_guide(session, caller, data["guide_id"])
-
-    @query(GetAttachmentRequest)
-    def get_attachment(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A file."""
-        return announcements.get_attachment(session, caller, data["attachment_id"])
-
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)

@@ -12,17 +12,27 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.notification import (
+    AnnouncementAnswer,
     CreateAnnouncementRequest,
     CreateGuideRequest,
+    GetAnnouncementRequest,
+    GetAttachmentRequest,
+    GuideAnswer,
+    GuideRequest,
+    ListAnnouncementsRequest,
+    ListGuidesRequest,
+    NewAttachment,
     UpdateAnnouncementRequest,
+    UpdateGuideRequest,
+    WithdrawAnnouncementRequest,
 )
 from services.kit.problems import Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.notification import announcements, guides, seed
 from tests.databases import DatabaseFactory
-from tests.documents import errors_in, loaded
+from tests.documents import errors_in, read
 
-PAGE = {"page": 1, "size": 20}
 Begin = Callable[[], Any]
 CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
 CLERK = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(uuid4()))
@@ -47,22 +57,24 @@ def begin(engine: Engine) -> Begin:
     return transaction
 
 
-def publish(begin: Begin, **changes: Any) -> dict[str, Any]:
+def publish(begin: Begin, **changes: Any) -> AnnouncementAnswer:
     given = {"title": "停机通知", "body": "周六维护", "places": ["sign_in"], "attachments": [FILE], **changes}
     with begin() as session:
-        return announcements.create_announcement(session, CITY, loaded(CreateAnnouncementRequest, given))
+        return announcements.create_announcement(Work(session, CITY), read(CreateAnnouncementRequest, given))
 
 
 def shown(begin: Begin, caller: Caller, **asked: Any) -> list[str]:
     with begin() as session:
-        items = announcements.list_announcements(session, caller, {**PAGE, **asked})["items"]
-    return [one["title"] for one in items]
+        items = announcements.list_announcements(Work(session, caller), ListAnnouncementsRequest(**asked)).items
+    return [one.title for one in items]
 
 
-def download(begin: Begin, caller: Caller, owner: dict[str, Any]) -> str:
+def download(begin: Begin, caller: Caller, owner: AnnouncementAnswer | GuideAnswer) -> str:
     with begin() as session:
-        file = announcements.get_attachment(session, caller, owner["attachments"][0]["attachment_id"])
-    return file["content"]
+        file = announcements.get_attachment(
+            Work(session, caller), GetAttachmentRequest(attachment_id=owner.attachments[0].attachment_id)
+        )
+    return file.content
 
 
 def test_announcements_are_shown_until_they_are_withdrawn(begin: Begin) -> None:
@@ -71,12 +83,16 @@ def test_announcements_are_shown_until_they_are_withdrawn(begin: Begin) -> None:
     assert shown(begin, CLERK, place="workbench") == []
     assert download(begin, ANYBODY, made) == "5LiK5rW3"
     with begin() as session:
-        announcements.withdraw_announcement(session, CITY, made["announcement_id"])
+        announcements.withdraw_announcement(
+            Work(session, CITY), WithdrawAnnouncementRequest(announcement_id=made.announcement_id)
+        )
     assert shown(begin, CLERK) == []
     with pytest.raises(NotFound):
         download(begin, CLERK, made)
     with pytest.raises(NotFound), begin() as session:
-        announcements.update_announcement(session, CITY, {"announcement_id": made["announcement_id"], "title": "新"})
+        announcements.update_announcement(
+            Work(session, CITY), UpdateAnnouncementRequest(announcement_id=made.announcement_id, title="新")
+        )
 
 
 @pytest.mark.parametrize(
@@ -90,35 +106,36 @@ def test_what_is_not_for_the_sign_in_page_is_for_accounts_alone(begin: Begin, ou
     with pytest.raises(NotFound):
         download(begin, outsider, inner)
     with pytest.raises(NotFound), begin() as session:
-        announcements.get_announcement(session, outsider, inner["announcement_id"])
+        announcements.get_announcement(
+            Work(session, outsider), GetAnnouncementRequest(announcement_id=inner.announcement_id)
+        )
 
 
 def test_an_announcement_is_edited_with_its_files(begin: Begin) -> None:
     made = publish(begin)
     sent = {
-        "announcement_id": str(made["announcement_id"]),
+        "announcement_id": str(made.announcement_id),
         "title": "停机通知（更正）",
-        "removed_attachment_ids": [str(made["attachments"][0]["attachment_id"])],
+        "removed_attachment_ids": [str(made.attachments[0].attachment_id)],
         "attachments": [{**FILE, "file_name": "新说明.txt"}],
     }
     with begin() as session:
-        edited = announcements.update_announcement(session, CITY, loaded(UpdateAnnouncementRequest, sent))
-    assert (edited["title"], edited["body"], edited["places"]) == ("停机通知（更正）", "周六维护", ["sign_in"])
-    assert [file["file_name"] for file in edited["attachments"]] == ["新说明.txt"]
-    assert edited["edited_at"] is not None
+        edited = announcements.update_announcement(Work(session, CITY), read(UpdateAnnouncementRequest, sent))
+    assert (edited.title, edited.body, edited.places) == ("停机通知（更正）", "周六维护", ["sign_in"])
+    assert [file.file_name for file in edited.attachments] == ["新说明.txt"]
+    assert edited.edited_at is not None
 
 
 def test_files_of_another_announcement_are_not_taken_away_and_no_more_than_five_kept(begin: Begin) -> None:
     other, made = publish(begin), publish(begin, attachments=[FILE] * 5)
-    given = {
-        "announcement_id": made["announcement_id"],
-        "removed_attachment_ids": [other["attachments"][0]["attachment_id"]],
-    }
+    given = UpdateAnnouncementRequest(
+        announcement_id=made.announcement_id, removed_attachment_ids=[other.attachments[0].attachment_id]
+    )
     with begin() as session:
-        announcements.update_announcement(session, CITY, given)
+        announcements.update_announcement(Work(session, CITY), given)
     assert download(begin, ANYBODY, other) == "5LiK5rW3"
     with pytest.raises(Invalid), begin() as session:
-        announcements.update_announcement(session, CITY, {**given, "attachments": [FILE]})
+        announcements.update_announcement(Work(session, CITY), replace(given, attachments=[NewAttachment(**FILE)]))
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(begin: Begin) -> None:
@@ -129,26 +146,28 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(begin: Begin) -> None:
 
 
 def test_guides_stand_in_the_order_that_the_city_gives_them(begin: Begin) -> None:
-    def make(title: str, **more: Any) -> dict[str, Any]:
-        given = loaded(CreateGuideRequest, {"title": title, "body": "步骤", "attachments": [FILE], **more})
+    def make(title: str, **more: Any) -> GuideAnswer:
+        given = read(CreateGuideRequest, {"title": title, "body": "步骤", "attachments": [FILE], **more})
         with begin() as session:
-            return guides.create_guide(session, CITY, given)
+            return guides.create_guide(Work(session, CITY), given)
 
     first, second = make("办卡流程"), make("视频", video_url="https://zzgl.shzgh.org/video/1.mp4")
     with begin() as session:
-        guides.update_guide(session, CITY, {"guide_id": first["guide_id"], "position": 9, "title": "基层办卡流程"})
-        listed = guides.list_guides(session, PAGE)["items"]
-    assert [(one["title"], one["video_url"]) for one in listed] == [
+        guides.update_guide(
+            Work(session, CITY), UpdateGuideRequest(guide_id=first.guide_id, position=9, title="基层办卡流程")
+        )
+        listed = guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items
+    assert [(one.title, one.video_url) for one in listed] == [
         ("视频", "https://zzgl.shzgh.org/video/1.mp4"), ("基层办卡流程", None),
     ]  # fmt: skip
     assert download(begin, ANYBODY, second) == "5LiK5rW3"
     with begin() as session:
-        guides.withdraw_guide(session, CITY, second["guide_id"])
-        assert guides.list_guides(session, PAGE)["total"] == 1
+        guides.withdraw_guide(Work(session, CITY), GuideRequest(guide_id=second.guide_id))
+        assert guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).total == 1
     with pytest.raises(NotFound):
         download(begin, ANYBODY, second)
     with pytest.raises(NotFound), begin() as session:
-        guides.withdraw_guide(session, CITY, second["guide_id"])
+        guides.withdraw_guide(Work(session, CITY), GuideRequest(guide_id=second.guide_id))
 
 
 @pytest.mark.parametrize("url", ["http://zzgl.shzgh.org/1.mp4", "javascript:alert(1)", "video.mp4"])
@@ -160,16 +179,16 @@ def test_a_guides_video_is_at_an_address_that_is_safe_to_open(url: str) -> None:
 def test_only_the_city_union_publishes(begin: Begin) -> None:
     district = replace(CITY, superior_union_id=str(uuid4()))
     acts: tuple[tuple[Any, Any], ...] = (
-        (announcements.create_announcement, {"attachments": []}),
-        (announcements.update_announcement, {"announcement_id": uuid4()}),
-        (announcements.withdraw_announcement, uuid4()),
-        (guides.create_guide, {"attachments": []}),
-        (guides.update_guide, {"guide_id": uuid4()}),
-        (guides.withdraw_guide, uuid4()),
+        (announcements.create_announcement, CreateAnnouncementRequest(title="新", body="新", places=["sign_in"])),
+        (announcements.update_announcement, UpdateAnnouncementRequest(announcement_id=uuid4())),
+        (announcements.withdraw_announcement, WithdrawAnnouncementRequest(announcement_id=uuid4())),
+        (guides.create_guide, CreateGuideRequest(title="新", body="新")),
+        (guides.update_guide, UpdateGuideRequest(guide_id=uuid4())),
+        (guides.withdraw_guide, GuideRequest(guide_id=uuid4())),
     )
     for act, given in acts:
         with begin() as session, pytest.raises(Forbidden):
-            act(session, district, given)
+            act(Work(session, district), given)
 
 
 def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
@@ -177,19 +196,28 @@ def test_seeding_twice_makes_everything_once(begin: Begin) -> None:
         with begin() as session:
             seed.seed(session)
     with begin() as session:
-        assert announcements.list_announcements(session, CLERK, PAGE)["total"] == len(seed.ANNOUNCEMENTS)
-        listed = guides.list_guides(session, PAGE)["items"]
-    assert [guide["title"] for guide in listed] == [*(title for title, _, _ in seed.GUIDES), seed.HANDBOOK]
-    assert all(guide["attachments"] for guide in listed)
+        assert announcements.list_announcements(Work(session, CLERK), ListAnnouncementsRequest()).total == len(
+            seed.ANNOUNCEMENTS
+        )
+        listed = guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items
+    assert [guide.title for guide in listed] == [*(title for title, _, _ in seed.GUIDES), seed.HANDBOOK]
+    assert all(guide.attachments for guide in listed)
 
 
 def test_the_handbook_is_offered_to_all_as_pdf_and_html(begin: Begin) -> None:
     with begin() as session:
         seed.seed(session)
     with begin() as session:
-        (guide,) = [one for one in guides.list_guides(session, PAGE)["items"] if one["title"] == seed.HANDBOOK]
-        ids = {file["file_name"]: file["attachment_id"] for file in guide["attachments"]}
-        files = {name: announcements.get_attachment(session, ANYBODY, file_id) for name, file_id in ids.items()}
+        (guide,) = [
+            one
+            for one in guides.list_guides(Work(session, ANYBODY), ListGuidesRequest()).items
+            if one.title == seed.HANDBOOK
+        ]
+        ids = {file.file_name: file.attachment_id for file in guide.attachments}
+        files = {
+            name: announcements.get_attachment(Work(session, ANYBODY), GetAttachmentRequest(attachment_id=file_id))
+            for name, file_id in ids.items()
+        }
 
-    begins = {name: base64.b64decode(file["content"])[:9] for name, file in files.items()}
+    begins = {name: base64.b64decode(file.content)[:9] for name, file in files.items()}
     assert begins == {f"{seed.HANDBOOK}.pdf": b"%PDF-1.4\n", f"{seed.HANDBOOK}.html": b"<!doctype"}

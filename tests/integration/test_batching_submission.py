@@ -78,7 +78,7 @@ def test_list_form_register_and_bank_have_the_members_in_the_order_of_their_numb
 
     assert [one["member_no"] for one in desk.show()["items"]] == in_order
     with desk.begin() as session:
-        form = pdf_text(base64.b64decode(consents.get_form(session, desk.clerk, "ordinary")["content"]))
+        form = pdf_text(base64.b64decode(consents.get_form(session, desk.clerk, "ordinary").content))
     assert sorted(numbers, key=form.index) == in_order
 
     desk.check()
@@ -88,7 +88,7 @@ def test_list_form_register_and_bank_have_the_members_in_the_order_of_their_numb
     assert [one["member_no"] for one in _members_of(desk, batch_no)] == in_order
     with desk.begin() as session:
         printed = registers.print_register(session, desk.clerk, batch_no, "pdf")
-    register = pdf_text(base64.b64decode(printed["content"]))
+    register = pdf_text(base64.b64decode(printed.content))
     assert sorted(numbers, key=register.index) == in_order
     [sent] = desk.sent_to_bank(bank.SUBMITTED)
     assert [(one["member_no"], one["nationality"]) for one in sent["applicants"]] == [(one, "CHN") for one in in_order]
@@ -147,7 +147,7 @@ def test_the_form_of_consent_names_those_who_are_to_sign_it(desk: Desk) -> None:
     desk.queue(an_applicant(name="王建国"), an_applicant(name="王𬎆"), an_applicant(name="SMITH JOHN"))
     with desk.begin() as session:
         form = consents.get_form(session, desk.clerk, "ordinary")
-    words = pdf_text(base64.b64decode(form["content"]))
+    words = pdf_text(base64.b64decode(form.content))
     assert "王建国" in words
     assert "SMITH" in words
     assert "王𬎆" not in words, "the special channel has a form of its own"
@@ -394,7 +394,7 @@ def test_printing_the_register_marks_the_batch(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     with desk.begin() as session:
         answer = registers.print_register(session, desk.clerk, batch_no, "xlsx")
-    assert answer["register_hash"] == desk.batch(batch_no).register_hash
+    assert answer.register_hash == desk.batch(batch_no).register_hash
     assert listed(desk, register_state="printed") == [batch_no]
 
 

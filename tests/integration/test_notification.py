@@ -16,16 +16,24 @@ from sqlalchemy.orm import Session
 from deploy.simulators.sms import sms_server
 from services.contracts.events import batching, membership, revocation, validation
 from services.contracts.examples import wire_example
-from services.kit.events.contract import EventContract
+from services.contracts.operations.notification import (
+    ListMessagesRequest,
+    MarkAllMessagesReadRequest,
+    MarkMessageReadRequest,
+    MessagesAnswer,
+)
+from services.kit.events.contract import Data, EventContract
+from services.kit.events.envelope import Event
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.notification import inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.databases import DatabaseFactory
+from tests.documents import an_event
 
-PAGE = {"page": 1, "size": 20}
 Begin = Callable[[], Any]
 
 
@@ -62,8 +70,20 @@ def provider(sms_url: str) -> Iterator[Provider]:
     provider.close()
 
 
-def example(contract: EventContract, **changes: Any) -> dict[str, Any]:
-    return contract.load(wire_example(contract)) | changes
+def example(contract: EventContract[Data], **changes: Any) -> Event[Data]:
+    return an_event(replace(contract.read(wire_example(contract)), **changes))  # type: ignore[type-var]
+
+
+def listed(session: Session, caller: Caller, **asked: Any) -> MessagesAnswer:
+    return inbox.list_messages(Work(session, caller), ListMessagesRequest(**asked))
+
+
+def marked(session: Session, caller: Caller, message_id: UUID) -> int:
+    return inbox.mark_read(Work(session, caller), MarkMessageReadRequest(message_id=message_id)).unread
+
+
+def all_marked(session: Session, caller: Caller) -> int:
+    return inbox.mark_all_read(Work(session, caller), MarkAllMessagesReadRequest()).unread
 
 
 def a_clerk_of(union_id: UUID) -> Caller:
@@ -112,14 +132,14 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         news.revocation_requested(session, example(revocation.REVOCATION_REQUESTED))
     batch = example(batching.BATCH_SUBMITTED)
     with begin() as session:
-        clerk = inbox.list_messages(session, a_clerk_of(batch["union"]["union_id"]), PAGE)
-        superior = batch["union"]["superior_union_id"]
+        clerk = listed(session, a_clerk_of(batch.data.union.union_id))
+        superior = batch.data.union.superior_union_id
         reviewer = Caller(
             account_id=str(uuid4()), roles=frozenset({"reviewer"}), scope=Scope.SUBORDINATES, union_id=str(superior)
         )
-        to_review = inbox.list_messages(session, reviewer, PAGE)
-        stranger = inbox.list_messages(session, a_clerk_of(uuid4()), PAGE)
-    assert {message["kind"] for message in clerk["items"]} == {
+        to_review = listed(session, reviewer)
+        stranger = listed(session, a_clerk_of(uuid4()))
+    assert {message.kind for message in clerk.items} == {
         "batch_submitted",
         "cards_issued",
         "cards_refused",
@@ -131,21 +151,21 @@ def test_each_event_reaches_who_is_concerned_and_nobody_else(begin: Begin) -> No
         "application_cancelled",
         "members_refused",
     }
-    assert [message["kind"] for message in to_review["items"]] == ["revocation_requested"]
-    assert stranger["items"] == []
+    assert [message.kind for message in to_review.items] == ["revocation_requested"]
+    assert stranger.items == []
 
 
 def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED)
-    clerk = a_clerk_of(issued["union_id"])
+    clerk = a_clerk_of(issued.data.union_id)
     # More often than it takes for the driver to prepare the statements, which changes how PostgreSQL plans them.
     for _ in range(12):
         with begin() as session:
             news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
     with begin() as session:
-        messages = inbox.list_messages(session, clerk, PAGE)["items"]
+        messages = listed(session, clerk).items
     assert len(messages) == 1
-    assert "12 人" in messages[0]["body"]
+    assert "12 人" in messages[0].body
     assert [message.count for message in the_sms(begin)] == [12]
 
 
@@ -154,13 +174,12 @@ def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: 
     with begin() as session:
         news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
     with begin() as session:
-        assert inbox.list_messages(session, a_clerk_of(issued["union_id"]), PAGE)["items"] == []
+        assert listed(session, a_clerk_of(issued.data.union_id)).items == []
     assert [message.phone for message in the_sms(begin)] == ["13800000000"]
 
 
 def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
-    issued = example(batching.CARDS_ISSUED)
-    issued["contact"]["phone"] = "021-12345678"
+    issued = example(batching.CARDS_ISSUED, contact=batching.Contact(name="王芳", phone="021-12345678"))
     with begin() as session:
         news.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
         sms.ask_for(session, "revocation_decided", "12345678901", "x")
@@ -169,25 +188,25 @@ def test_a_contact_with_a_fixed_line_gets_no_sms(begin: Begin) -> None:
 
 def test_each_account_has_read_marks_of_its_own(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
-    first, second = (a_clerk_of(submitted["union"]["union_id"]) for _ in range(2))
+    first, second = (a_clerk_of(submitted.data.union.union_id) for _ in range(2))
     with begin() as session:
         news.batch_submitted(session, submitted)
     with begin() as session:
-        message_id = inbox.list_messages(session, first, PAGE)["items"][0]["message_id"]
-        assert inbox.mark_read(session, first, message_id) == {"unread": 0}
-        assert inbox.mark_read(session, first, message_id) == {"unread": 0}
-        assert inbox.list_messages(session, second, PAGE)["unread"] == 1
-        assert inbox.list_messages(session, first, {**PAGE, "unread": True})["items"] == []
-        assert inbox.mark_all_read(session, second) == {"unread": 0}
+        message_id = listed(session, first).items[0].message_id
+        assert marked(session, first, message_id) == 0
+        assert marked(session, first, message_id) == 0
+        assert listed(session, second).unread == 1
+        assert listed(session, first, unread=True).items == []
+        assert all_marked(session, second) == 0
 
 
 def test_a_message_of_another_union_cannot_be_marked(begin: Begin) -> None:
     submitted = example(batching.BATCH_SUBMITTED)
     with begin() as session:
         news.batch_submitted(session, submitted)
-        message_id = inbox.list_messages(session, a_clerk_of(submitted["union"]["union_id"]), PAGE)["items"][0]
+        message_id = listed(session, a_clerk_of(submitted.data.union.union_id)).items[0]
         with pytest.raises(Problem) as refused:
-            inbox.mark_read(session, a_clerk_of(uuid4()), message_id["message_id"])
+            marked(session, a_clerk_of(uuid4()), message_id.message_id)
     assert refused.value.code == "not_found"
 
 
@@ -304,22 +323,22 @@ def test_a_request_id_cannot_be_used_for_two_messages(provider: Provider) -> Non
 
 
 def test_marking_all_as_read_from_two_pages_at_once_is_no_error(begin: Begin) -> None:
-    clerk = a_clerk_of(example(batching.BATCH_SUBMITTED)["union"]["union_id"])
+    clerk = a_clerk_of(example(batching.BATCH_SUBMITTED).data.union.union_id)
     with begin() as session:
         news.batch_submitted(session, example(batching.BATCH_SUBMITTED))
-    answers: list[dict[str, Any]] = []
+    answers: list[int] = []
 
     def mark_from_another_page() -> None:
         with begin() as session:
-            answers.append(inbox.mark_all_read(session, clerk))
+            answers.append(all_marked(session, clerk))
 
     with begin() as session:
-        inbox.mark_all_read(session, clerk)
+        all_marked(session, clerk)
         other = threading.Thread(target=mark_from_another_page)
         other.start()
         other.join(0.3)
     other.join()
-    assert answers == [{"unread": 0}]
+    assert answers == [0]
 
 
 def test_a_one_time_password_is_wiped_once_it_was_sent(begin: Begin, provider: Provider, sms_url: str) -> None:
@@ -345,7 +364,7 @@ def test_a_link_to_choose_a_password_is_sent_whole_and_wiped(begin: Begin, provi
         data = example(membership.RESET_LINK_MADE, expires_at=in_half_an_hour)
         news.reset_link_made(session, provider.settings, data)
     send_until_nothing_is_due(begin, provider)
-    assert f"https://zzgl.shzgh.org{data['recipient']['url_path']} " in sent_by(sms_url)[0]["text"]
+    assert f"https://zzgl.shzgh.org{data.data.recipient.url_path} " in sent_by(sms_url)[0]["text"]
     assert the_sms(begin)[0].text is None
 
 
@@ -364,17 +383,17 @@ def test_the_link_of_a_new_account_says_until_which_day_it_works(
 def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_number_is_told(
     begin: Begin, provider: Provider, sms_url: str
 ) -> None:
-    data = example(membership.ACCOUNT_CHANGED, change="phone_changed", administrators_of=[])
-    data["holder"]["phones"] = ["13800000001", "13900000009"]
+    holder_of = membership.AccountHolder(account_name="jianlang", phones=["13800000001", "13900000009"])
+    data = example(membership.ACCOUNT_CHANGED, change="phone_changed", administrators_of=[], holder=holder_of)
     with begin() as session:
         news.account_changed(session, data)
     send_until_nothing_is_due(begin, provider)
-    holder = replace(a_clerk_of(data["union_id"]), account_id=str(data["account_id"]))
+    holder = replace(a_clerk_of(data.data.union_id), account_id=str(data.data.account_id))
     with begin() as session:
-        assert [one["kind"] for one in inbox.list_messages(session, holder, PAGE)["items"]] == ["account_phone_changed"]
-        assert inbox.list_messages(session, a_clerk_of(data["union_id"]), PAGE)["items"] == []
-        head = replace(a_clerk_of(data["union_id"]), roles=frozenset({"administrator"}))
-        assert inbox.list_messages(session, head, PAGE)["items"] == []
+        assert [one.kind for one in listed(session, holder).items] == ["account_phone_changed"]
+        assert listed(session, a_clerk_of(data.data.union_id)).items == []
+        head = replace(a_clerk_of(data.data.union_id), roles=frozenset({"administrator"}))
+        assert listed(session, head).items == []
     sent = sent_by(sms_url)
     assert sorted(one["phone"] for one in sent) == ["13800000001", "13900000009"]
     assert all("您的账号jianlang登记的手机号已更换" in one["text"] for one in sent)
@@ -384,6 +403,6 @@ def test_administrators_hear_that_a_telephone_waits_to_be_confirmed(begin: Begin
     data = example(membership.ACCOUNT_CHANGED)
     with begin() as session:
         news.account_changed(session, data)
-    head = replace(a_clerk_of(data["administrators_of"][0]), roles=frozenset({"administrator"}))
+    head = replace(a_clerk_of(data.data.administrators_of[0]), roles=frozenset({"administrator"}))
     with begin() as session:
-        assert [one["kind"] for one in inbox.list_messages(session, head, PAGE)["items"]] == ["phone_change_waits"]
+        assert [one.kind for one in listed(session, head).items] == ["phone_change_waits"]

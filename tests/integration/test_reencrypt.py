@@ -122,7 +122,7 @@ def test_all_that_a_service_keeps_encrypted_is_found() -> None:
 
 def _register(desk: Desk, batch_no: str) -> str:
     with desk.begin() as session:
-        return str(registers.print_register(session, desk.clerk, batch_no, "pdf")["content"])
+        return str(registers.print_register(session, desk.clerk, batch_no, "pdf").content)
 
 
 def _stored(engine: Engine) -> list[bytes]:

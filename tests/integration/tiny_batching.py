@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from services.contracts.operations.batching import BatchRequest, ListPendingRequest
-from services.kit.rpc.files import file_answer
+from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller, query
 from services.kit.rpc.paging import Counted, page_answer
 from tests.integration.gate import Gate
@@ -33,7 +33,7 @@ class TinyBatching:
         return {**page_answer([], data, Counted(0, is_exact=True)), "counts": {}}
 
     @query(BatchRequest)
-    def get_attachments(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    def get_attachments(self, session: None, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """An empty file, once the gate of the batch's number is open."""
         Gate(Path(os.environ["GATES"]), data["batch_no"]).pass_through()
         return file_answer("attachments.zip", "application/zip", b"")

@@ -5,11 +5,12 @@ from werkzeug.http import parse_options_header
 
 from gateway.answers import file_download
 from services.kit.rpc.files import file_answer
+from services.kit.schemas import as_dict
 
 
 def names_of(file_name: str) -> tuple[str, str]:
     """The header as it is sent, and the name that a browser saves by."""
-    response = file_download(file_answer(file_name, "application/pdf", b""))
+    response = file_download(as_dict(file_answer(file_name, "application/pdf", b"")))
     header = response.headers["Content-Disposition"]
     return header, parse_options_header(header)[1]["filename"]
 

@@ -16,6 +16,7 @@ from gateway.reading import UPLOAD_LIMIT
 from services.kit.problems import Problem, Unavailable
 from services.kit.rpc.files import file_answer
 from services.kit.rpc.methods import Caller
+from services.kit.schemas import as_dict
 from tests.documents import errors_in
 from tests.gateway_page import SESSION_ID, SUPERIOR_UNION_ID, UNION_ID, Page, a_caller
 
@@ -343,7 +344,7 @@ def test_an_upload_as_json_is_a_415(page: Page) -> None:
 def test_the_register_comes_in_the_form_of_its_path_with_the_hash_of_what_it_says(page: Page) -> None:
     page.sign_in_as("clerk")
     page.services["batching"].answers["get_register"] = {
-        **file_answer("清册.xlsx", "application/x-test", b"PK"),
+        **as_dict(file_answer("清册.xlsx", "application/x-test", b"PK")),
         "register_hash": "ab12",
     }
 

@@ -13,6 +13,7 @@ from gateway.routes import Exchange, file_route, route, rpc_route
 from services.kit.problems import Conflict, Unavailable
 from services.kit.rpc.files import file_answer
 from services.kit.rpc.operation import operation_of
+from services.kit.schemas import as_dict
 from tests.gateway_page import Page, a_caller
 from tests.policy_rows import let_in
 
@@ -168,7 +169,7 @@ def test_an_idempotency_key_without_end_is_refused(page: Page) -> None:
 
 
 def test_a_file_comes_as_bytes_under_its_chinese_name(page: Page) -> None:
-    page.services["batching"].answers["get_sheet"] = file_answer("清册 1.pdf", "application/pdf", b"%PDF")
+    page.services["batching"].answers["get_sheet"] = as_dict(file_answer("清册 1.pdf", "application/pdf", b"%PDF"))
 
     response = page.get("/sheet.pdf")
 

@@ -14,6 +14,7 @@ class FileAnswer:
     content: Annotated[str, "base64"]
 
 
-def file_answer(file_name: str, content_type: str, content: bytes) -> dict[str, str]:
+def file_answer(file_name: str, content_type: str, content: bytes) -> FileAnswer:
     """The answer that carries these bytes."""
-    return {"file_name": file_name, "content_type": content_type, "content": base64.b64encode(content).decode()}
+    encoded = base64.b64encode(content).decode()
+    return FileAnswer(file_name=file_name, content_type=content_type, content=encoded)

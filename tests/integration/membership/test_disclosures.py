@@ -56,7 +56,7 @@ def export(office: Office, caller: Caller, **asked: Any) -> list[dict[str, Any]]
     with office.begin() as session:
         bound = let_in(caller, "membership.export_members")
         answer = exports.export_members(session, bound, loaded(ExportMembersRequest, asked))
-    sheet = load_workbook(io.BytesIO(base64.b64decode(answer["content"]))).worksheets[0]
+    sheet = load_workbook(io.BytesIO(base64.b64decode(answer.content))).worksheets[0]
     headings, *rows = sheet.iter_rows(values_only=True)
     return [dict(zip(map(str, headings), row, strict=True)) for row in rows]
 

@@ -115,7 +115,7 @@ def run(office: Office, *lines: str) -> dict[str, Any]:
 def rejected(office: Office, import_id: UUID) -> list[list[Any]]:
     with office.begin() as session:
         file = imports.get_errors(session, office.clerk, import_id)
-    sheet: Any = load_workbook(io.BytesIO(base64.b64decode(file["content"]))).worksheets[0]
+    sheet: Any = load_workbook(io.BytesIO(base64.b64decode(file.content))).worksheets[0]
     return [[cell.value for cell in row] for row in sheet.iter_rows()]
 
 
@@ -323,7 +323,7 @@ def test_a_row_with_an_unusual_validity_is_registered_and_its_warning_told(offic
     assert (ended["rows_accepted"], ended["rows_warned"], ended["rows_rejected"]) == (1, 1, 0)
     with office.begin() as session:
         file = imports.get_errors(session, office.clerk, import_id)
-    warned: Any = load_workbook(io.BytesIO(base64.b64decode(file["content"]))).worksheets[1]
+    warned: Any = load_workbook(io.BytesIO(base64.b64decode(file.content))).worksheets[1]
     line_no, name, warning = (cell.value for cell in warned[2])
     assert (line_no, name) == ("2", form["name"])
     assert "证件到期日" in warning
