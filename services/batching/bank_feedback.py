@@ -20,13 +20,23 @@ from services.batching.models import Application, BankFeedback, Batch
 from services.contracts import bank
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import clear_text, encrypted_for_us
-from services.contracts.events.batching import CARDS_ISSUED, CARDS_REFUSED
+from services.contracts.events.batching import (
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    CardsIssuedData,
+    CardsRefusedData,
+    Contact,
+    IssuedApplication,
+    IssuedCard,
+    RefusedApplication,
+)
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
 from services.kit.data.database import is_violated
-from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.contract import EventContract, EventData, in_messages
 from services.kit.events.failures import rejection_headers, shortened
 from services.kit.events.outbox import tell_all, to_json
+from services.kit.schemas import required
 from services.kit.settings import read_settings
 
 _FURTHEST_AHEAD = timedelta(days=1)
@@ -265,32 +275,47 @@ def _tell_decisions(session: Session, batches: dict[str, Batched], changed: Sequ
     )
 
 
-def _issued(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract, dict[str, Any]]:
-    return CARDS_ISSUED, {
-        **_facts(batch),
-        "applications": [{**_step(one), "issued_at": one.decided_at, "late": one.late} for one in applicants],
-        "cards": [{"application_id": one.application_id, "card_no": one.card_no} for one in applicants],
-    }
+def _issued(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract[Any], EventData]:
+    return CARDS_ISSUED, CardsIssuedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            IssuedApplication(
+                application_id=one.application_id,
+                member_id=one.member_id,
+                version=one.version,
+                issued_at=required(one.decided_at),
+                late=one.late,
+            )
+            for one in applicants
+        ],
+        cards=[IssuedCard(application_id=one.application_id, card_no=required(one.card_no)) for one in applicants],
+    )
 
 
-def _refused(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract, dict[str, Any]]:
-    applications = [
-        {**_step(one), "reason_code": one.reason_code, "reason": one.reason or one.reason_code} for one in applicants
-    ]
-    return CARDS_REFUSED, {**_facts(batch), "applications": applications}
+def _refused(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract[Any], EventData]:
+    return CARDS_REFUSED, CardsRefusedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            RefusedApplication(
+                application_id=one.application_id,
+                member_id=one.member_id,
+                version=one.version,
+                reason_code=required(one.reason_code),
+                reason=one.reason or required(one.reason_code),
+            )
+            for one in applicants
+        ],
+    )
 
 
-def _facts(batch: Batched) -> dict[str, Any]:
-    contact = {"name": batch.contact_name, "phone": batch.contact_phone}
-    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "personal": batch.personal, "contact": contact}
-
-
-def _step(applicant: Applicant) -> dict[str, Any]:
-    return {
-        "application_id": applicant.application_id,
-        "member_id": applicant.member_id,
-        "version": applicant.version,
-    }
+def _contact(batch: Batched) -> Contact:
+    return Contact(name=batch.contact_name, phone=batch.contact_phone)
 
 
 def _reject_refused(session: Session, feedback: Feedback) -> None:

@@ -69,7 +69,7 @@ def send_submitted(
                 "total": batch.total,
                 "part": number,
                 "parts": len(parts),
-                "applicants": [{**facts_of(one), "member_no": one.member_no} for one in part],
+                "applicants": [{**vars(facts_of(one)), "member_no": one.member_no} for one in part],
             },
         )
 

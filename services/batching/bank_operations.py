@@ -20,59 +20,81 @@ from services.batching import bank_messages
 from services.batching.application_states import State
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson
 from services.batching.telling import steps
-from services.contracts.events.batching import ISSUE_TIMES_CORRECTED
-from services.contracts.operations import batching as rpc
+from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
+from services.contracts.operations.batching import (
+    CORRECT_PROCESSED_AT,
+    GET_BANK_BATCH,
+    RESEND_TO_BANK,
+    BankBatchAnswer,
+    BankFeedbackAnswer,
+    BankTime,
+    BatchRequest,
+    CorrectProcessedAtAnswer,
+    CorrectProcessedAtRequest,
+    ResendToBankAnswer,
+    ResendToBankRequest,
+)
 from services.kit.data.database import engine_for
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
+from services.kit.rpc.operation import Operation
 from services.kit.rpc.request import Caller, plain_json
-from services.kit.schemas import as_dict, schema_of
+from services.kit.rpc.work import Work
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 
 _FEEDBACKS_SHOWN = 100
 
 
-def get_bank_batch(session: Session, batch_no: str) -> dict[str, Any]:
+def get_bank_batch(work: Work, request: BatchRequest) -> BankBatchAnswer:
     """A batch with the bank's feedback and the times that it gave; raises NotFound."""
+    session, batch_no = work.session, request.batch_no
     batch = session.get(Batch, batch_no)
     if batch is None:
         raise NotFound()
-    names = ("batch_no", "union_name", "submitted_at", "total", "issued", "refused", "released", "feedback_at")
-    return {
-        **{name: getattr(batch, name) for name in names},
-        "recalled": len(_released(session, batch_no)),
-        "times": _times(session, batch),
-        "feedbacks": _feedbacks(session, batch_no),
-    }
+    return BankBatchAnswer(
+        batch_no=batch_no,
+        union_name=batch.union_name,
+        submitted_at=batch.submitted_at,
+        total=batch.total,
+        issued=batch.issued,
+        refused=batch.refused,
+        released=batch.released,
+        feedback_at=batch.feedback_at,
+        recalled=len(_released(session, batch_no)),
+        times=_times(session, batch),
+        feedbacks=_feedbacks(session, batch_no),
+    )
 
 
-def resend(session: Session, request: dict[str, Any]) -> dict[str, Any]:
+def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
     """Sends a batch as it was submitted, with the recall of who was released since, or that recall alone.
 
     Raises NotFound, and Conflict `nothing_recalled`.
     """
-    batch = _locked(session, request["batch_no"])
+    session = work.session
+    batch = _locked(session, request.batch_no)
     released = _released(session, batch.batch_no)
-    persons: Sequence[Any] = _frozen_persons(session, batch.batch_no) if request["what"] == "batch" else ()
-    if request["what"] == "recall" and not released:
+    persons: Sequence[Any] = _frozen_persons(session, batch.batch_no) if request.what == "batch" else ()
+    if request.what == "recall" and not released:
         raise Conflict("nothing_recalled", "该批次没有已撤回的人员", "批次未被撤销，或银行已全部办结。")
     if persons:
         bank_messages.send_submitted(session, batch, persons, repeated=True)
     bank_messages.send_recalled(session, batch.batch_no, released, repeated=True)
-    sent = {"applicants": len(persons), "recalled": len(released)}
-    audit.note(session, ("batch", batch.batch_no), new={"what": request["what"], **sent, "reason": request["reason"]})
+    sent = ResendToBankAnswer(applicants=len(persons), recalled=len(released))
+    audit.note(session, ("batch", batch.batch_no), new={"what": request.what, **vars(sent), "reason": request.reason})
     return sent
 
 
-def correct_processed_at(session: Session, request: dict[str, Any]) -> dict[str, Any]:
-    """Puts the right time in the place of one that the bank gave, and tells of the cards that were issued then.
+def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> CorrectProcessedAtAnswer:
+    """Puts the right time in the place of one that the bank gave, and publishes the cards that were issued then.
 
     Raises NotFound (also where nothing has that time) and Invalid for a time that cannot be right either.
     """
-    batch = _locked(session, request["batch_no"])
-    said, right = request["processed_at"], request["corrected_at"]
+    session = work.session
+    batch = _locked(session, request.batch_no)
+    said, right = request.processed_at, request.corrected_at
     if not batch.submitted_at <= right <= datetime.now(UTC):
         raise invalid_fields({"corrected_at": "应在提交时间之后，且不晚于现在"})
     corrected = _put_right(session, batch.batch_no, said, right)
@@ -82,10 +104,10 @@ def correct_processed_at(session: Session, request: dict[str, Any]) -> dict[str,
         latest = select(func.max(Application.decided_at)).where(Application.batch_no == batch.batch_no)
         batch.feedback_at = max(right, session.scalar(latest) or right)
     _tell_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
-    old, new = {"processed_at": said}, {"processed_at": right, "reason": request["reason"]}
+    old, new = {"processed_at": said}, {"processed_at": right, "reason": request.reason}
     applications = audit.references("application", (row.application_id for row in corrected))
     audit.note(session, ("batch", batch.batch_no), *applications, old=old, new=new)
-    return {"applications": len(corrected)}
+    return CorrectProcessedAtAnswer(applications=len(corrected))
 
 
 def _locked(session: Session, batch_no: str) -> Batch:
@@ -123,7 +145,7 @@ def _released(session: Session, batch_no: str) -> Sequence[Any]:
     ).all()
 
 
-def _times(session: Session, batch: Batch) -> list[dict[str, Any]]:
+def _times(session: Session, batch: Batch) -> list[BankTime]:
     counted = (
         select(Application.decided_at, func.count().label("applications"))
         .where(Application.batch_no == batch.batch_no, Application.decided_at.is_not(None))
@@ -134,16 +156,16 @@ def _times(session: Session, batch: Batch) -> list[dict[str, Any]]:
         times.setdefault(batch.feedback_at, 0)
     now = datetime.now(UTC)
     return [
-        {"processed_at": at, "applications": times[at], "is_plausible": batch.submitted_at <= at <= now}
+        BankTime(processed_at=at, applications=times[at], is_plausible=batch.submitted_at <= at <= now)
         for at in sorted(times, reverse=True)
     ]
 
 
-def _feedbacks(session: Session, batch_no: str) -> list[dict[str, Any]]:
+def _feedbacks(session: Session, batch_no: str) -> list[BankFeedbackAnswer]:
     newest = select(BankFeedback).where(BankFeedback.batch_no == batch_no).order_by(BankFeedback.id.desc())
     names = ("feedback_id", "processed_at", "results", "applied", "repeated", "rejected")
     return [
-        {"received_at": one.at, **{name: getattr(one, name) for name in names}}
+        BankFeedbackAnswer(received_at=one.at, **{name: getattr(one, name) for name in names})
         for one in session.scalars(newest.limit(_FEEDBACKS_SHOWN))
     ]
 
@@ -160,28 +182,33 @@ def _put_right(session: Session, batch_no: str, said: datetime, right: datetime)
 
 def _tell_corrected(session: Session, batch: Batch, said: datetime, right: datetime, issued: Sequence[Any]) -> None:
     for part in in_messages(issued):
-        told = {"batch_no": batch.batch_no, "union_id": batch.union_id, "said_at": said, "issued_at": right}
-        tell(session, ISSUE_TIMES_CORRECTED, {**told, "applications": steps(part)})
+        data = IssueTimesCorrectedData(
+            batch_no=batch.batch_no,
+            union_id=batch.union_id,
+            said_at=said,
+            issued_at=right,
+            applications=steps(part),
+        )
+        tell(session, ISSUE_TIMES_CORRECTED, data)
 
 
-_COMMANDS: dict[str, tuple[type[Any], Callable[[Session, dict[str, Any]], dict[str, Any]]]] = {
-    "show": (rpc.BatchRequest, lambda session, request: get_bank_batch(session, request["batch_no"])),
-    "resend": (rpc.ResendToBankRequest, resend),
-    "correct": (rpc.CorrectProcessedAtRequest, correct_processed_at),
+_COMMANDS: dict[str, tuple[Operation[Any, Any], Callable[[Work, Any], Any]]] = {
+    "show": (GET_BANK_BATCH, get_bank_batch),
+    "resend": (RESEND_TO_BANK, resend),
+    "correct": (CORRECT_PROCESSED_AT, correct_processed_at),
 }
-_ACTIONS = {"resend": "batching.resend_to_bank", "correct": "batching.correct_processed_at"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does one command in a transaction, with its record in the log of acts; answers the exit status."""
     asked = vars(_parser().parse_args(arguments))
     command = asked.pop("command")
-    schema, run = _COMMANDS[command]
+    operation, use_case = _COMMANDS[command]
     try:
-        request = as_dict(schema_of(schema)().load(asked))
+        request = operation.request_schema().load(asked)
         engine = engine_for(read_settings(DatabaseSettings), "bank_operations")
         with Session(engine) as session, session.begin():
-            answer = _recorded(session, command, lambda: run(session, request))
+            answer = _recorded(session, operation, lambda work: use_case(work, request))
     except (Problem, ValidationError, SettingsError) as refusal:
         said = refusal.to_dict() if isinstance(refusal, Problem) else refusal
         print(f"nothing was done: {said}", file=sys.stderr)
@@ -190,14 +217,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _recorded(session: Session, command: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[Work], Any]) -> Any:
     """The log names who sat at the machine: there is no account on the command line."""
-    if command not in _ACTIONS:
-        return run()
     user = f"{getpass.getuser()}@command-line"
-    act = audit.Act(_ACTIONS[command], Caller(account_name=user, display_name=user))
+    caller = Caller(account_name=user, display_name=user)
+    if not operation.is_command:
+        return run(Work(session, caller))
+    act = audit.Act(operation.name, caller)
     audit.begin(session, act)
-    answer = run()
+    answer = run(Work(session, caller))
     audit.tell_act(session, "batching", act)
     return answer
 

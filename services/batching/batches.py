@@ -5,20 +5,33 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
-from sqlalchemy.orm import Session
 
 from services.batching.application_states import Outcome
 from services.batching.consents import receipt_answer, receipts_of
-from services.batching.models import Application, Batch, BatchPerson, Branch
+from services.batching.models import Application, Batch, BatchPerson, Branch, ConsentReceipt
 from services.batching.outlets import branch_answer
 from services.batching.register import LOCAL_TIME
 from services.contracts.masks import mask_card, mask_document, mask_phone
+from services.contracts.operations.batching import (
+    BatchAnswer,
+    BatchContact,
+    BatchDetailAnswer,
+    BatchMemberAnswer,
+    BatchOutlet,
+    BatchRequest,
+    BatchUnion,
+    ListBatchesAnswer,
+    ListBatchesRequest,
+    ListBatchMembersAnswer,
+    ListBatchMembersRequest,
+)
 from services.kit.data.name_search import begins_with
 from services.kit.data.paging import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 
 UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
 
@@ -48,55 +61,52 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
     return own
 
 
-def list_batches(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def list_batches(work: Work, request: ListBatchesRequest) -> ListBatchesAnswer:
     """A page of batches, newest first."""
-    matching = _batches(caller).where(*_filters(request)).order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
-    rows, counted = page_of(session, matching, request)
-    return page_answer([_batch_answer(row) for row in rows], request, counted)
+    matching = _batches(work.caller).where(*_filters(request))
+    newest_first = matching.order_by(Batch.submitted_at.desc(), Batch.batch_no.desc())
+    rows, counted = page_of(work.session, newest_first, request)
+    return ListBatchesAnswer.of([BatchAnswer(**_batch_facts(row)) for row in rows], request, counted)
 
 
-def get_batch(session: Session, caller: Caller, batch_no: str) -> dict[str, Any]:
+def get_batch(work: Work, request: BatchRequest) -> BatchDetailAnswer:
     """A batch with branch and contact; raises NotFound."""
-    row = session.execute(_batches(caller).where(Batch.batch_no == batch_no)).one_or_none()
+    row = work.session.execute(_batches(work.caller).where(Batch.batch_no == request.batch_no)).one_or_none()
     if row is None:
         raise NotFound()
     batch: Batch = row.Batch
-    return {
-        **_batch_answer(row),
-        "branch": branch_answer(session.get_one(Branch, batch.branch_code)),
-        "contact": {"name": batch.contact_name, "phone": mask_phone(batch.contact_phone)},
-        "register_hash": batch.register_hash,
-    }
+    return BatchDetailAnswer(
+        **_batch_facts(row),
+        branch=branch_answer(work.session.get_one(Branch, batch.branch_code)),
+        contact=BatchContact(name=batch.contact_name, phone=mask_phone(batch.contact_phone)),
+        register_hash=batch.register_hash,
+    )
 
 
-def list_batch_members(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def list_batch_members(work: Work, request: ListBatchMembersRequest) -> ListBatchMembersAnswer:
     """A page of a batch's persons in the register's order; raises NotFound."""
-    load_batch(session, caller, request["batch_no"])
+    load_batch(work, request.batch_no)
     matching = (
         select(BatchPerson, Application)
         .join(Application, Application.application_id == BatchPerson.application_id)
-        .where(BatchPerson.batch_no == request["batch_no"])
+        .where(BatchPerson.batch_no == request.batch_no)
         .order_by(BatchPerson.position)
     )
-    if "state" in request:
-        matching = matching.where(Application.state == request["state"])
-    if "name" in request:
-        matching = matching.where(begins_with(BatchPerson.name, request["name"]))
-    rows, counted = page_of(session, matching, request)
-    receipts = receipts_of(session, [row.Application.application_id for row in rows])
+    if request.state is not UNSET:
+        matching = matching.where(Application.state == request.state)
+    if request.name is not UNSET:
+        matching = matching.where(begins_with(BatchPerson.name, request.name))
+    rows, counted = page_of(work.session, matching, request)
+    receipts = receipts_of(work.session, [row.Application.application_id for row in rows])
     items = [
-        {
-            **_member_answer(row.BatchPerson, row.Application),
-            "consent": receipt_answer(receipts.get(row.Application.application_id)),
-        }
-        for row in rows
+        _member_answer(row.BatchPerson, row.Application, receipts.get(row.Application.application_id)) for row in rows
     ]
-    return page_answer(items, request, counted)
+    return ListBatchMembersAnswer.of(items, request, counted)
 
 
-def load_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
+def load_batch(work: Work, batch_no: str) -> Batch:
     """A batch that the caller may see; raises NotFound."""
-    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no, visible_to(caller)))
+    batch = work.session.scalar(select(Batch).where(Batch.batch_no == batch_no, visible_to(work.caller)))
     if batch is None:
         raise NotFound()
     return batch
@@ -111,23 +121,23 @@ def _batches(caller: Caller) -> Select[Batch, str, bool]:
     return select(Batch, _STATE.label("state"), _REVOCABLE.label("revocable")).where(visible_to(caller))
 
 
-def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
+def _filters(request: ListBatchesRequest) -> list[ColumnElement[bool]]:
     filters = [
-        column == request[name]
+        column == value
         for name, column in {
             "union_id": Batch.union_id,
             "register_state": Batch.register_state,
             "channel": Batch.channel,
             "state": _STATE,
         }.items()
-        if name in request
+        if (value := getattr(request, name)) is not UNSET
     ]
-    if "batch_no" in request:
-        filters.append(Batch.batch_no.startswith(request["batch_no"], autoescape=True))
-    if "submitted_from" in request:
-        filters.append(Batch.submitted_at >= _midnight(request["submitted_from"]))
-    if "submitted_to" in request:
-        filters.append(Batch.submitted_at < _midnight(request["submitted_to"] + timedelta(days=1)))
+    if request.batch_no is not UNSET:
+        filters.append(Batch.batch_no.startswith(request.batch_no, autoescape=True))
+    if request.submitted_from is not UNSET:
+        filters.append(Batch.submitted_at >= _midnight(request.submitted_from))
+    if request.submitted_to is not UNSET:
+        filters.append(Batch.submitted_at < _midnight(request.submitted_to + timedelta(days=1)))
     return filters
 
 
@@ -135,11 +145,12 @@ def _midnight(day: Any) -> datetime:
     return datetime.combine(day, time.min, LOCAL_TIME)
 
 
-def _batch_answer(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _batch_facts(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """The fields of a BatchAnswer, which answers with more have too."""
     batch: Batch = row.Batch
     return {
         "batch_no": batch.batch_no,
-        "union": {"union_id": batch.union_id, "code": batch.union_code, "name": batch.union_name},
+        "union": BatchUnion(union_id=batch.union_id, code=batch.union_code, name=batch.union_name),
         "channel": batch.channel,
         "personal": batch.personal,
         "state": row.state,
@@ -152,23 +163,24 @@ def _batch_answer(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
         "feedback_text": None if batch.feedback_at else UNTIL_FEEDBACK,
         "count_month": batch.count_month,
         "revocation_state": batch.revocation_state,
-        "outlet": {"code": batch.outlet_code, "name": batch.outlet_name, "address": batch.outlet_address},
+        "outlet": BatchOutlet(code=batch.outlet_code, name=batch.outlet_name, address=batch.outlet_address),
         "register_state": batch.register_state,
         "revocable": row.revocable,
     }
 
 
-def _member_answer(person: BatchPerson, application: Application) -> dict[str, Any]:
-    return {
-        "application_id": person.application_id,
-        "member_id": application.member_id,
-        "member_no": person.member_no,
-        "name": person.name,
-        "document_type": person.document_type,
-        "document_number": mask_document(person.document_number),
-        "state": application.state,
-        "bank_progress": bank_progress(application),
-        "card_no": mask_card(application.card_no) if application.card_no else None,
-        "reason": application.reason,
-        "decided_at": application.decided_at,
-    }
+def _member_answer(person: BatchPerson, application: Application, receipt: ConsentReceipt | None) -> BatchMemberAnswer:
+    return BatchMemberAnswer(
+        application_id=person.application_id,
+        member_id=application.member_id,
+        member_no=person.member_no,
+        name=person.name,
+        document_type=person.document_type,
+        document_number=mask_document(person.document_number),
+        state=application.state,
+        bank_progress=bank_progress(application),
+        card_no=mask_card(application.card_no) if application.card_no else None,
+        reason=application.reason,
+        decided_at=application.decided_at,
+        consent=receipt_answer(receipt),
+    )

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, update
@@ -14,33 +13,30 @@ from services.batching.application_states import UNDER_CHECK, State
 from services.batching.models import Application
 from services.batching.pending import lock_pending
 from services.batching.telling import tell_pending_changed
+from services.contracts.events.validation import FindingFacts, MembersValidatedData
 from services.kit.data.bulk import as_table, types_of
+from services.kit.events.envelope import Event
 
 _RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings", "checked_at"))
 
 
-def take_results(session: Session, told: dict[str, Any]) -> None:
-    """Takes what `members_validated` tells; a personal application then goes on by itself."""
-    lock_pending(session, told["union_id"])
-    taken = _take(session, told)
-    tell_pending_changed(session, told["union_id"], "checked", sum(not row.personal for row in taken))
+def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
+    """Applies results of checks; a personal application then continues by itself."""
+    validated = event.data
+    lock_pending(session, validated.union_id)
+    taken = _take(session, validated)
+    tell_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
     personal_applications.go_on(session, [row for row in taken if row.personal])
 
 
-def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, str]]:
-    findings = _findings_by_application(told["findings"])
+def _take(session: Session, validated: MembersValidatedData) -> Sequence[Row[UUID, bool, str]]:
+    findings = _findings_by_application(validated.findings)
     results = as_table(
         "results",
         _RESULT,
         [
-            (
-                one["application_id"],
-                one["check_no"],
-                one["result"],
-                findings.get(one["application_id"]),
-                one["checked_at"],
-            )
-            for one in told["results"]
+            (one.application_id, one.check_no, one.result, findings.get(one.application_id), one.checked_at)
+            for one in validated.results
         ],
     ).c
     return session.execute(
@@ -61,9 +57,10 @@ def _take(session: Session, told: dict[str, Any]) -> Sequence[Row[UUID, bool, st
     ).all()
 
 
-def _findings_by_application(findings: Sequence[dict[str, Any]]) -> dict[Any, str]:
+def _findings_by_application(findings: Sequence[FindingFacts]) -> dict[UUID, str]:
     """What each application's entry shows, as JSON."""
     shown = defaultdict(list)
     for finding in findings:
-        shown[finding["application_id"]].append({name: finding[name] for name in ("code", "severity", "message")})
+        entry = {"code": finding.code, "severity": finding.severity, "message": finding.message}
+        shown[finding.application_id].append(entry)
     return {application_id: json.dumps(entries, ensure_ascii=False) for application_id, entries in shown.items()}

@@ -13,12 +13,15 @@ from services.batching.models import PENDING, Application
 from services.batching.pending import lock_pending
 from services.batching.persons import facts_of
 from services.batching.telling import tell_pending_changed
-from services.contracts.events.batching import VALIDATION_REQUESTED
+from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
+from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
 from services.contracts.values import today
 from services.kit.data.bulk import is_among
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 
 
 class Outdated(NamedTuple):
@@ -32,19 +35,20 @@ _AT_ONCE = 2_500
 """How many applications are in memory at once: a union may have any number."""
 
 
-def check_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> int:
-    """Asks for the check of the named applications, or of all of a channel that have not passed.
+def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswer:
+    """Requests the check of the named applications, or of all of a channel that have not passed.
 
-    What is being checked already is left alone. Answers how many checks were asked for.
+    What is being checked already is left alone. Answers how many checks were requested.
     """
+    session, union_id = work.session, UUID(work.caller.union_id)
     lock_pending(session, union_id)
-    if "application_ids" in request:
-        chosen = and_(is_among(Application.application_id, request["application_ids"]))
+    if request.application_ids is not UNSET:
+        chosen = and_(is_among(Application.application_id, request.application_ids))
     else:
-        chosen = and_(Application.channel == request["channel"], Application.check_state != Check.PASSED)
+        chosen = and_(Application.channel == request.channel, Application.check_state != Check.PASSED)
     asked = ask_for_checks(session, union_id, PENDING, chosen)
     tell_pending_changed(session, union_id, "checking", asked)
-    return asked
+    return CheckPendingAnswer(checking=asked)
 
 
 def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int) -> list[Outdated]:
@@ -95,6 +99,15 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
             return asked
 
 
+def requested_checks(union_id: UUID, applications: Sequence[Any]) -> ValidationRequestedData:
+    """The request for the current checks of applications, or of rows with their columns."""
+    return ValidationRequestedData(
+        union_id=union_id,
+        applications=[RequestedCheck(application_id=one.application_id, check_no=one.check_no) for one in applications],
+        persons=[facts_of(one) for one in applications],
+    )
+
+
 def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]:
     """Marks at most _AT_ONCE of those that are due as being checked, and answers what is told of them."""
     next_ones = select(Application.application_id).where(due).limit(_AT_ONCE)
@@ -122,9 +135,5 @@ def _tell_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> N
         tell(
             session,
             VALIDATION_REQUESTED,
-            {
-                "union_id": union_id,
-                "applications": [{"application_id": row.application_id, "check_no": row.check_no} for row in part],
-                "persons": [facts_of(row) for row in part],
-            },
+            requested_checks(union_id, part),
         )

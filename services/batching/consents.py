@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,9 +10,12 @@ from sqlalchemy.orm import Session
 from services.batching.consent_form import consent_form
 from services.batching.models import PENDING, Application, ConsentReceipt
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
+from services.contracts.events.membership import GivenConsent
+from services.contracts.operations.batching import ConsentFormRequest, ConsentReceiptAnswer
 from services.kit.data.bulk import insert_rows, is_among
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 
 
 def record_signed(
@@ -35,17 +37,17 @@ def record_signed(
     session.execute(insert_rows(ConsentReceipt, rows))
 
 
-def record_on_phone(session: Session, consent: dict[str, Any], applications: Sequence[Application]) -> None:
-    """Keeps what members said on the phone (GivenConsent of the contracts)."""
+def record_on_phone(session: Session, consent: GivenConsent, applications: Sequence[Application]) -> None:
+    """Keeps what members agreed to on the phone."""
     session.add_all(
         ConsentReceipt(
             application_id=application.application_id,
             member_id=application.member_id,
-            version=consent["version"],
+            version=consent.version,
             basis="phone",
-            given_at=consent["given_at"],
+            given_at=consent.given_at,
             recorded_by=application.member_id,
-            origin=consent["origin"],
+            origin=consent.origin,
         )
         for application in applications
     )
@@ -68,20 +70,20 @@ def consented_version(session: Session, batch_no: str) -> str:
     return session.scalar(of_batch.limit(1)) or CURRENT_CONSENT.version
 
 
-def get_form(session: Session, caller: Caller, channel: str) -> FileAnswer:
+def get_form(work: Work, request: ConsentFormRequest) -> FileAnswer:
     """The form of consent for everybody in one channel of the pending list, to be signed before the submission."""
-    waiting = session.execute(
+    waiting = work.session.execute(
         select(Application.member_no, Application.name)
-        .where(Application.union_id == UUID(caller.union_id), PENDING, Application.channel == channel)
+        .where(Application.union_id == UUID(work.caller.union_id), PENDING, Application.channel == request.channel)
         .order_by(Application.member_no, Application.application_id)
     ).all()
     signers = [(row.member_no, row.name) for row in waiting]
-    form = consent_form(CURRENT_CONSENT.version, caller.union_name or "", signers)
+    form = consent_form(CURRENT_CONSENT.version, work.caller.union_name or "", signers)
     return file_answer(f"{CONSENT_TITLE}.pdf", "application/pdf", form)
 
 
-def receipt_answer(receipt: ConsentReceipt | None) -> dict[str, Any] | None:
+def receipt_answer(receipt: ConsentReceipt | None) -> ConsentReceiptAnswer | None:
     """A receipt as answers show it."""
     if receipt is None:
         return None
-    return {"version": receipt.version, "basis": receipt.basis, "given_at": receipt.given_at}
+    return ConsentReceiptAnswer(version=receipt.version, basis=receipt.basis, given_at=receipt.given_at)

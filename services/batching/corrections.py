@@ -1,6 +1,7 @@
 """Corrections of a person in the pending list (修改证件到期日, 完善信息): judged by the rules, told to the member."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,56 +12,61 @@ from sqlalchemy.orm import Session
 from services.batching.application_states import Check, State
 from services.batching.models import Application
 from services.batching.persons import document_digest, facts_of, stored
-from services.contracts.events.batching import MEMBER_CORRECTED
+from services.contracts.events.batching import MEMBER_CORRECTED, CorrectedFacts, MemberCorrectedData
+from services.contracts.operations.batching import UpdatePendingRequest
 from services.contracts.rules.documents import DocumentFacts
 from services.contracts.rules.findings import Finding, errors_of
 from services.contracts.rules.identity import Identity, IdentityJudgement, check_identity
+from services.contracts.shared import PersonFacts
 from services.contracts.values import today
 from services.kit.events.outbox import tell
 from services.kit.problems import Conflict, FieldProblem, Invalid
+from services.kit.schemas import UNSET
 
 CORRECTABLE = ("document_type", "document_number", "document_expiry", "nationality")
-_TOLD = (*CORRECTABLE, "birth_date", "sex")
-_IDENTITY = ("name", *_TOLD, "document_issued")
+_PUBLISHED = (*CORRECTABLE, "birth_date", "sex")
+_IDENTITY = ("name", *_PUBLISHED, "document_issued")
 _LIVE_OR_ISSUED = (State.QUEUED, State.SUBMITTED, State.ISSUED)
 _NOT_YET_NEEDED = frozenset({"expiry_missing", "nationality_missing"})
 
 
-def correct(session: Session, application: Application, request: Mapping[str, Any], corrected_by: UUID) -> None:
-    """Takes what the request says of the document, and tells membership of it; the person must be checked anew.
+def correct(session: Session, application: Application, request: UpdatePendingRequest, corrected_by: UUID) -> None:
+    """Applies what the request says of the document, and publishes it for membership; the person is to be checked anew.
 
     Raises Invalid where the rules on document, nationality and validity refuse it, and Conflict `document_known` for a
     document under which somebody else has a card or is getting one.
     """
     changed = {
-        name: request[name] for name in CORRECTABLE if name in request and request[name] != getattr(application, name)
+        name: value
+        for name in CORRECTABLE
+        if (value := getattr(request, name)) is not UNSET and value != getattr(application, name)
     }
     if not changed:
         return
     facts = _corrected(facts_of(application), changed)
     refuse_invalid(judge(facts), changed)
     if "document_number" in changed:
-        _refuse_known(session, application, facts["document_number"])
+        _refuse_known(session, application, facts.document_number)
     for name, value in stored(facts).items():
         setattr(application, name, value)
     application.check_state, application.findings, application.checked_at = Check.UNCHECKED, None, None
     tell(
         session,
         MEMBER_CORRECTED,
-        {
-            "union_id": application.union_id,
-            "application_id": application.application_id,
-            "member_id": application.member_id,
-            "corrected_by": corrected_by,
-            "corrected_at": datetime.now(UTC),
-            "person": {name: facts[name] for name in _TOLD},
-        },
+        MemberCorrectedData(
+            union_id=application.union_id,
+            application_id=application.application_id,
+            member_id=application.member_id,
+            corrected_by=corrected_by,
+            corrected_at=datetime.now(UTC),
+            person=CorrectedFacts(**{name: getattr(facts, name) for name in _PUBLISHED}),
+        ),
     )
 
 
-def judge(facts: Mapping[str, Any]) -> IdentityJudgement:
-    """What the rules on name, document and nationality find of a person (PersonFacts) today."""
-    identity = Identity(**{name: facts[name] for name in _IDENTITY})
+def judge(facts: PersonFacts) -> IdentityJudgement:
+    """What the rules on name, document and nationality find of a person today."""
+    identity = Identity(**{name: getattr(facts, name) for name in _IDENTITY})
     return check_identity(identity, today())
 
 
@@ -78,13 +84,13 @@ def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None
         raise Invalid(problems)
 
 
-def _corrected(facts: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+def _corrected(facts: PersonFacts, changed: Mapping[str, Any]) -> PersonFacts:
     """The person with the changes; what the former number told of birth date and sex does not hold for another one."""
-    corrected = {**facts, **changed}
+    corrected = replace(facts, **changed)
     if changed.keys() & {"document_type", "document_number"}:
-        told = judge(corrected).facts or DocumentFacts("", "")
-        corrected["birth_date"] = told.birth_date or facts["birth_date"]
-        corrected["sex"] = told.sex or facts["sex"]
+        of_number = judge(corrected).facts or DocumentFacts("", "")
+        birth_date, sex = of_number.birth_date or facts.birth_date, of_number.sex or facts.sex
+        return replace(corrected, birth_date=birth_date, sex=sex)
     return corrected
 
 

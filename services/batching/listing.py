@@ -13,10 +13,19 @@ from services.batching.models import Application
 from services.batching.pending import LISTING_CHARSET, tell_channel
 from services.batching.persons import stored, usable
 from services.batching.telling import steps, tell_pending_changed
-from services.contracts.events.batching import MEMBERS_REFUSED, MEMBERS_REMOVED
+from services.contracts.events.batching import (
+    MEMBERS_REFUSED,
+    MEMBERS_REMOVED,
+    MembersRefusedData,
+    MembersRemovedData,
+    RefusedMember,
+)
+from services.contracts.events.membership import MembersQueuedData, QueuedApplication
+from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue
 from services.kit.data.bulk import insert_rows
 from services.kit.events.contract import in_messages
+from services.kit.events.envelope import Event
 from services.kit.events.outbox import tell
 from services.kit.events.subscribe import Reject
 
@@ -27,25 +36,27 @@ _UNUSABLE = "会员资料有误，未能加入待办，请更正资料后重新�
 log = structlog.get_logger()
 
 
-def list_queued(session: Session, told: dict[str, Any]) -> None:
-    """Takes what `members_queued` tells; those that are listed already stay as they are."""
-    persons = {person["application_id"]: person for person in told["persons"]}
-    applications = {application["application_id"]: application for application in told["applications"]}
+def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
+    """Lists queued members; those that are listed already stay as they are."""
+    queued = event.data
+    persons = {person.application_id: person for person in queued.persons}
+    applications = {application.application_id: application for application in queued.applications}
     if not persons.keys() <= applications.keys():
         raise Reject("There are persons of other applications.")
     rows, refused = [], []
     for application_id, application in applications.items():
         try:
-            rows.append(_entry(told, application, usable(persons.get(application_id))))
+            rows.append(_entry(queued, application, usable(persons.get(application_id))))
         except InvalidValue as invalid:
-            refused.append(_refused_entry(told, application, invalid))
+            refused.append(_refused_entry(queued, application, invalid))
     listed = _insert(session, rows)
-    _part(session, told, _insert(session, refused), refused)
-    tell_channel(session, told["union"]["union_id"], SPECIAL, [row for row in listed if row.channel == SPECIAL])
-    if told["personal_application"]:
-        personal_applications.begin(session, told, [row.application_id for row in listed])
+    _part(session, queued, _insert(session, refused), refused)
+    tell_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
+    if queued.personal_application:
+        listed_ids = [row.application_id for row in listed]
+        personal_applications.begin(session, queued, queued.personal_application, listed_ids)
     else:
-        tell_pending_changed(session, told["union"]["union_id"], "queued", len(listed))
+        tell_pending_changed(session, queued.union.union_id, "queued", len(listed))
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
@@ -58,33 +69,46 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
     ).all()
 
 
-def _part(session: Session, told: dict[str, Any], parted: Sequence[Any], refused: Sequence[dict[str, Any]]) -> None:
+def _part(
+    session: Session, queued: MembersQueuedData, parted: Sequence[Any], refused: Sequence[dict[str, Any]]
+) -> None:
     """Tells that these are off the list before they were on it: their members are free, and hold up nobody else.
 
     A personal application has no clerk to tell why.
     """
-    union_id = told["union"]["union_id"]
+    union_id = queued.union.union_id
     for part in in_messages(parted):
-        removed = {"union_id": union_id, "reason": "check_failed", "detail": _UNUSABLE, "applications": steps(part)}
+        removed = MembersRemovedData(
+            union_id=union_id, reason="check_failed", detail=_UNUSABLE, applications=steps(part)
+        )
         tell(session, MEMBERS_REMOVED, removed)
     parted_ids = {row.application_id for row in parted}
-    if told["personal_application"] is None:
-        members = [entry for entry in refused if entry["application_id"] in parted_ids]
+    if queued.personal_application is None:
+        members = [_refused_member(entry) for entry in refused if entry["application_id"] in parted_ids]
         for some in in_messages(members):
-            tell(session, MEMBERS_REFUSED, {"union_id": union_id, "members": some})
+            tell(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
     if parted:
         log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))
 
 
-def _refused_entry(told: dict[str, Any], application: dict[str, Any], why: InvalidValue) -> dict[str, Any]:
+def _refused_member(entry: dict[str, Any]) -> RefusedMember:
+    return RefusedMember(
+        application_id=entry["application_id"],
+        member_no=entry["member_no"],
+        reason_code=entry["reason_code"],
+        reason=entry["reason"],
+    )
+
+
+def _refused_entry(queued: MembersQueuedData, application: QueuedApplication, why: InvalidValue) -> dict[str, Any]:
     """What is kept of a person who cannot be listed: that the application ended, and why."""
     return {
-        "application_id": application["application_id"],
-        "member_id": application["member_id"],
-        "member_no": application["member_no"],
-        "union_id": told["union"]["union_id"],
-        "personal": told["personal_application"] is not None,
-        "listed_at": told["queued_at"],
+        "application_id": application.application_id,
+        "member_id": application.member_id,
+        "member_no": application.member_no,
+        "union_id": queued.union.union_id,
+        "personal": queued.personal_application is not None,
+        "listed_at": queued.queued_at,
         "name": "",
         "document_type": "",
         "document_number": "",
@@ -98,16 +122,17 @@ def _refused_entry(told: dict[str, Any], application: dict[str, Any], why: Inval
     }
 
 
-def _entry(told: dict[str, Any], application: dict[str, Any], person: dict[str, Any]) -> dict[str, Any]:
-    choice = channel_for(person["document_type"], person["name"], LISTING_CHARSET)
+def _entry(queued: MembersQueuedData, application: QueuedApplication, person: PersonFacts) -> dict[str, Any]:
+    """The row of an application."""
+    choice = channel_for(person.document_type, person.name, LISTING_CHARSET)
     return {
         **stored(person),
-        "application_id": application["application_id"],
-        "member_id": application["member_id"],
-        "member_no": application["member_no"],
-        "union_id": told["union"]["union_id"],
-        "personal": told["personal_application"] is not None,
-        "listed_at": told["queued_at"],
+        "application_id": application.application_id,
+        "member_id": application.member_id,
+        "member_no": application.member_no,
+        "union_id": queued.union.union_id,
+        "personal": queued.personal_application is not None,
+        "listed_at": queued.queued_at,
         "channel": choice.channel,
         "channel_reason": choice.reason,
         "channel_reason_code": choice.reason_code,

@@ -1,41 +1,52 @@
 """Branches that issue cards and their outlets: listed for who chooses, kept by the city's administrators."""
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.batching.models import Branch, Outlet
+from services.contracts.operations.batching import (
+    BranchAnswer,
+    CreateBranchRequest,
+    CreateOutletRequest,
+    ListBranchesAnswer,
+    ListBranchesRequest,
+    ListOutletsAnswer,
+    ListOutletsRequest,
+    OutletAnswer,
+    UpdateBranchRequest,
+    UpdateOutletRequest,
+)
 from services.kit.data.paging import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET, change_fields
 
 _OPEN = ~or_(Outlet.closed, Branch.closed)
 
 
-def list_branches(session: Session, state: str) -> dict[str, Any]:
+def list_branches(work: Work, request: ListBranchesRequest) -> ListBranchesAnswer:
     """All branches in a state: `open`, `closed` or `all`."""
     matching = select(Branch).order_by(Branch.code)
-    if state != "all":
-        matching = matching.where(Branch.closed.is_(state == "closed"))
-    return {"items": [branch_answer(branch) for branch in session.scalars(matching)]}
+    if request.state != "all":
+        matching = matching.where(Branch.closed.is_(request.state == "closed"))
+    return ListBranchesAnswer(items=[branch_answer(branch) for branch in work.session.scalars(matching)])
 
 
-def list_outlets(session: Session, request: dict[str, Any]) -> dict[str, Any]:
+def list_outlets(work: Work, request: ListOutletsRequest) -> ListOutletsAnswer:
     """Outlets of a branch, or of all; `q` is part of the name, address or district."""
     matching = select(Outlet).join(Branch, Branch.code == Outlet.branch_code).order_by(Outlet.code)
-    if request["state"] != "all":
-        matching = matching.where(_has_state(request["state"]))
-    if "branch_code" in request:
-        matching = matching.where(Outlet.branch_code == request["branch_code"])
-    if "q" in request:
+    if request.state != "all":
+        matching = matching.where(_has_state(request.state))
+    if request.branch_code is not UNSET:
+        matching = matching.where(Outlet.branch_code == request.branch_code)
+    if request.q is not UNSET:
         places = (Outlet.name, Outlet.address, Outlet.district)
-        matching = matching.where(or_(*(place.contains(request["q"], autoescape=True) for place in places)))
-    rows, counted = page_of(session, matching, request)
-    return page_answer([_outlet_answer(row.Outlet) for row in rows], request, counted)
+        matching = matching.where(or_(*(place.contains(request.q, autoescape=True) for place in places)))
+    rows, counted = page_of(work.session, matching, request)
+    return ListOutletsAnswer.of([_outlet_answer(row.Outlet) for row in rows], request, counted)
 
 
 def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Outlet:
@@ -56,53 +67,53 @@ def can_be_chosen(session: Session, outlet_code: str) -> bool:
     return session.scalar(found.where(Outlet.code == outlet_code, _OPEN)) is not None
 
 
-def create_branch(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+def create_branch(work: Work, request: CreateBranchRequest) -> BranchAnswer:
     """A new branch, for the city's administrators; raises Forbidden, Conflict `branch_exists`."""
-    _check_city(caller)
-    branch = Branch(**given, closed=False)
-    _add(session, branch, Conflict("branch_exists", "该发卡支行代码已被使用", "请换一个代码。"))
-    audit.note(session, ("branch", branch.code), new=branch_answer(branch))
+    _check_city(work.caller)
+    branch = Branch(code=request.code, name=request.name, charset=request.charset, closed=False)
+    _add(work.session, branch, Conflict("branch_exists", "该发卡支行代码已被使用", "请换一个代码。"))
+    audit.note(work.session, ("branch", branch.code), new=vars(branch_answer(branch)))
     return branch_answer(branch)
 
 
-def update_branch(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-    """Changes what is given of a branch; raises Forbidden, NotFound."""
-    _check_city(caller)
-    branch = session.get(Branch, given["code"], with_for_update=True)
+def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
+    """Changes the given fields of a branch; raises Forbidden, NotFound."""
+    _check_city(work.caller)
+    branch = work.session.get(Branch, request.code, with_for_update=True)
     if branch is None:
         raise NotFound(title="未找到该发卡支行")
     old = branch_answer(branch)
-    _change(branch, given)
-    audit.note(session, ("branch", branch.code), old=old, new=branch_answer(branch))
+    change_fields(branch, request, ("name", "charset", "closed"))
+    audit.note(work.session, ("branch", branch.code), old=vars(old), new=vars(branch_answer(branch)))
     return branch_answer(branch)
 
 
-def create_outlet(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
     """A new outlet, for the city's administrators; raises Forbidden, Invalid, Conflict `outlet_exists`."""
-    _check_city(caller)
-    if session.get(Branch, given["branch_code"]) is None:
+    _check_city(work.caller)
+    if work.session.get(Branch, request.branch_code) is None:
         raise Invalid([FieldProblem("branch_code", "unknown_branch", "没有该发卡支行，请重新选择")])
-    outlet = Outlet(**given, closed=False)
-    _add(session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
-    audit.note(session, ("outlet", outlet.code), new=_outlet_answer(outlet))
+    outlet = Outlet(**vars(request), closed=False)
+    _add(work.session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
+    audit.note(work.session, ("outlet", outlet.code), new=vars(_outlet_answer(outlet)))
     return _outlet_answer(outlet)
 
 
-def update_outlet(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-    """Changes what is given of an outlet; batches keep what was submitted. Raises Forbidden, NotFound."""
-    _check_city(caller)
-    outlet = session.get(Outlet, given["code"], with_for_update=True)
+def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
+    """Changes the given fields of an outlet; batches keep what was submitted. Raises Forbidden, NotFound."""
+    _check_city(work.caller)
+    outlet = work.session.get(Outlet, request.code, with_for_update=True)
     if outlet is None:
         raise NotFound(title="未找到该经办网点")
     old = _outlet_answer(outlet)
-    _change(outlet, given)
-    audit.note(session, ("outlet", outlet.code), old=old, new=_outlet_answer(outlet))
+    change_fields(outlet, request, ("name", "address", "district", "phone", "closed"))
+    audit.note(work.session, ("outlet", outlet.code), old=vars(old), new=vars(_outlet_answer(outlet)))
     return _outlet_answer(outlet)
 
 
-def branch_answer(branch: Branch) -> dict[str, Any]:
+def branch_answer(branch: Branch) -> BranchAnswer:
     """A branch as answers show it."""
-    return {"code": branch.code, "name": branch.name, "charset": branch.charset, "closed": branch.closed}
+    return BranchAnswer(code=branch.code, name=branch.name, charset=branch.charset, closed=branch.closed)
 
 
 def _check_city(caller: Caller) -> None:
@@ -122,18 +133,13 @@ def _add(session: Session, place: Branch | Outlet, taken: Conflict) -> None:
         raise taken from error
 
 
-def _change(place: Branch | Outlet, given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        setattr(place, name, value)
-
-
-def _outlet_answer(outlet: Outlet) -> dict[str, Any]:
-    return {
-        "code": outlet.code,
-        "branch_code": outlet.branch_code,
-        "name": outlet.name,
-        "address": outlet.address,
-        "district": outlet.district,
-        "phone": outlet.phone,
-        "closed": outlet.closed,
-    }
+def _outlet_answer(outlet: Outlet) -> OutletAnswer:
+    return OutletAnswer(
+        code=outlet.code,
+        branch_code=outlet.branch_code,
+        name=outlet.name,
+        address=outlet.address,
+        district=outlet.district,
+        phone=outlet.phone,
+        closed=outlet.closed,
+    )

@@ -15,8 +15,26 @@ from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.persons import document_digest
 from services.batching.telling import steps, tell_pending_changed
 from services.batching.typeface import register_typeface
-from services.contracts.events.batching import CHANNEL_ASSIGNED, MEMBERS_REMOVED
+from services.contracts.events.batching import (
+    CHANNEL_ASSIGNED,
+    MEMBERS_REMOVED,
+    ChannelAssignedData,
+    MembersRemovedData,
+)
 from services.contracts.masks import mask_document
+from services.contracts.operations.batching import (
+    FindingAnswer,
+    ListPendingAnswer,
+    ListPendingRequest,
+    OrdinaryCounts,
+    PendingAnswer,
+    PendingCounts,
+    RemovePendingAnswer,
+    RemovePendingManyRequest,
+    RemovePendingRequest,
+    SpecialCounts,
+    UpdatePendingRequest,
+)
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_among
@@ -26,8 +44,8 @@ from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
-from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 
 LISTING_CHARSET: Charset = "gbk"
 """What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""
@@ -40,19 +58,20 @@ def lock_pending(session: Session, union_id: UUID) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtextextended(:list, 0))"), {"list": f"pending {union_id}"})
 
 
-def list_pending(session: Session, union_id: UUID, request: dict[str, Any]) -> dict[str, Any]:
+def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
     """A page of one channel's list by member number, as the register will have it, with the counts of both channels."""
+    union_id = UUID(work.caller.union_id)
     matching = (
         select(Application)
         .where(Application.union_id == union_id, PENDING, *_filters(request))
         .order_by(Application.member_no, Application.application_id)
     )
-    rows, counted = page_of(session, matching, request)
+    rows, counted = page_of(work.session, matching, request)
     items = [pending_answer(row.Application) for row in rows]
-    return {**page_answer(items, request, counted), "counts": count_pending(session, union_id)}
+    return ListPendingAnswer.of(items, request, counted, counts=count_pending(work.session, union_id))
 
 
-def count_pending(session: Session, union_id: UUID) -> dict[str, dict[str, int]]:
+def count_pending(session: Session, union_id: UUID) -> PendingCounts:
     """How many a union has on each channel, by check state and by completeness."""
     ordinary = dict.fromkeys(["total", *Check], 0)
     special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
@@ -66,27 +85,27 @@ def count_pending(session: Session, union_id: UUID) -> dict[str, dict[str, int]]
         if channel == "special":
             special["complete" if is_complete else "incomplete"] += count
             special["ready"] += count * (is_complete and check_state == Check.PASSED)
-    return {"ordinary": ordinary, "special": special}
+    return PendingCounts(ordinary=OrdinaryCounts(**ordinary), special=SpecialCounts(**special))
 
 
-def update_pending(session: Session, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
     """Changes an entry's document or channel; a changed document must be checked anew.
 
     Raises NotFound, Invalid for what the rules refuse and for a switch without a reason, Conflict `document_known`, and
     Conflict `channel_locked` for a document that only the special channel takes.
     """
-    union_id = UUID(caller.union_id)
-    audit.note(session, ("application", request["application_id"]))
+    session, union_id = work.session, UUID(work.caller.union_id)
+    audit.note(session, ("application", request.application_id))
     lock_pending(session, union_id)
     application = session.scalar(
         select(Application).where(
-            Application.application_id == request["application_id"], Application.union_id == union_id, PENDING
+            Application.application_id == request.application_id, Application.union_id == union_id, PENDING
         )
     )
     if application is None:
         raise NotFound()
     before = _changeable(application)
-    correct(session, application, request, UUID(caller.account_id))
+    correct(session, application, request, UUID(work.caller.account_id))
     _switch_channel(application, request)
     is_switched = application.channel != before["channel"]
     if is_switched:
@@ -100,21 +119,21 @@ def update_pending(session: Session, caller: Caller, request: dict[str, Any]) ->
 def tell_channel(
     session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
 ) -> None:
-    """Tells the channel that these applications take from now on."""
+    """Publishes the channel that these applications take from now on."""
     for part in in_messages(applications):
-        told = {"union_id": union_id, "channel": channel, "reason": reason, "applications": steps(part)}
-        tell(session, CHANNEL_ASSIGNED, told)
+        data = ChannelAssignedData(union_id=union_id, channel=channel, reason=reason, applications=steps(part))
+        tell(session, CHANNEL_ASSIGNED, data)
 
 
-def remove_pending(session: Session, union_id: UUID, application_id: UUID) -> int:
+def remove_pending(work: Work, request: RemovePendingRequest) -> RemovePendingAnswer:
     """Removes one entry; raises NotFound."""
-    removed = _remove_chosen(session, union_id, [application_id])
+    removed = _remove_chosen(work, [request.application_id])
     if not removed:
         raise NotFound()
-    return removed
+    return RemovePendingAnswer(removed=removed)
 
 
-def remove_pending_many(session: Session, union_id: UUID, request: dict[str, Any]) -> int:
+def remove_pending_many(work: Work, request: RemovePendingManyRequest) -> RemovePendingAnswer:
     """Removes those of the named entries that are still there, or all of one kind; answers how many.
 
     `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员),
@@ -127,16 +146,16 @@ def remove_pending_many(session: Session, union_id: UUID, request: dict[str, Any
         "special_not_passed": and_(Application.channel == "special", without_pass),
         "incomplete": and_(Application.channel == "special", ~COMPLETE),
     }
-    if "which" in request:
-        reason = "incomplete" if request["which"] == "incomplete" else "not_passed"
-        return _remove_entries(session, union_id, reason, kinds[request["which"]])
-    return _remove_chosen(session, union_id, request["application_ids"])
+    if request.application_ids is not UNSET:
+        return RemovePendingAnswer(removed=_remove_chosen(work, request.application_ids))
+    reason = "incomplete" if request.which == "incomplete" else "not_passed"
+    return RemovePendingAnswer(removed=_remove_entries(work, reason, kinds[str(request.which)]))
 
 
 def remove(
     session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool], detail: str | None = None
 ) -> int:
-    """Removes queued applications of the union, personal ones too, and tells why; answers how many."""
+    """Removes queued applications of the union, personal ones too, and publishes why; answers how many."""
     removed = session.execute(
         update(Application)
         .where(Application.union_id == union_id, Application.state.in_(allowing(Step.REMOVE)), *chosen)
@@ -149,39 +168,43 @@ def remove(
         session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
     )
     for part in in_messages(removed):
-        told = {"union_id": union_id, "reason": reason, "detail": detail, "applications": steps(part)}
-        tell(session, MEMBERS_REMOVED, told)
+        data = MembersRemovedData(union_id=union_id, reason=reason, detail=detail, applications=steps(part))
+        tell(session, MEMBERS_REMOVED, data)
     return len(removed)
 
 
-def pending_answer(application: Application) -> dict[str, Any]:
+def pending_answer(application: Application) -> PendingAnswer:
     """An entry as the list shows it."""
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
     missing = missing_of(application)
-    return {
-        "application_id": application.application_id,
-        "member_id": application.member_id,
-        "member_no": application.member_no,
-        "name": application.name,
-        "document_type": application.document_type,
-        "document_number": mask_document(application.document_number),
-        "document_expiry": application.document_expiry,
-        "nationality": application.nationality,
-        "listed_at": application.listed_at,
-        "check_state": application.check_state,
-        "findings": [
-            {**finding, "message": shown_message(finding["code"], finding["message"])}
+    return PendingAnswer(
+        application_id=application.application_id,
+        member_id=application.member_id,
+        member_no=application.member_no,
+        name=application.name,
+        document_type=application.document_type,
+        document_number=mask_document(application.document_number),
+        document_expiry=application.document_expiry,
+        nationality=application.nationality,
+        listed_at=application.listed_at,
+        check_state=application.check_state,
+        findings=[
+            FindingAnswer(
+                code=finding["code"],
+                severity=finding["severity"],
+                message=shown_message(finding["code"], finding["message"]),
+            )
             for finding in json.loads(application.findings or "[]")
         ],
-        "channel": application.channel,
-        "channel_reason": application.channel_reason,
-        "channel_reason_code": application.channel_reason_code,
-        "channel_note": application.channel_note,
-        "checked_at": application.checked_at,
-        "can_switch": not choice.locked,
-        "complete": not missing,
-        "missing": missing,
-    }
+        channel=application.channel,
+        channel_reason=application.channel_reason,
+        channel_reason_code=application.channel_reason_code,
+        channel_note=application.channel_note,
+        checked_at=application.checked_at,
+        can_switch=not choice.locked,
+        complete=not missing,
+        missing=missing,
+    )
 
 
 def missing_of(application: Application) -> list[str]:
@@ -189,27 +212,28 @@ def missing_of(application: Application) -> list[str]:
     return [name for name in _REQUIRED_OF_SPECIAL if getattr(application, name) is None]
 
 
-def _filters(request: dict[str, Any]) -> list[ColumnElement[bool]]:
-    filters = [Application.channel == request["channel"]]
-    if "name" in request:
-        filters.append(begins_with(Application.name, request["name"]))
-    if "document_number" in request:
-        filters.append(Application.document_digest == document_digest(request["document_number"]))
-    if "check_state" in request:
-        filters.append(Application.check_state == request["check_state"])
-    if "complete" in request:
-        filters.append(COMPLETE if request["complete"] else ~COMPLETE)
+def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
+    filters = [Application.channel == request.channel]
+    if request.name is not UNSET:
+        filters.append(begins_with(Application.name, request.name))
+    if request.document_number is not UNSET:
+        filters.append(Application.document_digest == document_digest(request.document_number))
+    if request.check_state is not UNSET:
+        filters.append(Application.check_state == request.check_state)
+    if request.complete is not UNSET:
+        filters.append(COMPLETE if request.complete else ~COMPLETE)
     return filters
 
 
 def _changeable(application: Application) -> dict[str, Any]:
+    """What of an entry a clerk can change, for the audit event."""
     names = (*CORRECTABLE, "channel", "channel_reason_code", "channel_note")
     return {name: getattr(application, name) for name in names}
 
 
-def _switch_channel(application: Application, request: dict[str, Any]) -> None:
+def _switch_channel(application: Application, request: UpdatePendingRequest) -> None:
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
-    wanted = request.get("channel")
+    wanted = request.channel or None
     if choice.locked and wanted == "ordinary":
         raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
     has_lost_its_reason = application.channel_reason_code == "document_type" and not choice.locked
@@ -223,20 +247,20 @@ def _switch_channel(application: Application, request: dict[str, Any]) -> None:
     elif channel == "special":
         code = _reason_of_switch(application.name, request)
         application.channel_reason_code, application.channel_reason = code, SWITCH_REASONS[code]
-        application.channel_note = request.get("channel_note")
+        application.channel_note = request.channel_note or None
     else:
         application.channel_reason_code = application.channel_reason = None
 
 
-def _reason_of_switch(name: str, request: dict[str, Any]) -> str:
+def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
     """Why the clerk switches somebody to the special channel whom no rule leads there; raises Invalid without it."""
-    code = request.get("channel_reason_code")
-    if code is None:
+    code = request.channel_reason_code
+    if code is UNSET:
         raise Invalid([FieldProblem("channel_reason_code", "required", "请选择转入特殊办卡通道的原因")])
     if code == "rare_character" and not outside_charset(name, "gb2312"):
         reason = "姓名中没有生僻字，请选择其他原因"
         raise Invalid([FieldProblem("channel_reason_code", "no_rare_character", reason)])
-    note = request.get("channel_note", "")
+    note = request.channel_note or ""
     if code == "other" and not note:
         raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
     if lacking := register_typeface().lacking(note):
@@ -244,11 +268,12 @@ def _reason_of_switch(name: str, request: dict[str, Any]) -> str:
     return str(code)
 
 
-def _remove_chosen(session: Session, union_id: UUID, application_ids: Sequence[UUID]) -> int:
-    return _remove_entries(session, union_id, "by_clerk", is_among(Application.application_id, application_ids))
+def _remove_chosen(work: Work, application_ids: Sequence[UUID]) -> int:
+    return _remove_entries(work, "by_clerk", is_among(Application.application_id, application_ids))
 
 
-def _remove_entries(session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool]) -> int:
+def _remove_entries(work: Work, reason: str, *chosen: ColumnElement[bool]) -> int:
+    session, union_id = work.session, UUID(work.caller.union_id)
     lock_pending(session, union_id)
     removed = remove(session, union_id, reason, PENDING, *chosen)
     tell_pending_changed(session, union_id, "removed", removed)

@@ -18,9 +18,17 @@ from services.batching.outlets import can_be_chosen
 from services.batching.pending import remove
 from services.batching.persons import facts_of
 from services.batching.submission import Submission, form_batch
+from services.contracts.events.membership import MembersQueuedData
+from services.contracts.events.membership import PersonalApplication as PersonalApplicationData
+from services.contracts.operations.batching import (
+    CollectionOutlet,
+    ListPersonalProgressAnswer,
+    ListPersonalProgressRequest,
+    PersonalProgressAnswer,
+)
 from services.kit.data.bulk import is_among
 from services.kit.problems import Problem
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 
 log = structlog.get_logger()
 
@@ -29,44 +37,46 @@ NATIONALITY = "CHN"
 """Only holders of a resident ID card apply for themselves, and only citizens hold one."""
 
 
-def list_progress(session: Session, caller: Caller) -> dict[str, Any]:
+def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPersonalProgressAnswer:
     """Outlet and bank's progress of each of the caller's own applications, newest first."""
-    rows = session.execute(
+    rows = work.session.execute(
         select(Application, Outlet)
         .join(PersonalApplication, PersonalApplication.application_id == Application.application_id)
         .join(Outlet, Outlet.code == PersonalApplication.outlet_code)
-        .where(PersonalApplication.applied_by == UUID(caller.member_id))
+        .where(PersonalApplication.applied_by == UUID(work.caller.member_id))
         .order_by(Application.application_id.desc())
     )
-    return {"items": [_progress_answer(row.Application, row.Outlet) for row in rows]}
+    return ListPersonalProgressAnswer(items=[_progress_answer(row.Application, row.Outlet) for row in rows])
 
 
-def begin(session: Session, told: dict[str, Any], application_ids: Sequence[UUID]) -> None:
+def begin(
+    session: Session, queued: MembersQueuedData, choice: PersonalApplicationData, application_ids: Sequence[UUID]
+) -> None:
     """Keeps what the member chose and agreed to, and asks for the check.
 
     Without consent or an open outlet the application ends at once.
     """
-    union, choice = told["union"], told["personal_application"]
+    union = queued.union
     session.add_all(
         PersonalApplication(
             application_id=application_id,
-            applied_by=told["queued_by"],
-            outlet_code=choice["outlet_code"],
-            union_code=union["code"],
-            union_name=union["name"],
-            superior_union_id=union["superior_union_id"],
-            superior_ids=union["superior_ids"],
+            applied_by=queued.queued_by,
+            outlet_code=choice.outlet_code,
+            union_code=union.code,
+            union_name=union.name,
+            superior_union_id=union.superior_union_id,
+            superior_ids=union.superior_ids,
         )
         for application_id in application_ids
     )
     these = is_among(Application.application_id, application_ids)
     session.execute(update(Application).where(these, Application.nationality.is_(None)).values(nationality=NATIONALITY))
-    if told["consent"]:
-        record_on_phone(session, told["consent"], _load(session, application_ids))
-    if told["consent"] is None or not can_be_chosen(session, choice["outlet_code"]):
-        remove(session, union["union_id"], "incomplete", these)
+    if queued.consent:
+        record_on_phone(session, queued.consent, _load(session, application_ids))
+    if queued.consent is None or not can_be_chosen(session, choice.outlet_code):
+        remove(session, union.union_id, "incomplete", these)
     else:
-        ask_for_checks(session, union["union_id"], these)
+        ask_for_checks(session, union.union_id, these)
 
 
 def go_on(session: Session, checked: Sequence[Any]) -> None:
@@ -91,12 +101,12 @@ def go_on(session: Session, checked: Sequence[Any]) -> None:
             remove(session, application.union_id, "check_failed", this, detail=_UNPRINTABLE)
 
 
-def _progress_answer(application: Application, outlet: Outlet) -> dict[str, Any]:
-    return {
-        "application_id": application.application_id,
-        "outlet": {"code": outlet.code, "name": outlet.name, "address": outlet.address, "phone": outlet.phone},
-        "bank_progress": bank_progress(application),
-    }
+def _progress_answer(application: Application, outlet: Outlet) -> PersonalProgressAnswer:
+    return PersonalProgressAnswer(
+        application_id=application.application_id,
+        outlet=CollectionOutlet(code=outlet.code, name=outlet.name, address=outlet.address, phone=outlet.phone),
+        bank_progress=bank_progress(application),
+    )
 
 
 def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Application]:
@@ -117,7 +127,7 @@ def _submit(session: Session, application: Application, receipt: ConsentReceipt)
         channel=application.channel,
         outlet=outlet,
         contact_name=application.name,
-        contact_phone=facts_of(application)["phone"] or "",
+        contact_phone=facts_of(application).phone or "",
         submitted_by=chosen.applied_by,
         consent_version=receipt.version,
         consent_basis=receipt.basis,

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from services.contracts import values
 from services.contracts.rules.nationality import implied_nationality
+from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue, clean_document_number
 from services.kit.data.encryption import blind_index
 
@@ -26,21 +28,20 @@ def document_digest(number: str) -> bytes:
     return blind_index(clean_document_number(number), "document_number")
 
 
-def usable(facts: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A person (PersonFacts) as the value types keep one; raises InvalidValue, also where nothing is known of one.
+def usable(facts: PersonFacts | None) -> PersonFacts:
+    """A person as the value types keep one; raises InvalidValue, also where nothing is known of one.
 
     What the rules then say of the person is for the system check.
     """
     if facts is None:
         raise InvalidValue("person_missing", "会员资料无法读取")
-    cleaned = dict(facts)
-    for name, clean in _CLEANED.items():
-        if cleaned[name]:
-            cleaned[name] = clean(cleaned[name])
-    if not cleaned["name"] or not cleaned["document_number"]:
+    changed: dict[str, Any] = {
+        name: clean(value) for name, clean in _CLEANED.items() if (value := getattr(facts, name))
+    }
+    cleaned = replace(facts, **changed)
+    if not cleaned.name or not cleaned.document_number:
         raise InvalidValue("person_incomplete", "会员姓名或证件号码未填写")
-    cleaned["nationality"] = cleaned["nationality"] or implied_nationality(cleaned["document_type"])
-    return cleaned
+    return replace(cleaned, nationality=cleaned.nationality or implied_nationality(cleaned.document_type))
 
 
 def card_digest(number: str) -> bytes:
@@ -48,16 +49,18 @@ def card_digest(number: str) -> bytes:
     return blind_index(number, "card_no")
 
 
-def stored(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of an application for the facts of its person (PersonFacts of the contracts)."""
+def stored(facts: PersonFacts) -> dict[str, Any]:
+    """The columns of an application for the facts of its person, by their names."""
     return {
-        "name": facts["name"],
-        "document_type": facts["document_type"],
-        "document_number": facts["document_number"],
-        "document_digest": document_digest(facts["document_number"]),
-        "document_expiry": facts["document_expiry"],
-        "nationality": facts["nationality"],
-        "other_facts": json.dumps({name: facts[name] for name in _OTHERS}, default=date.isoformat, ensure_ascii=False),
+        "name": facts.name,
+        "document_type": facts.document_type,
+        "document_number": facts.document_number,
+        "document_digest": document_digest(facts.document_number),
+        "document_expiry": facts.document_expiry,
+        "nationality": facts.nationality,
+        "other_facts": json.dumps(
+            {name: getattr(facts, name) for name in _OTHERS}, default=date.isoformat, ensure_ascii=False
+        ),
     }
 
 
@@ -66,17 +69,16 @@ def nationality_of(application: Any) -> str | None:
     return application.nationality or implied_nationality(application.document_type)
 
 
-def facts_of(application: Any) -> dict[str, Any]:
-    """PersonFacts of an application, or of a row with its columns: the opposite of `stored`."""
+def facts_of(application: Any) -> PersonFacts:
+    """The person of an application, or of a row with its columns: the opposite of `stored`."""
     others = json.loads(application.other_facts)
     dates = {name: date.fromisoformat(others[name]) for name in _DATES if others[name]}
-    return {
-        "application_id": application.application_id,
-        "name": application.name,
-        "document_type": application.document_type,
-        "document_number": application.document_number,
-        "document_expiry": application.document_expiry,
-        "nationality": nationality_of(application),
-        **others,
-        **dates,
-    }
+    return PersonFacts(
+        application_id=application.application_id,
+        name=application.name,
+        document_type=application.document_type,
+        document_number=application.document_number,
+        document_expiry=application.document_expiry,
+        nationality=nationality_of(application),
+        **{**others, **dates},
+    )

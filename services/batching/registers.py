@@ -10,11 +10,11 @@ from services.batching.models import Batch, BatchPerson
 from services.batching.register import Register, RegisteredPerson
 from services.batching.register_pdf import register_pdf
 from services.batching.register_xlsx import register_xlsx
-from services.contracts.operations.batching import RegisterAnswer
+from services.contracts.operations.batching import BatchRequest, GetRegisterRequest, RegisterAnswer
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 
 _FORMS = {
     "pdf": (register_pdf, "application/pdf"),
@@ -22,9 +22,10 @@ _FORMS = {
 }
 
 
-def print_register(session: Session, caller: Caller, batch_no: str, form: str) -> RegisterAnswer:
+def print_register(work: Work, request: GetRegisterRequest) -> RegisterAnswer:
     """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
-    batch = _load_own_batch(session, caller, batch_no)
+    session, batch_no, form = work.session, request.batch_no, request.format
+    batch = _load_own_batch(work, batch_no)
     audit.note(session, new={"format": form, "register_hash": batch.register_hash})
     write, content_type = _FORMS[form]
     content = write(_frozen_register(session, batch))
@@ -33,18 +34,19 @@ def print_register(session: Session, caller: Caller, batch_no: str, form: str) -
     return RegisterAnswer(**vars(file), register_hash=batch.register_hash)
 
 
-def get_attachments(session: Session, caller: Caller, batch_no: str) -> FileAnswer:
+def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
     """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
-    register = _frozen_register(session, _load_own_batch(session, caller, batch_no))
+    session, batch_no = work.session, request.batch_no
+    register = _frozen_register(session, _load_own_batch(work, batch_no))
     version = consented_version(session, batch_no)
     return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register, version))
 
 
-def _load_own_batch(session: Session, caller: Caller, batch_no: str) -> Batch:
+def _load_own_batch(work: Work, batch_no: str) -> Batch:
     """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
-    audit.note(session, ("batch", batch_no))
-    batch = load_batch(session, caller, batch_no)
-    if str(batch.union_id) != caller.union_id:
+    audit.note(work.session, ("batch", batch_no))
+    batch = load_batch(work, batch_no)
+    if str(batch.union_id) != work.caller.union_id:
         raise NotFound()
     return batch
 

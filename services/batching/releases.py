@@ -1,7 +1,6 @@
 """Releases 释放: applications that leave a batch since it was revoked, or since their member got a card otherwise."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
@@ -11,44 +10,61 @@ from services.batching import bank_messages, pending
 from services.batching.application_states import State, Step, allowing
 from services.batching.models import Application, Batch
 from services.batching.telling import steps, tell_pending_changed
-from services.contracts.events.batching import BATCH_RELEASED
+from services.contracts.events.batching import BATCH_RELEASED, BatchReleasedData
+from services.contracts.events.membership import ApplicationCancelledData, CorrectionRefusedData
+from services.contracts.events.revocation import (
+    RevocationApprovedData,
+    RevocationClosedData,
+    RevocationRejectedData,
+    RevocationRequestedData,
+)
 from services.kit.events.contract import in_messages
+from services.kit.events.envelope import Event
 from services.kit.events.outbox import tell
 from services.kit.events.subscribe import Reject, Retry
 
 
-def note_revocation(session: Session, batch_no: str, state: str, at: datetime) -> None:
-    """Keeps how far a batch's revocation is; of events in any order the latest counts. Raises Reject."""
-    _note(_lock(session, batch_no), state, at)
+def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
+    """Shows the request on the batch. Of events in any order the latest counts. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "requested", event.data.requested_at)
 
 
-def revoke(session: Session, told: dict[str, Any]) -> None:
-    """Takes `revocation_approved`: releases all that the bank has not decided.
+def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
+    """Shows the rejection on the batch. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "rejected", event.data.decided_at)
+
+
+def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
+    """Shows on the batch that nothing is to be decided. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "closed", event.data.closed_at)
+
+
+def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
+    """Releases all that the bank has not decided.
 
     Where that is nobody the batch was not revoked, whatever the superior union agreed to: it shows as closed.
     """
-    batch = _lock(session, told["batch_no"])
-    released = _release(session, batch, "revoked", told["revocation_id"])
+    batch = _lock(session, event.data.batch_no)
+    released = _release(session, batch, "revoked", event.data.revocation_id)
     was_approved = batch.revocation_state == "approved"
-    _note(batch, "approved" if released or was_approved else "closed", told["decided_at"])
+    _note(batch, "approved" if released or was_approved else "closed", event.data.decided_at)
 
 
-def cancel(session: Session, told: dict[str, Any]) -> None:
-    """Takes `application_cancelled`: the member got the card of another application."""
-    _end(session, told, None)
+def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
+    """Ends an application whose member got the card of another application."""
+    _end(session, event.data.union_id, event.data.application_id, None)
 
 
-def refuse_correction(session: Session, told: dict[str, Any]) -> None:
-    """Takes `correction_refused`: the corrected document is another member's."""
-    _end(session, told, "更正后的证件号码已登记过会员，申请取消")
+def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
+    """Ends an application whose corrected document is another member's."""
+    _end(session, event.data.union_id, event.data.application_id, "更正后的证件号码已登记过会员，申请取消")
 
 
-def _end(session: Session, told: dict[str, Any], detail: str | None) -> None:
+def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | None) -> None:
     """The application leaves the pending list or its batch; once decided it stays.
 
     What ends it can overtake `members_queued`: it is tried again until the application is there.
     """
-    union_id, application_id = told["union_id"], told["application_id"]
     this = Application.application_id == application_id
     if session.scalar(select(Application.application_id).where(this)) is None:
         raise Retry("The application is not listed yet.")
@@ -91,13 +107,13 @@ def _release(
         tell(
             session,
             BATCH_RELEASED,
-            {
-                "batch_no": batch.batch_no,
-                "union_id": batch.union_id,
-                "revocation_id": revocation_id,
-                "reason": reason,
-                "applications": steps(part),
-            },
+            BatchReleasedData(
+                batch_no=batch.batch_no,
+                union_id=batch.union_id,
+                revocation_id=revocation_id,
+                reason=reason,
+                applications=steps(part),
+            ),
         )
     bank_messages.send_recalled(session, batch.batch_no, released)
     return len(released)

@@ -5,6 +5,7 @@ Steps are told with their versions, so that who knows them already is not change
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.batching.application_states import Check, State
+from services.batching.checks import requested_checks
 from services.batching.consents import consented_version
 from services.batching.models import Application, Batch
-from services.batching.persons import facts_of
-from services.batching.telling import steps, submitted_facts
+from services.batching.telling import steps, submitted_batch
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -26,17 +27,28 @@ from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
     VALIDATION_REQUESTED,
+    BatchReleasedData,
+    BatchSubmittedData,
+    CardsIssuedData,
+    CardsRefusedData,
+    ChannelAssignedData,
+    Contact,
+    IssuedApplication,
+    IssuedCard,
+    MembersRemovedData,
+    RefusedApplication,
 )
 from services.kit.data.bulk import is_among
 from services.kit.data.repair import Repair
-from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.contract import EventContract, EventData, in_messages
 from services.kit.events.outbox import tell
+from services.kit.schemas import required
 
 
 class Told(NamedTuple):
     """A step of an application as it was told once: by which event, under which version."""
 
-    contract: EventContract
+    contract: EventContract[Any]
     application: Application
     version: int
 
@@ -56,7 +68,7 @@ class Told(NamedTuple):
         return self.application.channel
 
 
-_LAST: dict[State, EventContract] = {
+_LAST: dict[State, EventContract[Any]] = {
     State.REMOVED: MEMBERS_REMOVED,
     State.ISSUED: CARDS_ISSUED,
     State.REFUSED: CARDS_REFUSED,
@@ -104,9 +116,7 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
         by_union[application.union_id].append(application)
     for union_id, applications in by_union.items():
         for part in in_messages(applications):
-            asked = [{"application_id": one.application_id, "check_no": one.check_no} for one in part]
-            data = {"union_id": union_id, "applications": asked, "persons": [facts_of(one) for one in part]}
-            tell(session, VALIDATION_REQUESTED, data, audience="validation")
+            tell(session, VALIDATION_REQUESTED, requested_checks(union_id, part), audience="validation")
     return [str(one.application_id) for applications in by_union.values() for one in applications]
 
 
@@ -152,53 +162,76 @@ def _tell_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
                 step
             )
     for group in groups.values():
-        facts = _facts_of(session, group[0])
+        data_of = _DATA[group[0].contract.name]
         for part in in_messages(group):
-            tell(session, group[0].contract, {**facts, **_applications(part)}, audience=audience)
+            tell(session, group[0].contract, data_of(session, part), audience=audience)
 
 
-def _applications(part: Sequence[Told]) -> dict[str, Any]:
-    """The applications of an event, with what its kind tells of each."""
-    plain = [{**step, "version": one.version} for step, one in zip(steps(part), part, strict=True)]
-    if part[0].contract is CARDS_ISSUED:
-        cards = [{"application_id": one.application_id, "card_no": one.application.card_no} for one in part]
-        issued = [
-            {**step, "issued_at": one.application.decided_at, "late": _is_late(one.application)}
-            for step, one in zip(plain, part, strict=True)
-        ]
-        return {"applications": issued, "cards": cards}
-    if part[0].contract is CARDS_REFUSED:
-        reasons = ((one.application.reason_code or "", one.application.reason) for one in part)
-        refused = [
-            {**step, "reason_code": code, "reason": reason or code}
-            for step, (code, reason) in zip(plain, reasons, strict=True)
-        ]
-        return {"applications": refused}
-    return {"applications": plain}
+def _assigned(_session: Session, part: Sequence[Told]) -> ChannelAssignedData:
+    first = part[0]
+    return ChannelAssignedData(union_id=first.application.union_id, channel=first.channel, applications=steps(part))
 
 
-def _facts_of(session: Session, step: Told) -> dict[str, Any]:
-    if step.contract is CHANNEL_ASSIGNED:
-        return {"union_id": step.application.union_id, "channel": step.channel}
-    return _FACTS[step.contract.name](session, step.application)
+def _removed(_session: Session, part: Sequence[Told]) -> MembersRemovedData:
+    first = part[0].application
+    return MembersRemovedData(union_id=first.union_id, reason=_removal(first), applications=steps(part))
 
 
-def _submitted(session: Session, application: Application) -> dict[str, Any]:
-    batch = session.get_one(Batch, application.batch_no)
+def _submitted(session: Session, part: Sequence[Told]) -> BatchSubmittedData:
+    batch = _batch_of(session, part)
     basis = "phone" if batch.personal else "signed_form"
-    return {**submitted_facts(batch, consented_version(session, batch.batch_no), basis), "part": 1, "parts": 1}
+    whole = submitted_batch(batch, consented_version(session, batch.batch_no), basis)
+    return replace(whole, applications=steps(part))
 
 
-def _decided(session: Session, application: Application) -> dict[str, Any]:
-    batch = session.get_one(Batch, application.batch_no)
-    contact = {"name": batch.contact_name, "phone": batch.contact_phone}
-    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "personal": batch.personal, "contact": contact}
+def _issued(session: Session, part: Sequence[Told]) -> CardsIssuedData:
+    batch = _batch_of(session, part)
+    return CardsIssuedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            IssuedApplication(
+                **vars(step),
+                issued_at=required(one.application.decided_at),
+                late=_is_late(one.application),
+            )
+            for step, one in zip(steps(part), part, strict=True)
+        ],
+        cards=[
+            IssuedCard(application_id=one.application_id, card_no=required(one.application.card_no)) for one in part
+        ],
+    )
 
 
-def _released(session: Session, application: Application) -> dict[str, Any]:
-    batch = session.get_one(Batch, application.batch_no)
+def _refused(session: Session, part: Sequence[Told]) -> CardsRefusedData:
+    batch = _batch_of(session, part)
+    reasons = ((one.application.reason_code or "", one.application.reason) for one in part)
+    return CardsRefusedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            RefusedApplication(**vars(step), reason_code=code, reason=reason or code)
+            for step, (code, reason) in zip(steps(part), reasons, strict=True)
+        ],
+    )
+
+
+def _released(session: Session, part: Sequence[Told]) -> BatchReleasedData:
+    batch = _batch_of(session, part)
     reason = "revoked" if batch.revocation_state == "approved" else "cancelled"
-    return {"batch_no": batch.batch_no, "union_id": batch.union_id, "revocation_id": None, "reason": reason}
+    return BatchReleasedData(batch_no=batch.batch_no, union_id=batch.union_id, reason=reason, applications=steps(part))
+
+
+def _batch_of(session: Session, part: Sequence[Told]) -> Batch:
+    return session.get_one(Batch, part[0].application.batch_no)
+
+
+def _contact(batch: Batch) -> Contact:
+    return Contact(name=batch.contact_name, phone=batch.contact_phone)
 
 
 def _removal(application: Application) -> str:
@@ -206,13 +239,15 @@ def _removal(application: Application) -> str:
     return "not_passed" if application.check_state == Check.FAILED else "by_clerk"
 
 
-_FACTS: dict[str, Callable[[Session, Application], dict[str, Any]]] = {
-    MEMBERS_REMOVED.name: lambda _, one: {"union_id": one.union_id, "reason": _removal(one)},
+_DATA: dict[str, Callable[[Session, Sequence[Told]], EventData]] = {
+    CHANNEL_ASSIGNED.name: _assigned,
+    MEMBERS_REMOVED.name: _removed,
     BATCH_SUBMITTED.name: _submitted,
-    CARDS_ISSUED.name: _decided,
-    CARDS_REFUSED.name: _decided,
+    CARDS_ISSUED.name: _issued,
+    CARDS_REFUSED.name: _refused,
     BATCH_RELEASED.name: _released,
 }
+"""What an event says of some steps of its kind, all of one batch or union."""
 REPAIRS = {
     "publish_steps_to_membership": Repair(
         "publish the application's steps again, for membership lacks some",

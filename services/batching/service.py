@@ -1,8 +1,5 @@
 """The batching service: pending lists, batches, registers, and the bank's feedback."""
 
-from typing import Any
-from uuid import UUID
-
 from sqlalchemy.orm import Session
 
 from services.batching import (
@@ -37,15 +34,13 @@ from services.contracts.events.revocation import (
     REVOCATION_REQUESTED,
 )
 from services.contracts.events.validation import MEMBERS_VALIDATED
-from services.contracts.operations import batching as rpc
-from services.contracts.operations.batching import RegisterAnswer
+from services.contracts.operations import batching as ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, Message, subscribe, subscribe_batch, subscribes
+from services.kit.events.subscribe import Message, subscribe_batch, subscribes
 from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
 from services.kit.operations.operable import Operable
-from services.kit.rpc.files import FileAnswer
-from services.kit.rpc.methods import Caller, command, query
+from services.kit.rpc.methods import handles
 
 
 class BatchingService(Operable):
@@ -60,178 +55,55 @@ class BatchingService(Operable):
 
     # Pending list
 
-    @query(rpc.ListPendingRequest)
-    def list_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A page of the union's pending list, with counts."""
-        return pending.list_pending(session, _union(caller), data)
-
-    @command(rpc.CheckPendingRequest)
-    def check_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Asks for the system check."""
-        return {"checking": checks.check_pending(session, _union(caller), data)}
-
-    @command(rpc.UpdatePendingRequest)
-    def update_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes the expiry date, completes information, switches the channel."""
-        return pending.update_pending(session, caller, data)
-
-    @command(rpc.RemovePendingRequest)
-    def remove_pending(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Removes one entry."""
-        return {"removed": pending.remove_pending(session, _union(caller), data["application_id"])}
-
-    @command(rpc.RemovePendingManyRequest)
-    def remove_pending_many(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Removes the named entries, or all that cannot be submitted."""
-        return {"removed": pending.remove_pending_many(session, _union(caller), data)}
-
-    @query(rpc.ConsentFormRequest)
-    def get_consent_form(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """The form of consent for who is in the pending list."""
-        return consents.get_form(session, caller, data["channel"])
+    list_pending = handles(ops.LIST_PENDING, pending.list_pending)
+    check_pending = handles(ops.CHECK_PENDING, checks.check_pending)
+    update_pending = handles(ops.UPDATE_PENDING, pending.update_pending)
+    remove_pending = handles(ops.REMOVE_PENDING, pending.remove_pending)
+    remove_pending_many = handles(ops.REMOVE_PENDING_MANY, pending.remove_pending_many)
+    get_consent_form = handles(ops.GET_CONSENT_FORM, consents.get_form)
 
     # Branches and outlets
 
-    @query(rpc.ListBranchesRequest)
-    def list_branches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """All branches."""
-        return outlets.list_branches(session, data["state"])
-
-    @query(rpc.ListOutletsRequest)
-    def list_outlets(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A page of outlets."""
-        return outlets.list_outlets(session, data)
-
-    @command(rpc.CreateBranchRequest)
-    def create_branch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A new branch."""
-        return outlets.create_branch(session, caller, data)
-
-    @command(rpc.UpdateBranchRequest)
-    def update_branch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Renames, closes or reopens a branch."""
-        return outlets.update_branch(session, caller, data)
-
-    @command(rpc.CreateOutletRequest)
-    def create_outlet(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A new outlet."""
-        return outlets.create_outlet(session, caller, data)
-
-    @command(rpc.UpdateOutletRequest)
-    def update_outlet(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes, closes or reopens an outlet."""
-        return outlets.update_outlet(session, caller, data)
+    list_branches = handles(ops.LIST_BRANCHES, outlets.list_branches)
+    list_outlets = handles(ops.LIST_OUTLETS, outlets.list_outlets)
+    create_branch = handles(ops.CREATE_BRANCH, outlets.create_branch)
+    update_branch = handles(ops.UPDATE_BRANCH, outlets.update_branch)
+    create_outlet = handles(ops.CREATE_OUTLET, outlets.create_outlet)
+    update_outlet = handles(ops.UPDATE_OUTLET, outlets.update_outlet)
 
     # Batches
 
-    @command(rpc.SubmitBatchRequest)
-    def submit_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Makes a batch of all entries of a channel."""
-        return submission.submit_batch(session, self.database, caller, data)
-
-    @query(rpc.ListBatchesRequest)
-    def list_batches(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A page of batches."""
-        return batches.list_batches(session, caller, data)
-
-    @query(rpc.BatchRequest)
-    def get_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One batch."""
-        return batches.get_batch(session, caller, data["batch_no"])
-
-    @query(rpc.ListBatchMembersRequest)
-    def list_batch_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A page of a batch's persons."""
-        return batches.list_batch_members(session, caller, data)
-
-    @command(rpc.GetRegisterRequest)
-    def get_register(self, session: Session, caller: Caller, data: dict[str, Any]) -> RegisterAnswer:
-        """The register as a file; marks it as printed."""
-        return registers.print_register(session, caller, data["batch_no"], data["format"])
-
-    @command(rpc.BatchRequest)
-    def get_attachments(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """What is to be printed, as a .zip."""
-        return registers.get_attachments(session, caller, data["batch_no"])
-
-    @query(rpc.BatchSummaryRequest)
-    def get_batch_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Counts for the workbench."""
-        return summary.summarise(session, caller)
+    submit_batch = handles(ops.SUBMIT_BATCH, submission.submit_batch)
+    list_batches = handles(ops.LIST_BATCHES, batches.list_batches)
+    get_batch = handles(ops.GET_BATCH, batches.get_batch)
+    list_batch_members = handles(ops.LIST_BATCH_MEMBERS, batches.list_batch_members)
+    get_register = handles(ops.GET_REGISTER, registers.print_register)
+    get_attachments = handles(ops.GET_ATTACHMENTS, registers.get_attachments)
+    get_batch_summary = handles(ops.GET_BATCH_SUMMARY, summary.summarise)
 
     # Batches at the bank, for operators
 
-    @query(rpc.BatchRequest)
-    def get_bank_batch(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A batch with the bank's feedback."""
-        return bank_operations.get_bank_batch(session, data["batch_no"])
-
-    @command(rpc.ResendToBankRequest)
-    def resend_to_bank(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Sends a batch or a recall once more."""
-        return bank_operations.resend(session, data)
-
-    @command(rpc.CorrectProcessedAtRequest)
-    def correct_processed_at(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Corrects a time that the bank gave."""
-        return bank_operations.correct_processed_at(session, data)
+    get_bank_batch = handles(ops.GET_BANK_BATCH, bank_operations.get_bank_batch)
+    resend_to_bank = handles(ops.RESEND_TO_BANK, bank_operations.resend)
+    correct_processed_at = handles(ops.CORRECT_PROCESSED_AT, bank_operations.correct_processed_at)
 
     # Members on the phone
 
-    @query(rpc.ListPersonalProgressRequest)
-    def list_personal_progress(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Outlet and bank's progress of the member's own applications."""
-        return personal_applications.list_progress(session, caller)
+    list_personal_progress = handles(ops.LIST_PERSONAL_PROGRESS, personal_applications.list_progress)
 
-    # What other services and the bank tell
+    # Events of other services, and the bank
 
-    @subscribe(MEMBERS_QUEUED)
-    def members_queued(self, session: Session, event: Event) -> None:
-        """Lists the queued members."""
-        listing.list_queued(session, event.data)
-
-    @subscribe(MEMBERS_VALIDATED)
-    def members_validated(self, session: Session, event: Event) -> None:
-        """Takes results of checks."""
-        check_results.take_results(session, event.data)
-
-    @subscribe(APPLICATION_CANCELLED)
-    def application_cancelled(self, session: Session, event: Event) -> None:
-        """Ends an application whose member got a card otherwise."""
-        releases.cancel(session, event.data)
-
-    @subscribe(CORRECTION_REFUSED)
-    def correction_refused(self, session: Session, event: Event) -> None:
-        """Ends an application whose corrected document is another member's."""
-        releases.refuse_correction(session, event.data)
-
-    @subscribe(REVOCATION_REQUESTED)
-    def revocation_requested(self, session: Session, event: Event) -> None:
-        """Shows the request on the batch."""
-        releases.note_revocation(session, event.data["batch_no"], "requested", event.data["requested_at"])
-
-    @subscribe(REVOCATION_APPROVED)
-    def revocation_approved(self, session: Session, event: Event) -> None:
-        """Releases what the bank has not decided."""
-        releases.revoke(session, event.data)
-
-    @subscribe(REVOCATION_REJECTED)
-    def revocation_rejected(self, session: Session, event: Event) -> None:
-        """Shows the refusal on the batch."""
-        releases.note_revocation(session, event.data["batch_no"], "rejected", event.data["decided_at"])
-
-    @subscribe(REVOCATION_CLOSED)
-    def revocation_closed(self, session: Session, event: Event) -> None:
-        """Shows on the batch that nothing is to be decided."""
-        releases.note_revocation(session, event.data["batch_no"], "closed", event.data["closed_at"])
+    members_queued = subscribes(MEMBERS_QUEUED, listing.members_queued)
+    members_validated = subscribes(MEMBERS_VALIDATED, check_results.members_validated)
+    application_cancelled = subscribes(APPLICATION_CANCELLED, releases.application_cancelled)
+    correction_refused = subscribes(CORRECTION_REFUSED, releases.correction_refused)
+    revocation_requested = subscribes(REVOCATION_REQUESTED, releases.revocation_requested)
+    revocation_approved = subscribes(REVOCATION_APPROVED, releases.revocation_approved)
+    revocation_rejected = subscribes(REVOCATION_REJECTED, releases.revocation_rejected)
+    revocation_closed = subscribes(REVOCATION_CLOSED, releases.revocation_closed)
+    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
 
     @subscribe_batch(queue=bank.FEEDBACK_QUEUE, size=500, decode=bank_reading.read_feedback)
     def bank_feedback(self, session: Session, messages: list[Message]) -> None:
         """Applies the bank's results."""
         bank_feedback.apply_feedback(session, [message.data for message in messages])
-
-    audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
-
-
-def _union(caller: Caller) -> UUID:
-    return UUID(caller.union_id)

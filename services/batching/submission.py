@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
@@ -25,10 +25,11 @@ from services.batching.pending import lock_pending, missing_of
 from services.batching.persons import nationality_of
 from services.batching.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register_pdf import refuse_unprintable
-from services.batching.telling import steps, submitted_facts, tell_pending_changed
+from services.batching.telling import steps, submitted_batch, tell_pending_changed
 from services.batching.typeface import register_typeface
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
 from services.kit.data.bulk import insert_rows, is_among
 from services.kit.data.database import Database
 from services.kit.events.contract import in_messages
@@ -37,6 +38,7 @@ from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 
 _NAMED = 20
@@ -78,7 +80,7 @@ class Submission:
     personal: bool = False
 
 
-def submit_batch(session: Session, database: Database, caller: Caller, request: dict[str, Any]) -> dict[str, Any]:
+def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     """Makes a batch of all entries of a channel; answers it, with warnings about names.
 
     Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
@@ -86,21 +88,22 @@ def submit_batch(session: Session, database: Database, caller: Caller, request: 
     `checks_outdated` where a passed check no longer holds: it is asked for anew then, in a transaction of its own.
     Raises Problem `font_lacks` for a batch whose register could not be printed.
     """
-    refuse_unless_current(request.get("consent_version"))
-    outlet = outlet_of_branch(session, request["branch_code"], request["outlet_code"])
-    _recheck_outdated(database, caller, request["channel"])
+    session, caller = work.session, work.caller
+    refuse_unless_current(request.consent_version or None)
+    outlet = outlet_of_branch(session, request.branch_code, request.outlet_code)
+    _recheck_outdated(work.database, caller, request.channel)
     submission = Submission(
         union_id=UUID(caller.union_id),
         union_code=caller.union_code or "",
         union_name=caller.union_name or "",
         superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
         superior_ids=[UUID(superior) for superior in caller.superior_ids],
-        channel=request["channel"],
+        channel=request.channel,
         outlet=outlet,
-        contact_name=request["contact_name"],
-        contact_phone=request["contact_phone"],
+        contact_name=request.contact_name,
+        contact_phone=request.contact_phone,
         submitted_by=UUID(caller.account_id),
-        consent_version=request["consent_version"],
+        consent_version=str(request.consent_version),
     )
     lock_pending(session, submission.union_id)
     applications = session.scalars(
@@ -114,10 +117,8 @@ def submit_batch(session: Session, database: Database, caller: Caller, request: 
     record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
     batch = form_batch(session, submission, applications)
     tell_pending_changed(session, submission.union_id, "submitted", len(applications))
-    return {
-        **get_batch(session, caller, batch.batch_no),
-        "warnings": _warnings(branch, submission.channel, applications),
-    }
+    answer = get_batch(work, BatchRequest(batch_no=batch.batch_no))
+    return SubmitBatchAnswer(**vars(answer), warnings=_warnings(branch, submission.channel, applications))
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
@@ -302,10 +303,10 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 
 def _tell_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
-    facts = submitted_facts(batch, submission.consent_version, submission.consent_basis)
+    whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
     parts = in_messages(submitted)
     for number, part in enumerate(parts, 1):
-        tell(session, BATCH_SUBMITTED, {**facts, "part": number, "parts": len(parts), "applications": steps(part)})
+        tell(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:

@@ -1,7 +1,6 @@
 """Counts of batches for the workbench: what waits for the bank, what was submitted, what was refused and why."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Date, cast, func, select
@@ -11,23 +10,34 @@ from services.batching.application_states import State
 from services.batching.batches import UNDECIDED, visible_to
 from services.batching.models import Application, Batch
 from services.batching.register import LOCAL_TIME
+from services.contracts.operations.batching import (
+    BatchSummaryAnswer,
+    BatchSummaryRequest,
+    RefusalReason,
+    SubmittedDay,
+    UnionBatches,
+)
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
+from services.kit.schemas import required
 
 DAYS = 30
 
 
-def summarise(session: Session, caller: Caller) -> dict[str, Any]:
+def summarise(work: Work, _request: BatchSummaryRequest) -> BatchSummaryAnswer:
     """Counts over the batches that the caller may see; by union for those below it."""
-    return {
-        "awaiting_bank": session.scalar(select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))),
-        "submitted_by_day": _submitted_by_day(session, caller),
-        "refused_by_reason": _refused_by_reason(session, caller),
-        "by_union": _by_union(session, caller) if caller.scope >= Scope.SUBORDINATES else [],
-    }
+    session, caller = work.session, work.caller
+    awaiting_bank = select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))
+    return BatchSummaryAnswer(
+        awaiting_bank=session.scalar(awaiting_bank) or 0,
+        submitted_by_day=_submitted_by_day(session, caller),
+        refused_by_reason=_refused_by_reason(session, caller),
+        by_union=_by_union(session, caller) if caller.scope >= Scope.SUBORDINATES else [],
+    )
 
 
-def _submitted_by_day(session: Session, caller: Caller) -> list[dict[str, Any]]:
+def _submitted_by_day(session: Session, caller: Caller) -> list[SubmittedDay]:
     """The last DAYS days in Shanghai, days without a submission too."""
     today = datetime.now(UTC).astimezone(LOCAL_TIME).date()
     first = today - timedelta(days=DAYS - 1)
@@ -35,10 +45,10 @@ def _submitted_by_day(session: Session, caller: Caller) -> list[dict[str, Any]]:
     counted = select(day, func.sum(Batch.total)).where(visible_to(caller), day >= first).group_by(day)
     submitted = {row[0]: row[1] for row in session.execute(counted)}
     days = [first + timedelta(days=number) for number in range(DAYS)]
-    return [{"day": one, "submitted": submitted.get(one, 0)} for one in days]
+    return [SubmittedDay(day=one, submitted=submitted.get(one, 0)) for one in days]
 
 
-def _refused_by_reason(session: Session, caller: Caller) -> list[dict[str, Any]]:
+def _refused_by_reason(session: Session, caller: Caller) -> list[RefusalReason]:
     refused = (
         select(
             Application.reason_code,
@@ -51,12 +61,12 @@ def _refused_by_reason(session: Session, caller: Caller) -> list[dict[str, Any]]
         .order_by(func.count().desc(), Application.reason_code)
     )
     return [
-        {"reason_code": row.reason_code, "reason": row.reason or row.reason_code, "count": row.count}
-        for row in session.execute(refused)
+        RefusalReason(reason_code=required(code), reason=reason or required(code), count=count)
+        for code, reason, count in session.execute(refused)
     ]
 
 
-def _by_union(session: Session, caller: Caller) -> list[dict[str, Any]]:
+def _by_union(session: Session, caller: Caller) -> list[UnionBatches]:
     """The batches of all unions below, by the direct subordinate that each is or is below."""
     own = UUID(caller.union_id)
     below = Batch.superior_ids[func.array_position(Batch.superior_ids, own) + 1]
@@ -71,6 +81,6 @@ def _by_union(session: Session, caller: Caller) -> list[dict[str, Any]]:
         .group_by("subordinate_id")
     )
     return [
-        {"union_id": row["subordinate_id"], **{name: row[name] for name in ("batches", *names)}}
+        UnionBatches(union_id=row["subordinate_id"], **{name: row[name] for name in ("batches", *names)})
         for row in session.execute(summed).mappings()
     ]

@@ -7,43 +7,47 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.batching.models import Batch
-from services.contracts.events.batching import PENDING_CHANGED
+from services.contracts.events.batching import PENDING_CHANGED, BatchSubmittedData, Contact, PendingChangedData
+from services.contracts.shared import ApplicationStep, UnionFacts
 from services.kit.events.outbox import tell
 
 
-def steps(applications: Iterable[Any]) -> list[dict[str, Any]]:
+def steps(applications: Iterable[Any]) -> list[ApplicationStep]:
     """ApplicationStep of each application; the version must be counted up before."""
     return [
-        {"application_id": one.application_id, "member_id": one.member_id, "version": one.version}
+        ApplicationStep(application_id=one.application_id, member_id=one.member_id, version=one.version)
         for one in applications
     ]
 
 
-def submitted_facts(batch: Batch, consent_version: str | None, consent_basis: str) -> dict[str, Any]:
-    """All that `batch_submitted` says of a batch but its part and applications."""
-    return {
-        "batch_no": batch.batch_no,
-        "union": {
-            "union_id": batch.union_id,
-            "code": batch.union_code,
-            "name": batch.union_name,
-            "superior_union_id": batch.superior_union_id,
-            "superior_ids": batch.superior_ids,
-        },
-        "channel": batch.channel,
-        "outlet_code": batch.outlet_code,
-        "outlet_name": batch.outlet_name,
-        "submitted_by": batch.submitted_by,
-        "submitted_at": batch.submitted_at,
-        "total": batch.total,
-        "personal": batch.personal,
-        "consent_version": consent_version,
-        "consent_basis": consent_basis,
-        "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
-    }
+def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: str) -> BatchSubmittedData:
+    """What `batch_submitted` says of a batch in one part, without its applications."""
+    return BatchSubmittedData(
+        batch_no=batch.batch_no,
+        union=UnionFacts(
+            union_id=batch.union_id,
+            code=batch.union_code,
+            name=batch.union_name,
+            superior_union_id=batch.superior_union_id,
+            superior_ids=batch.superior_ids,
+        ),
+        channel=batch.channel,
+        outlet_code=batch.outlet_code,
+        outlet_name=batch.outlet_name,
+        submitted_by=batch.submitted_by,
+        submitted_at=batch.submitted_at,
+        total=batch.total,
+        part=1,
+        parts=1,
+        personal=batch.personal,
+        consent_version=consent_version,
+        consent_basis=consent_basis,
+        contact=Contact(name=batch.contact_name, phone=batch.contact_phone),
+        applications=[],
+    )
 
 
 def tell_pending_changed(session: Session, union_id: UUID, reason: str, count: int) -> None:
-    """Lets pages that show the union's pending list refresh; nothing is told where nothing changed."""
+    """Lets pages that show the union's pending list refresh; nothing is published where nothing changed."""
     if count:
-        tell(session, PENDING_CHANGED, {"union_id": union_id, "reason": reason, "count": count})
+        tell(session, PENDING_CHANGED, PendingChangedData(union_id=union_id, reason=reason, count=count))

@@ -18,11 +18,13 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import marshmallow
 from marshmallow import Schema, post_load, validate
+
+Item = TypeVar("Item")
 
 
 class Unset(Enum):
@@ -78,6 +80,13 @@ def as_dict(value: Any) -> Any:
         return [as_dict(one) for one in value]
     if isinstance(value, dict):
         return {name: as_dict(one) for name, one in value.items()}
+    return value
+
+
+def required(value: Item | None) -> Item:
+    """A value that cannot be missing here; raises ValueError where it is."""
+    if value is None:
+        raise ValueError("a value is missing")
     return value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import DateTime, Row, Uuid, create_engine, select, update
@@ -18,6 +18,7 @@ from services.batching.models import Application as Entry
 from services.batching.pending import LISTING_CHARSET
 from services.batching.persons import stored
 from services.contracts.rules.findings import Finding
+from services.contracts.shared import PersonFacts
 from services.contracts.values import clean_document_number
 from services.kit.data.bulk import Types, as_table, insert_rows
 from services.membership.application_states import CardState, State
@@ -143,7 +144,7 @@ def _entry(union_id: UUID, case: Case, now: datetime) -> dict[str, Any]:
     choice = channel_for(member.document_type, member.name, LISTING_CHARSET)
     shown = [_facts(finding, "code", "severity", "message") for finding in case.judgement.findings]
     return {
-        **stored(member._asdict()),
+        **stored(cast(PersonFacts, member)),
         "application_id": case.application_id,
         "member_id": member.member_id,
         "member_no": member.member_no,

@@ -21,11 +21,14 @@ from services.batching.models import Application
 from services.batching.seed import OUTLETS, seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
+from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations.batching import SubmitBatchRequest
 from services.kit.amqp.connection import PERSISTENT, Outgoing
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_working_queue, rejected_queue
 from services.kit.data.database import Database, outbox
 from services.kit.events.outbox import to_json
+from services.kit.rpc.work import Work
 from tests.bench.peers import TABLES
 from tests.bench.people import card_number, make_people
 from tests.bench.report import Report, Row
@@ -40,6 +43,7 @@ from tests.bench.surroundings import (
     running_peer,
     running_service,
 )
+from tests.documents import an_event
 from tests.mothers import a_clerk_of, a_queueing, a_union
 
 TITLE = "Bank feedback"
@@ -130,27 +134,22 @@ def _submit_batch(session: Session, engine: Engine, start: int, size: int) -> li
     union = a_union()
     people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
     queueing = {**a_queueing(*people, union=union), "personal_application": None, "consent": None}
-    listing.list_queued(session, queueing)
+    listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
     session.execute(
         update(Application).where(Application.union_id == union["union_id"]).values(check_state="passed", check_no=1)
     )
     code, branch_code, *_ = OUTLETS[0]
     database = Database()
     database.engine = engine
-    batch = submission.submit_batch(
-        session,
-        database,
-        a_clerk_of(union),
-        {
-            "channel": "ordinary",
-            "branch_code": branch_code,
-            "outlet_code": code,
-            "contact_name": "王芳",
-            "contact_phone": "13800000000",
-            "consent_version": CURRENT_CONSENT.version,
-        },
+    request = SubmitBatchRequest(
+        channel="ordinary",
+        branch_code=branch_code,
+        outlet_code=code,
+        contact_name="王芳",
+        contact_phone="13800000000",
+        consent_version=CURRENT_CONSENT.version,
     )
-    batch_no = batch["batch_no"]
+    batch_no = submission.submit_batch(Work(session, a_clerk_of(union), database), request).batch_no
     return [Applicant(person["application_id"], batch_no, serial) for serial, person in enumerate(people, start)]
 
 

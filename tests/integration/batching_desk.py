@@ -12,20 +12,47 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from services.batching import bank_feedback, bank_reading, check_results, checks, listing, pending, releases, submission
+from services.batching import (
+    bank_feedback,
+    bank_reading,
+    batches,
+    check_results,
+    checks,
+    consents,
+    listing,
+    pending,
+    registers,
+    releases,
+    submission,
+)
 from services.batching.models import Application, Batch
 from services.batching.seed import seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.all_events import EVENTS
-from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.events.membership import MEMBERS_QUEUED, ApplicationCancelledData
+from services.contracts.events.revocation import Applicant, RevocationApprovedData
 from services.contracts.events.validation import MEMBERS_VALIDATED
-from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.operations.batching import (
+    BatchRequest,
+    CheckPendingRequest,
+    ConsentFormRequest,
+    GetRegisterRequest,
+    ListBatchMembersRequest,
+    ListPendingRequest,
+    RegisterAnswer,
+    RemovePendingManyRequest,
+    SubmitBatchRequest,
+    UpdatePendingRequest,
+)
 from services.kit.amqp.queues import EVENTS_EXCHANGE, events_exchange
 from services.kit.data.database import Database, outbox
 from services.kit.events.contract import EventContract, in_messages
 from services.kit.events.subscribe import Message
-from tests.documents import loaded
+from services.kit.rpc.files import FileAnswer
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
+from tests.documents import an_event, read
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
@@ -48,6 +75,10 @@ class Desk:
     def union_id(self) -> UUID:
         return UUID(str(self.union["union_id"]))
 
+    def work(self, session: Session) -> Work:
+        """What the clerk's calls work with."""
+        return Work(session, self.clerk, self.database)
+
     @contextmanager
     def begin(self) -> Iterator[Session]:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
@@ -59,16 +90,13 @@ class Desk:
         for part in in_messages(chosen):
             queueing = a_queueing(*part, union=self.union, **changes)
             with self.begin() as session:
-                listing.list_queued(session, MEMBERS_QUEUED.load(MEMBERS_QUEUED.dump(queueing)))
+                listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
         return [one["application_id"] for one in chosen]
 
     def check(self, *application_ids: UUID, channel: str = "ordinary") -> int:
         with self.begin() as session:
-            return checks.check_pending(
-                session,
-                self.union_id,
-                {"application_ids": application_ids} if application_ids else {"channel": channel},
-            )
+            chosen: Any = {"application_ids": list(application_ids)} if application_ids else {"channel": channel}
+            return checks.check_pending(self.work(session), CheckPendingRequest(**chosen)).checking
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation tell results, each with one finding where one is given."""
@@ -83,32 +111,36 @@ class Desk:
                 ],
             }
             with self.begin() as session:
-                check_results.take_results(session, MEMBERS_VALIDATED.load(MEMBERS_VALIDATED.dump(told)))
+                event = an_event(MEMBERS_VALIDATED.read(MEMBERS_VALIDATED.dump(told)))
+                check_results.members_validated(session, event)
 
     def show(self, **request: Any) -> dict[str, Any]:
         with self.begin() as session:
-            asked = {"channel": "ordinary", "page": 1, "size": 20, **request}
-            return pending.list_pending(session, self.union_id, asked)
+            shown: dict[str, Any] = as_dict(pending.list_pending(self.work(session), ListPendingRequest(**request)))
+        return shown
 
     def update(self, application_id: UUID, **changes: Any) -> dict[str, Any]:
         with self.begin() as session:
-            return pending.update_pending(session, self.clerk, {"application_id": application_id, **changes})
+            request = UpdatePendingRequest(application_id=application_id, **changes)
+            updated: dict[str, Any] = as_dict(pending.update_pending(self.work(session), request))
+        return updated
 
     def remove(self, **request: Any) -> int:
         with self.begin() as session:
-            return pending.remove_pending_many(session, self.union_id, request)
+            return pending.remove_pending_many(self.work(session), RemovePendingManyRequest(**request)).removed
 
     def submit(self, channel: str = "ordinary", **changes: Any) -> dict[str, Any]:
-        request = loaded(SubmitBatchRequest, {"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
+        request = read(SubmitBatchRequest, {"channel": channel, **OUTLET, **CONTACT, **CONSENT, **changes})
         with self.begin() as session:
-            return submission.submit_batch(session, self.database, self.clerk, request)
+            submitted: dict[str, Any] = as_dict(submission.submit_batch(self.work(session), request))
+        return submitted
 
     def a_batch(self, size: int = 3) -> tuple[str, list[UUID]]:
         """A submitted batch: its number and its applications."""
         application_ids = self.queue(*(an_applicant() for _ in range(size)))
         self.check()
         self.validate(dict.fromkeys(application_ids, "passed"))
-        return self.submit()["batch_no"], application_ids
+        return str(self.submit()["batch_no"]), application_ids
 
     def feed(self, *messages: Message) -> list[str | None]:
         """Lets the bank send messages, which are handled in one set; answers each one's rejection."""
@@ -120,14 +152,31 @@ class Desk:
 
     def revoke(self, batch_no: str, at: datetime | None = None) -> None:
         with self.begin() as session:
-            releases.revoke(
-                session,
-                {"batch_no": batch_no, "revocation_id": uuid4(), "decided_at": at or datetime.now(UTC)},
-            )
+            releases.revocation_approved(session, an_event(an_approval(batch_no, at or datetime.now(UTC))))
 
     def cancel(self, application_id: UUID) -> None:
         with self.begin() as session:
-            releases.cancel(session, {"union_id": self.union_id, "application_id": application_id})
+            releases.application_cancelled(session, an_event(a_cancellation(self.union_id, application_id)))
+
+    def show_batch(self, batch_no: str) -> dict[str, Any]:
+        with self.begin() as session:
+            shown: dict[str, Any] = as_dict(batches.get_batch(self.work(session), BatchRequest(batch_no=batch_no)))
+        return shown
+
+    def show_batch_members(self, batch_no: str, **request: Any) -> list[dict[str, Any]]:
+        with self.begin() as session:
+            asked = ListBatchMembersRequest(batch_no=batch_no, **request)
+            shown: list[dict[str, Any]] = as_dict(batches.list_batch_members(self.work(session), asked).items)
+        return shown
+
+    def print_register(self, batch_no: str, form: str) -> RegisterAnswer:
+        with self.begin() as session:
+            request = GetRegisterRequest(batch_no=batch_no, format=form)
+            return registers.print_register(self.work(session), request)
+
+    def consent_form(self, channel: str = "ordinary") -> FileAnswer:
+        with self.begin() as session:
+            return consents.get_form(self.work(session), ConsentFormRequest(channel=channel))
 
     def states(self, application_ids: list[UUID]) -> list[str]:
         return [self.application(one).state for one in application_ids]
@@ -184,6 +233,32 @@ class Desk:
         with self.begin() as session:
             rows = session.execute(select(outbox.c.routing_key, outbox.c.body).order_by(outbox.c.id)).all()
         return [(row.routing_key, json.loads(row.body)) for row in rows]
+
+
+def an_approval(batch_no: str, decided_at: datetime, revocation_id: UUID | None = None) -> RevocationApprovedData:
+    """The superior union agreed to revoke the batch."""
+    return RevocationApprovedData(
+        revocation_id=revocation_id or uuid4(),
+        batch_no=batch_no,
+        union_id=uuid4(),
+        reviewer_union_id=uuid4(),
+        decided_by=uuid4(),
+        decided_at=decided_at,
+        applicant=Applicant(name="王芳", phone="13800000000"),
+    )
+
+
+def a_cancellation(union_id: UUID, application_id: UUID) -> ApplicationCancelledData:
+    """The member of the application got the card of another one."""
+    return ApplicationCancelledData(
+        union_id=union_id,
+        application_id=application_id,
+        member_id=uuid4(),
+        reason="already_issued",
+        issued_application_id=uuid4(),
+        issued_union_id=union_id,
+        member_no="0070000001",
+    )
 
 
 def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **changes: Any) -> Message:

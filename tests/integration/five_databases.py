@@ -19,7 +19,7 @@ from deploy.permissions import SERVICES
 from services.batching import bank_feedback, bank_reading, checks, seed, submission
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
-from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
 from services.contracts.operations.revocation import ApproveRevocation, RequestRevocation
 from services.kit.data.database import Database, outbox
 from services.kit.events.envelope import unwrap
@@ -34,7 +34,7 @@ from services.membership.models import Account, Member, Union
 from services.notification.sms import SmsSettings
 from services.revocation import requests
 from services.validation.retirement import RegistryAnswer
-from tests.documents import loaded
+from tests.documents import read
 from tests.integration.batching_desk import CONSENT, CONTACT, KEY, OUTLET
 
 _AUDIT_KEYS = "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4="
@@ -115,13 +115,13 @@ class FiveDatabases:
     def check(self) -> None:
         """Asks for the checks of the pending list."""
         with self.begin("batching") as session:
-            checks.check_pending(session, UUID(self.clerk.union_id), {"channel": "ordinary"})
+            checks.check_pending(Work(session, self.clerk), CheckPendingRequest())
 
     def submit(self) -> str:
         """Submits the pending list; answers the batch's number."""
-        request = loaded(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+        request = read(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
         with self.begin("batching") as session:
-            return str(submission.submit_batch(session, self._database("batching"), self.clerk, request)["batch_no"])
+            return submission.submit_batch(Work(session, self.clerk, self._database("batching")), request).batch_no
 
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
         """The bank's word on some of a batch."""

@@ -13,8 +13,21 @@ from services.batching import checks, pending, registers, submission
 from services.batching.seed import seed
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
-from services.contracts.operations.batching import SubmitBatchRequest
+from services.contracts.operations.batching import (
+    BatchRequest,
+    CheckPendingRequest,
+    GetRegisterRequest,
+    RemovePendingRequest,
+    SubmitBatchRequest,
+    UpdatePendingRequest,
+)
+from services.contracts.operations.notification import (
+    CreateAnnouncementRequest,
+    MarkMessageReadRequest,
+    WithdrawAnnouncementRequest,
+)
 from services.contracts.operations.revocation import RejectRevocation, RequestRevocation
+from services.kit.data.database import Database
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
@@ -23,7 +36,7 @@ from services.kit.rpc.work import Work
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
-from tests.documents import an_event, loaded
+from tests.documents import an_event, read
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 
@@ -36,13 +49,15 @@ def engine_of(database: DatabaseFactory) -> Callable[[str], Engine]:
     return lambda service: create_engine(database(service).replace("postgresql://", "postgresql+psycopg://"))
 
 
-def acted(engine: Engine, command: Any, *arguments: Any) -> audit.Act:
+def acted(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.Act:
     """The act of a command, done or refused."""
+    database = Database()
+    database.engine = engine
     act = audit.Act("test", CITY)
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             audit.begin(session, act)
-            command(session, *arguments)
+            command(Work(session, caller, database), request)
     except Problem:
         pass
     return act
@@ -55,26 +70,25 @@ def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engin
         seed(session)
     first, second = desk.queue(an_applicant(), an_applicant())
 
-    act = acted(
-        engine, pending.update_pending, desk.clerk, {"application_id": first, "document_expiry": date(2041, 2, 3)}
-    )
+    change = UpdatePendingRequest(application_id=first, document_expiry=date(2041, 2, 3))
+    act = acted(engine, pending.update_pending, desk.clerk, change)
     assert (act.records, act.new) == ([f"application:{first}"], {"document_expiry": "2041-02-03"})
-    act = acted(engine, checks.check_pending, desk.union_id, {"channel": "ordinary"})
+    act = acted(engine, checks.check_pending, desk.clerk, CheckPendingRequest())
     assert (set(act.records), act.new) == ({f"application:{one}" for one in (first, second)}, {"checking": 2})
-    act = acted(engine, pending.remove_pending, desk.union_id, second)
+    act = acted(engine, pending.remove_pending, desk.clerk, RemovePendingRequest(application_id=second))
     assert (act.records, act.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
 
     desk.validate({first: "passed"})
-    asked = loaded(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
-    act = acted(engine, submission.submit_batch, desk.database, desk.clerk, asked)
+    asked = read(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
+    act = acted(engine, submission.submit_batch, desk.clerk, asked)
     batch, application = act.records
     assert (application, act.new["contact_phone"]) == (f"application:{first}", "138****0000")
     batch_no = batch.removeprefix("batch:")
-    act = acted(engine, registers.print_register, desk.clerk, batch_no, "xlsx")
+    act = acted(engine, registers.print_register, desk.clerk, GetRegisterRequest(batch_no=batch_no, format="xlsx"))
     assert (act.records, act.new["format"]) == ([batch], "xlsx")
-    assert acted(engine, registers.get_attachments, desk.clerk, batch_no).records == [batch]
+    assert acted(engine, registers.get_attachments, desk.clerk, BatchRequest(batch_no=batch_no)).records == [batch]
     foreigner = Desk(engine).clerk
-    assert acted(engine, registers.get_attachments, foreigner, batch_no).records == [batch]
+    assert acted(engine, registers.get_attachments, foreigner, BatchRequest(batch_no=batch_no)).records == [batch]
 
 
 def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Callable[[str], Engine]) -> None:
@@ -84,7 +98,7 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
         batches.batch_submitted(session, an_event(BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))))
     clerk = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
     asked = RequestRevocation(batch_no=SUBMITTED["batch_no"], applicant_name="王芳", applicant_phone="13800000000")
-    act = acted(engine, lambda session: requests.request_revocation(Work(session, clerk), asked))
+    act = acted(engine, requests.request_revocation, clerk, asked)
     batch, revocation = act.records
     assert batch == f"batch:{SUBMITTED['batch_no']}"
     assert act.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
@@ -93,18 +107,20 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
         account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), scope=Scope.SUBORDINATES
     )
     decision = RejectRevocation(revocation_id=UUID(revocation.removeprefix("revocation:")), remark="请打 13800000000")
-    act = acted(engine, lambda session: requests.reject(Work(session, reviewer), decision))
+    act = acted(engine, requests.reject, reviewer, decision)
     assert (set(act.records), act.union_ids) == ({revocation, batch}, {str(union_id)})
     assert (act.old, act.new) == ({"state": "requested"}, {"state": "rejected", "remark": "请打 138****0000"})
 
 
 def test_acts_on_announcements_and_messages(engine_of: Callable[[str], Engine]) -> None:
     engine = engine_of("notification")
-    given = {"title": "办卡通知", "body": "正文", "places": ["workbench"], "attachments": []}
+    given = CreateAnnouncementRequest(title="办卡通知", body="正文", places=["workbench"])
     act = acted(engine, announcements.create_announcement, CITY, given)
     [record] = act.records
     assert act.new["title"] == "办卡通知"
-    announcement_id = record.removeprefix("announcement:")
-    assert acted(engine, announcements.withdraw_announcement, CITY, announcement_id).records == [record]
+    withdrawal = WithdrawAnnouncementRequest(announcement_id=UUID(record.removeprefix("announcement:")))
+    assert acted(engine, announcements.withdraw_announcement, CITY, withdrawal).records == [record]
     message_id = uuid4()
-    assert acted(engine, inbox.mark_read, CITY, message_id).records == [f"message:{message_id}"]
+    assert acted(engine, inbox.mark_read, CITY, MarkMessageReadRequest(message_id=message_id)).records == [
+        f"message:{message_id}"
+    ]

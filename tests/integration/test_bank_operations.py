@@ -17,9 +17,9 @@ from services.contracts import bank
 from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
 from services.contracts.operations import batching as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
-from services.kit.schemas import schema_of
+from services.kit.schemas import as_dict, schema_of
 from tests.databases import ROOT
-from tests.documents import loaded
+from tests.documents import read
 from tests.integration.batching_desk import Desk, a_feedback, fresh
 from tests.mothers import a_card_number
 
@@ -44,21 +44,25 @@ def desk(engine: Engine) -> Desk:
 
 
 def resend(desk: Desk, batch_no: str, what: str) -> dict[str, Any]:
-    request = loaded(rpc.ResendToBankRequest, {"batch_no": batch_no, "what": what, "reason": REASON})
+    request = read(rpc.ResendToBankRequest, {"batch_no": batch_no, "what": what, "reason": REASON})
     with desk.begin() as session:
-        return bank_operations.resend(session, request)
+        sent: dict[str, Any] = as_dict(bank_operations.resend(desk.work(session), request))
+    return sent
 
 
 def correct(desk: Desk, batch_no: str, said: datetime, right: datetime) -> dict[str, Any]:
     times = {"processed_at": said.isoformat(), "corrected_at": right.isoformat()}
-    request = loaded(rpc.CorrectProcessedAtRequest, {"batch_no": batch_no, **times, "reason": "银行时钟错误"})
+    request = read(rpc.CorrectProcessedAtRequest, {"batch_no": batch_no, **times, "reason": "银行时钟错误"})
     with desk.begin() as session:
-        return bank_operations.correct_processed_at(session, request)
+        done: dict[str, Any] = as_dict(bank_operations.correct_processed_at(desk.work(session), request))
+    return done
 
 
 def shown(desk: Desk, batch_no: str) -> dict[str, Any]:
     with desk.begin() as session:
-        return bank_operations.get_bank_batch(session, batch_no)
+        request = rpc.BatchRequest(batch_no=batch_no)
+        found: dict[str, Any] = as_dict(bank_operations.get_bank_batch(desk.work(session), request))
+    return found
 
 
 def issued_at(desk: Desk, batch_no: str, at: datetime, *application_ids: UUID) -> None:

@@ -12,19 +12,26 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine, select, text, update
+from sqlalchemy.orm import Session
 
 from deploy.permissions import permissions_of
-from services.batching import bank_feedback, bank_messages, bank_reading, batches, releases, summary
+from services.batching import bank_feedback, bank_messages, bank_reading, releases, summary
 from services.batching.models import BankFeedback, Batch
 from services.contracts import bank
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED
+from services.contracts.events.revocation import RevocationClosedData, RevocationRejectedData, RevocationRequestedData
+from services.contracts.operations.batching import BatchSummaryRequest
+from services.contracts.shared import UnionFacts
 from services.kit.events.failures import Reject, Retry
 from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
 from services.kit.secret_values import Key
 from tests.databases import ROOT
-from tests.integration.batching_desk import Desk, a_feedback, a_message, fresh
+from tests.documents import an_event
+from tests.integration.batching_desk import Desk, a_feedback, a_message, an_approval, fresh
 from tests.mothers import a_card_number, a_union, an_applicant
 
 REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
@@ -68,8 +75,7 @@ def records(desk: Desk) -> list[tuple[int, int, int, int]]:
 
 
 def counts(desk: Desk, batch_no: str) -> tuple[str, int, int, int]:
-    with desk.begin() as session:
-        batch = batches.get_batch(session, desk.clerk, batch_no)
+    batch = desk.show_batch(batch_no)
     return batch["state"], batch["issued"], batch["refused"], batch["released"]
 
 
@@ -123,10 +129,8 @@ def test_progress_that_comes_after_the_decision_changes_nothing(desk: Desk) -> N
 def test_progress_is_shown_while_nothing_is_decided(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     desk.feed(a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}))
-    with desk.begin() as session:
-        request = {"batch_no": batch_no, "page": 1, "size": 20}
-        [member] = batches.list_batch_members(session, desk.clerk, request)["items"]
-        batch = batches.get_batch(session, desk.clerk, batch_no)
+    [member] = desk.show_batch_members(batch_no)
+    batch = desk.show_batch(batch_no)
     assert (member["bank_progress"], member["state"]) == ("accepted", "submitted")
     assert (batch["state"], batch["feedback_text"]) == ("submitted", None)
 
@@ -553,6 +557,22 @@ def test_a_revocation_approved_twice_releases_once(desk: Desk) -> None:
     assert desk.versions(application_ids[0]) == [1, 2]
 
 
+def _told_of_revocation(session: Session, batch_no: str, state: str, at: datetime) -> None:
+    approval = an_approval(batch_no, at)
+    names = {"revocation_id", "batch_no", "union_id", "reviewer_union_id", "applicant"}
+    facts: dict[str, Any] = {name: value for name, value in vars(approval).items() if name in names}
+    if state == "requested":
+        del facts["union_id"]
+        union = UnionFacts(union_id=approval.union_id, code="c", name="n")
+        data = RevocationRequestedData(**facts, union=union, requested_by=uuid4(), requested_at=at)
+        releases.revocation_requested(session, an_event(data))
+    elif state == "rejected":
+        rejected = RevocationRejectedData(**facts, decided_by=uuid4(), decided_at=at)
+        releases.revocation_rejected(session, an_event(rejected))
+    else:
+        releases.revocation_closed(session, an_event(RevocationClosedData(**facts, closed_at=at)))
+
+
 def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     start = datetime.now(UTC)
@@ -561,7 +581,7 @@ def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(des
         with desk.begin() as session:
             for position in order:
                 state, minutes = steps[position]
-                releases.note_revocation(session, batch_no, state, start + timedelta(minutes=minutes))
+                _told_of_revocation(session, batch_no, state, start + timedelta(minutes=minutes))
         assert desk.batch(batch_no).revocation_state == ("closed" if 3 in order else "requested")
 
 
@@ -597,7 +617,7 @@ def test_the_summary_adds_up(desk: Desk) -> None:
     batch_no, [first, second, _] = desk.a_batch(3)
     desk.feed(a_feedback(batch_no, issued(first), refused(second)))
     with desk.begin() as session:
-        shown = summary.summarise(session, desk.clerk)
+        shown = as_dict(summary.summarise(desk.work(session), BatchSummaryRequest()))
     assert shown["awaiting_bank"] == 1
     assert shown["submitted_by_day"][-1]["submitted"] == 3
     assert shown["refused_by_reason"] == [{"reason_code": "name_mismatch", "reason": "姓名与证件不符", "count": 1}]
@@ -610,8 +630,7 @@ def test_the_city_counts_all_batches_by_the_union_right_below_it(desk: Desk, eng
     for each, size in ((desk, 2), (of_the_district, 1), (Desk(engine), 1)):
         each.a_batch(size)
     with desk.begin() as session:
-        shown = summary.summarise(
-            session, Caller(roles=frozenset({"reviewer"}), union_id=str(city), scope=Scope.SUBORDINATES)
-        )
+        reviewer = Caller(roles=frozenset({"reviewer"}), union_id=str(city), scope=Scope.SUBORDINATES)
+        shown = as_dict(summary.summarise(Work(session, reviewer), BatchSummaryRequest()))
     assert shown["awaiting_bank"] == 3
     assert [(one["union_id"], one["batches"], one["total"]) for one in shown["by_union"]] == [(district, 2, 3)]

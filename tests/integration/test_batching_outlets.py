@@ -9,9 +9,12 @@ from sqlalchemy import Engine, create_engine
 
 from services.batching import batches, outlets
 from services.contracts.operations import batching as rpc
+from services.contracts.operations.batching import BatchRequest
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
-from tests.documents import errors_in, loaded
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
+from tests.documents import errors_in, read
 from tests.integration.batching_desk import OUTLET, Desk, fresh
 from tests.mothers import an_applicant
 
@@ -35,21 +38,32 @@ def desk(engine: Engine) -> Desk:
     return fresh(engine)
 
 
+_REQUESTS: dict[Any, Any] = {
+    outlets.create_branch: rpc.CreateBranchRequest,
+    outlets.update_branch: rpc.UpdateBranchRequest,
+    outlets.create_outlet: rpc.CreateOutletRequest,
+    outlets.update_outlet: rpc.UpdateOutletRequest,
+}
+
+
 def do(desk: Desk, act: Any, **given: Any) -> dict[str, Any]:
     with desk.begin() as session:
-        answer: dict[str, Any] = act(session, CITY, given)
+        answer: dict[str, Any] = as_dict(act(Work(session, CITY), _REQUESTS[act](**given)))
     return answer
 
 
 def codes(desk: Desk, **asked: str) -> list[str]:
     with desk.begin() as session:
-        found = outlets.list_outlets(session, loaded(rpc.ListOutletsRequest, asked))
-    return [outlet["code"] for outlet in found["items"]]
+        found = outlets.list_outlets(desk.work(session), read(rpc.ListOutletsRequest, asked))
+    return [outlet.code for outlet in found.items]
 
 
 def branches(desk: Desk, state: str) -> list[str]:
     with desk.begin() as session:
-        return [branch["code"] for branch in outlets.list_branches(session, state)["items"]]
+        return [
+            branch.code
+            for branch in outlets.list_branches(desk.work(session), rpc.ListBranchesRequest(state=state)).items
+        ]
 
 
 def refusal(desk: Desk) -> list[str]:
@@ -106,7 +120,7 @@ def test_a_batch_keeps_the_outlet_that_it_was_submitted_to(desk: Desk) -> None:
     do(desk, outlets.update_outlet, code=OUTLET["outlet_code"], name="新名", address="新址", closed=True)
     do(desk, outlets.update_branch, code=OUTLET["branch_code"], name="新分行")
     with desk.begin() as session:
-        kept = batches.get_batch(session, desk.clerk, batch_no)["outlet"]
+        kept = as_dict(batches.get_batch(desk.work(session), BatchRequest(batch_no=batch_no)))["outlet"]
     assert kept == {
         "code": "icbc-yp-01", "name": "工商银行国华支行", "address": "上海市杨浦区闸殷路1555号国华广场102室",
     }  # fmt: skip
@@ -130,7 +144,7 @@ def test_a_members_own_application_to_a_closed_outlet_ends_at_once(desk: Desk) -
 def test_only_the_city_keeps_them(desk: Desk, act: Any, given: dict[str, Any]) -> None:
     district = Caller(roles=frozenset({"administrator"}), union_id=str(uuid4()), superior_union_id=CITY.union_id)
     with pytest.raises(Forbidden), desk.begin() as session:
-        act(session, district, given)
+        act(Work(session, district), _REQUESTS[act](**given))
 
 
 def test_what_there_is_not_cannot_be_changed(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from services.contracts.events.batching import (
 from services.contracts.events.membership import MEMBERS_QUEUED
 from services.kit.events.failures import Reject
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
+from tests.documents import an_event
 from tests.integration.batching_desk import Desk, fresh
 from tests.mothers import a_queueing, a_resident_number, an_applicant
 
@@ -367,7 +368,7 @@ def test_a_person_of_whom_nothing_can_be_read_holds_up_nobody(desk: Desk) -> Non
     told = a_queueing(good, bad, union=desk.union)
     wire = MEMBERS_QUEUED.dump({**told, "persons": [good]})
     with desk.begin() as session:
-        listing.list_queued(session, MEMBERS_QUEUED.load(wire))
+        listing.members_queued(session, an_event(MEMBERS_QUEUED.read(wire)))
     assert desk.states([good["application_id"], bad["application_id"]]) == ["queued", "removed"]
 
 

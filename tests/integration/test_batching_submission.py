@@ -21,11 +21,19 @@ from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
-from services.contracts.operations.batching import ListBatchesRequest, ListBatchMembersRequest
+from services.contracts.operations.batching import (
+    BatchRequest,
+    GetRegisterRequest,
+    ListBatchesRequest,
+    ListPersonalProgressRequest,
+    SubmitBatchRequest,
+)
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from tests.documents import loaded
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
+from tests.documents import read
 from tests.integration.batching_desk import CONTACT, OUTLET, Desk, a_feedback, fresh
 from tests.mothers import a_consent, an_applicant
 
@@ -77,8 +85,7 @@ def test_list_form_register_and_bank_have_the_members_in_the_order_of_their_numb
     in_order = sorted(numbers)
 
     assert [one["member_no"] for one in desk.show()["items"]] == in_order
-    with desk.begin() as session:
-        form = pdf_text(base64.b64decode(consents.get_form(session, desk.clerk, "ordinary").content))
+    form = pdf_text(base64.b64decode(desk.consent_form().content))
     assert sorted(numbers, key=form.index) == in_order
 
     desk.check()
@@ -86,8 +93,7 @@ def test_list_form_register_and_bank_have_the_members_in_the_order_of_their_numb
     batch_no = desk.submit()["batch_no"]
 
     assert [one["member_no"] for one in _members_of(desk, batch_no)] == in_order
-    with desk.begin() as session:
-        printed = registers.print_register(session, desk.clerk, batch_no, "pdf")
+    printed = desk.print_register(batch_no, "pdf")
     register = pdf_text(base64.b64decode(printed.content))
     assert sorted(numbers, key=register.index) == in_order
     [sent] = desk.sent_to_bank(bank.SUBMITTED)
@@ -104,9 +110,11 @@ def test_without_everybodys_consent_to_the_text_in_force_nothing_is_submitted(
     desk: Desk, version: str | None, code: str
 ) -> None:
     desk.queue()
-    request = {"channel": "ordinary", **OUTLET, **CONTACT, "consent_version": version}
+    request: dict[str, Any] = {"channel": "ordinary", **OUTLET, **CONTACT}
+    if version is not None:
+        request["consent_version"] = version
     with pytest.raises(Invalid, match=code) as refusal, desk.begin() as session:
-        submission.submit_batch(session, desk.database, desk.clerk, request)
+        submission.submit_batch(desk.work(session), SubmitBatchRequest(**request))
     assert [field.field for field in refusal.value.fields] == ["consent_version"]
 
 
@@ -145,8 +153,7 @@ def test_a_receipt_is_never_changed(desk: Desk) -> None:
 
 def test_the_form_of_consent_names_those_who_are_to_sign_it(desk: Desk) -> None:
     desk.queue(an_applicant(name="王建国"), an_applicant(name="王𬎆"), an_applicant(name="SMITH JOHN"))
-    with desk.begin() as session:
-        form = consents.get_form(session, desk.clerk, "ordinary")
+    form = desk.consent_form()
     words = pdf_text(base64.b64decode(form.content))
     assert "王建国" in words
     assert "SMITH" in words
@@ -212,7 +219,7 @@ def test_the_reason_of_the_special_channel_stays_in_the_register(desk: Desk) -> 
     with desk.begin() as session:
         person = session.scalars(select(BatchPerson).where(BatchPerson.batch_no == batch_no)).one()
         assert person.channel_reason == "其他：曾用名"
-        registers.print_register(session, desk.clerk, batch_no, "xlsx")
+        registers.print_register(desk.work(session), GetRegisterRequest(batch_no=batch_no, format="xlsx"))
 
 
 @pytest.mark.parametrize(
@@ -319,8 +326,8 @@ def above(desk: Desk, height: int, *roles: str) -> Caller:
 
 def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:
     with desk.begin() as session:
-        answer = batches.list_batches(session, caller or desk.clerk, loaded(ListBatchesRequest, request))
-    return [item["batch_no"] for item in answer["items"]]
+        answer = batches.list_batches(Work(session, caller or desk.clerk), read(ListBatchesRequest, request))
+    return [item.batch_no for item in answer.items]
 
 
 def test_batches_are_found_by_the_manuals_filters(desk: Desk) -> None:
@@ -346,7 +353,7 @@ def test_batches_are_seen_by_their_union_and_those_above_it_only(desk: Desk, eng
     assert listed(desk, above(desk, 0, "clerk")) == []
     assert listed(other) == listed(other, reviewer_of(other)) == []
     with other.begin() as session, pytest.raises(NotFound):
-        batches.get_batch(session, other.clerk, batch_no)
+        batches.get_batch(other.work(session), BatchRequest(batch_no=batch_no))
 
 
 def test_the_register_with_its_whole_numbers_is_for_the_union_of_the_batch_alone(desk: Desk) -> None:
@@ -358,8 +365,8 @@ def test_the_register_with_its_whole_numbers_is_for_the_union_of_the_batch_alone
         union_id=str(desk.union["superior_union_id"]),
     )
     for give_out in (
-        lambda session: registers.print_register(session, superior, batch_no, "xlsx"),
-        lambda session: registers.get_attachments(session, superior, batch_no),
+        lambda session: registers.print_register(Work(session, superior), GetRegisterRequest(batch_no=batch_no)),
+        lambda session: registers.get_attachments(Work(session, superior), BatchRequest(batch_no=batch_no)),
     ):
         with desk.begin() as session, pytest.raises(NotFound):
             give_out(session)
@@ -376,9 +383,7 @@ def test_details_show_contact_and_persons_masked(desk: Desk) -> None:
     assert (batch["state"], batch["feedback_text"], batch["revocable"]) == (
         "submitted", "自行前往所选银行网点申办卡", True,
     )  # fmt: skip
-    with desk.begin() as session:
-        request = loaded(ListBatchMembersRequest, {"batch_no": batch["batch_no"], "name": "韩", "state": "submitted"})
-        [member] = batches.list_batch_members(session, desk.clerk, request)["items"]
+    [member] = desk.show_batch_members(batch["batch_no"], name="韩", state="submitted")
     assert (member["name"], member["document_number"], member["card_no"]) == ("韩梅", "31010***********2X", None)
 
 
@@ -387,13 +392,12 @@ def test_a_register_that_is_not_what_was_submitted_is_not_given_out(desk: Desk, 
     with engine.begin() as connection:
         connection.execute(text("update batch set outlet_address = '别处'"))
     with desk.begin() as session, pytest.raises(Problem, match="register_differs"):
-        registers.print_register(session, desk.clerk, batch_no, "xlsx")
+        registers.print_register(desk.work(session), GetRegisterRequest(batch_no=batch_no, format="xlsx"))
 
 
 def test_printing_the_register_marks_the_batch(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
-    with desk.begin() as session:
-        answer = registers.print_register(session, desk.clerk, batch_no, "xlsx")
+    answer = desk.print_register(batch_no, "xlsx")
     assert answer.register_hash == desk.batch(batch_no).register_hash
     assert listed(desk, register_state="printed") == [batch_no]
 
@@ -471,15 +475,13 @@ def test_what_was_changed_before_submission_is_what_the_batch_holds(desk: Desk) 
 
 def progress_of(desk: Desk, member: Caller) -> dict[str, Any]:
     with desk.begin() as session:
-        [shown] = personal_applications.list_progress(session, member)["items"]
+        answer = personal_applications.list_progress(Work(session, member), ListPersonalProgressRequest())
+    [shown] = as_dict(answer.items)
     return dict(shown)
 
 
 def _members_of(desk: Desk, batch_no: str) -> list[dict[str, Any]]:
-    with desk.begin() as session:
-        asked = loaded(ListBatchMembersRequest, {"batch_no": batch_no})
-        found: list[dict[str, Any]] = batches.list_batch_members(session, desk.clerk, asked)["items"]
-    return found
+    return desk.show_batch_members(batch_no)
 
 
 def pdf_text(content: bytes) -> str:

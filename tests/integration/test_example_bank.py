@@ -15,8 +15,11 @@ from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from services.batching import bank_operations
 from services.contracts import bank
+from services.contracts.operations.batching import ResendToBankRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.key_sets import new_encryption_keys, public_part
+from services.kit.rpc.request import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings
 from tests.databases import DatabaseFactory
 from tests.example_bank import example_bank
@@ -77,7 +80,9 @@ def test_the_example_of_a_banks_program_issues_cards_and_reads_its_receipts_whil
         wait_until(lambda: desk.states(applications) == ["issued"] * 3, "the cards are issued")
         wait_until(lambda: len(client.receipts()) == 1, "the receipt is there")
         with desk.begin() as session:
-            bank_operations.resend(session, {"batch_no": first, "what": "batch", "reason": "遗失"})
+            bank_operations.resend(
+                Work(session, Caller()), ResendToBankRequest(batch_no=first, what="batch", reason="遗失")
+            )
         second, others = desk.a_batch(2)
         wait_until(lambda: desk.states(others) == ["issued"] * 2, "the next cards are issued")
         wait_until(lambda: not client.unanswered(), "all feedback is answered")

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from services.batching import registers
 from services.batching.models import Base
 from services.kit.data.encryption import encrypted_prefix, keyring
 from services.kit.data.reencrypt import encrypted_tables, reencrypt, uses_of_key
@@ -121,8 +120,7 @@ def test_all_that_a_service_keeps_encrypted_is_found() -> None:
 
 
 def _register(desk: Desk, batch_no: str) -> str:
-    with desk.begin() as session:
-        return str(registers.print_register(session, desk.clerk, batch_no, "pdf").content)
+    return desk.print_register(batch_no, "pdf").content
 
 
 def _stored(engine: Engine) -> list[bytes]:

@@ -25,16 +25,20 @@ from services.batching import pending, releases, repairs
 from services.batching.models import BatchPerson
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
+from services.contracts.events.membership import CorrectionRefusedData
+from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair
 from services.kit.data.database import opened
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
 from services.kit.operations.operable import discard_letters
+from services.kit.rpc.work import Work
 from services.membership import import_parts
 from services.membership.models import AuditEntry, ImportJob
 from services.notification.models import InboxMessage
 from tests.databases import DatabaseFactory
+from tests.documents import an_event
 from tests.integration.five_databases import FiveDatabases
 
 _KEYS = ("AUDIT_KEYS", "PERSONAL_DATA_KEYS", "BLIND_INDEX_KEY", "ENVIRONMENT")
@@ -297,17 +301,25 @@ def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_wer
     (application_id,) = world.queue(1)
     first = told_of(world, application_id)
     for channel in ("special", "ordinary"):
-        request = {"application_id": application_id, "channel": channel, "channel_reason_code": "other"}
+        request = UpdatePendingRequest(
+            application_id=application_id, channel=channel, channel_reason_code="other", channel_note="曾用名"
+        )
         with world.begin("batching") as session:
-            pending.update_pending(session, world.clerk, {**request, "channel_note": "曾用名"})
+            pending.update_pending(Work(session, world.clerk), request)
         first += told_of(world, application_id)
     world.check()
     world.deliver()
     batch_no = world.submit()
     first += told_of(world, application_id)
     with world.begin("batching") as session:
-        refused = {"union_id": UUID(world.clerk.union_id), "application_id": application_id}
-        releases.refuse_correction(session, refused)
+        refused = CorrectionRefusedData(
+            union_id=UUID(world.clerk.union_id),
+            application_id=application_id,
+            member_id=UUID(int=1),
+            member_no="0070000001",
+            reason="document_known",
+        )
+        releases.correction_refused(session, an_event(refused))
     first += told_of(world, application_id)
     card = with_check_digit("622202123456789019")
     world.feed(batch_no, {"application_id": str(application_id), "outcome": "issued", "card_no": card})
