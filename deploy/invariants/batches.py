@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 
 from deploy.invariants.system import Snapshots
 from deploy.invariants.violations import Side, Violation, disagreements, paired
-from services.batching.register import Register, RegisteredPerson
+from services.batching.register.register import Register, RegisteredPerson
 from services.kit.data.encryption import CannotOpen, Keyring
 
 # Of an approval that released nobody only batching says that it is closed.

@@ -134,7 +134,7 @@ def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violati
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS_OF_PERSONAL_DATA)}
     environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
-    command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit_verify"]
+    command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify"]
     if heads:
         command += ["--heads", "-"]
     told = "".join(f"{head}\n" for head in heads)

@@ -145,7 +145,7 @@ def _audit_verify(head: str, lost: str) -> int:
     with snapshots_of(system) as look:
         heads = "".join(f"{one}\n" for one in signed_heads(system, look))
         forgotten = list(heads_are_remembered(look, remembered(system, look)))
-    check = [sys.executable, "-m", "services.membership.audit_verify", *(["--head", known] if known else [])]
+    check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]
     environment = running.environment("membership")

@@ -18,8 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from services.batching.application_states import Check, State
-from services.batching.channels import Charset
+from services.batching.pending.application_states import Check, State
+from services.batching.pending.channels import Charset
 from services.kit.data.database import EncryptedText, new_metadata
 
 

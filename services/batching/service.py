@@ -2,24 +2,11 @@
 
 from sqlalchemy.orm import Session
 
-from services.batching import (
-    bank_feedback,
-    bank_operations,
-    bank_reading,
-    batches,
-    check_results,
-    checks,
-    consents,
-    listing,
-    outlets,
-    pending,
-    personal_applications,
-    registers,
-    releases,
-    submission,
-    summary,
-)
-from services.batching.bank_queue import BankQueue
+from services.batching.bank import bank_feedback, bank_operations, bank_reading
+from services.batching.bank.bank_queue import BankQueue
+from services.batching.batches import batches, outlets, releases, submission, summary
+from services.batching.pending import check_results, checks, consents, listing, pending, personal_applications
+from services.batching.register import registers
 from services.contracts import bank
 from services.contracts.events.membership import (
     APPLICATION_CANCELLED,

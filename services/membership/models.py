@@ -25,7 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_colu
 from sqlalchemy.types import Uuid
 
 from services.kit.data.database import EncryptedBytes, EncryptedText, new_metadata
-from services.membership.application_states import LIVE, CardState, State
+from services.membership.applications.application_states import LIVE, CardState, State
 
 
 class Base(DeclarativeBase):

@@ -13,11 +13,11 @@ from services.contracts.events.membership import MEMBERS_QUEUED
 from services.kit.data.bulk import is_among
 from services.kit.data.repair import Repair
 from services.kit.rpc.request import Caller
-from services.membership.application_states import LIVE, CardState, State
-from services.membership.import_parts import end_import
+from services.membership.applications.application_states import LIVE, CardState, State
+from services.membership.applications.queueing import tell_queued
+from services.membership.imports.import_parts import end_import
+from services.membership.imports.stalled_imports import STOPPED, are_unpublished
 from services.membership.models import Account, Application, ImportJob, Member, Union
-from services.membership.queueing import tell_queued
-from services.membership.stalled_imports import STOPPED, are_unpublished
 
 
 def operator(session: Session, account_name: str) -> Caller:

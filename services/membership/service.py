@@ -25,40 +25,26 @@ from services.kit.events.subscribe import Event, subscribe
 from services.kit.operations.operable import Operable
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller, command, query
-from services.membership import (
-    accounts,
-    applications,
-    audit_log,
-    audit_search,
-    captchas,
+from services.membership import unions
+from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
+from services.membership.applications import applications, personal_applications, queueing
+from services.membership.audit import audit_log, audit_search, told_acts
+from services.membership.audit.audit_heads import AuditHeads
+from services.membership.audit.audit_log import ChainKeys
+from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
+from services.membership.identity.demo_accounts import NoDemoAccounts
+from services.membership.imports import import_parts, imports, stalled_imports
+from services.membership.members import (
     corrections,
     disclosures,
     document_ends,
     exports,
-    import_parts,
-    imports,
-    lost_second_factors,
     member_search,
     members,
     number_searches,
     numbering,
-    own_account,
-    personal_applications,
-    phone_changes,
-    queueing,
-    reset_links,
-    second_factor,
-    sessions,
-    sign_in,
-    sms_codes,
-    stalled_imports,
     summary,
-    told_acts,
-    unions,
 )
-from services.membership.audit_heads import AuditHeads
-from services.membership.audit_log import ChainKeys
-from services.membership.demo_accounts import NoDemoAccounts
 
 
 class MembershipService(Operable):

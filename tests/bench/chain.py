@@ -17,7 +17,7 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
-from services.membership.members import register_members
+from services.membership.members.members import register_members
 from services.membership.models import Member
 from tests.bench import chain_floor
 from tests.bench.clerks import Clerk, add_clerk

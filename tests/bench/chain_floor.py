@@ -13,15 +13,15 @@ from sqlalchemy import DateTime, Row, Uuid, create_engine, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.batching.channels import channel_for
 from services.batching.models import Application as Entry
-from services.batching.pending import LISTING_CHARSET
-from services.batching.persons import stored
+from services.batching.pending.channels import channel_for
+from services.batching.pending.pending import LISTING_CHARSET
+from services.batching.pending.persons import stored
 from services.contracts.rules.findings import Finding
 from services.contracts.shared import PersonFacts
 from services.contracts.values import clean_document_number
 from services.kit.data.bulk import Types, as_table, insert_rows
-from services.membership.application_states import CardState, State
+from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding

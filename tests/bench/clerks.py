@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from deploy.local.client import ApiClient
-from services.membership.accounts import new_account
+from services.membership.accounts.accounts import new_account
 from services.membership.unions import add_union
 from tests.mothers import a_union_code
 

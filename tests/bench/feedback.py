@@ -15,9 +15,10 @@ from sqlalchemy import Engine, create_engine, delete, update
 from sqlalchemy.orm import Session
 
 from deploy.local.nodes import Nodes
-from services.batching import listing, submission
-from services.batching.bank_messages import bank_key
+from services.batching.bank.bank_messages import bank_key
+from services.batching.batches import submission
 from services.batching.models import Application
+from services.batching.pending import listing
 from services.batching.seed import OUTLETS, seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT

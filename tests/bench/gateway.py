@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
-from services.membership.members import register_members
+from services.membership.members.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row

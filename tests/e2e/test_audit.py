@@ -94,7 +94,7 @@ def test_only_whose_union_reaches_there_sees_an_act_and_operators_see_nothing_pe
 
 
 def test_the_chain_of_the_running_system_holds(stack: Stack) -> None:
-    check = [sys.executable, "-m", "services.membership.audit_verify"]
+    check = [sys.executable, "-m", "services.membership.audit.audit_verify"]
     done = subprocess.run(
         check, cwd=ROOT, env=stack.environment("membership"), capture_output=True, text=True, check=False
     )

@@ -12,20 +12,11 @@ from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from services.batching import (
-    bank_feedback,
-    bank_reading,
-    batches,
-    check_results,
-    checks,
-    consents,
-    listing,
-    pending,
-    registers,
-    releases,
-    submission,
-)
+from services.batching.bank import bank_feedback, bank_reading
+from services.batching.batches import batches, releases, submission
 from services.batching.models import Application, Batch
+from services.batching.pending import check_results, checks, consents, listing, pending
+from services.batching.register import registers
 from services.batching.seed import seed
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT

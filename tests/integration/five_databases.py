@@ -16,7 +16,10 @@ from sqlalchemy import Engine, create_engine, delete, select, text
 from sqlalchemy.orm import Session
 
 from deploy.permissions import SERVICES
-from services.batching import bank_feedback, bank_reading, checks, seed, submission
+from services.batching import seed
+from services.batching.bank import bank_feedback, bank_reading
+from services.batching.batches import submission
+from services.batching.pending import checks
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
@@ -27,9 +30,9 @@ from services.kit.events.subscribe import Message
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.membership import queueing
 from services.membership import seed as membership_seed
-from services.membership.audit_chain import AuditKeys
+from services.membership.applications import queueing
+from services.membership.audit.audit_chain import AuditKeys
 from services.membership.models import Account, Member, Union
 from services.notification.sms import SmsSettings
 from services.revocation import requests

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from services.batching import checks, pending, registers, submission
+from services.batching.batches import submission
+from services.batching.pending import checks, pending
+from services.batching.register import registers
 from services.batching.seed import seed
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example

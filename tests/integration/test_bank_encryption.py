@@ -8,7 +8,7 @@ import pytest
 from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy import Engine, create_engine, select
 
-from services.batching import bank_reading
+from services.batching.bank import bank_reading
 from services.contracts import bank
 from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, encrypt, is_encrypted, read_keys
 from services.kit.data.database import outbox

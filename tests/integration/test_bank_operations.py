@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.batching import bank_operations
+from services.batching.bank import bank_operations
 from services.contracts import bank
 from services.contracts.events.batching import ACT_RECORDED, ISSUE_TIMES_CORRECTED
 from services.contracts.operations import batching as rpc
@@ -155,7 +155,7 @@ def test_a_time_is_not_put_right_by_another_wrong_one(desk: Desk) -> None:
 
 def test_the_command_line_does_the_same_and_leaves_its_record(desk: Desk, database_url: str) -> None:
     batch_no, _ = desk.a_batch(1)
-    program = [sys.executable, "-m", "services.batching.bank_operations"]
+    program = [sys.executable, "-m", "services.batching.bank.bank_operations"]
     command = [*program, "resend", "batch", "--batch", batch_no, "--reason", REASON]
     environment = {**os.environ, "DATABASE_URL": database_url}
 

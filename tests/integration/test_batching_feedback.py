@@ -15,7 +15,8 @@ from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.orm import Session
 
 from deploy.permissions import permissions_of
-from services.batching import bank_feedback, bank_messages, bank_reading, releases, summary
+from services.batching.bank import bank_feedback, bank_messages, bank_reading
+from services.batching.batches import releases, summary
 from services.batching.models import BankFeedback, Batch
 from services.contracts import bank
 from services.contracts.events.batching import BATCH_RELEASED, CARDS_ISSUED, CARDS_REFUSED, MEMBERS_REMOVED

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.batching import batches, outlets
+from services.batching.batches import batches, outlets
 from services.contracts.operations import batching as rpc
 from services.contracts.operations.batching import BatchRequest
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound

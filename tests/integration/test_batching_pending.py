@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.batching import checks, listing
+from services.batching.pending import checks, listing
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBER_CORRECTED,

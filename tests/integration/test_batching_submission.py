@@ -15,8 +15,10 @@ from pypdf import PdfReader
 from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from services.batching import batches, consents, personal_applications, registers, submission
+from services.batching.batches import batches, submission
 from services.batching.models import Application, BatchPerson
+from services.batching.pending import consents, personal_applications
+from services.batching.register import registers
 from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.audit import ACTS_RECORDED

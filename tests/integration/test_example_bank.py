@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 from deploy.broker import User, declare_all, definitions
 from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
-from services.batching import bank_operations
+from services.batching.bank import bank_operations
 from services.contracts import bank
 from services.contracts.operations.batching import ResendToBankRequest
 from services.kit.amqp.connection import open_connection

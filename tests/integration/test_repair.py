@@ -21,8 +21,10 @@ from deploy.invariants.system import Unreadable
 from deploy.permissions import SERVICES
 from deploy.repair import Runner
 from deploy.repair.plan import REMEDIES
-from services.batching import pending, releases, repairs
+from services.batching import repairs
+from services.batching.batches import releases
 from services.batching.models import BatchPerson
+from services.batching.pending import pending
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.membership import CorrectionRefusedData
@@ -34,7 +36,7 @@ from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
 from services.kit.operations.operable import discard_letters
 from services.kit.rpc.work import Work
-from services.membership import import_parts
+from services.membership.imports import import_parts
 from services.membership.models import AuditEntry, ImportJob
 from services.notification.models import InboxMessage
 from tests.databases import DatabaseFactory

@@ -22,14 +22,9 @@ from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.membership import (
-    accounts,
-    lost_second_factors,
-    next_step,
-    phone_changes,
-    reset_links,
-)
-from services.membership.account_links import hash_of
+from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
+from services.membership.accounts.account_links import hash_of
+from services.membership.identity import next_step
 from services.membership.models import Account, AccountControl, PhoneChange, SignedInSession, Union
 from tests.databases import DatabaseFactory
 from tests.documents import loaded

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.kit.settings import SettingsError
-from services.membership.audit_chain import START, AuditKeys, Broken, Head, check_next
+from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head, check_next
 
 NEW, OLD = (f"{key_id}:{letter * 42}E=" for key_id, letter in (("k2", "B"), ("k1", "A")))
 KEYS = AuditKeys.from_text(f"{NEW},{OLD}")

@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.batching.application_states import Contradiction, Outcome, Standing, State
-from services.batching.bank_results import Applicant, Applicants, Result
+from services.batching.bank.bank_results import Applicant, Applicants, Result
+from services.batching.pending.application_states import Contradiction, Outcome, Standing, State
 
 BATCH = "cbc81310000000000001X20261124001"
 

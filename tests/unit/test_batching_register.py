@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from services.batching.attachments import attachments_zip
-from services.batching.consent_form import consent_form
-from services.batching.numerals import in_words
-from services.batching.register import HEADINGS, SEALS, Register, RegisteredPerson
-from services.batching.register_pdf import register_pdf
-from services.batching.register_xlsx import register_xlsx
-from services.batching.submission import count_month
-from services.batching.typeface import register_typeface
+from services.batching.batches.submission import count_month
+from services.batching.register.attachments import attachments_zip
+from services.batching.register.consent_form import consent_form
+from services.batching.register.numerals import in_words
+from services.batching.register.register import HEADINGS, SEALS, Register, RegisteredPerson
+from services.batching.register.register_pdf import register_pdf
+from services.batching.register.register_xlsx import register_xlsx
+from services.batching.register.typeface import register_typeface
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.kit.problems import Problem
 

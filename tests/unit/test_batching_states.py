@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.batching.application_states import (
+from services.batching.pending.application_states import (
     Contradiction,
     Outcome,
     Standing,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.batching.channels import Charset, channel_for
+from services.batching.pending.channels import Charset, channel_for
 
 CHARSETS: tuple[Charset, ...] = ("gb2312", "gbk", "gb18030")
 

@@ -65,5 +65,5 @@ def test_a_traceback_without_values_names_places_and_classes() -> None:
 def test_libraries_speak_only_of_what_is_wrong_however_much_we_say(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("membership", "DEBUG")
     logging.getLogger("sqlalchemy.engine.Engine").info("row (%r)", SECRET)
-    logging.getLogger("services.membership.members").debug("ours")
+    logging.getLogger("services.membership.members.members").debug("ours")
     assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["ours"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.membership.application_states import LIVE, CardState, State, can_become, card_state_of
+from services.membership.applications.application_states import LIVE, CardState, State, can_become, card_state_of
 
 DECIDED = {State.REFUSED, State.REMOVED, State.ISSUED}
 

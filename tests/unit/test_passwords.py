@@ -7,7 +7,7 @@ import pytest
 
 from services.contracts.operations.membership import ChangePasswordRequest
 from services.kit.problems import Invalid
-from services.membership import guessable, passwords
+from services.membership.identity import guessable, passwords
 from services.membership.models import Account
 from tests.documents import errors_in
 

@@ -12,9 +12,9 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from services.membership import packed_sheets, sheet_files, sheet_reader, sheets
-from services.membership.sheet_reader import Row, SheetReport
-from services.membership.unreadable import UnreadableSheet
+from services.membership.imports import packed_sheets, sheet_files, sheet_reader, sheets
+from services.membership.imports.sheet_reader import Row, SheetReport
+from services.membership.imports.unreadable import UnreadableSheet
 from tests.sheet_files import ERROR, an_ods, an_xls, an_xls_of_95, an_xlsb, ods_row
 
 HEADINGS = ("姓名", "证件类型", "证件号码")

@@ -8,7 +8,7 @@ import pytest
 
 from services.kit.events.envelope import Event
 from services.kit.events.failures import Reject
-from services.membership.told_acts import kept_late_at
+from services.membership.audit.told_acts import kept_late_at
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 

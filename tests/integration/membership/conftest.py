@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from services.membership import accounts
+from services.membership.accounts import accounts
 from services.membership.models import Account
 from tests.databases import DatabaseFactory
 from tests.integration.membership.holder import PASSWORD

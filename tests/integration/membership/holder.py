@@ -13,9 +13,10 @@ from services.kit.data.database import Database
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.membership import accounts, own_account, sessions
+from services.membership.accounts import accounts
+from services.membership.identity import own_account, sessions
+from services.membership.identity.sign_in import sign_in as membership_signs_in
 from services.membership.models import Account, FailureCount, Union
-from services.membership.sign_in import sign_in as membership_signs_in
 from tests.integration.membership.office import Office
 
 PASSWORD = "plum blossom 2026!"

@@ -26,7 +26,10 @@ from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.membership import accounts, applications, import_parts, member_search, members, numbering, queueing
+from services.membership.accounts import accounts
+from services.membership.applications import applications, queueing
+from services.membership.imports import import_parts
+from services.membership.members import member_search, members, numbering
 from services.membership.models import Application, Member, Union
 from services.membership.unions import add_union
 from tests.documents import loaded

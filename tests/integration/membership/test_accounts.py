@@ -9,7 +9,8 @@ import pytest
 
 from services.contracts.events.membership import RESET_LINK_MADE
 from services.kit.problems import Conflict, Forbidden, NotFound, Problem
-from services.membership import accounts, own_account, reset_links
+from services.membership.accounts import accounts, reset_links
+from services.membership.identity import own_account
 from services.membership.models import Account, Union
 from tests.integration.membership.holder import PASSWORD, a_holder, a_link_sent, fails, give_phone, is_delayed, sign_in
 from tests.integration.membership.office import Office, a_caller

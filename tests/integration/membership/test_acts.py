@@ -10,9 +10,14 @@ from services.contracts.events.membership import IMPORT_CONTINUED
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
-from services.membership import accounts, import_parts, imports, members, own_account, queueing, unions
+from services.membership import unions
+from services.membership.accounts import accounts
+from services.membership.applications import queueing
+from services.membership.identity import own_account
+from services.membership.identity.sign_in import sign_in
+from services.membership.imports import import_parts, imports
+from services.membership.members import members
 from services.membership.models import Account
-from services.membership.sign_in import sign_in
 from tests.integration.membership.holder import PASSWORD, VISIT, a_captcha, database_of
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_union_code

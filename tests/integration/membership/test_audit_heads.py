@@ -23,10 +23,10 @@ from services.kit.key_sets import new_signing_keys, public_part
 from services.kit.operations.audit_heads import public_keys, remember_head, signed, signing_keys, verified
 from services.kit.secret_values import KeySet
 from services.kit.settings import read_settings
-from services.membership import audit_log, audit_verify
-from services.membership.audit_chain import AuditKeys, Broken
-from services.membership.audit_heads import AuditHeads
-from services.membership.audit_verify import Lost
+from services.membership.audit import audit_log, audit_verify
+from services.membership.audit.audit_chain import AuditKeys, Broken
+from services.membership.audit.audit_heads import AuditHeads
+from services.membership.audit.audit_verify import Lost
 from tests.documents import an_event
 from tests.integration.membership.office import Office
 from tests.mothers import an_act
@@ -85,7 +85,7 @@ def verdict(office: Office, *arguments: str, told: str = "") -> str:
 def checked(office: Office, *arguments: str, told: str = "") -> tuple[int, str]:
     """How it ends, and all that it says."""
     url = office.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit_verify", *arguments]
+    command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify", *arguments]
     environment = {**os.environ, "DATABASE_URL": url}
     done = subprocess.run(command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -148,7 +148,9 @@ def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
     assert positions == [[2], [2], [2, 6]], "a service keeps each for good"
     keep(office, rarely, 1)
     five_minutes_later = time.monotonic() + 300
-    monkeypatch.setattr("services.membership.audit_heads.time", SimpleNamespace(monotonic=lambda: five_minutes_later))
+    monkeypatch.setattr(
+        "services.membership.audit.audit_heads.time", SimpleNamespace(monotonic=lambda: five_minutes_later)
+    )
     assert [told["position"] for told in publish(office, rarely)] == [2, 6, 7]
 
     cut(office, 5)
@@ -217,7 +219,7 @@ def test_what_memberships_table_says_keeps_no_end_from_being_told(office: Office
 def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
     office: Office, heads: AuditHeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.membership.audit_verify._STATED_AT_ONCE", timedelta())
+    monkeypatch.setattr("services.membership.audit.audit_verify._STATED_AT_ONCE", timedelta())
     file = str(tmp_path / "heads")
     keep(office, heads, 5)
     publish(office, heads)

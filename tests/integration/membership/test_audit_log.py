@@ -12,9 +12,9 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.kit.data.encryption import Keyring
-from services.membership import audit_log
-from services.membership.audit_chain import START, AuditKeys, Broken, Head
-from services.membership.audit_verify import verify
+from services.membership.audit import audit_log
+from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head
+from services.membership.audit.audit_verify import verify
 from services.membership.models import AuditEntry, AuditReach
 from tests.databases import ROOT
 from tests.integration.membership.office import Office
@@ -185,7 +185,7 @@ def test_the_personal_part_can_be_encrypted_by_another_key(
     both = Keyring.from_text(f"new1:{'A' * 43}=,{os.environ['PERSONAL_DATA_KEYS']}")
     for module in ("database", "encryption"):
         monkeypatch.setattr(f"services.kit.data.{module}.keyring", lambda: both)
-    monkeypatch.setattr("services.membership.audit_verify.keyring", lambda: both)
+    monkeypatch.setattr("services.membership.audit.audit_verify.keyring", lambda: both)
     with log_of_five.begin() as session:
         for entry in session.scalars(select(AuditEntry)):
             anew = update(AuditEntry).where(AuditEntry.position == entry.position).values(personal=entry.personal)
@@ -201,7 +201,7 @@ def test_the_command_says_how_far_the_chain_holds_and_where_it_does_not(log_of_f
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         url = log_of_five.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return subprocess.run(
-            [sys.executable, "-m", "services.membership.audit_verify", *arguments],
+            [sys.executable, "-m", "services.membership.audit.audit_verify", *arguments],
             cwd=ROOT,
             env={**os.environ, "DATABASE_URL": url},
             capture_output=True,

@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 from services.contracts.operations.audit import ActDetailAnswer, ActNamesAnswer, ActsAnswer
 from services.kit.problems import NotFound
 from services.kit.schemas import schema_of
-from services.membership import audit_log, audit_search
-from services.membership.accounts import new_account
-from services.membership.audit_chain import AuditKeys
+from services.membership.accounts.accounts import new_account
+from services.membership.audit import audit_log, audit_search
+from services.membership.audit.audit_chain import AuditKeys
 from services.membership.models import Union
 from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller

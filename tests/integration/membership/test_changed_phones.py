@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from deploy.local.client import wait_until
 from services.contracts.events.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED, OTP_REQUESTED
 from services.kit.problems import Problem
-from services.membership import sessions, sms_codes
+from services.membership.identity import sessions, sms_codes
 from services.membership.models import SignedInSession
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha, database_of
 from tests.integration.membership.office import Office

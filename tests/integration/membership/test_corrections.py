@@ -9,7 +9,7 @@ import pytest
 from services.contracts.events.batching import MEMBER_CORRECTED
 from services.contracts.events.membership import CORRECTION_REFUSED
 from services.kit.events.subscribe import Reject
-from services.membership import corrections
+from services.membership.members import corrections
 from tests.integration.membership.office import Office, an_account
 from tests.mothers import a_resident_number
 

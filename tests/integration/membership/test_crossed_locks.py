@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from deploy.local.client import wait_until
 from services.kit.rpc.methods import Caller
-from services.membership import lockout, phone_changes
+from services.membership.accounts import phone_changes
+from services.membership.identity import lockout
 from services.membership.models import Account, PhoneChange
 from tests.integration.membership.holder import an_administrator
 from tests.integration.membership.office import Office

@@ -19,7 +19,7 @@ from services.kit.problems import Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import operation_of
 from services.kit.settings import read_settings
-from services.membership import disclosures, exports
+from services.membership.members import disclosures, exports
 from services.membership.models import Disclosure, Member
 from tests.documents import errors_in, loaded
 from tests.integration.membership.office import CARD_NO, Office, a_caller, an_account

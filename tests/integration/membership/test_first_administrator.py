@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from services.kit.data.database import Database
 from services.kit.problems import Conflict, Invalid
-from services.membership import sign_in
-from services.membership.first_administrator import First, make_first_administrator
+from services.membership.accounts.first_administrator import First, make_first_administrator
+from services.membership.identity import sign_in
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
 from tests.mothers import a_union_code
 

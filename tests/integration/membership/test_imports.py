@@ -21,7 +21,8 @@ from services.contracts.events.membership import (
 )
 from services.kit.data.database import outbox
 from services.kit.problems import Conflict, Invalid, NotFound
-from services.membership import import_parts, imports, members, sheet_reader, stalled_imports
+from services.membership.imports import import_parts, imports, sheet_reader, stalled_imports
+from services.membership.members import members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from tests.databases import DatabaseFactory
 from tests.integration.membership.office import Office, a_caller

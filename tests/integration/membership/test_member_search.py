@@ -6,8 +6,8 @@ import pytest
 
 from services.contracts.events.batching import CHANNEL_ASSIGNED
 from services.kit.problems import NotFound, Problem
-from services.membership import member_search
-from services.membership.member_search import SHANGHAI
+from services.membership.members import member_search
+from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Member
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_resident_number

@@ -11,7 +11,7 @@ from services.contracts.events.membership import MEMBER_NUMBERED, MEMBER_REGISTE
 from services.contracts.operations import membership as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
 from services.kit.schemas import schema_of
-from services.membership import document_ends, members
+from services.membership.members import document_ends, members
 from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_resident_number

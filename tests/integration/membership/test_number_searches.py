@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from services.kit.problems import Conflict, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.settings import read_settings
-from services.membership import number_searches
+from services.membership.members import number_searches
 from services.membership.models import Disclosure
 from tests.integration.membership.office import Office, an_account
 from tests.mothers import a_resident_number

@@ -10,9 +10,9 @@ from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.contracts.events.membership import MEMBERS_QUEUED
 from services.kit.problems import Conflict
 from services.kit.rpc.methods import Caller
-from services.membership import personal_applications
+from services.membership.applications import personal_applications
+from services.membership.applications.queueing import PersonalChoice
 from services.membership.models import Application
-from services.membership.queueing import PersonalChoice
 from tests.integration.membership.office import Office
 
 PHONE = "13900000001"

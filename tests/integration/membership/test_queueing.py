@@ -9,8 +9,8 @@ from services.contracts.events.batching import CARDS_ISSUED
 from services.contracts.events.membership import MEMBERS_QUEUED
 from services.contracts.operations import membership as rpc
 from services.kit.problems import Conflict, NotFound
-from services.membership import members
-from services.membership import queueing as queueing_module
+from services.membership.applications import queueing as queueing_module
+from services.membership.members import members
 from tests.documents import loaded
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form

@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 
 from services.contracts.events.membership import RESET_LINK_MADE
 from services.kit.problems import Conflict, Invalid, NotFound
-from services.membership import accounts, lockout, reset_links
+from services.membership.accounts import accounts, reset_links
+from services.membership.identity import lockout
 from services.membership.models import Account, FailureCount, KnownDevice, ResetLink
 from tests.integration.membership.holder import (
     PASSWORD,

@@ -13,9 +13,10 @@ from services.contracts.events.membership import SESSIONS_ENDED
 from services.kit.problems import Conflict, Forbidden, Invalid, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.settings import read_settings
-from services.membership import lost_second_factors, own_account, passwords, reset_links, second_factor, sessions
+from services.membership.accounts import lost_second_factors, reset_links
+from services.membership.identity import own_account, passwords, second_factor, sessions
+from services.membership.identity.next_step import SecondFactorSettings
 from services.membership.models import Account, FailureCount, RecoveryCode
-from services.membership.next_step import SecondFactorSettings
 from tests.integration.membership.holder import (
     PASSWORD,
     a_link_sent,

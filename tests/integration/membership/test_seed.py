@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.kit.data.database import Database, outbox
-from services.membership import sign_in
+from services.membership.identity import sign_in
 from services.membership.models import Account, Member, Union
 from services.membership.seed import ACCOUNTS, FLEXIBLE_PHONES, demo_password, seed
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha

@@ -15,7 +15,7 @@ from services.contracts.operations import membership as rpc
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import declare_exchange, events_exchange
 from services.kit.rpc.methods import Caller
-from services.membership import members
+from services.membership.members import members
 from services.membership.models import Member
 from tests.databases import DatabaseFactory
 from tests.documents import loaded, unwrapped

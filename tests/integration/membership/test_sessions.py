@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
-from services.membership import accounts, own_account, reset_links, sessions
-from services.membership.account_links import hash_of
+from services.membership.accounts import accounts, reset_links
+from services.membership.accounts.account_links import hash_of
+from services.membership.identity import own_account, sessions
 from services.membership.models import Account, Member, ResetLink, SignedInSession
 from tests.integration.membership.holder import PASSWORD, VISIT, VISITOR, a_session_of, database_of, sign_in_and_stay
 from tests.integration.membership.office import Office, a_caller

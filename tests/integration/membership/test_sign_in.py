@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 from services.contracts.operations import membership as rpc
 from services.kit.problems import Invalid, Problem
 from services.kit.rpc.methods import Caller
-from services.membership import accounts, captchas, lockout, passwords
+from services.membership.accounts import accounts
+from services.membership.identity import captchas, lockout, passwords
+from services.membership.identity.sign_in import sign_in as membership_signs_in
 from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
-from services.membership.sign_in import sign_in as membership_signs_in
 from tests.documents import loaded
 from tests.integration.membership.holder import (
     PASSWORD,

@@ -13,7 +13,7 @@ from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
 from services.kit.problems import Invalid, Problem
 from services.kit.rpc.methods import Caller
-from services.membership import lockout, passwords, sms_codes
+from services.membership.identity import lockout, passwords, sms_codes
 from services.membership.models import Account, SmsCode
 from tests.integration.membership.holder import (
     VISIT,

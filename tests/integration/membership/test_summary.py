@@ -9,7 +9,7 @@ import pytest
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
-from services.membership.summary import member_summary
+from services.membership.members.summary import member_summary
 from tests.integration.membership.office import Office, a_caller
 
 NOBODY = {"none": 0, "pending": 0, "submitted": 0, "issued": 0}

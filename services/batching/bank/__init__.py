@@ -1,0 +1,1 @@
+"""The exchange with the bank: batches out, feedback in, receipts out."""

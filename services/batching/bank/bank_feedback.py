@@ -1,0 +1,369 @@
+"""Bank feedback 银行反馈: many messages are judged and applied in one set; what cannot be true is rejected."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from services.batching.bank.bank_messages import BankSettings, send_signed
+from services.batching.bank.bank_reading import CONTENT, LINES, Fault, Feedback, read_feedback
+from services.batching.bank.bank_receipts import send_receipts
+from services.batching.bank.bank_results import Applicant, Applicants, Result
+from services.batching.models import Application, BankFeedback, Batch
+from services.batching.pending.application_states import Contradiction, Outcome, Standing, State
+from services.contracts import bank
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import clear_text, encrypted_for_us
+from services.contracts.events.batching import (
+    CARDS_ISSUED,
+    CARDS_REFUSED,
+    CardsIssuedData,
+    CardsRefusedData,
+    Contact,
+    IssuedApplication,
+    IssuedCard,
+    RefusedApplication,
+)
+from services.kit.amqp.queues import own_exchange
+from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.data.database import is_violated
+from services.kit.events.contract import EventContract, EventData, in_messages
+from services.kit.events.failures import rejection_headers, shortened
+from services.kit.events.outbox import tell_all, to_json
+from services.kit.schemas import required
+from services.kit.settings import read_settings
+
+_FURTHEST_AHEAD = timedelta(days=1)
+_TAKEN_ONCE = ("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id")
+"""What two processes can say at once that each of them finds to be new."""
+_MOST_RACES = 5
+_processed_at = attrgetter("processed_at")
+_CHANGE = types_of(
+    Application,
+    (
+        "application_id",
+        "state",
+        "version",
+        "bank_outcome",
+        "card_no",
+        "card_digest",
+        "reason_code",
+        "reason",
+        "decided_at",
+    ),
+)
+_COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback_at"))
+
+
+Batched = Row[str, UUID, bool, str, str, datetime]
+"""What others are told of a batch, and when it was submitted."""
+
+
+def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
+    """Applies all results once, in a few statements; rejects those that are wrong, and sends the bank its receipts.
+
+    A result says nothing new when it was applied before, or when the bank has said more since. A message whose results
+    are all wrong is rejected as it is; of one with some wrong results those alone are, in a message signed anew.
+
+    Where another process takes an id or a card number at the same moment, all is judged again when that one has
+    committed: what it has said first is known then.
+    """
+    for _ in range(_MOST_RACES):
+        try:
+            with session.begin_nested():
+                _apply(session, feedbacks)
+        except IntegrityError as error:
+            if not is_violated(error, _TAKEN_ONCE):
+                raise
+            feedbacks = [_read_again(feedback) for feedback in feedbacks]
+        else:
+            return
+    _apply(session, feedbacks)
+
+
+def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
+    batches = _lock_batches(session, {feedback.batch_no for feedback in feedbacks if feedback.batch_no})
+    _judge_messages(session, batches, feedbacks)
+    sound = [feedback for feedback in feedbacks if not feedback.faults]
+    applicants = _load_applicants(session, batches, [result for one in sound for result in one.results.values()])
+    for feedback in sound:
+        _take(applicants, feedback)
+    _store_changes(session, applicants.changed())
+    _store_counts(session, applicants, sound)
+    _tell_decisions(session, batches, applicants.changed())
+    for feedback in feedbacks:
+        _reject_refused(session, feedback)
+    if records := [_record(feedback) for feedback in feedbacks if feedback.processed_at]:
+        session.execute(insert_rows(BankFeedback, records))
+    send_receipts(session, feedbacks)
+
+
+def _read_again(feedback: Feedback) -> Feedback:
+    """As it came: nothing of what became of it holds any more."""
+    feedback.message.rejection = None
+    return read_feedback(feedback.message)
+
+
+def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:
+    """Finds what is wrong with messages as a whole: another content under a known id, and times that cannot be."""
+    contents = _known_contents(session, [feedback.feedback_id for feedback in feedbacks])
+    behind = timedelta(seconds=read_settings(BankSettings).bank_clock_behind_seconds)
+    latest = datetime.now(UTC) + _FURTHEST_AHEAD
+    for feedback in feedbacks:
+        if feedback.processed_at is None:
+            continue
+        batch = batches.get(feedback.batch_no or "")
+        feedback.is_first = feedback.feedback_id not in contents
+        if contents.setdefault(feedback.feedback_id, feedback.content) != feedback.content:
+            feedback.faults.append(Fault("feedback_id_reused", "feedback_id"))
+        elif batch is not None and feedback.processed_at < batch.submitted_at - behind:
+            feedback.faults.append(Fault("before_submission", "processed_at"))
+        elif feedback.processed_at > latest:
+            feedback.faults.append(Fault("in_the_future", "processed_at"))
+
+
+def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, bytes]:
+    """The digest of the first content that came under each id; none of what came before digests were kept."""
+    columns = (BankFeedback.feedback_id, BankFeedback.content_digest)
+    known = select(*columns).where(
+        is_among(BankFeedback.feedback_id, feedback_ids), BankFeedback.content_digest.is_not(None)
+    )
+    return {row.feedback_id: row.content_digest for row in session.execute(known) if row.content_digest}
+
+
+def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batched]:
+    """What is told of the batches by number, locked in order: who changes a batch's applications locks it first."""
+    facts = (
+        *(Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone),
+        Batch.submitted_at,
+    )
+    locked = select(*facts).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
+    return {batch.batch_no: batch for batch in session.execute(locked.with_for_update(key_share=True))}
+
+
+def _load_applicants(session: Session, batches: dict[str, Batched], results: Sequence[Result]) -> Applicants:
+    applicants = _named_applicants(session, batches, results)
+    cards = {result.card for result in results if result.outcome is Outcome.ISSUED and result.card}
+    issued = session.execute(
+        select(Application.application_id, Application.member_id, Application.card_digest, Application.state).where(
+            or_(
+                is_among(Application.card_digest, cards),
+                is_among(Application.member_id, {applicant.member_id for applicant in applicants})
+                & (Application.state == State.ISSUED),
+            )
+        )
+    ).all()
+    return Applicants(
+        batches,
+        applicants,
+        card_owners={row.card_digest: row.application_id for row in issued if row.card_digest},
+        holders={row.member_id: row.application_id for row in issued},
+    )
+
+
+def _named_applicants(session: Session, batches: dict[str, Batched], results: Sequence[Result]) -> list[Applicant]:
+    by_number = {result.member_no for result in results if result.application_id is None}
+    named = or_(
+        is_among(Application.application_id, {result.application_id for result in results if result.application_id}),
+        is_among(Application.member_no, by_number),
+    )
+    rows = session.execute(
+        select(
+            Application.application_id,
+            Application.member_id,
+            Application.member_no,
+            Application.batch_no,
+            Application.version,
+            Application.state,
+            Application.bank_outcome,
+            Application.card_digest,
+        ).where(is_among(Application.batch_no, batches), named)
+    )
+    return [
+        Applicant(
+            application_id=application_id,
+            member_id=member_id,
+            member_no=member_no,
+            batch_no=batch_no or "",
+            version=version,
+            standing=Standing(State(state), Outcome(outcome) if outcome else None, card),
+        )
+        for application_id, member_id, member_no, batch_no, version, state, outcome, card in rows
+    ]
+
+
+def _take(applicants: Applicants, feedback: Feedback) -> None:
+    for position, result in feedback.results.items():
+        try:
+            is_new = applicants.take(result)
+        except Contradiction as contradiction:
+            feedback.refusals[position] = [Fault(contradiction.code)]
+        else:
+            feedback.applied += is_new
+            feedback.repeated += not is_new
+
+
+def _store_changes(session: Session, changed: Sequence[Applicant]) -> None:
+    if not changed:
+        return
+    changes = as_table(
+        "changes",
+        _CHANGE,
+        [
+            (
+                one.application_id,
+                one.standing.state,
+                one.version,
+                one.standing.outcome,
+                one.card_no,
+                one.standing.card,
+                one.reason_code,
+                one.reason,
+                one.decided_at,
+            )
+            for one in changed
+        ],
+    ).c
+    session.execute(
+        update(Application)
+        .where(Application.application_id == changes.application_id)
+        .values({name: changes[name] for name in _CHANGE if name != "application_id"})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[Feedback]) -> None:
+    if not applicants.counts:
+        return
+    spoken = {one.batch_no: one.processed_at for one in sorted(feedbacks, key=_processed_at) if one.applied}
+    rows = [
+        (batch_no, counts[State.ISSUED], counts[State.REFUSED], counts[State.RELEASED], spoken[batch_no])
+        for batch_no, counts in applicants.counts.items()
+    ]
+    counted = as_table("counted", _COUNT, rows).c
+    session.execute(
+        update(Batch)
+        .where(Batch.batch_no == counted.batch_no)
+        .values(
+            issued=Batch.issued + counted.issued,
+            refused=Batch.refused + counted.refused,
+            released=Batch.released + counted.released,
+            feedback_at=func.greatest(Batch.feedback_at, counted.feedback_at),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _tell_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
+    decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
+    for applicant in changed:
+        if applicant.told:
+            decided[applicant.batch_no, applicant.told].append(applicant)
+    tell_all(
+        session,
+        [
+            _issued(batches[batch_no], part) if outcome is Outcome.ISSUED else _refused(batches[batch_no], part)
+            for (batch_no, outcome), applicants in decided.items()
+            for part in in_messages(applicants)
+        ],
+    )
+
+
+def _issued(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract[Any], EventData]:
+    return CARDS_ISSUED, CardsIssuedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            IssuedApplication(
+                application_id=one.application_id,
+                member_id=one.member_id,
+                version=one.version,
+                issued_at=required(one.decided_at),
+                late=one.late,
+            )
+            for one in applicants
+        ],
+        cards=[IssuedCard(application_id=one.application_id, card_no=required(one.card_no)) for one in applicants],
+    )
+
+
+def _refused(batch: Batched, applicants: Sequence[Applicant]) -> tuple[EventContract[Any], EventData]:
+    return CARDS_REFUSED, CardsRefusedData(
+        batch_no=batch.batch_no,
+        union_id=batch.union_id,
+        personal=batch.personal,
+        contact=_contact(batch),
+        applications=[
+            RefusedApplication(
+                application_id=one.application_id,
+                member_id=one.member_id,
+                version=one.version,
+                reason_code=required(one.reason_code),
+                reason=one.reason or required(one.reason_code),
+            )
+            for one in applicants
+        ],
+    )
+
+
+def _contact(batch: Batched) -> Contact:
+    return Contact(name=batch.contact_name, phone=batch.contact_phone)
+
+
+def _reject_refused(session: Session, feedback: Feedback) -> None:
+    if not (feedback.faults or feedback.refusals):
+        return
+    reason = shortened(", ".join(_said_of(feedback)))
+    if feedback.rejected < feedback.total:
+        _put_aside(session, feedback, reason, to_json(_part_of(feedback)))
+    elif is_encrypted(feedback.message.body) or clear_text() == "all":
+        feedback.message.reject(reason)
+    else:
+        # Persons do not lie in clear text on the broker's disk; an operator may apply it from there on purpose.
+        _put_aside(session, feedback, reason, feedback.message.body)
+
+
+def _part_of(feedback: Feedback) -> dict[str, Any]:
+    """What is refused of a feedback, as one of its own."""
+    positions = sorted(feedback.refusals)
+    return {
+        **feedback.document,
+        "results": [feedback.document["results"][position] for position in positions],
+        LINES: [feedback.line(position) for position in positions],
+        CONTENT: feedback.content.hex(),
+    }
+
+
+def _put_aside(session: Session, feedback: Feedback, reason: str, content: bytes) -> None:
+    """Sends it to the rejected ones, encrypted for us and signed anew."""
+    headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.feedback_id}
+    body = encrypted_for_us(content, bank.FEEDBACK_QUEUE)
+    send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)
+
+
+def _said_of(feedback: Feedback) -> Iterator[str]:
+    for fault in feedback.faults:
+        yield fault.said_of(None)
+    for position, faults in sorted(feedback.refusals.items()):
+        yield from (fault.said_of(feedback.line(position)) for fault in faults)
+
+
+def _record(feedback: Feedback) -> dict[str, Any]:
+    return {
+        "feedback_id": feedback.feedback_id,
+        "batch_no": feedback.batch_no,
+        "content_digest": feedback.content if feedback.is_first else None,
+        "processed_at": feedback.processed_at,
+        "results": feedback.total,
+        "applied": feedback.applied,
+        "repeated": feedback.repeated,
+        "rejected": feedback.rejected,
+    }

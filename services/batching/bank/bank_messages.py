@@ -1,0 +1,102 @@
+"""What the bank is sent, encrypted and signed: submitted batches, and applicants recalled from them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.batching.models import Application, Batch
+from services.batching.pending.persons import facts_of
+from services.contracts.bank import (
+    EXCHANGE,
+    RECALLED,
+    SIGNATURE_HEADER,
+    SUBMITTED,
+    BankMessage,
+    BatchRecalled,
+    BatchSubmitted,
+    sign,
+)
+from services.contracts.bank_encryption import CONTENT_TYPE, is_encrypted
+from services.contracts.bank_keys import encrypted_for_bank
+from services.kit.amqp.connection import Outgoing
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import correlation, new_message_id
+from services.kit.events.outbox import send_as_it_is, to_json
+from services.kit.secret_values import Key
+from services.kit.settings import read_settings, settings_class
+
+
+@settings_class
+class BankSettings:
+    """The keys that the bank and we sign by, and how far the bank's clock is trusted."""
+
+    bank_hmac_key: Key
+    bank_hmac_second_key: Key = Key("")
+    """Feedback signed by it is taken too, while the key changes."""
+    bank_clock_behind_seconds: int = 60
+    """By how much `processed_at` may lie before the batch's submission: the bank's clock is not ours."""
+
+
+def bank_key() -> bytes:
+    """The key that we sign by."""
+    return read_settings(BankSettings).bank_hmac_key.encode()
+
+
+def bank_keys() -> list[bytes]:
+    """The keys that feedback may be signed by."""
+    settings = read_settings(BankSettings)
+    return [key.encode() for key in (settings.bank_hmac_key, settings.bank_hmac_second_key) if key]
+
+
+def send_submitted(
+    session: Session, batch: Batch, applications: Sequence[Application], *, repeated: bool = False
+) -> None:
+    """Sends a batch to the bank, in parts; the bank's copy has whole document numbers."""
+    parts = in_messages(applications)
+    for number, part in enumerate(parts, 1):
+        _send_message(
+            session,
+            SUBMITTED,
+            BatchSubmitted(),
+            {
+                "batch_no": batch.batch_no,
+                "repeated": repeated,
+                "channel": batch.channel,
+                "outlet_code": batch.outlet_code,
+                "union_name": batch.union_name,
+                "contact": {"name": batch.contact_name, "phone": batch.contact_phone},
+                "total": batch.total,
+                "part": number,
+                "parts": len(parts),
+                "applicants": [{**vars(facts_of(one)), "member_no": one.member_no} for one in part],
+            },
+        )
+
+
+def send_recalled(session: Session, batch_no: str, applications: Sequence[Any], *, repeated: bool = False) -> None:
+    """Tells the bank whose cards it must no longer make."""
+    for part in in_messages(applications):
+        applicants = [{"application_id": one.application_id, "member_no": one.member_no} for one in part]
+        content = {"batch_no": batch_no, "repeated": repeated, "applicants": applicants}
+        _send_message(session, RECALLED, BatchRecalled(), content)
+
+
+def send_to_bank(session: Session, name: str, document: dict[str, Any]) -> None:
+    """Sends a document, encrypted for the bank and then signed, when the transaction commits."""
+    send_signed(session, EXCHANGE, name, encrypted_for_bank(to_json(document), name))
+
+
+def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
+    """Sends a body, which may be encrypted, with the signature of its bytes when the transaction commits."""
+    properties = {
+        "content_type": CONTENT_TYPE if is_encrypted(body) else "application/json",
+        "message_id": new_message_id(),
+        "correlation_id": correlation.get(),
+        "application_headers": {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
+    }
+    send_as_it_is(session, Outgoing(exchange, name, body, properties))
+
+
+def _send_message(session: Session, name: str, schema: BankMessage, content: dict[str, Any]) -> None:
+    send_to_bank(session, name, schema.dump({"message_id": new_message_id(), **content}))

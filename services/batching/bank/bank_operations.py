@@ -1,0 +1,250 @@
+"""What operators see and do of a batch at the bank: feedback, sending again, a wrong time put right.
+
+On the command line, where no page can be reached:
+`python -m services.batching.bank.bank_operations show|resend|correct`, with DATABASE_URL and the service's keys.
+"""
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from services.batching.bank import bank_messages
+from services.batching.models import Application, BankFeedback, Batch, BatchPerson
+from services.batching.pending.application_states import State
+from services.batching.telling import steps
+from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
+from services.contracts.operations.batching import (
+    CORRECT_PROCESSED_AT,
+    GET_BANK_BATCH,
+    RESEND_TO_BANK,
+    BankBatchAnswer,
+    BankFeedbackAnswer,
+    BankTime,
+    BatchRequest,
+    CorrectProcessedAtAnswer,
+    CorrectProcessedAtRequest,
+    ResendToBankAnswer,
+    ResendToBankRequest,
+)
+from services.kit.data.database import engine_for
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
+from services.kit.rpc.operation import Operation
+from services.kit.rpc.request import Caller, plain_json
+from services.kit.rpc.work import Work
+from services.kit.settings import DatabaseSettings, SettingsError, read_settings
+
+_FEEDBACKS_SHOWN = 100
+
+
+def get_bank_batch(work: Work, request: BatchRequest) -> BankBatchAnswer:
+    """A batch with the bank's feedback and the times that it gave; raises NotFound."""
+    session, batch_no = work.session, request.batch_no
+    batch = session.get(Batch, batch_no)
+    if batch is None:
+        raise NotFound()
+    return BankBatchAnswer(
+        batch_no=batch_no,
+        union_name=batch.union_name,
+        submitted_at=batch.submitted_at,
+        total=batch.total,
+        issued=batch.issued,
+        refused=batch.refused,
+        released=batch.released,
+        feedback_at=batch.feedback_at,
+        recalled=len(_released(session, batch_no)),
+        times=_times(session, batch),
+        feedbacks=_feedbacks(session, batch_no),
+    )
+
+
+def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
+    """Sends a batch as it was submitted, with the recall of who was released since, or that recall alone.
+
+    Raises NotFound, and Conflict `nothing_recalled`.
+    """
+    session = work.session
+    batch = _locked(session, request.batch_no)
+    released = _released(session, batch.batch_no)
+    persons: Sequence[Any] = _frozen_persons(session, batch.batch_no) if request.what == "batch" else ()
+    if request.what == "recall" and not released:
+        raise Conflict("nothing_recalled", "该批次没有已撤回的人员", "批次未被撤销，或银行已全部办结。")
+    if persons:
+        bank_messages.send_submitted(session, batch, persons, repeated=True)
+    bank_messages.send_recalled(session, batch.batch_no, released, repeated=True)
+    sent = ResendToBankAnswer(applicants=len(persons), recalled=len(released))
+    audit.note(session, ("batch", batch.batch_no), new={"what": request.what, **vars(sent), "reason": request.reason})
+    return sent
+
+
+def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> CorrectProcessedAtAnswer:
+    """Puts the right time in the place of one that the bank gave, and publishes the cards that were issued then.
+
+    Raises NotFound (also where nothing has that time) and Invalid for a time that cannot be right either.
+    """
+    session = work.session
+    batch = _locked(session, request.batch_no)
+    said, right = request.processed_at, request.corrected_at
+    if not batch.submitted_at <= right <= datetime.now(UTC):
+        raise invalid_fields({"corrected_at": "应在提交时间之后，且不晚于现在"})
+    corrected = _put_right(session, batch.batch_no, said, right)
+    if not corrected and batch.feedback_at != said:
+        raise NotFound()
+    if batch.feedback_at == said:
+        latest = select(func.max(Application.decided_at)).where(Application.batch_no == batch.batch_no)
+        batch.feedback_at = max(right, session.scalar(latest) or right)
+    _tell_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
+    old, new = {"processed_at": said}, {"processed_at": right, "reason": request.reason}
+    applications = audit.references("application", (row.application_id for row in corrected))
+    audit.note(session, ("batch", batch.batch_no), *applications, old=old, new=new)
+    return CorrectProcessedAtAnswer(applications=len(corrected))
+
+
+def _locked(session: Session, batch_no: str) -> Batch:
+    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
+    if batch is None:
+        raise NotFound()
+    return batch
+
+
+def _frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
+    """The persons as they were submitted, in the register's order, with what else the bank was told of them."""
+    return session.execute(
+        select(
+            BatchPerson.application_id,
+            BatchPerson.member_no,
+            BatchPerson.name,
+            BatchPerson.document_type,
+            BatchPerson.document_number,
+            BatchPerson.document_expiry,
+            BatchPerson.nationality,
+            Application.other_facts,
+        )
+        .join(Application, Application.application_id == BatchPerson.application_id)
+        .where(BatchPerson.batch_no == batch_no)
+        .order_by(BatchPerson.position)
+    ).all()
+
+
+def _released(session: Session, batch_no: str) -> Sequence[Any]:
+    """Whose cards the bank must not make. One who got the card all the same is no longer among them."""
+    return session.execute(
+        select(Application.application_id, Application.member_no)
+        .where(Application.batch_no == batch_no, Application.state == State.RELEASED)
+        .order_by(Application.member_no)
+    ).all()
+
+
+def _times(session: Session, batch: Batch) -> list[BankTime]:
+    counted = (
+        select(Application.decided_at, func.count().label("applications"))
+        .where(Application.batch_no == batch.batch_no, Application.decided_at.is_not(None))
+        .group_by(Application.decided_at)
+    )
+    times = {row.decided_at: row.applications for row in session.execute(counted)}
+    if batch.feedback_at:
+        times.setdefault(batch.feedback_at, 0)
+    now = datetime.now(UTC)
+    return [
+        BankTime(processed_at=at, applications=times[at], is_plausible=batch.submitted_at <= at <= now)
+        for at in sorted(times, reverse=True)
+    ]
+
+
+def _feedbacks(session: Session, batch_no: str) -> list[BankFeedbackAnswer]:
+    newest = select(BankFeedback).where(BankFeedback.batch_no == batch_no).order_by(BankFeedback.id.desc())
+    names = ("feedback_id", "processed_at", "results", "applied", "repeated", "rejected")
+    return [
+        BankFeedbackAnswer(received_at=one.at, **{name: getattr(one, name) for name in names})
+        for one in session.scalars(newest.limit(_FEEDBACKS_SHOWN))
+    ]
+
+
+def _put_right(session: Session, batch_no: str, said: datetime, right: datetime) -> Sequence[Any]:
+    return session.execute(
+        update(Application)
+        .where(Application.batch_no == batch_no, Application.decided_at == said)
+        .values(decided_at=right)
+        .returning(Application.application_id, Application.member_id, Application.version, Application.state)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _tell_corrected(session: Session, batch: Batch, said: datetime, right: datetime, issued: Sequence[Any]) -> None:
+    for part in in_messages(issued):
+        data = IssueTimesCorrectedData(
+            batch_no=batch.batch_no,
+            union_id=batch.union_id,
+            said_at=said,
+            issued_at=right,
+            applications=steps(part),
+        )
+        tell(session, ISSUE_TIMES_CORRECTED, data)
+
+
+_COMMANDS: dict[str, tuple[Operation[Any, Any], Callable[[Work, Any], Any]]] = {
+    "show": (GET_BANK_BATCH, get_bank_batch),
+    "resend": (RESEND_TO_BANK, resend),
+    "correct": (CORRECT_PROCESSED_AT, correct_processed_at),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does one command in a transaction, with its record in the log of acts; answers the exit status."""
+    asked = vars(_parser().parse_args(arguments))
+    command = asked.pop("command")
+    operation, use_case = _COMMANDS[command]
+    try:
+        request = operation.request_schema().load(asked)
+        engine = engine_for(read_settings(DatabaseSettings), "bank_operations")
+        with Session(engine) as session, session.begin():
+            answer = _recorded(session, operation, lambda work: use_case(work, request))
+    except (Problem, ValidationError, SettingsError) as refusal:
+        said = refusal.to_dict() if isinstance(refusal, Problem) else refusal
+        print(f"nothing was done: {said}", file=sys.stderr)
+        return 1
+    print(json.dumps(json.loads(plain_json(answer)), ensure_ascii=False, indent=1))
+    return 0
+
+
+def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[Work], Any]) -> Any:
+    """The log names who sat at the machine: there is no account on the command line."""
+    user = f"{getpass.getuser()}@command-line"
+    caller = Caller(account_name=user, display_name=user)
+    if not operation.is_command:
+        return run(Work(session, caller))
+    act = audit.Act(operation.name, caller)
+    audit.begin(session, act)
+    answer = run(Work(session, caller))
+    audit.tell_act(session, "batching", act)
+    return answer
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.batching.bank.bank_operations", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    show = commands.add_parser("show", help="a batch with the bank's feedback, without persons")
+    again = commands.add_parser("resend", help="send a batch or its recall to the bank once more, marked as repeated")
+    again.add_argument("what", choices=("batch", "recall"))
+    right = commands.add_parser("correct", help="put the right time in the place of a wrong one that the bank gave")
+    right.add_argument("--was", dest="processed_at", required=True, metavar="TIME", help="as `show` has it")
+    right.add_argument("--is", dest="corrected_at", required=True, metavar="TIME", help="2026-11-24T10:00:00+08:00")
+    for one in (show, again, right):
+        one.add_argument("--batch", dest="batch_no", required=True)
+    for one in (again, right):
+        one.add_argument("--reason", required=True, help="stands in the log of acts")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Reads what the bank sends: the signature, the envelope, and each result by itself."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from marshmallow import ValidationError
+
+from services.batching.bank.bank_messages import bank_keys
+from services.batching.bank.bank_results import Result
+from services.batching.pending.application_states import Outcome
+from services.batching.pending.persons import card_digest
+from services.contracts import bank
+from services.contracts.bank_encryption import is_encrypted
+from services.contracts.bank_keys import CannotDecrypt, clear_text, decrypted
+from services.kit.data.encryption import blind_index
+from services.kit.events.quick import quick_load
+from services.kit.events.subscribe import Message, Reject
+from services.kit.strict_json import read_json
+
+LINES = "cut_from_lines"
+CONTENT = "cut_from_content"
+"""Fields of what batching has cut out of a feedback: the positions there, and the digest of the whole, hex."""
+CONTENT_BYTES = 16
+
+_LARGEST_CONTENT = (1 << 20) + (64 << 10)
+"""Bytes of what a feedback says: the contract has 1 MiB, and what is cut out of one also says where it was."""
+
+_load_envelope = quick_load(bank.FeedbackEnvelope())
+_load_result = quick_load(bank.FeedbackResult())
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
+class Fault(NamedTuple):
+    """Why a feedback or one of its results is rejected: a stable code, the field, and a sentence without values."""
+
+    code: str
+    field: str | None = None
+    reason: str | None = None
+
+    def said_of(self, line: int | None) -> str:
+        """The fault as the header `x-reason` gives it: `results.1.card_no: …`, `results.0: unknown_batch`."""
+        place = [] if line is None else ["results", str(line)]
+        return f"{'.'.join(place + ([self.field] if self.field else [])) or 'message'}: {self.reason or self.code}"
+
+
+@dataclass(slots=True)
+class Feedback:
+    """One message of the bank, and what becomes of its results.
+
+    `total` is how many results it holds; `results` are those that could be read, by their position; `refusals` the
+    faults of the others. `faults` are those of the message as a whole: with any, nothing of it is applied. `content` is
+    the digest by which another content under the same id is known. `lines` are the positions in the bank's message
+    where this one was cut out of it.
+    """
+
+    message: Message
+    document: dict[str, Any]
+    feedback_id: str
+    content: bytes
+    total: int
+    batch_no: str | None = None
+    processed_at: datetime | None = None
+    results: dict[int, Result] = field(default_factory=dict)
+    refusals: dict[int, list[Fault]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    applied: int = 0
+    repeated: int = 0
+    is_first: bool = True
+    """Whether nothing came under its id before."""
+    lines: list[int] | None = None
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether the same content came under this id before."""
+        return not self.is_first and not any(fault.code == "feedback_id_reused" for fault in self.faults)
+
+    @property
+    def rejected(self) -> int:
+        """How many results are not taken."""
+        return self.total if self.faults else len(self.refusals)
+
+    def line(self, position: int) -> int:
+        """The position in the bank's own message."""
+        return self.lines[position] if self.lines else position
+
+
+def read_feedback(message: Message) -> Feedback:
+    """The feedback in a message, with its faults.
+
+    Raises Reject where nobody can be answered: the signature is wrong, or there is no id to answer by.
+    """
+    if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
+        raise Reject("bad_signature")
+    document = _document_in(message)
+    try:
+        loaded = _load_envelope(document)
+    except ValidationError as error:
+        return _without_envelope(message, document, error)
+    feedback = Feedback(
+        message=message,
+        document=document,
+        feedback_id=loaded["feedback_id"],
+        content=_content_of(document),
+        total=len(loaded["results"]),
+        batch_no=loaded["batch_no"],
+        processed_at=loaded["processed_at"],
+        lines=_lines_of(document),
+    )
+    message.headers[bank.FEEDBACK_ID_HEADER] = feedback.feedback_id
+    if clear_text() == "no" and not is_encrypted(message.body):
+        feedback.faults.append(Fault("not_encrypted"))
+    for position, line in enumerate(loaded["results"]):
+        try:
+            feedback.results[position] = _result(loaded, _load_result(line))
+        except ValidationError as error:
+            feedback.refusals[position] = list(_faults(error))
+    return feedback
+
+
+def _document_in(message: Message) -> Any:
+    try:
+        content = decrypted(message.body, bank.FEEDBACK_QUEUE)
+        if len(content) > _LARGEST_CONTENT:
+            raise Reject(f"too_large: {len(content)} bytes")
+        return read_json(content)
+    except CannotDecrypt as error:
+        raise Reject(f"cannot_decrypt: {error}") from error
+    except ValueError as error:
+        raise Reject("not_json") from error
+
+
+def _without_envelope(message: Message, document: Any, error: ValidationError) -> Feedback:
+    """A feedback that can be answered and no more; raises Reject where it has no id."""
+    faults = list(_faults(error))
+    if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
+        raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
+    message.headers[bank.FEEDBACK_ID_HEADER] = document["feedback_id"]
+    batch_no, results = document.get("batch_no"), document.get("results")
+    return Feedback(
+        message=message,
+        document=document,
+        feedback_id=document["feedback_id"],
+        content=_content_of(document),
+        total=len(results) if isinstance(results, list) else 0,
+        batch_no=None if any(fault.field == "batch_no" for fault in faults) else batch_no,
+        faults=faults,
+    )
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    """What marshmallow found, field by field: its sentences name limits, never values."""
+    for name, said in sorted(error.normalized_messages().items()):
+        sentence = said[0] if isinstance(said, list) else "Some of it is wrong."
+        yield Fault("bad_schema", None if name == "_schema" else str(name), sentence)
+
+
+def _content_of(document: dict[str, Any]) -> bytes:
+    """The digest of a document, however it was written down. Under a key: a card number must not be guessed by it."""
+    digest = document.get(CONTENT)
+    if isinstance(digest, str) and LINES in document:
+        try:
+            if len(claimed := bytes.fromhex(digest)) == CONTENT_BYTES:
+                return claimed
+        except ValueError:
+            pass
+    try:
+        return blind_index(_canonical(document), "bank_feedback")
+    except RecursionError:
+        raise Reject("not_json") from None
+
+
+def _lines_of(document: dict[str, Any]) -> list[int] | None:
+    lines = document.get(LINES)
+    if CONTENT in document and isinstance(lines, list) and len(lines) == len(document["results"]):
+        return [line if type(line) is int else position for position, line in enumerate(lines)]
+    return None
+
+
+def _result(feedback: dict[str, Any], result: dict[str, Any]) -> Result:
+    card_no = result["card_no"]
+    return Result(
+        batch_no=feedback["batch_no"],
+        processed_at=feedback["processed_at"],
+        application_id=result["application_id"],
+        member_no=result["member_no"],
+        outcome=Outcome(result["outcome"]),
+        card_no=card_no,
+        card=card_digest(card_no) if card_no else None,
+        reason_code=result["reason_code"],
+        reason=result["reason"],
+    )

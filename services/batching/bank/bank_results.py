@@ -1,0 +1,135 @@
+"""What the bank's results do to the applications they speak of: judged one by one, in memory."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.batching.pending.application_states import Contradiction, Outcome, Standing, State, hear
+
+_COUNTED = (State.ISSUED, State.REFUSED, State.RELEASED)
+
+
+class Result(NamedTuple):
+    """One result of a feedback: of an applicant named by application or by member number."""
+
+    batch_no: str
+    processed_at: datetime
+    application_id: UUID | None
+    member_no: str | None
+    outcome: Outcome
+    card_no: str | None = None
+    card: bytes | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Applicant:
+    """A submitted application as the bank's results find it and leave it.
+
+    `version` counts the steps that are told; `told` is the decision to tell, `late` that it came after the release.
+    """
+
+    application_id: UUID
+    member_id: UUID
+    member_no: str
+    batch_no: str
+    version: int
+    standing: Standing
+    is_changed: bool = False
+    told: Outcome | None = None
+    late: bool = False
+    card_no: str | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+    decided_at: datetime | None = None
+
+
+class Applicants:
+    """Applicants of several batches, and which cards and members are taken already.
+
+    `card_owners` maps the digests of used card numbers to applications, `holders` members with an issued card to the
+    applications it came from. Both need only hold what the results can meet, and grow with what they issue.
+    """
+
+    def __init__(
+        self,
+        batch_nos: Iterable[str],
+        applicants: Iterable[Applicant],
+        card_owners: Mapping[bytes, UUID],
+        holders: Mapping[UUID, UUID],
+    ) -> None:
+        self._batch_nos = set(batch_nos)
+        self._by_id = {applicant.application_id: applicant for applicant in applicants}
+        self._by_member_no = {(one.batch_no, one.member_no): one for one in self._by_id.values()}
+        self._card_owners = dict(card_owners)
+        self._holders = dict(holders)
+        self.counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
+
+    def take(self, result: Result) -> bool:
+        """Takes a result; False where it says nothing new. Raises Contradiction for one that cannot be true."""
+        applicant = self._find(result)
+        if result.outcome is Outcome.ISSUED:
+            self._refuse_second_card(applicant, result)
+        before = applicant.standing
+        applicant.standing = hear(before, result.outcome, result.card)
+        if applicant.standing is before:
+            return False
+        applicant.is_changed = True
+        self._count(applicant.batch_no, before.state, applicant.standing.state)
+        if result.outcome is Outcome.ISSUED:
+            self._issue(applicant, result, late=before.state is State.RELEASED)
+        elif result.outcome is Outcome.REFUSED:
+            _refuse(applicant, result, is_step=before.state is not applicant.standing.state)
+        return True
+
+    def changed(self) -> list[Applicant]:
+        """Those that any result has changed."""
+        return [applicant for applicant in self._by_id.values() if applicant.is_changed]
+
+    def _find(self, result: Result) -> Applicant:
+        if result.batch_no not in self._batch_nos:
+            raise Contradiction("unknown_batch")
+        if result.application_id is None:
+            applicant = self._by_member_no.get((result.batch_no, result.member_no or ""))
+        else:
+            applicant = self._by_id.get(result.application_id)
+        if applicant is None or applicant.batch_no != result.batch_no:
+            raise Contradiction("unknown_application")
+        if result.member_no not in (None, applicant.member_no):
+            raise Contradiction("member_no_differs")
+        return applicant
+
+    def _refuse_second_card(self, applicant: Applicant, result: Result) -> None:
+        if self._card_owners.get(result.card or b"", applicant.application_id) != applicant.application_id:
+            raise Contradiction("card_no_reused")
+        if self._holders.get(applicant.member_id, applicant.application_id) != applicant.application_id:
+            raise Contradiction("already_issued")
+
+    def _issue(self, applicant: Applicant, result: Result, late: bool) -> None:
+        applicant.told, applicant.late = Outcome.ISSUED, late
+        applicant.version += 1
+        applicant.card_no = result.card_no
+        applicant.decided_at = result.processed_at
+        self._card_owners[result.card or b""] = applicant.application_id
+        self._holders[applicant.member_id] = applicant.application_id
+
+    def _count(self, batch_no: str, before: State, now: State) -> None:
+        counts = self.counts[batch_no]
+        if before in _COUNTED:
+            counts[before] -= 1
+        if now in _COUNTED:
+            counts[now] += 1
+
+
+def _refuse(applicant: Applicant, result: Result, is_step: bool) -> None:
+    """Keeps the refusal; only where the application's state changed by it others are told."""
+    if is_step:
+        applicant.told = Outcome.REFUSED
+        applicant.version += 1
+    applicant.reason_code = result.reason_code
+    applicant.reason = result.reason
+    applicant.decided_at = result.processed_at

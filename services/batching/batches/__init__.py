@@ -1,0 +1,1 @@
+"""Batches and outlets: submitted, shown, released, counted."""

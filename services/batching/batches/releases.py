@@ -1,0 +1,120 @@
+"""Releases 释放: applications that leave a batch since it was revoked, or since their member got a card otherwise."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from services.batching.bank import bank_messages
+from services.batching.models import Application, Batch
+from services.batching.pending import pending
+from services.batching.pending.application_states import State, Step, allowing
+from services.batching.telling import steps, tell_pending_changed
+from services.contracts.events.batching import BATCH_RELEASED, BatchReleasedData
+from services.contracts.events.membership import ApplicationCancelledData, CorrectionRefusedData
+from services.contracts.events.revocation import (
+    RevocationApprovedData,
+    RevocationClosedData,
+    RevocationRejectedData,
+    RevocationRequestedData,
+)
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import Event
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Reject, Retry
+
+
+def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
+    """Shows the request on the batch. Of events in any order the latest counts. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "requested", event.data.requested_at)
+
+
+def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
+    """Shows the rejection on the batch. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "rejected", event.data.decided_at)
+
+
+def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
+    """Shows on the batch that nothing is to be decided. Raises Reject."""
+    _note(_lock(session, event.data.batch_no), "closed", event.data.closed_at)
+
+
+def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
+    """Releases all that the bank has not decided.
+
+    Where that is nobody the batch was not revoked, whatever the superior union agreed to: it shows as closed.
+    """
+    batch = _lock(session, event.data.batch_no)
+    released = _release(session, batch, "revoked", event.data.revocation_id)
+    was_approved = batch.revocation_state == "approved"
+    _note(batch, "approved" if released or was_approved else "closed", event.data.decided_at)
+
+
+def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
+    """Ends an application whose member got the card of another application."""
+    _end(session, event.data.union_id, event.data.application_id, None)
+
+
+def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
+    """Ends an application whose corrected document is another member's."""
+    _end(session, event.data.union_id, event.data.application_id, "更正后的证件号码已登记过会员，申请取消")
+
+
+def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | None) -> None:
+    """The application leaves the pending list or its batch; once decided it stays.
+
+    What ends it can overtake `members_queued`: it is tried again until the application is there.
+    """
+    this = Application.application_id == application_id
+    if session.scalar(select(Application.application_id).where(this)) is None:
+        raise Retry("The application is not listed yet.")
+    pending.lock_pending(session, union_id)
+    if pending.remove(session, union_id, "cancelled", this, detail=detail):
+        tell_pending_changed(session, union_id, "cancelled", 1)
+        return
+    batch = session.scalar(
+        select(Batch).join(Application, Application.batch_no == Batch.batch_no).where(this).with_for_update(of=Batch)
+    )
+    if batch is not None:
+        _release(session, batch, "cancelled", None, this)
+
+
+def _lock(session: Session, batch_no: str) -> Batch:
+    batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(key_share=True))
+    if batch is None:
+        raise Reject(f"There is no batch {batch_no}.")
+    return batch
+
+
+def _note(batch: Batch, state: str, at: datetime) -> None:
+    if batch.revocation_at is None or batch.revocation_at < at:
+        batch.revocation_state, batch.revocation_at = state, at
+
+
+def _release(
+    session: Session, batch: Batch, reason: str, revocation_id: UUID | None, *chosen: ColumnElement[bool]
+) -> int:
+    """Releases the undecided applications of a locked batch, and recalls them from the bank; answers how many."""
+    released = session.execute(
+        update(Application)
+        .where(Application.batch_no == batch.batch_no, Application.state.in_(allowing(Step.RELEASE)), *chosen)
+        .values(state=State.RELEASED, version=Application.version + 1)
+        .returning(Application.application_id, Application.member_id, Application.member_no, Application.version)
+        .execution_options(synchronize_session=False)
+    ).all()
+    batch.released += len(released)
+    for part in in_messages(released):
+        tell(
+            session,
+            BATCH_RELEASED,
+            BatchReleasedData(
+                batch_no=batch.batch_no,
+                union_id=batch.union_id,
+                revocation_id=revocation_id,
+                reason=reason,
+                applications=steps(part),
+            ),
+        )
+    bank_messages.send_recalled(session, batch.batch_no, released)
+    return len(released)

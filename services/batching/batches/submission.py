@@ -1,0 +1,317 @@
+"""Submitting a batch 提交办卡: all entries of a channel, or a member's own application, frozen and told at once."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from services.batching.bank import bank_messages
+from services.batching.batches.batch_numbers import next_batch_no
+from services.batching.batches.batches import get_batch
+from services.batching.batches.outlets import outlet_of_branch
+from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
+from services.batching.pending.application_states import Check, State, Step, allowing
+from services.batching.pending.channels import channel_for, outside_charset
+from services.batching.pending.checks import recheck_outdated
+from services.batching.pending.consents import record_signed
+from services.batching.pending.pending import lock_pending, missing_of
+from services.batching.pending.persons import nationality_of
+from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
+from services.batching.register.register_pdf import refuse_unprintable
+from services.batching.register.typeface import register_typeface
+from services.batching.telling import steps, submitted_batch, tell_pending_changed
+from services.contracts.consent import refuse_unless_current
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
+from services.kit.data.bulk import insert_rows, is_among
+from services.kit.data.database import Database
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import correlation
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.kit.settings import read_settings, settings_class
+
+_NAMED = 20
+"""How many persons a refusal names."""
+_CHECK_TITLES = {
+    Check.UNCHECKED: "未校验",
+    Check.CHECKING: "校验中",
+    Check.WAITING: "等待退休登记系统应答",
+    Check.FAILED: "未通过校验",
+}
+
+
+@settings_class
+class SubmissionSettings:
+    """When a batch counts for which month, and how long a passed check holds."""
+
+    last_day_of_count: int = 20
+    """By which day of a month a batch must be submitted to count for that month."""
+    check_holds_hours: int = 24
+    """Choice: a check that passed longer ago is made again at the submission."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Who submits what, where to, and whom the bank calls for collection."""
+
+    union_id: UUID
+    union_code: str
+    union_name: str
+    superior_union_id: UUID | None
+    superior_ids: list[UUID]
+    channel: str
+    outlet: Outlet
+    contact_name: str
+    contact_phone: str
+    submitted_by: UUID
+    consent_version: str
+    consent_basis: str = "signed_form"
+    personal: bool = False
+
+
+def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
+    """Makes a batch of all entries of a channel; answers it, with warnings about names.
+
+    Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
+    clerks), `not_all_complete` and `not_all_passed`, both naming whom it is about, `name_outside_charset`, and
+    `checks_outdated` where a passed check no longer holds: it is asked for anew then, in a transaction of its own.
+    Raises Problem `font_lacks` for a batch whose register could not be printed.
+    """
+    session, caller = work.session, work.caller
+    refuse_unless_current(request.consent_version or None)
+    outlet = outlet_of_branch(session, request.branch_code, request.outlet_code)
+    _recheck_outdated(work.database, caller, request.channel)
+    submission = Submission(
+        union_id=UUID(caller.union_id),
+        union_code=caller.union_code or "",
+        union_name=caller.union_name or "",
+        superior_union_id=UUID(caller.superior_union_id) if caller.superior_union_id else None,
+        superior_ids=[UUID(superior) for superior in caller.superior_ids],
+        channel=request.channel,
+        outlet=outlet,
+        contact_name=request.contact_name,
+        contact_phone=request.contact_phone,
+        submitted_by=UUID(caller.account_id),
+        consent_version=str(request.consent_version),
+    )
+    lock_pending(session, submission.union_id)
+    applications = session.scalars(
+        select(Application)
+        .where(Application.union_id == submission.union_id, PENDING, Application.channel == submission.channel)
+        .order_by(Application.member_no, Application.application_id)
+    ).all()
+    _refuse_unless_ready(submission.channel, applications)
+    branch = session.get_one(Branch, outlet.branch_code)
+    _refuse_outside_charset(branch, submission.channel, applications)
+    record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
+    batch = form_batch(session, submission, applications)
+    tell_pending_changed(session, submission.union_id, "submitted", len(applications))
+    answer = get_batch(work, BatchRequest(batch_no=batch.batch_no))
+    return SubmitBatchAnswer(**vars(answer), warnings=_warnings(branch, submission.channel, applications))
+
+
+def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
+    """Freezes the applications into a new batch and tells everyone, the bank too; each has its consent receipt.
+
+    Register and bank have them in the order of the member numbers, in which people look them up on paper.
+    """
+    applications = sorted(applications, key=attrgetter("member_no", "application_id"))
+    submitted_at = datetime.now(UTC).replace(microsecond=0)
+    batch_no = next_batch_no(session, submission.union_code, submitted_at.astimezone(LOCAL_TIME).date())
+    persons = tuple(_freeze(position, application) for position, application in enumerate(applications, 1))
+    outlet = submission.outlet
+    register = Register(
+        batch_no=batch_no,
+        channel=submission.channel,
+        union_code=submission.union_code,
+        union_name=submission.union_name,
+        outlet_name=outlet.name,
+        outlet_address=outlet.address,
+        contact_name=submission.contact_name,
+        contact_phone=submission.contact_phone,
+        submitted_at=submitted_at,
+        persons=persons,
+    )
+    batch = Batch(
+        batch_no=batch_no,
+        union_id=submission.union_id,
+        union_code=submission.union_code,
+        union_name=submission.union_name,
+        superior_union_id=submission.superior_union_id,
+        superior_ids=submission.superior_ids,
+        personal=submission.personal,
+        channel=submission.channel,
+        branch_code=outlet.branch_code,
+        outlet_code=outlet.code,
+        outlet_name=outlet.name,
+        outlet_address=outlet.address,
+        contact_name=submission.contact_name,
+        contact_phone=submission.contact_phone,
+        submitted_by=submission.submitted_by,
+        submitted_at=submitted_at,
+        count_month=count_month(submitted_at, read_settings(SubmissionSettings).last_day_of_count),
+        register_hash=register.digest(),
+        total=len(applications),
+    )
+    refuse_unprintable(register, register_typeface())
+    session.add(batch)
+    session.flush()
+    _store_persons(session, batch_no, applications, persons)
+    submitted = _move_into(session, batch_no, applications)
+    _note(session, batch, submitted)
+    _tell_submitted(session, submission, batch, submitted)
+    bank_messages.send_submitted(session, batch, applications)
+    return batch
+
+
+def count_month(submitted_at: datetime, last_day: int) -> str:
+    """The month that a submission counts for, as `2026-11`: after `last_day` in Shanghai it is the next one."""
+    day = submitted_at.astimezone(LOCAL_TIME).date()
+    months = day.year * 12 + day.month - 1 + (day.day > last_day)
+    return f"{months // 12}-{months % 12 + 1:02d}"
+
+
+def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
+    """Raises Conflict `checks_outdated` when checks were asked for anew; it stays so when the submission is refused."""
+    hours = read_settings(SubmissionSettings).check_holds_hours
+    with database.begin() as apart:
+        act = audit.Act("batching.check_pending", caller, correlation_id=correlation.get())
+        audit.begin(apart, act)
+        outdated = recheck_outdated(apart, UUID(caller.union_id), channel, hours)
+        if outdated:
+            audit.tell_act(apart, "batching", act)
+    if outdated:
+        expired = [one for one in outdated if one.expired_on]
+        raise Conflict(
+            "checks_outdated",
+            f"有 {len(outdated)} 人的校验结果已失效，已重新提交系统校验",
+            "请等待校验完成；全部通过后再次提交办卡，未通过的请更正信息或移除。",
+            [
+                FieldProblem("document_expiry", "expired", f"{one.name}：证件已于{one.expired_on}到期")
+                for one in expired[:_NAMED]
+            ],
+        )
+
+
+def _refuse_unless_ready(channel: str, applications: Sequence[Application]) -> None:
+    total = len(applications)
+    if not total:
+        raise Conflict("pending_empty", "待办会员列表中没有可提交的会员", "请先添加会员至待办，或查看是否已被提交。")
+    incomplete = [one for one in applications if channel == "special" and missing_of(one)]
+    if incomplete:
+        raise Conflict(
+            "not_all_complete",
+            f"待办会员共: {total}人; 信息已完善: {total - len(incomplete)}人; 未完善: {len(incomplete)}人。",
+            "请移除未完善信息的会员, 才能进行提交办卡。",
+            _named("complete", "incomplete", ((one, "信息未完善") for one in incomplete)),
+        )
+    failed = [one for one in applications if one.check_state != Check.PASSED]
+    if failed:
+        raise Conflict(
+            "not_all_passed",
+            f"待办会员共: {total}人; 校验通过: {total - len(failed)}人; 未通过: {len(failed)}人。",
+            "请移除校验未通过及未校验的会员, 才能进行提交办卡。",
+            _named("check_state", "not_passed", ((one, _why_not_passed(one)) for one in failed)),
+        )
+
+
+def _why_not_passed(application: Application) -> str:
+    findings = json.loads(application.findings or "[]")
+    errors = (finding["message"] for finding in findings if finding["severity"] == "error")
+    return next(errors, _CHECK_TITLES[Check(application.check_state)])
+
+
+def _named(field: str, code: str, about: Iterable[tuple[Application, str]]) -> list[FieldProblem]:
+    """The first of those whom a refusal is about, by name."""
+    return [FieldProblem(field, code, f"{one.name}：{why}") for one, why in islice(about, _NAMED)]
+
+
+def _refuse_outside_charset(branch: Branch, channel: str, applications: Sequence[Application]) -> None:
+    """The ordinary channel takes only names that the branch's systems hold; the special one is made for the others."""
+    if channel == "special":
+        return
+    outside = [(one, lacking) for one in applications if (lacking := outside_charset(one.name, branch.charset))]
+    if outside:
+        raise Conflict(
+            "name_outside_charset",
+            f"有 {len(outside)} 人的姓名含发卡支行系统无法录入的字",
+            "请将其切换至特殊办卡通道，或选择其他支行。",
+            _named("name", "outside_charset", ((one, f"“{lacking}”") for one, lacking in outside)),
+        )
+
+
+def _freeze(position: int, application: Application) -> RegisteredPerson:
+    return RegisteredPerson(
+        position=position,
+        member_no=application.member_no,
+        name=application.name,
+        document_type=application.document_type,
+        document_number=application.document_number,
+        document_expiry=application.document_expiry,
+        nationality=nationality_of(application),
+        channel_reason=_reason_text(application),
+    )
+
+
+def _reason_text(application: Application) -> str | None:
+    """Why the person takes the special channel, with the clerk's note, as the register says it."""
+    if application.channel != "special":
+        return None
+    return "：".join(filter(None, (application.channel_reason, application.channel_note))) or None
+
+
+def _store_persons(
+    session: Session, batch_no: str, applications: Sequence[Application], persons: Sequence[RegisteredPerson]
+) -> None:
+    rows = [
+        {"batch_no": batch_no, "application_id": application.application_id, **asdict(person)}
+        for application, person in zip(applications, persons, strict=True)
+    ]
+    session.execute(insert_rows(BatchPerson, rows))
+
+
+def _move_into(session: Session, batch_no: str, applications: Sequence[Application]) -> Sequence[Any]:
+    """Marks the applications as submitted in the batch; answers their ids, members and new versions."""
+    return session.execute(
+        update(Application)
+        .where(
+            is_among(Application.application_id, (one.application_id for one in applications)),
+            Application.state.in_(allowing(Step.SUBMIT)),
+        )
+        .values(state=State.SUBMITTED, batch_no=batch_no, version=Application.version + 1)
+        .returning(Application.application_id, Application.member_id, Application.version)
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
+    applications = audit.references("application", (row.application_id for row in submitted))
+    names = ("batch_no", "channel", "outlet_code", "contact_name", "contact_phone", "total")
+    new = {name: getattr(batch, name) for name in names}
+    audit.note(session, ("batch", batch.batch_no), *applications, new=new)
+
+
+def _tell_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
+    whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
+    parts = in_messages(submitted)
+    for number, part in enumerate(parts, 1):
+        tell(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
+
+
+def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:
+    """What the clerk should know of names, though the branch's systems hold them."""
+    if channel == "special":
+        return []
+    choices = ((one.name, channel_for(one.document_type, one.name, branch.charset)) for one in applications)
+    return [f"{name}：{choice.reason}" for name, choice in choices if choice.reason]

@@ -1,0 +1,1 @@
+"""The pending list: entries, channels, checks, corrections."""

@@ -1,0 +1,139 @@
+"""System checks 系统校验 of queued applications: asking validation for them."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from services.batching.models import PENDING, Application
+from services.batching.pending.application_states import UNDER_CHECK, Check, State
+from services.batching.pending.pending import lock_pending
+from services.batching.pending.persons import facts_of
+from services.batching.telling import tell_pending_changed
+from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
+from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
+from services.contracts.values import today
+from services.kit.data.bulk import is_among
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
+
+
+class Outdated(NamedTuple):
+    """A person whose check no longer holds; `expired_on` where the document has run out."""
+
+    name: str
+    expired_on: date | None
+
+
+_AT_ONCE = 2_500
+"""How many applications are in memory at once: a union may have any number."""
+
+
+def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswer:
+    """Requests the check of the named applications, or of all of a channel that have not passed.
+
+    What is being checked already is left alone. Answers how many checks were requested.
+    """
+    session, union_id = work.session, UUID(work.caller.union_id)
+    lock_pending(session, union_id)
+    if request.application_ids is not UNSET:
+        chosen = and_(is_among(Application.application_id, request.application_ids))
+    else:
+        chosen = and_(Application.channel == request.channel, Application.check_state != Check.PASSED)
+    asked = ask_for_checks(session, union_id, PENDING, chosen)
+    tell_pending_changed(session, union_id, "checking", asked)
+    return CheckPendingAnswer(checking=asked)
+
+
+def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int) -> list[Outdated]:
+    """Asks for the check of those of a channel whose passed check no longer holds; answers whom, in member order.
+
+    It is older than so many hours, or the document has run out since.
+    """
+    now, day = datetime.now(UTC), today()
+    outdated = and_(
+        Application.channel == channel,
+        Application.check_state == Check.PASSED,
+        or_(
+            Application.checked_at.is_(None),
+            Application.checked_at < now - timedelta(hours=hours),
+            Application.document_expiry < day,
+        ),
+    )
+    lock_pending(session, union_id)
+    found = session.execute(
+        select(Application.name, Application.document_expiry)
+        .where(Application.union_id == union_id, PENDING, outdated)
+        .order_by(Application.member_no)
+    ).all()
+    if found:
+        ask_for_checks(session, union_id, PENDING, outdated)
+        tell_pending_changed(session, union_id, "checking", len(found))
+    return [
+        Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < day else None)
+        for row in found
+    ]
+
+
+def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
+    """Asks validation to check the union's queued applications among the chosen; each check has a new number."""
+    due = and_(
+        Application.union_id == union_id,
+        Application.state == State.QUEUED,
+        Application.check_state.not_in(UNDER_CHECK),
+        *chosen,
+    )
+    asked = 0
+    while True:
+        taken = _take_for_check(session, due)
+        _tell_requested(session, union_id, taken)
+        asked += len(taken)
+        if len(taken) < _AT_ONCE:
+            audit.note(session, new={"checking": asked})
+            return asked
+
+
+def requested_checks(union_id: UUID, applications: Sequence[Any]) -> ValidationRequestedData:
+    """The request for the current checks of applications, or of rows with their columns."""
+    return ValidationRequestedData(
+        union_id=union_id,
+        applications=[RequestedCheck(application_id=one.application_id, check_no=one.check_no) for one in applications],
+        persons=[facts_of(one) for one in applications],
+    )
+
+
+def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]:
+    """Marks at most _AT_ONCE of those that are due as being checked, and answers what is told of them."""
+    next_ones = select(Application.application_id).where(due).limit(_AT_ONCE)
+    return session.execute(
+        update(Application)
+        .where(Application.application_id.in_(next_ones))
+        .values(check_state=Check.CHECKING, check_no=Application.check_no + 1, findings=None)
+        .returning(
+            Application.application_id,
+            Application.check_no,
+            Application.name,
+            Application.document_type,
+            Application.document_number,
+            Application.document_expiry,
+            Application.nationality,
+            Application.other_facts,
+        )
+        .execution_options(synchronize_session=False)
+    ).all()
+
+
+def _tell_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
+    audit.note(session, *audit.references("application", (row.application_id for row in taken)))
+    for part in in_messages(taken):
+        tell(
+            session,
+            VALIDATION_REQUESTED,
+            requested_checks(union_id, part),
+        )

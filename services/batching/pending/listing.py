@@ -1,0 +1,141 @@
+"""Queued members come onto the pending list, each on the channel that the document and the name call for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from services.batching.models import Application
+from services.batching.pending import personal_applications
+from services.batching.pending.application_states import State
+from services.batching.pending.channels import channel_for
+from services.batching.pending.pending import LISTING_CHARSET, tell_channel
+from services.batching.pending.persons import stored, usable
+from services.batching.telling import steps, tell_pending_changed
+from services.contracts.events.batching import (
+    MEMBERS_REFUSED,
+    MEMBERS_REMOVED,
+    MembersRefusedData,
+    MembersRemovedData,
+    RefusedMember,
+)
+from services.contracts.events.membership import MembersQueuedData, QueuedApplication
+from services.contracts.shared import PersonFacts
+from services.contracts.values import InvalidValue
+from services.kit.data.bulk import insert_rows
+from services.kit.events.contract import in_messages
+from services.kit.events.envelope import Event
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Reject
+
+SPECIAL = "special"
+
+_UNUSABLE = "会员资料有误，未能加入待办，请更正资料后重新添加至待办"
+
+log = structlog.get_logger()
+
+
+def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
+    """Lists queued members; those that are listed already stay as they are."""
+    queued = event.data
+    persons = {person.application_id: person for person in queued.persons}
+    applications = {application.application_id: application for application in queued.applications}
+    if not persons.keys() <= applications.keys():
+        raise Reject("There are persons of other applications.")
+    rows, refused = [], []
+    for application_id, application in applications.items():
+        try:
+            rows.append(_entry(queued, application, usable(persons.get(application_id))))
+        except InvalidValue as invalid:
+            refused.append(_refused_entry(queued, application, invalid))
+    listed = _insert(session, rows)
+    _part(session, queued, _insert(session, refused), refused)
+    tell_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
+    if queued.personal_application:
+        listed_ids = [row.application_id for row in listed]
+        personal_applications.begin(session, queued, queued.personal_application, listed_ids)
+    else:
+        tell_pending_changed(session, queued.union.union_id, "queued", len(listed))
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
+    if not rows:
+        return ()
+    return session.execute(
+        insert_rows(Application, rows)
+        .on_conflict_do_nothing()
+        .returning(Application.application_id, Application.member_id, Application.version, Application.channel)
+    ).all()
+
+
+def _part(
+    session: Session, queued: MembersQueuedData, parted: Sequence[Any], refused: Sequence[dict[str, Any]]
+) -> None:
+    """Tells that these are off the list before they were on it: their members are free, and hold up nobody else.
+
+    A personal application has no clerk to tell why.
+    """
+    union_id = queued.union.union_id
+    for part in in_messages(parted):
+        removed = MembersRemovedData(
+            union_id=union_id, reason="check_failed", detail=_UNUSABLE, applications=steps(part)
+        )
+        tell(session, MEMBERS_REMOVED, removed)
+    parted_ids = {row.application_id for row in parted}
+    if queued.personal_application is None:
+        members = [_refused_member(entry) for entry in refused if entry["application_id"] in parted_ids]
+        for some in in_messages(members):
+            tell(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
+    if parted:
+        log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))
+
+
+def _refused_member(entry: dict[str, Any]) -> RefusedMember:
+    return RefusedMember(
+        application_id=entry["application_id"],
+        member_no=entry["member_no"],
+        reason_code=entry["reason_code"],
+        reason=entry["reason"],
+    )
+
+
+def _refused_entry(queued: MembersQueuedData, application: QueuedApplication, why: InvalidValue) -> dict[str, Any]:
+    """What is kept of a person who cannot be listed: that the application ended, and why."""
+    return {
+        "application_id": application.application_id,
+        "member_id": application.member_id,
+        "member_no": application.member_no,
+        "union_id": queued.union.union_id,
+        "personal": queued.personal_application is not None,
+        "listed_at": queued.queued_at,
+        "name": "",
+        "document_type": "",
+        "document_number": "",
+        "document_digest": b"",
+        "other_facts": "{}",
+        "channel": "ordinary",
+        "state": State.REMOVED,
+        "reason_code": why.code,
+        "reason": why.reason,
+        "version": 1,
+    }
+
+
+def _entry(queued: MembersQueuedData, application: QueuedApplication, person: PersonFacts) -> dict[str, Any]:
+    """The row of an application."""
+    choice = channel_for(person.document_type, person.name, LISTING_CHARSET)
+    return {
+        **stored(person),
+        "application_id": application.application_id,
+        "member_id": application.member_id,
+        "member_no": application.member_no,
+        "union_id": queued.union.union_id,
+        "personal": queued.personal_application is not None,
+        "listed_at": queued.queued_at,
+        "channel": choice.channel,
+        "channel_reason": choice.reason,
+        "channel_reason_code": choice.reason_code,
+        # The channel of an application is ordinary until told otherwise: the special one is its first step.
+        "version": 1 if choice.channel == SPECIAL else 0,
+    }

@@ -1,0 +1,280 @@
+"""The pending list 待办会员列表 of a union: shown with its counts, completed, switched between channels, cleared."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, select, text, update
+from sqlalchemy.orm import Session
+
+from services.batching.models import COMPLETE, PENDING, Application
+from services.batching.pending.application_states import Check, State, Step, allowing
+from services.batching.pending.channels import Charset, channel_for, outside_charset
+from services.batching.pending.corrections import CORRECTABLE, correct
+from services.batching.pending.persons import document_digest
+from services.batching.register.typeface import register_typeface
+from services.batching.telling import steps, tell_pending_changed
+from services.contracts.events.batching import (
+    CHANNEL_ASSIGNED,
+    MEMBERS_REMOVED,
+    ChannelAssignedData,
+    MembersRemovedData,
+)
+from services.contracts.masks import mask_document
+from services.contracts.operations.batching import (
+    FindingAnswer,
+    ListPendingAnswer,
+    ListPendingRequest,
+    OrdinaryCounts,
+    PendingAnswer,
+    PendingCounts,
+    RemovePendingAnswer,
+    RemovePendingManyRequest,
+    RemovePendingRequest,
+    SpecialCounts,
+    UpdatePendingRequest,
+)
+from services.contracts.rules.findings import shown_message
+from services.contracts.shared import SWITCH_REASONS
+from services.kit.data.bulk import is_among
+from services.kit.data.name_search import begins_with
+from services.kit.data.paging import page_of
+from services.kit.events.contract import in_messages
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
+
+LISTING_CHARSET: Charset = "gbk"
+"""What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""
+
+_REQUIRED_OF_SPECIAL = ("document_expiry", "nationality")
+
+
+def lock_pending(session: Session, union_id: UUID) -> None:
+    """Whoever changes a union's pending list does so alone until the transaction ends."""
+    session.execute(text("select pg_advisory_xact_lock(hashtextextended(:list, 0))"), {"list": f"pending {union_id}"})
+
+
+def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
+    """A page of one channel's list by member number, as the register will have it, with the counts of both channels."""
+    union_id = UUID(work.caller.union_id)
+    matching = (
+        select(Application)
+        .where(Application.union_id == union_id, PENDING, *_filters(request))
+        .order_by(Application.member_no, Application.application_id)
+    )
+    rows, counted = page_of(work.session, matching, request)
+    items = [pending_answer(row.Application) for row in rows]
+    return ListPendingAnswer.of(items, request, counted, counts=count_pending(work.session, union_id))
+
+
+def count_pending(session: Session, union_id: UUID) -> PendingCounts:
+    """How many a union has on each channel, by check state and by completeness."""
+    ordinary = dict.fromkeys(["total", *Check], 0)
+    special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
+    grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(
+        Application.union_id == union_id, PENDING
+    )
+    for channel, check_state, is_complete, count in session.execute(grouped.group_by(*grouped.selected_columns[:3])):
+        counted = ordinary if channel == "ordinary" else special
+        counted["total"] += count
+        counted[check_state] += count
+        if channel == "special":
+            special["complete" if is_complete else "incomplete"] += count
+            special["ready"] += count * (is_complete and check_state == Check.PASSED)
+    return PendingCounts(ordinary=OrdinaryCounts(**ordinary), special=SpecialCounts(**special))
+
+
+def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
+    """Changes an entry's document or channel; a changed document must be checked anew.
+
+    Raises NotFound, Invalid for what the rules refuse and for a switch without a reason, Conflict `document_known`, and
+    Conflict `channel_locked` for a document that only the special channel takes.
+    """
+    session, union_id = work.session, UUID(work.caller.union_id)
+    audit.note(session, ("application", request.application_id))
+    lock_pending(session, union_id)
+    application = session.scalar(
+        select(Application).where(
+            Application.application_id == request.application_id, Application.union_id == union_id, PENDING
+        )
+    )
+    if application is None:
+        raise NotFound()
+    before = _changeable(application)
+    correct(session, application, request, UUID(work.caller.account_id))
+    _switch_channel(application, request)
+    is_switched = application.channel != before["channel"]
+    if is_switched:
+        application.version += 1
+        tell_channel(session, union_id, application.channel, [application], application.channel_reason)
+    audit.note(session, old=before, new=_changeable(application))
+    tell_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
+    return pending_answer(application)
+
+
+def tell_channel(
+    session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
+) -> None:
+    """Publishes the channel that these applications take from now on."""
+    for part in in_messages(applications):
+        data = ChannelAssignedData(union_id=union_id, channel=channel, reason=reason, applications=steps(part))
+        tell(session, CHANNEL_ASSIGNED, data)
+
+
+def remove_pending(work: Work, request: RemovePendingRequest) -> RemovePendingAnswer:
+    """Removes one entry; raises NotFound."""
+    removed = _remove_chosen(work, [request.application_id])
+    if not removed:
+        raise NotFound()
+    return RemovePendingAnswer(removed=removed)
+
+
+def remove_pending_many(work: Work, request: RemovePendingManyRequest) -> RemovePendingAnswer:
+    """Removes those of the named entries that are still there, or all of one kind; answers how many.
+
+    `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员),
+    `special_not_passed`: the special channel's; `incomplete`: those of the special channel whose information is
+    incomplete (移除全部信息未完善会员).
+    """
+    without_pass = Application.check_state.in_((Check.FAILED, Check.UNCHECKED))
+    kinds = {
+        "not_passed": and_(Application.channel == "ordinary", without_pass),
+        "special_not_passed": and_(Application.channel == "special", without_pass),
+        "incomplete": and_(Application.channel == "special", ~COMPLETE),
+    }
+    if request.application_ids is not UNSET:
+        return RemovePendingAnswer(removed=_remove_chosen(work, request.application_ids))
+    reason = "incomplete" if request.which == "incomplete" else "not_passed"
+    return RemovePendingAnswer(removed=_remove_entries(work, reason, kinds[str(request.which)]))
+
+
+def remove(
+    session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool], detail: str | None = None
+) -> int:
+    """Removes queued applications of the union, personal ones too, and publishes why; answers how many."""
+    removed = session.execute(
+        update(Application)
+        .where(Application.union_id == union_id, Application.state.in_(allowing(Step.REMOVE)), *chosen)
+        .values(state=State.REMOVED, version=Application.version + 1)
+        .returning(Application.application_id, Application.member_id, Application.version)
+        .execution_options(synchronize_session=False)
+    ).all()
+    application_ids = (row.application_id for row in removed)
+    audit.note(
+        session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
+    )
+    for part in in_messages(removed):
+        data = MembersRemovedData(union_id=union_id, reason=reason, detail=detail, applications=steps(part))
+        tell(session, MEMBERS_REMOVED, data)
+    return len(removed)
+
+
+def pending_answer(application: Application) -> PendingAnswer:
+    """An entry as the list shows it."""
+    choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
+    missing = missing_of(application)
+    return PendingAnswer(
+        application_id=application.application_id,
+        member_id=application.member_id,
+        member_no=application.member_no,
+        name=application.name,
+        document_type=application.document_type,
+        document_number=mask_document(application.document_number),
+        document_expiry=application.document_expiry,
+        nationality=application.nationality,
+        listed_at=application.listed_at,
+        check_state=application.check_state,
+        findings=[
+            FindingAnswer(
+                code=finding["code"],
+                severity=finding["severity"],
+                message=shown_message(finding["code"], finding["message"]),
+            )
+            for finding in json.loads(application.findings or "[]")
+        ],
+        channel=application.channel,
+        channel_reason=application.channel_reason,
+        channel_reason_code=application.channel_reason_code,
+        channel_note=application.channel_note,
+        checked_at=application.checked_at,
+        can_switch=not choice.locked,
+        complete=not missing,
+        missing=missing,
+    )
+
+
+def missing_of(application: Application) -> list[str]:
+    """What the special channel still needs to know of an entry; COMPLETE says the same in SQL."""
+    return [name for name in _REQUIRED_OF_SPECIAL if getattr(application, name) is None]
+
+
+def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
+    filters = [Application.channel == request.channel]
+    if request.name is not UNSET:
+        filters.append(begins_with(Application.name, request.name))
+    if request.document_number is not UNSET:
+        filters.append(Application.document_digest == document_digest(request.document_number))
+    if request.check_state is not UNSET:
+        filters.append(Application.check_state == request.check_state)
+    if request.complete is not UNSET:
+        filters.append(COMPLETE if request.complete else ~COMPLETE)
+    return filters
+
+
+def _changeable(application: Application) -> dict[str, Any]:
+    """What of an entry a clerk can change, for the audit event."""
+    names = (*CORRECTABLE, "channel", "channel_reason_code", "channel_note")
+    return {name: getattr(application, name) for name in names}
+
+
+def _switch_channel(application: Application, request: UpdatePendingRequest) -> None:
+    choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
+    wanted = request.channel or None
+    if choice.locked and wanted == "ordinary":
+        raise Conflict("channel_locked", "该证件类型只能走特殊办卡通道", "如证件类型有误，请先在“完善信息”中更正。")
+    has_lost_its_reason = application.channel_reason_code == "document_type" and not choice.locked
+    kept = choice.channel if has_lost_its_reason else application.channel
+    channel = choice.channel if choice.locked else wanted or kept
+    if channel == application.channel and not has_lost_its_reason:
+        return
+    application.channel, application.channel_note = channel, None
+    if channel == choice.channel:
+        application.channel_reason_code, application.channel_reason = choice.reason_code, choice.reason
+    elif channel == "special":
+        code = _reason_of_switch(application.name, request)
+        application.channel_reason_code, application.channel_reason = code, SWITCH_REASONS[code]
+        application.channel_note = request.channel_note or None
+    else:
+        application.channel_reason_code = application.channel_reason = None
+
+
+def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
+    """Why the clerk switches somebody to the special channel whom no rule leads there; raises Invalid without it."""
+    code = request.channel_reason_code
+    if code is UNSET:
+        raise Invalid([FieldProblem("channel_reason_code", "required", "请选择转入特殊办卡通道的原因")])
+    if code == "rare_character" and not outside_charset(name, "gb2312"):
+        reason = "姓名中没有生僻字，请选择其他原因"
+        raise Invalid([FieldProblem("channel_reason_code", "no_rare_character", reason)])
+    note = request.channel_note or ""
+    if code == "other" and not note:
+        raise Invalid([FieldProblem("channel_note", "required", "请说明转入特殊办卡通道的原因")])
+    if lacking := register_typeface().lacking(note):
+        raise Invalid([FieldProblem("channel_note", "font_lacks", f"说明将印在清册上，不能有“{lacking}”，请改用文字")])
+    return str(code)
+
+
+def _remove_chosen(work: Work, application_ids: Sequence[UUID]) -> int:
+    return _remove_entries(work, "by_clerk", is_among(Application.application_id, application_ids))
+
+
+def _remove_entries(work: Work, reason: str, *chosen: ColumnElement[bool]) -> int:
+    session, union_id = work.session, UUID(work.caller.union_id)
+    lock_pending(session, union_id)
+    removed = remove(session, union_id, reason, PENDING, *chosen)
+    tell_pending_changed(session, union_id, "removed", removed)
+    return removed

@@ -1,0 +1,150 @@
+"""Personal applications 个人办卡: checked and submitted by themselves, each as a batch of one."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from services.batching.batches.batches import bank_progress
+from services.batching.batches.outlets import can_be_chosen
+from services.batching.batches.submission import Submission, form_batch
+from services.batching.models import Application, Branch, ConsentReceipt, Outlet, PersonalApplication
+from services.batching.pending.application_states import Check
+from services.batching.pending.channels import channel_for
+from services.batching.pending.checks import ask_for_checks
+from services.batching.pending.consents import receipts_of, record_on_phone
+from services.batching.pending.pending import remove
+from services.batching.pending.persons import facts_of
+from services.contracts.events.membership import MembersQueuedData
+from services.contracts.events.membership import PersonalApplication as PersonalApplicationData
+from services.contracts.operations.batching import (
+    CollectionOutlet,
+    ListPersonalProgressAnswer,
+    ListPersonalProgressRequest,
+    PersonalProgressAnswer,
+)
+from services.kit.data.bulk import is_among
+from services.kit.problems import Problem
+from services.kit.rpc.work import Work
+
+log = structlog.get_logger()
+
+_UNPRINTABLE = "姓名用字无法打印，请到所在工会办理"
+NATIONALITY = "CHN"
+"""Only holders of a resident ID card apply for themselves, and only citizens hold one."""
+
+
+def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPersonalProgressAnswer:
+    """Outlet and bank's progress of each of the caller's own applications, newest first."""
+    rows = work.session.execute(
+        select(Application, Outlet)
+        .join(PersonalApplication, PersonalApplication.application_id == Application.application_id)
+        .join(Outlet, Outlet.code == PersonalApplication.outlet_code)
+        .where(PersonalApplication.applied_by == UUID(work.caller.member_id))
+        .order_by(Application.application_id.desc())
+    )
+    return ListPersonalProgressAnswer(items=[_progress_answer(row.Application, row.Outlet) for row in rows])
+
+
+def begin(
+    session: Session, queued: MembersQueuedData, choice: PersonalApplicationData, application_ids: Sequence[UUID]
+) -> None:
+    """Keeps what the member chose and agreed to, and asks for the check.
+
+    Without consent or an open outlet the application ends at once.
+    """
+    union = queued.union
+    session.add_all(
+        PersonalApplication(
+            application_id=application_id,
+            applied_by=queued.queued_by,
+            outlet_code=choice.outlet_code,
+            union_code=union.code,
+            union_name=union.name,
+            superior_union_id=union.superior_union_id,
+            superior_ids=union.superior_ids,
+        )
+        for application_id in application_ids
+    )
+    these = is_among(Application.application_id, application_ids)
+    session.execute(update(Application).where(these, Application.nationality.is_(None)).values(nationality=NATIONALITY))
+    if queued.consent:
+        record_on_phone(session, queued.consent, _load(session, application_ids))
+    if queued.consent is None or not can_be_chosen(session, choice.outlet_code):
+        remove(session, union.union_id, "incomplete", these)
+    else:
+        ask_for_checks(session, union.union_id, these)
+
+
+def go_on(session: Session, checked: Sequence[Any]) -> None:
+    """Submits those that passed the check and removes those that failed; who waits for the registry waits on.
+
+    Without a consent receipt, which an application of an earlier version may lack, nobody goes to the bank.
+    """
+    by_result = {
+        result: [row.application_id for row in checked if row.check_state == result]
+        for result in (Check.PASSED, Check.FAILED)
+    }
+    for application in _load(session, by_result[Check.FAILED]):
+        this = Application.application_id == application.application_id
+        remove(session, application.union_id, "check_failed", this)
+    receipts = receipts_of(session, by_result[Check.PASSED])
+    for application in _load(session, by_result[Check.PASSED]):
+        this = Application.application_id == application.application_id
+        receipt = receipts.get(application.application_id)
+        if receipt is None:
+            remove(session, application.union_id, "incomplete", this)
+        elif not _submit(session, application, receipt):
+            remove(session, application.union_id, "check_failed", this, detail=_UNPRINTABLE)
+
+
+def _progress_answer(application: Application, outlet: Outlet) -> PersonalProgressAnswer:
+    return PersonalProgressAnswer(
+        application_id=application.application_id,
+        outlet=CollectionOutlet(code=outlet.code, name=outlet.name, address=outlet.address, phone=outlet.phone),
+        bank_progress=bank_progress(application),
+    )
+
+
+def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Application]:
+    return session.scalars(select(Application).where(is_among(Application.application_id, application_ids))).all()
+
+
+def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> bool:
+    """Whether it could be submitted: a batch whose register could not be printed is none."""
+    chosen = session.get_one(PersonalApplication, application.application_id)
+    outlet = session.get_one(Outlet, chosen.outlet_code)
+    _suit_charset(application, session.get_one(Branch, outlet.branch_code))
+    submission = Submission(
+        union_id=application.union_id,
+        union_code=chosen.union_code,
+        union_name=chosen.union_name,
+        superior_union_id=chosen.superior_union_id,
+        superior_ids=chosen.superior_ids,
+        channel=application.channel,
+        outlet=outlet,
+        contact_name=application.name,
+        contact_phone=facts_of(application).phone or "",
+        submitted_by=chosen.applied_by,
+        consent_version=receipt.version,
+        consent_basis=receipt.basis,
+        personal=True,
+    )
+    try:
+        with session.begin_nested():
+            form_batch(session, submission, [application])
+    except Problem as unprintable:
+        log.warning("personal_application_refused", reason=unprintable.code)
+        return False
+    return True
+
+
+def _suit_charset(application: Application, branch: Branch) -> None:
+    """A name that the branch's systems cannot hold takes the special channel."""
+    choice = channel_for(application.document_type, application.name, branch.charset)
+    if application.channel == "ordinary" and choice.reason_code:
+        application.channel = "special"
+        application.channel_reason_code, application.channel_reason = choice.reason_code, choice.reason

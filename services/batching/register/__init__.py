@@ -1,0 +1,1 @@
+"""What is printed of a batch: register, forms of consent, attachments."""

@@ -1,0 +1,137 @@
+"""The register as an .xlsx workbook, with the same content and hash as the printed one, and made to be printed."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.page import PageMargins
+from openpyxl.worksheet.worksheet import Worksheet
+
+from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
+from services.kit.sheets import saved, text_row
+
+WIDTHS = (6, 13, 22, 22, 22, 13, 14)
+"""The widths of the columns in digits, by HEADINGS; together they fill a page of A4."""
+
+_LINE_HEIGHT = 16
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a row looks: how many columns each of its texts spans, and how high it is unless the program is to choose."""
+
+    columns: Sequence[int]
+    alignment: Alignment
+    font: Font = field(default_factory=Font)
+    border: Border = field(default_factory=Border)
+    height: float | None = None
+
+
+_LINE = Side(style="thin")
+_BOX = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
+_ALL = (len(HEADINGS),)
+_EACH = (1,) * len(HEADINGS)
+_WRAPPED = Alignment(vertical="center", wrap_text=True)
+_CENTRED = Alignment(horizontal="center", vertical="center", wrap_text=True)
+_SEAL_COLUMNS = (3, 2, 2)
+_TITLE_LOOK = _Look(_ALL, _CENTRED, Font(bold=True, size=16), height=2 * _LINE_HEIGHT)
+_FACT_LOOK = _Look((1, len(HEADINGS) - 1), _WRAPPED)
+_HEADING_LOOK = _Look(_EACH, _CENTRED, Font(bold=True), _BOX, 20)
+_PERSON_LOOK = _Look(_EACH, _WRAPPED, border=_BOX)
+_TOTAL_LOOK = _Look(_ALL, _WRAPPED, border=_BOX, height=20)
+_SEAL_LOOK = _Look(_SEAL_COLUMNS, Alignment(vertical="top", wrap_text=True), border=_BOX, height=64)
+_SEAL_DATE_LOOK = _Look(_SEAL_COLUMNS, Alignment(horizontal="right", vertical="center"), border=_BOX, height=20)
+
+
+def register_xlsx(register: Register) -> bytes:
+    """One sheet: the batch's facts above, a line for each person, total and seals below; all cells are text."""
+    workbook = Workbook(write_only=True)
+    workbook.properties.created = workbook.properties.modified = register.submitted_at.astimezone(UTC).replace(
+        tzinfo=None
+    )
+    sheet = workbook.create_sheet("办卡清册")
+    for number, width in enumerate(WIDTHS, 1):
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    facts = _facts(register)
+    _set_up(sheet, register.batch_no, heading_row=len(facts) + 2)
+    rows = _Rows(sheet)
+    rows.add((TITLE,), _TITLE_LOOK)
+    for name, fact in facts:
+        rows.add((name, fact), replace(_FACT_LOOK, height=_height_of(fact)))
+    rows.add(HEADINGS, _HEADING_LOOK)
+    for person in register.persons:
+        rows.add(person.texts(), _PERSON_LOOK)
+    rows.add((register.total_text(),), _TOTAL_LOOK)
+    rows.add(SEALS, _SEAL_LOOK)
+    rows.add((SEAL_DATE,) * len(SEALS), _SEAL_DATE_LOOK)
+    return saved(workbook)
+
+
+class _Rows:
+    """Rows that are added to a sheet from above, whose cells may span several columns."""
+
+    def __init__(self, sheet: Any) -> None:
+        self._sheet = sheet
+        self._count = 0
+
+    def add(self, texts: Iterable[str], look: _Look) -> None:
+        """Adds a row below the others."""
+        self._count += 1
+        spread: list[str] = []
+        for text, span in zip(texts, look.columns, strict=True):
+            if span > 1:
+                first, last = get_column_letter(len(spread) + 1), get_column_letter(len(spread) + span)
+                self._sheet.merged_cells.add(f"{first}{self._count}:{last}{self._count}")
+            spread += [text, *[""] * (span - 1)]
+        cells = text_row(self._sheet, spread)
+        for cell in cells:
+            if not cell.value:
+                cell.value = None  # what is spanned or unknown holds nothing, not an empty text
+            cell.alignment, cell.font, cell.border = look.alignment, look.font, look.border
+        if look.height:
+            self._sheet.row_dimensions[self._count].height = look.height
+        self._sheet.append(cells)
+        if self._count % _AT_ONCE == 0:
+            time.sleep(0)  # other requests and the broker's heartbeat go on between rows
+
+
+def _facts(register: Register) -> Sequence[tuple[str, str]]:
+    return (
+        ("批次编号", register.batch_no),
+        ("办理通道", CHANNEL_NAMES[register.channel]),
+        ("工会", register.union_name),
+        ("经办网点", f"{register.outlet_name} {register.outlet_address}"),
+        ("联系人", f"{register.contact_name} {register.contact_phone}"),
+        ("提交时间", register.submitted_text()),
+        ("办理总人数", str(len(register.persons))),
+        ("清册校验值", register.digest()),
+    )
+
+
+def _height_of(fact: str) -> float:
+    """Of a merged cell no program finds out how high it must be: a Chinese character is as wide as two digits."""
+    width = sum(2 if ord(character) > 0x2E7F else 1 for character in fact)
+    return _LINE_HEIGHT * (1 + width // (sum(WIDTHS[1:]) - 4))
+
+
+def _set_up(sheet: Any, batch_no: str, heading_row: int) -> None:
+    """How it is printed: on A4, as wide as the page, the headings on each page, numbered at the foot.
+
+    To be said before the first row is added: what is set here stands before the rows in the file.
+    """
+    sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
+    sheet.page_setup.orientation = Worksheet.ORIENTATION_PORTRAIT
+    sheet.page_setup.fitToWidth = 1
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.page_margins = PageMargins(left=0.5, right=0.5, top=0.7, bottom=0.7, header=0.3, footer=0.3)
+    sheet.print_options.horizontalCentered = True
+    sheet.print_title_rows = f"{heading_row}:{heading_row}"
+    sheet.oddHeader.right.text = f"批次编号 {batch_no}"
+    sheet.oddFooter.center.text = "第 &P 页 共 &N 页"

@@ -1,0 +1,85 @@
+"""Registers of stored batches: read back as they were frozen, proved by their hash, given out as files."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.batching.batches.batches import load_batch
+from services.batching.models import Batch, BatchPerson
+from services.batching.pending.consents import consented_version
+from services.batching.register.attachments import attachments_zip
+from services.batching.register.register import Register, RegisteredPerson
+from services.batching.register.register_pdf import register_pdf
+from services.batching.register.register_xlsx import register_xlsx
+from services.contracts.operations.batching import BatchRequest, GetRegisterRequest, RegisterAnswer
+from services.kit.operations import audit
+from services.kit.problems import NotFound, Problem
+from services.kit.rpc.files import FileAnswer, file_answer
+from services.kit.rpc.work import Work
+
+_FORMS = {
+    "pdf": (register_pdf, "application/pdf"),
+    "xlsx": (register_xlsx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+
+
+def print_register(work: Work, request: GetRegisterRequest) -> RegisterAnswer:
+    """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
+    session, batch_no, form = work.session, request.batch_no, request.format
+    batch = _load_own_batch(work, batch_no)
+    audit.note(session, new={"format": form, "register_hash": batch.register_hash})
+    write, content_type = _FORMS[form]
+    content = write(_frozen_register(session, batch))
+    batch.register_state = "printed"
+    file = file_answer(f"办卡清册-{batch_no}.{form}", content_type, content)
+    return RegisterAnswer(**vars(file), register_hash=batch.register_hash)
+
+
+def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
+    """The attachments to print as a .zip. Raises NotFound and Problem `font_lacks`."""
+    session, batch_no = work.session, request.batch_no
+    register = _frozen_register(session, _load_own_batch(work, batch_no))
+    version = consented_version(session, batch_no)
+    return file_answer(f"办卡附件-{batch_no}.zip", "application/zip", attachments_zip(register, version))
+
+
+def _load_own_batch(work: Work, batch_no: str) -> Batch:
+    """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
+    audit.note(work.session, ("batch", batch_no))
+    batch = load_batch(work, batch_no)
+    if str(batch.union_id) != work.caller.union_id:
+        raise NotFound()
+    return batch
+
+
+def _frozen_register(session: Session, batch: Batch) -> Register:
+    persons = session.scalars(
+        select(BatchPerson).where(BatchPerson.batch_no == batch.batch_no).order_by(BatchPerson.position)
+    )
+    register = Register(
+        batch_no=batch.batch_no,
+        channel=batch.channel,
+        union_code=batch.union_code,
+        union_name=batch.union_name,
+        outlet_name=batch.outlet_name,
+        outlet_address=batch.outlet_address,
+        contact_name=batch.contact_name,
+        contact_phone=batch.contact_phone,
+        submitted_at=batch.submitted_at,
+        persons=tuple(_line(person) for person in persons),
+    )
+    if register.digest() != batch.register_hash:
+        raise Problem("register_differs", 500, "清册内容与提交时不一致", "请勿使用此清册，并立即联系技术支持。")
+    return register
+
+
+def _line(person: BatchPerson) -> RegisteredPerson:
+    return RegisteredPerson(
+        position=person.position,
+        member_no=person.member_no,
+        name=person.name,
+        document_type=person.document_type,
+        document_number=person.document_number,
+        document_expiry=person.document_expiry,
+        nationality=person.nationality,
+        channel_reason=person.channel_reason,
+    )

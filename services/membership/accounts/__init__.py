@@ -1,0 +1,1 @@
+"""Accounts of unions, and what administrators do with them."""

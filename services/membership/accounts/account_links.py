@@ -1,0 +1,62 @@
+"""Links by which the holder of an account chooses a password: made for the account's telephone, void by newer ones."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.masks import mask_phone
+from services.kit.events.outbox import tell
+from services.kit.rpc.methods import Caller
+from services.membership.accounts.account_news import name_of
+from services.membership.models import Account, ResetLink
+
+_PAGE = "/reset#"
+"""The token stands behind `#`: browsers keep that part to themselves, so that no log of a server holds it."""
+
+
+def send_link(
+    session: Session, account: Account, by: Caller, lasts: timedelta, *, is_first: bool = False
+) -> dict[str, Any]:
+    """Sends a link to the account's telephone, which makes all earlier ones void (ResetLinkAnswer).
+
+    Nobody else is told it, least of all who made it.
+    """
+    void_links(session, account)
+    token = secrets.token_urlsafe(32)
+    link = ResetLink(
+        token_hash=hash_of(token),
+        account_id=account.account_id,
+        made_by=UUID(by.account_id),
+        is_for_holder=True,
+        expires_at=datetime.now(UTC) + lasts,
+    )
+    session.add(link)
+    recipient = {
+        "phone": account.phone,
+        "account_name": account.account_name,
+        "url_path": _PAGE + token,
+        "made_by": name_of(by),
+    }
+    told = {"account_id": account.account_id, "expires_at": link.expires_at, "is_first": is_first}
+    tell(session, RESET_LINK_MADE, {**told, "recipient": recipient})
+    return {"expires_at": link.expires_at, "sent_to": mask_phone(str(account.phone))}
+
+
+def void_links(session: Session, account: Account) -> None:
+    """No link made for the account until now works any more."""
+    session.execute(
+        update(ResetLink)
+        .where(ResetLink.account_id == account.account_id, ResetLink.used_at.is_(None), ResetLink.void_since.is_(None))
+        .values(void_since=func.now())
+    )
+
+
+def hash_of(token: str) -> bytes:
+    """The token has 256 random bits: nothing slower is needed to keep it from being guessed."""
+    return hashlib.sha256(token.encode()).digest()

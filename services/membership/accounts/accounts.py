@@ -1,0 +1,278 @@
+"""Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, any_, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.contracts.masks import mask_phone
+from services.contracts.values import InvalidValue, clean_mobile
+from services.kit.data.paging import page_of
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
+from services.kit.settings import read_settings, settings_class
+from services.membership.accounts import controls
+from services.membership.accounts.account_acts import changeable, note_account
+from services.membership.accounts.account_links import send_link, void_links
+from services.membership.accounts.account_news import tell_holder
+from services.membership.identity import lockout, passwords, sessions
+from services.membership.members.documents import phone_digest
+from services.membership.models import Account, Union
+from services.membership.unions import own_and_below, reachable_union
+
+ADMINISTRATOR, OPERATOR = "administrator", "operator"
+
+
+@settings_class
+class FirstLinkSettings:
+    """How long the link of a new account works; read from the environment by `read_settings`."""
+
+    first_link_hours: float = 24
+
+
+def list_accounts(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the accounts of one union, or of all within reach, by name.
+
+    So that who forgot the account is found by somebody of a union above. Raises NotFound for a union out of reach.
+    """
+    matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
+    if "union_id" in asked:
+        matching = matching.where(Account.union_id == reachable_union(session, caller, asked["union_id"]).union_id)
+    else:
+        matching = matching.where(own_and_below(caller))
+    if "q" in asked:
+        matching = matching.where(_is_about(asked["q"]))
+    if "state" in asked:
+        matching = matching.where(_has_state(asked["state"]))
+    rows, counted = page_of(session, matching, asked)
+    return page_answer([account_answer(row.Account, row.Union) for row in rows], asked, counted)
+
+
+def get_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """An account within reach; raises NotFound."""
+    account = session.get(Account, account_id)
+    if account is None:
+        raise _not_found()
+    return account_answer(account, _union_of(session, caller, account))
+
+
+def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A new account of a union within reach, whose holder gets a link to choose the first password (NewAccountAnswer).
+
+    Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists` and
+    `own_phone`.
+    """
+    union = reachable_union(session, caller, asked["union_id"])
+    _check_roles(union, asked["roles"])
+    account = account_without_password(union, asked["account_name"], asked["display_name"], asked["roles"])
+    refuse_own_phone(session, caller, account, asked["phone"])
+    set_phone(account, asked["phone"])
+    session.add(account)
+    try:
+        session.flush()
+    except IntegrityError as taken:
+        raise Conflict("account_exists", "该账号已被使用", "请换一个账号。") from taken
+    note_account(session, account)
+    controls.controlled_by(session, account, caller, controls.MADE)
+    lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
+    sent = send_link(session, account, caller, lasts, is_first=True)
+    audit.note(session, new={"account_name": account.account_name, **changeable(account)})
+    return {**account_answer(account, union), **sent}
+
+
+def account_without_password(union: Union, account_name: str, display_name: str, roles: list[str]) -> Account:
+    """An account that opens to nobody before its holder has chosen a password by a link."""
+    return _account(union, account_name, display_name, roles, passwords.unusable_password())
+
+
+def new_account(union: Union, account_name: str, display_name: str, roles: list[str], password: str) -> Account:
+    """An account that no session holds yet; its password is to be changed at the first sign-in."""
+    return _account(union, account_name, display_name, roles, passwords.hash_password(password))
+
+
+def _account(union: Union, account_name: str, display_name: str, roles: list[str], password_hash: str) -> Account:
+    return Account(
+        account_id=uuid7(),
+        union_id=union.union_id,
+        account_name=account_name,
+        display_name=display_name,
+        roles=sorted(set(roles)),
+        password_hash=password_hash,
+        must_change_password=True,
+        disabled=False,
+        created_at=datetime.now(UTC),
+    )
+
+
+def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given.
+
+    Raises NotFound, Forbidden for a role that the union cannot have, Conflict `own_account` for one's own roles or
+    closing one's own account, and Conflict `last_administrator`.
+    """
+    account, union = managed_account(session, caller, asked["account_id"])
+    before = changeable(account)
+    roles = sorted(set(asked.get("roles", account.roles)))
+    disabled = asked.get("disabled", account.disabled)
+    if (roles, disabled) != (account.roles, account.disabled):
+        refuse_own(caller, account, "不能修改自己的角色，也不能停用自己的账号")
+        _check_roles(union, roles)
+        if _administers(account) and (disabled or ADMINISTRATOR not in roles):
+            _keep_an_administrator(session, caller, account)
+        if roles != account.roles:
+            sessions.end_all(session, account, "roles_changed")
+            controls.controlled_by(session, account, caller, controls.ROLES)
+            tell_holder(session, account, "roles_changed", caller)
+        if disabled:
+            sessions.end_all(session, account, "account_disabled")
+            void_links(session, account)
+        elif account.disabled:
+            controls.controlled_by(session, account, caller, controls.REOPENED)
+            tell_holder(session, account, "reopened", caller)
+        account.roles, account.disabled = roles, disabled
+    account.display_name = asked.get("display_name", account.display_name)
+    audit.note(session, old=before, new=changeable(account))
+    return account_answer(account, union)
+
+
+def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """Lets an account in again that too many wrong passwords have locked; its holder is told.
+
+    Whoever unlocks can let somebody guess on, and so controls the account. Raises NotFound, Conflict `own_account`.
+    """
+    account, union = managed_account(session, caller, account_id)
+    refuse_own(caller, account, "不能解锁自己的账号")
+    lockout.forget_failures(session, account)
+    controls.controlled_by(session, account, caller, controls.UNLOCKED)
+    tell_holder(session, account, "unlocked", caller)
+    return account_answer(account, union)
+
+
+def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple[Account, Union]:
+    """An account within reach, locked until the transaction ends, and its union; raises NotFound."""
+    account = session.get(Account, account_id, with_for_update=True)
+    if account is None:
+        raise _not_found()
+    note_account(session, account)
+    return account, _union_of(session, caller, account)
+
+
+def refuse_own(caller: Caller, account: Account, what: str) -> None:
+    """Raises Conflict `own_account` for what nobody does to the own account."""
+    if str(account.account_id) == caller.account_id:
+        raise Conflict("own_account", what, "请由其他管理员操作。")
+
+
+def refuse_own_phone(session: Session, caller: Caller, account: Account, phone: str | None) -> None:
+    """Raises Conflict `own_phone` for the caller's own number at another's account."""
+    own = session.get(Account, UUID(caller.account_id))
+    if phone and own is not None and own.account_id != account.account_id and own.phone == phone:
+        raise Conflict("own_phone", "不能将自己的手机号登记到他人的账号", "请填写账号使用人本人的手机号。")
+
+
+def is_same_person(one: Account, other: Account) -> bool:
+    """Whether two accounts are one, or have one telephone, where links to both arrive."""
+    has_phone = one.phone_digest is not None
+    return one.account_id == other.account_id or (has_phone and one.phone_digest == other.phone_digest)
+
+
+def set_phone(account: Account, phone: str | None) -> None:
+    """Gives an account a telephone number, by which it is found."""
+    account.phone = phone
+    account.phone_digest = phone_digest(phone) if phone else None
+
+
+def account_answer(account: Account, union: Union) -> dict[str, Any]:
+    """An account as administrators see it."""
+    return {
+        "account_id": account.account_id,
+        "union_id": account.union_id,
+        "union_name": union.name,
+        "account_name": account.account_name,
+        "display_name": account.display_name,
+        "roles": account.roles,
+        "phone": mask_phone(account.phone) if account.phone else None,
+        "state": _state_of(account),
+        "disabled": account.disabled,
+        "locked_until": account.locked_until if lockout.is_locked(account) else None,
+        "last_signed_in_at": account.last_signed_in_at,
+        "must_change_password": account.must_change_password,
+        "has_second_factor": account.totp_confirmed_at is not None,
+        "created_at": account.created_at,
+    }
+
+
+def _union_of(session: Session, caller: Caller, account: Account) -> Union:
+    """The account's union; an account out of reach is as good as none."""
+    try:
+        return reachable_union(session, caller, account.union_id)
+    except NotFound as out_of_reach:
+        raise _not_found() from out_of_reach
+
+
+def _not_found() -> NotFound:
+    return NotFound(title="未找到该账号")
+
+
+def _check_roles(union: Union, roles: list[str]) -> None:
+    """Choice: operators see to the whole system, so only the city's union has them, and they do nothing else."""
+    if OPERATOR not in roles:
+        return
+    if union.kind != "city":
+        raise Forbidden("role_not_allowed", "只有市总工会可以设置运维角色")
+    if set(roles) != {OPERATOR}:
+        raise Forbidden("operator_alone", "运维角色不能与其他角色同时设置", "请为运维人员单独新增账号。")
+
+
+def _administers(account: Account) -> bool:
+    return ADMINISTRATOR in account.roles and not account.disabled
+
+
+def _keep_an_administrator(session: Session, caller: Caller, account: Account) -> None:
+    """Of two administrators of a union who close each other's account at the same moment, one stays.
+
+    A union further up may leave one below without, for it can give it another.
+    """
+    if str(account.union_id) != caller.union_id:
+        return
+    session.execute(select(1).where(Union.union_id == account.union_id).select_from(Union).with_for_update())
+    others = select(Account.account_id).where(
+        Account.union_id == account.union_id,
+        Account.account_id != account.account_id,
+        Account.disabled.is_(False),
+        any_(Account.roles) == ADMINISTRATOR,
+    )
+    if session.scalar(others.limit(1)) is None:
+        raise Conflict("last_administrator", "本工会至少保留一个管理员", "请先增加其他管理员。")
+
+
+def _is_about(words: str) -> ColumnElement[bool]:
+    about = or_(
+        Account.account_name.contains(words.lower(), autoescape=True),
+        Account.display_name.contains(words, autoescape=True),
+    )
+    try:
+        return or_(about, Account.phone_digest == phone_digest(clean_mobile(words)))
+    except InvalidValue:
+        return about
+
+
+def _has_state(state: str) -> ColumnElement[bool]:
+    locked = func.coalesce(Account.locked_until > func.now(), False)
+    return {
+        "disabled": Account.disabled.is_(True),
+        "locked": and_(Account.disabled.is_(False), locked),
+        "active": and_(Account.disabled.is_(False), ~locked),
+    }[state]
+
+
+def _state_of(account: Account) -> str:
+    if account.disabled:
+        return "disabled"
+    return "locked" if lockout.is_locked(account) else "active"

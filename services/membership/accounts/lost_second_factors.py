@@ -1,0 +1,25 @@
+"""Second factors that their holders have lost, turned off by an administrator of the union or one above."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from services.kit.operations import audit
+from services.kit.rpc.methods import Caller
+from services.membership.accounts import controls
+from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.accounts import account_answer, managed_account, refuse_own
+from services.membership.identity.second_factor import forget
+
+
+def remove_second_factor_of(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """Lets an account sign in by its password alone, and ends its sessions; raises NotFound, Conflict `own_account`."""
+    account, union = managed_account(session, caller, account_id)
+    refuse_own(caller, account, "请在本人账号设置中停用动态口令")
+    had_one = account.totp_confirmed_at is not None
+    forget(session, account)
+    controls.controlled_by(session, account, caller, controls.FACTOR)
+    tell_holder(session, account, "second_factor_off", caller)
+    audit.note(session, old={"has_second_factor": had_one}, new={"has_second_factor": False})
+    return account_answer(account, union)

@@ -1,0 +1,330 @@
+"""Another telephone number of an account 更换手机号: one administrator asks for it, another one confirms.
+
+Links to choose a password go to that number, so whoever may change it alone could act as the account's holder.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
+from sqlalchemy.orm import Session, aliased
+from uuid_utils.compat import uuid7
+
+from services.contracts.masks import mask_phone
+from services.kit.data.database import Database
+from services.kit.data.paging import page_of
+from services.kit.events.envelope import correlation
+from services.kit.operations import audit
+from services.kit.problems import Conflict, Forbidden, NotFound, Problem
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.paging import page_answer
+from services.kit.settings import read_settings, settings_class
+from services.membership.accounts import controls
+from services.membership.accounts.account_links import void_links
+from services.membership.accounts.account_news import ask_to_confirm, tell_holder
+from services.membership.accounts.accounts import (
+    ADMINISTRATOR,
+    is_same_person,
+    managed_account,
+    refuse_own_phone,
+    set_phone,
+)
+from services.membership.models import Account, PhoneChange, Union
+from services.membership.unions import own_and_below
+
+_REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
+_WEEK = timedelta(days=7)
+_OPEN = PhoneChange.state == "requested"
+_Row = Row[PhoneChange, Account, Union, Account, Account]
+
+
+@settings_class
+class PhoneChangeSettings:
+    """How long a change waits for its second administrator; read from the environment by `read_settings`."""
+
+    phone_change_hours: float = 72
+    phone_change_holds_links_hours: float = 24
+    """For so long after it was asked for no link is sent: nobody alone keeps a holder from links for ever."""
+    phone_changes_a_week: int = 2
+    """So often one administrator asks for another number of the same account."""
+
+
+def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Asks for another number of an account within reach, or the own one; the holder is told at the old one too.
+
+    Links that were sent before go on working until it is confirmed: who asks alone makes nothing void. Raises
+    NotFound, Conflict `account_disabled`, `phone_change_waits`, `phone_unchanged` and `own_phone`, and Problem
+    `too_many_phone_changes`.
+    """
+    _lock_in_order(session, caller, asked["account_id"])
+    account, union = managed_account(session, caller, asked["account_id"])
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+    if asked["phone"] == account.phone:
+        raise Conflict("phone_unchanged", "新手机号与已登记的手机号相同")
+    refuse_own_phone(session, caller, account, asked["phone"])
+    if open_change(session, account) is not None:
+        raise Conflict(
+            "phone_change_waits", "该账号已有更换手机号的申请待确认", "请等待其他管理员确认，或先撤回该申请。"
+        )
+    _refuse_too_many(session, caller, account)
+    _end_expired(session, account)
+    now = datetime.now(UTC)
+    change = PhoneChange(
+        change_id=uuid7(),
+        account_id=account.account_id,
+        phone=asked["phone"],
+        old_phone=account.phone,
+        reason=asked["reason"],
+        state="requested",
+        requested_by=UUID(caller.account_id),
+        requested_at=now,
+        expires_at=now + timedelta(hours=read_settings(PhoneChangeSettings).phone_change_hours),
+    )
+    session.add(change)
+    session.flush()
+    values = {"phone": asked["phone"], "reason": asked["reason"]}
+    audit.note(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
+    asked_of = [one for one in (union.union_id, union.superior_union_id) if one]
+    ask_to_confirm(session, account, caller, asked_of)
+    return _answer_of(session, caller, change.change_id)
+
+
+def list_phone_changes(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the changes of accounts within reach, those that wait first, then the newest."""
+    waits = and_(_OPEN, PhoneChange.expires_at > datetime.now(UTC))
+    matching = _in_reach(caller).order_by(waits.desc(), PhoneChange.requested_at.desc(), PhoneChange.change_id)
+    if "state" in asked:
+        matching = matching.where(_is(asked["state"]))
+    if "account_id" in asked:
+        matching = matching.where(PhoneChange.account_id == asked["account_id"])
+    rows, counted = page_of(session, matching, asked)
+    return page_answer(_answers(session, caller, rows), asked, counted)
+
+
+def record_shown(database: Database, caller: Caller, answer: dict[str, Any]) -> None:
+    """Keeps to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
+    shown = [one for one in answer["items"] if one["can_confirm"]]
+    if not shown:
+        return
+    act = audit.Act("membership.list_phone_changes", caller, correlation_id=correlation.get())
+    with database.begin() as session:
+        audit.begin(session, act)
+        for change in shown:
+            audit.note(session, ("phone_change", change["change_id"]), union_id=change["union_id"])
+        audit.tell_act(session, "membership", act)
+
+
+def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    """Gives the account the number that another administrator asked for; no link goes there for a day.
+
+    Raises NotFound, Conflict `own_account`, `own_phone`, `phone_change_ended` and `requester_gone`, Forbidden
+    `own_request` and `same_administrator` for who is not independent of who asked for it.
+    """
+    change, account, union = _waiting(session, caller, change_id)
+    requester, confirmer = session.get_one(Account, change.requested_by), _own(session, caller)
+    if is_same_person(account, confirmer):
+        raise Conflict("own_account", "不能确认更换自己的手机号", "请由其他管理员操作。")
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+    refuse_own_phone(session, caller, account, change.phone)
+    _check_independent(session, change, caller, requester, confirmer)
+    if not _may_ask(session, requester, union):
+        raise Conflict("requester_gone", "申请人已不是该账号的管理员，申请不再有效", "请重新申请。")
+    old = account.phone
+    set_phone(account, change.phone)
+    account.phone_changed_at = datetime.now(UTC)
+    void_links(session, account)
+    for administrator in (requester, confirmer):
+        controls.control(session, account, administrator.account_id, controls.PHONE)
+    _decide(change, caller, "confirmed")
+    audit.note(
+        session,
+        ("phone_change", change.change_id),
+        old={"phone": old},
+        new={"phone": account.phone, "requested_by": requester.account_name},
+    )
+    tell_holder(session, account, "phone_changed", caller, phones=[old, account.phone])
+    return _answer_of(session, caller, change_id)
+
+
+def decline_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    """Ends a change that waits, by another administrator, or by who asked for it and takes it back.
+
+    Raises NotFound, Conflict `phone_change_ended`.
+    """
+    change, account, _ = _waiting(session, caller, change_id)
+    _decide(change, caller, "declined")
+    audit.note(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
+    tell_holder(session, account, "phone_change_ended", caller)
+    return _answer_of(session, caller, change_id)
+
+
+def open_change(session: Session, account: Account) -> PhoneChange | None:
+    """The change of the account's number that waits to be confirmed."""
+    return session.scalar(
+        select(PhoneChange).where(
+            PhoneChange.account_id == account.account_id, _OPEN, PhoneChange.expires_at > datetime.now(UTC)
+        )
+    )
+
+
+def holds_links(change: PhoneChange) -> bool:
+    """Whether no link is sent while the change waits."""
+    hours = read_settings(PhoneChangeSettings).phone_change_holds_links_hours
+    return change.requested_at > datetime.now(UTC) - timedelta(hours=hours)
+
+
+def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:
+    """The account is locked: two requests at once are not both the last one."""
+    since = datetime.now(UTC) - _WEEK
+    asked = select(func.count(), func.min(PhoneChange.requested_at)).where(
+        PhoneChange.account_id == account.account_id,
+        PhoneChange.requested_by == UUID(caller.account_id),
+        PhoneChange.requested_at > since,
+    )
+    count, first = session.execute(asked).one()
+    most = read_settings(PhoneChangeSettings).phone_changes_a_week
+    if count >= most:
+        problem = Problem(
+            "too_many_phone_changes",
+            429,
+            "您为该账号申请更换手机号过于频繁",
+            f"同一账号七日内最多申请 {most} 次，请由其他管理员申请。",
+        )
+        problem.retry_after = math.ceil((first - since).total_seconds()) if first else None
+        raise problem
+
+
+def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneChange, Account, Union]:
+    """A change that waits, of an account within reach, both locked; raises NotFound, Conflict `phone_change_ended`."""
+    change = session.get(PhoneChange, change_id)
+    if change is None:
+        raise _not_found()
+    _lock_in_order(session, caller, change.account_id)
+    try:
+        account, union = managed_account(session, caller, change.account_id)
+    except NotFound as out_of_reach:
+        raise _not_found() from out_of_reach
+    session.refresh(change, with_for_update=True)
+    if _state_of(change) != "requested":
+        raise Conflict("phone_change_ended", "该申请已处理或已过期", "请刷新后查看；需要时请重新申请。")
+    return change, account, union
+
+
+def _lock_in_order(session: Session, caller: Caller, account_id: UUID) -> None:
+    """Locks the account and the caller's, whom the change will name: two who act on one another at once both get on."""
+    both = Account.account_id.in_([account_id, UUID(caller.account_id)])
+    session.execute(select(Account.account_id).where(both).order_by(Account.account_id).with_for_update())
+
+
+def _check_independent(
+    session: Session, change: PhoneChange, caller: Caller, requester: Account, confirmer: Account
+) -> None:
+    if str(change.requested_by) == caller.account_id:
+        raise Forbidden("own_request", "不能确认自己提交的申请", "请由其他管理员确认。")
+    if not controls.are_independent(session, requester, confirmer):
+        raise Forbidden(
+            "same_administrator",
+            "您的账号与申请人的账号为同一手机号，或由对方开通，或近期由同一管理员变更，不能确认该申请",
+            "请由其他管理员或上级工会的管理员确认。",
+        )
+
+
+def _may_ask(session: Session, requester: Account, union: Union) -> bool:
+    is_above = requester.union_id in (union.union_id, *union.superior_ids)
+    return is_above and not requester.disabled and ADMINISTRATOR in requester.roles
+
+
+def _decide(change: PhoneChange, caller: Caller, state: str) -> None:
+    change.state, change.decided_by, change.decided_at = state, UUID(caller.account_id), datetime.now(UTC)
+
+
+def _end_expired(session: Session, account: Account) -> None:
+    session.execute(
+        update(PhoneChange)
+        .where(PhoneChange.account_id == account.account_id, _OPEN, PhoneChange.expires_at <= datetime.now(UTC))
+        .values(state="expired")
+    )
+
+
+def _is(state: str) -> ColumnElement[bool]:
+    now = datetime.now(UTC)
+    if state == "requested":
+        return and_(_OPEN, PhoneChange.expires_at > now)
+    if state == "expired":
+        return (PhoneChange.state == "expired") | and_(_OPEN, PhoneChange.expires_at <= now)
+    return PhoneChange.state == state
+
+
+def _in_reach(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Account]:
+    return (
+        select(PhoneChange, Account, Union, _REQUESTER, _DECIDER)
+        .join(Account, Account.account_id == PhoneChange.account_id)
+        .join(Union, Union.union_id == Account.union_id)
+        .join(_REQUESTER, _REQUESTER.account_id == PhoneChange.requested_by)
+        .outerjoin(_DECIDER, _DECIDER.account_id == PhoneChange.decided_by)
+        .where(own_and_below(caller))
+    )
+
+
+def _answer_of(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+    session.flush()
+    found = session.execute(_in_reach(caller).where(PhoneChange.change_id == change_id)).all()
+    return _answers(session, caller, found)[0]
+
+
+def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[dict[str, Any]]:
+    """What waits for the caller is looked at once for each who asked."""
+    open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
+    requesters = {row[3].account_id: row[3] for row in open_rows}
+    own = _own(session, caller)
+    independent = {one for one, account in requesters.items() if controls.are_independent(session, account, own)}
+    return [_answer(own, row, independent) for row in rows]
+
+
+def _answer(own: Account, row: _Row, independent: set[UUID]) -> dict[str, Any]:
+    change, account, union, requester, decider = row
+    state = _state_of(change)
+    is_independent = requester.account_id in independent and not is_same_person(account, own)
+    can_confirm = state == "requested" and is_independent and change.phone != own.phone
+    return {
+        "change_id": change.change_id,
+        "account_id": account.account_id,
+        "account_name": account.account_name,
+        "display_name": account.display_name,
+        "union_id": union.union_id,
+        "union_name": union.name,
+        "old_phone": mask_phone(change.old_phone) if change.old_phone else None,
+        "new_phone": _new_phone(change, is_whole=can_confirm),
+        "reason": change.reason,
+        "state": state,
+        "requested_by": requester.account_id,
+        "requested_by_name": requester.display_name,
+        "requested_at": change.requested_at,
+        "expires_at": change.expires_at,
+        "decided_by_name": decider.display_name if decider else None,
+        "decided_at": change.decided_at,
+        "can_confirm": can_confirm,
+    }
+
+
+def _new_phone(change: PhoneChange, *, is_whole: bool) -> str | None:
+    """Whole for who may confirm it: it is what is confirmed, and compared with what the holder says."""
+    return change.phone if is_whole or not change.phone else mask_phone(change.phone)
+
+
+def _state_of(change: PhoneChange) -> str:
+    is_over = change.state == "requested" and change.expires_at <= datetime.now(UTC)
+    return "expired" if is_over else change.state
+
+
+def _own(session: Session, caller: Caller) -> Account:
+    return session.get_one(Account, UUID(caller.account_id))
+
+
+def _not_found() -> NotFound:
+    return NotFound(title="未找到该申请")

@@ -1,0 +1,132 @@
+"""Forgotten passwords: a link to the holder's telephone, by which the holder alone chooses another one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.contracts.masks import mask_account_name
+from services.kit.operations import audit
+from services.kit.problems import Conflict, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
+from services.membership.accounts import controls
+from services.membership.accounts.account_acts import note_account, note_holder
+from services.membership.accounts.account_links import hash_of, send_link
+from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.accounts import managed_account, refuse_own
+from services.membership.accounts.phone_changes import holds_links, open_change
+from services.membership.identity import devices, passwords, sessions
+from services.membership.identity.lockout import forget_failures
+from services.membership.models import Account, ResetLink, Union
+
+
+@settings_class
+class ResetLinkSettings:
+    """How long a link works; read from the environment by `read_settings`."""
+
+    reset_link_minutes: float = 30
+    reset_link_after_phone_change_hours: float = 24
+    """For so long no link goes to a telephone number that was changed: its holder is told first."""
+
+
+def create_reset_link(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+    """Sends the holder of an account within reach a link, which makes all earlier ones void (ResetLinkAnswer).
+
+    Raises NotFound, Conflict `own_account`, `account_disabled`, `no_phone`, `phone_change_waits` and
+    `phone_changed_recently`.
+    """
+    account, _ = managed_account(session, caller, account_id)
+    refuse_own(caller, account, "不能重置自己的密码")
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能重置密码", "请先启用账号。")
+    _check_phone(session, account)
+    settings = read_settings(ResetLinkSettings)
+    sent = send_link(session, account, caller, timedelta(minutes=settings.reset_link_minutes))
+    controls.controlled_by(session, account, caller, controls.LINK)
+    audit.note(session, new={"phone": account.phone})
+    tell_holder(session, account, "link_sent", caller, phones=())
+    return sent
+
+
+def check_reset_link(session: Session, token: str) -> dict[str, Any]:
+    """Whose link it is, for the page to greet by; raises NotFound `reset_link_invalid` for any that does not work.
+
+    Nothing is counted: nobody guesses 256 bits, and who sends rubbish must not hinder others at the address.
+    """
+    link, account = _working(session, token)
+    return {"account_name": mask_account_name(account.account_name), "expires_at": link.expires_at}
+
+
+def reset_password(session: Session, token: str, new_password: str, device_id: UUID | None = None) -> dict[str, Any]:
+    """Gives the link's account the password that its holder chose, unlocks it, ends its sessions, uses the link up.
+
+    The device is the only one known for it from now on: strangers who go on failing at the name do not delay it, and
+    the link proves as much as a password does. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and
+    Invalid for a weak password, after which the link still works.
+    """
+    link, account = _working(session, token)
+    note_account(session, account)
+    session.refresh(account, with_for_update=True)
+    session.refresh(link, with_for_update=True)
+    if not _works(link, account):
+        raise _invalid()
+    union = session.get_one(Union, account.union_id)
+    passwords.check_choice(new_password, account, union.name)
+    account.password_hash = passwords.hash_password(new_password)
+    account.must_change_password = False
+    note_holder(session, account)
+    forget_failures(session, account)
+    devices.forget_all(session, account.account_id, but=device_id)
+    devices.remember(session, device_id, account.account_id)
+    sessions.end_all(session, account, "password_reset")
+    link.used_at = datetime.now(UTC)
+    _note_maker(session, link)
+    tell_holder(session, account, "password_set")
+    return {"account_name": account.account_name}
+
+
+def _working(session: Session, token: str) -> tuple[ResetLink, Account]:
+    found = session.execute(
+        select(ResetLink, Account)
+        .join(Account, Account.account_id == ResetLink.account_id)
+        .where(ResetLink.token_hash == hash_of(token))
+    ).one_or_none()
+    if found is None or not _works(found.ResetLink, found.Account):
+        raise _invalid()
+    return found.ResetLink, found.Account
+
+
+def _works(link: ResetLink, account: Account) -> bool:
+    is_open = link.used_at is None and link.void_since is None
+    return is_open and link.expires_at > datetime.now(UTC) and not account.disabled
+
+
+def _invalid() -> NotFound:
+    """One for all reasons: who guesses learns nothing."""
+    return NotFound("reset_link_invalid", "链接无效或已失效", "请联系上级工会管理员重新获取重置链接。")
+
+
+def _check_phone(session: Session, account: Account) -> None:
+    if account.phone is None:
+        raise Conflict("no_phone", "该账号没有登记手机号，不能发送重置链接", "请先登记手机号，由另一名管理员确认。")
+    change = open_change(session, account)
+    if change is not None and holds_links(change):
+        raise Conflict("phone_change_waits", "该账号更换手机号的申请待确认，不能发送重置链接", "请等待其他管理员确认。")
+    hours = read_settings(ResetLinkSettings).reset_link_after_phone_change_hours
+    if account.phone_changed_at and account.phone_changed_at > datetime.now(UTC) - timedelta(hours=hours):
+        raise Conflict(
+            "phone_changed_recently",
+            f"该账号的手机号更换后未满 {hours:g} 小时，不能发送重置链接",
+            "更换情况已通知本人，请稍后再试。",
+        )
+
+
+def _note_maker(session: Session, link: ResetLink) -> None:
+    """By whose link it was: whoever made it is named beside the holder."""
+    maker = session.get(Account, link.made_by)
+    if maker is not None:
+        made_by = f"{maker.display_name}（{maker.account_name}）"
+        audit.note(session, ("account", maker.account_id), new={"link_made_by": made_by})

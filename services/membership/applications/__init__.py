@@ -1,0 +1,1 @@
+"""Applications of members: queued, followed, made on the phone."""

@@ -1,0 +1,260 @@
+"""Applications: how they and their members' card states follow what batching tells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, Row, Select, Uuid, select, update
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import APPLICATION_CANCELLED
+from services.kit.data.bulk import as_table, insert_rows, is_among
+from services.kit.data.database import EncryptedText
+from services.kit.events.outbox import tell
+from services.kit.events.subscribe import Event, Reject, Retry
+from services.membership.applications.application_states import LIVE, CardState, State, can_become, card_state_of
+from services.membership.models import Application, ApplicationHistory, Member
+
+Known = Row[UUID, UUID, str, int]
+"""What is known of an application: its id, union, state, version."""
+
+_REMOVED_BECAUSE = {
+    "by_clerk": "经办人移除",
+    "not_passed": "未通过系统校验，已移除",
+    "incomplete": "信息未完善，已移除",
+    "check_failed": "未通过系统校验",
+    "cancelled": "会员已有银行卡，申请取消",
+}
+_RELEASED_BECAUSE = {"revoked": "批次已撤销", "cancelled": "会员已有银行卡，申请取消"}
+_SWITCHED_TO = {"ordinary": "转入普通办卡通道", "special": "转入特殊办卡通道"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of an application that batching told of: its version, when it was, what the history says of it."""
+
+    application_id: UUID
+    member_id: UUID
+    version: int
+    at: datetime
+    note: str | None = None
+    card_no: str | None = None
+
+
+def channel_assigned(session: Session, event: Event) -> None:
+    """Keeps the channel that applications take."""
+    channel = event.data["channel"]
+    note = "：".join(filter(None, (_SWITCHED_TO[channel], event.data["reason"])))
+    take(session, State.QUEUED, _steps(event, note), channel=channel)
+
+
+def members_removed(session: Session, event: Event) -> None:
+    """Frees members that left the pending list."""
+    take(session, State.REMOVED, _steps(event, event.data["detail"] or _REMOVED_BECAUSE[event.data["reason"]]))
+
+
+def batch_submitted(session: Session, event: Event) -> None:
+    """Marks applications that a batch took to the bank."""
+    batch_no, channel = event.data["batch_no"], event.data["channel"]
+    take(session, State.SUBMITTED, _steps(event, f"办卡批次 {batch_no}"), channel=channel, batch_no=batch_no)
+    if event.data["consent_basis"] == "signed_form":
+        _keep_consent(session, event)
+
+
+def batch_released(session: Session, event: Event) -> None:
+    """Frees members whose applications a batch let go."""
+    steps = _steps(event, _RELEASED_BECAUSE[event.data["reason"]])
+    take(session, State.RELEASED, steps, batch_no=event.data["batch_no"])
+
+
+def cards_refused(session: Session, event: Event) -> None:
+    """Frees members whose applications the bank refused."""
+    steps = [Step(**_told(told), at=event.time, note=told["reason"]) for told in event.data["applications"]]
+    take(session, State.REFUSED, steps, batch_no=event.data["batch_no"])
+
+
+def cards_issued(session: Session, event: Event) -> None:
+    """Marks members whose cards were issued, late ones too, and cancels other live applications of theirs.
+
+    Raises Reject where a member already holds the card of another application.
+    """
+    cards = {card["application_id"]: card["card_no"] for card in event.data["cards"]}
+    steps = [
+        Step(**_told(told), at=told["issued_at"], card_no=cards[told["application_id"]])
+        for told in event.data["applications"]
+    ]
+    take(session, State.ISSUED, steps, batch_no=event.data["batch_no"])
+    _cancel_others(session, steps)
+
+
+def issue_times_corrected(session: Session, event: Event) -> None:
+    """Puts the time at which cards were issued right in the history; raises Retry until the issue is known."""
+    versions = [(told["application_id"], told["version"]) for told in event.data["applications"]]
+    step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
+    corrected = session.execute(
+        update(ApplicationHistory)
+        .where(
+            ApplicationHistory.application_id == step.c.application_id,
+            ApplicationHistory.version == step.c.version,
+            ApplicationHistory.at.in_((event.data["said_at"], event.data["issued_at"])),
+        )
+        .values(at=event.data["issued_at"])
+        .returning(ApplicationHistory.application_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if len(corrected) < len(versions):
+        raise Retry("the issue with this time is not known yet")
+
+
+def take(
+    session: Session, state: State, steps: Sequence[Step], channel: str | None = None, batch_no: str | None = None
+) -> None:
+    """Brings applications to the state; steps older than what is known only fill the history.
+
+    Raises Reject for an application that was never queued, a state that cannot follow, and a second card.
+    """
+    _lock_members(session, steps)
+    known = _applications(session, steps)
+    newer = [step for step in steps if _is_newer(known.get(step.application_id), step, state)]
+    _keep_history(session, state, steps, known)
+    if newer:
+        if state == State.ISSUED:
+            _refuse_second_cards(session, newer)
+        _update_applications(session, state, newer, channel, batch_no)
+        _update_members(session, state, newer)
+
+
+def _keep_consent(session: Session, event: Event) -> None:
+    """What a member agreed to on the phone is known here already."""
+    application_ids = [told["application_id"] for told in event.data["applications"]]
+    session.execute(
+        update(Application)
+        .where(is_among(Application.application_id, application_ids))
+        .values(consent_version=event.data["consent_version"], consented_at=event.data["submitted_at"])
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _steps(event: Event, note: str) -> list[Step]:
+    return [Step(**_told(told), at=event.time, note=note) for told in event.data["applications"]]
+
+
+def _told(application: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: application[name] for name in ("application_id", "member_id", "version")}
+
+
+def _lock_members(session: Session, steps: Sequence[Step]) -> None:
+    """Who changes applications locks their members first, in the order of their ids, so that none wait in a circle."""
+    member_ids = [step.member_id for step in steps]
+    in_order = select(Member.member_id).where(is_among(Member.member_id, member_ids)).order_by(Member.member_id)
+    session.execute(in_order.with_for_update()).all()
+
+
+def _applications(session: Session, steps: Sequence[Step]) -> dict[UUID, Known]:
+    columns = (Application.application_id, Application.union_id, Application.state, Application.version)
+    application_ids = [step.application_id for step in steps]
+    rows = session.execute(select(*columns).where(is_among(Application.application_id, application_ids)))
+    return {row.application_id: row for row in rows}
+
+
+def _is_newer(known: Known | None, step: Step, state: State) -> bool:
+    if known is None:
+        raise Reject("the event speaks of an application that was never queued")
+    if step.version <= known.version:
+        return False
+    if not can_become(State(known.state), state):
+        raise Reject(f"an application that is {known.state} cannot become {state}")
+    return True
+
+
+def _keep_history(session: Session, state: State, steps: Sequence[Step], known: Mapping[UUID, Known]) -> None:
+    rows = [
+        {
+            "application_id": step.application_id,
+            "version": step.version,
+            "union_id": known[step.application_id].union_id,
+            "state": state,
+            "at": step.at,
+            "note": step.note,
+        }
+        for step in steps
+    ]
+    session.execute(insert_rows(ApplicationHistory, rows).on_conflict_do_nothing())
+
+
+def _refuse_second_cards(session: Session, steps: Sequence[Step]) -> None:
+    others = _of_same_members(steps).where(Application.state == State.ISSUED)
+    if session.scalar(select(others.exists())):
+        raise Reject("a member already holds the card of another application")
+
+
+def _update_applications(
+    session: Session, state: State, steps: Sequence[Step], channel: str | None, batch_no: str | None
+) -> None:
+    versions = [(step.application_id, step.version) for step in steps]
+    step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
+    changes: dict[str, Any] = {"channel": channel, "batch_no": batch_no}
+    session.execute(
+        update(Application)
+        .where(Application.application_id == step.c.application_id)
+        .values(
+            state=state,
+            version=step.c.version,
+            **{name: value for name, value in changes.items() if value is not None},
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _update_members(session: Session, state: State, steps: Sequence[Step]) -> None:
+    """The card state follows the application that it comes from; an issued card counts whichever that was."""
+    cards = [(step.application_id, step.card_no) for step in steps]
+    step = as_table("step", {"application_id": Uuid(), "card_no": EncryptedText()}, cards)
+    card_state = card_state_of(state)
+    source = (Member.member_id == Application.member_id) & (Application.application_id == step.c.application_id)
+    changes: dict[Any, Any] = {Member.card_state: card_state}
+    if card_state == CardState.NONE:
+        changes |= {Member.application_id: None, Member.channel: None, Member.applied_at: None}
+    else:
+        changes |= {
+            Member.application_id: Application.application_id,
+            Member.channel: Application.channel,
+            Member.applied_at: Application.queued_at,
+        }
+    if card_state == CardState.ISSUED:
+        changes[Member.card_no] = step.c.card_no
+    else:
+        source &= Member.application_id == Application.application_id
+    session.execute(update(Member).where(source).values(changes).execution_options(synchronize_session=False))
+
+
+def _cancel_others(session: Session, steps: Sequence[Step]) -> None:
+    """Tells that other live applications of the members are cancelled; batching then says how they ended."""
+    issued = {step.member_id: step for step in steps}
+    live = _of_same_members(steps).where(Application.state.in_(LIVE)).join(Member, _OWNER)
+    columns = (Application.application_id, Application.union_id, Member.member_id, Member.member_no)
+    for other in session.execute(live.with_only_columns(*columns)):
+        told = {
+            **other._mapping,
+            "reason": "already_issued",
+            "issued_application_id": issued[other.member_id].application_id,
+            "issued_union_id": _union_of(session, issued[other.member_id]),
+        }
+        tell(session, APPLICATION_CANCELLED, told)
+
+
+_OWNER = Member.member_id == Application.member_id
+
+
+def _of_same_members(steps: Sequence[Step]) -> Select[Any]:
+    """Applications of the steps' members that are not those of the steps."""
+    return select(Application.application_id).where(
+        is_among(Application.member_id, [step.member_id for step in steps]),
+        ~is_among(Application.application_id, [step.application_id for step in steps]),
+    )
+
+
+def _union_of(session: Session, step: Step) -> UUID:
+    return session.get_one(Application, step.application_id).union_id

@@ -1,0 +1,1 @@
+"""The audit log: its chain, its signed heads, searches in it."""

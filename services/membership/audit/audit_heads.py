@@ -1,0 +1,110 @@
+"""States where the audit log ends: after each chunk of entries to a file or the log, and to the other services."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from joserfc.jwk import OKPKey
+from nameko.extensions import DependencyProvider
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.kit.data.database import audit_head
+from services.kit.events.outbox import tell
+from services.kit.operations.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
+from services.kit.operations.logs import class_name
+from services.kit.secret_values import KeySet
+from services.kit.settings import SettingsError, is_production, read_settings, settings_class
+from services.membership.audit import audit_log
+from services.membership.audit.audit_chain import START, Head
+
+log = structlog.get_logger()
+
+
+@settings_class
+class AuditSigningSettings:
+    """By what membership signs where the audit log ends, and where it writes that down."""
+
+    audit_signing_keys: KeySet = KeySet("")
+    """Private Ed25519 keys that sign heads of the audit log, a JWK Set whose first key signs; needed in production."""
+    audit_head_file: str = ""
+    """The file to which a line is added with each chunk of audit events; unless set they go to the log."""
+    audit_head_minutes: float = 5
+    """The others are told of the log's end at most so often, unless much was added: they keep each for good."""
+    audit_head_entries: int = 1000
+    """After so many new entries they are told at once."""
+
+
+class AuditHeads(DependencyProvider):
+    """What the service states of its chain's end; without a key it is only logged, by a timer."""
+
+    def setup(self) -> None:
+        """Reads the settings. Raises SettingsError."""
+        settings = read_settings(AuditSigningSettings)
+        keys: Sequence[OKPKey] = signing_keys(settings.audit_signing_keys, "AUDIT_SIGNING_KEYS", private=True)
+        if not keys and is_production():
+            raise SettingsError("Settings in the environment: AUDIT_SIGNING_KEYS is not set.")
+        self._key = keys[0] if keys else None
+        self._file = settings.audit_head_file
+        self._seconds_between = settings.audit_head_minutes * 60
+        self._entries = settings.audit_head_entries
+        self._told_at: float | None = None
+        self._told = 0
+
+    def get_dependency(self, worker_ctx: Any) -> "AuditHeads":
+        """Itself: it is the same for all workers."""
+        return self
+
+    def write_when_committed(self, session: Session, head: Head | None) -> None:
+        """Writes down a new head once the transaction that made it has committed: before, it may yet be undone."""
+        if head is not None and self._key is not None:
+            event.listen(session, "after_commit", lambda _: self._write(head), once=True)
+
+    def publish(self, session: Session) -> None:
+        """Tells the other services where the chain ends, where they were last told of another end long or much ago."""
+        head = audit_log.head(session)
+        if self._key is None or head == START or not self._is_due(head):
+            return
+        if not self._is_told(session, head):
+            stated = signed(head.position, head.hash, self._key)
+            keep(session, stated)
+            self.write_when_committed(session, head)  # an appending process may have been killed before it did
+            tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
+        self._told_at, self._told = time.monotonic(), head.position
+
+    def _is_due(self, head: Head) -> bool:
+        """Whether this process last told the end long ago, or much was added since; no table is asked for it."""
+        if self._told_at is None or time.monotonic() - self._told_at >= self._seconds_between:
+            return True
+        return head.position - self._told >= self._entries
+
+    def _is_told(self, session: Session, head: Head) -> bool:
+        """Whether this very end was told. What the table says else counts for nothing: its ruler may have put it in."""
+        same = (audit_head.c.position == head.position) & (audit_head.c.hash == head.hash)
+        statement = session.scalar(select(audit_head.c.statement).where(same))
+        if self._key is None or statement is None:
+            return False
+        try:
+            told = verified(statement, [self._key, *public_keys()])
+        except NotSigned:
+            return False
+        return (told.position, told.hash) == (head.position, head.hash)
+
+    def _write(self, head: Head) -> None:
+        """Never fails: what happened is on record, and the next head covers it."""
+        assert self._key is not None  # noqa: S101
+        statement = signed(head.position, head.hash, self._key).statement
+        if not self._file:
+            log.info("audit_head", head=str(head), statement=statement)
+            return
+        try:
+            file = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(file, f"{head} {statement}\n".encode())
+            finally:
+                os.close(file)
+        except OSError as error:
+            log.error("audit_head_not_written", head=str(head), statement=statement, error=class_name(error))

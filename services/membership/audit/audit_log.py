@@ -1,0 +1,101 @@
+"""The log of acts: kept in one chain as services tell of them, and kept for good."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from nameko.extensions import DependencyProvider
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.kit.data.bulk import insert_rows, is_among
+from services.kit.settings import read_settings
+from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Head
+from services.membership.models import AuditEntry, AuditReach, Union
+
+log = structlog.get_logger()
+
+SEALED = (
+    *("act_id", "at", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
+    *("roles", "origin", "request_id", "correlation_id", "records", "unions", "personal", "recorded_at"),
+)
+"""The columns that the seal of an entry covers, beside its place in the chain."""
+
+_LOCK = 0x61756469
+_AS_TOLD = (
+    *("act_id", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
+    *("roles", "origin", "request_id", "correlation_id", "records"),
+)
+
+
+class ChainKeys(DependencyProvider):
+    """The keys of the log as a dependency: a process without them does not start."""
+
+    def setup(self) -> None:
+        """Reads the keys."""
+        self.keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
+
+    def get_dependency(self, worker_ctx: Any) -> AuditKeys:
+        """The keys."""
+        return self.keys
+
+
+def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None) -> Head | None:
+    """Keeps an act that was told (ActRecordedData) at the end of the chain, and answers the new end; one that is there
+    already stays alone.
+
+    `recorded_at` marks one that came late.
+
+    Whoever appends does so alone until the transaction ends: the chain has no gaps and no forks.
+    """
+    session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == act["act_id"])) is not None:
+        return None
+    before = head(session)
+    content = {
+        **{name: act[name] for name in _AS_TOLD},
+        "at": time_of(act["act_id"]),
+        "unions": _unions_of(session, [act["union_id"], *act["union_ids"]]),
+        "personal": json.dumps(act["personal"], ensure_ascii=False, sort_keys=True),
+        "recorded_at": recorded_at,
+    }
+    digest = keys.seal(keys.current, before, content)
+    sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
+    session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
+    found_by = {name: act[name] for name in ("act_id", "action", "outcome")}
+    if content["unions"]:
+        session.execute(insert_rows(AuditReach, [{"union_id": one, **found_by} for one in content["unions"]]))
+    return Head(before.position + 1, digest)
+
+
+def head(session: Session) -> Head:
+    """Where the chain ends."""
+    newest = select(AuditEntry.position, AuditEntry.hash).order_by(AuditEntry.position.desc()).limit(1)
+    row = session.execute(newest).first()
+    return Head(row.position, row.hash) if row else START
+
+
+def log_head(session: Session) -> None:
+    """Writes the end of the chain where the database cannot reach: cutting entries off shows against it."""
+    end = head(session)
+    if end != START:
+        log.info("audit_head", head=str(end))
+
+
+def time_of(act_id: UUID) -> datetime:
+    """When an act was: its id, a UUID version 7, begins with the milliseconds."""
+    return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
+
+
+def _unions_of(session: Session, union_ids: Sequence[UUID | None]) -> list[UUID]:
+    """The unions, and all above them; what belongs to none, as who cannot sign in, is the city's to see."""
+    named = {one for one in union_ids if one is not None}
+    found = session.scalars(select(Union).where(is_among(Union.union_id, named))).all()
+    reached = {one for union in found for one in (union.union_id, *union.superior_ids)}
+    if not reached:
+        reached = set(session.scalars(select(Union.union_id).where(Union.superior_union_id.is_(None))))
+    return sorted(reached)

@@ -1,0 +1,227 @@
+"""Checks the chain of the audit log: `python -m services.membership.audit.audit_verify [--head position:hash] [--heads -]`.
+
+`--heads` names a file of signed heads, one a line, `-` for standard input: what was written down with each chunk of
+entries, or what the other services remember. `--lost A-B` names entries that a restored database rightly lacks.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import LargeBinary, Row, and_, func, select, type_coerce
+from sqlalchemy.orm import Session
+
+from services.kit.data.bulk import is_among
+from services.kit.data.database import engine_for
+from services.kit.data.encryption import CannotOpen, keyring
+from services.kit.operations.audit_heads import NotSigned, public_keys, verified
+from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
+from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
+from services.membership.audit.audit_log import SEALED
+from services.membership.models import AuditEntry, AuditReach
+
+SET = 2000
+"""Entries that are read at once."""
+_STATED_AT_ONCE = timedelta(seconds=5)
+"""Processes that append one after the other may state their ends the other way round within this time."""
+_SHOWN = 40
+"""Characters that are shown of where a strange line comes from."""
+
+
+@dataclass(frozen=True)
+class TimedHead(Head):
+    """A head with the time at which membership signed it."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Entries that are gone for a good reason, from the first to the last one that somebody remembers."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def from_text(cls, text: str) -> "Lost":
+        """The gap written as `A-B`; raises ValueError."""
+        first, _, last = text.strip().partition("-")
+        gap = cls(int(first), int(last))
+        if not 0 < gap.first <= gap.last:
+            raise ValueError(f"No entries are from {first} to {last}.")
+        return gap
+
+    def holds(self, head: Head) -> bool:
+        """Whether the head is one of these entries."""
+        return self.first <= head.position <= self.last
+
+
+@settings_class
+class AuditLossSettings:
+    """What of the log of acts is known to be lost."""
+
+    audit_lost: str = ""
+    """Entries that a restored database lacks for a good reason, as `A-B`, several with commas: `audit_verify` excuses
+    the ends that were remembered of them before the restore, and those alone."""
+
+
+def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
+    """The end of the chain, when all of it holds; raises Broken for the first position where it does not.
+
+    `known` are heads that were written down elsewhere: only against them it shows that the end was cut off. Those of
+    what was `lost` need not be there.
+    """
+    hashes: defaultdict[int, set[bytes]] = defaultdict(set)
+    for one in _to_be_found(session, known, lost):
+        hashes[one.position].add(one.hash)
+    end = START
+    for entries in _sets(session):
+        first = end.position + 1
+        for entry in entries:
+            end = check_next(keys, end, entry.position, _as_sealed(entry))
+            if hashes.pop(end.position, {end.hash}) != {end.hash}:
+                raise Broken(f"entry {end.position} is not the one whose hash was written down")
+        _check_search(session, first, end.position)
+    furthest = max(hashes, default=0)
+    if furthest > end.position:
+        raise Broken(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
+    return end
+
+
+def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) -> Iterator[Head]:
+    """The heads that the log must have: of a gap all but those that are not there and were signed no later than its
+    last one. What was signed after the restore must be there again.
+    """
+    if not lost:
+        yield from known
+        return
+    positions = {one.position for one in known if any(gap.holds(one) for gap in lost)}
+    rows = session.execute(select(AuditEntry.position, AuditEntry.hash).where(is_among(AuditEntry.position, positions)))
+    there = {(row.position, row.hash) for row in rows}
+    gone = [one for one in known if isinstance(one, TimedHead) and (one.position, one.hash) not in there]
+    until = {gap: _signed_until(gap, gone) for gap in lost}
+    excused = {one for one in gone if any(gap.holds(one) and one.at <= until[gap] for gap in lost)}
+    yield from (one for one in known if one not in excused)
+
+
+def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
+    """Until when the last of the lost entries was stated as the end: it is the one that was so first."""
+    last = sorted((one for one in gone if one.position == gap.last), key=lambda one: one.at)
+    if not last:
+        return datetime.min.replace(tzinfo=UTC)
+    return max(one.at for one in last if one.hash == last[0].hash) + _STATED_AT_ONCE
+
+
+def _sets(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
+    names = ("position", *SEALED, "key_id", "previous_hash", "hash")
+    # Opened one by one, so that a value that cannot be opened is known by its position.
+    columns = [
+        type_coerce(AuditEntry.personal, LargeBinary).label(name) if name == "personal" else getattr(AuditEntry, name)
+        for name in names
+    ]
+    in_order = select(*columns).order_by(AuditEntry.position)
+    return session.execute(in_order.execution_options(yield_per=SET)).partitions()
+
+
+def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    content = dict(entry._mapping)
+    position = content.pop("position")
+    try:
+        return {**content, "personal": keyring().decrypt(content["personal"]).decode()}
+    except (CannotOpen, ValueError) as error:
+        raise Broken(f"entry {position} was changed: its personal part cannot be opened") from error
+
+
+def _check_search(session: Session, first: int, last: int) -> None:
+    """That each union finds the acts in its reach: what is taken out there is hidden, though the chain still holds."""
+    told = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
+    concerned = (
+        select(AuditEntry.position, *told, func.unnest(AuditEntry.unions).label("union_id"))
+        .where(AuditEntry.position.between(first, last))
+        .subquery()
+    )
+    is_found = and_(
+        *(getattr(AuditReach, name) == concerned.c[name] for name in ("union_id", "act_id", "action", "outcome")),
+        AuditReach.account_id.is_not_distinct_from(concerned.c.account_id),
+    )
+    hidden = session.scalar(
+        select(func.min(concerned.c.position)).outerjoin(AuditReach, is_found).where(AuditReach.act_id.is_(None))
+    )
+    if hidden is not None:
+        raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
+
+
+def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
+    """The heads in a file; `strange` gets a sentence for each line that membership has not signed.
+
+    Raises SettingsError without keys.
+    """
+    keys = public_keys()
+    if not keys:
+        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be told from forged ones.")
+    content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+    seen = set()
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        told_by, _, statement = line.rpartition(" ")
+        if statement in seen:
+            continue
+        seen.add(statement)
+        try:
+            head = verified(statement, keys)
+        except NotSigned as error:
+            whose = f" ({told_by[:_SHOWN]!a})" if told_by else ""
+            strange.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
+        else:
+            yield TimedHead(head.position, head.hash, head.at)
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description="Check the chain of the log of acts in the database of DATABASE_URL.")
+    parser.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        help="position:hash, as printed by this command and logged as audit_head: shows whether the end was cut off",
+    )
+    parser.add_argument(
+        "--heads", action="append", default=[], metavar="FILE", help="signed heads, one a line; - is standard input"
+    )
+    parser.add_argument(
+        "--lost", action="append", default=[], metavar="A-B", help="entries that a restored database rightly lacks"
+    )
+    strange: list[str] = []
+    started = time.monotonic()
+    try:
+        asked = parser.parse_args()
+        known = [Head.from_text(text) for text in asked.head]
+        known += [head for source in asked.heads for head in _signed_heads(source, strange)]
+        noted = [*asked.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
+        lost = [Lost.from_text(text) for text in noted]
+        keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
+        engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
+        with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
+            end = verify(session, keys, known, lost)
+    except Broken as broken:
+        _complain(*strange, str(broken))
+        return 1
+    except (SettingsError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
+    _complain(*strange)
+    return 1 if strange else 0
+
+
+def _complain(*troubles: str) -> None:
+    for trouble in troubles:
+        print(f"the log of acts does not hold: {trouble}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,75 @@
+"""Passwords: how they are kept, which may be chosen, and those made for one sign-in."""
+
+import secrets
+from functools import cache
+from unicodedata import normalize
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from services.kit.problems import FieldProblem, Invalid
+from services.membership.identity import guessable
+from services.membership.models import Account
+
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+"""Argon2id, by 19 MiB of memory in two passes on one core (OWASP, Password Storage Cheat Sheet): as hard to guess as by
+64 MiB and four cores for nobody who has many, and a fifth of the work for a process that serves others meanwhile."""
+
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without characters that are taken for one another when read aloud."""
+_COMMON = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
+_COMMON_HERE = frozenset({"woaini1314", "woaini520", "a12345678", "admin888", "1qaz@wsx", "shzgh123", "gonghui123"})
+"""The list of leaked passwords is English: these are common in China, or come to mind first for this system."""
+
+
+def hash_password(password: str) -> str:
+    """What is kept of a password: it counts as it was typed, character by character."""
+    return _HASHER.hash(password)
+
+
+def is_right(password: str, password_hash: str | None) -> bool:
+    """Whether it is the password; takes as much work where there is none to compare with."""
+    of_nobody = _hash_of_nobody()
+    try:
+        return _HASHER.verify(password_hash or of_nobody, password) and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def check_choice(password: str, account: Account, union_name: str = "") -> None:
+    """Raises Invalid for a password that is guessed easily; any characters will do, there is no rule which (ASVS 6.2).
+
+    Its length is the schema's affair. Common ones are known in full-width and capital letters too; words of the system
+    and what belongs to the account are refused wherever they stand (guessable.py).
+    """
+    plain = normalize("NFKC", password).casefold()
+    if plain in _COMMON or plain in _COMMON_HERE:
+        raise _weak("密码过于常见，请换一个")
+    if word := guessable.word_of_the_system(plain):
+        raise _weak(f"密码不能包含本系统常用的词“{word}”，请换一个")
+    if guessable.holds_account(plain, account.account_name):
+        raise _weak("密码不能包含账号，请换一个")
+    if guessable.holds_phone(plain, account.phone):
+        raise _weak("密码不能包含手机号，请换一个")
+    if guessable.holds_name(plain, account.display_name, union_name):
+        raise _weak("密码不能包含本人姓名或工会名称，请换一个")
+
+
+def unusable_password() -> str:
+    """What is kept in place of a password that nobody has chosen yet: nothing is the password of it."""
+    return hash_password(secrets.token_urlsafe(48))
+
+
+def one_time_password() -> str:
+    """A password for one sign-in, to be read aloud: 12 characters, 59 bits."""
+    return "".join(secrets.choice(_READABLE) for _ in range(12))
+
+
+def _weak(reason: str) -> Invalid:
+    return Invalid([FieldProblem("new_password", "password_weak", reason)])
+
+
+@cache
+def _hash_of_nobody() -> str:
+    return hash_password(secrets.token_urlsafe())

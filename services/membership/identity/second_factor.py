@@ -1,0 +1,153 @@
+"""The second factor 动态口令: codes of an authenticator by time (TOTP), and recovery codes for who has lost it."""
+
+import io
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import segno
+from pyotp import TOTP, random_base32
+from pyotp.utils import strings_equal
+from sqlalchemy import delete, func, insert, update
+from sqlalchemy.orm import Session
+
+from services.kit.data.database import Database
+from services.kit.data.encryption import blind_index
+from services.kit.problems import Conflict, FieldProblem, Invalid
+from services.kit.rpc.methods import Caller
+from services.membership.accounts.account_acts import note_account
+from services.membership.accounts.account_news import tell_holder
+from services.membership.identity import devices, lockout, sessions
+from services.membership.identity.own_account import begin_try, own_answer, prove_password
+from services.membership.models import Account, RecoveryCode
+
+RECOVERY_CODES = 10
+_ISSUER = "上海工会会员服务卡"
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_RECOVERY_LENGTH = 24
+"""120 bits: so many need no slow hash (ASVS 6.5.2)."""
+_STEP_SECONDS = 30
+_STEPS_BACK = 1
+"""A code counts while it is shown and one step longer: who types is slow, and RFC 6238 allows one."""
+
+
+def enrol(session: Session, database: Database, caller: Caller, current_password: str) -> dict[str, Any]:
+    """A new secret for an authenticator, told once, which counts when it is confirmed by a code (EnrolAnswer).
+
+    Raises Invalid for a wrong password, Conflict `second_factor_on`.
+    """
+    account, _ = prove_password(session, database, caller, current_password)
+    if account.totp_confirmed_at is not None:
+        raise Conflict("second_factor_on", "已启用动态口令", "如需更换手机，请先停用再重新启用。")
+    account.totp_secret, account.totp_last_step = random_base32(), None
+    uri = TOTP(account.totp_secret).provisioning_uri(name=account.account_name, issuer_name=_ISSUER)
+    picture = io.BytesIO()
+    segno.make(uri, error="m", micro=False).save(picture, kind="svg", scale=4, xmldecl=False)
+    return {"secret": account.totp_secret, "otpauth_uri": uri, "qr_svg": picture.getvalue().decode()}
+
+
+def confirm(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
+    """Turns the second factor on, for which a code proves that the authenticator has the secret (ConfirmAnswer).
+
+    All other sessions end. Failures count as wrong current passwords do. Raises Conflict
+    `second_factor_not_enrolled`, Invalid `second_factor_wrong`, Problem `session_ended`.
+    """
+    account, current, counter = begin_try(session, database, caller)
+    note_account(session, account)
+    if account.totp_secret is None or account.totp_confirmed_at is not None:
+        raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
+    if not _takes_totp(account, code):
+        raise _wrong()
+    lockout.take_back(session, counter)
+    account.totp_confirmed_at = datetime.now(UTC)
+    codes = _new_recovery_codes(session, account)
+    tell_holder(session, account, "second_factor_on")
+    sessions.end_all(session, account, "second_factor_changed")
+    begun = sessions.go_on(session, current, passed_second_factor=True)
+    return {"recovery_codes": codes, "session": begun}
+
+
+def pass_it(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
+    """Lets in who has proved the password and now the second factor (SignInAnswer), in a session with another id.
+
+    A code counts once. Failures count as wrong current passwords do, and end this session when they are too many; the
+    device is known for the account from now on. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
+    """
+    account, current, counter = begin_try(session, database, caller)
+    note_account(session, account)
+    if account.totp_confirmed_at is None:
+        raise Conflict("second_factor_off", "未启用动态口令")
+    if not _takes_totp(account, code) and not _takes_recovery_code(session, account, code):
+        raise _wrong()
+    if counter.is_of_device:
+        lockout.forget(session, counter)
+    else:
+        lockout.forget_failures(session, account)
+    devices.remember(session, current.device_id, account.account_id)
+    sessions.end(session, current, "second_factor_passed")
+    begun = sessions.go_on(session, current, passed_second_factor=True)
+    return {"account": own_answer(session, account, begun["next_step"]), "session": begun}
+
+
+def remove(session: Session, database: Database, caller: Caller, current_password: str) -> dict[str, Any]:
+    """Turns the caller's second factor off (SessionAnswer); all other sessions end. Raises Invalid."""
+    account, current = prove_password(session, database, caller, current_password)
+    forget(session, account)
+    tell_holder(session, account, "second_factor_off")
+    return sessions.go_on(session, current)
+
+
+def forget(session: Session, account: Account) -> None:
+    """Turns the second factor of an account off, and ends its sessions."""
+    account.totp_secret = account.totp_confirmed_at = account.totp_last_step = None
+    session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.account_id))
+    sessions.end_all(session, account, "second_factor_changed")
+
+
+def _takes_totp(account: Account, code: str) -> bool:
+    """Whether it is a code of now that was not taken before; the account is locked, so that it counts once."""
+    if account.totp_secret is None:
+        return False
+    totp, now = TOTP(account.totp_secret), int(datetime.now(UTC).timestamp()) // _STEP_SECONDS
+    for step in range(now - _STEPS_BACK, now + 1):
+        is_new = account.totp_last_step is None or step > account.totp_last_step
+        if is_new and strings_equal(totp.generate_otp(step), _plain(code)):
+            account.totp_last_step = step
+            return True
+    return False
+
+
+def _takes_recovery_code(session: Session, account: Account, code: str) -> bool:
+    used = session.scalar(
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.account_id == account.account_id,
+            RecoveryCode.code_digest == _digest(account, code),
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=func.now())
+        .returning(RecoveryCode.account_id)
+    )
+    return used is not None
+
+
+def _new_recovery_codes(session: Session, account: Account) -> list[str]:
+    codes = ["".join(secrets.choice(_BASE32) for _ in range(_RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)]
+    rows = [{"account_id": account.account_id, "code_digest": _digest(account, code)} for code in codes]
+    session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.account_id))
+    session.execute(insert(RecoveryCode), rows)
+    return ["-".join(code[start : start + 4] for start in range(0, _RECOVERY_LENGTH, 4)) for code in codes]
+
+
+def _digest(account: Account, code: str) -> bytes:
+    return blind_index(f"{account.account_id} {_plain(code)}", "recovery code")
+
+
+def _plain(code: str) -> str:
+    return "".join(character for character in code.upper() if character.isalnum())
+
+
+def _wrong() -> Invalid:
+    title = "动态口令不正确或已使用"
+    fields = [FieldProblem("code", "second_factor_wrong", title)]
+    return Invalid(fields, "second_factor_wrong", title, "请输入验证器上新的口令，或使用恢复码。")

@@ -1,0 +1,122 @@
+"""Signing in with account, password and captcha."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.kit.data.database import Database
+from services.kit.operations import audit
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
+from services.membership.accounts.account_acts import note_account, note_holder
+from services.membership.identity import captchas, devices, lockout, passwords, sessions
+from services.membership.identity.lockout import Counter
+from services.membership.identity.own_account import own_answer
+from services.membership.models import Account
+
+PURPOSE = "sign_in"
+"""Of its captchas, and the kind of its failures."""
+
+
+@settings_class
+class FirstPasswordSettings:
+    """How long the password of a new account is good for choosing another; read from the environment."""
+
+    first_password_hours: float = 72
+    """So long the password that an administrator hands over works; then a reset link is needed."""
+
+
+def sign_in(session: Session, database: Database, caller: Caller, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The account that this is the password of, and a new session of it (SignInAnswer).
+
+    Raises Problem `captcha_used`, `captcha_wrong` or `captcha_too_easy`, `sign_in_delayed` where strangers have failed
+    at the name too often, there being such an account or not, and `sign_in_failed`: the same and after the same work
+    for an unknown account, a wrong password, a first one that was not replaced in time, and a disabled account. What
+    must outlast the refusal – the captcha used up, the try counted – is done in transactions of its own.
+    """
+    account_name = asked["account_name"].strip().lower()
+    counter, seconds = _begin_try(database, caller, account_name, asked)
+    account = session.scalar(select(Account).where(Account.account_name == account_name))
+    if seconds:
+        _note(session, account)
+        raise _delayed(seconds)
+    is_right = _is_right(session, account, asked["password"])
+    _note(session, account)
+    if account is None or not is_right or account.disabled or _has_old_first_password(account):
+        with database.begin() as apart:
+            lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
+        raise _sign_in_failed()
+    if account.totp_confirmed_at is None:
+        lockout.forget(session, counter)
+        devices.remember(session, asked["visit"].get("device_id"), account.account_id)
+    else:
+        lockout.take_back(session, counter)
+    note_holder(session, account)
+    account.last_signed_in_at = datetime.now(UTC)
+    begun = sessions.start(session, account, caller, asked["visit"])
+    return {"account": own_answer(session, account, begun["next_step"]), "session": begun}
+
+
+def _begin_try(database: Database, caller: Caller, account_name: str, asked: Mapping[str, Any]) -> tuple[Counter, int]:
+    """Uses the captcha up and counts a try of the device, or of strangers at the name.
+
+    Answers where it is counted, and the seconds it has to wait. Raises Invalid as `captchas.use_up` answers.
+    """
+    device_id = asked["visit"].get("device_id")
+    with database.begin() as apart:
+        known_id = devices.account_of(apart, device_id, account_name)
+        refusal = captchas.use_up(apart, caller, PURPOSE, asked["captcha"], is_known_device=known_id is not None)
+        if refusal is None:
+            return _count(apart, account_name, known_id, device_id)
+    raise refusal
+
+
+def _count(session: Session, account_name: str, known_id: UUID | None, device_id: UUID | None) -> tuple[Counter, int]:
+    """Where a try is counted, and the seconds it has to wait; a device that fails too often is a stranger again."""
+    if known_id is not None and device_id is not None:
+        own = lockout.of_device(known_id, device_id)
+        if not lockout.begin_try(session, own):
+            return own, 0
+    of_strangers = lockout.of_name(account_name)
+    return of_strangers, lockout.begin_try(session, of_strangers)
+
+
+def _has_old_first_password(account: Account) -> bool:
+    """Whether the password that was handed over with the account should have been replaced by now."""
+    hours = read_settings(FirstPasswordSettings).first_password_hours
+    return account.must_change_password and account.created_at < datetime.now(UTC) - timedelta(hours=hours)
+
+
+def _is_right(session: Session, account: Account | None, password: str) -> bool:
+    """Whether it is the password, and still is when the account is locked for what follows: verifying takes a while."""
+    verified = account.password_hash if account else None
+    if not passwords.is_right(password, verified) or account is None:
+        return False
+    session.refresh(account, with_for_update=True)
+    return account.password_hash == verified
+
+
+def _note(session: Session, account: Account | None) -> None:
+    """Every try is kept, but not a name that no account has: it may be a password."""
+    audit.note(session)
+    if account is not None:
+        note_account(session, account)
+
+
+def _sign_in_failed() -> Problem:
+    failures = read_settings(lockout.LockoutSettings).sign_in_failures_per_account
+    detail = f"请核对账号和密码；连续输错 {failures} 次后，每次须等待片刻才能再试。如忘记账号或密码，请联系上级工会。"
+    return Problem("sign_in_failed", 401, "账号或密码不正确", detail)
+
+
+def _delayed(seconds: int) -> Problem:
+    """Tells strangers alone: a device that has signed the account in goes on."""
+    how = "曾用该账号登录过的设备不受影响；也可请上级工会的管理员解锁或重置密码。"
+    problem = Problem("sign_in_delayed", 429, "登录失败次数过多", f"请在 {seconds} 秒后再试。{how}")
+    problem.retry_after = seconds
+    return problem

@@ -1,0 +1,304 @@
+"""One-time passwords by SMS: asked for on the phone page, bound to the browser that asked, and signed in by.
+
+A known and an unknown telephone cost the same work until the answer: whether a member has the number, the code and the
+SMS come afterwards, by an event.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
+from services.kit.data.database import Database
+from services.kit.data.encryption import blind_index
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.origins import counted_origin
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.settings import read_settings, settings_class
+from services.membership.identity import captchas, devices, lockout, sessions
+from services.membership.members.documents import phone_digest
+from services.membership.models import Member, OneTimePassword, SmsCode, Union
+from services.membership.unions import union_answer
+
+PURPOSE = "sms_code"
+"""Of its captchas, and the kind of its failures."""
+VALID_FOR = timedelta(minutes=5)
+AT_MOST_EVERY = timedelta(minutes=1)
+MOST_TRIES = 5
+MOST_TRIES_A_DAY = 20
+"""Choices: five tries of six digits that are valid for five minutes, and after 20 tries in a day no new password."""
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_NO_DEVICE = UUID(int=0)
+"""Names browsers by their address, as a gateway of a release does not that binds no password to a browser."""
+
+
+@settings_class
+class SmsCodeSettings:
+    """How many one-time passwords are sent; read from the environment by `read_settings`."""
+
+    sms_codes_an_hour: int = 5
+    sms_codes_a_day: int = 10
+    """To one telephone, whoever asks; a device that its member has signed in with has a count of its own."""
+    sms_phones_an_hour_per_address: int = 20
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A password that was asked for in the last day."""
+
+    issued_at: datetime
+    device_id: UUID
+    tries: int
+
+
+def request_code(session: Session, database: Database, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Lets a one-time password be sent to a member's phone, which will work in this browser alone (RequestOtpAnswer).
+
+    A number that no member has is answered alike, by the same work, and nothing is sent to it. Raises Problem
+    `captcha_used`, `captcha_wrong` or `captcha_too_easy`, and of status 429, saying when to ask again, `otp_too_soon`
+    within a minute, `otp_too_many`, `otp_too_many_tries` and `otp_too_many_phones`.
+    """
+    phone, device_id = asked["phone"], asked.get("device_id") or _device_at(caller)
+    digest = phone_digest(phone)
+    is_known = _pass_captcha(database, caller, digest, device_id, asked.get("captcha"))
+    now = datetime.now(UTC)
+    origin = counted_origin(caller.origin)
+    _wait_for_others(session, f"address {origin}")
+    _wait_for_others(session, f"phone {digest.hex()}")
+    if refusal := _refusal(session, digest, device_id, origin, is_known=is_known):
+        raise refusal
+    session.execute(delete(SmsCode).where(SmsCode.issued_at < now - _DAY))
+    code = SmsCode(
+        code_id=uuid7(),
+        phone_digest=digest,
+        device_id=device_id,
+        origin=origin,
+        issued_at=now,
+        expires_at=now + VALID_FOR,
+    )
+    session.add(code)
+    tell(session, OTP_REQUESTED, {"code_id": code.code_id, "origin": caller.origin, "recipient": {"phone": phone}})
+    return {"expires_at": code.expires_at}
+
+
+def issue_code(session: Session, requested: dict[str, Any]) -> None:
+    """Makes the password that was asked for and lets it be sent, where one member alone has the number.
+
+    The member is locked first, as by who changes the phone: a password is made before the change and void by it, or is
+    not made.
+    """
+    phone = requested["recipient"]["phone"]
+    member = _member_with(session, phone)
+    if member is not None and not _keeps_phone(session, member, phone):
+        return
+    asked = session.get(SmsCode, requested["code_id"], with_for_update=True)
+    if member is None or asked is None or asked.expires_at <= datetime.now(UTC):
+        return
+    code = f"{secrets.randbelow(10**6):06d}"
+    asked.member_id, asked.code_digest = member.member_id, _code_digest(phone, code)
+    recipient = {"phone": phone, "code": code}
+    tell(session, OTP_ISSUED, {"purpose": "personal_sign_in", "expires_at": asked.expires_at, "recipient": recipient})
+    act = audit.Act("membership.request_otp", Caller(origin=requested["origin"]))
+    audit.begin(session, act)
+    audit.note(session, ("member", member.member_id), union_id=member.union_id)
+    audit.tell_act(session, "membership", act)
+
+
+def sign_in(session: Session, database: Database, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """The member whose phone and one-time password these are, and a new session (PersonalSignInAnswer).
+
+    The password is the newest that this browser asked for, whatever others asked for or tried meanwhile, and is used
+    up. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own, since
+    this one is rolled back then; failures make captchas of the address harder.
+    """
+    phone, device_id = asked["phone"], asked["visit"].get("device_id") or _device_at(caller)
+    kept = _count_try(database, phone_digest(phone), device_id)
+    if kept is not None:
+        audit.note(session, *([("member", kept.member_id)] if kept.member_id else []))
+    digest = kept.code_digest if kept and kept.code_digest else secrets.token_bytes(16)
+    if not secrets.compare_digest(digest, _code_digest(phone, asked["code"])) or kept is None:
+        with database.begin() as apart:
+            lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
+        raise _wrong()
+    member = session.get_one(Member, kept.member_id)
+    if not _keeps_phone(session, member, phone):
+        raise _wrong()
+    used = session.execute(
+        update(SmsCode)
+        .where(SmsCode.code_id == kept.code_id, SmsCode.code_digest == kept.code_digest)
+        .values(expires_at=func.now(), code_digest=None)
+        .returning(SmsCode.code_id)
+    ).first()
+    if used is None:
+        raise _wrong()
+    union = session.get_one(Union, member.union_id)
+    devices.remember(session, asked["visit"].get("device_id"), member.member_id)
+    audit.note_actor(
+        session,
+        Caller(
+            member_id=str(member.member_id),
+            display_name=member.name,
+            roles=frozenset({"member"}),
+            union_id=str(union.union_id),
+        ),
+    )
+    return {
+        "member": {"member_id": member.member_id, "name": member.name, "union": union_answer(union)},
+        "session": sessions.start(session, member, caller, asked["visit"]),
+    }
+
+
+def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None) -> None:
+    """Lets no password that was sent to a member sign anybody in, those of the release before included.
+
+    Nor one that was asked for at the number that the member had, and is not made yet. The member is locked.
+    """
+    old_digest = phone_digest(old_phone) if old_phone else None
+    is_asked_for = SmsCode.member_id.is_(None) & (SmsCode.phone_digest == old_digest)
+    session.execute(
+        update(SmsCode)
+        .where((SmsCode.member_id == member_id) | is_asked_for, SmsCode.expires_at > func.now())
+        .values(expires_at=func.now(), code_digest=None)
+    )
+    session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
+
+
+def _device_at(caller: Caller) -> UUID:
+    """Of a browser that is not named: nobody at another address uses up its tries."""
+    return uuid5(_NO_DEVICE, counted_origin(caller.origin))
+
+
+def _pass_captcha(
+    database: Database, caller: Caller, digest: bytes, device_id: UUID, captcha: dict[str, Any] | None
+) -> bool:
+    """Uses the captcha up; answers whether the browser has signed in a member with this telephone. Raises Problem."""
+    with database.begin() as apart:
+        is_known = devices.knows_phone(apart, device_id, digest)
+        refusal = captcha and captchas.use_up(apart, caller, PURPOSE, captcha, is_known_device=is_known)
+    if refusal:
+        raise refusal
+    return is_known
+
+
+def _wait_for_others(session: Session, whose: str) -> None:
+    """Of requests for one telephone or from one address, one is counted at a time."""
+    session.execute(text("select pg_advisory_xact_lock(hashtextextended(:whose, 0))"), {"whose": f"sms code: {whose}"})
+
+
+def _refusal(session: Session, digest: bytes, device_id: UUID, origin: str, *, is_known: bool) -> Problem | None:
+    """Why no password is sent now, and when one is; a known device is measured by what it asked for alone."""
+    settings, now = read_settings(SmsCodeSettings), datetime.now(UTC)
+    of_phone = _asked_for_phone(session, digest, now)
+    phones = _phones_of(session, origin, now)
+    if is_known:
+        of_phone, phones = [one for one in of_phone if one.device_id == device_id], {}
+    times = [one.issued_at for one in of_phone]
+    if times and times[0] > now - AT_MOST_EVERY:
+        return _too_soon(times[0] + AT_MOST_EVERY, now)
+    in_hour = [at for at in times if at > now - _HOUR]
+    if len(in_hour) >= settings.sms_codes_an_hour:
+        return _too_many(in_hour[settings.sms_codes_an_hour - 1] + _HOUR, now)
+    if len(times) >= settings.sms_codes_a_day:
+        return _too_many(times[settings.sms_codes_a_day - 1] + _DAY, now)
+    if sum(one.tries for one in of_phone) >= MOST_TRIES_A_DAY:
+        return _too_many_tries(min(one.issued_at for one in of_phone if one.tries) + _DAY, now)
+    if digest not in phones and len(phones) >= settings.sms_phones_an_hour_per_address:
+        newest_first = sorted(phones.values(), reverse=True)
+        return _too_many_phones(newest_first[settings.sms_phones_an_hour_per_address - 1] + _HOUR, now)
+    return None
+
+
+def _asked_for_phone(session: Session, digest: bytes, now: datetime) -> Sequence[_Asked]:
+    """Of the last day, the newest first."""
+    asked = session.execute(
+        select(SmsCode.issued_at, SmsCode.device_id, SmsCode.tries)
+        .where(SmsCode.phone_digest == digest, SmsCode.issued_at > now - _DAY)
+        .order_by(SmsCode.issued_at.desc())
+    )
+    return [_Asked(one.issued_at, one.device_id, one.tries) for one in asked]
+
+
+def _phones_of(session: Session, origin: str, now: datetime) -> dict[bytes, datetime]:
+    """The telephones that an address asked for in the last hour, each with the first time."""
+    asked = session.execute(
+        select(SmsCode.phone_digest, func.min(SmsCode.issued_at))
+        .where(SmsCode.origin == origin, SmsCode.issued_at > now - _HOUR)
+        .group_by(SmsCode.phone_digest)
+    )
+    return {digest: at for digest, at in asked}  # noqa: C416 - rows are not pairs to mypy
+
+
+def _count_try(database: Database, digest: bytes, device_id: UUID) -> Any:
+    """The newest password that the browser asked for, once a try of it is counted; None where none is left."""
+    newest = (
+        select(SmsCode.code_id)
+        .where(SmsCode.phone_digest == digest, SmsCode.device_id == device_id)
+        .order_by(SmsCode.issued_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    with database.begin() as apart:
+        return apart.execute(
+            update(SmsCode)
+            .where(SmsCode.code_id == newest, SmsCode.expires_at > func.now(), SmsCode.tries < MOST_TRIES)
+            .values(tries=SmsCode.tries + 1)
+            .returning(SmsCode.code_id, SmsCode.code_digest, SmsCode.member_id)
+        ).first()
+
+
+def _member_with(session: Session, phone: str) -> Member | None:
+    """The flexible member with this number; none where several share it: the code would let one in for another."""
+    found = session.scalars(
+        select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation != "employer").limit(2)
+    ).all()
+    return found[0] if len(found) == 1 else None
+
+
+def _keeps_phone(session: Session, member: Member, phone: str) -> bool:
+    """Whether the member can sign in by this number still; nobody changes that until the transaction ends."""
+    session.refresh(member, with_for_update={"read": True})
+    return member.phone_digest == phone_digest(phone) and member.affiliation != "employer"
+
+
+def _code_digest(phone: str, code: str) -> bytes:
+    return blind_index(f"{phone} {code}", "one-time password")
+
+
+def _wrong() -> Problem:
+    return Problem("otp_wrong", 401, "验证码不正确或已失效", "请核对验证码，或在本设备上重新获取。")
+
+
+def _too_soon(until: datetime, now: datetime) -> Problem:
+    return _later("otp_too_soon", "验证码发送过于频繁", until, now)
+
+
+def _too_many(until: datetime, now: datetime) -> Problem:
+    return _later("otp_too_many", "该手机号获取验证码次数过多", until, now)
+
+
+def _too_many_tries(until: datetime, now: datetime) -> Problem:
+    return _later("otp_too_many_tries", "该手机号验证码输错次数过多", until, now)
+
+
+def _too_many_phones(until: datetime, now: datetime) -> Problem:
+    return _later("otp_too_many_phones", "当前网络获取验证码的手机号过多", until, now)
+
+
+def _later(code: str, title: str, until: datetime, now: datetime) -> Problem:
+    """Says when to go on: in seconds, or by the clock in Shanghai."""
+    seconds = max(1, int((until - now).total_seconds()) + 1)
+    when = f"{seconds} 秒后" if seconds <= 90 else f"{until.astimezone(_SHANGHAI):%m月%d日 %H:%M} 以后"
+    problem = Problem(code, 429, title, f"请在 {when}再获取验证码。")
+    problem.retry_after = seconds
+    return problem

@@ -1,0 +1,1 @@
+"""Imports of members from sheets: read, previewed, registered part by part."""

@@ -1,0 +1,364 @@
+"""The work of an import: its file is read, its rows are judged for the preview, then registered, part by part.
+
+Each part is a message of our own and a transaction: its rows, counts and the next message commit together, so that a
+restarted import resumes at the last part that was committed.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
+from services.contracts.masks import mask_numbers
+from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.events.envelope import correlation
+from services.kit.events.failures import is_passing
+from services.kit.events.outbox import tell
+from services.kit.operations import audit
+from services.kit.operations.logs import class_name
+from services.kit.problems import FieldProblem
+from services.kit.rpc.methods import Caller
+from services.membership.imports.sheet_reader import Row, SheetReport
+from services.membership.imports.sheet_reader import read_file as read_content
+from services.membership.imports.sheets import WrongRow, facts_of, reason_of
+from services.membership.imports.unreadable import UnreadableSheet
+from services.membership.members.members import KNOWN, REPEATED, Outcome, examine, register_members
+from services.membership.models import Account, ImportJob, ImportRow, Member
+
+log = structlog.get_logger()
+
+PART = 1000
+"""How many rows are judged or registered in one transaction."""
+
+_FREE = ("new", "known")
+"""Rows that can be registered; a process of a former release also judged who is `known`, which no preview tells."""
+_UNDECIDED = ("waiting", *_FREE, "wrong")
+_WITHOUT_ROWS = "文件中没有会员：表头下方没有内容，或只有模板的示例行。请填写后重新上传。"
+_UNREGISTRABLE = "系统无法登记该行，请核对各列内容后重新填写；如仍有问题，请联系技术支持"
+"""What somebody is told of a row that the database refuses, or that our own code fails on."""
+_REPEATED_REASON = reason_of(REPEATED.field, REPEATED.reason)
+
+
+def read_file(session: Session, import_id: UUID) -> None:
+    """Keeps the rows of the file and forgets the file; a file that cannot be read ends the import."""
+    job = session.get_one(ImportJob, import_id, with_for_update=True)
+    if job.content is None:
+        return
+    content, job.content = job.content, None
+    try:
+        with session.begin_nested():
+            job.rows_total = _keep_rows(session, job, content)
+    except UnreadableSheet as unreadable:
+        end_import(session, job, "failed", str(unreadable))
+        return
+    if job.rows_total == 0:
+        end_import(session, job, "failed", _WITHOUT_ROWS)
+    else:
+        tell(session, IMPORT_CONTINUED, named(job))
+        progress(session, job)
+
+
+def continue_import(session: Session, import_id: UUID) -> None:
+    """Judges the next PART of rows for the preview, or registers it once the preview is confirmed."""
+    job = session.get_one(ImportJob, import_id, with_for_update=True)
+    if job.state == "reading":
+        _judge_part(session, job)
+    elif job.state == "running":
+        _register_part(session, job)
+
+
+def choose_sheets(session: Session, job: ImportJob, chosen: set[int]) -> None:
+    """Forgets the rows of other sheets; what is wrong for a row of another sheet may be right without it."""
+    of_job = ImportRow.import_id == job.import_id
+    session.execute(delete(ImportRow).where(of_job, ImportRow.sheet_no.not_in(chosen)))
+    session.execute(update(ImportRow).where(of_job, ImportRow.state == "known").values(state="new", reason=None))
+    _count_verdicts(session, job)
+    again = ImportRow.reason == _REPEATED_REASON
+    session.execute(update(ImportRow).where(of_job, ImportRow.state == "wrong", again).values(state="new", reason=None))
+    rejected = session.execute(
+        update(ImportRow).where(of_job, ImportRow.state == "wrong").values(state="rejected").returning(1)
+    ).all()
+    job.rows_read = job.rows_rejected = len(rejected)
+    sheets = [
+        {**sheet, "is_chosen": sheet["sheet_no"] in chosen, "not_read": [*sheet["not_read"], *_unchosen(sheet, chosen)]}
+        for sheet in sheets_of(job)
+    ]
+    job.sheets = json.dumps(sheets, ensure_ascii=False)
+
+
+def finish_numbered(session: Session, import_ids: Iterable[UUID]) -> None:
+    """Ends the imports whose rows are all registered or rejected, and whose members all have their numbers."""
+    for import_id in sorted(import_ids):
+        job = session.get(ImportJob, import_id, with_for_update=True)
+        if job is not None and job.state == "running":
+            _finish_if_done(session, job)
+
+
+def end_import(session: Session, job: ImportJob, state: str, failure: str | None = None) -> None:
+    """Ends an import, and says so to who started it; what was not registered yet is forgotten."""
+    session.execute(delete(ImportRow).where(ImportRow.import_id == job.import_id, ImportRow.state.in_(_UNDECIDED)))
+    job.content, job.state, job.failure, job.finished_at = None, state, _storable(failure), datetime.now(UTC)
+    progress(session, job)
+
+
+def named(job: ImportJob) -> dict[str, Any]:
+    """By which events name an import."""
+    return {"union_id": job.union_id, "import_id": job.import_id}
+
+
+def progress(session: Session, job: ImportJob) -> None:
+    """Notes that an import went on, and tells it."""
+    job.progressed_at, job.resumptions = datetime.now(UTC), 0
+    counts = {name: getattr(job, name) for name in ("rows_total", "rows_read", "rows_accepted", "rows_rejected")}
+    state = job.state if job.state in ("finished", "failed") else "running"
+    said = {"state": state, "phase": job.state, "failure": job.failure}
+    tell(session, IMPORT_PROGRESSED, {**named(job), **said, **counts})
+
+
+def sheets_of(job: ImportJob) -> list[dict[str, Any]]:
+    """What was found on each sheet of the file, and what was left."""
+    sheets: list[dict[str, Any]] = json.loads(job.sheets or "[]")
+    return sheets
+
+
+def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
+    """The number of rows kept, in the order of the file; what was found on its sheets is kept with the import."""
+    sheets, titles, kept, waiting = [], dict[str, None](), 0, list[Row]()
+    for found in read_content(content):
+        if isinstance(found, SheetReport):
+            sheets.append({**found, "titles": list(titles), "is_chosen": None})
+            titles = {}
+            continue
+        titles.update(dict.fromkeys(found.cells))
+        waiting.append(found)
+        if len(waiting) == PART:
+            kept += _keep(session, job, kept, waiting)
+            waiting = []
+    kept += _keep(session, job, kept, waiting)
+    job.sheets = json.dumps(sheets, ensure_ascii=False)
+    return kept
+
+
+def _keep(session: Session, job: ImportJob, before: int, rows: Sequence[Row]) -> int:
+    if rows:
+        values = [
+            {
+                "import_id": job.import_id,
+                "row_no": row_no,
+                "sheet_no": row.sheet_no,
+                "line_no": row.line_no,
+                "cells": json.dumps(row.cells, ensure_ascii=False),
+            }
+            for row_no, row in enumerate(rows, start=before + 1)
+        ]
+        session.execute(insert_rows(ImportRow, values))
+    return len(rows)
+
+
+def _judge_part(session: Session, job: ImportJob) -> None:
+    rows = _next_rows(session, job.import_id, "waiting")
+    verdicts = [_verdict(row) for row in rows]
+    _update_rows(session, job.import_id, ("state", "document_digest", "reason", "warning"), verdicts)
+    if len(rows) == PART:
+        tell(session, IMPORT_CONTINUED, named(job))
+    else:
+        _judge_repeated(session, job.import_id)
+        _count_verdicts(session, job)
+        job.state = "previewed"
+    progress(session, job)
+
+
+def _verdict(row: ImportRow) -> tuple[Any, ...]:
+    """A row's number, verdict, the digest of its document, why it cannot be registered, what to look at.
+
+    Whether somebody has the number is not looked up: a preview would tell of any number, and leave nothing behind.
+    """
+    digest, reason, warning = _examined(row)
+    return row.row_no, "wrong" if reason else "new", digest, _storable(reason), _storable(warning)
+
+
+def _examined(row: ImportRow) -> tuple[bytes | None, str | None, str | None]:
+    """The digest of a row's document, why it cannot be registered, and what should be looked at."""
+    try:
+        _, digest, outcome = examine(facts_of(json.loads(row.cells)))
+    except WrongRow as wrong:
+        return None, str(wrong), None
+    except Exception as error:
+        return None, _unexpected(row, error), None
+    return digest, _words(outcome.problems), _words(outcome.warnings)
+
+
+def _judge_repeated(session: Session, import_id: UUID) -> None:
+    """Of several rows with one document the first can be registered."""
+    place = func.row_number().over(partition_by=ImportRow.document_digest, order_by=ImportRow.row_no)
+    of_free = (
+        select(ImportRow.row_no, place.label("place"))
+        .where(ImportRow.import_id == import_id, ImportRow.state.in_(_FREE))
+        .subquery()
+    )
+    session.execute(
+        update(ImportRow)
+        .where(ImportRow.import_id == import_id, ImportRow.row_no == of_free.c.row_no, of_free.c.place > 1)
+        .values(state="wrong", reason=_REPEATED_REASON)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _count_verdicts(session: Session, job: ImportJob) -> None:
+    rows = func.count().label("rows")
+    of_job = ImportRow.import_id == job.import_id
+    counted = session.execute(select(ImportRow.state, rows).where(of_job).group_by(ImportRow.state))
+    counts = {row.state: row.rows for row in counted}
+    job.rows_total = sum(counts.values())
+    job.rows_new = sum(counts.get(state, 0) for state in _FREE)
+    job.rows_wrong, job.rows_known = counts.get("wrong", 0), 0
+
+
+def _unchosen(sheet: dict[str, Any], chosen: set[int]) -> list[dict[str, Any]]:
+    is_left = sheet["reason"] is None and sheet["sheet_no"] not in chosen
+    return [{"reason": "确认时未选择该工作表", "rows": sheet["rows"], "cells": 0}] if is_left else []
+
+
+def _register_part(session: Session, job: ImportJob) -> None:
+    rows = _next_rows(session, job.import_id, "new", "waiting")
+    if not rows:
+        _finish_if_done(session, job)
+        return
+    facts: list[tuple[int, dict[str, Any]]] = []
+    reasons: dict[int, str] = {}
+    for row in rows:
+        try:
+            facts.append((row.row_no, facts_of(json.loads(row.cells))))
+        except WrongRow as wrong:
+            reasons[row.row_no] = str(wrong)
+        except Exception as error:
+            reasons[row.row_no] = _unexpected(row, error)
+    outcomes = _register(session, job, [one for _, one in facts])
+    by_row = {row_no: outcome for (row_no, _), outcome in zip(facts, outcomes, strict=True)}
+    reasons |= {row_no: _words(outcome.problems) or "" for row_no, outcome in by_row.items() if outcome.problems}
+    warnings = {no: _words(one.warnings) or "" for no, one in by_row.items() if one.warnings and not one.problems}
+    _settle(session, rows, reasons, warnings)
+    job.rows_read += len(rows)
+    job.rows_accepted += len(rows) - len(reasons)
+    job.rows_rejected += len(reasons)
+    known = sum(outcome.problems == (KNOWN,) for outcome in outcomes)
+    job.rows_known += known
+    job.rows_warned += len(warnings)
+    _record(session, job, [outcome.member_id for outcome in outcomes if outcome.member_id], len(reasons), known)
+    if len(rows) == PART:
+        tell(session, IMPORT_CONTINUED, named(job))
+        progress(session, job)
+    elif not _finish_if_done(session, job):
+        progress(session, job)
+
+
+def _register(session: Session, job: ImportJob, facts: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """Registers all in a few statements; where the database refuses, the halves, down to the rows that it refuses."""
+    if not facts:
+        return []
+    try:
+        with session.begin_nested():
+            return register_members(session, job.union_id, facts, job.import_id)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        if len(facts) > 1:
+            middle = len(facts) // 2
+            return _register(session, job, facts[:middle]) + _register(session, job, facts[middle:])
+        log.warning("row_refused", import_id=str(job.import_id), error=class_name(error))
+        return [Outcome(problems=(FieldProblem("", "refused", _UNREGISTRABLE),))]
+
+
+def _settle(session: Session, rows: Sequence[ImportRow], reasons: dict[int, str], warnings: dict[int, str]) -> None:
+    """Keeps rows that were rejected as they are, the names of those with a warning, and nothing of the others."""
+    if not rows:
+        return
+    import_id = rows[0].import_id
+    kept = reasons.keys() | warnings.keys()
+    gone = [row.row_no for row in rows if row.row_no not in kept]
+    session.execute(
+        delete(ImportRow)
+        .where(ImportRow.import_id == import_id, is_among(ImportRow.row_no, gone))
+        .execution_options(synchronize_session=False)
+    )
+    rejected = [(row_no, "rejected", _storable(reason)) for row_no, reason in reasons.items()]
+    _update_rows(session, import_id, ("state", "reason"), rejected)
+    names = {row.row_no: _name_alone(row) for row in rows if row.row_no in warnings}
+    warned = [(row_no, "registered", _storable(words), names[row_no]) for row_no, words in warnings.items()]
+    _update_rows(session, import_id, ("state", "warning", "cells"), warned)
+
+
+def _update_rows(session: Session, import_id: UUID, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Sets these columns of the rows of an import; the number of the row stands first."""
+    if not rows:
+        return
+    table = as_table("changed", types_of(ImportRow, ("row_no", *columns)), rows)
+    session.execute(
+        update(ImportRow)
+        .where(ImportRow.import_id == import_id, ImportRow.row_no == table.c.row_no)
+        .values({name: table.c[name] for name in columns})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _name_alone(row: ImportRow) -> str:
+    return json.dumps({"姓名": json.loads(row.cells).get("姓名", "")}, ensure_ascii=False)
+
+
+def _finish_if_done(session: Session, job: ImportJob) -> bool:
+    """Whether the import has ended: all rows are settled, and all members have their numbers."""
+    session.flush()
+    waits = exists().where(ImportRow.import_id == job.import_id, ImportRow.state.in_(_UNDECIDED))
+    unnumbered = exists().where(Member.import_id == job.import_id, Member.member_no.is_(None))
+    if session.scalar(select(waits | unnumbered)):
+        return False
+    end_import(session, job, "finished")
+    return True
+
+
+def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], rejected: int, known: int) -> None:
+    """Whoever handed the file in has registered its members, though the system did so later."""
+    starter = session.get(Account, job.started_by)
+    caller = Caller(
+        account_id=str(job.started_by),
+        account_name=starter.account_name if starter else None,
+        display_name=starter.display_name if starter else None,
+        roles=frozenset(starter.roles if starter else ()),
+        union_id=str(job.union_id),
+    )
+    act = audit.Act("membership.start_import", caller, correlation_id=correlation.get())
+    act.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
+    act.new = {"registered": len(member_ids), "rejected": rejected, "known": known}
+    audit.tell_act(session, "membership", act)
+
+
+def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[ImportRow]:
+    return session.scalars(
+        select(ImportRow)
+        .where(ImportRow.import_id == import_id, ImportRow.state.in_(states))
+        .order_by(ImportRow.row_no)
+        .limit(PART)
+    ).all()
+
+
+def _unexpected(row: ImportRow, error: Exception) -> str:
+    """The reason of a row that our own code fails on; raises errors that pass."""
+    if is_passing(error):
+        raise error
+    log.warning("row_refused", import_id=str(row.import_id), error=class_name(error))
+    return _UNREGISTRABLE
+
+
+def _words(problems: Sequence[FieldProblem]) -> str | None:
+    return "；".join(reason_of(problem.field, problem.reason) for problem in problems) or None
+
+
+def _storable(text: str | None) -> str | None:
+    """A text without what no text of the database holds, and with the numbers masked that a reason quotes."""
+    return mask_numbers(text.replace("\0", "")) if text else None

@@ -1,0 +1,214 @@
+"""What the parser does not make of .xls files by itself: cells that hold an error, and texts of Excel 95 in Chinese.
+
+An .xls is a compound file ([MS-CFB]) whose stream `Workbook`, or `Book` before Excel 97, is a row of records
+([MS-XLS]). Only what is needed of both is read here; what is not as it should be is left to the parser.
+"""
+
+import codecs
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.membership.imports.packed_sheets import ERROR_WORDS, Cells
+from services.membership.imports.unreadable import LOCKED, UnreadableSheet
+
+_BOUNDSHEET, _BOOLERR, _FORMULA, _BOF, _EOF, _CODEPAGE = 0x0085, 0x0205, 0x0006, 0x0809, 0x000A, 0x0042
+_FILEPASS = 0x002F
+_EXCEL_95, _EXCEL_97 = b"\0\5", b"\0\6"
+_WESTERN, _UNICODE = 1252, 1200
+_CHARSETS = {
+    **dict.fromkeys((936, 20936, 54936, 10008), "gb18030"),
+    **dict.fromkeys((950, 10002), "big5hkscs"),
+    932: "cp932",
+    949: "cp949",
+}
+"""By the numbers of code pages whose characters take two bytes."""
+_WITHOUT_PAGE = "gb18030"
+_FREE = 0xFFFFFFFA
+"""Numbers from here on name no sector."""
+_SMALL_STREAM, _SMALL_SECTOR = 4096, 64
+"""Shorter streams lie in small sectors; most programs fill theirs up to this."""
+
+
+class OldBook(NamedTuple):
+    """A file as the parser can read it.
+
+    `charset` is that of the bytes which the parser takes for Western letters, None where it takes them rightly;
+    `errors` are the cells that hold an error, of each sheet in order.
+    """
+
+    content: bytes
+    charset: str | None
+    errors: list[Cells]
+
+
+class _Stream(NamedTuple):
+    """The records of a book, and where in the file each of its pieces of one size lies."""
+
+    records: bytes
+    places: list[int]
+    size: int
+
+
+def prepared(content: bytes) -> OldBook:
+    """The file, with another code page in place of one by which the parser reads texts wrongly.
+
+    Raises UnreadableSheet for one with a password.
+    """
+    try:
+        stream = _book_stream(content)
+        errors = [_errors_from(stream.records, start) for start in _sheet_starts(stream.records)]
+        return _with_readable_texts(content, stream, errors)
+    except (struct.error, IndexError):
+        return OldBook(content, None, [])
+
+
+def recoded(text: str, charset: str) -> str:
+    """What was taken for Western letters in its own charset; as it is where it is not of that charset."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("cp1252", "control-bytes").decode(charset)
+    except UnicodeError:
+        return text
+
+
+def _control_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """The parser makes control characters of the five bytes that Windows-1252 leaves free."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return error.object[error.start : error.end].encode("latin-1"), error.end
+
+
+codecs.register_error("control-bytes", _control_bytes)
+
+
+def _with_readable_texts(content: bytes, stream: _Stream, errors: list[Cells]) -> OldBook:
+    """Texts of Excel 95 are bytes of the code page; those of Excel 97 are Unicode, whatever page is named."""
+    page, position = _code_page(stream.records)
+    version = stream.records[4:6]
+    if version == _EXCEL_95:
+        charset = _CHARSETS.get(page) if page is not None else _WITHOUT_PAGE
+        is_named = charset is not None and page is not None
+        return OldBook(_patched(content, stream, position, _WESTERN) if is_named else content, charset, errors)
+    if version == _EXCEL_97 and page not in (None, _UNICODE):
+        content = _patched(content, stream, position, _UNICODE)
+    return OldBook(content, None, errors)
+
+
+def _code_page(stream: bytes) -> tuple[int | None, int]:
+    """The code page that the book names, and where it stands."""
+    for kind, position, data in _records(stream, 0):
+        if kind == _FILEPASS:
+            raise UnreadableSheet(LOCKED)
+        if kind == _CODEPAGE and len(data) == 2:
+            return struct.unpack("<H", data)[0], position
+        if kind == _EOF:
+            break
+    return None, 0
+
+
+def _patched(content: bytes, stream: _Stream, position: int, page: int) -> bytes:
+    """The file with another code page at this place of the stream, which may be in two pieces."""
+    changed = bytearray(content)
+    for offset, byte in enumerate(struct.pack("<H", page), start=position):
+        changed[stream.places[offset // stream.size] + offset % stream.size] = byte
+    return bytes(changed)
+
+
+def _errors_from(stream: bytes, start: int) -> Cells:
+    found: Cells = {}
+    depth = 0
+    for kind, _, data in _records(stream, start):
+        depth += (kind == _BOF) - (kind == _EOF)
+        if depth == 0:
+            break
+        if kind == _BOOLERR and len(data) >= 8 and data[7] == 1:
+            found[struct.unpack_from("<HH", data)] = ERROR_WORDS.get(data[6], "#N/A")
+        elif kind == _FORMULA and len(data) >= 14 and data[6] == 2 and data[12:14] == b"\xff\xff":
+            found[struct.unpack_from("<HH", data)] = ERROR_WORDS.get(data[8], "#N/A")
+    return found
+
+
+def _sheet_starts(stream: bytes) -> list[int]:
+    starts = []
+    for kind, _, data in _records(stream, 0):
+        if kind == _BOUNDSHEET:
+            starts.append(struct.unpack_from("<I", data)[0])
+        elif kind == _EOF:
+            break
+    return starts
+
+
+def _records(stream: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
+    """The kind of each record, where its data begins, and the data."""
+    while position + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, position)
+        yield kind, position + 4, stream[position + 4 : position + 4 + length]
+        position += 4 + length
+
+
+def _book_stream(content: bytes) -> _Stream:
+    """The stream of the workbook, that of Excel 97 where there are two; an empty one where there is none."""
+    size = 1 << struct.unpack_from("<H", content, 30)[0]
+    table = _sector_table(content, size)
+    directory = _joined(content, _places(size, table, struct.unpack_from("<I", content, 48)[0]), size)
+    streams = {name: where for name, *where in _entries(directory)}
+    for name in ("workbook", "book"):
+        if name in streams:
+            first, length = streams[name]
+            if length < _SMALL_STREAM:
+                places, piece = _small_places(content, size, table, streams["root entry"][0], first), _SMALL_SECTOR
+            else:
+                places, piece = _places(size, table, first), size
+            return _Stream(_joined(content, places, piece)[:length], places, piece)
+    return _Stream(b"", [], size)
+
+
+def _entries(directory: bytes) -> Iterator[tuple[str, int, int]]:
+    """The name of each entry in small letters, its first sector and its length."""
+    for start in range(0, len(directory) - 127, 128):
+        named = struct.unpack_from("<H", directory, start + 64)[0]
+        name = directory[start : start + named].decode("utf-16-le", "replace")
+        yield (name.rstrip("\0").lower(), *struct.unpack_from("<II", directory, start + 116))
+
+
+def _sector_table(content: bytes, size: int) -> list[int]:
+    """Which sector follows which."""
+    places = list(struct.unpack_from("<109I", content, 76))
+    following, left = struct.unpack_from("<II", content, 68)
+    while following < _FREE and left:
+        *more, following = struct.unpack_from(f"<{size // 4}I", content, (following + 1) * size)
+        places += more
+        left -= 1
+    table: list[int] = []
+    for place in places:
+        if place < _FREE:
+            table += struct.unpack_from(f"<{size // 4}I", content, (place + 1) * size)
+    return table
+
+
+def _places(size: int, table: list[int], sector: int) -> list[int]:
+    """Where in the file the sectors of a chain lie."""
+    return [(one + 1) * size for one in _chain(table, sector)]
+
+
+def _small_places(content: bytes, size: int, table: list[int], container: int, sector: int) -> list[int]:
+    """Where in the file the small sectors of a chain lie, all of which are in one stream."""
+    chain = _joined(content, _places(size, table, struct.unpack_from("<I", content, 60)[0]), size)
+    small_table = list(struct.unpack(f"<{len(chain) // 4}I", chain))
+    containing = _places(size, table, container)
+    offsets = [one * _SMALL_SECTOR for one in _chain(small_table, sector)]
+    return [containing[offset // size] + offset % size for offset in offsets]
+
+
+def _chain(table: list[int], sector: int) -> Iterator[int]:
+    for _ in range(len(table) + 1):
+        if sector >= _FREE:
+            return
+        yield sector
+        sector = table[sector]
+
+
+def _joined(content: bytes, places: list[int], size: int) -> bytes:
+    return b"".join(content[place : place + size] for place in places)

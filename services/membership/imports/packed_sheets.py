@@ -1,0 +1,184 @@
+"""Packed spreadsheets (.xlsx, .xlsb, .ods) before they are opened: nothing that bursts, and cells without a value."""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
+
+from services.membership.imports.unreadable import LOCKED, UnreadableSheet
+
+LARGEST_UNPACKED = 400 * 1024 * 1024
+"""A spreadsheet that would unpack to more is no sheet of members."""
+LARGEST_TEXTS = 100 * 1024 * 1024
+"""The table of texts, which is held in memory as a whole."""
+LARGEST_PART = 5 * 1024 * 1024
+"""Any other part that is held in memory as a whole, such as the styles."""
+MOST_PARTS = 1000
+MOST_TIMES_SMALLER = 200
+"""A part of some size that was packed to less than one of so many is made to burst."""
+MOST_CELLS = 20_000_000
+"""The cells of the rectangle around all that a sheet holds: the parser keeps it as a whole."""
+
+NOT_COMPUTED = "#未计算"
+"""Stands for a formula whose value the file does not hold."""
+
+Cells = dict[tuple[int, int], str]
+"""Texts of cells by row and column, counted from 0."""
+ERROR_WORDS = {
+    0x00: "#NULL!",
+    0x07: "#DIV/0!",
+    0x0F: "#VALUE!",
+    0x17: "#REF!",
+    0x1D: "#NAME?",
+    0x24: "#NUM!",
+    0x2A: "#N/A",
+    0x2B: "#GETTING_DATA",
+}
+"""Errors by their numbers in binary files."""
+
+_PIECE = 1024 * 1024
+_OVERLAP = 64 * 1024
+_TOO_LARGE = "文件内容过大，请用系统提供的模板重新填写，拆分后分别上传。"
+_PREFIX = rb"(?:[A-Za-z0-9]+:)?"
+_ERROR_CELL = re.compile(
+    rb"<" + _PREFIX + rb"""c\s([^>]*\bt=["']e["'][^>]*)>(?:(?!</""" + _PREFIX + rb"""c>).){0,4000}?<"""
+    + _PREFIX + rb"v[^>]*>([^<]{0,20})",
+    re.DOTALL,
+)  # fmt: skip
+_FORMULA_ALONE = re.compile(
+    rb"<" + _PREFIX + rb"c\s([^>]*)>\s*<" + _PREFIX + rb"f\b(?:[^>]*/>|[^>]*>[^<]*</" + _PREFIX + rb"f>)\s*"
+    rb"(?:<" + _PREFIX + rb"v\s*/>|<" + _PREFIX + rb"v>\s*</" + _PREFIX + rb"v>)?\s*</" + _PREFIX + rb"c>"
+)  # fmt: skip
+_PLACE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
+_FAR_CELL = re.compile(rb""" r=["']([A-Z]{2,3})([0-9]{1,7})["'][^>/]*>\s*<""" + _PREFIX + rb"(?:v|is|f)\b")
+_TEXT_TYPE = re.compile(rb"""\bt=["']str["']""")
+
+
+def check_parts(packed: zipfile.ZipFile) -> None:
+    """Raises UnreadableSheet for what would burst on opening, or declares entities."""
+    parts = packed.infolist()
+    if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
+        raise UnreadableSheet("文件内容过大，请拆分后分别上传。")
+    for part in parts:
+        if part.flag_bits & 1:
+            raise UnreadableSheet(LOCKED)
+        if part.filename.lower().endswith((".xml", ".rels", ".bin")):
+            if part.file_size > _largest(part.filename.lower()) or _bursts(part):
+                raise UnreadableSheet(_TOO_LARGE)
+            _check_content(packed, part)
+
+
+def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
+    """Of each sheet of an .xlsx by its name: cells that hold an error, and formulas that nobody computed.
+
+    The parser takes both for empty cells. Raises UnreadableSheet for a sheet whose cells lie too far apart.
+    """
+    names = {name.lower(): name for name in packed.namelist()}
+    found: dict[str | int, Cells] = {}
+    for title, target in _sheet_parts(packed, names).items():
+        if target.lower() in names:
+            found[title] = _scan(packed, names[target.lower()], title)
+    return found
+
+
+def pieces(packed: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """A part, a megabyte at a time."""
+    with packed.open(name) as unpacked:
+        while piece := unpacked.read(_PIECE):
+            yield piece
+
+
+def relation_targets(relations: bytes) -> dict[str, str]:
+    """The parts that the book's relations lead to, by the relations' names; none where it is no such list."""
+    try:
+        listed = ElementTree.fromstring(relations)
+    except (ParseError, DefusedXmlException):
+        return {}
+    return {one.get("Id", ""): posixpath.join("/xl", one.get("Target", "")).lstrip("/") for one in listed}
+
+
+def _largest(part: str) -> int:
+    if "worksheets/" in part or part.endswith("content.xml"):
+        return LARGEST_UNPACKED
+    return LARGEST_TEXTS if "sharedstrings." in part else LARGEST_PART
+
+
+def _bursts(part: zipfile.ZipInfo) -> bool:
+    return part.file_size > _PIECE and part.file_size > part.compress_size * MOST_TIMES_SMALLER
+
+
+def _check_content(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
+    """Reads a part to its end, by which its size and checksum are proved; no text in it is a megabyte long."""
+    is_binary = part.filename.lower().endswith(".bin")
+    for number, piece in enumerate(pieces(packed, part.filename)):
+        if number == 0 and (b"<!DOCTYPE" in piece[:4096] or b"<!ENTITY" in piece[:4096]):
+            raise UnreadableSheet("文件含有表格不应有的内容（DTD）。请用系统提供的模板填写后上传。")
+        if not is_binary and len(piece) == _PIECE and b"<" not in piece:
+            raise UnreadableSheet("文件中有过长的单元格，请用系统提供的模板重新填写后上传。")
+
+
+def _sheet_parts(packed: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, str]:
+    """The part of each sheet by the sheet's name; none where the book does not say so in the usual way."""
+    try:
+        book = ElementTree.fromstring(packed.read(names["xl/workbook.xml"]))
+        targets = relation_targets(packed.read(names["xl/_rels/workbook.xml.rels"]))
+    except (KeyError, ParseError, DefusedXmlException):
+        return {}
+    sheets = (element for element in book.iter() if element.tag.rpartition("}")[2] == "sheet")
+    return {sheet.get("name", ""): targets.get(_relation_of(sheet) or "", "") for sheet in sheets}
+
+
+def _relation_of(sheet: Any) -> str | None:
+    return next((value for name, value in sheet.attrib.items() if name.endswith("}id")), None)
+
+
+def _scan(packed: zipfile.ZipFile, part: str, title: str) -> Cells:
+    found: Cells = {}
+    width, height, kept = 0, 0, b""
+    for piece in pieces(packed, part):
+        text = kept + piece
+        if b't="e"' in text or b"t='e'" in text:
+            for cell in _ERROR_CELL.finditer(text):
+                _put(found, cell[1], cell[2].decode(errors="replace"))
+        if b"<f" in text or b":f" in text:
+            for cell in _FORMULA_ALONE.finditer(text):
+                if not _TEXT_TYPE.search(cell[1]):
+                    _put(found, cell[1], NOT_COMPUTED)
+        for far in _FAR_CELL.finditer(text):
+            width = max(width, _column(far[1]))
+        height = max(height, _last_row(text))
+        _refuse_far(title, width, height)
+        kept = text[-_OVERLAP:]
+    return found
+
+
+def _put(found: Cells, attributes: bytes, text: str) -> None:
+    if place := _PLACE.search(attributes):
+        found[int(place[2]) - 1, _column(place[1])] = text
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number - 1
+
+
+def _last_row(text: bytes) -> int:
+    """The row of the last value in a piece of a sheet."""
+    start = max(text.rfind(b"v>"), text.rfind(b"is>"))
+    places = list(_PLACE.finditer(text, max(0, start - 2000), start)) if start > 0 else []
+    return int(places[-1][2]) if places else 0
+
+
+def _refuse_far(title: str, width: int, height: int) -> None:
+    if (width + 1) * height > MOST_CELLS:
+        raise UnreadableSheet(
+            f"工作表“{title}”的内容一直到第 {height} 行、第 {width + 1} 列，范围过大。"
+            "请删除名册右侧和下方多余的行、列后重新上传。"
+        )

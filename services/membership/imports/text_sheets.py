@@ -1,0 +1,122 @@
+"""Text files as sheets: .csv and what Excel and WPS write as text, in any of their charsets and separators."""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+from services.kit.computed_texts import unmarked_text
+from services.membership.imports.headings import LAST_HEADING_ROW, find_headings
+from services.membership.imports.unreadable import UnreadableSheet
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+"""The longer of two that begin alike stands first."""
+_SEPARATORS = ",\t;|，；"
+_SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_PROBE = 8192
+_END_OF_FILE = "\x1a\0"
+"""By these some programs end a file or fill its last block up."""
+_KEPT_AS_TEXT = re.compile('="([^"]*)"')
+"""A formula by which programs keep a spreadsheet from making a number of a text."""
+_CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+_MANY_CONTROLS = 0.05
+_UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分辨。请改正该行，或另存为 .xlsx 后上传。'
+
+
+def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a text file, each with the number of the line that it begins in. Raises UnreadableSheet."""
+    text = _decoded(content).rstrip(_END_OF_FILE)
+    lines = io.StringIO(text, newline="")
+    first = lines.readline()
+    skipped = _SEP_LINE.fullmatch(first)
+    if not skipped:
+        lines.seek(0)
+    separator = skipped[1] if skipped else _separator(text)
+    above = 1 if skipped else 0
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    before = 0
+    try:
+        for row in reader:
+            for cell in row:
+                _refuse_swallowed(cell, separator, before + above + 1)
+            yield before + above + 1, [_typed(cell) for cell in row]
+            before = reader.line_num
+    except csv.Error as error:
+        if "field larger" in str(error):
+            raise UnreadableSheet(f"第 {before + above + 1} 行有过长的单元格，请改正后上传。") from error
+        raise UnreadableSheet(_UNEVEN.format(line=before + above + 1)) from error
+
+
+def _typed(cell: str) -> str:
+    """What somebody typed, without what keeps it a text."""
+    kept = _KEPT_AS_TEXT.fullmatch(cell)
+    return unmarked_text(kept[1] if kept else cell)
+
+
+def _decoded(content: bytes) -> str:
+    for mark, charset in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            return _checked(_decode(content[len(mark) :], charset))
+    if wide := _utf_16_without_mark(content):
+        return _checked(_decode(content, wide))
+    for charset in ("utf-8", "gb18030"):
+        try:
+            return _checked(content.decode(charset))
+        except UnicodeDecodeError as error:
+            if charset == "utf-8":
+                wrong_at = error.start
+    line = content.count(b"\n", 0, wrong_at) + 1
+    raise UnreadableSheet(f"文件编码无法识别（第 {line} 行起）。请另存为 .xlsx 或 UTF-8 编码的 .csv 后上传。")
+
+
+def _decode(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(charset)
+    except UnicodeDecodeError as error:
+        raise UnreadableSheet(
+            f"文件标明是 {charset.upper()} 编码，但内容不是，可能已损坏。请另存为 .xlsx 后上传。"
+        ) from error
+
+
+def _utf_16_without_mark(content: bytes) -> str | None:
+    """Separators, digits and line ends are ASCII: in UTF-16 their other byte is zero, all on one side."""
+    probe = content[:_PROBE].rstrip(b"\0")
+    low, high = probe[1::2].count(0), probe[::2].count(0)
+    if len(content) % 2 or max(low, high) * 20 < len(probe):
+        return None
+    return "utf-16-le" if low > high else "utf-16-be"
+
+
+def _checked(text: str) -> str:
+    probe = text[:_PROBE]
+    if len(_CONTROLS.findall(probe)) > len(probe) * _MANY_CONTROLS:
+        raise UnreadableSheet("文件不是表格。请用系统提供的模板填写，另存为 .xlsx 后上传。")
+    return text
+
+
+def _separator(text: str) -> str:
+    """The one by which most headings are found; the comma where none is better."""
+    head = [line for _, line in zip(range(LAST_HEADING_ROW), io.StringIO(text, newline=""), strict=False)]
+    return max(_SEPARATORS, key=lambda separator: len(find_headings(_rows(head, separator))[1].columns))
+
+
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except csv.Error:
+        return []
+
+
+def _refuse_swallowed(cell: str, separator: str, line: int) -> None:
+    """A cell that holds whole rows was opened by a quote that should have been closed before them."""
+    if "\n" not in cell and "\r" not in cell:
+        return
+    if any(inner.count(separator) >= 2 for inner in cell.splitlines()[1:]):
+        raise UnreadableSheet(_UNEVEN.format(line=line))

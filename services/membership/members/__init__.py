@@ -1,0 +1,1 @@
+"""Members: registered, found, changed, shown, numbered."""

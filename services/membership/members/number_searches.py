@@ -1,0 +1,183 @@
+"""Searches by document number: so many an hour and a day for each account, hits and misses alike, each one kept.
+
+Whoever is told whether somebody with a number is a member has searched for it: by a list, by registering, by changing a
+number. Without a bound the digits that a mask hides could be found by trying.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, select, text
+from sqlalchemy.orm import Session
+
+from services.kit.data.bulk import is_among
+from services.kit.data.database import Database
+from services.kit.events.envelope import correlation
+from services.kit.operations import audit
+from services.kit.operations.audit import Act
+from services.kit.problems import Problem
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.operation import Scope
+from services.kit.settings import read_settings, settings_class
+from services.membership.members.disclosures import record
+from services.membership.members.documents import possible_digests
+from services.membership.members.member_search import SHANGHAI
+from services.membership.models import Disclosure, Member, Union
+
+ACTION = "membership.count_number_search"
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+_SEARCH, _HELD, _RELEASED = "search", "held", "released"
+_PLACES = {
+    "membership.list_members": "卡片信息管理",
+    "membership.export_members": "导出会员名单",
+    "membership.queue_members": "添加会员至待办",
+    "membership.register_member": "登记会员",
+    "membership.update_member": "修改会员信息",
+    "membership.search_acts": "操作日志",
+    "batching.list_pending": "待办会员列表",
+    "batching.update_pending": "完善信息",
+}
+"""What the log of acts calls where somebody asked."""
+
+
+@settings_class
+class NumberSearchSettings:
+    """How often one account is told whether somebody with a document number is a member."""
+
+    number_searches_an_hour: int = 60
+    number_searches_a_day: int = 150
+
+
+def count(database: Database, caller: Caller, sought: dict[str, Any], place: str) -> None:
+    """Counts and keeps a search by what of it is in `sought` (`document_number` or `document_end`), if there is any.
+
+    In a transaction of its own: what was sought stays on record, whatever becomes of the request. `place` names the
+    method that was asked. Raises Problem `too_many_number_searches`.
+    """
+    if not sought.keys() & {"document_number", "document_end"}:
+        return
+    act = Act(ACTION, caller, correlation_id=correlation.get())
+    try:
+        with database.begin() as session:
+            audit.begin(session, act)
+            spend(session, caller, sought, place)
+            audit.tell_act(session, "membership", act)
+    except Problem as refusal:
+        audit.tell_refusal(database, "membership", act, refusal)
+        raise
+
+
+def spend(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
+    """As `count`, within the transaction of a command."""
+    refuse_if_spent(session, caller.account_id)
+    _keep(session, caller, sought, place)
+
+
+def _keep(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
+    member = _member_with(session, sought.get("document_number"))
+    if member is not None and _is_in_reach(session, caller, member):
+        audit.note(session, ("member", member.member_id))
+    audit.note(session, new={**sought, "place": _PLACES.get(place, place)})
+    found = {"member_id": member and member.member_id, "members": int(member is not None)}
+    record(session, caller, _SEARCH, union_id=UUID(caller.union_id), reason=place, **found)
+
+
+@contextmanager
+def counting_members_who_exist(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
+    """A registration that is answered `member_exists` counts as a search; with none left, nobody is registered.
+
+    A search is held before the number is looked up: of many at once no more are told than are left. It is released
+    when nothing was told. Whoever dies in between has one less for an hour.
+    """
+    held_at = datetime.now(UTC)
+    held = {"union_id": UUID(caller.union_id), "members": 0, "reason": place, "at": held_at}
+    with database.begin() as session:
+        refuse_if_spent(session, caller.account_id)
+        record(session, caller, _HELD, **held)
+    try:
+        yield
+    except Problem as problem:
+        if problem.code != "member_exists":
+            _release(database, caller, held)
+            raise
+        act = Act(ACTION, caller, correlation_id=correlation.get())
+        with database.begin() as session:
+            audit.begin(session, act)
+            _let_one_count(session, caller.account_id)
+            record(session, caller, _RELEASED, **held)
+            _keep(session, caller, {"document_number": number}, place)
+            audit.tell_act(session, "membership", act)
+        raise
+    _release(database, caller, held)
+
+
+def refuse_if_spent(session: Session, account_id: Any) -> None:
+    """Raises Problem `too_many_number_searches`, which says when to go on; of two at once only one is the last."""
+    _let_one_count(session, account_id)
+    seconds = _seconds_to_wait(session, account_id)
+    if seconds is None:
+        return
+    settings, now = read_settings(NumberSearchSettings), datetime.now(SHANGHAI)
+    free_at = now + timedelta(seconds=seconds + 59)
+    day = "" if free_at.date() == now.date() else f"{free_at.month}月{free_at.day}日 "
+    detail = (
+        f"每小时最多按证件号码查询 {settings.number_searches_an_hour} 次、每天最多 {settings.number_searches_a_day} 次"
+        f"（包括没有查到的，以及登记时提示已是会员的），请在 {day}{free_at:%H:%M} 后再试。查询均已记录。"
+    )
+    problem = Problem("too_many_number_searches", 429, "按证件号码查询过于频繁", detail)
+    problem.retry_after = seconds
+    raise problem
+
+
+def _let_one_count(session: Session, account_id: Any) -> None:
+    lock = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
+    session.execute(lock, {"who": f"number searches {account_id}"})
+
+
+def _release(database: Database, caller: Caller, held: dict[str, Any]) -> None:
+    with database.begin() as session:
+        record(session, caller, _RELEASED, **held)
+
+
+def _seconds_to_wait(session: Session, account_id: Any) -> int | None:
+    """How long until one more fits into the hour and the day; None where it does now."""
+    settings, now = read_settings(NumberSearchSettings), datetime.now(UTC)
+    cost = func.sum(case((Disclosure.kind == _RELEASED, -1), else_=1))
+    spent = session.execute(
+        select(Disclosure.at, cost)
+        .where(
+            Disclosure.account_id == UUID(str(account_id)),
+            Disclosure.kind.in_((_SEARCH, _HELD, _RELEASED)),
+            Disclosure.at > now - _DAY,
+        )
+        .group_by(Disclosure.at)
+        .having(cost > 0)
+        .order_by(Disclosure.at.desc())
+    )
+    times = [at for at, cost in spent for _ in range(cost)]
+    limits = ((settings.number_searches_an_hour, _HOUR), (settings.number_searches_a_day, _DAY))
+    # The search that is as many back as a limit allows must be older than its span.
+    frees = [times[most - 1] + span if len(times) >= most > 0 else now for most, span in limits]
+    wait = (max(frees) - now).total_seconds()
+    return max(1, math.ceil(wait)) if wait > 0 else None
+
+
+def _member_with(session: Session, number: str | None) -> Member | None:
+    if number is None:
+        return None
+    found = session.scalars(select(Member).where(is_among(Member.document_digest, possible_digests(number))).limit(1))
+    return found.first()
+
+
+def _is_in_reach(session: Session, caller: Caller, member: Member) -> bool:
+    """Who reads the record must not learn of members whom the caller could not see."""
+    if str(member.union_id) == caller.union_id:
+        return True
+    union = session.get_one(Union, member.union_id)
+    return caller.scope >= Scope.SUBORDINATES and UUID(caller.union_id) in union.superior_ids
