@@ -4,9 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from deploy import databases_document, permissions, settings_document
+from deploy import catalogue, databases_document, permissions, settings_document
 from gateway import openapi, policy_document
-from services.contracts import catalogue
 
 DOCS = Path(__file__).parents[1] / "docs"
 

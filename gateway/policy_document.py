@@ -2,7 +2,7 @@
 
 from gateway.api import RESOURCES
 from gateway.routes import Route
-from services.contracts.roles import ROLES
+from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS, Scope
 
 _REACHES = {Scope.NO_UNION: "yes", Scope.SELF: "own", Scope.OWN_UNION: "union", Scope.SUBORDINATES: "below"}

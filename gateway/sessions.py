@@ -10,7 +10,7 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Request, Response
 
-from services.contracts.roles import LIMITED
+from services.contracts.operations.roles import LIMITED
 from services.kit.problems import DATABASE_READ_ONLY, Problem, Unavailable
 from services.kit.rpc.operation import ANONYMOUS
 from services.kit.rpc.request import Caller

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, gateway_query, route
 from services.contracts.consent import CURRENT_CONSENT
-from services.contracts.roles import ACCOUNTS
+from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import no_union
 from services.kit.schemas import schema_of
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, gateway_query, route
 from gateway.settings import ModuleSettings
-from services.contracts.roles import ACCOUNTS
+from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import no_union
 from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import read_settings

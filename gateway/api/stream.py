@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.routes import Exchange, gateway_query, route
-from services.contracts.roles import ACCOUNTS
+from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import own_union
 
 _STREAM = gateway_query("stream", own_union(*ACCOUNTS))

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.routes import Exchange, gateway_query, route
 from services.contracts.operations import batching, membership
-from services.contracts.roles import STAFF, subordinates
+from services.contracts.operations.roles import STAFF, subordinates
 
 _GET_SUMMARY = gateway_query("get_summary", subordinates(*STAFF))
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from inspect import getmembers
 
 from services.contracts.events.audit import ACTS_RECORDED
-from services.contracts.titles import ACTIONS
+from services.contracts.operations.titles import ACTIONS
 from services.kit.rpc.server import CommandEntrypoint
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")

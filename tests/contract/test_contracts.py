@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from marshmallow import ValidationError
 
 from deploy.documents import DOCS
+from deploy.events_document import ENCRYPTION_EXAMPLE
 from deploy.simulators import example_bank
 from services.contracts import bank
 from services.contracts.bank_encryption import decrypt, read_keys
-from services.contracts.catalogue import ENCRYPTION_EXAMPLE
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import FOLDER, opened, readable_example, wire_example
 from services.kit.events.contract import EventContract, Sealed
@@ -149,7 +149,7 @@ def test_the_example_of_a_banks_program_refuses_what_was_changed(part: int) -> N
 
 
 def test_each_reason_of_a_rejection_has_its_sentence_for_the_bank() -> None:
-    source = "".join(path.read_text("utf-8") for path in (ROOT / "services" / "batching").glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "services" / "batching").rglob("*.py"))
     codes = set(re.findall(r'(?:Fault|Contradiction)\("([a-z_]+)"', source))
     assert codes | {"contradicts_issued", "contradicts_refused"} == set(bank.REJECTIONS)
 

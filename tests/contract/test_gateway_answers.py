@@ -13,7 +13,7 @@ from gateway import queues
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.contracts.operations.membership import RegisterMemberRequest, RequestOtpForm, SignInForm
-from services.contracts.roles import ROLES
+from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS
 from tests.answering_gateway import a_page_of, asked_of_services
 from tests.fuzzing import fuzz, right_requests

@@ -10,7 +10,7 @@ from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from deploy.local.environment import SERVICES
 from gateway import documentation, pages
 from gateway.api import ROUTES
-from services.contracts.roles import ACCOUNTS, ROLES
+from services.contracts.operations.roles import ACCOUNTS, ROLES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, NoOperation, Permission, Scope, operation_of
 from services.kit.rpc.server import QueryEntrypoint

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.contracts.roles import ROLES
+from services.contracts.operations.roles import ROLES
 from services.kit.operations import audit
 from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import Caller, Request

@@ -15,7 +15,7 @@ from deploy.local.stack import Stack
 from gateway.api import ROUTES
 from gateway.routes import WITHOUT_BODY, Route
 from services.contracts.consent import CURRENT_CONSENT
-from services.contracts.roles import ROLES
+from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS, Scope
 from services.membership.seed import demo_password
 from tests.desks import a_phone

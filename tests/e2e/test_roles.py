@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.client import ApiClient
 from deploy.local.stack import Stack
-from services.contracts.roles import LIMITED, ROLES
+from services.contracts.operations.roles import LIMITED, ROLES
 from services.kit.rpc.operation import ANONYMOUS
 from services.membership.seed import demo_password
 from tests.desks import a_desk, a_phone, an_account, form_of, limited, people

@@ -9,8 +9,8 @@ from marshmallow import ValidationError, validate
 
 from services.contracts.events.audit import OUTCOMES, RECORD_KINDS
 from services.contracts.fields import DocumentNumber
-from services.contracts.roles import subordinates
-from services.contracts.titles import ACTIONS
+from services.contracts.operations.roles import subordinates
+from services.contracts.operations.titles import ACTIONS
 from services.kit.events.contract import choice
 from services.kit.fields import text
 from services.kit.rpc.operation import no_union, query

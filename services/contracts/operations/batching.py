@@ -9,7 +9,7 @@ from marshmallow import ValidationError, validate
 
 from services.contracts.consent import BASES
 from services.contracts.fields import Address, DocumentNumber, NamePart, Nationality, Phone
-from services.contracts.roles import ACCOUNTS, STAFF, subordinates
+from services.contracts.operations.roles import ACCOUNTS, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, SWITCH_REASONS
 from services.kit.events.contract import choice
 from services.kit.fields import Whole, text

@@ -17,7 +17,7 @@ from services.contracts.fields import (
     Nationality,
     PersonName,
 )
-from services.contracts.roles import ACCOUNTS, LIMITED, STAFF, subordinates
+from services.contracts.operations.roles import ACCOUNTS, LIMITED, STAFF, subordinates
 from services.contracts.shared import CHANNELS, DOCUMENT_TYPES, IMPORT_STATES, RETIREMENT_CATEGORIES, SEXES
 from services.kit.events.contract import choice
 from services.kit.fields import Whole, text

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from marshmallow import fields, validate
 
-from services.contracts.roles import ACCOUNTS
+from services.contracts.operations.roles import ACCOUNTS
 from services.kit.events.contract import choice
 from services.kit.fields import lines, text
 from services.kit.rpc.files import FileAnswer

@@ -8,7 +8,7 @@ from uuid import UUID
 from marshmallow import validate
 
 from services.contracts.fields import Phone
-from services.contracts.roles import STAFF, subordinates
+from services.contracts.operations.roles import STAFF, subordinates
 from services.contracts.shared import CHANNELS, UnionFacts
 from services.kit.events.contract import choice
 from services.kit.fields import lines, text

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from services.contracts.roles import ACCOUNTS
+from services.contracts.operations.roles import ACCOUNTS
 from services.kit.events.contract import choice
 from services.kit.rpc.operation import command, no_union, own_union, query
 from services.kit.schemas import UNSET, Unset

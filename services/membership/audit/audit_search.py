@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, false, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import RECORD_KINDS
-from services.contracts.titles import ACTIONS
+from services.contracts.operations.titles import ACTIONS
 from services.kit.data.bulk import is_among
 from services.kit.operations import audit
 from services.kit.operations.audit import record_reference, referred_record

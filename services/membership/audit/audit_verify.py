@@ -1,4 +1,4 @@
-"""Checks the chain of the audit log: `python -m services.membership.audit.audit_verify [--head position:hash] [--heads -]`.
+"""Checks the audit log's chain: `python -m services.membership.audit.audit_verify [--head position:hash] [--heads -]`.
 
 `--heads` names a file of signed heads, one a line, `-` for standard input: what was written down with each chunk of
 entries, or what the other services remember. `--lost A-B` names entries that a restored database rightly lacks.

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import SESSIONS_ENDED
-from services.contracts.roles import LIMITED
+from services.contracts.operations.roles import LIMITED
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit

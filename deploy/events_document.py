@@ -22,9 +22,10 @@ BANK_SUMMARIES = {
     bank.FEEDBACK_QUEUE: "From the bank: what became of applicants.",
     bank.RECEIPT: "To the bank: what became of its feedback.",
 }
-BANK_GUIDE = Path(__file__).parent / "bank.md"
+_CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
+BANK_GUIDE = _CONTRACTS / "bank.md"
 """What an integrator must know, with places for what follows from the contracts."""
-ENCRYPTION_EXAMPLE = Path(__file__).parent / "bank_encryption_example.json"
+ENCRYPTION_EXAMPLE = _CONTRACTS / "bank_encryption_example.json"
 """A message that was encrypted once, for each time it would be another, and the key that reads it."""
 _SAMPLE_KEY = "a sample key of 32 bytes or more"
 
