@@ -1,7 +1,7 @@
 """With the broker password of one program nobody commands another: not by bindings, nor forged events or requests."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import amqp
 import pytest
 
 from deploy import dead_letters
+from deploy.local.client import wait_until
 from deploy.local.nodes import Nodes
 from deploy.local.rabbitmq import ADMINISTRATOR
 from deploy.local.stack import Stack
@@ -228,13 +229,16 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
     assert answer["problem"]["code"] == "request_refused"
 
 
-def test_a_signed_request_is_carried_out_once_and_not_after_its_time(broker: Broker) -> None:
+def test_a_signed_request_is_carried_out_once_and_not_after_its_time(
+    broker: Broker, queue_depths: Callable[[str], dict[str, int]]
+) -> None:
     ear = broker.ear("notification")
     name = user_of(broker.uris["gateway"])
     late = ear.request("list_guides", {}, NOBODY, seconds=-60)
     once = ear.request("list_guides", {}, NOBODY)
     for request in (late, once, once):
         request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
+    wait_until(lambda: queue_depths(broker.uris["gateway"])["rpc-notification"] == 0, "all three are handled")
     barrier = ear.request("list_guides", {}, NOBODY)
     barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
 
