@@ -1,6 +1,6 @@
 """The events that probes tell one another, and their foreign queue."""
 
-from marshmallow import fields
+from dataclasses import dataclass
 
 from services.contracts.events.audit import ActRecordedData
 from services.kit.events.contract import EventContract, EventData
@@ -8,9 +8,12 @@ from services.kit.events.contract import EventContract, EventData
 BATCH_QUEUE = "probe.foreign"
 
 
+@dataclass(frozen=True, kw_only=True)
 class PingedData(EventData):
-    key = fields.String(required=True)
-    behaviour = fields.String(load_default="do")
+    """Whom it is about, and how the handler behaves."""
+
+    key: str
+    behaviour: str = "do"
 
 
 PINGED = EventContract("probe", "pinged", PingedData, "Someone knocked.", consumers=("probe",))

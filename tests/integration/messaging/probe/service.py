@@ -3,10 +3,9 @@
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import requests
-from marshmallow import Schema, fields
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
@@ -15,22 +14,43 @@ from services.kit.data.database import Database
 from services.kit.events import relay
 from services.kit.events.outbox import tell
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, Message, Reject, Retry, listen, subscribe, subscribe_batch
+from services.kit.events.subscribe import Event, Message, Reject, Retry, listen, subscribe_batch, subscribes
 from services.kit.problems import Conflict
-from services.kit.rpc.methods import Caller, command, query
-from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, BATCH_QUEUE, PINGED, UNHEARD
+from services.kit.rpc.methods import handles
+from services.kit.rpc.operation import command, own_union, query
+from services.kit.rpc.work import Work
+from tests.integration.messaging.probe.contracts import ACT_RECORDED, ANSWERED, BATCH_QUEUE, PINGED, UNHEARD, PingedData
 from tests.integration.messaging.probe.models import Effect
-from tests.policy_rows import let_in
 
 relay.POLL_SECONDS = float(os.environ.get("RELAY_POLL_SECONDS", relay.POLL_SECONDS))
 ACTS_RECORDED["probe"] = ACT_RECORDED
-let_in("probe.knock", "clerk")
-let_in("probe.count", "clerk")
 
 
-class Knock(Schema):
-    key = fields.String(required=True)
-    behaviour = fields.String(load_default="do")
+@dataclass(frozen=True, kw_only=True)
+class Knock:
+    """The key to write down, and how to behave."""
+
+    key: str
+    behaviour: str = "do"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knocked:
+    """What was written down, and when."""
+
+    key: str
+    at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """How often the key was written down."""
+
+    count: int
+
+
+KNOCK = command("probe.knock", Knock, Knocked, allow=own_union("clerk"), title="敲门")
+COUNT = query("probe.count", Knock, Written, allow=own_union("clerk"))
 
 
 class Probe:
@@ -40,14 +60,14 @@ class Probe:
     database = Database()
     relay = Relay()
 
-    @subscribe(PINGED)
-    def on_pinged(self, session: Session, event: Event) -> None:
+    @subscribes(PINGED)
+    def on_pinged(self, session: Session, event: Event[PingedData]) -> None:
         """Writes the key down, then behaves as told."""
-        key = event.data["key"]
+        key = event.data.key
         session.add(Effect(key=key, note=str(os.getpid())))
         session.flush()
-        _behave(self, event.data["behaviour"], session, key)
-        tell(session, ANSWERED, {"key": key})
+        _behave(self, event.data.behaviour, session, key)
+        tell(session, ANSWERED, PingedData(key=key))
 
     @subscribe_batch(queue=BATCH_QUEUE, size=200)
     def on_foreign(self, session: Session, messages: list[Message]) -> None:
@@ -69,22 +89,23 @@ class Probe:
         with self.database.begin() as session:
             session.add(Effect(key=event.data["key"], note="heard"))
 
-    @command(Knock)
-    def knock(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Writes the key down and tells it."""
-        session.add(Effect(key=data["key"], note=caller.account_id or ""))
-        session.flush()
-        _behave(self, data["behaviour"], session, data["key"])
-        tell(session, UNHEARD if data["behaviour"] == "unheard" else PINGED, {"key": data["key"]})
-        return {"key": data["key"], "at": time.time_ns()}
+    @handles(KNOCK)
+    def knock(self, work: Work, request: Knock) -> Knocked:
+        """Writes the key down and publishes it."""
+        work.session.add(Effect(key=request.key, note=work.caller.account_id or ""))
+        work.session.flush()
+        _behave(self, request.behaviour, work.session, request.key)
+        tell(work.session, UNHEARD if request.behaviour == "unheard" else PINGED, PingedData(key=request.key))
+        return Knocked(key=request.key, at=time.time_ns())
 
-    @query(Knock)
-    def count(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    @handles(COUNT)
+    def count(self, work: Work, request: Knock) -> Written:
         """How often the key was written down; tries to write when told to."""
-        if data["behaviour"] == "write":
-            session.add(Effect(key=data["key"]))
-            session.flush()
-        return {"count": session.scalar(select(func.count()).where(Effect.key == data["key"]))}
+        if request.behaviour == "write":
+            work.session.add(Effect(key=request.key))
+            work.session.flush()
+        found = select(func.count()).where(Effect.key == request.key)
+        return Written(count=work.session.scalar(found) or 0)
 
 
 def _behave(probe: Probe, behaviour: str, session: Session, key: str) -> None:
