@@ -20,6 +20,10 @@ class LettersOfTheBank:
         except CannotDecrypt:
             return letter.body
 
+    def is_encrypted(self, letter: Letter) -> bool:
+        """Whether the body came encrypted."""
+        return is_encrypted(letter.body)
+
     def external_id(self, letter: Letter) -> str | None:
         """The feedback that a rejected message of the bank is, or is a part of."""
         if is_encrypted(letter.body):

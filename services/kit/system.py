@@ -37,6 +37,9 @@ class LetterReader(Protocol):
     def content(self, letter: Letter) -> bytes:
         """The body of an external message as far as it can be decrypted here."""
 
+    def is_encrypted(self, letter: Letter) -> bool:
+        """Whether an external message is still encrypted as it came."""
+
     def external_id(self, letter: Letter) -> str | None:
         """What the outside party calls its message."""
 

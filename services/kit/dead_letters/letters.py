@@ -120,7 +120,8 @@ class DeadLetter:
         try:
             text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
-            return f"{len(self.body)} bytes that cannot be read here"
+            kind = "are encrypted" if the_system().letters.is_encrypted(self) else "are no JSON"
+            return f"{len(self.body)} bytes that {kind}"
         return without_numbers(text)
 
 
