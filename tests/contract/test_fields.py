@@ -9,10 +9,13 @@ from dataclasses import is_dataclass
 import pytest
 from marshmallow import Schema, fields, validate
 
+from gateway.api import ROUTES
 from services import contracts
-from services.contracts import events
-from services.contracts import operations as rpc
+from services.contracts import events, operations
 from services.kit.fields import Cleaned, Whole
+from services.kit.operations import operators
+from services.kit.rpc import paging
+from services.kit.rpc.operation import OPERATIONS
 from services.kit.schemas import schema_of
 
 _AS_IT_COMES = {
@@ -23,25 +26,36 @@ _AS_IT_COMES = {
 }
 
 
+def _modules() -> Iterator[str]:
+    yield from (operators.__name__, paging.__name__)
+    for package in (contracts, events, operations):
+        yield from (module.name for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
+
+
 def _schemas() -> Iterator[type[Schema]]:
-    for package in (contracts, events, rpc):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-                if is_dataclass(kind) and kind.__module__ == module.name and not kind.__name__.endswith("Settings"):
-                    yield schema_of(kind)
-                elif issubclass(kind, Schema):
-                    yield kind
+    for module in _modules():
+        for _, kind in inspect.getmembers(importlib.import_module(module), inspect.isclass):
+            if is_dataclass(kind) and kind.__module__ == module and not kind.__name__.endswith("Settings"):
+                yield schema_of(kind)
+            elif issubclass(kind, Schema):
+                yield kind
 
 
-SCHEMAS = sorted(set(_schemas()), key=lambda kind: (kind.__module__, kind.__name__))
-REQUESTS = [
-    kind
-    for kind in SCHEMAS
-    if kind.__module__.startswith(rpc.__name__) and not kind.__name__.endswith(("Answer", "Item", "Data"))
-]
+def _requests() -> Iterator[type[Schema]]:
+    yield from (operation.request_schema for operation in OPERATIONS.values() if operation.request)
+    yield from (route.request for route in ROUTES if route.request)
+    asked = [kind for kind in SCHEMAS if kind.__module__.startswith(operations.__name__)]
+    yield from (kind for kind in asked if kind.__name__.endswith(("Request", "Form", "Facts")))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in REQUESTS if kind.__name__.endswith(("Request", "Form", "Facts"))])
+def _ordered(kinds: Iterator[type[Schema]]) -> list[type[Schema]]:
+    return sorted(set(kinds), key=lambda kind: (kind.__module__, kind.__name__))
+
+
+SCHEMAS = _ordered(_schemas())
+
+
+@pytest.mark.parametrize("kind", _ordered(_requests()))
 def test_each_text_of_a_request_is_cleaned(kind: type[Schema]) -> None:
     for name, field in kind().fields.items():
         inner = field.inner if isinstance(field, fields.List) else field

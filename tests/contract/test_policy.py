@@ -62,6 +62,10 @@ def test_each_method_can_be_reached_by_a_route() -> None:
     assert ASKED - ALLOWED_BY == ASKED_BY_THE_GATEWAY_ITSELF
 
 
+def test_each_operation_that_a_route_asks_for_is_handled_by_its_service() -> None:
+    assert {name for name in ALLOWED_BY - ASKED if not name.startswith("gateway.")} == set()
+
+
 def test_what_belongs_to_a_union_is_never_for_everybody(table: dict[str, Permission]) -> None:
     open_rows = {name for name, rule in table.items() if ANONYMOUS in rule.roles and rule.scope_of([ANONYMOUS])}
     assert open_rows == set()
