@@ -14,14 +14,14 @@ from services.kit.schemas import as_dict, schema_of
 
 def loaded(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a document, as a dict; raises ValidationError."""
-    values: dict[str, Any] = as_dict(schema_of(kind)().load(document))
+    values: dict[str, Any] = as_dict(read(kind, document))
     return values
 
 
 def errors_in(kind: type[Any], document: Mapping[str, Any]) -> Any:
     """What is wrong in a document, by fields."""
     try:
-        schema_of(kind)().load(document)
+        read(kind, document)
     except ValidationError as error:
         return error.messages
     return {}

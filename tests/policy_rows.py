@@ -1,6 +1,6 @@
 """Rows of the policy for routes and methods that only tests have."""
 
-from services.kit.rpc.operation import OPERATIONS, Operation, Permission, Scope
+from services.kit.rpc.operation import OPERATIONS, Operation, own_union
 
 OF_TESTS: set[str] = set()
 """Their names."""
@@ -9,6 +9,4 @@ OF_TESTS: set[str] = set()
 def let_in(allowed_by: str, *roles: str) -> None:
     """Lets these roles in to what a test's own route or method is called."""
     OF_TESTS.add(allowed_by)
-    OPERATIONS[allowed_by] = Operation(
-        allowed_by, None, None, Permission(tuple((role, Scope.OWN_UNION) for role in roles)), is_command=True
-    )
+    OPERATIONS[allowed_by] = Operation(allowed_by, None, None, own_union(*roles), is_command=True)

@@ -49,10 +49,6 @@ def start_rabbitmq(folder: Path) -> RabbitMQ:
         return rabbitmq.start(folder.resolve())
 
 
-def are_running(folder: Path) -> bool:
-    return postgres.is_running(folder) and rabbitmq.is_running(folder)
-
-
 def stop(folder: Path) -> None:
     """Stop the nodes of this folder and keep their data."""
     with _alone(folder, "rabbitmq"), _alone(folder, "postgres"):

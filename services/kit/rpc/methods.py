@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import structlog
 from marshmallow import ValidationError
@@ -99,15 +99,17 @@ def _carry_out(service: Any, act: Act, request: Request, run: Callable[[Work], A
 def command(schema: type[Any]) -> Callable[[Method], Method]:
     """A method that changes state on request: `method(self, session, caller: Caller, data: dict) -> dict | list`.
 
-    `data` is loaded by the schema (unknown fields are refused), the policy table lets the caller in and gives it
-    its `reach`, and all is one transaction of `self.database`, with the record of the act (see audit.py). A request id
+    `data` is loaded by the schema (unknown fields are refused), the caller authorized and given
+    its `scope`, and all is one transaction of `self.database`, with the audit event (see audit.py). A request id
     that was handled before answers the same again and changes nothing; with other data it is the Problem
     `idempotency_key_reused`. The result is JSON types; dates, UUIDs and decimals become strings.
     """
 
+    load = _loading(schema)
+
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            data = as_dict(schema_of(schema)().load(request.data))
+            data = load(request.data)
             return _carry_out(service, act, request, lambda work: method(service, work.session, work.caller, data))
 
         answer = _answering(method.__name__, run, _record_refusal)
@@ -120,9 +122,11 @@ def command(schema: type[Any]) -> Callable[[Method], Method]:
 def query(schema: type[Any]) -> Callable[[Method], Method]:
     """A method that answers and changes nothing: as `command`, in a transaction that cannot write."""
 
+    load = _loading(schema)
+
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            data = as_dict(schema_of(schema)().load(request.data))
+            data = load(request.data)
             with service.database.read() as session:
                 return plain_json(method(service, session, act.caller, data))
 
@@ -136,15 +140,23 @@ def query(schema: type[Any]) -> Callable[[Method], Method]:
 def question(schema: type[Any]) -> Callable[[Method], Method]:
     """A query about what is not in the database, and answered without it: `method(self, caller, data)`."""
 
+    load = _loading(schema)
+
     def decorate(method: Method) -> Method:
         def run(service: Any, act: Act, request: Request) -> str:
-            return plain_json(method(service, act.caller, as_dict(schema_of(schema)().load(request.data))))
+            return plain_json(method(service, act.caller, load(request.data)))
 
         answer = _answering(method.__name__, run, _record_nothing)
         register_entrypoint(answer, QueryEntrypoint())
         return answer
 
     return decorate
+
+
+def _loading(schema: type[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What loads a request as a dict; the schema is made once, not for each request."""
+    load = schema_of(schema)().load
+    return lambda data: cast(dict[str, Any], as_dict(load(data)))
 
 
 def _answering(
