@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 
 from gateway.api import RESOURCES
 from gateway.routes import WITHOUT_BODY, Route
+from services.contracts import operations
 
 _DESCRIPTION = """\
 Everything that the pages do, for integrators. Texts that people read are in Simplified Chinese.
@@ -173,8 +174,11 @@ def _converter(plugin: MarshmallowPlugin) -> Any:
 def _component_name(schema: Any) -> str:
     """`batching.PendingAnswer`: names of two services may be the same."""
     kind = schema if isinstance(schema, type) else type(schema)
-    module = kind.__module__.rpartition(".")[2]
-    return kind.__name__ if kind.__module__ == __name__ else f"{module}.{kind.__name__}"
+    if kind.__module__ == __name__:
+        return kind.__name__
+    in_service = kind.__module__.removeprefix(f"{operations.__name__}.")
+    owner = in_service.partition(".")[0] if in_service != kind.__module__ else kind.__module__.rpartition(".")[2]
+    return f"{owner}.{kind.__name__}"
 
 
 def _tag(resource: Any) -> str:

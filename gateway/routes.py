@@ -15,7 +15,7 @@ from gateway.limits import Limits
 from gateway.policy import NotSignedIn
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
-from services.contracts.operations.membership import COUNT_NUMBER_SEARCH
+from services.contracts.operations.membership.members import COUNT_NUMBER_SEARCH
 from services.kit.problems import invalid_fields
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import ANONYMOUS, Operation, Permission, query

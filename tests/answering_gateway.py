@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from gateway.api import ROUTES
-from services.contracts.operations import membership
+from services.contracts.operations.membership import accounts, identity
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import ANONYMOUS
 from tests.answers import an_answer, answers_of
@@ -38,12 +38,12 @@ def _let_sessions_begin(page: Page, caller: Caller) -> None:
     def with_session(answer: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
         return lambda _asked: {**answer, "session": begun()}
 
-    account = an_answer(membership.AccountAnswer)
+    account = an_answer(accounts.AccountAnswer)
     page.services["membership"].answers |= {
         "sign_in": with_session({"account": account}),
         "pass_second_factor": with_session({"account": account}),
-        "confirm_second_factor": with_session(an_answer(membership.RecoveryCodesAnswer)),
-        "personal_sign_in": with_session({"member": an_answer(membership.SignedInMember)}),
+        "confirm_second_factor": with_session(an_answer(identity.RecoveryCodesAnswer)),
+        "personal_sign_in": with_session({"member": an_answer(identity.SignedInMember)}),
         "change_password": lambda _asked: begun(),
         "remove_second_factor": lambda _asked: begun(),
         "sign_out": {},

@@ -10,7 +10,8 @@ from marshmallow import fields, validate
 
 from gateway.api import ROUTES
 from gateway.routes import Route
-from services.contracts.operations import batching, membership
+from services.contracts.operations import batching
+from services.contracts.operations.membership import accounts, identity, members
 from services.contracts.services import SERVICES
 from services.kit.operations import operators as operations
 from services.kit.rpc import files
@@ -31,10 +32,10 @@ _SIMPLE: dict[type[fields.Field[Any]], Any] = {
     fields.Raw: "一",
 }
 _OTHERS: Mapping[str, Any] = {
-    "membership.get_member_summary": membership.MemberSummaryAnswer,
+    "membership.get_member_summary": members.MemberSummaryAnswer,
     "batching.get_batch_summary": batching.BatchSummaryAnswer,
-    "membership.name_unions": membership.NameUnionsAnswer,
-    "membership.get_captcha_level": membership.CaptchaLevelAnswer,
+    "membership.name_unions": accounts.NameUnionsAnswer,
+    "membership.get_captcha_level": identity.CaptchaLevelAnswer,
     **{
         f"{service}.{name}": answer
         for service in SERVICES

@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, route, rpc_route
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import accounts as rpc
 
 _ACCOUNTS = "/api/v1/accounts"
 _ACCOUNT = f"{_ACCOUNTS}/<uuid:account_id>"

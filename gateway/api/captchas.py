@@ -11,8 +11,8 @@ from gateway.answers import json_answer
 from gateway.captchas import IMAGE, WORK
 from gateway.proof_of_work import PARTS
 from gateway.routes import Exchange, gateway_query, route
-from services.contracts.operations import membership
-from services.contracts.operations.membership import CAPTCHA_PURPOSES
+from services.contracts.operations.membership import identity
+from services.contracts.operations.membership.identity import CAPTCHA_PURPOSES
 from services.kit.events.contract import choice
 from services.kit.problems import Unavailable
 from services.kit.rpc.operation import ANONYMOUS, no_union
@@ -94,7 +94,7 @@ def _level(exchange: Exchange, purpose: str, for_unknown_device: bool) -> int:
     """How hard it must be; the easiest where membership does not answer, which judges it again when it is used."""
     device_id = None if for_unknown_device else exchange.device_id
     try:
-        answer = exchange.ask(membership.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
+        answer = exchange.ask(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
     except Unavailable:
         return 0
     return int(answer["level"])

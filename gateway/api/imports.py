@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.reading import read_upload
 from gateway.routes import Exchange, file_route, route, rpc_route
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import imports as rpc
 
 _IMPORTS = "/api/v1/members/imports"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

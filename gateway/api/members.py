@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import file_download
 from gateway.routes import Exchange, route, rpc_route
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import members as rpc
 
 _MEMBERS = "/api/v1/members"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

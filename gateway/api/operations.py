@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response
 from gateway import queues
 from gateway.answers import json_answer
 from gateway.routes import Exchange, gateway_query, route, rpc_route
-from services.contracts.operations import batching, membership
+from services.contracts.operations import batching
+from services.contracts.operations.membership import accounts
 from services.contracts.services import SERVICES
 from services.kit.amqp.queues import owner_of, request_queue
 from services.kit.amqp.watch import RESTORE
@@ -169,7 +170,7 @@ def _with_unions(exchange: Exchange, letters: list[dict[str, Any]]) -> list[dict
     }
     if not any(wanted.values()):
         return letters
-    answer = _unless_away(lambda _: exchange.ask(membership.NAME_UNIONS, wanted), "membership")
+    answer = _unless_away(lambda _: exchange.ask(accounts.NAME_UNIONS, wanted), "membership")
     names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))

@@ -6,7 +6,7 @@ from gateway.answers import json_answer
 from gateway.api.captchas import judged_captcha
 from gateway.routes import Exchange, route, rpc_route
 from services.contracts.operations import batching
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import identity, members
 
 _PERSONAL = "/api/v1/personal"
 _PROFILE = f"{_PERSONAL}/profile"
@@ -16,8 +16,8 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
 @route(
     "POST",
     f"{_PERSONAL}/otp",
-    rpc.REQUEST_OTP,
-    request=rpc.RequestOtpForm,
+    identity.REQUEST_OTP,
+    request=identity.RequestOtpForm,
     status=202,
     summary="Send a one-time password to a phone, if a member has it; it works in this browser alone",
 )
@@ -25,7 +25,7 @@ def request_otp(exchange: Exchange) -> Response:
     given = exchange.read()
     verdict = judged_captcha(exchange, "sms_code", given)
     device_id = exchange.device_id or exchange.backends.devices.new_id()
-    answer = exchange.ask(rpc.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
+    answer = exchange.ask(identity.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
     response = json_answer(answer, 202)
     exchange.backends.devices.keep(response, device_id)
     return response
@@ -34,15 +34,15 @@ def request_otp(exchange: Exchange) -> Response:
 @route(
     "POST",
     f"{_PERSONAL}/sessions",
-    rpc.PERSONAL_SIGN_IN,
-    request=rpc.PersonalSignInForm,
-    answer=rpc.SignedInMember,
+    identity.PERSONAL_SIGN_IN,
+    request=identity.PersonalSignInForm,
+    answer=identity.SignedInMember,
     status=201,
     summary="Sign in by the one-time password: the answer sets the cookie `session`",
 )
 def sign_in(exchange: Exchange) -> Response:
     device_id = exchange.device_id
-    answer = exchange.ask(rpc.PERSONAL_SIGN_IN, {**exchange.read(), "visit": exchange.visit(device_id)})
+    answer = exchange.ask(identity.PERSONAL_SIGN_IN, {**exchange.read(), "visit": exchange.visit(device_id)})
     response = json_answer(answer["member"], 201, _PROFILE)
     exchange.backends.sessions.start(response, answer["session"])
     if device_id is not None:
@@ -56,26 +56,26 @@ ROUTES = (
     rpc_route(
         "GET",
         _PROFILE,
-        rpc.GET_PERSONAL_PROFILE,
+        members.GET_PERSONAL_PROFILE,
         summary="What is known of me",
     ),
     rpc_route(
         "PATCH",
         _PROFILE,
-        rpc.UPDATE_PERSONAL_PROFILE,
+        members.UPDATE_PERSONAL_PROFILE,
         summary="Complete what is known of me",
     ),
     rpc_route(
         "POST",
         _APPLICATIONS,
-        rpc.APPLY_PERSONALLY,
+        members.APPLY_PERSONALLY,
         status=201,
         summary="Apply for a card at an outlet (申请办卡)",
     ),
     rpc_route(
         "GET",
         _APPLICATIONS,
-        rpc.GET_PERSONAL_APPLICATIONS,
+        members.GET_PERSONAL_APPLICATIONS,
         summary="My applications and the steps they took",
     ),
     rpc_route(

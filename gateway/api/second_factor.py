@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
 from gateway.routes import Exchange, route, rpc_route
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import accounts, identity
 
 _MINE = "/api/v1/me/second-factor"
 
@@ -12,13 +12,13 @@ _MINE = "/api/v1/me/second-factor"
 @route(
     "POST",
     f"{_MINE}/confirm",
-    rpc.CONFIRM_SECOND_FACTOR,
-    answer=rpc.RecoveryCodesAnswer,
+    identity.CONFIRM_SECOND_FACTOR,
+    answer=identity.RecoveryCodesAnswer,
     has_secrets=True,
     summary="Turn it on by a first code: the recovery codes are told once, and this session gets another cookie",
 )
 def confirm(exchange: Exchange) -> Response:
-    answer = exchange.ask(rpc.CONFIRM_SECOND_FACTOR, exchange.read())
+    answer = exchange.ask(identity.CONFIRM_SECOND_FACTOR, exchange.read())
     response = json_answer({"recovery_codes": answer["recovery_codes"]})
     exchange.go_on_in(response, answer["session"])
     return response
@@ -27,27 +27,27 @@ def confirm(exchange: Exchange) -> Response:
 @route(
     "POST",
     f"{_MINE}/remove",
-    rpc.REMOVE_SECOND_FACTOR,
+    identity.REMOVE_SECOND_FACTOR,
     status=204,
     has_secrets=True,
     summary="Turn it off: all other sessions end, and this one gets another cookie",
 )
 def remove(exchange: Exchange) -> Response:
     response = no_content()
-    exchange.go_on_in(response, exchange.ask(rpc.REMOVE_SECOND_FACTOR, exchange.read()))
+    exchange.go_on_in(response, exchange.ask(identity.REMOVE_SECOND_FACTOR, exchange.read()))
     return response
 
 
 @route(
     "POST",
     "/api/v1/sessions/current/second-factor",
-    rpc.PASS_SECOND_FACTOR,
-    answer=rpc.AccountAnswer,
+    identity.PASS_SECOND_FACTOR,
+    answer=accounts.AccountAnswer,
     has_secrets=True,
     summary="The second step of signing in: a code of the authenticator, or a recovery code",
 )
 def pass_it(exchange: Exchange) -> Response:
-    answer = exchange.ask(rpc.PASS_SECOND_FACTOR, exchange.read())
+    answer = exchange.ask(identity.PASS_SECOND_FACTOR, exchange.read())
     response = json_answer(answer["account"])
     exchange.go_on_in(response, answer["session"])
     return response
@@ -57,7 +57,7 @@ ROUTES = (
     rpc_route(
         "POST",
         _MINE,
-        rpc.ENROL_SECOND_FACTOR,
+        identity.ENROL_SECOND_FACTOR,
         has_secrets=True,
         summary="A secret for an authenticator, which counts when it is confirmed",
     ),

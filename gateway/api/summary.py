@@ -7,7 +7,9 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.routes import Exchange, gateway_query, route
-from services.contracts.operations import batching, membership
+from services.contracts.operations import batching
+from services.contracts.operations.membership.accounts import UnionAnswer
+from services.contracts.operations.membership.members import GET_MEMBER_SUMMARY, MemberSummaryAnswer
 from services.contracts.operations.roles import STAFF, subordinates
 
 _GET_SUMMARY = gateway_query("get_summary", subordinates(*STAFF))
@@ -17,7 +19,7 @@ _GET_SUMMARY = gateway_query("get_summary", subordinates(*STAFF))
 class NamedUnionBatches(batching.UnionBatches):
     """Batches of a direct subordinate, which membership knows by name, and of all below it."""
 
-    union: membership.UnionAnswer
+    union: UnionAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class BatchesAnswer(batching.BatchSummaryAnswer):
 class SummaryAnswer:
     """What membership and batching count in the caller's union, and for a superior in all unions below it."""
 
-    members: membership.MemberSummaryAnswer
+    members: MemberSummaryAnswer
     batches: BatchesAnswer
 
 
@@ -43,7 +45,7 @@ class SummaryAnswer:
 )
 def summary(exchange: Exchange) -> Response:
     asked = exchange.read()
-    members = exchange.ask(membership.GET_MEMBER_SUMMARY, asked)
+    members = exchange.ask(GET_MEMBER_SUMMARY, asked)
     batches = exchange.ask(batching.GET_BATCH_SUMMARY, asked)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 

@@ -1,7 +1,7 @@
 """Unions (工会): the own one and all below it."""
 
 from gateway.routes import rpc_route
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import accounts as rpc
 
 _UNIONS = "/api/v1/unions"
 _UNION = f"{_UNIONS}/<uuid:union_id>"

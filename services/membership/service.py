@@ -18,7 +18,10 @@ from services.contracts.events.batching import (
 )
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
 from services.contracts.operations import audit as audit_rpc
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import accounts as account_ops
+from services.contracts.operations.membership import identity as identity_ops
+from services.contracts.operations.membership import imports as import_ops
+from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribe
@@ -60,67 +63,67 @@ class MembershipService(Operable):
 
     # Sign-in and one's own account
 
-    @query(rpc.GetCaptchaLevelRequest)
+    @query(identity_ops.GetCaptchaLevelRequest)
     def get_captcha_level(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """How hard the next captcha must be."""
         return captchas.captcha_level(session, caller, data["purpose"], data["device_id"])
 
-    @command(rpc.SignInRequest)
+    @command(identity_ops.SignInRequest)
     def sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The account of a name and password, and a session."""
         return sign_in.sign_in(session, self.database, caller, data)
 
-    @command(rpc.SessionRequest)
+    @command(identity_ops.SessionRequest)
     def use_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Who acts in a session that is in use."""
         return sessions.use(session, data["session_id"])
 
-    @query(rpc.SessionRequest)
+    @query(identity_ops.SessionRequest)
     def look_at_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Who acts in a session, which counts as no use of it."""
         return sessions.look_at(session, data["session_id"])
 
-    @command(rpc.SignOutRequest)
+    @command(identity_ops.SignOutRequest)
     def sign_out(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
         """Ends the caller's session."""
         sessions.sign_out(session, caller)
 
-    @query(rpc.GetMeRequest)
+    @query(identity_ops.GetMeRequest)
     def get_me(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The caller's own account."""
         return own_account.get_me(session, caller)
 
-    @command(rpc.CurrentPasswordRequest)
+    @command(identity_ops.CurrentPasswordRequest)
     def enrol_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A secret for the caller's authenticator."""
         return second_factor.enrol(session, self.database, caller, data["current_password"])
 
-    @command(rpc.SecondFactorCodeRequest)
+    @command(identity_ops.SecondFactorCodeRequest)
     def confirm_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Turns the caller's second factor on."""
         return second_factor.confirm(session, self.database, caller, data["code"])
 
-    @command(rpc.SecondFactorCodeRequest)
+    @command(identity_ops.SecondFactorCodeRequest)
     def pass_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Ends the caller's sign-in by a code."""
         return second_factor.pass_it(session, self.database, caller, data["code"])
 
-    @command(rpc.CurrentPasswordRequest)
+    @command(identity_ops.CurrentPasswordRequest)
     def remove_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Turns the caller's second factor off."""
         return second_factor.remove(session, self.database, caller, data["current_password"])
 
-    @query(rpc.ListMySessionsRequest)
+    @query(identity_ops.ListMySessionsRequest)
     def list_my_sessions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Where the caller's account is signed in."""
         return sessions.list_own(session, caller)
 
-    @command(rpc.SessionRequest)
+    @command(identity_ops.SessionRequest)
     def end_my_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
         """Ends one of these sessions."""
         sessions.end_own(session, caller, data["session_id"])
 
-    @command(rpc.ChangePasswordRequest)
+    @command(identity_ops.ChangePasswordRequest)
     def change_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the caller's own password."""
         return own_account.change_password(
@@ -129,143 +132,143 @@ class MembershipService(Operable):
 
     # Unions and their accounts
 
-    @query(rpc.ListUnionsRequest)
+    @query(account_ops.ListUnionsRequest)
     def list_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The caller's union and those below it."""
         return unions.list_unions(session, caller, data)
 
-    @query(rpc.UnionRequest)
+    @query(account_ops.UnionRequest)
     def get_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """One union."""
         return unions.get_union(session, caller, data["union_id"])
 
-    @query(rpc.NameUnionsRequest)
+    @query(account_ops.NameUnionsRequest)
     def name_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What unions are called, for operators who find them in messages."""
         return unions.name_unions(session, data["union_ids"], data["codes"])
 
-    @command(rpc.CreateUnionRequest)
+    @command(account_ops.CreateUnionRequest)
     def create_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A new union below the caller's."""
         return unions.create_union(session, caller, data)
 
-    @command(rpc.RenameUnionRequest)
+    @command(account_ops.RenameUnionRequest)
     def rename_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Another name for a union."""
         return unions.rename_union(session, caller, data["union_id"], data["name"])
 
-    @query(rpc.ListAccountsRequest)
+    @query(account_ops.ListAccountsRequest)
     def list_accounts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The accounts of a union, or of all within reach."""
         return accounts.list_accounts(session, caller, data)
 
-    @query(rpc.AccountRequest)
+    @query(account_ops.AccountRequest)
     def get_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """One account."""
         return accounts.get_account(session, caller, data["account_id"])
 
-    @command(rpc.CreateAccountRequest)
+    @command(account_ops.CreateAccountRequest)
     def create_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A new account of a union."""
         return accounts.create_account(session, caller, data)
 
-    @command(rpc.UpdateAccountRequest)
+    @command(account_ops.UpdateAccountRequest)
     def update_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes an account."""
         return accounts.update_account(session, caller, data)
 
-    @command(rpc.AccountRequest)
+    @command(account_ops.AccountRequest)
     def unlock_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets a locked account in again."""
         return accounts.unlock_account(session, caller, data["account_id"])
 
-    @command(rpc.AccountRequest)
+    @command(account_ops.AccountRequest)
     def remove_second_factor_of(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Turns the second factor of an account off whose holder has lost it."""
         return lost_second_factors.remove_second_factor_of(session, caller, data["account_id"])
 
-    @command(rpc.RequestPhoneChangeRequest)
+    @command(account_ops.RequestPhoneChangeRequest)
     def request_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Asks for another telephone number of an account."""
         return phone_changes.request_phone_change(session, caller, data)
 
-    @query(rpc.ListPhoneChangesRequest)
+    @query(account_ops.ListPhoneChangesRequest)
     def list_phone_changes(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What waits for a second administrator, and what became of the rest."""
         answer = phone_changes.list_phone_changes(session, caller, data)
         phone_changes.record_shown(self.database, caller, answer)
         return answer
 
-    @command(rpc.PhoneChangeRequest)
+    @command(account_ops.PhoneChangeRequest)
     def confirm_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A second administrator confirms the number."""
         return phone_changes.confirm_phone_change(session, caller, data["change_id"])
 
-    @command(rpc.PhoneChangeRequest)
+    @command(account_ops.PhoneChangeRequest)
     def decline_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Another administrator does not agree, or who asked takes it back."""
         return phone_changes.decline_phone_change(session, caller, data["change_id"])
 
     # Forgotten passwords
 
-    @command(rpc.AccountRequest)
+    @command(account_ops.AccountRequest)
     def create_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Sends the holder of an account a link to choose another password."""
         return reset_links.create_reset_link(session, caller, data["account_id"])
 
-    @command(rpc.CheckResetLinkRequest)
+    @command(account_ops.CheckResetLinkRequest)
     def check_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Whose link it is, and until when it works."""
         return reset_links.check_reset_link(session, data["token"])
 
-    @command(rpc.ResetPasswordRequest)
+    @command(account_ops.ResetPasswordRequest)
     def reset_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Chooses another password by a link."""
         return reset_links.reset_password(session, data["token"], data["new_password"], data["device_id"])
 
     # Members
 
-    @query(rpc.ListMembersRequest)
+    @query(member_ops.ListMembersRequest)
     def list_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A union's members and their card states."""
         number_searches.count(self.database, caller, _numbers_in(data), "membership.list_members")
         return member_search.list_members(session, caller, data)
 
-    @command(rpc.NumberSearchRequest)
+    @command(member_ops.NumberSearchRequest)
     def count_number_search(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
         """Counts a search by document number that another service answers."""
         number_searches.spend(session, caller, {"document_number": data["document_number"]}, data["place"])
 
-    @command(rpc.GetMemberRequest)
+    @command(member_ops.GetMemberRequest)
     def get_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """A member in detail; who has looked is kept."""
         return members.get_member(session, caller, data["member_id"])
 
-    @command(rpc.RegisterMemberRequest)
+    @command(member_ops.RegisterMemberRequest)
     def register_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Registers a member."""
         number, place = data["document_number"], "membership.register_member"
         with number_searches.counting_members_who_exist(self.database, caller, number, place):
             return members.register_member(session, caller, data)
 
-    @command(rpc.UpdateMemberRequest)
+    @command(member_ops.UpdateMemberRequest)
     def update_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes what is known of a member."""
         number_searches.count(self.database, caller, _numbers_in(data), "membership.update_member")
         return members.update_member(session, caller, data)
 
-    @command(rpc.RevealMemberRequest)
+    @command(member_ops.RevealMemberRequest)
     def reveal_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The whole numbers of a member."""
         return disclosures.reveal_member(session, caller, data["member_id"], data["reason"])
 
-    @command(rpc.ExportMembersRequest)
+    @command(member_ops.ExportMembersRequest)
     def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The members of a filter as a sheet."""
         number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.export_members")
         return exports.export_members(session, caller, data)
 
-    @command(rpc.QueueMembersRequest)
+    @command(member_ops.QueueMembersRequest)
     def queue_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Queues members for a card."""
         number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.queue_members")
@@ -278,14 +281,14 @@ class MembershipService(Operable):
         import_ids = numbering.give_numbers(session, event.data["union_id"], member_ids)
         import_parts.finish_numbered(session, import_ids)
 
-    @query(rpc.MemberSummaryRequest)
+    @query(member_ops.MemberSummaryRequest)
     def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Counts for the workbench."""
         return summary.member_summary(session, caller, data.get("union_id"))
 
     # Imports
 
-    @command(rpc.StartImportRequest)
+    @command(import_ops.StartImportRequest)
     def start_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Takes a sheet of members."""
         return imports.start_import(session, caller, data["file_name"], data["content"])
@@ -300,17 +303,17 @@ class MembershipService(Operable):
         """Judges or registers the next rows."""
         import_parts.continue_import(session, event.data["import_id"])
 
-    @command(rpc.ImportRequest)
+    @command(import_ops.ImportRequest)
     def preview_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """What the file says, before anybody is registered."""
         return imports.preview_import(session, caller, data["import_id"])
 
-    @command(rpc.ConfirmImportRequest)
+    @command(import_ops.ConfirmImportRequest)
     def confirm_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets the members of a previewed file be registered."""
         return imports.confirm_import(session, caller, data["import_id"], data.get("sheets"))
 
-    @command(rpc.ImportRequest)
+    @command(import_ops.ImportRequest)
     def cancel_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Gives a previewed file up."""
         return imports.cancel_import(session, caller, data["import_id"])
@@ -329,22 +332,22 @@ class MembershipService(Operable):
         with self.database.begin() as session:
             stalled_imports.end_stalled(session)
 
-    @query(rpc.ImportRequest)
+    @query(import_ops.ImportRequest)
     def get_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """How far an import is."""
         return imports.get_import(session, caller, data["import_id"])
 
-    @query(rpc.ListImportsRequest)
+    @query(import_ops.ListImportsRequest)
     def list_imports(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The union's imports."""
         return imports.list_imports(session, caller, data)
 
-    @command(rpc.ImportRequest)
+    @command(import_ops.ImportRequest)
     def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The rejected rows as a sheet."""
         return imports.get_errors(session, caller, data["import_id"])
 
-    @query(rpc.GetImportTemplateRequest)
+    @query(import_ops.GetImportTemplateRequest)
     def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
         """The sheet to fill in."""
         return imports.get_template()
@@ -388,7 +391,7 @@ class MembershipService(Operable):
 
     # Members on the phone
 
-    @command(rpc.RequestOtpRequest)
+    @command(identity_ops.RequestOtpRequest)
     def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Lets a one-time password be sent."""
         return sms_codes.request_code(session, self.database, caller, data)
@@ -398,28 +401,28 @@ class MembershipService(Operable):
         """Makes the password, if a member has the phone."""
         sms_codes.issue_code(session, event.data)
 
-    @command(rpc.PersonalSignInRequest)
+    @command(identity_ops.PersonalSignInRequest)
     def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member of a phone and a one-time password, and a session."""
         return sms_codes.sign_in(session, self.database, caller, data)
 
-    @query(rpc.GetPersonalProfileRequest)
+    @query(member_ops.GetPersonalProfileRequest)
     def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own data."""
         return personal_applications.get_profile(session, caller)
 
-    @command(rpc.UpdatePersonalProfileRequest)
+    @command(member_ops.UpdatePersonalProfileRequest)
     def update_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Changes the member's own data."""
         return personal_applications.update_profile(session, caller, data)
 
-    @command(rpc.ApplyPersonallyRequest)
+    @command(member_ops.ApplyPersonallyRequest)
     def apply_personally(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """Makes the member's own application."""
         choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"], caller.origin)
         return personal_applications.apply(session, caller, choice)
 
-    @query(rpc.GetPersonalApplicationsRequest)
+    @query(member_ops.GetPersonalApplicationsRequest)
     def get_personal_applications(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
         """The member's own applications and how far they are."""
         return personal_applications.list_applications(session, caller)

@@ -29,7 +29,7 @@ _AS_IT_COMES = {
 def _modules() -> Iterator[str]:
     yield from (operators.__name__, paging.__name__)
     for package in (contracts, events, operations):
-        yield from (module.name for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
+        yield from (module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
 
 
 def _schemas() -> Iterator[type[Schema]]:

@@ -12,7 +12,8 @@ from schemathesis.transport.wsgi import WSGI_TRANSPORT
 from gateway import queues
 from gateway.api import ROUTES
 from gateway.routes import Route
-from services.contracts.operations.membership import RegisterMemberRequest, RequestOtpForm, SignInForm
+from services.contracts.operations.membership.identity import RequestOtpForm, SignInForm
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS
 from services.kit.schemas import schema_of

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.contracts.operations.membership import SessionRequest
+from services.contracts.operations.membership.identity import SessionRequest
 from services.kit.rpc.methods import Caller, query
 from tests.gateway_page import a_caller, a_session_answer
 from tests.integration.tiny_batching import NoDatabase

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import accounts as rpc
 from services.kit.data import migrate
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem

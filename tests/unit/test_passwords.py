@@ -5,7 +5,7 @@ from typing import Literal
 import argon2
 import pytest
 
-from services.contracts.operations.membership import ChangePasswordRequest
+from services.contracts.operations.membership.identity import ChangePasswordRequest
 from services.kit.problems import Invalid
 from services.membership.identity import guessable, passwords
 from services.membership.models import Account

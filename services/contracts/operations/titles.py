@@ -1,11 +1,12 @@
 """What the audit log calls what was done, in Chinese: operations by their names, and repairs on the command line."""
 
-from services.contracts.operations import batching, membership, notification, operators, revocation, validation
+from services.contracts.operations import batching, notification, operators, revocation, validation
+from services.contracts.operations.membership import accounts, identity, imports, members
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE
 from services.kit.rpc.operation import Operation
 
-_MODULES = (membership, validation, batching, revocation, notification, operators)
+_MODULES = (identity, accounts, members, imports, validation, batching, revocation, notification, operators)
 _DECLARED = [
     *(one for module in _MODULES for one in vars(module).values() if isinstance(one, Operation)),
     *(common.of(service) for common in OF_EVERY_SERVICE for service in SERVICES),

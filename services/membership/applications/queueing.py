@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.events.membership import MEMBERS_QUEUED
-from services.contracts.operations.membership import LARGEST_QUEUEING
+from services.contracts.operations.membership.members import LARGEST_QUEUEING
 from services.kit.data.bulk import Types, as_table, insert_rows, is_among
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell

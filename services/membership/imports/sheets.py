@@ -10,7 +10,7 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from services.contracts.operations.membership import RegisterMemberRequest
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import InvalidValue, clean_day, clean_month
 from services.kit.problems import invalid_fields
 from services.kit.schemas import as_dict, schema_of

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document, mask_phone
-from services.contracts.operations.membership import LARGEST_EXPORT
+from services.contracts.operations.membership.members import LARGEST_EXPORT
 from services.contracts.values import LONG_TERM
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem

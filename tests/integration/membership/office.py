@@ -20,7 +20,7 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
 )
 from services.contracts.events.membership import MEMBER_REGISTERED
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import members as rpc
 from services.kit.data.database import outbox
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
-from services.contracts.operations.membership import ExportMembersRequest
+from services.contracts.operations.membership.members import ExportMembersRequest
 from services.kit.problems import Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import operation_of

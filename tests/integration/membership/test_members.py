@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.contracts.events.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import members as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
 from services.kit.schemas import schema_of
 from services.membership.members import document_ends, members

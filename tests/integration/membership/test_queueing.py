@@ -7,7 +7,7 @@ import pytest
 
 from services.contracts.events.batching import CARDS_ISSUED
 from services.contracts.events.membership import MEMBERS_QUEUED
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import members as rpc
 from services.kit.problems import Conflict, NotFound
 from services.membership.applications import queueing as queueing_module
 from services.membership.members import members

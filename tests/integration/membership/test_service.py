@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBERS_QUEUED
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import members as rpc
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import declare_exchange, events_exchange
 from services.kit.rpc.methods import Caller

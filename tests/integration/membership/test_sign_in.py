@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
-from services.contracts.operations import membership as rpc
+from services.contracts.operations.membership import identity as rpc
 from services.kit.problems import Invalid, Problem
 from services.kit.rpc.methods import Caller
 from services.membership.accounts import accounts

@@ -1,0 +1,1 @@
+"""The queries and commands of membership, by room."""
