@@ -10,7 +10,6 @@ from contextlib import suppress
 from socket import SHUT_WR
 from typing import Any
 
-import eventlet
 import structlog
 from eventlet.wsgi import HeaderLineTooLong, HeadersTooLarge, HttpProtocol, Input
 
@@ -18,6 +17,7 @@ from gateway.answers import problem_answer
 from gateway.headers import secure
 from gateway.settings import GatewaySettings
 from gateway.wellformed import flaw_of, protocol_problem
+from services.kit.concurrency import time_limit
 from services.kit.problems import Problem
 from services.kit.settings import read_settings
 
@@ -68,7 +68,7 @@ class CarefulProtocol(HttpProtocol):
             return self._refuse(protocol_problem(400))
         self.rfile: Any = _HeaderLines(self.rfile)  # eventlet puts the one for bodies back
         try:
-            with eventlet.Timeout(read_settings(GatewaySettings).header_seconds, _TooSlow()):
+            with time_limit(read_settings(GatewaySettings).header_seconds, _TooSlow()):
                 if not super().parse_request():
                     return False
         except TimeoutError:
@@ -93,7 +93,7 @@ class CarefulProtocol(HttpProtocol):
 
     def _read_request_line(self) -> bytes:
         try:
-            with eventlet.Timeout(IDLE_SECONDS, _TooSlow()):
+            with time_limit(IDLE_SECONDS, _TooSlow()):
                 return super()._read_request_line() or b""
         except TimeoutError:
             return b""
@@ -111,7 +111,7 @@ class CarefulProtocol(HttpProtocol):
 
     def _linger(self) -> None:
         """Takes in and forgets what is still on its way, or the client's system would throw our answer away."""
-        with suppress(OSError), eventlet.Timeout(REFUSAL_SECONDS, _TooSlow()):
+        with suppress(OSError), time_limit(REFUSAL_SECONDS, _TooSlow()):
             self.wfile.flush()
             self.connection.shutdown(SHUT_WR)
             while self.connection.recv(1 << 16):
@@ -128,7 +128,7 @@ class _TimedBody(Input):
 
     def discard(self, buffer_size: int = 1 << 16) -> None:
         """Reads on for a while; raises OSError, which ends the connection, where the body does not end meanwhile."""
-        with eventlet.Timeout(LINGER_SECONDS, _TooSlow()):
+        with time_limit(LINGER_SECONDS, _TooSlow()):
             while super()._do_read(self.rfile.read1, buffer_size):
                 pass
         if self.position < self.content_length:
@@ -136,7 +136,7 @@ class _TimedBody(Input):
 
     def _do_read(self, reader: Callable[[int], bytes], length: int | None = None) -> bytes:
         try:
-            with eventlet.Timeout(max(self._until - time.monotonic(), 0.001), _TooSlow()):
+            with time_limit(max(self._until - time.monotonic(), 0.001), _TooSlow()):
                 read: bytes = super()._do_read(reader, length)
                 return read
         except TimeoutError as error:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from eventlet import tpool
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
@@ -13,6 +12,7 @@ from gateway.proof_of_work import PARTS
 from gateway.routes import Exchange, gateway_query, route
 from services.contracts.operations.membership import identity
 from services.contracts.operations.membership.identity import CAPTCHA_PURPOSES
+from services.kit.concurrency import in_thread
 from services.kit.events.contract import choice
 from services.kit.problems import Unavailable
 from services.kit.rpc.operation import ANONYMOUS, no_union
@@ -68,7 +68,7 @@ def make_captcha(exchange: Exchange) -> Response:
     asked = as_dict(schema_of(MakeCaptchaRequest)().load(exchange.read()))
     level = _level(exchange, asked["purpose"], asked["for_unknown_device"])
     # In a thread: other requests go on while it draws.
-    made = tpool.execute(exchange.backends.captchas.make, asked["kind"], asked["purpose"], level)
+    made = in_thread(exchange.backends.captchas.make, asked["kind"], asked["purpose"], level)
     puzzle = made.puzzle
     answer = {
         "captcha_id": made.token,

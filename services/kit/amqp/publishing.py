@@ -8,7 +8,6 @@ from typing import Any
 import amqp
 import structlog
 from amqp import spec
-from eventlet.semaphore import Semaphore
 
 from services.kit.amqp.connection import (
     BROKER_ERRORS,
@@ -20,6 +19,7 @@ from services.kit.amqp.connection import (
     user_of,
     written_together,
 )
+from services.kit.concurrency import Semaphore
 from services.kit.operations.logs import class_name
 
 log = structlog.get_logger()

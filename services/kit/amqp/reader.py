@@ -9,11 +9,10 @@ import amqp
 import structlog
 from amqp import spec
 from amqp.basic_message import Message as AmqpMessage
-from eventlet.event import Event as Signal
-from eventlet.semaphore import Semaphore
 
 from services.kit.amqp.connection import bound_waits, drop, open_connection, read_whole_frames
 from services.kit.amqp.queues import QueueChanged
+from services.kit.concurrency import Semaphore, Signal
 from services.kit.operations import metrics
 from services.kit.settings import MessagingSettings
 

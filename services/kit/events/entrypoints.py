@@ -10,9 +10,6 @@ from typing import Any
 import amqp
 import structlog
 from amqp.basic_message import Message as AmqpMessage
-from eventlet.event import Event as Signal
-from eventlet.queue import Empty, LightQueue
-from eventlet.semaphore import Semaphore
 from nameko.extensions import Entrypoint
 
 from services.kit.amqp.broker_users import BrokerUsers
@@ -37,6 +34,7 @@ from services.kit.amqp.queues import (
 )
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.watch import BrokerWatch
+from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
 from services.kit.events.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.kit.events.failures import Bury, Delay, Hold, Reject, decide, failed_properties, is_passing, reason_of

@@ -9,9 +9,9 @@ import os
 
 gc.disable()  # until all is imported: none of it is garbage, and looking for some takes a tenth of the time
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
-import eventlet
+from services.kit.concurrency import Signal, at_most, serve_http, spawn, spawn_from_signal, wait_together
 
-eventlet.monkey_patch()
+wait_together()
 
 import argparse
 import inspect
@@ -23,8 +23,6 @@ from types import ModuleType
 from typing import Any
 
 import structlog
-from eventlet import wsgi
-from eventlet.event import Event as Signal
 from nameko.extensions import ENTRYPOINT_EXTENSIONS_ATTR
 from nameko.runners import ServiceRunner
 
@@ -55,9 +53,8 @@ def run(modules: Sequence[str]) -> int:
         require_own_user(read_settings(MessagingSettings), cls.name)
         runner.add_service(cls)
     if settings.health_port >= 0:
-        socket = eventlet.listen((settings.health_host, settings.health_port))
-        log.info("listening", what="health", port=socket.getsockname()[1])
-        eventlet.spawn(wsgi.server, socket, health_app(list(runner.containers)), log_output=False)
+        address = (settings.health_host, settings.health_port)
+        log.info("listening", what="health", port=serve_http(address, health_app(list(runner.containers))))
     return _live(runner, settings.stop_seconds)
 
 
@@ -97,14 +94,14 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
             end(error)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_after(0, end, None))
-    eventlet.spawn(serve)
+        signal.signal(number, lambda *_: spawn_from_signal(end, None))
+    spawn(serve)
     error = ending.wait()
     if error is not None:
         words = str(error) if isinstance(error, (QueueChanged, SettingsError)) else class_name(error)
         log.critical("service_failed", reason=words, traceback=traceback_without_values(error))
     is_done = False
-    with eventlet.Timeout(stop_seconds, False):
+    with at_most(stop_seconds):
         runner.stop()
         is_done = True
     log.info("stopped" if is_done else "stop_forced")

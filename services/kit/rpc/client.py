@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import amqp
-import eventlet
 import structlog
 from amqp.basic_message import Message as AmqpMessage
-from eventlet.event import Event as Signal
 from nameko.extensions import DependencyProvider, SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
@@ -25,6 +23,7 @@ from services.kit.amqp.queues import (
 )
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.watch import BrokerWatch
+from services.kit.concurrency import Signal, at_most, time_limit
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.operations import metrics
@@ -86,7 +85,7 @@ class ReplyListener(SharedExtension):
         body = to_json({"args": [request], "kwargs": {}})
         self.waiting[call_id] = waiting = _Waiting(routing_key.partition(".")[0])
         try:
-            with eventlet.Timeout(seconds, _DeadlinePassed()):
+            with time_limit(seconds, _DeadlinePassed()):
                 self.publisher.publish(
                     Outgoing(
                         RPC_EXCHANGE,
@@ -116,7 +115,7 @@ class ReplyListener(SharedExtension):
 
     def _is_listening(self) -> bool:
         """Whether a reply can come. Requests come before the first connection is there: they wait a moment for it."""
-        with eventlet.Timeout(_SECONDS_TO_LISTEN, False):
+        with at_most(_SECONDS_TO_LISTEN):
             self.reader.wait_until_ready()
         return self.reader.is_consuming
 
@@ -213,4 +212,4 @@ class ServiceClient(DependencyProvider):
 
 
 class _DeadlinePassed(Exception):
-    """The time for an answer is over. Not eventlet's own Timeout, which is no Exception and would kill the worker."""
+    """The time for an answer is over."""

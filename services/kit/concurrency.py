@@ -1,0 +1,66 @@
+"""Many things at once: the only module of the kit that names eventlet, whose green threads carry them.
+
+What waits by what is here lets the others of the process go on. A process that runs services calls `wait_together`
+before it imports anything else; tools and tests do without, and wait as plain Python does.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
+
+import eventlet
+from eventlet import tpool, wsgi
+from eventlet.event import Event as Signal
+from eventlet.queue import Empty, LightQueue
+from eventlet.semaphore import Semaphore
+
+__all__ = ["Empty", "LightQueue", "Semaphore", "Signal"]
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def wait_together() -> None:
+    """Makes sockets, locks and sleeps of the standard library yield to the other green threads."""
+    eventlet.monkey_patch()
+
+
+def spawn(function: Callable[..., Any], *arguments: Any) -> None:
+    """Runs a function beside its caller."""
+    eventlet.spawn(function, *arguments)
+
+
+def spawn_from_signal(function: Callable[..., Any], *arguments: Any) -> None:
+    """As `spawn`, from a handler of the operating system's signals, which may not wait for anything."""
+    eventlet.spawn_after(0, function, *arguments)
+
+
+def time_limit(seconds: float, error: Exception) -> AbstractContextManager[Any]:
+    """Raises the error in the body of a `with` that takes longer.
+
+    Not eventlet's own Timeout, which is no Exception and would kill a worker.
+    """
+    limit: AbstractContextManager[Any] = eventlet.Timeout(seconds, error)
+    return limit
+
+
+def at_most(seconds: float) -> AbstractContextManager[Any]:
+    """Leaves the body of a `with` in silence when it takes longer."""
+    limit: AbstractContextManager[Any] = eventlet.Timeout(seconds, False)
+    return limit
+
+
+def in_thread(
+    function: Callable[Parameters, Result], *arguments: Parameters.args, **options: Parameters.kwargs
+) -> Result:
+    """The function's result, computed by a thread of the operating system while the green threads go on."""
+    result: Result = tpool.execute(function, *arguments, **options)
+    return result
+
+
+def serve_http(address: tuple[str, int], app: Callable[..., Any]) -> int:
+    """Serves a WSGI application beside its caller, without a log of requests; answers the port."""
+    socket = eventlet.listen(address)
+    eventlet.spawn(wsgi.server, socket, app, log_output=False)
+    port: int = socket.getsockname()[1]
+    return port
