@@ -9,13 +9,13 @@ from typing import Any
 
 import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
 
 from gateway.limits import Limits
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.amqp.publishing import DirectPublisher
-from services.kit.amqp.queues import COUNTS_EXCHANGE, declare_counts_exchange, declare_passing_queue
+from services.kit.amqp.queues import COUNTS_EXCHANGE, bind, declare_counts_exchange, declare_passing_queue
 from services.kit.amqp.reader import QueueReader
+from services.kit.amqp.transport import Delivery
 from services.kit.events.envelope import new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.settings import MessagingSettings
@@ -59,7 +59,7 @@ class Sharing:
             if news is None:
                 continue
             try:
-                self._publisher.publish(Outgoing(COUNTS_EXCHANGE, "", to_json(news), {"delivery_mode": 1}))
+                self._publisher.publish(to_json(news), COUNTS_EXCHANGE, "")
             except BROKER_ERRORS:
                 log.info("counts_not_told")
 
@@ -94,10 +94,10 @@ class Sharing:
     def _declare(self, channel: amqp.Channel) -> str:
         declare_counts_exchange(channel)
         queue = declare_passing_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
-        channel.queue_bind(queue, COUNTS_EXCHANGE)
+        bind(channel, queue, COUNTS_EXCHANGE)
         return queue
 
-    def _receive(self, message: AmqpMessage) -> None:
+    def _receive(self, message: Delivery) -> None:
         try:
             self.hear(read_json(message.body))
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -3,7 +3,7 @@
 import amqp
 
 from services.contracts import bank
-from services.kit.amqp.queues import declare_exchange, declare_quorum_queue, declare_working_queue, rejected_queue
+from services.kit.amqp.queues import bind, declare_exchange, declare_quorum_queue, declare_working_queue, rejected_queue
 from services.kit.system import ExternalQueues
 
 _RECEIPTS_BYTES = 256 << 20
@@ -15,15 +15,15 @@ def declare_bank(channel: amqp.Channel) -> None:
     batching's queue.
     """
     declare_exchange(channel, bank.EXCHANGE)
-    channel.queue_declare(bank.BATCHES_QUEUE, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(bank.BATCHES_QUEUE, bank.EXCHANGE, bank.BATCH_MESSAGES)
+    declare_quorum_queue(channel, bank.BATCHES_QUEUE, {})
+    bind(channel, bank.BATCHES_QUEUE, bank.EXCHANGE, bank.BATCH_MESSAGES)
     declare_quorum_queue(
         channel, bank.RECEIPTS_QUEUE, {"x-max-length-bytes": _RECEIPTS_BYTES, "x-overflow": "drop-head"}
     )
-    channel.queue_bind(bank.RECEIPTS_QUEUE, bank.EXCHANGE, bank.RECEIPT)
+    bind(channel, bank.RECEIPTS_QUEUE, bank.EXCHANGE, bank.RECEIPT)
     declare_exchange(channel, bank.FEEDBACK_EXCHANGE)
     declare_working_queue(channel, bank.FEEDBACK_QUEUE, rejected_queue(bank.FEEDBACK_QUEUE))
-    channel.queue_bind(bank.FEEDBACK_QUEUE, bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)
+    bind(channel, bank.FEEDBACK_QUEUE, bank.FEEDBACK_EXCHANGE, bank.FEEDBACK_QUEUE)
 
 
 BANK_QUEUES = ExternalQueues(

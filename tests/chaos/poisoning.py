@@ -16,7 +16,7 @@ import amqp
 import psycopg
 
 from services.contracts import bank
-from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.connection import open_connection
 from tests.chaos.poison import SECRET, Poison, Target, to_json
 from tests.memory import peak_megabytes
 from tests.mothers import a_card_number
@@ -153,7 +153,7 @@ class Feeder:
 
     def _take_rejected(self) -> None:
         while (message := self.channel.basic_get(bank.REJECTED_QUEUE, no_ack=True)) is not None:
-            body, headers = to_bytes(message.body), message.headers
+            body, headers = message.body, message.headers
             reason = headers["x-reason"]
             assert reason
             assert len(reason) <= _LONGEST_REASON

@@ -10,7 +10,7 @@ import pytest
 
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import wire_example
-from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import dead_queue, queue_name
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import wrap
@@ -59,7 +59,7 @@ def see_rubbish_put_aside(
 
     for queue, bodies in sent.items():
         letters = _letters(channel, dead_queue(queue), len(bodies))
-        assert sorted(map(hash, bodies)) == sorted(hash(to_bytes(letter.body)) for letter in letters)
+        assert sorted(map(hash, bodies)) == sorted(hash(letter.body) for letter in letters)
         for letter in letters:
             assert letter.headers["x-cause"]
             assert 0 < len(letter.headers["x-reason"]) <= 1000

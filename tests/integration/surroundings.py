@@ -9,7 +9,7 @@ import amqp
 import pytest
 from nameko.standalone.rpc import ClusterRpcProxy
 
-from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import EVENTS_EXCHANGE, declare_exchange, events_exchange
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event, wrap
@@ -41,7 +41,7 @@ class Surroundings:
         while time.monotonic() < deadline:
             message = self._channel.basic_get(_ear(contract), no_ack=True)
             if message is not None:
-                return unwrapped(contract, to_bytes(message.body))
+                return unwrapped(contract, message.body)
             time.sleep(0.02)
         pytest.fail(f"no {contract.type} in {seconds} s")
 

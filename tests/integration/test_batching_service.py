@@ -29,7 +29,7 @@ from services.contracts.events.membership import APPLICATION_CANCELLED, MEMBERS_
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.contracts.events.validation import MEMBERS_VALIDATED
 from services.contracts.operations import batching as rpc
-from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.connection import open_connection
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
@@ -113,7 +113,7 @@ class Batching:
 
     def sent_to_the_bank(self, batch_no: str) -> amqp.Message:
         """The next message to the bank that speaks of the batch."""
-        while batch_no.encode() not in to_bytes((message := self.taken_from(bank.BATCHES_QUEUE)).body):
+        while batch_no.encode() not in (message := self.taken_from(bank.BATCHES_QUEUE)).body:
             pass
         return message
 
@@ -160,7 +160,7 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
     batch_no = batch["batch_no"]
     assert batching.heard(BATCH_SUBMITTED).data["batch_no"] == batch_no
     sent = batching.sent_to_the_bank(batch_no)
-    assert bank.is_signed(to_bytes(sent.body), sent.headers[bank.SIGNATURE_HEADER], [KEY])
+    assert bank.is_signed(sent.body, sent.headers[bank.SIGNATURE_HEADER], [KEY])
 
     register = loaded(rpc.RegisterAnswer, batching.ask("get_register", batch_no=batch_no)["result"])
     assert base64.b64decode(register["content"]).startswith(b"%PDF")
@@ -230,7 +230,7 @@ def test_what_the_bank_did_not_sign_lies_among_the_rejected_as_it_came(batching:
     ):
         batching.send(body, headers)
         rejected = batching.taken_from(bank.REJECTED_QUEUE)
-        assert to_bytes(rejected.body) == body
+        assert rejected.body == body
         assert rejected.headers["x-reason"] == reason
 
 
@@ -279,7 +279,7 @@ def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None
 
     told = batching.heard(BATCH_RELEASED).data
     assert {one["application_id"] for one in told["applications"]} == set(application_ids)
-    assert b'"applicants"' in to_bytes(batching.sent_to_the_bank(batch_no).body)
+    assert b'"applicants"' in batching.sent_to_the_bank(batch_no).body
     assert batching.ask("get_batch", batch_no=batch_no)["result"]["state"] == "revoked"
 
 

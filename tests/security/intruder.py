@@ -9,7 +9,7 @@ from typing import Any
 import amqp
 
 from deploy.local.client import wait_until
-from services.kit.amqp.connection import open_connection, to_bytes
+from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import RPC_EXCHANGE, replies_exchange
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters
 from services.kit.events.contract import EventContract
@@ -90,7 +90,7 @@ class Ear:
             message = self._channel.basic_get(self.address, no_ack=True)
             if message is None or message.properties["correlation_id"] != call_id:
                 return None
-            answer: dict[str, Any] = json.loads(to_bytes(message.body))["result"]
+            answer: dict[str, Any] = json.loads(message.body)["result"]
             return answer
 
         return wait_until(found, "the service replies")

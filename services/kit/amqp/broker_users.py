@@ -6,10 +6,9 @@ a message is checked by the broker when it is published, so no program can put a
 
 from dataclasses import dataclass
 
-from amqp.basic_message import Message as AmqpMessage
-
 from services.kit.amqp.connection import user_of
 from services.kit.amqp.kept_publisher import publisher_of
+from services.kit.amqp.transport import Delivery
 from services.kit.settings import MessagingSettings, SettingsError, is_production
 
 
@@ -40,7 +39,7 @@ class BrokerUsers:
         """The user of a program."""
         return self.own if self.prefix is None else f"{self.prefix}{program}"
 
-    def refusal(self, message: AmqpMessage, *programs: str, queue: str, is_former_taken: bool) -> str | None:
+    def refusal(self, message: Delivery, *programs: str, queue: str, is_former_taken: bool) -> str | None:
         """Why a message that came for this queue is none of these programs'; None where it is.
 
         `is_former_taken` lets those pass that name no publisher, or do not prove whom they name, as releases before

@@ -9,12 +9,11 @@ import hmac
 from dataclasses import dataclass
 from functools import cache
 
-from amqp.basic_message import Message as AmqpMessage
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from services.kit.amqp.connection import to_bytes
 from services.kit.amqp.queues import owner_of
+from services.kit.amqp.transport import Delivery
 from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
 
@@ -41,7 +40,7 @@ class Publisher:
     """By the broker's word, or by the proof of who moved it."""
 
 
-def publisher_of(message: AmqpMessage, own: str, queue: str) -> Publisher:
+def publisher_of(message: Delivery, own: str, queue: str) -> Publisher:
     """Who first published a message that came for this queue, which belongs to `own`.
 
     What `own` has published with the header it has moved, and what others write there says nothing.
@@ -56,7 +55,7 @@ def publisher_of(message: AmqpMessage, own: str, queue: str) -> Publisher:
     return Publisher(kept or None, is_proved)
 
 
-def kept_publisher(message: AmqpMessage, own: str, queue: str) -> dict[str, str]:
+def kept_publisher(message: Delivery, own: str, queue: str) -> dict[str, str]:
     """The headers that keep who published a message of this queue when `own` moves it.
 
     What was not proved before is not proved by this.
@@ -72,13 +71,13 @@ def can_prove(queue: str) -> bool:
     return _key(owner_of(queue)) is not None
 
 
-def _proof(message: AmqpMessage, publisher: str, queue: str) -> str | None:
+def _proof(message: Delivery, publisher: str, queue: str) -> str | None:
     key = _key(owner_of(queue))
     if key is None:
         return None
     message_id = str(message.properties.get("message_id") or "")
     parts = [part.encode("utf-8", "surrogatepass") for part in (queue, message_id, publisher)]
-    parts.append(to_bytes(message.body))
+    parts.append(message.body)
     return hmac.digest(key, b"".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256).hex()
 
 

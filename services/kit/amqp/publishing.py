@@ -8,6 +8,8 @@ from typing import Any
 import amqp
 import structlog
 from amqp import spec
+from kombu import Connection, Producer
+from kombu.entity import TRANSIENT_DELIVERY_MODE
 
 from services.kit.amqp.connection import (
     BROKER_ERRORS,
@@ -15,9 +17,7 @@ from services.kit.amqp.connection import (
     bound_waits,
     drop,
     open_connection,
-    read_whole_frames,
     user_of,
-    written_together,
 )
 from services.kit.concurrency import Semaphore
 from services.kit.operations.logs import class_name
@@ -50,7 +50,7 @@ class ConfirmedPublisher:
         self._user = user_of(amqp_uri)
         self._name = name
         self._seconds = seconds
-        self._connection: amqp.Connection | None = None
+        self._connection: Connection | None = None
         self._channel: amqp.Channel | None = None
         self._confirms = _Confirms()
         self._exchanges: set[str] = {""}
@@ -116,7 +116,7 @@ class ConfirmedPublisher:
             message.name_publisher(self._user)
         flaws = ((position, self._flaw(connection, message)) for position, message in enumerate(messages))
         refused = {position: flaw for position, flaw in flaws if flaw}
-        with written_together(connection) as flush:
+        with connection.connection.written_together() as flush:
             for position, message in enumerate(messages):
                 if position in refused:
                     continue
@@ -130,12 +130,12 @@ class ConfirmedPublisher:
         self._wait_for_confirms(connection, deadline, 0)
         return sent, refused
 
-    def _flaw(self, connection: amqp.Connection, message: Outgoing) -> str | None:
+    def _flaw(self, connection: Connection, message: Outgoing) -> str | None:
         """Why a message cannot be sent; one such must not hold up all others."""
         if not self._exists(connection, message.exchange):
             return "no such exchange"
         try:
-            if len(message.content._serialize_properties()) > connection.frame_max - _FRAME_OVERHEAD:
+            if len(message.content.written_properties) > connection.connection.frame_max - _FRAME_OVERHEAD:
                 return "not publishable: headers too large"
             if max(len(message.exchange.encode()), len(message.routing_key.encode())) > _LONGEST_NAME:
                 return "not publishable: address too long"
@@ -143,7 +143,7 @@ class ConfirmedPublisher:
             return f"not publishable: {class_name(error)}"
         return None
 
-    def _connect(self) -> tuple[amqp.Connection, amqp.Channel]:
+    def _connect(self) -> tuple[Connection, amqp.Channel]:
         if self._connection is None or self._channel is None:
             try:
                 self._connection, self._channel = self._open()
@@ -152,7 +152,7 @@ class ConfirmedPublisher:
                 raise
         return self._connection, self._channel
 
-    def _open(self) -> tuple[amqp.Connection, amqp.Channel]:
+    def _open(self) -> tuple[Connection, amqp.Channel]:
         self._connection = connection = open_connection(self._amqp_uri, self._name)
         bound_waits(connection, self._seconds)
         channel = connection.channel()
@@ -162,7 +162,7 @@ class ConfirmedPublisher:
         self._exchanges = {""}
         return connection, channel
 
-    def _exists(self, connection: amqp.Connection, exchange: str) -> bool:
+    def _exists(self, connection: Connection, exchange: str) -> bool:
         """Publishing to an exchange that is not there would close the channel with all that is on its way."""
         if exchange in self._exchanges:
             return True
@@ -174,13 +174,12 @@ class ConfirmedPublisher:
         self._exchanges.add(exchange)
         return True
 
-    def _wait_for_confirms(self, connection: amqp.Connection, deadline: float, left: int) -> None:
+    def _wait_for_confirms(self, connection: Connection, deadline: float, left: int) -> None:
         while len(self._confirms.open) > left:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise NotConfirmed(f"{len(self._confirms.open)} messages unconfirmed after {self._seconds} s")
-            connection.drain_events(timeout=remaining)
-            read_whole_frames(connection)
+            connection.connection.drain_all(timeout=remaining)
 
 
 class DirectPublisher:
@@ -194,26 +193,28 @@ class DirectPublisher:
         self._user = user_of(amqp_uri)
         self._name = name
         self._seconds = seconds
-        self._connection: amqp.Connection | None = None
-        self._channel: amqp.Channel | None = None
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
         self._publishing = Semaphore()
 
-    def publish(self, message: Outgoing) -> None:
-        """Hands one message to the broker; raises one of BROKER_ERRORS where there is none. Safe for many workers."""
-        message.name_publisher(self._user)
+    def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> None:
+        """Hands one JSON document to the broker, with properties as kombu's `Producer.publish` takes them.
+
+        Raises one of BROKER_ERRORS where there is no broker. Safe for many workers.
+        """
         with self._publishing:
             try:
-                self._publish(message)
+                self._publish(document, exchange, routing_key, properties)
             except BROKER_ERRORS:
                 self.drop()
-                self._publish(message)
+                self._publish(document, exchange, routing_key, properties)
             except BaseException:
                 self.drop()
                 raise
 
     def close(self) -> None:
         """Closes the connection when the broker has all that was published: what is on its way may go with a drop."""
-        connection, self._connection, self._channel = self._connection, None, None
+        connection, self._connection, self._producer = self._connection, None, None
         with suppress(*BROKER_ERRORS):
             if connection is not None:
                 connection.close()
@@ -222,14 +223,24 @@ class DirectPublisher:
     def drop(self) -> None:
         """Closes the connection without waiting."""
         drop(self._connection)
-        self._connection = self._channel = None
+        self._connection = self._producer = None
 
-    def _publish(self, message: Outgoing) -> None:
-        if self._connection is None or self._channel is None:
-            connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
-            bound_waits(connection, self._seconds)
-            self._connection, self._channel = connection, connection.channel()
-        self._channel.basic_publish(message.content, message.exchange, message.routing_key)
+    def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
+        """The properties are those that kombu adds to the document's own."""
+        if self._connection is None or self._producer is None:
+            self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
+            bound_waits(self._connection, self._seconds)
+            self._producer = Producer(self._connection.channel(), auto_declare=False)
+        self._producer.publish(
+            document,
+            routing_key,
+            exchange=exchange,
+            content_type="application/json",
+            content_encoding="utf-8",
+            delivery_mode=TRANSIENT_DELIVERY_MODE,
+            user_id=self._user,
+            **properties,
+        )
 
 
 class _Confirms:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import amqp
+from kombu import Connection, Exchange, Queue
 
 from services.kit.events.contract import EventContract
 from services.kit.system import the_system
@@ -95,7 +96,7 @@ def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContr
     _declare_copies(channel, queue, contract)
     declare_exchange(channel, EVENTS_EXCHANGE)
     for key in _former_keys(queue, contract):
-        channel.queue_bind(queue, EVENTS_EXCHANGE, key)
+        bind(channel, queue, EVENTS_EXCHANGE, key)
 
 
 def declare_only_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
@@ -103,7 +104,7 @@ def declare_only_subscription(channel: amqp.Channel, queue: str, contract: Event
     _declare_copies(channel, queue, contract)
     declare_exchange(channel, EVENTS_EXCHANGE)
     for key in _former_keys(queue, contract):
-        channel.queue_unbind(queue, EVENTS_EXCHANGE, key)
+        Queue(queue, Exchange(EVENTS_EXCHANGE), key, channel=channel).queue_unbind()
 
 
 def declare_missing_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
@@ -114,18 +115,23 @@ def declare_missing_subscription(channel: amqp.Channel, queue: str, contract: Ev
 
 def declare_exchange(channel: amqp.Channel, name: str) -> None:
     """A durable topic exchange."""
-    channel.exchange_declare(name, "topic", durable=True, auto_delete=False)
+    Exchange(name, "topic", channel=channel).declare()
 
 
 def declare_direct_exchange(channel: amqp.Channel, name: str) -> str:
     """A durable direct exchange, of which one program is the only producer; answers its name."""
-    channel.exchange_declare(name, "direct", durable=True, auto_delete=False)
+    Exchange(name, "direct", channel=channel).declare()
     return name
 
 
 def declare_counts_exchange(channel: amqp.Channel) -> None:
     """Where the gateway's processes tell one another their counts; it goes with the broker, and comes with them."""
-    channel.exchange_declare(COUNTS_EXCHANGE, "fanout", durable=False, auto_delete=False)
+    Exchange(COUNTS_EXCHANGE, "fanout", durable=False, channel=channel).declare()
+
+
+def bind(channel: amqp.Channel, queue: str, exchange: str, routing_key: str = "") -> None:
+    """Has a queue get what is published to an exchange by a routing key."""
+    Queue(queue, Exchange(exchange), routing_key, channel=channel).queue_bind()
 
 
 def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
@@ -137,13 +143,13 @@ def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
     declare_quorum_queue(channel, queue, {"x-delivery-limit": DELIVERY_LIMIT, **_dead_letters_to("", dead)})
     own = declare_direct_exchange(channel, own_exchange(owner_of(queue)))
     for name in (dead, queue):
-        channel.queue_bind(name, own, name)
+        bind(channel, name, own, name)
 
 
 def declare_quorum_queue(channel: amqp.Channel, name: str, arguments: dict[str, Any]) -> None:
     """A durable quorum queue with further arguments; raises QueueChanged where it exists with others."""
     try:
-        channel.queue_declare(name, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", **arguments})
+        Queue(name, queue_arguments={"x-queue-type": "quorum", **arguments}, channel=channel).queue_declare()
     except amqp.PreconditionFailed as error:
         raise QueueChanged(_changed(name, error)) from error
 
@@ -153,8 +159,8 @@ def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> 
     name, way = retry_queue(service, seconds), delay_exchange(service, seconds)
     back = {**_dead_letters_to(own_exchange(service)), "x-message-ttl": int(seconds * 1000)}
     declare_quorum_queue(channel, name, back)
-    channel.exchange_declare(way, "fanout", durable=True, auto_delete=False)
-    channel.queue_bind(name, way)
+    Exchange(way, "fanout", channel=channel).declare()
+    bind(channel, name, way)
 
 
 def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -> None:
@@ -165,15 +171,15 @@ def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -
     """
     way, dead = declare_direct_exchange(channel, strays_exchange(service)), strays_queue(service)
     declare_quorum_queue(channel, dead, {})
-    channel.queue_bind(dead, declare_direct_exchange(channel, own_exchange(service)), dead)
+    bind(channel, dead, declare_direct_exchange(channel, own_exchange(service)), dead)
     for queue in queues:
-        channel.queue_bind(dead, way, queue)
+        bind(channel, dead, way, queue)
 
 
 def declare_dead_letters_lock(channel: amqp.Channel, service: str) -> str:
     """The queue, always empty, that one reader of the service's dead letters consumes; answers its name."""
     name = dead_letters_lock(service)
-    channel.queue_declare(name, durable=True, auto_delete=False)
+    Queue(name, channel=channel).queue_declare()
     return name
 
 
@@ -182,11 +188,11 @@ def is_queue(channel: amqp.Channel, name: str) -> bool:
     return depth_of(channel.connection, name) is not None
 
 
-def depth_of(connection: amqp.Connection, name: str) -> tuple[int, int] | None:
+def depth_of(connection: amqp.Connection | Connection, name: str) -> tuple[int, int] | None:
     """How many messages are ready in a queue, and how many consumers it has; None where there is no such queue."""
     try:
         with connection.channel() as probe:
-            found = probe.queue_declare(name, passive=True)
+            found = Queue(name, channel=probe).queue_declare(passive=True)
     except amqp.NotFound:
         return None
     return int(found.message_count), int(found.consumer_count)
@@ -194,7 +200,7 @@ def depth_of(connection: amqp.Connection, name: str) -> tuple[int, int] | None:
 
 def declare_passing_queue(channel: amqp.Channel, name: str) -> str:
     """A queue that belongs to one connection and goes with it."""
-    channel.queue_declare(name, exclusive=True, auto_delete=True)
+    Queue(name, durable=False, exclusive=True, channel=channel).queue_declare()
     return name
 
 
@@ -203,8 +209,8 @@ def declare_request_queue(channel: amqp.Channel, service: str) -> str:
     name = request_queue(service)
     declare_exchange(channel, RPC_EXCHANGE)
     declare_direct_exchange(channel, replies_exchange(service))
-    channel.queue_declare(name, durable=True, auto_delete=False)
-    channel.queue_bind(name, RPC_EXCHANGE, f"{service}.*")
+    Queue(name, channel=channel).queue_declare()
+    bind(channel, name, RPC_EXCHANGE, f"{service}.*")
     return name
 
 
@@ -212,7 +218,7 @@ def _declare_copies(channel: amqp.Channel, queue: str, contract: EventContract) 
     """The queue with its dead letters, bound to what the producer sends to its service."""
     declare_working_queue(channel, queue, dead_queue(queue))
     declare_exchange(channel, events_exchange(contract.producer))
-    channel.queue_bind(queue, events_exchange(contract.producer), contract.key_for(owner_of(queue)))
+    bind(channel, queue, events_exchange(contract.producer), contract.key_for(owner_of(queue)))
 
 
 def _former_keys(queue: str, contract: EventContract) -> list[str]:

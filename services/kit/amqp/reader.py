@@ -8,10 +8,11 @@ from typing import Any
 import amqp
 import structlog
 from amqp import spec
-from amqp.basic_message import Message as AmqpMessage
+from kombu import Connection, Consumer, Queue
 
-from services.kit.amqp.connection import bound_waits, drop, open_connection, read_whole_frames
+from services.kit.amqp.connection import bound_waits, drop, open_connection
 from services.kit.amqp.queues import QueueChanged
+from services.kit.amqp.transport import Delivery
 from services.kit.concurrency import Semaphore, Signal
 from services.kit.operations import metrics
 from services.kit.settings import MessagingSettings
@@ -39,7 +40,7 @@ class QueueReader:
         name: str,
         settings: MessagingSettings,
         declare: Callable[[amqp.Channel], str],
-        on_message: Callable[[AmqpMessage], None],
+        on_message: Callable[[Delivery], None],
         *,
         prefetch: int,
     ) -> None:
@@ -89,15 +90,15 @@ class QueueReader:
         """Takes nothing new; `run` returns soon, when what was taken is done."""
         self._stopping = True
 
-    def ack(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+    def ack(self, message: Delivery, *, with_all_before: bool = False) -> None:
         """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
         self._settle(
             message,
             with_all_before,
-            lambda channel: channel.basic_ack(message.delivery_tag, multiple=with_all_before),
+            lambda _: message.ack(multiple=with_all_before),
         )
 
-    def bury(self, message: AmqpMessage, *, with_all_before: bool = False) -> None:
+    def bury(self, message: Delivery, *, with_all_before: bool = False) -> None:
         """Leaves it to the broker to move a message to the queue's dead letters, as it is."""
         self._settle(
             message,
@@ -109,11 +110,11 @@ class QueueReader:
         pause = 0.1
         while not self._stopping:
             try:
-                with self._consuming() as (connection, channel, queue, tag):
+                with self._consuming() as (connection, consumer):
                     pause = 0.1
                     self._read(connection, lambda: self._stopping)
                     with self._writing:
-                        self._cancel(channel, queue, tag)
+                        self._cancel(consumer)
                     log.debug("reading_stopped", reader=self.name)
                     self._read(connection, self.is_idle)
             except QueueChanged:
@@ -124,20 +125,24 @@ class QueueReader:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     @contextmanager
-    def _consuming(self) -> Iterator[tuple[amqp.Connection, amqp.Channel, str, str]]:
+    def _consuming(self) -> Iterator[tuple[Connection, Consumer]]:
         connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
         try:
             bound_waits(connection, self._settings.publish_seconds)
             channel = connection.channel()
-            channel.auto_decode = False
             self._is_stale = False
-            queue = self._declare(channel)
-            if self._prefetch:
-                channel.basic_qos(0, self._prefetch, False)
-            tag = channel.basic_consume(queue, callback=self._take, no_ack=not self._prefetch)
+            consumer = Consumer(
+                channel,
+                Queue(self._declare(channel)),
+                on_message=self._take,
+                no_ack=not self._prefetch,
+                prefetch_count=self._prefetch or None,
+                auto_declare=False,
+            )
+            consumer.consume()
             self.is_consuming = True
             self._announce(None)
-            yield connection, channel, queue, tag
+            yield connection, consumer
             connection.close()
         finally:
             self.is_consuming = False
@@ -145,18 +150,19 @@ class QueueReader:
             drop(connection)
             self.on_lost()
 
-    def _cancel(self, channel: amqp.Channel, queue: str, tag: str) -> None:
+    def _cancel(self, consumer: Consumer) -> None:
         """Has no more delivered; nothing may be acked meanwhile.
 
         A quorum queue assigns us more for each ack, and what it has assigned when the cancel comes is neither delivered
         nor given to others before the connection ends: it comes again as redelivered. So where it may assign, a `get`
         comes first, which is answered after all acks have been dealt with; what it brings is taken too, out of turn.
         """
-        if len(self._unsettled) < self._prefetch and (one_more := channel.basic_get(queue)) is not None:
+        (queue,) = consumer.queues
+        if len(self._unsettled) < self._prefetch and (one_more := queue.get()) is not None:
             self._take(one_more)
-        channel.basic_cancel(tag)
+        consumer.cancel()
 
-    def _take(self, message: AmqpMessage) -> None:
+    def _take(self, message: Delivery) -> None:
         if message.delivery_info["redelivered"]:
             metrics.messages_redelivered.labels(self.name).inc()
         if self._prefetch:
@@ -167,18 +173,19 @@ class QueueReader:
             # By itself it would say that nothing came, and the message would be neither handled nor given back.
             raise ConnectionError("a message could not be taken in time") from error
 
-    def _read(self, connection: amqp.Connection, is_over: Callable[[], bool]) -> None:
+    def _read(self, connection: Connection, is_over: Callable[[], bool]) -> None:
         beat_at = turn_at = time.monotonic()
         while not is_over():
             if self._is_stale:
                 raise ConnectionError("what was bound is to be bound anew")
-            beat = connection.heartbeat_tick
+            beat = connection.heartbeat_check
             if self.is_full():
                 # Who does not read cannot know whether the other side is silent, but is to be heard itself.
-                beat = connection.send_heartbeat
+                beat = connection.connection.send_heartbeat
                 time.sleep(_FULL_SECONDS)
             else:
-                _read_next(connection)
+                with suppress(TimeoutError):
+                    connection.connection.drain_all(timeout=_LOOK_UP_SECONDS)
             now = time.monotonic()
             if now - turn_at >= _TURN_SECONDS:
                 time.sleep(0)  # what has come already is read without yielding
@@ -188,7 +195,7 @@ class QueueReader:
                 with self._writing:
                     beat()
 
-    def _settle(self, message: AmqpMessage, with_all_before: bool, settle: Callable[[amqp.Channel], Any]) -> None:
+    def _settle(self, message: Delivery, with_all_before: bool, settle: Callable[[amqp.Channel], Any]) -> None:
         channel = message.channel
         if channel is None or channel.connection is None or not self.is_consuming:
             return
@@ -212,11 +219,3 @@ class QueueReader:
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
             time.sleep(min(0.1, seconds))
-
-
-def _read_next(connection: amqp.Connection) -> None:
-    """Takes in what lies there whole, without a bound, which costs as much as the reading; else what comes soon."""
-    if read_whole_frames(connection):
-        return
-    with suppress(TimeoutError):
-        connection.drain_events(timeout=_LOOK_UP_SECONDS)

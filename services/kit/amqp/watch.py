@@ -5,9 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
+from kombu import Connection, Producer
 from nameko.extensions import SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
@@ -27,6 +26,7 @@ _SECONDS_WHILE_MISSING = 1.0
 _SECONDS_BETWEEN_MESSAGES = 2.0
 _TURN_SECONDS = 0.25
 _LEADS_NOWHERE = "watch"
+_NOTHING = "application/octet-stream"
 
 
 class BrokerWatch(SharedExtension):
@@ -79,7 +79,7 @@ class BrokerWatch(SharedExtension):
             reasons.append("the broker takes no messages: it is short of memory or disk")
         return reasons
 
-    def _watch(self, what: str, work: Callable[[amqp.Connection], None]) -> None:
+    def _watch(self, what: str, work: Callable[[Connection], None]) -> None:
         """Does the work on a connection until we stop; where it breaks, on another one after a rest."""
         while not self._is_stopping:
             connection = None
@@ -93,13 +93,13 @@ class BrokerWatch(SharedExtension):
             finally:
                 drop(connection)
 
-    def _watch_queues(self, connection: amqp.Connection) -> None:
+    def _watch_queues(self, connection: Connection) -> None:
         self._rest(_SECONDS_WHILE_MISSING)  # who starts makes what it may
         while not self._is_stopping:
             self._look(connection)
             self._rest(_SECONDS_WHILE_MISSING if self.missing else _SECONDS_BETWEEN_LOOKS)
 
-    def _look(self, connection: amqp.Connection) -> None:
+    def _look(self, connection: Connection) -> None:
         found = {queue for queue, _, _ in depths(connection, self._needed)}
         queues = [queue for queue in self._needed if queue not in found]
         exchanges = missing_exchanges(connection, self._needed_exchanges)
@@ -113,16 +113,18 @@ class BrokerWatch(SharedExtension):
             for renew in self.on_restored:
                 renew()
 
-    def _watch_publishing(self, connection: amqp.Connection) -> None:
+    def _watch_publishing(self, connection: Connection) -> None:
         own = own_exchange(self.container.service_name)
-        connection.on_blocked, connection.on_unblocked = self._block, self._unblock
+        connection.connection.on_blocked = self._block
+        connection.connection.on_unblocked = self._unblock
         try:
             channel = connection.channel()
             if self._makes_queues:
                 declare_direct_exchange(channel, own)
+            producer = Producer(channel, auto_declare=False)
             while not self._is_stopping:
                 if not self.is_blocked:
-                    channel.basic_publish(AmqpMessage(b"", delivery_mode=1), own, _LEADS_NOWHERE)
+                    producer.publish(b"", _LEADS_NOWHERE, exchange=own, content_type=_NOTHING, delivery_mode=1)
                 self._rest(_SECONDS_BETWEEN_MESSAGES, connection)
         finally:
             self.is_blocked = False
@@ -135,7 +137,7 @@ class BrokerWatch(SharedExtension):
         self.is_blocked = False
         log.info("broker_unblocked")
 
-    def _rest(self, seconds: float, connection: amqp.Connection | None = None) -> None:
+    def _rest(self, seconds: float, connection: Connection | None = None) -> None:
         """Waits, and hears meanwhile what the broker says on the connection."""
         until = time.monotonic() + seconds
         while not self._is_stopping and time.monotonic() < until:

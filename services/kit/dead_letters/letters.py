@@ -10,13 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import structlog
-from amqp.basic_message import Message as AmqpMessage
 from marshmallow import Schema, fields
 
-from services.kit.amqp.connection import Outgoing, to_bytes, user_of
+from services.kit.amqp.connection import Outgoing, user_of
 from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
+from services.kit.amqp.transport import Delivery
 from services.kit.dead_letters.numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
 from services.kit.dead_letters.queues import InUse, reading
@@ -286,9 +286,9 @@ def _this_replay(letter: DeadLetter, by: str) -> Replay:
     )
 
 
-def _letter(queue: str, message: AmqpMessage) -> DeadLetter:
+def _letter(queue: str, message: Delivery) -> DeadLetter:
     headers = message.headers or {}
-    body = to_bytes(message.body)
+    body = message.body
     by_broker = _first_death(headers)
     failed_at = _moment(headers.get(LAST_FAILED_AT)) or _moment(by_broker.get("time"))
     return DeadLetter(

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
+from kombu import Connection, Consumer, Queue
 
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import open_connection
 from services.kit.amqp.queues import dead_letters_lock, declare_dead_letters_lock, depth_of, owner_of
+from services.kit.amqp.transport import Delivery
 from services.kit.problems import Unavailable
 
 log = structlog.get_logger()
@@ -44,7 +45,7 @@ class InUse(Unavailable):
 class Reading:
     """A connection that alone reads the dead letters of the services that it has locked."""
 
-    def __init__(self, connection: amqp.Connection, amqp_uri: str, wait_seconds: float) -> None:
+    def __init__(self, connection: Connection, amqp_uri: str, wait_seconds: float) -> None:
         self._connection = connection
         self._amqp_uri = amqp_uri
         self._until = time.monotonic() + wait_seconds
@@ -61,7 +62,6 @@ class Reading:
         if size is None:
             raise LookupError(f"There is no queue {queue}.")
         channel = self._connection.channel()
-        channel.auto_decode = False
         taken = Taken(channel, queue, min(size, MOST_IN_HAND))
         yield taken
         channel.close()
@@ -77,11 +77,11 @@ class Reading:
                 found[queue] = size
         return found
 
-    def first(self, queue: str) -> AmqpMessage | None:
+    def first(self, queue: str) -> Delivery | None:
         """The first message of any queue, put back at once."""
         with self._connection.channel() as channel:
-            channel.auto_decode = False
-            return channel.basic_get(queue)
+            message: Delivery | None = Queue(queue, channel=channel).get()
+            return message
 
     def _lock(self, owner: str) -> None:
         """Waits for those who read before us. What a reader had in hand who was killed is back before we read."""
@@ -103,7 +103,7 @@ class Reading:
         except amqp.AccessRefused as error:
             if _IN_USE not in error.reply_text:
                 raise
-            self._connection.send_heartbeat()
+            self._connection.connection.send_heartbeat()
             return False
         return True
 
@@ -127,12 +127,17 @@ class Taken:
         self._count = count
         self.removed = 0
 
-    def __iter__(self) -> Iterator[AmqpMessage]:
+    def __iter__(self) -> Iterator[Delivery]:
         """Each once, in the order in which they lie, and at last what came back while we read."""
-        come: deque[AmqpMessage] = deque()
+        come: deque[Delivery] = deque()
         if self._count:
-            self._channel.basic_qos(0, MOST_IN_HAND, False)
-            self._channel.basic_consume(self._queue, callback=come.append)
+            Consumer(
+                self._channel,
+                Queue(self._queue),
+                on_message=come.append,
+                prefetch_count=MOST_IN_HAND,
+                auto_declare=False,
+            ).consume()
         for number in range(self._count):
             try:
                 while not come:
@@ -144,9 +149,9 @@ class Taken:
         while come:
             yield come.popleft()
 
-    def remove(self, message: AmqpMessage) -> None:
+    def remove(self, message: Delivery) -> None:
         """Takes a message away for good."""
-        self._channel.basic_ack(message.delivery_tag)
+        message.ack()
         self.removed += 1
         self._channel.connection.send_heartbeat()
 

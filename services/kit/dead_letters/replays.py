@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from amqp.basic_message import Message as AmqpMessage
-
+from services.kit.amqp.transport import Delivery
 from services.kit.events.failures import REPLAYS, without_history
 
 _MOST_KEPT = 10
@@ -41,7 +40,7 @@ def replays_of(headers: Mapping[str, Any]) -> tuple[Replay, ...]:
 
 
 def replayed_properties(
-    message: AmqpMessage, before: Sequence[Replay], now: Replay, publisher: Mapping[str, str]
+    message: Delivery, before: Sequence[Replay], now: Replay, publisher: Mapping[str, str]
 ) -> dict[str, Any]:
     """The message's properties for its replay: its attempts start anew; it tells what was before and whose it is."""
     properties = without_history(message)

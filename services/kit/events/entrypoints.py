@@ -9,16 +9,16 @@ from typing import Any
 
 import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
 from nameko.extensions import Entrypoint
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing, to_bytes
+from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
 from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
     QueueChanged,
+    bind,
     dead_queue,
     declare_exchange,
     declare_passing_queue,
@@ -33,6 +33,7 @@ from services.kit.amqp.queues import (
     rejected_queue,
 )
 from services.kit.amqp.reader import QueueReader
+from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
@@ -52,7 +53,7 @@ class Message:
     body: bytes
     headers: dict[str, Any]
     message_id: str | None
-    received: AmqpMessage
+    received: Delivery
     data: Any = None
     is_fresh: bool = False
     """Whether nobody has used `data` since it was made."""
@@ -125,7 +126,7 @@ class QueueEntrypoint(Entrypoint):
         """Does all that needs to be done with what was taken, up to its ack."""
         raise NotImplementedError
 
-    def take(self, message: AmqpMessage) -> None:
+    def take(self, message: Delivery) -> None:
         """Takes what the broker delivers."""
         self._taken.put(message)
 
@@ -137,7 +138,7 @@ class QueueEntrypoint(Entrypoint):
             return None
 
     def published_by_producer(
-        self, message: AmqpMessage, contracts: Sequence[EventContract]
+        self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
         """The contracts of whose events the message can be one, by who published it; where of none, also why."""
         how: Any = {"queue": self.queue, "is_former_taken": self.settings.takes_former}
@@ -231,7 +232,7 @@ class Subscription(QueueEntrypoint):
             declare_subscription(channel, self.queue, contract)
         return self.queue
 
-    def handle(self, first: AmqpMessage) -> None:
+    def handle(self, first: Delivery) -> None:
         """Handles one event, or moves it on, and acks."""
         held_since = time.monotonic()
         error = self._handle_once(first)
@@ -248,24 +249,24 @@ class Subscription(QueueEntrypoint):
         self.reader.ack(first)
         metrics.messages_handled.labels(self.queue).inc()
 
-    def _handle_once(self, message: AmqpMessage) -> Exception | None:
+    def _handle_once(self, message: Delivery) -> Exception | None:
         contracts, refusal = self.published_by_producer(message, self.contracts)
         if refusal:
             return Reject(refusal)
         try:
-            event = unwrap_one_of(contracts, to_bytes(message.body))
+            event = unwrap_one_of(contracts, message.body)
         except NotAnEvent as error:
             return Reject(str(error))
         return self.attempt(event)
 
-    def _move(self, message: AmqpMessage, error: Exception, verdict: Delay | Bury) -> bool:
+    def _move(self, message: Delivery, error: Exception, verdict: Delay | Bury) -> bool:
         """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
         properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
         exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.patience()):
             try:
                 self._mover.declare(lambda channel: self._declare_target(channel, verdict))
-                refused = self._mover.publish([Outgoing(exchange, routing_key, to_bytes(message.body), properties)])
+                refused = self._mover.publish([Outgoing(exchange, routing_key, message.body, properties)])
             except BROKER_ERRORS as trouble:
                 log.warning("move_failed", queue=self.queue, error=class_name(trouble))
                 continue
@@ -333,7 +334,7 @@ class BatchSubscription(QueueEntrypoint):
             declare_working_queue(channel, self.queue, rejected_queue(self.queue))
         return self.queue
 
-    def take(self, message: AmqpMessage) -> None:
+    def take(self, message: Delivery) -> None:
         """Takes a message; one that is too large to be read is rejected as it is. Raises one of BROKER_ERRORS."""
         size = len(message.body)
         # What is acked is acked with all before it, so after one that is left to the broker all are.
@@ -345,7 +346,7 @@ class BatchSubscription(QueueEntrypoint):
             self.reader.ack(message)
             return
         self._held += size
-        taken = Message(to_bytes(message.body), message.headers or {}, message.properties.get("message_id"), message)
+        taken = Message(message.body, message.headers or {}, message.properties.get("message_id"), message)
         if self._held <= _MOST_READ_AHEAD:
             with suppress(Exception):  # whoever handles it meets the error again
                 self._read(taken)
@@ -410,10 +411,10 @@ class BatchSubscription(QueueEntrypoint):
             return True
         return False
 
-    def _reject(self, message: AmqpMessage, rejection: Exception) -> None:
+    def _reject(self, message: Delivery, rejection: Exception) -> None:
         """Publishes a message with its reason where the rejected lie. Raises one of BROKER_ERRORS."""
         properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
-        outgoing = Outgoing(own, rejected_queue(self.queue), to_bytes(message.body), properties)
+        outgoing = Outgoing(own, rejected_queue(self.queue), message.body, properties)
         with self._moving:
             refused = self._mover.publish([outgoing])
         if refused:
@@ -451,7 +452,7 @@ class Listener(QueueEntrypoint):
             exchange = events_exchange(contract.producer)
             if self.users.is_shared:
                 declare_exchange(channel, exchange)
-            channel.queue_bind(self.queue, exchange, contract.key_for(LIVE))
+            bind(channel, self.queue, exchange, contract.key_for(LIVE))
         if self.users.is_shared or self.settings.takes_former:
             self._bind_to_former(channel)
         return self.queue
@@ -463,15 +464,15 @@ class Listener(QueueEntrypoint):
                 declare_exchange(former, EVENTS_EXCHANGE)
             for contract in self.contracts.values():
                 for key in (contract.key_for(LIVE), contract.routing_key):
-                    former.queue_bind(self.queue, EVENTS_EXCHANGE, key)
+                    bind(former, self.queue, EVENTS_EXCHANGE, key)
 
-    def handle(self, first: AmqpMessage) -> None:
+    def handle(self, first: Delivery) -> None:
         """Hands the event on; what is wrong with it is the affair of those who keep it."""
         contract = self.contracts.get(first.delivery_info["routing_key"].removesuffix(f".{LIVE}"))
         if contract is None or self.published_by_producer(first, [contract])[1]:
             return
         with suppress(NotAnEvent):
-            self.attempt(unwrap(contract, to_bytes(first.body)))
+            self.attempt(unwrap(contract, first.body))
 
 
 _GONE = object()

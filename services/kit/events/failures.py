@@ -9,11 +9,11 @@ from typing import Any
 
 import amqp
 import requests
-from amqp.basic_message import Message as AmqpMessage
 from sqlalchemy.exc import DataError, OperationalError
 
 from services.kit.amqp.connection import PERSISTENT
 from services.kit.amqp.kept_publisher import PROOF, PUBLISHER
+from services.kit.amqp.transport import Delivery
 from services.kit.data.database import is_beyond_limits, is_database_away
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.settings import MessagingSettings
@@ -124,7 +124,7 @@ def attempts_of(headers: Mapping[str, Any]) -> int:
 
 
 def failed_properties(
-    message: AmqpMessage, error: Exception, queue: str, publisher: Mapping[str, str] | None = None
+    message: Delivery, error: Exception, queue: str, publisher: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The message's properties with what is known of its failure in the headers; kept over all its attempts.
 
@@ -148,7 +148,7 @@ def failed_properties(
     return {**properties, "application_headers": {**properties["application_headers"], **replays, **history}}
 
 
-def without_history(message: AmqpMessage) -> dict[str, Any]:
+def without_history(message: Delivery) -> dict[str, Any]:
     """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's.
 
     Nor what would make it another message when it is we who publish it; see `_kept`.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 import amqp
+from kombu import Connection, Queue
 
 from services.kit.amqp.queues import (
     RPC_EXCHANGE,
@@ -86,7 +87,7 @@ def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
     return [RPC_EXCHANGE, *(way(program) for way in ways), *delays, *outside]
 
 
-def missing_exchanges(connection: amqp.Connection, exchanges: Iterable[str]) -> list[str]:
+def missing_exchanges(connection: Connection, exchanges: Iterable[str]) -> list[str]:
     """Those that there are not. Needs no permission on them."""
     missing, channel = [], connection.channel()
     for exchange in exchanges:
@@ -99,12 +100,12 @@ def missing_exchanges(connection: amqp.Connection, exchanges: Iterable[str]) -> 
     return missing
 
 
-def depths(connection: amqp.Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+def depths(connection: Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
     """Of the queues that there are: name, messages that are ready, consumers. Needs no permission on them."""
     channel = connection.channel()
     for queue in queues:
         try:
-            found = channel.queue_declare(queue, passive=True)
+            found = Queue(queue, channel=channel).queue_declare(passive=True)
         except amqp.NotFound:
             channel = connection.channel()
             continue

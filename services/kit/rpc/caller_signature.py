@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TypeVar
 
-from amqp.basic_message import Message as AmqpMessage
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from services.kit.amqp.connection import to_bytes
+from services.kit.amqp.transport import Delivery
 from services.kit.rpc.request import Request
 from services.kit.secret_values import Key
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
@@ -75,7 +74,7 @@ class Checker:
         )
         self._seen: dict[str, float] = {}
 
-    def refusal(self, message: AmqpMessage, request: Request, *, is_former_taken: bool) -> str | None:
+    def refusal(self, message: Delivery, request: Request, *, is_former_taken: bool) -> str | None:
         """Why a request does not count as the gateway's; None where it does.
 
         `is_former_taken` lets those pass that are not signed at all, as the release before sends them.
@@ -89,7 +88,7 @@ class Checker:
             return "signed for longer than anybody waits"
         return None
 
-    def is_repeated(self, message: AmqpMessage, request: Request) -> bool:
+    def is_repeated(self, message: Delivery, request: Request) -> bool:
         """Whether this process has had the call before, and the broker does not say that it delivers it again."""
         call_id = str(message.properties.get("correlation_id"))
         if not self._keys or message.delivery_info["redelivered"]:
@@ -100,14 +99,14 @@ class Checker:
         self._forget_old()
         return False
 
-    def _is_signed(self, message: AmqpMessage, said: str) -> bool:
+    def _is_signed(self, message: Delivery, said: str) -> bool:
         key_id, _, encoded = said.partition(".")
         key = self._keys.get(key_id)
         try:
             if key is None:
                 return False
             call_id, reply_to = (str(message.properties.get(name) or "") for name in ("correlation_id", "reply_to"))
-            signed = _signed(message.delivery_info["routing_key"], call_id, reply_to, to_bytes(message.body))
+            signed = _signed(message.delivery_info["routing_key"], call_id, reply_to, message.body)
             key.verify(base64.b64decode(encoded, validate=True), signed)
         except (InvalidSignature, ValueError):
             return False

@@ -8,20 +8,21 @@ from typing import Any
 
 import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
 from nameko.extensions import DependencyProvider, SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.amqp.publishing import DirectPublisher
 from services.kit.amqp.queues import (
     RPC_EXCHANGE,
+    bind,
     declare_direct_exchange,
     declare_exchange,
     declare_passing_queue,
     replies_exchange,
 )
 from services.kit.amqp.reader import QueueReader
+from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.concurrency import Signal, at_most, time_limit
 from services.kit.events.envelope import correlation, new_message_id
@@ -87,23 +88,13 @@ class ReplyListener(SharedExtension):
         try:
             with time_limit(seconds, _DeadlinePassed()):
                 self.publisher.publish(
-                    Outgoing(
-                        RPC_EXCHANGE,
-                        routing_key,
-                        body,
-                        {
-                            "content_type": "application/json",
-                            "content_encoding": "utf-8",
-                            "delivery_mode": 1,
-                            "reply_to": address,
-                            "correlation_id": call_id,
-                            "expiration": str(int(seconds * 1000)),
-                            "application_headers": {
-                                HEARS_SERVICE: True,
-                                **self._signer.headers(routing_key, call_id, address, body),
-                            },
-                        },
-                    )
+                    body,
+                    RPC_EXCHANGE,
+                    routing_key,
+                    reply_to=address,
+                    correlation_id=call_id,
+                    expiration=seconds,
+                    headers={HEARS_SERVICE: True, **self._signer.headers(routing_key, call_id, address, body)},
                 )
                 answer: dict[str, Any] = waiting.reply.wait()
                 return answer
@@ -126,16 +117,16 @@ class ReplyListener(SharedExtension):
         for service in sorted(self.services):
             if self._users.is_shared:
                 declare_direct_exchange(channel, replies_exchange(service))
-            channel.queue_bind(queue, replies_exchange(service), self.address)
+            bind(channel, queue, replies_exchange(service), self.address)
         if self._users.is_shared:
             declare_exchange(channel, RPC_EXCHANGE)
         if self._settings.takes_former:
             # Services of the release before reply where requests go; only the permissions of an upgrade let us hear.
             with suppress(amqp.AccessRefused), channel.connection.channel() as former:
-                former.queue_bind(queue, RPC_EXCHANGE, self.address)
+                bind(former, queue, RPC_EXCHANGE, self.address)
         return queue
 
-    def _receive(self, message: AmqpMessage) -> None:
+    def _receive(self, message: Delivery) -> None:
         """Takes a reply that came by the exchange of the service that was asked, where nobody else can put one."""
         call_id, exchange = message.properties.get("correlation_id"), message.delivery_info["exchange"]
         waiting = self.waiting.get(call_id)

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from amqp.basic_message import Message as AmqpMessage
-
+from services.kit.amqp.transport import Delivery
 from services.kit.problems import Problem
 from services.kit.rpc.operation import ANONYMOUS, Scope
 from services.kit.schemas import values_of
@@ -87,7 +86,7 @@ class Request:
     deadline: float
 
     @classmethod
-    def from_body(cls, body: bytes, message: AmqpMessage) -> "Request":
+    def from_body(cls, body: bytes, message: Delivery) -> "Request":
         """The request in a Nameko RPC body; any error means that it is none."""
         document = read_json(body)["args"][0]
         return cls(

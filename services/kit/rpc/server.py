@@ -4,15 +4,14 @@ from typing import Any
 
 import amqp
 import structlog
-from amqp.basic_message import Message as AmqpMessage
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import Outgoing
 from services.kit.amqp.publishing import DirectPublisher
 from services.kit.amqp.queues import RPC_EXCHANGE, declare_request_queue, replies_exchange, request_queue
 from services.kit.amqp.reader import QueueReader
+from services.kit.amqp.transport import Delivery
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
@@ -67,11 +66,11 @@ class RequestServer(SharedExtension, ProviderCollector):
         service = self.container.service_name
         return declare_request_queue(channel, service) if self._users.is_shared else request_queue(service)
 
-    def _receive(self, message: AmqpMessage) -> None:
+    def _receive(self, message: Delivery) -> None:
         self._running += 1
         self.container.spawn_managed_thread(lambda: self._serve(message))
 
-    def _serve(self, message: AmqpMessage) -> None:
+    def _serve(self, message: Delivery) -> None:
         name = message.delivery_info["routing_key"].rpartition(".")[2]
         entrypoint = next((one for one in self._providers if one.method_name == name), None)
         try:
@@ -105,35 +104,28 @@ class RequestServer(SharedExtension, ProviderCollector):
         except ContainerBeingKilled:
             self._running -= 1
 
-    def _refusal(self, message: AmqpMessage, request: Request) -> str | None:
+    def _refusal(self, message: Delivery, request: Request) -> str | None:
         is_former_taken = self._settings.takes_former
         return self._users.refusal(
             message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
         ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
 
-    def _exchange_for(self, message: AmqpMessage) -> str | None:
+    def _exchange_for(self, message: Delivery) -> str | None:
         """Where a reply is heard: at the service's own exchange; by the release before, where requests go."""
         if (message.headers or {}).get(HEARS_SERVICE):
             return replies_exchange(self.container.service_name)
         return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
 
-    def _answer(self, message: AmqpMessage, answer: str | None) -> None:
+    def _answer(self, message: Delivery, answer: str | None) -> None:
         """Replies, where someone waits, and acks; a reply that cannot be sent is the caller's deadline's affair."""
         try:
             exchange = self._exchange_for(message)
             if answer is not None and exchange and message.properties.get("reply_to"):
                 self._publisher.publish(
-                    Outgoing(
-                        exchange,
-                        message.properties["reply_to"],
-                        f'{{"result":{answer},"error":null}}'.encode(),
-                        {
-                            "content_type": "application/json",
-                            "content_encoding": "utf-8",
-                            "delivery_mode": 1,
-                            "correlation_id": message.properties.get("correlation_id"),
-                        },
-                    )
+                    f'{{"result":{answer},"error":null}}'.encode(),
+                    exchange,
+                    message.properties["reply_to"],
+                    correlation_id=message.properties.get("correlation_id"),
                 )
         except Exception as error:
             log.warning("reply_lost", error=class_name(error))
