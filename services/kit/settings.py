@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+from environs import Env, EnvError, FileAwareEnv
 
 from services.kit.plain_addresses import is_plain
 from services.kit.secret_values import Key, KeySet, Secret, flaws
@@ -58,15 +59,14 @@ def read_settings(kind: type[Settings]) -> Settings:
     wrong: list[str] = []
     for one in settings_of(kind):
         try:
-            text = _read(one.variable, one.of_type)
-            if text:
-                values[one.name] = _PARSERS[one.of_type](text)
-            elif one.is_required:
-                wrong.append(f"{one.variable} is not set")
-        except _Unreadable as error:
+            value = _read(one)
+        except SettingsError as error:
             wrong.append(str(error))
-        except ValueError:
-            wrong.append(f"{one.variable} is not a value of type {getattr(one.of_type, '__name__', one.of_type)}")
+            continue
+        if value is not None:
+            values[one.name] = value
+        elif one.is_required:
+            wrong.append(f"{one.variable} is not set")
     if is_production():
         wrong += flaws((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
         wrong += _plain_addresses(kind, values)
@@ -85,8 +85,8 @@ def check_secrets() -> None:
     secrets: dict[str, Secret] = {}
     for kind in _declared:
         for one in settings_of(kind):
-            if one.of_type in _SECRET and (text := _read(one.variable, one.of_type)):
-                secrets[one.variable] = one.of_type(text)
+            if one.of_type in _SECRET and (secret := _read(one)) is not None:
+                secrets[one.variable] = secret
     if wrong := flaws(secrets.items()):
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
 
@@ -188,25 +188,38 @@ class ProcessSettings:
     """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""
 
 
-class _Unreadable(SettingsError):
-    """What a variable or the file that it names cannot be taken for; the message holds no value."""
-
-
-def _read(variable: str, of_type: Any) -> str:
-    """The text of a variable, of a secret also from the file beside it; empty where neither is set."""
-    text = os.environ.get(variable, "").strip()
-    path = os.environ.get(f"{variable}_FILE", "").strip() if of_type in _SECRET else ""
-    if not path:
-        return text
-    if text:
-        raise _Unreadable(f"{variable} and {variable}_FILE are both set")
+def _read(one: Setting) -> Any:
+    """The value of a setting; None where it is not set. Raises SettingsError, which holds no value."""
+    if one.of_type in _SECRET:
+        text = _secret_text(one.variable)
+        return one.of_type(text) if text else None
+    if not _is_set(one.variable):
+        return None
     try:
-        text = Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _Unreadable(f"{variable}_FILE cannot be read: {type(error).__name__}") from None
+        return _READERS[one.of_type](one.variable)
+    except EnvError:
+        name = getattr(one.of_type, "__name__", one.of_type)
+        raise SettingsError(f"{one.variable} is not a value of type {name}") from None
+
+
+def _secret_text(variable: str) -> str:
+    """The text of a variable or of the file that the one beside it names; empty where neither is set."""
+    file_variable = f"{variable}_FILE"
+    if not _is_set(file_variable):
+        return os.environ.get(variable, "").strip()
+    if _is_set(variable):
+        raise SettingsError(f"{variable} and {file_variable} are both set")
+    try:
+        text: str = _FILES.str(variable)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file_variable} cannot be read: {type(error.__cause__ or error).__name__}") from None
     if not text:
-        raise _Unreadable(f"{variable}_FILE names an empty file")
+        raise SettingsError(f"{file_variable} names an empty file")
     return text
+
+
+def _is_set(variable: str) -> bool:
+    return bool(os.environ.get(variable, "").strip())
 
 
 def _is_required(field: "Field[Any]") -> bool:
@@ -221,25 +234,13 @@ def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
     return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]
 
 
-def _boolean(text: str) -> bool:
-    answers = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in answers:
-        raise ValueError(text)
-    return answers[text.lower()]
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
-
-
-_PARSERS: dict[Any, Callable[[str], Any]] = {
-    str: str,
-    int: int,
-    float: float,
-    bool: _boolean,
-    bool | None: _boolean,
-    tuple[float, ...]: _numbers,
-    Secret: Secret,
-    Key: Key,
-    KeySet: KeySet,
+_ENVIRONMENT = Env()
+_FILES = FileAwareEnv(strip_whitespace=True)
+_READERS: dict[Any, Callable[[str], Any]] = {
+    str: lambda variable: _ENVIRONMENT.str(variable).strip(),
+    int: _ENVIRONMENT.int,
+    float: _ENVIRONMENT.float,
+    bool: _ENVIRONMENT.bool,
+    bool | None: _ENVIRONMENT.bool,
+    tuple[float, ...]: lambda variable: tuple(_ENVIRONMENT.list(variable, subcast=float)),
 }
