@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -135,26 +135,30 @@ def rotate(folder: Path, say: Say = print) -> Stack:
 
     What is connected stays so until its process is started anew; what connects meanwhile is refused and tries again.
     """
-    scale = Counter(process.program for process in read_plan(folder).processes)
-    if supervisor_pid(folder) is None or not scale:
+    plan = read_plan(folder)
+    if supervisor_pid(folder) is None or not plan.processes:
         raise StackError("The system does not run: make run")
     with _alone(folder):
         forget_passwords(folder)
-    return start(folder, {program: scale[program] for program in (*SERVICES, *SIMULATORS)}, say)
+    return start(folder, _scale_of(plan), say)
 
 
 def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: Say = print) -> None:
     """Restart the processes of these programs, the next one when the one before is ready again. Raises StackError.
 
     Each finishes what it has taken. A program with a second process answers meanwhile; of one without, requests wait.
+    Where the code is another than that which runs, databases are migrated first and each process starts as this code
+    says: so a system is upgraded.
     """
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
     with _alone(folder):
-        for process in read_plan(folder).processes:
+        plan = read_plan(folder)
+        planned = {process.name: process for process in _planned_by_this_code(folder, plan, say)}
+        for process in plan.processes:
             if process.program in programs:
                 started_at = time.monotonic()
-                _restart(folder, process)
+                _restart(folder, planned[process.name])
                 say(f"{process.name}: ready again after {time.monotonic() - started_at:.1f} s")
 
 
@@ -370,11 +374,30 @@ def _is_ready(process: Process) -> bool:
         return False
 
 
+def _planned_by_this_code(folder: Path, plan: Plan, say: Say) -> tuple[Process, ...]:
+    """The processes of a plan; where other code has planned them, planned anew, with nodes and databases made ready."""
+    if all(process.version == source_version() for process in plan.processes):
+        return plan.processes
+    surroundings = _surroundings(folder, _scale_of(plan), find_addresses(folder, keep_secrets(folder)), None, {})
+    _prepare_databases(folder, surroundings, say)
+    return planned_processes(_scale_of(plan), surroundings)
+
+
+def _scale_of(plan: Plan) -> dict[str, int]:
+    scale = Counter(process.program for process in plan.processes)
+    return {program: scale[program] for program in (*SERVICES, *SIMULATORS)}
+
+
 def _restart(folder: Path, process: Process) -> None:
-    """Ask it to end, and wait until the supervisor has started another that is ready."""
+    """Have the supervisor end what runs by the process's name, and wait until another, started as it says, is ready."""
     before = read_record(folder).processes[process.name]
-    if before.pid is not None:
-        os.kill(before.pid, signal.SIGTERM)
+    plan = read_plan(folder)
+    if process in plan.processes:
+        if before.pid is not None:
+            os.kill(before.pid, signal.SIGTERM)
+    else:
+        others = {one.name: one for one in plan.processes}
+        _supervise(folder, replace(plan, processes=tuple({**others, process.name: process}.values())))
     deadline = time.monotonic() + _SECONDS_TO_STOP + _SECONDS_TO_BE_READY
     while True:
         now = read_record(folder).processes[process.name]

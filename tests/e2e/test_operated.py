@@ -8,9 +8,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count, cycle
+from itertools import cycle
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -24,7 +23,7 @@ from deploy.invariants.system import snapshots_of
 from deploy.local import key_rotation
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.demo import tell_story
-from deploy.local.demo_people import fill_in, make_people
+from deploy.local.demo_people import fill_in
 from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan
@@ -33,6 +32,7 @@ from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people
+from tests.e2e.at_work import QUESTIONS, seeds, work_at
 from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
 from tests.e2e.hurt_stack import hurt_stack, vhost_of
 from tests.e2e.insistence import counts, insist, is_checked, selectable
@@ -43,7 +43,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-QUESTIONS = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
 _IMPORTED, _CHECKED = 600, 40
 ADDED_COLUMN = """
 from alembic import op
@@ -58,61 +57,6 @@ def twins(nodes: Nodes) -> Iterator[Stack]:
     """A system with two processes of each service."""
     with hurt_stack(nodes, "twins") as running:
         yield running
-
-
-@dataclass
-class Work:
-    """What people do with the system meanwhile: the manual's story again and again, and questions to each service."""
-
-    stack: Stack
-    over: Event = field(default_factory=Event)
-    stories: list[int] = field(default_factory=list)
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def tell_stories(self, seeds: Iterator[int]) -> None:
-        while not self.over.is_set():
-            self.stories.append(tell_story(self.stack, next(seeds)))
-
-    def ask(self) -> None:
-        clerk = ApiClient(self.stack.gateway_url).sign_in("jianlang", demo_password())
-        for question in cycle(QUESTIONS):
-            if self.over.is_set():
-                return
-            try:
-                answer = clerk.http.get(f"{clerk.base}/api/v1/{question}", timeout=60)
-                answer.raise_for_status()
-                self.answered += 1
-            except requests.RequestException as error:
-                self.failed.append(f"{question}: {error}")
-
-
-def _seeds_of_strangers() -> Iterator[int]:
-    """Seeds of stories none of which has a person of another: documents are drawn, and some come twice."""
-    known: set[str] = set()
-    for seed in count(9_000):
-        numbers = {person.document_number for person in make_people(seed).importable}
-        if known.isdisjoint(numbers):
-            known |= numbers
-            yield seed
-
-
-_seeds = _seeds_of_strangers()
-
-
-@contextmanager
-def work_at(stack: Stack) -> Iterator[Work]:
-    """Lets people work until the end of the block, and lets them finish what they are at."""
-    work = Work(stack)
-    people = [Thread(target=work.tell_stories, args=(_seeds,)), Thread(target=work.ask), Thread(target=work.ask)]
-    for one in people:
-        one.start()
-    try:
-        yield work
-    finally:
-        work.over.set()
-        for one in people:
-            one.join()
 
 
 @dataclass
@@ -271,7 +215,7 @@ def test_nothing_is_broken_after_all_this(twins: Stack) -> None:
 def broken(twins: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """What was broken by hand when all processes had stopped, and what the checker finds: invariants and offenders."""
     if not _has_told_a_story(twins):
-        assert tell_story(twins, seed=next(_seeds)) == 0
+        assert tell_story(twins, seed=next(seeds)) == 0
     if check(system := System.of_stack(twins), settle_seconds=60):
         pytest.fail("the system was broken before")
     wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")

@@ -1,0 +1,86 @@
+"""A running system of a former release becomes one of this code, process by process, while people work with it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.invariants import System, check
+from deploy.local.demo import tell_story
+from deploy.local.environment import SERVICES
+from deploy.local.processes import read_plan
+from deploy.local.stack import Stack, find
+from tests.databases import ROOT
+from tests.e2e.at_work import QUESTIONS, seeds, work_at
+
+pytestmark = [
+    pytest.mark.long("runs the code of a former commit, on nodes of its own"),
+    pytest.mark.timeout(1800),
+]
+
+FORMER = "6b7b68b"
+"""The last commit whose services stood on services/common; the modules that processes run had other names."""
+_START = "from pathlib import Path; from deploy.local import stack; stack.start(Path('.local').absolute())"
+_RESET = _START.replace("start", "reset")
+
+
+@pytest.fixture
+def former(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the former code, whose system runs."""
+    found = subprocess.run(["git", "cat-file", "-e", f"{FORMER}^{{commit}}"], cwd=ROOT, check=False)
+    if found.returncode:
+        pytest.skip(f"the history does not hold {FORMER}: git fetch --unshallow")
+    folder = tmp_path / "system"
+    folder.mkdir()
+    archive = subprocess.run(["git", "archive", FORMER], cwd=ROOT, capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x"], cwd=folder, input=archive, check=True)
+    _python(folder, "-c", _START)
+    yield folder
+    _python(folder, "-c", _RESET)
+
+
+def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = find(former / ".local")
+    monkeypatch.setenv("SESSION_SECRET", "")
+    monkeypatch.setenv("SMS_SIMULATOR_URL", stack.simulator_urls["sms"])
+    assert tell_story(stack, seed=next(seeds)) == 0
+    before = {name: stack.pids(name) for name in SERVICES}
+
+    with work_at(stack) as work:
+        _replace_code(former)
+        _python(former, "-m", "deploy.local", "rolling-restart")
+    _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
+
+    assert (work.failed, set(work.stories)) == ([], {0})
+    assert work.answered > len(QUESTIONS)
+    assert all(set(before[name]).isdisjoint(stack.pids(name)) for name in SERVICES)
+    assert _releases(stack, (*SERVICES, "gateway")) == _releases(stack, ["gateway"])
+    assert tell_story(stack, seed=next(seeds)) == 0
+    assert check(System.of_stack(stack), settle_seconds=60) == []
+
+
+def _replace_code(folder: Path) -> None:
+    """As a checkout does: what git knows of this code, with what is not committed yet."""
+    for entry in folder.iterdir():
+        if entry.name != ".local":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    known = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, os.fsdecode(known).split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def _releases(stack: Stack, programs: "tuple[str, ...] | list[str]") -> set[str]:
+    plan = read_plan(stack.folder)
+    return {process.environment["RELEASE"] for process in plan.processes if process.program in programs}
+
+
+def _python(folder: Path, *arguments: str) -> None:
+    """Runs by the Python of these tests; its output is shown where it fails."""
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
