@@ -1,4 +1,4 @@
-"""What membership can mend of its own, and tell again of it: `python -m deploy.repair` asks for it."""
+"""Repairs of membership's own data, and events that it publishes again: `python -m deploy.repair` calls them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -86,9 +86,9 @@ def free_locked_members(session: Session, ids: Sequence[str], before: datetime) 
 
 
 def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
-    """Ends imports that run no more as failed, and says so to who started them.
+    """Ends imports that run no more as failed, and publishes that for who started them.
 
-    One that is being worked on is locked, one with a message to be published in the outbox: both are left.
+    One that is being worked on is locked, one with a message to be published is in the outbox: both are left.
     """
     if are_unpublished(session):
         return []
@@ -105,6 +105,7 @@ def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[
 
 
 def _card_columns(live: Application | None) -> dict[Any, Any]:
+    """The columns of a member for the live application, as an update statement takes them."""
     if live is None:
         free = dict.fromkeys((Member.application_id, Member.channel, Member.applied_at))
         return {Member.card_state: CardState.NONE, **free}

@@ -117,6 +117,7 @@ def _account_id(account: DemoAccount) -> UUID:
 
 
 def _union_row(position: int, union: DemoUnion) -> dict[str, Any]:
+    """The union as a row of an insert statement."""
     prefix = f"{'81' if union.kind == 'grassroots' else '13'}310000{position + 1:09d}"
     return {
         "union_id": _id(union.key),
@@ -136,6 +137,7 @@ def _superior_ids(union: DemoUnion) -> list[UUID]:
 
 
 def _account_row(position: int, account: DemoAccount) -> dict[str, Any]:
+    """The account as a row of an insert statement."""
     phone = f"1350000{position + 1:04d}"
     return {
         "account_id": _account_id(account),

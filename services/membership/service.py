@@ -27,7 +27,7 @@ from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribe
 from services.kit.operations.operable import Operable
 from services.kit.rpc.files import FileAnswer
-from services.kit.rpc.methods import Caller, command, query
+from services.kit.rpc.methods import Caller, command, handles, query
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
@@ -132,99 +132,27 @@ class MembershipService(Operable):
 
     # Unions and their accounts
 
-    @query(account_ops.ListUnionsRequest)
-    def list_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The caller's union and those below it."""
-        return unions.list_unions(session, caller, data)
-
-    @query(account_ops.UnionRequest)
-    def get_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One union."""
-        return unions.get_union(session, caller, data["union_id"])
-
-    @query(account_ops.NameUnionsRequest)
-    def name_unions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """What unions are called, for operators who find them in messages."""
-        return unions.name_unions(session, data["union_ids"], data["codes"])
-
-    @command(account_ops.CreateUnionRequest)
-    def create_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A new union below the caller's."""
-        return unions.create_union(session, caller, data)
-
-    @command(account_ops.RenameUnionRequest)
-    def rename_union(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Another name for a union."""
-        return unions.rename_union(session, caller, data["union_id"], data["name"])
-
-    @query(account_ops.ListAccountsRequest)
-    def list_accounts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The accounts of a union, or of all within reach."""
-        return accounts.list_accounts(session, caller, data)
-
-    @query(account_ops.AccountRequest)
-    def get_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One account."""
-        return accounts.get_account(session, caller, data["account_id"])
-
-    @command(account_ops.CreateAccountRequest)
-    def create_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A new account of a union."""
-        return accounts.create_account(session, caller, data)
-
-    @command(account_ops.UpdateAccountRequest)
-    def update_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes an account."""
-        return accounts.update_account(session, caller, data)
-
-    @command(account_ops.AccountRequest)
-    def unlock_account(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Lets a locked account in again."""
-        return accounts.unlock_account(session, caller, data["account_id"])
-
-    @command(account_ops.AccountRequest)
-    def remove_second_factor_of(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Turns the second factor of an account off whose holder has lost it."""
-        return lost_second_factors.remove_second_factor_of(session, caller, data["account_id"])
-
-    @command(account_ops.RequestPhoneChangeRequest)
-    def request_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Asks for another telephone number of an account."""
-        return phone_changes.request_phone_change(session, caller, data)
-
-    @query(account_ops.ListPhoneChangesRequest)
-    def list_phone_changes(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """What waits for a second administrator, and what became of the rest."""
-        answer = phone_changes.list_phone_changes(session, caller, data)
-        phone_changes.record_shown(self.database, caller, answer)
-        return answer
-
-    @command(account_ops.PhoneChangeRequest)
-    def confirm_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A second administrator confirms the number."""
-        return phone_changes.confirm_phone_change(session, caller, data["change_id"])
-
-    @command(account_ops.PhoneChangeRequest)
-    def decline_phone_change(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Another administrator does not agree, or who asked takes it back."""
-        return phone_changes.decline_phone_change(session, caller, data["change_id"])
+    list_unions = handles(account_ops.LIST_UNIONS, unions.list_unions)
+    get_union = handles(account_ops.GET_UNION, unions.get_union)
+    name_unions = handles(account_ops.NAME_UNIONS, unions.name_unions)
+    create_union = handles(account_ops.CREATE_UNION, unions.create_union)
+    rename_union = handles(account_ops.RENAME_UNION, unions.rename_union)
+    list_accounts = handles(account_ops.LIST_ACCOUNTS, accounts.list_accounts)
+    get_account = handles(account_ops.GET_ACCOUNT, accounts.get_account)
+    create_account = handles(account_ops.CREATE_ACCOUNT, accounts.create_account)
+    update_account = handles(account_ops.UPDATE_ACCOUNT, accounts.update_account)
+    unlock_account = handles(account_ops.UNLOCK_ACCOUNT, accounts.unlock_account)
+    remove_second_factor_of = handles(account_ops.REMOVE_SECOND_FACTOR_OF, lost_second_factors.remove_second_factor_of)
+    request_phone_change = handles(account_ops.REQUEST_PHONE_CHANGE, phone_changes.request_phone_change)
+    list_phone_changes = handles(account_ops.LIST_PHONE_CHANGES, phone_changes.list_phone_changes)
+    confirm_phone_change = handles(account_ops.CONFIRM_PHONE_CHANGE, phone_changes.confirm_phone_change)
+    decline_phone_change = handles(account_ops.DECLINE_PHONE_CHANGE, phone_changes.decline_phone_change)
 
     # Forgotten passwords
 
-    @command(account_ops.AccountRequest)
-    def create_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Sends the holder of an account a link to choose another password."""
-        return reset_links.create_reset_link(session, caller, data["account_id"])
-
-    @command(account_ops.CheckResetLinkRequest)
-    def check_reset_link(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Whose link it is, and until when it works."""
-        return reset_links.check_reset_link(session, data["token"])
-
-    @command(account_ops.ResetPasswordRequest)
-    def reset_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Chooses another password by a link."""
-        return reset_links.reset_password(session, data["token"], data["new_password"], data["device_id"])
+    create_reset_link = handles(account_ops.CREATE_RESET_LINK, reset_links.create_reset_link)
+    check_reset_link = handles(account_ops.CHECK_RESET_LINK, reset_links.check_reset_link)
+    reset_password = handles(account_ops.RESET_PASSWORD, reset_links.reset_password)
 
     # Members
 

@@ -1,7 +1,5 @@
 """Unions: the tree of any depth, who may look into which union, new and renamed ones."""
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, String, cast, or_, select
@@ -10,12 +8,24 @@ from sqlalchemy.orm import Session
 from stdnum.cn import uscc
 from uuid_utils.compat import uuid7
 
+from services.contracts.operations.membership.accounts import (
+    CreateUnionRequest,
+    ListUnionsAnswer,
+    ListUnionsRequest,
+    NamedUnion,
+    NameUnionsAnswer,
+    NameUnionsRequest,
+    RenameUnionRequest,
+    UnionAnswer,
+    UnionRequest,
+)
 from services.kit.data.paging import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET, Unset
 from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"
@@ -23,49 +33,54 @@ _KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "
 """The kinds of unions that may stand right below one of each kind, the most common first."""
 
 
-def reachable_union(session: Session, caller: Caller, union_id: UUID | None) -> Union:
-    """The union that the caller asks for, its own without one; raises NotFound for one out of its reach."""
+def reachable_union(session: Session, caller: Caller, union_id: UUID | Unset | None) -> Union:
+    """The union that the request names, the caller's own without one; raises NotFound for one out of its scope."""
     union = session.get(Union, union_id or caller.union_id)
-    if union is None or not _is_within_reach(caller, union):
+    if union is None or not _is_in_scope(caller, union):
         raise NotFound(title="未找到该工会")
     return union
 
 
-def list_unions(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
     """A page of the caller's union and all below it, or of those right below `superior_union_id`, by code."""
-    matching = select(Union).where(own_and_below(caller)).order_by(Union.code)
-    if "superior_union_id" in asked:
-        superior = reachable_union(session, caller, asked["superior_union_id"])
+    matching = select(Union).where(own_and_below(work.caller)).order_by(Union.code)
+    if request.superior_union_id is not UNSET:
+        superior = reachable_union(work.session, work.caller, request.superior_union_id)
         matching = matching.where(Union.superior_union_id == superior.union_id)
-    if "q" in asked:
+    if request.q is not UNSET:
         matching = matching.where(
-            or_(Union.name.contains(asked["q"], autoescape=True), Union.code.startswith(asked["q"], autoescape=True))
+            or_(Union.name.contains(request.q, autoescape=True), Union.code.startswith(request.q, autoescape=True))
         )
-    rows, counted = page_of(session, matching, asked)
-    return page_answer([union_answer(row.Union) for row in rows], asked, counted)
+    rows, counted = page_of(work.session, matching, request)
+    return ListUnionsAnswer.of([union_answer(row.Union) for row in rows], request, counted)
 
 
-def get_union(session: Session, caller: Caller, union_id: UUID) -> dict[str, Any]:
-    """A union within reach; raises NotFound."""
-    return union_answer(reachable_union(session, caller, union_id))
+def get_union(work: Work, request: UnionRequest) -> UnionAnswer:
+    """A union in the caller's scope; raises NotFound."""
+    return union_answer(reachable_union(work.session, work.caller, request.union_id))
 
 
-def name_unions(session: Session, union_ids: Sequence[str], codes: Sequence[str]) -> dict[str, Any]:
-    """The names of unions by id or code; what is neither, as a message may say anything, names none."""
-    named = or_(cast(Union.union_id, String).in_([one.lower() for one in union_ids]), Union.code.in_(codes))
-    rows = session.execute(select(Union.union_id, Union.code, Union.name).where(named))
-    return {"items": [dict(row._mapping) for row in rows]}
+def name_unions(work: Work, request: NameUnionsRequest) -> NameUnionsAnswer:
+    """The names of unions by id or code, for operators who find them in messages.
+
+    A message may say anything: what is neither an id nor a code names no union.
+    """
+    union_ids = [one.lower() for one in request.union_ids]
+    named = or_(cast(Union.union_id, String).in_(union_ids), Union.code.in_(request.codes))
+    rows = work.session.execute(select(Union.union_id, Union.code, Union.name).where(named))
+    return NameUnionsAnswer(items=[NamedUnion(union_id=row.union_id, code=row.code, name=row.name) for row in rows])
 
 
-def create_union(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
     """A new union below the caller's or one below it.
 
-    Without a kind it is the one that the superior's unions mostly are. Raises NotFound for a superior out of reach,
+    Without a kind it is the one that the superior's unions mostly are. Raises NotFound for a superior out of scope,
     Invalid for a kind that cannot stand below it and for a wrong code, Conflict `union_exists`.
     """
-    superior = reachable_union(session, caller, asked["superior_union_id"])
-    kind = _kind_below(superior, asked.get("kind"))
-    union = add_union(session, asked["name"], asked["code"], kind, superior)
+    session = work.session
+    superior = reachable_union(session, work.caller, request.superior_union_id)
+    kind = _kind_below(superior, request.kind)
+    union = add_union(session, request.name, request.code, kind, superior)
     try:
         session.flush()
     except IntegrityError as taken:
@@ -75,17 +90,18 @@ def create_union(session: Session, caller: Caller, asked: dict[str, Any]) -> dic
     return union_answer(union)
 
 
-def rename_union(session: Session, caller: Caller, union_id: UUID, name: str) -> dict[str, Any]:
+def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
     """Gives a union below the caller's another name; what was submitted keeps the old one.
 
     Choice: its own name is for the union above to change, since registers bear it; above the city's there is none.
     Raises NotFound, and Forbidden for the caller's own union.
     """
-    union = reachable_union(session, caller, union_id)
-    audit.note(session, ("union", union_id), old={"name": union.name}, new={"name": name}, union_id=union_id)
-    if str(union.union_id) == caller.union_id and union.superior_union_id is not None:
+    union = reachable_union(work.session, work.caller, request.union_id)
+    old, new = {"name": union.name}, {"name": request.name}
+    audit.note(work.session, ("union", union.union_id), old=old, new=new, union_id=union.union_id)
+    if str(union.union_id) == work.caller.union_id and union.superior_union_id is not None:
         raise Forbidden("own_union", "不能修改本工会的名称", "请由上级工会修改。")
-    union.name = name
+    union.name = request.name
     return union_answer(union)
 
 
@@ -104,16 +120,16 @@ def add_union(session: Session, name: str, code: str, kind: str, superior: Union
     return union
 
 
-def union_answer(union: Union) -> dict[str, Any]:
+def union_answer(union: Union) -> UnionAnswer:
     """A union as answers hold it."""
-    return {
-        "union_id": union.union_id,
-        "code": union.code,
-        "name": union.name,
-        "superior_union_id": union.superior_union_id,
-        "superior_ids": union.superior_ids,
-        "kind": union.kind,
-    }
+    return UnionAnswer(
+        union_id=union.union_id,
+        code=union.code,
+        name=union.name,
+        superior_union_id=union.superior_union_id,
+        superior_ids=union.superior_ids,
+        kind=union.kind,
+    )
 
 
 def own_and_below(caller: Caller) -> ColumnElement[bool]:
@@ -122,20 +138,20 @@ def own_and_below(caller: Caller) -> ColumnElement[bool]:
     return or_(Union.union_id == own, Union.superior_ids.contains([own]))
 
 
-def _is_within_reach(caller: Caller, union: Union) -> bool:
+def _is_in_scope(caller: Caller, union: Union) -> bool:
     own = UUID(caller.union_id)
     return union.union_id == own or (caller.scope >= Scope.SUBORDINATES and own in union.superior_ids)
 
 
-def _kind_below(superior: Union, wanted: str | None) -> str:
+def _kind_below(superior: Union, requested: str | Unset) -> str:
     """The kind of a new union below this one; raises Invalid."""
     possible = _KINDS_BELOW[superior.kind]
     if not possible:
         reason = "基层工会下不能再设工会，请选择区局（产业）工会"
         raise Invalid([FieldProblem("superior_union_id", "grassroots_has_none_below", reason)])
-    if wanted is not None and wanted not in possible:
+    if requested and requested not in possible:
         raise Invalid([FieldProblem("kind", "kind_not_below_superior", "市总工会下只能设区局（产业）工会")])
-    return wanted or possible[0]
+    return requested or possible[0]
 
 
 def _checked_code(code: str, kind: str) -> str:

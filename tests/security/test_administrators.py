@@ -13,15 +13,29 @@ from alembic.script import ScriptDirectory
 from marshmallow import ValidationError
 from sqlalchemy import create_engine, text, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import ACCOUNT_CHANGED, RESET_LINK_MADE
-from services.contracts.operations.membership import accounts as rpc
+from services.contracts.operations.membership.accounts import (
+    AccountRequest,
+    CreateAccountRequest,
+    ListPhoneChangesRequest,
+    NewAccountAnswer,
+    PhoneChangeAnswer,
+    PhoneChangeRequest,
+    RequestPhoneChangeRequest,
+    ResetLinkAnswer,
+    ResetPasswordRequest,
+    UpdateAccountRequest,
+)
 from services.kit.data import migrate
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.accounts.account_links import hash_of
 from services.membership.identity import next_step
@@ -94,47 +108,64 @@ def account_of(office: Office, caller: Caller) -> Account:
 def made_by(office: Office, maker: Caller, *roles: str, union: Union | None = None) -> Account:
     """A new account that this administrator opens, whose holder has chosen a password."""
     number = next(_numbers)
-    asked = {"account_name": f"new{number}", "display_name": "李雷", "roles": roles, "phone": f"139{number:08}"}
-    with office.begin() as session:
-        union_id = (union or office.superior).union_id
-        created = accounts.create_account(session, maker, {"union_id": union_id, **asked})
+    given = {"account_name": f"new{number}", "roles": list(roles), "phone": f"139{number:08}"}
+    created = open_account(office, maker, union or office.superior, **given)
     choose(office, a_link_sent(office))
     with office.begin() as session:
-        return session.get_one(Account, created["account_id"])
+        return session.get_one(Account, created.account_id)
 
 
 def choose(office: Office, token: str, password: str = GOOD) -> None:
     with office.begin() as session:
-        reset_links.reset_password(session, token, password)
+        request = ResetPasswordRequest(token=token, new_password=password)
+        reset_links.reset_password(Work(session, VISITOR), request)
 
 
-def send_link(office: Office, administrator: Caller, account: Account) -> dict[str, Any]:
+def send_link(office: Office, administrator: Caller, account: Account) -> ResetLinkAnswer:
     with office.begin() as session:
-        return reset_links.create_reset_link(session, administrator, account.account_id)
+        return reset_links.create_reset_link(Work(session, administrator), named(account.account_id))
+
+
+def open_account(office: Office, administrator: Caller, union: Union, **given: Any) -> NewAccountAnswer:
+    request = CreateAccountRequest(union_id=union.union_id, **{"phone": NEW, "display_name": "李雷", **given})
+    with office.begin() as session:
+        return accounts.create_account(Work(session, administrator), request)
+
+
+def change(office: Office, administrator: Caller, account: Account, **given: Any) -> None:
+    with office.begin() as session:
+        request = UpdateAccountRequest(account_id=account.account_id, **given)
+        accounts.update_account(Work(session, administrator), request)
 
 
 def ask(office: Office, administrator: Caller, account: Account, phone: str | None = NEW) -> UUID:
-    asked = {"account_id": account.account_id, "phone": phone, "reason": "原手机遗失"}
+    request = RequestPhoneChangeRequest(account_id=account.account_id, phone=phone, reason="原手机遗失")
     with office.begin() as session:
-        change_id: UUID = phone_changes.request_phone_change(session, administrator, asked)["change_id"]
-    return change_id
+        return phone_changes.request_phone_change(Work(session, administrator), request).change_id
 
 
-def confirm(office: Office, administrator: Caller, change_id: UUID) -> dict[str, Any]:
+def confirm(office: Office, administrator: Caller, change_id: UUID) -> PhoneChangeAnswer:
     with office.begin() as session:
-        return phone_changes.confirm_phone_change(session, administrator, change_id)
+        request = PhoneChangeRequest(change_id=change_id)
+        return phone_changes.confirm_phone_change(Work(session, administrator), request)
 
 
-def decline(office: Office, administrator: Caller, change_id: UUID) -> None:
+def decline(office: Office, administrator: Caller, change_id: UUID) -> PhoneChangeAnswer:
     with office.begin() as session:
-        phone_changes.decline_phone_change(session, administrator, change_id)
+        request = PhoneChangeRequest(change_id=change_id)
+        return phone_changes.decline_phone_change(Work(session, administrator), request)
 
 
-def seen(office: Office, administrator: Caller, change_id: UUID) -> dict[str, Any]:
+def seen(office: Office, administrator: Caller, change_id: UUID) -> PhoneChangeAnswer:
     """A change as an administrator sees it in the list."""
     with office.begin() as session:
-        page = phone_changes.list_phone_changes(session, administrator, {"page": 1, "size": 100})
-    return next(one for one in page["items"] if one["change_id"] == change_id)
+        work = Work(session, administrator, database_of(office))
+        page = phone_changes.list_phone_changes(work, ListPhoneChangesRequest(size=100))
+    return next(one for one in page.items if one.change_id == change_id)
+
+
+def named(account_id: Any) -> AccountRequest:
+    return AccountRequest(account_id=UUID(str(account_id)))
 
 
 def phone_of(office: Office, account: Account) -> str | None:
@@ -164,18 +195,16 @@ def a_week_later(office: Office, account: Account) -> None:
 def test_no_answer_to_an_administrator_holds_the_link(office: Office, attacker: Caller, victim: Account) -> None:
     answer = send_link(office, attacker, victim)
     assert a_link_sent(office) not in str(answer)
-    assert answer["sent_to"] == "138****5678"
-    asked = {"account_name": "fresh", "display_name": "李雷", "roles": ["clerk"], "phone": NEW}
-    with office.begin() as session:
-        created = accounts.create_account(session, attacker, {"union_id": office.union.union_id, **asked})
+    assert answer.sent_to == "138****5678"
+    created = open_account(office, attacker, office.union, account_name="fresh", roles=["clerk"])
     assert a_link_sent(office) not in str(created)
-    assert "one_time_password" not in created
+    assert "one_time_password" not in as_dict(created)
 
 
 def test_a_telephone_is_changed_by_no_administrator_alone(office: Office, attacker: Caller, victim: Account) -> None:
     form = {"account_id": str(victim.account_id), "phone": NEW}
     with pytest.raises(ValidationError, match="phone"):
-        loaded(rpc.UpdateAccountRequest, form)
+        loaded(UpdateAccountRequest, form)
     change_id = ask(office, attacker, victim)
     assert phone_of(office, victim) == OLD
     with pytest.raises(Forbidden, match="own_request"):
@@ -197,7 +226,7 @@ def test_who_confirms_is_nobody_whom_the_first_administrator_controls(
         confirm(office, a_holder_of(accomplice), change_id)
     assert phone_of(office, victim) == OLD
 
-    assert confirm(office, colleague, change_id)["state"] == "confirmed"
+    assert confirm(office, colleague, change_id).state == "confirmed"
     assert phone_of(office, victim) == NEW
 
 
@@ -208,17 +237,18 @@ def _accomplice(office: Office, attacker: Caller, how: str) -> Account:
         middle = made_by(office, attacker, "administrator")
         return made_by(office, a_holder_of(middle), "administrator")
     accomplice = an_account(office, office.superior, "administrator")
-    asked: dict[str, Callable[[Any], Any]] = {
+    asked: dict[str, Callable[[Session], object]] = {
         "given roles": lambda session: accounts.update_account(
-            session, attacker, {"account_id": accomplice.account_id, "roles": ["administrator", "reviewer"]}
+            Work(session, attacker),
+            UpdateAccountRequest(account_id=accomplice.account_id, roles=["administrator", "reviewer"]),
         ),
-        "reset": lambda session: reset_links.create_reset_link(session, attacker, accomplice.account_id),
+        "reset": lambda session: reset_links.create_reset_link(Work(session, attacker), named(accomplice.account_id)),
         "rid of the second factor": lambda session: lost_second_factors.remove_second_factor_of(
-            session, attacker, accomplice.account_id
+            Work(session, attacker), named(accomplice.account_id)
         ),
         # Both were acted on by one further up, who could act as both.
         "above": lambda session: [
-            reset_links.create_reset_link(session, above, UUID(str(one)))
+            reset_links.create_reset_link(Work(session, above), named(one))
             for one in (accomplice.account_id, attacker.account_id)
         ],
     }
@@ -241,7 +271,7 @@ def test_who_made_an_account_is_never_independent_of_it(office: Office, attacker
         a_week_later(office, account)
     for requester, confirmer in itertools.permutations((attacker, a_holder_of(made), a_holder_of(of_made)), 2):
         change_id = ask(office, requester, victim)
-        assert not seen(office, confirmer, change_id)["can_confirm"]
+        assert not seen(office, confirmer, change_id).can_confirm
         with pytest.raises(Forbidden, match="same_administrator"):
             confirm(office, confirmer, change_id)
         decline(office, requester, change_id)
@@ -255,7 +285,7 @@ def test_two_accounts_that_one_administrator_made_long_ago_are_independent(
     for account in (first, second):
         a_week_later(office, account)
     change_id = ask(office, a_holder_of(first), victim)
-    assert confirm(office, a_holder_of(second), change_id)["state"] == "confirmed"
+    assert confirm(office, a_holder_of(second), change_id).state == "confirmed"
 
 
 def test_accounts_with_one_telephone_are_one_person(office: Office, attacker: Caller, victim: Account) -> None:
@@ -282,7 +312,7 @@ def test_nobody_confirms_a_number_for_another_account_of_the_own_or_the_own_numb
     with pytest.raises(Conflict, match="own_account"):
         confirm(office, a_holder_of(double), change_id := ask(office, attacker, victim))
     receiver = an_account(office, office.superior, "administrator", phone=NEW)
-    assert not seen(office, a_holder_of(receiver), change_id)["can_confirm"]
+    assert not seen(office, a_holder_of(receiver), change_id).can_confirm
     with pytest.raises(Conflict, match="own_phone"):
         confirm(office, a_holder_of(receiver), change_id)
 
@@ -291,15 +321,17 @@ def test_the_whole_new_number_is_shown_to_who_may_confirm_it_alone_and_that_is_r
     office: Office, attacker: Caller, colleague: Caller, victim: Account
 ) -> None:
     change_id = ask(office, attacker, victim, number := "13311112222")
-    assert seen(office, attacker, change_id)["new_phone"] == "133****2222"
-    answer = seen(office, colleague, change_id)
-    assert (answer["old_phone"], answer["new_phone"]) == ("138****5678", number)
-    phone_changes.record_shown(database_of(office), colleague, {"items": [answer]})
+    assert seen(office, attacker, change_id).new_phone == "133****2222"
+    with office.begin() as session:
+        work = Work(session, colleague, database_of(office))
+        request = ListPhoneChangesRequest(account_id=victim.account_id)
+        (answer,) = phone_changes.list_phone_changes(work, request).items
+    assert (answer.old_phone, answer.new_phone) == ("138****5678", number)
     act = office.told(ACTS_RECORDED["membership"])[-1]
     assert (act["action"], act["account_id"]) == ("membership.list_phone_changes", UUID(colleague.account_id))
     assert act["records"] == [f"phone_change:{change_id}"]
     assert number not in str(act)
-    assert confirm(office, colleague, change_id)["new_phone"] == "133****2222"
+    assert confirm(office, colleague, change_id).new_phone == "133****2222"
 
 
 def test_who_asks_alone_for_another_number_keeps_nobody_from_links_for_long(
@@ -328,8 +360,7 @@ def test_a_link_does_not_work_again_when_a_closed_account_is_opened_again(
 ) -> None:
     send_link(office, colleague, victim)
     for is_closed in (True, False):
-        with office.begin() as session:
-            accounts.update_account(session, attacker, {"account_id": victim.account_id, "disabled": is_closed})
+        change(office, attacker, victim, disabled=is_closed)
     with pytest.raises(NotFound, match="reset_link_invalid"):
         choose(office, a_link_sent(office))
     assert news_of(office, victim)[-1] == ("reopened", [OLD], f"吴强（{attacker.account_name}）")
@@ -340,7 +371,7 @@ def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
     with office.begin() as session:
-        accounts.unlock_account(session, attacker, victim.account_id)
+        accounts.unlock_account(Work(session, attacker), named(victim.account_id))
     assert news_of(office, victim)[-1] == ("unlocked", [OLD], f"吴强（{attacker.account_name}）")
     assert attacker.account_id in caller_of(office, victim).controllers
 
@@ -380,8 +411,7 @@ def test_what_waits_too_long_was_declined_or_was_asked_by_nobody_any_more_is_not
     office: Office, attacker: Caller, colleague: Caller, victim: Account
 ) -> None:
     declined = ask(office, attacker, victim)
-    with office.begin() as session:
-        assert phone_changes.decline_phone_change(session, attacker, declined)["state"] == "declined"
+    assert decline(office, attacker, declined).state == "declined"
     with pytest.raises(Conflict, match="phone_change_ended"):
         confirm(office, colleague, declined)
     expired = ask(office, attacker, victim)
@@ -422,9 +452,8 @@ def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
     give_phone(office, account_of(office, attacker), "13600000000")
     with pytest.raises(Conflict, match="own_phone"):
         ask(office, attacker, victim, "13600000000")
-    asked = {"account_name": "mine", "display_name": "李雷", "roles": ["clerk"], "phone": "13600000000"}
-    with pytest.raises(Conflict, match="own_phone"), office.begin() as session:
-        accounts.create_account(session, attacker, {"union_id": office.union.union_id, **asked})
+    with pytest.raises(Conflict, match="own_phone"):
+        open_account(office, attacker, office.union, account_name="mine", roles=["clerk"], phone="13600000000")
 
 
 def test_the_holder_is_told_of_all_that_is_changed_and_by_whom(
@@ -434,9 +463,9 @@ def test_the_holder_is_told_of_all_that_is_changed_and_by_whom(
     send_link(office, attacker, victim)
     choose(office, a_link_sent(office))
     confirm(office, colleague, ask(office, attacker, victim))
+    change(office, attacker, victim, roles=["clerk"])
     with office.begin() as session:
-        accounts.update_account(session, attacker, {"account_id": victim.account_id, "roles": ["clerk"]})
-        lost_second_factors.remove_second_factor_of(session, attacker, victim.account_id)
+        lost_second_factors.remove_second_factor_of(Work(session, attacker), named(victim.account_id))
     assert news_of(office, victim) == [
         ("link_sent", [], first),  # the link itself is the SMS
         ("password_set", [OLD], None),
@@ -454,7 +483,8 @@ def test_the_log_names_the_administrator_whose_link_set_a_password(
     act = audit.Act("membership.reset_password", VISITOR)
     with office.begin() as session:
         audit.begin(session, act)
-        reset_links.reset_password(session, a_link_sent(office), GOOD)
+        request = ResetPasswordRequest(token=a_link_sent(office), new_password=GOOD)
+        reset_links.reset_password(Work(session, VISITOR), request)
     assert act.caller.account_name == victim.account_name
     assert act.new == {"link_made_by": f"吴强（{attacker.account_name}）"}
     assert f"account:{attacker.account_id}" in act.records
@@ -475,20 +505,17 @@ def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: 
     clerk = made_by(office, colleague, "clerk", union=office.union)
     above = someone(office, office.city)
     give_phone(office, account_of(office, colleague), "13600000001")
-    with office.begin() as session:
-        reset_links.create_reset_link(session, above, UUID(colleague.account_id))
+    send_link(office, above, account_of(office, colleague))
     assert caller_of(office, clerk).controllers == (colleague.account_id,)
 
 
 def test_operators_hold_no_other_role(office: Office) -> None:
     head = someone(office, office.city)
-    asked = {"account_name": "both", "display_name": "林涛", "phone": NEW, "union_id": office.city.union_id}
-    with pytest.raises(Forbidden, match="operator_alone"), office.begin() as session:
-        accounts.create_account(session, head, {**asked, "roles": ["administrator", "operator"]})
+    with pytest.raises(Forbidden, match="operator_alone"):
+        open_account(office, head, office.city, account_name="both", roles=["administrator", "operator"])
     operator = an_account(office, office.city, "operator")
-    roles = {"account_id": operator.account_id, "roles": ["clerk", "operator"]}
-    with pytest.raises(Forbidden, match="operator_alone"), office.begin() as session:
-        accounts.update_account(session, head, roles)
+    with pytest.raises(Forbidden, match="operator_alone"):
+        change(office, head, operator, roles=["clerk", "operator"])
     with pytest.raises(IntegrityError, match="operator_alone"):
         an_account(office, office.city, "administrator", "operator")
 

@@ -1,4 +1,4 @@
-"""What the log of acts is told of accounts: those that somebody acts on, and those whose holders act unasked who."""
+"""What audit events say of accounts: which one somebody acts on, and that its holder acts."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ _CHANGEABLE = ("display_name", "roles", "phone", "disabled")
 
 
 def note_account(session: Session, account: Account) -> None:
-    """Notes an account that the command at work acts on."""
+    """Records the account that the command acts on."""
     audit.note(session, ("account", account.account_id), union_id=account.union_id)
 
 
 def note_holder(session: Session, account: Account) -> None:
-    """Notes that the account's holder acts: signing in or choosing a password is proof of it."""
+    """Records that the account's holder acts: signing in or choosing a password proves it."""
     note_account(session, account)
     audit.note_actor(
         session,
@@ -32,5 +32,5 @@ def note_holder(session: Session, account: Account) -> None:
 
 
 def changeable(account: Account) -> dict[str, Any]:
-    """What administrators change of an account."""
+    """What administrators change of an account, as the old or new values of an audit event, which are open JSON."""
     return {name: getattr(account, name) for name in _CHANGEABLE}

@@ -3,16 +3,17 @@
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.events.membership import RESET_LINK_MADE, ResetLinkMadeData, ResetLinkRecipient
 from services.contracts.masks import mask_phone
+from services.contracts.operations.membership.accounts import ResetLinkAnswer
 from services.kit.events.outbox import tell
 from services.kit.rpc.methods import Caller
+from services.kit.schemas import required
 from services.membership.accounts.account_news import name_of
 from services.membership.models import Account, ResetLink
 
@@ -22,13 +23,13 @@ _PAGE = "/reset#"
 
 def send_link(
     session: Session, account: Account, by: Caller, lasts: timedelta, *, is_first: bool = False
-) -> dict[str, Any]:
-    """Sends a link to the account's telephone, which makes all earlier ones void (ResetLinkAnswer).
+) -> ResetLinkAnswer:
+    """Sends a link to the account's telephone, which makes all earlier ones void.
 
-    Nobody else is told it, least of all who made it.
+    Nobody else gets it, least of all the administrator who made it. The account must have a telephone.
     """
     void_links(session, account)
-    token = secrets.token_urlsafe(32)
+    phone, token = required(account.phone), secrets.token_urlsafe(32)
     link = ResetLink(
         token_hash=hash_of(token),
         account_id=account.account_id,
@@ -37,19 +38,18 @@ def send_link(
         expires_at=datetime.now(UTC) + lasts,
     )
     session.add(link)
-    recipient = {
-        "phone": account.phone,
-        "account_name": account.account_name,
-        "url_path": _PAGE + token,
-        "made_by": name_of(by),
-    }
-    told = {"account_id": account.account_id, "expires_at": link.expires_at, "is_first": is_first}
-    tell(session, RESET_LINK_MADE, {**told, "recipient": recipient})
-    return {"expires_at": link.expires_at, "sent_to": mask_phone(str(account.phone))}
+    recipient = ResetLinkRecipient(
+        phone=phone, account_name=account.account_name, url_path=_PAGE + token, made_by=name_of(by)
+    )
+    data = ResetLinkMadeData(
+        account_id=account.account_id, expires_at=link.expires_at, is_first=is_first, recipient=recipient
+    )
+    tell(session, RESET_LINK_MADE, data)
+    return ResetLinkAnswer(expires_at=link.expires_at, sent_to=mask_phone(phone))
 
 
 def void_links(session: Session, account: Account) -> None:
-    """No link made for the account until now works any more."""
+    """Makes all links void that were made for the account until now."""
     session.execute(
         update(ResetLink)
         .where(ResetLink.account_id == account.account_id, ResetLink.used_at.is_(None), ResetLink.void_since.is_(None))

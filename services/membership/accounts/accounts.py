@@ -1,7 +1,6 @@
 """Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, any_, func, or_, select
@@ -10,12 +9,22 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.masks import mask_phone
+from services.contracts.operations.membership.accounts import (
+    AccountItem,
+    AccountRequest,
+    CreateAccountRequest,
+    ListAccountsAnswer,
+    ListAccountsRequest,
+    NewAccountAnswer,
+    UpdateAccountRequest,
+)
 from services.contracts.values import InvalidValue, clean_mobile
 from services.kit.data.paging import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET, change_fields
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_acts import changeable, note_account
@@ -36,43 +45,45 @@ class FirstLinkSettings:
     first_link_hours: float = 24
 
 
-def list_accounts(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the accounts of one union, or of all within reach, by name.
+def list_accounts(work: Work, request: ListAccountsRequest) -> ListAccountsAnswer:
+    """A page of the accounts of one union, or of all in the caller's scope, by name.
 
-    So that who forgot the account is found by somebody of a union above. Raises NotFound for a union out of reach.
+    So that who forgot the account is found by somebody of a union above. Raises NotFound for a union out of scope.
     """
+    session, caller = work.session, work.caller
     matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
-    if "union_id" in asked:
-        matching = matching.where(Account.union_id == reachable_union(session, caller, asked["union_id"]).union_id)
+    if request.union_id is not UNSET:
+        matching = matching.where(Account.union_id == reachable_union(session, caller, request.union_id).union_id)
     else:
         matching = matching.where(own_and_below(caller))
-    if "q" in asked:
-        matching = matching.where(_is_about(asked["q"]))
-    if "state" in asked:
-        matching = matching.where(_has_state(asked["state"]))
-    rows, counted = page_of(session, matching, asked)
-    return page_answer([account_answer(row.Account, row.Union) for row in rows], asked, counted)
+    if request.q is not UNSET:
+        matching = matching.where(_is_about(request.q))
+    if request.state is not UNSET:
+        matching = matching.where(_has_state(request.state))
+    rows, counted = page_of(session, matching, request)
+    return ListAccountsAnswer.of([account_answer(row.Account, row.Union) for row in rows], request, counted)
 
 
-def get_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
-    """An account within reach; raises NotFound."""
-    account = session.get(Account, account_id)
+def get_account(work: Work, request: AccountRequest) -> AccountItem:
+    """An account in the caller's scope; raises NotFound."""
+    account = work.session.get(Account, request.account_id)
     if account is None:
         raise _not_found()
-    return account_answer(account, _union_of(session, caller, account))
+    return account_answer(account, _union_of(work.session, work.caller, account))
 
 
-def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A new account of a union within reach, whose holder gets a link to choose the first password (NewAccountAnswer).
+def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswer:
+    """A new account of a union in scope, whose holder gets a link to choose the first password.
 
     Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists` and
     `own_phone`.
     """
-    union = reachable_union(session, caller, asked["union_id"])
-    _check_roles(union, asked["roles"])
-    account = account_without_password(union, asked["account_name"], asked["display_name"], asked["roles"])
-    refuse_own_phone(session, caller, account, asked["phone"])
-    set_phone(account, asked["phone"])
+    session, caller = work.session, work.caller
+    union = reachable_union(session, caller, request.union_id)
+    _check_roles(union, request.roles)
+    account = account_without_password(union, request.account_name, request.display_name, request.roles)
+    refuse_own_phone(session, caller, account, request.phone)
+    set_phone(account, request.phone)
     session.add(account)
     try:
         session.flush()
@@ -83,7 +94,7 @@ def create_account(session: Session, caller: Caller, asked: dict[str, Any]) -> d
     lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
     sent = send_link(session, account, caller, lasts, is_first=True)
     audit.note(session, new={"account_name": account.account_name, **changeable(account)})
-    return {**account_answer(account, union), **sent}
+    return NewAccountAnswer(**vars(account_answer(account, union)), **vars(sent))
 
 
 def account_without_password(union: Union, account_name: str, display_name: str, roles: list[str]) -> Account:
@@ -96,57 +107,35 @@ def new_account(union: Union, account_name: str, display_name: str, roles: list[
     return _account(union, account_name, display_name, roles, passwords.hash_password(password))
 
 
-def _account(union: Union, account_name: str, display_name: str, roles: list[str], password_hash: str) -> Account:
-    return Account(
-        account_id=uuid7(),
-        union_id=union.union_id,
-        account_name=account_name,
-        display_name=display_name,
-        roles=sorted(set(roles)),
-        password_hash=password_hash,
-        must_change_password=True,
-        disabled=False,
-        created_at=datetime.now(UTC),
-    )
-
-
-def update_account(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
     """Changes what is given.
 
     Raises NotFound, Forbidden for a role that the union cannot have, Conflict `own_account` for one's own roles or
     closing one's own account, and Conflict `last_administrator`.
     """
-    account, union = managed_account(session, caller, asked["account_id"])
+    session, caller = work.session, work.caller
+    account, union = managed_account(session, caller, request.account_id)
     before = changeable(account)
-    roles = sorted(set(asked.get("roles", account.roles)))
-    disabled = asked.get("disabled", account.disabled)
+    roles = sorted(set(account.roles if request.roles is UNSET else request.roles))
+    disabled = account.disabled if request.disabled is UNSET else request.disabled
     if (roles, disabled) != (account.roles, account.disabled):
         refuse_own(caller, account, "不能修改自己的角色，也不能停用自己的账号")
         _check_roles(union, roles)
         if _administers(account) and (disabled or ADMINISTRATOR not in roles):
             _keep_an_administrator(session, caller, account)
-        if roles != account.roles:
-            sessions.end_all(session, account, "roles_changed")
-            controls.controlled_by(session, account, caller, controls.ROLES)
-            tell_holder(session, account, "roles_changed", caller)
-        if disabled:
-            sessions.end_all(session, account, "account_disabled")
-            void_links(session, account)
-        elif account.disabled:
-            controls.controlled_by(session, account, caller, controls.REOPENED)
-            tell_holder(session, account, "reopened", caller)
-        account.roles, account.disabled = roles, disabled
-    account.display_name = asked.get("display_name", account.display_name)
+        _change_rights(session, caller, account, roles, disabled=disabled)
+    change_fields(account, request, ("display_name",))
     audit.note(session, old=before, new=changeable(account))
     return account_answer(account, union)
 
 
-def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+def unlock_account(work: Work, request: AccountRequest) -> AccountItem:
     """Lets an account in again that too many wrong passwords have locked; its holder is told.
 
     Whoever unlocks can let somebody guess on, and so controls the account. Raises NotFound, Conflict `own_account`.
     """
-    account, union = managed_account(session, caller, account_id)
+    session, caller = work.session, work.caller
+    account, union = managed_account(session, caller, request.account_id)
     refuse_own(caller, account, "不能解锁自己的账号")
     lockout.forget_failures(session, account)
     controls.controlled_by(session, account, caller, controls.UNLOCKED)
@@ -155,7 +144,7 @@ def unlock_account(session: Session, caller: Caller, account_id: UUID) -> dict[s
 
 
 def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple[Account, Union]:
-    """An account within reach, locked until the transaction ends, and its union; raises NotFound."""
+    """An account in scope, locked until the transaction ends, and its union; raises NotFound."""
     account = session.get(Account, account_id, with_for_update=True)
     if account is None:
         raise _not_found()
@@ -188,32 +177,61 @@ def set_phone(account: Account, phone: str | None) -> None:
     account.phone_digest = phone_digest(phone) if phone else None
 
 
-def account_answer(account: Account, union: Union) -> dict[str, Any]:
+def account_answer(account: Account, union: Union) -> AccountItem:
     """An account as administrators see it."""
-    return {
-        "account_id": account.account_id,
-        "union_id": account.union_id,
-        "union_name": union.name,
-        "account_name": account.account_name,
-        "display_name": account.display_name,
-        "roles": account.roles,
-        "phone": mask_phone(account.phone) if account.phone else None,
-        "state": _state_of(account),
-        "disabled": account.disabled,
-        "locked_until": account.locked_until if lockout.is_locked(account) else None,
-        "last_signed_in_at": account.last_signed_in_at,
-        "must_change_password": account.must_change_password,
-        "has_second_factor": account.totp_confirmed_at is not None,
-        "created_at": account.created_at,
-    }
+    return AccountItem(
+        account_id=account.account_id,
+        union_id=account.union_id,
+        union_name=union.name,
+        account_name=account.account_name,
+        display_name=account.display_name,
+        roles=account.roles,
+        phone=mask_phone(account.phone) if account.phone else None,
+        state=_state_of(account),
+        disabled=account.disabled,
+        locked_until=account.locked_until if lockout.is_locked(account) else None,
+        last_signed_in_at=account.last_signed_in_at,
+        must_change_password=account.must_change_password,
+        has_second_factor=account.totp_confirmed_at is not None,
+        created_at=account.created_at,
+    )
+
+
+def _account(union: Union, account_name: str, display_name: str, roles: list[str], password_hash: str) -> Account:
+    return Account(
+        account_id=uuid7(),
+        union_id=union.union_id,
+        account_name=account_name,
+        display_name=display_name,
+        roles=sorted(set(roles)),
+        password_hash=password_hash,
+        must_change_password=True,
+        disabled=False,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _change_rights(session: Session, caller: Caller, account: Account, roles: list[str], *, disabled: bool) -> None:
+    """Gives an account these roles, closes it or opens it again, with all that follows for sessions and links."""
+    if roles != account.roles:
+        sessions.end_all(session, account, "roles_changed")
+        controls.controlled_by(session, account, caller, controls.ROLES)
+        tell_holder(session, account, "roles_changed", caller)
+    if disabled:
+        sessions.end_all(session, account, "account_disabled")
+        void_links(session, account)
+    elif account.disabled:
+        controls.controlled_by(session, account, caller, controls.REOPENED)
+        tell_holder(session, account, "reopened", caller)
+    account.roles, account.disabled = roles, disabled
 
 
 def _union_of(session: Session, caller: Caller, account: Account) -> Union:
-    """The account's union; an account out of reach is as good as none."""
+    """The account's union; an account out of scope is as good as none."""
     try:
         return reachable_union(session, caller, account.union_id)
-    except NotFound as out_of_reach:
-        raise _not_found() from out_of_reach
+    except NotFound as out_of_scope:
+        raise _not_found() from out_of_scope
 
 
 def _not_found() -> NotFound:

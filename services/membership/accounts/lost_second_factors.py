@@ -1,21 +1,18 @@
 """Second factors that their holders have lost, turned off by an administrator of the union or one above."""
 
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy.orm import Session
-
+from services.contracts.operations.membership.accounts import AccountItem, AccountRequest
 from services.kit.operations import audit
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts import controls
 from services.membership.accounts.account_news import tell_holder
 from services.membership.accounts.accounts import account_answer, managed_account, refuse_own
 from services.membership.identity.second_factor import forget
 
 
-def remove_second_factor_of(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
+def remove_second_factor_of(work: Work, request: AccountRequest) -> AccountItem:
     """Lets an account sign in by its password alone, and ends its sessions; raises NotFound, Conflict `own_account`."""
-    account, union = managed_account(session, caller, account_id)
+    session, caller = work.session, work.caller
+    account, union = managed_account(session, caller, request.account_id)
     refuse_own(caller, account, "请在本人账号设置中停用动态口令")
     had_one = account.totp_confirmed_at is not None
     forget(session, account)

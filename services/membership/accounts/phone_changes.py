@@ -6,7 +6,6 @@ Links to choose a password go to that number, so whoever may change it alone cou
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
@@ -14,13 +13,20 @@ from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from services.contracts.masks import mask_phone
-from services.kit.data.database import Database
+from services.contracts.operations.membership.accounts import (
+    ListPhoneChangesRequest,
+    PhoneChangeAnswer,
+    PhoneChangeRequest,
+    PhoneChangesAnswer,
+    RequestPhoneChangeRequest,
+)
 from services.kit.data.paging import page_of
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import page_answer
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_links import void_links
@@ -52,84 +58,55 @@ class PhoneChangeSettings:
     """So often one administrator asks for another number of the same account."""
 
 
-def request_phone_change(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """Asks for another number of an account within reach, or the own one; the holder is told at the old one too.
+def request_phone_change(work: Work, request: RequestPhoneChangeRequest) -> PhoneChangeAnswer:
+    """Asks for another number of an account in scope, or the own one; the holder is told at the old one too.
 
     Links that were sent before go on working until it is confirmed: who asks alone makes nothing void. Raises
     NotFound, Conflict `account_disabled`, `phone_change_waits`, `phone_unchanged` and `own_phone`, and Problem
     `too_many_phone_changes`.
     """
-    _lock_in_order(session, caller, asked["account_id"])
-    account, union = managed_account(session, caller, asked["account_id"])
-    if account.disabled:
-        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
-    if asked["phone"] == account.phone:
-        raise Conflict("phone_unchanged", "新手机号与已登记的手机号相同")
-    refuse_own_phone(session, caller, account, asked["phone"])
-    if open_change(session, account) is not None:
-        raise Conflict(
-            "phone_change_waits", "该账号已有更换手机号的申请待确认", "请等待其他管理员确认，或先撤回该申请。"
-        )
-    _refuse_too_many(session, caller, account)
+    session, caller = work.session, work.caller
+    _lock_in_order(session, caller, request.account_id)
+    account, union = managed_account(session, caller, request.account_id)
+    _check_request(session, caller, account, request.phone)
     _end_expired(session, account)
-    now = datetime.now(UTC)
-    change = PhoneChange(
-        change_id=uuid7(),
-        account_id=account.account_id,
-        phone=asked["phone"],
-        old_phone=account.phone,
-        reason=asked["reason"],
-        state="requested",
-        requested_by=UUID(caller.account_id),
-        requested_at=now,
-        expires_at=now + timedelta(hours=read_settings(PhoneChangeSettings).phone_change_hours),
-    )
-    session.add(change)
-    session.flush()
-    values = {"phone": asked["phone"], "reason": asked["reason"]}
+    change = _add_change(session, caller, account, request)
+    values = {"phone": request.phone, "reason": request.reason}
     audit.note(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
-    asked_of = [one for one in (union.union_id, union.superior_union_id) if one]
-    ask_to_confirm(session, account, caller, asked_of)
+    confirming = [one for one in (union.union_id, union.superior_union_id) if one]
+    ask_to_confirm(session, account, caller, confirming)
     return _answer_of(session, caller, change.change_id)
 
 
-def list_phone_changes(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the changes of accounts within reach, those that wait first, then the newest."""
+def list_phone_changes(work: Work, request: ListPhoneChangesRequest) -> PhoneChangesAnswer:
+    """A page of the changes of accounts in scope, those that wait first, then the newest.
+
+    To whom whole new numbers were shown is recorded.
+    """
     waits = and_(_OPEN, PhoneChange.expires_at > datetime.now(UTC))
-    matching = _in_reach(caller).order_by(waits.desc(), PhoneChange.requested_at.desc(), PhoneChange.change_id)
-    if "state" in asked:
-        matching = matching.where(_is(asked["state"]))
-    if "account_id" in asked:
-        matching = matching.where(PhoneChange.account_id == asked["account_id"])
-    rows, counted = page_of(session, matching, asked)
-    return page_answer(_answers(session, caller, rows), asked, counted)
+    matching = _in_scope(work.caller).order_by(waits.desc(), PhoneChange.requested_at.desc(), PhoneChange.change_id)
+    if request.state is not UNSET:
+        matching = matching.where(_is(request.state))
+    if request.account_id is not UNSET:
+        matching = matching.where(PhoneChange.account_id == request.account_id)
+    rows, counted = page_of(work.session, matching, request)
+    items = _answers(work.session, work.caller, rows)
+    _record_shown(work, [one for one in items if one.can_confirm])
+    return PhoneChangesAnswer.of(items, request, counted)
 
 
-def record_shown(database: Database, caller: Caller, answer: dict[str, Any]) -> None:
-    """Keeps to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
-    shown = [one for one in answer["items"] if one["can_confirm"]]
-    if not shown:
-        return
-    act = audit.Act("membership.list_phone_changes", caller, correlation_id=correlation.get())
-    with database.begin() as session:
-        audit.begin(session, act)
-        for change in shown:
-            audit.note(session, ("phone_change", change["change_id"]), union_id=change["union_id"])
-        audit.tell_act(session, "membership", act)
-
-
-def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChangeAnswer:
     """Gives the account the number that another administrator asked for; no link goes there for a day.
 
     Raises NotFound, Conflict `own_account`, `own_phone`, `phone_change_ended` and `requester_gone`, Forbidden
     `own_request` and `same_administrator` for who is not independent of who asked for it.
     """
-    change, account, union = _waiting(session, caller, change_id)
+    session, caller = work.session, work.caller
+    change, account, union = _waiting(session, caller, request.change_id)
     requester, confirmer = session.get_one(Account, change.requested_by), _own(session, caller)
     if is_same_person(account, confirmer):
         raise Conflict("own_account", "不能确认更换自己的手机号", "请由其他管理员操作。")
-    if account.disabled:
-        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+    _check_open(account)
     refuse_own_phone(session, caller, account, change.phone)
     _check_independent(session, change, caller, requester, confirmer)
     if not _may_ask(session, requester, union):
@@ -148,19 +125,20 @@ def confirm_phone_change(session: Session, caller: Caller, change_id: UUID) -> d
         new={"phone": account.phone, "requested_by": requester.account_name},
     )
     tell_holder(session, account, "phone_changed", caller, phones=[old, account.phone])
-    return _answer_of(session, caller, change_id)
+    return _answer_of(session, caller, change.change_id)
 
 
-def decline_phone_change(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+def decline_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChangeAnswer:
     """Ends a change that waits, by another administrator, or by who asked for it and takes it back.
 
     Raises NotFound, Conflict `phone_change_ended`.
     """
-    change, account, _ = _waiting(session, caller, change_id)
+    session, caller = work.session, work.caller
+    change, account, _ = _waiting(session, caller, request.change_id)
     _decide(change, caller, "declined")
     audit.note(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
     tell_holder(session, account, "phone_change_ended", caller)
-    return _answer_of(session, caller, change_id)
+    return _answer_of(session, caller, change.change_id)
 
 
 def open_change(session: Session, account: Account) -> PhoneChange | None:
@@ -178,15 +156,63 @@ def holds_links(change: PhoneChange) -> bool:
     return change.requested_at > datetime.now(UTC) - timedelta(hours=hours)
 
 
+def _check_request(session: Session, caller: Caller, account: Account, phone: str | None) -> None:
+    """Raises what `request_phone_change` names for a number that cannot be asked for now."""
+    _check_open(account)
+    if phone == account.phone:
+        raise Conflict("phone_unchanged", "新手机号与已登记的手机号相同")
+    refuse_own_phone(session, caller, account, phone)
+    if open_change(session, account) is not None:
+        raise Conflict(
+            "phone_change_waits", "该账号已有更换手机号的申请待确认", "请等待其他管理员确认，或先撤回该申请。"
+        )
+    _refuse_too_many(session, caller, account)
+
+
+def _check_open(account: Account) -> None:
+    if account.disabled:
+        raise Conflict("account_disabled", "账号已停用，不能更换手机号", "请先启用账号。")
+
+
+def _add_change(session: Session, caller: Caller, account: Account, request: RequestPhoneChangeRequest) -> PhoneChange:
+    now = datetime.now(UTC)
+    change = PhoneChange(
+        change_id=uuid7(),
+        account_id=account.account_id,
+        phone=request.phone,
+        old_phone=account.phone,
+        reason=request.reason,
+        state="requested",
+        requested_by=UUID(caller.account_id),
+        requested_at=now,
+        expires_at=now + timedelta(hours=read_settings(PhoneChangeSettings).phone_change_hours),
+    )
+    session.add(change)
+    session.flush()
+    return change
+
+
+def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
+    """Records to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
+    if not shown:
+        return
+    act = audit.Act("membership.list_phone_changes", work.caller, correlation_id=correlation.get())
+    with work.database.begin() as session:
+        audit.begin(session, act)
+        for change in shown:
+            audit.note(session, ("phone_change", change.change_id), union_id=change.union_id)
+        audit.tell_act(session, "membership", act)
+
+
 def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:
     """The account is locked: two requests at once are not both the last one."""
     since = datetime.now(UTC) - _WEEK
-    asked = select(func.count(), func.min(PhoneChange.requested_at)).where(
+    requested = select(func.count(), func.min(PhoneChange.requested_at)).where(
         PhoneChange.account_id == account.account_id,
         PhoneChange.requested_by == UUID(caller.account_id),
         PhoneChange.requested_at > since,
     )
-    count, first = session.execute(asked).one()
+    count, first = session.execute(requested).one()
     most = read_settings(PhoneChangeSettings).phone_changes_a_week
     if count >= most:
         problem = Problem(
@@ -200,15 +226,15 @@ def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None
 
 
 def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneChange, Account, Union]:
-    """A change that waits, of an account within reach, both locked; raises NotFound, Conflict `phone_change_ended`."""
+    """A change that waits, of an account in scope, both locked; raises NotFound, Conflict `phone_change_ended`."""
     change = session.get(PhoneChange, change_id)
     if change is None:
         raise _not_found()
     _lock_in_order(session, caller, change.account_id)
     try:
         account, union = managed_account(session, caller, change.account_id)
-    except NotFound as out_of_reach:
-        raise _not_found() from out_of_reach
+    except NotFound as out_of_scope:
+        raise _not_found() from out_of_scope
     session.refresh(change, with_for_update=True)
     if _state_of(change) != "requested":
         raise Conflict("phone_change_ended", "该申请已处理或已过期", "请刷新后查看；需要时请重新申请。")
@@ -260,7 +286,7 @@ def _is(state: str) -> ColumnElement[bool]:
     return PhoneChange.state == state
 
 
-def _in_reach(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Account]:
+def _in_scope(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Account]:
     return (
         select(PhoneChange, Account, Union, _REQUESTER, _DECIDER)
         .join(Account, Account.account_id == PhoneChange.account_id)
@@ -271,14 +297,14 @@ def _in_reach(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Ac
     )
 
 
-def _answer_of(session: Session, caller: Caller, change_id: UUID) -> dict[str, Any]:
+def _answer_of(session: Session, caller: Caller, change_id: UUID) -> PhoneChangeAnswer:
     session.flush()
-    found = session.execute(_in_reach(caller).where(PhoneChange.change_id == change_id)).all()
+    found = session.execute(_in_scope(caller).where(PhoneChange.change_id == change_id)).all()
     return _answers(session, caller, found)[0]
 
 
-def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[dict[str, Any]]:
-    """What waits for the caller is looked at once for each who asked."""
+def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[PhoneChangeAnswer]:
+    """The changes as the caller sees them; independence is decided once for each requester."""
     open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
     requesters = {row[3].account_id: row[3] for row in open_rows}
     own = _own(session, caller)
@@ -286,30 +312,30 @@ def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[dic
     return [_answer(own, row, independent) for row in rows]
 
 
-def _answer(own: Account, row: _Row, independent: set[UUID]) -> dict[str, Any]:
+def _answer(own: Account, row: _Row, independent: set[UUID]) -> PhoneChangeAnswer:
     change, account, union, requester, decider = row
     state = _state_of(change)
     is_independent = requester.account_id in independent and not is_same_person(account, own)
     can_confirm = state == "requested" and is_independent and change.phone != own.phone
-    return {
-        "change_id": change.change_id,
-        "account_id": account.account_id,
-        "account_name": account.account_name,
-        "display_name": account.display_name,
-        "union_id": union.union_id,
-        "union_name": union.name,
-        "old_phone": mask_phone(change.old_phone) if change.old_phone else None,
-        "new_phone": _new_phone(change, is_whole=can_confirm),
-        "reason": change.reason,
-        "state": state,
-        "requested_by": requester.account_id,
-        "requested_by_name": requester.display_name,
-        "requested_at": change.requested_at,
-        "expires_at": change.expires_at,
-        "decided_by_name": decider.display_name if decider else None,
-        "decided_at": change.decided_at,
-        "can_confirm": can_confirm,
-    }
+    return PhoneChangeAnswer(
+        change_id=change.change_id,
+        account_id=account.account_id,
+        account_name=account.account_name,
+        display_name=account.display_name,
+        union_id=union.union_id,
+        union_name=union.name,
+        old_phone=mask_phone(change.old_phone) if change.old_phone else None,
+        new_phone=_new_phone(change, is_whole=can_confirm),
+        reason=change.reason,
+        state=state,
+        requested_by=requester.account_id,
+        requested_by_name=requester.display_name,
+        requested_at=change.requested_at,
+        expires_at=change.expires_at,
+        decided_by_name=decider.display_name if decider else None,
+        decided_at=change.decided_at,
+        can_confirm=can_confirm,
+    )
 
 
 def _new_phone(change: PhoneChange, *, is_whole: bool) -> str | None:

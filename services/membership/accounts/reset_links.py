@@ -1,16 +1,22 @@
 """Forgotten passwords: a link to the holder's telephone, by which the holder alone chooses another one."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_account_name
+from services.contracts.operations.membership.accounts import (
+    AccountRequest,
+    CheckResetLinkAnswer,
+    CheckResetLinkRequest,
+    ResetLinkAnswer,
+    ResetPasswordAnswer,
+    ResetPasswordRequest,
+)
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_acts import note_account, note_holder
@@ -32,13 +38,14 @@ class ResetLinkSettings:
     """For so long no link goes to a telephone number that was changed: its holder is told first."""
 
 
-def create_reset_link(session: Session, caller: Caller, account_id: UUID) -> dict[str, Any]:
-    """Sends the holder of an account within reach a link, which makes all earlier ones void (ResetLinkAnswer).
+def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
+    """Sends the holder of an account in scope a link, which makes all earlier ones void.
 
     Raises NotFound, Conflict `own_account`, `account_disabled`, `no_phone`, `phone_change_waits` and
     `phone_changed_recently`.
     """
-    account, _ = managed_account(session, caller, account_id)
+    session, caller = work.session, work.caller
+    account, _ = managed_account(session, caller, request.account_id)
     refuse_own(caller, account, "不能重置自己的密码")
     if account.disabled:
         raise Conflict("account_disabled", "账号已停用，不能重置密码", "请先启用账号。")
@@ -51,44 +58,52 @@ def create_reset_link(session: Session, caller: Caller, account_id: UUID) -> dic
     return sent
 
 
-def check_reset_link(session: Session, token: str) -> dict[str, Any]:
+def check_reset_link(work: Work, request: CheckResetLinkRequest) -> CheckResetLinkAnswer:
     """Whose link it is, for the page to greet by; raises NotFound `reset_link_invalid` for any that does not work.
 
     Nothing is counted: nobody guesses 256 bits, and who sends rubbish must not hinder others at the address.
     """
-    link, account = _working(session, token)
-    return {"account_name": mask_account_name(account.account_name), "expires_at": link.expires_at}
+    link, account = _working(work.session, request.token)
+    return CheckResetLinkAnswer(account_name=mask_account_name(account.account_name), expires_at=link.expires_at)
 
 
-def reset_password(session: Session, token: str, new_password: str, device_id: UUID | None = None) -> dict[str, Any]:
+def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAnswer:
     """Gives the link's account the password that its holder chose, unlocks it, ends its sessions, uses the link up.
 
     The device is the only one known for it from now on: strangers who go on failing at the name do not delay it, and
     the link proves as much as a password does. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and
     Invalid for a weak password, after which the link still works.
     """
+    session = work.session
+    link, account = _lock_working(session, request.token)
+    union = session.get_one(Union, account.union_id)
+    passwords.check_choice(request.new_password, account, union.name)
+    account.password_hash = passwords.hash_password(request.new_password)
+    account.must_change_password = False
+    note_holder(session, account)
+    forget_failures(session, account)
+    devices.forget_all(session, account.account_id, but=request.device_id)
+    devices.remember(session, request.device_id, account.account_id)
+    sessions.end_all(session, account, "password_reset")
+    link.used_at = datetime.now(UTC)
+    _note_maker(session, link)
+    tell_holder(session, account, "password_set")
+    return ResetPasswordAnswer(account_name=account.account_name)
+
+
+def _lock_working(session: Session, token: str) -> tuple[ResetLink, Account]:
+    """As `_working`, both locked until the transaction ends."""
     link, account = _working(session, token)
     note_account(session, account)
     session.refresh(account, with_for_update=True)
     session.refresh(link, with_for_update=True)
     if not _works(link, account):
         raise _invalid()
-    union = session.get_one(Union, account.union_id)
-    passwords.check_choice(new_password, account, union.name)
-    account.password_hash = passwords.hash_password(new_password)
-    account.must_change_password = False
-    note_holder(session, account)
-    forget_failures(session, account)
-    devices.forget_all(session, account.account_id, but=device_id)
-    devices.remember(session, device_id, account.account_id)
-    sessions.end_all(session, account, "password_reset")
-    link.used_at = datetime.now(UTC)
-    _note_maker(session, link)
-    tell_holder(session, account, "password_set")
-    return {"account_name": account.account_name}
+    return link, account
 
 
 def _working(session: Session, token: str) -> tuple[ResetLink, Account]:
+    """The link of a token and its account; raises NotFound `reset_link_invalid`."""
     found = session.execute(
         select(ResetLink, Account)
         .join(Account, Account.account_id == ResetLink.account_id)
@@ -125,7 +140,7 @@ def _check_phone(session: Session, account: Account) -> None:
 
 
 def _note_maker(session: Session, link: ResetLink) -> None:
-    """By whose link it was: whoever made it is named beside the holder."""
+    """Records the administrator who made the link, beside the holder."""
     maker = session.get(Account, link.made_by)
     if maker is not None:
         made_by = f"{maker.display_name}（{maker.account_name}）"

@@ -120,7 +120,7 @@ def tell_queued(
             {"application_id": one.application_id, "member_id": member.member_id, "member_no": member.member_no}
             for one, member in chunk
         ]
-        persons = [{"application_id": one.application_id, **person_facts(member)} for one, member in chunk]
+        persons = [person_facts(one.application_id, member) for one, member in chunk]
         tell(session, MEMBERS_QUEUED, {**told, "applications": applications, "persons": persons}, audience=audience)
 
 

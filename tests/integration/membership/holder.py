@@ -13,6 +13,7 @@ from services.kit.data.database import Database
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.schemas import as_dict
 from services.membership.accounts import accounts
 from services.membership.identity import own_account, sessions
 from services.membership.identity.sign_in import sign_in as membership_signs_in
@@ -43,7 +44,8 @@ def sign_in_and_stay(
     visit = {**VISIT, "device_id": device_id}
     asked = {"account_name": account_name, "password": password, "captcha": captcha or a_captcha(), "visit": visit}
     with office.begin() as session:
-        return membership_signs_in(session, database_of(office), visitor, asked)
+        answer: dict[str, Any] = as_dict(membership_signs_in(session, database_of(office), visitor, asked))
+    return answer
 
 
 def database_of(office: Office) -> Database:

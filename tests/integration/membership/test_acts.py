@@ -7,9 +7,11 @@ import pytest
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import IMPORT_CONTINUED
+from services.contracts.operations.membership.accounts import CreateUnionRequest, UpdateAccountRequest
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership import unions
 from services.membership.accounts import accounts
 from services.membership.applications import queueing
@@ -89,16 +91,16 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
 
 def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:
     administrator = a_caller(office.city, "administrator")
-    asked = {"name": "静安区总工会", "code": a_union_code(77), "superior_union_id": office.city.union_id}
-    act = acted(office, unions.create_union, administrator, asked)
+    request = CreateUnionRequest(name="静安区总工会", code=a_union_code(77), superior_union_id=office.city.union_id)
+    act = acted(office, lambda session: unions.create_union(Work(session, administrator), request))
     assert act.records == [f"union:{union_id}" for union_id in act.union_ids]
     assert act.new["name"] == "静安区总工会"
 
 
 def test_a_changed_account_is_noted_in_the_reach_of_its_union(office: Office, account: Account) -> None:
     administrator = a_caller(office.superior, "administrator")
-    asked = {"account_id": account.account_id, "display_name": "王小芳"}
-    act = acted(office, accounts.update_account, administrator, asked)
+    request = UpdateAccountRequest(account_id=account.account_id, display_name="王小芳")
+    act = acted(office, lambda session: accounts.update_account(Work(session, administrator), request))
     assert act.records == [f"account:{account.account_id}"]
     assert act.union_ids == {str(office.union.union_id)}
     assert (act.old, act.new) == ({"display_name": "王芳"}, {"display_name": "王小芳"})

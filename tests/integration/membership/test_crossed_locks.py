@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local.client import wait_until
+from services.contracts.operations.membership.accounts import RequestPhoneChangeRequest
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts import phone_changes
 from services.membership.identity import lockout
 from services.membership.models import Account, PhoneChange
@@ -36,9 +38,10 @@ def test_administrators_who_ask_for_one_anothers_new_numbers_at_once_both_get_on
         step(session, caller, *arguments)
 
     def ask(caller: Caller, holder: Caller) -> None:
-        asked = {"account_id": UUID(holder.account_id), "phone": "13912345678", "reason": "原手机遗失"}
+        account_id = UUID(holder.account_id)
+        request = RequestPhoneChangeRequest(account_id=account_id, phone="13912345678", reason="原手机遗失")
         with office.begin() as session:
-            phone_changes.request_phone_change(session, caller, asked)
+            phone_changes.request_phone_change(Work(session, caller), request)
 
     monkeypatch.setattr(phone_changes, "refuse_own_phone", meet)
     with ThreadPoolExecutor(2) as pool:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.kit.data.database import Database
 from services.kit.problems import Conflict, Invalid
+from services.kit.schemas import as_dict
 from services.membership.accounts.first_administrator import First, make_first_administrator
 from services.membership.identity import sign_in
 from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
@@ -27,7 +28,7 @@ def test_the_first_administrator_signs_in_and_must_choose_a_password(engine: Eng
     database.engine = engine
     asked = {"account_name": "first", "password": password, "captcha": a_captcha(), "visit": VISIT}
     with Session(engine) as session, session.begin():
-        answer = sign_in.sign_in(session, database, VISITOR, asked)["account"]
+        answer = as_dict(sign_in.sign_in(session, database, VISITOR, asked))["account"]
     assert (answer["roles"], answer["union"]["kind"], answer["next_step"]) == (
         ["administrator"],
         "city",

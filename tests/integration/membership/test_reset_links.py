@@ -8,12 +8,24 @@ import pytest
 from sqlalchemy import select, update
 
 from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.operations.membership.accounts import (
+    AccountRequest,
+    CheckResetLinkAnswer,
+    CheckResetLinkRequest,
+    ResetLinkAnswer,
+    ResetPasswordAnswer,
+    ResetPasswordRequest,
+    UpdateAccountRequest,
+)
 from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts import accounts, reset_links
 from services.membership.identity import lockout
 from services.membership.models import Account, FailureCount, KnownDevice, ResetLink
 from tests.integration.membership.holder import (
     PASSWORD,
+    VISITOR,
     a_holder,
     a_link_sent,
     a_session_of,
@@ -38,23 +50,28 @@ def account(office: Office, account: Account) -> Account:
 
 def make(office: Office, account: Account, *, union: Any = None) -> str:
     """The token of a link that was sent to the account's telephone."""
-    administrator = a_caller(union or office.superior, "administrator")
-    with office.begin() as session:
-        reset_links.create_reset_link(session, administrator, account.account_id)
+    send(office, a_caller(union or office.superior, "administrator"), account)
     return a_link_sent(office)
 
 
-def choose(office: Office, token: str, password: str = NEW, device_id: UUID | None = None) -> dict[str, Any]:
+def send(office: Office, administrator: Caller, account: Account) -> ResetLinkAnswer:
     with office.begin() as session:
-        return reset_links.reset_password(session, token, password, device_id)
+        request = AccountRequest(account_id=account.account_id)
+        return reset_links.create_reset_link(Work(session, administrator), request)
+
+
+def choose(office: Office, token: str, password: str = NEW, device_id: UUID | None = None) -> ResetPasswordAnswer:
+    with office.begin() as session:
+        request = ResetPasswordRequest(token=token, new_password=password, device_id=device_id)
+        return reset_links.reset_password(Work(session, VISITOR), request)
 
 
 def refuses(office: Office, token: str) -> None:
     """Neither greets nor changes anything by this token."""
-    for use in (lambda session: reset_links.check_reset_link(session, token),
-                lambda session: reset_links.reset_password(session, token, NEW)):  # fmt: skip
-        with pytest.raises(NotFound, match="reset_link_invalid"), office.begin() as session:
-            use(session)
+    with pytest.raises(NotFound, match="reset_link_invalid"), office.begin() as session:
+        reset_links.check_reset_link(Work(session, VISITOR), CheckResetLinkRequest(token=token))
+    with pytest.raises(NotFound, match="reset_link_invalid"):
+        choose(office, token)
 
 
 def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, account: Account) -> None:
@@ -63,9 +80,10 @@ def test_who_holds_the_link_chooses_a_password_and_is_unlocked(office: Office, a
     assert is_delayed(office)
     token = make(office, account)
     with office.begin() as session:
-        greeted = reset_links.check_reset_link(session, token)
-    assert greeted == {"account_name": "j******g", "expires_at": office.told(RESET_LINK_MADE)[0]["expires_at"]}
-    assert choose(office, token) == {"account_name": "jianlang"}
+        greeted = reset_links.check_reset_link(Work(session, VISITOR), CheckResetLinkRequest(token=token))
+    expires_at = office.told(RESET_LINK_MADE)[0]["expires_at"]
+    assert greeted == CheckResetLinkAnswer(account_name="j******g", expires_at=expires_at)
+    assert choose(office, token).account_name == "jianlang"
     assert sign_in(office, password=NEW)["must_change_password"] is False
 
 
@@ -105,7 +123,8 @@ def test_what_was_counted_at_the_name_before_the_account_existed_is_forgotten_to
 ) -> None:
     assert is_delayed(office, account_name="lihua")
     with office.begin() as session:
-        accounts.unlock_account(session, a_caller(office.superior, "administrator"), late.account_id)
+        work = Work(session, a_caller(office.superior, "administrator"))
+        accounts.unlock_account(work, AccountRequest(account_id=late.account_id))
     assert sign_in(office, account_name="lihua")
 
 
@@ -162,9 +181,9 @@ def test_a_weak_password_is_refused_and_the_link_still_works(office: Office, acc
 
 def test_the_link_of_an_account_that_was_closed_is_refused(office: Office, account: Account) -> None:
     token = make(office, account)
-    administrator = a_caller(office.superior, "administrator")
     with office.begin() as session:
-        accounts.update_account(session, administrator, {"account_id": account.account_id, "disabled": True})
+        work = Work(session, a_caller(office.superior, "administrator"))
+        accounts.update_account(work, UpdateAccountRequest(account_id=account.account_id, disabled=True))
     refuses(office, token)
     with pytest.raises(Conflict, match="account_disabled"):
         make(office, account)
@@ -192,15 +211,14 @@ def test_links_are_made_by_administrators_of_the_union_and_above(office: Office,
 
 
 def test_nobody_makes_a_link_for_the_own_account(office: Office, account: Account) -> None:
-    with pytest.raises(Conflict, match="own_account"), office.begin() as session:
-        reset_links.create_reset_link(session, a_holder(account), account.account_id)
+    with pytest.raises(Conflict, match="own_account"):
+        send(office, a_holder(account), account)
 
 
 def test_a_link_goes_to_the_accounts_telephone_and_to_nobody_else(office: Office, account: Account) -> None:
-    with office.begin() as session:
-        answer = reset_links.create_reset_link(session, a_caller(office.superior, "administrator"), account.account_id)
+    answer = send(office, a_caller(office.superior, "administrator"), account)
     (told,) = office.told(RESET_LINK_MADE)
-    assert answer == {"sent_to": "138****5678", "expires_at": told["expires_at"]}
+    assert answer == ResetLinkAnswer(sent_to="138****5678", expires_at=told["expires_at"])
     assert (told["recipient"]["phone"], told["recipient"]["account_name"]) == ("13812345678", "jianlang")
 
 

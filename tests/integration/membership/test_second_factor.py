@@ -10,8 +10,10 @@ from pyotp import TOTP
 from sqlalchemy import select, update
 
 from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.operations.membership.accounts import AccountRequest, ResetPasswordRequest
 from services.kit.problems import Conflict, Forbidden, Invalid, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings
 from services.membership.accounts import lost_second_factors, reset_links
 from services.membership.identity import own_account, passwords, second_factor, sessions
@@ -86,10 +88,11 @@ def test_a_password_chosen_by_a_link_from_above_does_not_replace_the_code(office
     give_phone(office, clerk)
     turn_on(office, a_session_of(office, clerk))
     with office.begin() as session:
-        administrator = a_caller(office.superior, "administrator")
-        reset_links.create_reset_link(session, administrator, clerk.account_id)
+        work = Work(session, a_caller(office.superior, "administrator"))
+        reset_links.create_reset_link(work, AccountRequest(account_id=clerk.account_id))
     with office.begin() as session:
-        reset_links.reset_password(session, a_link_sent(office), "a much better one")
+        request = ResetPasswordRequest(token=a_link_sent(office), new_password="a much better one")
+        reset_links.reset_password(Work(session, Caller()), request)
 
     answer = sign_in_and_stay(office, password="a much better one")
 
@@ -256,10 +259,10 @@ def test_administrators_without_one_enrol_first_where_it_is_required(
 def test_an_administrator_above_helps_who_has_lost_it(office: Office, clerk: Account) -> None:
     _, _, on = turn_on(office, a_session_of(office, clerk))
     with office.begin() as session:
-        superior = a_caller(office.superior, "administrator")
-        answer = lost_second_factors.remove_second_factor_of(session, superior, clerk.account_id)
+        work = Work(session, a_caller(office.superior, "administrator"))
+        answer = lost_second_factors.remove_second_factor_of(work, AccountRequest(account_id=clerk.account_id))
 
-    assert not answer["has_second_factor"]
+    assert not answer.has_second_factor
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
         sessions.use(session, UUID(on.session_id))
     assert sign_in_and_stay(office)["account"]["next_step"] is None

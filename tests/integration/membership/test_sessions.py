@@ -10,8 +10,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import SESSIONS_ENDED
+from services.contracts.operations.membership.accounts import ResetPasswordRequest, UpdateAccountRequest
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts import accounts, reset_links
 from services.membership.accounts.account_links import hash_of
 from services.membership.identity import own_account, sessions
@@ -149,24 +151,24 @@ def choose_by_a_link(session: Session, by: Caller, account_id: UUID) -> None:
     )
     link.expires_at = datetime.now(UTC) + timedelta(minutes=1)
     session.add(link)
-    reset_links.reset_password(session, "token", "another one 7")
+    request = ResetPasswordRequest(token="token", new_password="another one 7")
+    reset_links.reset_password(Work(session, Caller()), request)
+
+
+def close_account(session: Session, by: Caller, account_id: UUID) -> None:
+    accounts.update_account(Work(session, by), UpdateAccountRequest(account_id=account_id, disabled=True))
+
+
+def give_another_role(session: Session, by: Caller, account_id: UUID) -> None:
+    accounts.update_account(Work(session, by), UpdateAccountRequest(account_id=account_id, roles=["reviewer"]))
 
 
 @pytest.mark.parametrize(
     ("act", "because"),
     [
-        (
-            choose_by_a_link,
-            "password_reset",
-        ),
-        (
-            lambda session, by, one: accounts.update_account(session, by, {"account_id": one, "disabled": True}),
-            "account_disabled",
-        ),
-        (
-            lambda session, by, one: accounts.update_account(session, by, {"account_id": one, "roles": ["reviewer"]}),
-            "roles_changed",
-        ),
+        (choose_by_a_link, "password_reset"),
+        (close_account, "account_disabled"),
+        (give_another_role, "roles_changed"),
     ],
 )
 def test_what_an_administrator_changes_of_the_account_ends_its_sessions(
@@ -182,9 +184,9 @@ def test_what_an_administrator_changes_of_the_account_ends_its_sessions(
 
 def test_another_name_or_the_same_roles_end_nothing(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
-    changes = {"account_id": clerk.account_id, "roles": ["clerk"], "display_name": "王小芳"}
+    request = UpdateAccountRequest(account_id=clerk.account_id, roles=["clerk"], display_name="王小芳")
     with office.begin() as session:
-        accounts.update_account(session, a_caller(office.superior, "administrator"), changes)
+        accounts.update_account(Work(session, a_caller(office.superior, "administrator")), request)
 
     assert use(office, holder)["caller"]["display_name"] == "王小芳"
 

@@ -1,4 +1,4 @@
-"""What may be asked about unions and their accounts: roles, locks, reset links, changes of telephone."""
+"""The queries and commands about unions and their accounts: roles, locks, reset links, changes of telephone."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,9 +7,7 @@ from uuid import UUID
 
 from marshmallow import fields, validate
 
-from services.contracts.fields import (
-    Mobile,
-)
+from services.contracts.fields import Mobile
 from services.contracts.operations.roles import subordinates
 from services.kit.events.contract import choice
 from services.kit.fields import Whole, text
@@ -18,23 +16,14 @@ from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
 ACCOUNT_STATES = ("active", "locked", "disabled")
-
-
 NEXT_STEPS = ("second_factor", "password_change", "second_factor_enrolment")
 ROLES = ("clerk", "reviewer", "administrator", "operator")
-
-
 PHONE_CHANGE_STATES = ("requested", "confirmed", "declined", "expired")
-
-
 UNION_KINDS = ("city", "superior", "grassroots")
-
 
 NewPassword = Annotated[
     str, fields.String(load_only=True, validate=validate.Length(8, 64, error="密码应为 8 至 64 个字符"))
 ]
-
-
 Roles = Annotated[list[Annotated[str, choice(*ROLES)]], validate.Length(1, error="请至少选择一个角色")]
 
 
@@ -278,19 +267,11 @@ class ResetPasswordAnswer:
 LIST_UNIONS = query(
     "membership.list_unions", ListUnionsRequest, ListUnionsAnswer, allow=subordinates("reviewer", "administrator")
 )
-
-
 GET_UNION = query("membership.get_union", UnionRequest, UnionAnswer, allow=subordinates("reviewer", "administrator"))
-
-
 NAME_UNIONS = query("membership.name_unions", NameUnionsRequest, NameUnionsAnswer, allow=no_union("operator"))
-
-
 CREATE_UNION = command(
     "membership.create_union", CreateUnionRequest, UnionAnswer, allow=subordinates("administrator"), title="新增工会"
 )
-
-
 RENAME_UNION = command(
     "membership.rename_union",
     RenameUnionRequest,
@@ -298,16 +279,10 @@ RENAME_UNION = command(
     allow=subordinates("administrator"),
     title="修改工会名称",
 )
-
-
 LIST_ACCOUNTS = query(
     "membership.list_accounts", ListAccountsRequest, ListAccountsAnswer, allow=subordinates("administrator")
 )
-
-
 GET_ACCOUNT = query("membership.get_account", AccountRequest, AccountItem, allow=subordinates("administrator"))
-
-
 CREATE_ACCOUNT = command(
     "membership.create_account",
     CreateAccountRequest,
@@ -315,8 +290,6 @@ CREATE_ACCOUNT = command(
     allow=subordinates("administrator"),
     title="新增账号",
 )
-
-
 UPDATE_ACCOUNT = command(
     "membership.update_account",
     UpdateAccountRequest,
@@ -324,13 +297,9 @@ UPDATE_ACCOUNT = command(
     allow=subordinates("administrator"),
     title="修改账号",
 )
-
-
 UNLOCK_ACCOUNT = command(
     "membership.unlock_account", AccountRequest, AccountItem, allow=subordinates("administrator"), title="解锁账号"
 )
-
-
 REMOVE_SECOND_FACTOR_OF = command(
     "membership.remove_second_factor_of",
     AccountRequest,
@@ -338,8 +307,6 @@ REMOVE_SECOND_FACTOR_OF = command(
     allow=subordinates("administrator"),
     title="解除账号的动态口令",
 )
-
-
 REQUEST_PHONE_CHANGE = command(
     "membership.request_phone_change",
     RequestPhoneChangeRequest,
@@ -347,8 +314,6 @@ REQUEST_PHONE_CHANGE = command(
     allow=subordinates("administrator"),
     title="申请更换账号手机号",
 )
-
-
 LIST_PHONE_CHANGES = query(
     "membership.list_phone_changes",
     ListPhoneChangesRequest,
@@ -356,8 +321,6 @@ LIST_PHONE_CHANGES = query(
     allow=subordinates("administrator"),
     title="查看待确认的新手机号",
 )
-
-
 CONFIRM_PHONE_CHANGE = command(
     "membership.confirm_phone_change",
     PhoneChangeRequest,
@@ -365,8 +328,6 @@ CONFIRM_PHONE_CHANGE = command(
     allow=subordinates("administrator"),
     title="确认更换账号手机号",
 )
-
-
 DECLINE_PHONE_CHANGE = command(
     "membership.decline_phone_change",
     PhoneChangeRequest,
@@ -374,8 +335,6 @@ DECLINE_PHONE_CHANGE = command(
     allow=subordinates("administrator"),
     title="不同意更换账号手机号",
 )
-
-
 CREATE_RESET_LINK = command(
     "membership.create_reset_link",
     AccountRequest,
@@ -383,8 +342,6 @@ CREATE_RESET_LINK = command(
     allow=subordinates("administrator"),
     title="发送密码重置链接",
 )
-
-
 CHECK_RESET_LINK = command(
     "membership.check_reset_link",
     CheckResetLinkRequest,
@@ -392,8 +349,6 @@ CHECK_RESET_LINK = command(
     allow=no_union(ANONYMOUS),
     title="打开密码重置链接",
 )
-
-
 RESET_PASSWORD = command(
     "membership.reset_password",
     ResetPasswordRequest,
