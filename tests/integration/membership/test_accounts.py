@@ -8,7 +8,9 @@ from uuid import uuid4
 import pytest
 
 from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.operations.membership.identity import GetMeRequest
 from services.kit.problems import Conflict, Forbidden, NotFound, Problem
+from services.kit.rpc.work import Work
 from services.membership.accounts import accounts, reset_links
 from services.membership.identity import own_account
 from services.membership.models import Account, Union
@@ -24,7 +26,7 @@ def test_a_disabled_account_can_neither_sign_in_nor_go_on(office: Office, accoun
         accounts.update_account(session, administrator, {"account_id": account.account_id, "disabled": True})
     fails(office)
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        own_account.get_me(session, a_holder(account))
+        own_account.get_me(Work(session, a_holder(account)), GetMeRequest())
 
 
 def test_another_branch_of_the_tree_cannot_touch_the_account(office: Office, account: Account) -> None:
