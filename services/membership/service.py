@@ -5,7 +5,7 @@ from typing import Any
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -17,7 +17,7 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
 )
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
-from services.contracts.operations import audit as audit_rpc
+from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
@@ -299,40 +299,27 @@ class MembershipService(Operable):
         """The sheet to fill in."""
         return imports.get_template()
 
-    # The log of acts
+    # The audit log
 
-    @subscribe(*ACTS_RECORDED.values())
-    def act_recorded(self, session: Session, event: Event) -> None:
-        """Keeps who did what."""
+    @subscribes(*ACTS_RECORDED.values())
+    def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
+        """Adds who did what to the audit log."""
         head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
         self.audit_heads.write_when_committed(session, head)
 
-    @query(audit_rpc.SearchActsRequest)
-    def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Acts by person, record and time."""
-        audit_search.refuse_numbers(caller, data)
-        number_searches.count(self.database, caller, _numbers_in(data), "membership.search_acts")
-        return audit_search.search(session, caller, data)
-
-    @query(audit_rpc.GetActRequest)
-    def get_act(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One act with its place in the chain."""
-        return audit_search.get_act(session, caller, data["act_id"])
-
-    @query(audit_rpc.ListActNamesRequest)
-    def list_act_names(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """What to search by."""
-        return audit_search.names()
+    search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
+    get_act = handles(audit_ops.GET_ACT, audit_search.get_act)
+    list_act_names = handles(audit_ops.LIST_ACT_NAMES, audit_search.names)
 
     @timer(interval=300)
     def log_audit_head(self) -> None:
-        """Writes down outside of the database how far the log of acts is."""
+        """Writes down outside of the database where the audit log ends."""
         with self.database.read() as session:
             audit_log.log_head(session)
 
     @timer(interval=10)
     def publish_audit_head(self) -> None:
-        """Lets the other services remember how far the log of acts is."""
+        """Lets the other services remember where the audit log ends."""
         with self.database.begin() as session:
             self.audit_heads.publish(session)
 
