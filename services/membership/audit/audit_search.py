@@ -129,7 +129,7 @@ def _persons(session: Session, request: SearchActsRequest) -> Iterator[ColumnEle
 
 def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[str]]:
     """The records of the request, each with all those that count as the same."""
-    if request.record_kind is not UNSET:
+    if request.record_kind is not UNSET and request.record_id is not UNSET:
         yield _with_applications(session, request.record_kind, request.record_id)
     if request.document_number is not UNSET:
         digests = possible_digests(request.document_number)
@@ -137,7 +137,7 @@ def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[s
         yield [record for member in members for record in _with_applications(session, "member", member)]
 
 
-def _with_applications(session: Session, kind: str, record_id: Any) -> list[str]:
+def _with_applications(session: Session, kind: str, record_id: UUID | str) -> list[str]:
     """The record; with a member also all applications, for what batching does it does to these."""
     records = [record_reference(kind, record_id)]
     if kind == "member" and (member_id := _as_uuid(record_id)):
@@ -146,7 +146,7 @@ def _with_applications(session: Session, kind: str, record_id: Any) -> list[str]
     return records
 
 
-def _as_uuid(value: Any) -> UUID | None:
+def _as_uuid(value: UUID | str) -> UUID | None:
     try:
         return UUID(str(value))
     except ValueError:
