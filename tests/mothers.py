@@ -12,8 +12,9 @@ from stdnum.cn import ric, uscc
 from uuid_utils.compat import uuid7
 
 from services.contracts.consent import CURRENT_CONSENT
-from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.kit.rpc.methods import Caller
+from services.kit.schemas import as_dict
 from services.validation.rules import Person
 
 
@@ -146,7 +147,13 @@ def a_card_number() -> str:
 
 
 def an_act(**changes: Any) -> dict[str, Any]:
-    """The data of an `act_recorded`: a clerk changed a member's telephone number."""
+    """As `an_audit_event`, as a dict."""
+    act: dict[str, Any] = as_dict(an_audit_event(**changes))
+    return act
+
+
+def an_audit_event(**changes: Any) -> ActRecordedData:
+    """A clerk changed a member's telephone number."""
     personal = {"display_name": "王芳", "old": {"phone": "138****0000"}, "new": {"phone": "139****1111"}}
     facts = {
         "act_id": uuid7(),
@@ -163,4 +170,4 @@ def an_act(**changes: Any) -> dict[str, Any]:
         "personal": personal,
     }
     contract = ACTS_RECORDED["membership"]
-    return contract.load(contract.dump(facts | changes))
+    return contract.read(contract.dump(facts | changes))

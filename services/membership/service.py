@@ -5,7 +5,7 @@ from typing import Any
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
-from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.audit import ACTS_RECORDED, ActRecordedData
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,
@@ -17,14 +17,14 @@ from services.contracts.events.batching import (
     MEMBERS_REMOVED,
 )
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED, OTP_REQUESTED
-from services.contracts.operations import audit as audit_rpc
+from services.contracts.operations import audit as audit_ops
 from services.contracts.operations.membership import accounts as account_ops
 from services.contracts.operations.membership import identity as identity_ops
 from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribe
+from services.kit.events.subscribe import Event, subscribe, subscribes
 from services.kit.operations.operable import Operable
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.methods import Caller, command, handles, query
@@ -63,72 +63,19 @@ class MembershipService(Operable):
 
     # Sign-in and one's own account
 
-    @query(identity_ops.GetCaptchaLevelRequest)
-    def get_captcha_level(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """How hard the next captcha must be."""
-        return captchas.captcha_level(session, caller, data["purpose"], data["device_id"])
-
-    @command(identity_ops.SignInRequest)
-    def sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The account of a name and password, and a session."""
-        return sign_in.sign_in(session, self.database, caller, data)
-
-    @command(identity_ops.SessionRequest)
-    def use_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Who acts in a session that is in use."""
-        return sessions.use(session, data["session_id"])
-
-    @query(identity_ops.SessionRequest)
-    def look_at_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Who acts in a session, which counts as no use of it."""
-        return sessions.look_at(session, data["session_id"])
-
-    @command(identity_ops.SignOutRequest)
-    def sign_out(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
-        """Ends the caller's session."""
-        sessions.sign_out(session, caller)
-
-    @query(identity_ops.GetMeRequest)
-    def get_me(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The caller's own account."""
-        return own_account.get_me(session, caller)
-
-    @command(identity_ops.CurrentPasswordRequest)
-    def enrol_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A secret for the caller's authenticator."""
-        return second_factor.enrol(session, self.database, caller, data["current_password"])
-
-    @command(identity_ops.SecondFactorCodeRequest)
-    def confirm_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Turns the caller's second factor on."""
-        return second_factor.confirm(session, self.database, caller, data["code"])
-
-    @command(identity_ops.SecondFactorCodeRequest)
-    def pass_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Ends the caller's sign-in by a code."""
-        return second_factor.pass_it(session, self.database, caller, data["code"])
-
-    @command(identity_ops.CurrentPasswordRequest)
-    def remove_second_factor(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Turns the caller's second factor off."""
-        return second_factor.remove(session, self.database, caller, data["current_password"])
-
-    @query(identity_ops.ListMySessionsRequest)
-    def list_my_sessions(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Where the caller's account is signed in."""
-        return sessions.list_own(session, caller)
-
-    @command(identity_ops.SessionRequest)
-    def end_my_session(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
-        """Ends one of these sessions."""
-        sessions.end_own(session, caller, data["session_id"])
-
-    @command(identity_ops.ChangePasswordRequest)
-    def change_password(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes the caller's own password."""
-        return own_account.change_password(
-            session, self.database, caller, data["current_password"], data["new_password"]
-        )
+    get_captcha_level = handles(identity_ops.GET_CAPTCHA_LEVEL, captchas.captcha_level)
+    sign_in = handles(identity_ops.SIGN_IN, sign_in.sign_in)
+    use_session = handles(identity_ops.USE_SESSION, sessions.use)
+    look_at_session = handles(identity_ops.LOOK_AT_SESSION, sessions.peek)
+    sign_out = handles(identity_ops.SIGN_OUT, sessions.sign_out)
+    get_me = handles(identity_ops.GET_ME, own_account.get_me)
+    enrol_second_factor = handles(identity_ops.ENROL_SECOND_FACTOR, second_factor.enrol)
+    confirm_second_factor = handles(identity_ops.CONFIRM_SECOND_FACTOR, second_factor.confirm)
+    pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.pass_it)
+    remove_second_factor = handles(identity_ops.REMOVE_SECOND_FACTOR, second_factor.remove)
+    list_my_sessions = handles(identity_ops.LIST_MY_SESSIONS, sessions.list_own)
+    end_my_session = handles(identity_ops.END_MY_SESSION, sessions.end_own)
+    change_password = handles(identity_ops.CHANGE_PASSWORD, own_account.change_password)
 
     # Unions and their accounts
 
@@ -280,59 +227,35 @@ class MembershipService(Operable):
         """The sheet to fill in."""
         return imports.get_template()
 
-    # The log of acts
+    # The audit log
 
-    @subscribe(*ACTS_RECORDED.values())
-    def act_recorded(self, session: Session, event: Event) -> None:
-        """Keeps who did what."""
+    @subscribes(*ACTS_RECORDED.values())
+    def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
+        """Adds who did what to the audit log."""
         head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
         self.audit_heads.write_when_committed(session, head)
 
-    @query(audit_rpc.SearchActsRequest)
-    def search_acts(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Acts by person, record and time."""
-        audit_search.refuse_numbers(caller, data)
-        number_searches.count(self.database, caller, _numbers_in(data), "membership.search_acts")
-        return audit_search.search(session, caller, data)
-
-    @query(audit_rpc.GetActRequest)
-    def get_act(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """One act with its place in the chain."""
-        return audit_search.get_act(session, caller, data["act_id"])
-
-    @query(audit_rpc.ListActNamesRequest)
-    def list_act_names(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """What to search by."""
-        return audit_search.names()
+    search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)
+    get_act = handles(audit_ops.GET_ACT, audit_search.get_act)
+    list_act_names = handles(audit_ops.LIST_ACT_NAMES, audit_search.names)
 
     @timer(interval=300)
     def log_audit_head(self) -> None:
-        """Writes down outside of the database how far the log of acts is."""
+        """Writes down outside of the database where the audit log ends."""
         with self.database.read() as session:
             audit_log.log_head(session)
 
     @timer(interval=10)
     def publish_audit_head(self) -> None:
-        """Lets the other services remember how far the log of acts is."""
+        """Lets the other services remember where the audit log ends."""
         with self.database.begin() as session:
             self.audit_heads.publish(session)
 
     # Members on the phone
 
-    @command(identity_ops.RequestOtpRequest)
-    def request_otp(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Lets a one-time password be sent."""
-        return sms_codes.request_code(session, self.database, caller, data)
-
-    @subscribe(OTP_REQUESTED)
-    def otp_requested(self, session: Session, event: Event) -> None:
-        """Makes the password, if a member has the phone."""
-        sms_codes.issue_code(session, event.data)
-
-    @command(identity_ops.PersonalSignInRequest)
-    def personal_sign_in(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The member of a phone and a one-time password, and a session."""
-        return sms_codes.sign_in(session, self.database, caller, data)
+    request_otp = handles(identity_ops.REQUEST_OTP, sms_codes.request_code)
+    otp_requested = subscribes(OTP_REQUESTED, sms_codes.issue_code)
+    personal_sign_in = handles(identity_ops.PERSONAL_SIGN_IN, sms_codes.sign_in)
 
     @query(member_ops.GetPersonalProfileRequest)
     def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:

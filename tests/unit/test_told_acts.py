@@ -6,19 +6,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.contracts.events.audit import ActRecordedData
 from services.kit.events.envelope import Event
 from services.kit.events.failures import Reject
 from services.membership.audit.told_acts import kept_late_at
+from tests.mothers import an_audit_event
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
 
 
 def told(
     ago: timedelta = timedelta(0), *, action: str = "batching.submit_batch", act_id: UUID | None = None, **changes: Any
-) -> Event:
-    """An act that batching tells of, done so long ago."""
+) -> Event[ActRecordedData]:
+    """An audit event that batching publishes, of something done so long ago."""
     done_at = NOW - ago
-    data = {"act_id": act_id or id_at(int(done_at.timestamp() * 1000)), "action": action}
+    data = an_audit_event(act_id=act_id or id_at(int(done_at.timestamp() * 1000)), action=action)
     facts = {"type": "batching.act_recorded.v1", "time": done_at, "data": data, **changes}
     return Event(id="1", source="/batching", subject=None, correlation_id=None, causation_id=None, **facts)
 
@@ -50,6 +52,6 @@ def test_an_act_that_comes_after_an_outage_is_kept_with_both_times(ago: timedelt
         (told(time=NOW.replace(tzinfo=None)), "act_of_another_time"),
     ],
 )
-def test_what_a_service_may_not_tell_is_refused_with_the_reason(event: Event, reason: str) -> None:
+def test_what_a_service_may_not_tell_is_refused_with_the_reason(event: Event[ActRecordedData], reason: str) -> None:
     with pytest.raises(Reject, match=reason):
         kept_late_at(event, NOW)

@@ -1,6 +1,6 @@
 """Subscriptions: entrypoints that hand events to a method once, in a transaction, and ack after it has committed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -54,34 +54,39 @@ def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
 
 @overload
 def subscribes(
-    contract: EventContract[Data], handler: Callable[[Session, Event[Data]], None]
+    contract: EventContract[Data], handler: Callable[[Session, Event[Data]], None], /
 ) -> Callable[..., Exception | None]: ...
 @overload
 def subscribes(
-    contract: EventContract[Data],
+    *contracts: EventContract[Data],
 ) -> Callable[[Callable[[Any, Session, Event[Data]], None]], Callable[..., Exception | None]]: ...
-def subscribes(contract: Any, handler: Any = None) -> Any:
+def subscribes(*given: Any) -> Any:
     """The entrypoint that hands each event of a kind to `handler(session, event)` once.
 
-    As a decorator it takes a method `(self, session, event)` of a service that has more than a database.
+    As a decorator it takes a method `(self, session, event)` of a service that has more than a database. Where several
+    producers publish an event of one name, their contracts share one queue.
 
     The transaction of `session` holds the inbox row and the handler's effects, committed before the ack. The service
     has its database as `self.database`. The handler raises Retry for a transient error and Reject for a message that is
     wrong; other errors are tried again a few times and then become dead letters.
     """
 
-    if handler is None:
-        return partial(_subscription, contract)
-    return _subscription(contract, lambda _service, session, event: handler(session, event))
+    contracts = [one for one in given if isinstance(one, EventContract)]
+    if len(contracts) == len(given):
+        return partial(_subscription, contracts)
+    handler = given[-1]
+    return _subscription(contracts, lambda _service, session, event: handler(session, event))
 
 
-def _subscription(contract: EventContract[Any], method: Callable[[Any, Session, Event[Any]], None]) -> Handler:
+def _subscription(
+    contracts: Sequence[EventContract[Any]], method: Callable[[Any, Session, Event[Any]], None]
+) -> Handler:
     def handle(service: Any, event: Event[Any]) -> None:
         with _work_of(event), service.database.begin() as session:
-            if inbox.first_time(session, queue_name(service.name, contract.name), event.id):
+            if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
                 method(service, session, event)
 
-    return _entrypoint(handle, Subscription(contract))
+    return _entrypoint(handle, Subscription(*contracts))
 
 
 def subscribe_batch(

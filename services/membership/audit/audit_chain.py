@@ -1,4 +1,4 @@
-"""The chain of the log of acts: each entry is sealed by a key together with the seal of the one before.
+"""The chain of the audit log: each entry is sealed by a key together with the seal of the one before.
 
 Who has no key can neither make nor change an entry, nor take one out of the middle. What an entry says is sealed as
 people read it, so that encrypting it with another key later changes nothing.

@@ -11,7 +11,7 @@ from nameko.extensions import DependencyProvider
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import AUDIT_HEAD_SIGNED
+from services.contracts.events.membership import AUDIT_HEAD_SIGNED, AuditHeadSignedData
 from services.kit.data.database import audit_head
 from services.kit.events.outbox import tell
 from services.kit.operations.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
@@ -51,8 +51,8 @@ class AuditHeads(DependencyProvider):
         self._file = settings.audit_head_file
         self._seconds_between = settings.audit_head_minutes * 60
         self._entries = settings.audit_head_entries
-        self._told_at: float | None = None
-        self._told = 0
+        self._published_at: float | None = None
+        self._published = 0
 
     def get_dependency(self, worker_ctx: Any) -> "AuditHeads":
         """Itself: it is the same for all workers."""
@@ -64,34 +64,35 @@ class AuditHeads(DependencyProvider):
             event.listen(session, "after_commit", lambda _: self._write(head), once=True)
 
     def publish(self, session: Session) -> None:
-        """Tells the other services where the chain ends, where they were last told of another end long or much ago."""
+        """Publishes where the chain ends, unless it was published not long ago and little was added since."""
         head = audit_log.head(session)
         if self._key is None or head == START or not self._is_due(head):
             return
-        if not self._is_told(session, head):
+        if not self._is_published(session, head):
             stated = signed(head.position, head.hash, self._key)
             keep(session, stated)
             self.write_when_committed(session, head)  # an appending process may have been killed before it did
-            tell(session, AUDIT_HEAD_SIGNED, {"position": head.position, "statement": stated.statement})
-        self._told_at, self._told = time.monotonic(), head.position
+            data = AuditHeadSignedData(position=head.position, statement=stated.statement)
+            tell(session, AUDIT_HEAD_SIGNED, data)
+        self._published_at, self._published = time.monotonic(), head.position
 
     def _is_due(self, head: Head) -> bool:
-        """Whether this process last told the end long ago, or much was added since; no table is asked for it."""
-        if self._told_at is None or time.monotonic() - self._told_at >= self._seconds_between:
+        """Whether this process published the end long ago, or much was added since; no table is read for it."""
+        if self._published_at is None or time.monotonic() - self._published_at >= self._seconds_between:
             return True
-        return head.position - self._told >= self._entries
+        return head.position - self._published >= self._entries
 
-    def _is_told(self, session: Session, head: Head) -> bool:
-        """Whether this very end was told. What the table says else counts for nothing: its ruler may have put it in."""
+    def _is_published(self, session: Session, head: Head) -> bool:
+        """Whether this very end was published, by a signed statement: who rules over the table may add other rows."""
         same = (audit_head.c.position == head.position) & (audit_head.c.hash == head.hash)
         statement = session.scalar(select(audit_head.c.statement).where(same))
         if self._key is None or statement is None:
             return False
         try:
-            told = verified(statement, [self._key, *public_keys()])
+            published = verified(statement, [self._key, *public_keys()])
         except NotSigned:
             return False
-        return (told.position, told.hash) == (head.position, head.hash)
+        return (published.position, published.hash) == (head.position, head.hash)
 
     def _write(self, head: Head) -> None:
         """Never fails: what happened is on record, and the next head covers it."""

@@ -1,4 +1,4 @@
-"""The log of acts: kept in one chain as services tell of them, and kept for good."""
+"""The audit log: the audit events that services publish, kept in one chain and for good."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.events.audit import ActRecordedData
 from services.kit.data.bulk import insert_rows, is_among
+from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Head
 from services.membership.models import AuditEntry, AuditReach, Union
@@ -26,14 +28,14 @@ SEALED = (
 """The columns that the seal of an entry covers, beside its place in the chain."""
 
 _LOCK = 0x61756469
-_AS_TOLD = (
+_AS_PUBLISHED = (
     *("act_id", "action", "outcome", "problem_code", "account_id", "account_name", "member_id", "union_id"),
     *("roles", "origin", "request_id", "correlation_id", "records"),
 )
 
 
 class ChainKeys(DependencyProvider):
-    """The keys of the log as a dependency: a process without them does not start."""
+    """The keys of the audit log as a dependency: a process without them does not start."""
 
     def setup(self) -> None:
         """Reads the keys."""
@@ -44,31 +46,25 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(session: Session, keys: AuditKeys, act: dict[str, Any], recorded_at: datetime | None = None) -> Head | None:
-    """Keeps an act that was told (ActRecordedData) at the end of the chain, and answers the new end; one that is there
-    already stays alone.
+def append(session: Session, keys: AuditKeys, act: ActRecordedData, recorded_at: datetime | None = None) -> Head | None:
+    """Adds an audit event to the end of the chain and answers the new end; None where it is there already.
 
     `recorded_at` marks one that came late.
 
     Whoever appends does so alone until the transaction ends: the chain has no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == act["act_id"])) is not None:
+    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == act.act_id)) is not None:
         return None
     before = head(session)
-    content = {
-        **{name: act[name] for name in _AS_TOLD},
-        "at": time_of(act["act_id"]),
-        "unions": _unions_of(session, [act["union_id"], *act["union_ids"]]),
-        "personal": json.dumps(act["personal"], ensure_ascii=False, sort_keys=True),
-        "recorded_at": recorded_at,
-    }
+    unions = _unions_of(session, [act.union_id, *act.union_ids])
+    content = _content(act, unions, recorded_at)
     digest = keys.seal(keys.current, before, content)
     sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
     session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
-    found_by = {name: act[name] for name in ("act_id", "action", "outcome")}
-    if content["unions"]:
-        session.execute(insert_rows(AuditReach, [{"union_id": one, **found_by} for one in content["unions"]]))
+    if unions:
+        found_by = {"act_id": act.act_id, "action": act.action, "outcome": act.outcome}
+        session.execute(insert_rows(AuditReach, [{"union_id": one, **found_by} for one in unions]))
     return Head(before.position + 1, digest)
 
 
@@ -87,8 +83,19 @@ def log_head(session: Session) -> None:
 
 
 def time_of(act_id: UUID) -> datetime:
-    """When an act was: its id, a UUID version 7, begins with the milliseconds."""
+    """When the audit event happened: its id, a UUID version 7, begins with the milliseconds."""
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
+
+
+def _content(act: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:
+    """The row of an entry without its place in the chain: what the seal covers, by column."""
+    return {
+        **{name: getattr(act, name) for name in _AS_PUBLISHED},
+        "at": time_of(act.act_id),
+        "unions": unions,
+        "personal": json.dumps(as_dict(act.personal), ensure_ascii=False, sort_keys=True),
+        "recorded_at": recorded_at,
+    }
 
 
 def _unions_of(session: Session, union_ids: Sequence[UUID | None]) -> list[UUID]:

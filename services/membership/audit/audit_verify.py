@@ -26,7 +26,7 @@ from services.membership.audit.audit_chain import START, AuditKeys, AuditSetting
 from services.membership.audit.audit_log import SEALED
 from services.membership.models import AuditEntry, AuditReach
 
-SET = 2000
+CHUNK = 2000
 """Entries that are read at once."""
 _STATED_AT_ONCE = timedelta(seconds=5)
 """Processes that append one after the other may state their ends the other way round within this time."""
@@ -81,7 +81,7 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: 
     for one in _to_be_found(session, known, lost):
         hashes[one.position].add(one.hash)
     end = START
-    for entries in _sets(session):
+    for entries in _chunks(session):
         first = end.position + 1
         for entry in entries:
             end = check_next(keys, end, entry.position, _as_sealed(entry))
@@ -118,7 +118,7 @@ def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
     return max(one.at for one in last if one.hash == last[0].hash) + _STATED_AT_ONCE
 
 
-def _sets(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
+def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     names = ("position", *SEALED, "key_id", "previous_hash", "hash")
     # Opened one by one, so that a value that cannot be opened is known by its position.
     columns = [
@@ -126,10 +126,11 @@ def _sets(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
         for name in names
     ]
     in_order = select(*columns).order_by(AuditEntry.position)
-    return session.execute(in_order.execution_options(yield_per=SET)).partitions()
+    return session.execute(in_order.execution_options(yield_per=CHUNK)).partitions()
 
 
 def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    """The row of an entry by column, without its position, its personal part decrypted; raises Broken."""
     content = dict(entry._mapping)
     position = content.pop("position")
     try:
@@ -139,7 +140,7 @@ def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 
 
 def _check_search(session: Session, first: int, last: int) -> None:
-    """That each union finds the acts in its reach: what is taken out there is hidden, though the chain still holds."""
+    """Checks that each union finds the audit events in its scope: a row that is taken out there hides one."""
     told = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
     concerned = (
         select(AuditEntry.position, *told, func.unnest(AuditEntry.unions).label("union_id"))

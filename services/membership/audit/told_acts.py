@@ -1,27 +1,28 @@
-"""Whether an act may enter the log: a service tells of its own acts, as they are done.
+"""Whether an audit event may enter the log: a service publishes its own, when they happen.
 
 The publisher of the event has been checked before; here it is held to what it may say.
 """
 
 from datetime import UTC, datetime, timedelta
 
+from services.contracts.events.audit import ActRecordedData
 from services.kit.events.subscribe import Event, Reject
 from services.membership.audit.audit_log import time_of
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far clocks of machines may be apart, and an act may be from its telling."""
+"""How far clocks of machines may be apart, and an audit event from when it was published."""
 
 _TIME_ORDERED = 7
 _LAST_YEAR = 9998
 
 
-def kept_late_at(event: Event, now: datetime | None = None) -> datetime | None:
-    """When an act is kept that comes long after it was done, as after an outage; None for one that comes in time.
+def kept_late_at(event: Event[ActRecordedData], now: datetime | None = None) -> datetime | None:
+    """When an audit event is kept that comes long after it happened, as after an outage; None for one in time.
 
-    Raises Reject for an act of another service, and for a time that lies ahead or that is not the event's.
+    Raises Reject for one of another service, and for a time that lies ahead or that is not the message's.
     """
     now = now or datetime.now(UTC)
-    producer, action = event.type.partition(".")[0], event.data["action"]
+    producer, action = event.type.partition(".")[0], event.data.action
     if action.partition(".")[0] != producer:
         raise Reject(f"act_of_another_service: {producer} tells of {action}"[:200])
     done_at = _time_of(event)
@@ -32,9 +33,9 @@ def kept_late_at(event: Event, now: datetime | None = None) -> datetime | None:
     return now if now - done_at > CLOCKS_DIFFER else None
 
 
-def _time_of(event: Event) -> datetime:
-    """The time in the act's id; raises Reject for an id that holds none."""
-    act_id = event.data["act_id"]
+def _time_of(event: Event[ActRecordedData]) -> datetime:
+    """The time in the audit event's id; raises Reject for an id that holds none."""
+    act_id = event.data.act_id
     if act_id.version != _TIME_ORDERED:
         raise Reject("act_without_time: the id is no UUID of version 7")
     try:

@@ -1,48 +1,50 @@
 """Captchas that were answered: each counts once, over all gateway processes, right or wrong, if it was hard enough."""
 
-from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
-
 from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.operations.membership.identity import (
+    CaptchaLevelAnswer,
+    CaptchaVerdict,
+    GetCaptchaLevelRequest,
+)
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.identity import devices, lockout
 from services.membership.models import UsedCaptcha
 
 
-def captcha_level(session: Session, caller: Caller, purpose: str, device_id: UUID | None) -> dict[str, Any]:
-    """How hard the next captcha must be (CaptchaLevelAnswer): none need be harder for devices that have signed in."""
-    is_known = devices.knows_anybody(session, device_id)
-    return {"level": 0 if is_known else lockout.level_of_address(session, purpose, caller.origin)}
+def captcha_level(work: Work, request: GetCaptchaLevelRequest) -> CaptchaLevelAnswer:
+    """How hard the next captcha must be: none need be harder for devices that have signed in."""
+    if devices.knows_anybody(work.session, request.device_id):
+        return CaptchaLevelAnswer(level=0)
+    return CaptchaLevelAnswer(level=lockout.level_of_address(work.session, request.purpose, work.caller.origin))
 
 
-def use_up(
-    session: Session, caller: Caller, purpose: str, verdict: Mapping[str, Any], *, is_known_device: bool
+def consume(
+    session: Session, caller: Caller, purpose: str, verdict: CaptchaVerdict, *, is_known_device: bool
 ) -> Invalid | None:
-    """Uses the captcha up; answers what is wrong with it: `captcha_used`, `_wrong`, `_too_easy`, or nothing.
+    """Marks the captcha as used; answers what is wrong with it: `captcha_used`, `_wrong`, `_too_easy`, or nothing.
 
     It must be as hard as the address calls for now, whatever it was when it was made. The refusal is answered, not
-    raised: what is used up stays so, in a transaction that the caller commits. A wrong one counts for the address.
+    raised: the captcha stays used, in a transaction that the caller commits. A wrong one counts for the address.
     """
     session.execute(delete(UsedCaptcha).where(UsedCaptcha.expires_at < func.now()))
     first_use = session.scalar(
         insert(UsedCaptcha)
-        .values(captcha_id=verdict["captcha_id"], expires_at=verdict["expires_at"])
+        .values(captcha_id=verdict.captcha_id, expires_at=verdict.expires_at)
         .on_conflict_do_nothing()
         .returning(UsedCaptcha.captcha_id)
     )
     if first_use is None:
         return _refusal("captcha_used", "验证码已使用过", "请换一张验证码后重新填写。")
-    if not verdict["is_right"]:
+    if not verdict.is_right:
         lockout.count_failure_of_address(session, purpose, caller.origin)
         return _refusal("captcha_wrong", "验证码不正确", "已换一张验证码，请重新填写。")
     needed = lockout.level_of_address(session, purpose, caller.origin)
-    level = verdict.get("level")
-    if not is_known_device and level is not None and level < needed:
+    if not is_known_device and verdict.level is not None and verdict.level < needed:
         return _refusal("captcha_too_easy", "需要重新验证", "当前网络失败次数较多，请按新的验证码重新填写并稍候提交。")
     return None
 

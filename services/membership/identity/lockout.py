@@ -79,7 +79,7 @@ def of_device(account_id: UUID, device_id: UUID) -> Counter:
 
 
 def begin_try(session: Session, counter: Counter) -> int:
-    """Counts a try as if it had failed; answers the seconds after which one is taken again, 0 where this one is."""
+    """Counts a try as if it had failed; answers the seconds until the next one is accepted, 0 where this one is."""
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
     named = select(Account.account_id).where(Account.account_name == counter.account_name).scalar_subquery()
     account_id = named if counter.account_id is None else counter.account_id
@@ -107,8 +107,8 @@ def begin_try(session: Session, counter: Counter) -> int:
     return 0
 
 
-def take_back(session: Session, counter: Counter) -> None:
-    """The try that was counted last was right; those before it still count."""
+def uncount_try(session: Session, counter: Counter) -> None:
+    """Takes the last try out of the count, since it was right; those before it still count."""
     fewer = func.greatest(0, FailureCount.failures - 1)
     session.execute(update(FailureCount).where(_is(counter)).values(failures=fewer, free_at=None))
 

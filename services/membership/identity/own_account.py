@@ -1,12 +1,12 @@
 """One's own account: who I am, my password, and how I prove anew that it is me."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
-from services.kit.data.database import Database
+from services.contracts.operations.membership.accounts import AccountAnswer
+from services.contracts.operations.membership.identity import ChangePasswordRequest, GetMeRequest, SessionAnswer
 from services.kit.problems import FieldProblem, Forbidden, Invalid
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts.account_acts import note_account
 from services.membership.accounts.account_links import void_links
 from services.membership.accounts.account_news import tell_holder
@@ -16,56 +16,56 @@ from services.membership.models import Account, SignedInSession, Union
 from services.membership.unions import union_answer
 
 
-def get_me(session: Session, caller: Caller) -> dict[str, Any]:
+def get_me(work: Work, _request: GetMeRequest) -> AccountAnswer:
     """The caller's account as it is now; raises Problem `session_ended` where it may not work any more."""
-    account = own_account(session, caller)
-    return own_answer(session, account, next_step(account, sessions.current(session, caller)))
+    account = own_account(work.session, work.caller)
+    return own_answer(work.session, account, next_step(account, sessions.current(work.session, work.caller)))
 
 
-def change_password(session: Session, database: Database, caller: Caller, current: str, new: str) -> dict[str, Any]:
-    """Gives the caller's account another password, and a new session (SessionAnswer); all sessions that it had end.
+def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer:
+    """Gives the caller's account another password, and a new session; all sessions that it had end.
 
     Raises Invalid for a wrong current or a weak or equal new password.
     """
-    account, current_session = prove_password(session, database, caller, current)
-    if new == current:
+    session, new = work.session, request.new_password
+    account, current = prove_password(work, request.current_password)
+    if new == request.current_password:
         raise Invalid([FieldProblem("new_password", "password_unchanged", "新密码不能与当前密码相同")])
     passwords.check_choice(new, account, session.get_one(Union, account.union_id).name)
     account.password_hash = passwords.hash_password(new)
     account.must_change_password = False
     void_links(session, account)
     sessions.end_all(session, account, "password_changed")
-    devices.forget_all(session, account.account_id, but=current_session.device_id)
+    devices.forget_all(session, account.account_id, but=current.device_id)
     tell_holder(session, account, "password_set")
-    return sessions.go_on(session, current_session)
+    return sessions.renew(session, current)
 
 
-def prove_password(
-    session: Session, database: Database, caller: Caller, password: str
-) -> tuple[Account, SignedInSession]:
+def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]:
     """The caller's account, locked until the transaction ends, and session, for who knows the password too.
 
     A page that was left open is not enough to change how the account is proved. Raises Invalid for a wrong password,
     Forbidden for who has not passed the second factor, Problem `session_ended`.
     """
-    account = own_account(session, caller)
-    note_account(session, account)
-    if next_step(account, sessions.current(session, caller)) == SECOND_FACTOR:
+    account = own_account(work.session, work.caller)
+    note_account(work.session, account)
+    if next_step(account, sessions.current(work.session, work.caller)) == SECOND_FACTOR:
         raise Forbidden("second_factor_due", "请先输入动态口令", "通过动态口令验证后才能进行此操作。")
-    account, current, counter = begin_try(session, database, caller)
+    account, current, counter = begin_try(work)
     if not passwords.is_right(password, account.password_hash):
         raise Invalid([FieldProblem("current_password", "password_wrong", "当前密码不正确")])
-    lockout.take_back(session, counter)
+    lockout.uncount_try(work.session, counter)
     return account, current
 
 
-def begin_try(session: Session, database: Database, caller: Caller) -> tuple[Account, SignedInSession, lockout.Counter]:
+def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
     """Counts a try of the caller to prove something; answers account and session, locked, and where it is counted.
 
-    After too many of this device, or of strangers, the session that they come from ends; others of the account go on.
+    After too many of this device, or of strangers, the session that they come from ends; others of the account stay.
     Raises Problem `session_ended`.
     """
-    with database.begin() as apart:
+    session, caller = work.session, work.caller
+    with work.database.begin() as apart:
         account, current = own_account(apart, caller, for_update=True), sessions.current(apart, caller)
         counter = _counter(apart, account, current)
         is_open = not lockout.begin_try(apart, counter)
@@ -83,18 +83,18 @@ def _counter(session: Session, account: Account, current: SignedInSession) -> lo
     return lockout.of_proof(account.account_id)
 
 
-def own_answer(session: Session, account: Account, step: str | None) -> dict[str, Any]:
+def own_answer(session: Session, account: Account, step: str | None) -> AccountAnswer:
     """An account as its holder sees it."""
-    return {
-        "account_id": account.account_id,
-        "account_name": account.account_name,
-        "display_name": account.display_name,
-        "roles": account.roles,
-        "union": union_answer(session.get_one(Union, account.union_id)),
-        "must_change_password": account.must_change_password,
-        "next_step": step,
-        "has_second_factor": account.totp_confirmed_at is not None,
-    }
+    return AccountAnswer(
+        account_id=account.account_id,
+        account_name=account.account_name,
+        display_name=account.display_name,
+        roles=account.roles,
+        union=union_answer(session.get_one(Union, account.union_id)),
+        must_change_password=account.must_change_password,
+        next_step=step,
+        has_second_factor=account.totp_confirmed_at is not None,
+    )
 
 
 def own_account(session: Session, caller: Caller, *, for_update: bool = False) -> Account:

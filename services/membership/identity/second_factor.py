@@ -3,7 +3,6 @@
 import io
 import secrets
 from datetime import UTC, datetime
-from typing import Any
 
 import segno
 from pyotp import TOTP, random_base32
@@ -11,10 +10,17 @@ from pyotp.utils import strings_equal
 from sqlalchemy import delete, func, insert, update
 from sqlalchemy.orm import Session
 
-from services.kit.data.database import Database
+from services.contracts.operations.membership.identity import (
+    ConfirmedSecondFactorAnswer,
+    CurrentPasswordRequest,
+    EnrolSecondFactorAnswer,
+    SecondFactorCodeRequest,
+    SessionAnswer,
+    SignInAnswer,
+)
 from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.membership.accounts.account_acts import note_account
 from services.membership.accounts.account_news import tell_holder
 from services.membership.identity import devices, lockout, sessions
@@ -31,49 +37,51 @@ _STEPS_BACK = 1
 """A code counts while it is shown and one step longer: who types is slow, and RFC 6238 allows one."""
 
 
-def enrol(session: Session, database: Database, caller: Caller, current_password: str) -> dict[str, Any]:
-    """A new secret for an authenticator, told once, which counts when it is confirmed by a code (EnrolAnswer).
+def enrol(work: Work, request: CurrentPasswordRequest) -> EnrolSecondFactorAnswer:
+    """Gives the caller a new secret for an authenticator, shown once; it counts when it is confirmed by a code.
 
     Raises Invalid for a wrong password, Conflict `second_factor_on`.
     """
-    account, _ = prove_password(session, database, caller, current_password)
+    account, _ = prove_password(work, request.current_password)
     if account.totp_confirmed_at is not None:
         raise Conflict("second_factor_on", "已启用动态口令", "如需更换手机，请先停用再重新启用。")
     account.totp_secret, account.totp_last_step = random_base32(), None
     uri = TOTP(account.totp_secret).provisioning_uri(name=account.account_name, issuer_name=_ISSUER)
     picture = io.BytesIO()
     segno.make(uri, error="m", micro=False).save(picture, kind="svg", scale=4, xmldecl=False)
-    return {"secret": account.totp_secret, "otpauth_uri": uri, "qr_svg": picture.getvalue().decode()}
+    return EnrolSecondFactorAnswer(secret=account.totp_secret, otpauth_uri=uri, qr_svg=picture.getvalue().decode())
 
 
-def confirm(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
-    """Turns the second factor on, for which a code proves that the authenticator has the secret (ConfirmAnswer).
+def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFactorAnswer:
+    """Turns the second factor on, for which a code proves that the authenticator has the secret.
 
     All other sessions end. Failures count as wrong current passwords do. Raises Conflict
     `second_factor_not_enrolled`, Invalid `second_factor_wrong`, Problem `session_ended`.
     """
-    account, current, counter = begin_try(session, database, caller)
+    session = work.session
+    account, current, counter = begin_try(work)
     note_account(session, account)
     if account.totp_secret is None or account.totp_confirmed_at is not None:
         raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
-    if not _takes_totp(account, code):
+    if not _takes_totp(account, request.code):
         raise _wrong()
-    lockout.take_back(session, counter)
+    lockout.uncount_try(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
     codes = _new_recovery_codes(session, account)
     tell_holder(session, account, "second_factor_on")
     sessions.end_all(session, account, "second_factor_changed")
-    begun = sessions.go_on(session, current, passed_second_factor=True)
-    return {"recovery_codes": codes, "session": begun}
+    begun = sessions.renew(session, current, passed_second_factor=True)
+    return ConfirmedSecondFactorAnswer(recovery_codes=codes, session=begun)
 
 
-def pass_it(session: Session, database: Database, caller: Caller, code: str) -> dict[str, Any]:
-    """Lets in who has proved the password and now the second factor (SignInAnswer), in a session with another id.
+def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
+    """Signs in who has proved the password and now the second factor, in a session with another id.
 
     A code counts once. Failures count as wrong current passwords do, and end this session when they are too many; the
     device is known for the account from now on. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
     """
-    account, current, counter = begin_try(session, database, caller)
+    session, code = work.session, request.code
+    account, current, counter = begin_try(work)
     note_account(session, account)
     if account.totp_confirmed_at is None:
         raise Conflict("second_factor_off", "未启用动态口令")
@@ -85,16 +93,16 @@ def pass_it(session: Session, database: Database, caller: Caller, code: str) -> 
         lockout.forget_failures(session, account)
     devices.remember(session, current.device_id, account.account_id)
     sessions.end(session, current, "second_factor_passed")
-    begun = sessions.go_on(session, current, passed_second_factor=True)
-    return {"account": own_answer(session, account, begun["next_step"]), "session": begun}
+    begun = sessions.renew(session, current, passed_second_factor=True)
+    return SignInAnswer(account=own_answer(session, account, begun.next_step), session=begun)
 
 
-def remove(session: Session, database: Database, caller: Caller, current_password: str) -> dict[str, Any]:
-    """Turns the caller's second factor off (SessionAnswer); all other sessions end. Raises Invalid."""
-    account, current = prove_password(session, database, caller, current_password)
-    forget(session, account)
-    tell_holder(session, account, "second_factor_off")
-    return sessions.go_on(session, current)
+def remove(work: Work, request: CurrentPasswordRequest) -> SessionAnswer:
+    """Turns the caller's second factor off; all other sessions end. Raises Invalid."""
+    account, current = prove_password(work, request.current_password)
+    forget(work.session, account)
+    tell_holder(work.session, account, "second_factor_off")
+    return sessions.renew(work.session, current)
 
 
 def forget(session: Session, account: Account) -> None:

@@ -1,17 +1,15 @@
 """Signing in with account, password and captcha."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.kit.data.database import Database
+from services.contracts.operations.membership.identity import SignInAnswer, SignInRequest
 from services.kit.operations import audit
 from services.kit.problems import Problem
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts.account_acts import note_account, note_holder
 from services.membership.identity import captchas, devices, lockout, passwords, sessions
@@ -31,46 +29,46 @@ class FirstPasswordSettings:
     """So long the password that an administrator hands over works; then a reset link is needed."""
 
 
-def sign_in(session: Session, database: Database, caller: Caller, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The account that this is the password of, and a new session of it (SignInAnswer).
+def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
+    """Signs in to the account of this name and password, in a new session.
 
     Raises Problem `captcha_used`, `captcha_wrong` or `captcha_too_easy`, `sign_in_delayed` where strangers have failed
     at the name too often, there being such an account or not, and `sign_in_failed`: the same and after the same work
     for an unknown account, a wrong password, a first one that was not replaced in time, and a disabled account. What
-    must outlast the refusal – the captcha used up, the try counted – is done in transactions of its own.
+    must outlast the refusal – the captcha used, the try counted – is done in transactions of its own.
     """
-    account_name = asked["account_name"].strip().lower()
-    counter, seconds = _begin_try(database, caller, account_name, asked)
+    session, account_name = work.session, request.account_name.strip().lower()
+    counter, seconds = _begin_try(work, request, account_name)
     account = session.scalar(select(Account).where(Account.account_name == account_name))
     if seconds:
-        _note(session, account)
+        _record_try(session, account)
         raise _delayed(seconds)
-    is_right = _is_right(session, account, asked["password"])
-    _note(session, account)
+    is_right = _is_right(session, account, request.password)
+    _record_try(session, account)
     if account is None or not is_right or account.disabled or _has_old_first_password(account):
-        with database.begin() as apart:
-            lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
+        with work.database.begin() as apart:
+            lockout.count_failure_of_address(apart, PURPOSE, work.caller.origin)
         raise _sign_in_failed()
     if account.totp_confirmed_at is None:
         lockout.forget(session, counter)
-        devices.remember(session, asked["visit"].get("device_id"), account.account_id)
+        devices.remember(session, request.visit.device_id, account.account_id)
     else:
-        lockout.take_back(session, counter)
+        lockout.uncount_try(session, counter)
     note_holder(session, account)
     account.last_signed_in_at = datetime.now(UTC)
-    begun = sessions.start(session, account, caller, asked["visit"])
-    return {"account": own_answer(session, account, begun["next_step"]), "session": begun}
+    begun = sessions.start(session, account, work.caller, request.visit)
+    return SignInAnswer(account=own_answer(session, account, begun.next_step), session=begun)
 
 
-def _begin_try(database: Database, caller: Caller, account_name: str, asked: Mapping[str, Any]) -> tuple[Counter, int]:
-    """Uses the captcha up and counts a try of the device, or of strangers at the name.
+def _begin_try(work: Work, request: SignInRequest, account_name: str) -> tuple[Counter, int]:
+    """Consumes the captcha and counts a try of the device, or of strangers at the name.
 
-    Answers where it is counted, and the seconds it has to wait. Raises Invalid as `captchas.use_up` answers.
+    Answers where it is counted, and the seconds it has to wait. Raises Invalid as `captchas.consume` answers.
     """
-    device_id = asked["visit"].get("device_id")
-    with database.begin() as apart:
+    device_id = request.visit.device_id
+    with work.database.begin() as apart:
         known_id = devices.account_of(apart, device_id, account_name)
-        refusal = captchas.use_up(apart, caller, PURPOSE, asked["captcha"], is_known_device=known_id is not None)
+        refusal = captchas.consume(apart, work.caller, PURPOSE, request.captcha, is_known_device=known_id is not None)
         if refusal is None:
             return _count(apart, account_name, known_id, device_id)
     raise refusal
@@ -101,8 +99,8 @@ def _is_right(session: Session, account: Account | None, password: str) -> bool:
     return account.password_hash == verified
 
 
-def _note(session: Session, account: Account | None) -> None:
-    """Every try is kept, but not a name that no account has: it may be a password."""
+def _record_try(session: Session, account: Account | None) -> None:
+    """Records every try, but not a name that no account has: it may be a password."""
     audit.note(session)
     if account is not None:
         note_account(session, account)
@@ -115,7 +113,7 @@ def _sign_in_failed() -> Problem:
 
 
 def _delayed(seconds: int) -> Problem:
-    """Tells strangers alone: a device that has signed the account in goes on."""
+    """The refusal for strangers alone: a device that has signed the account in has a count of its own."""
     how = "曾用该账号登录过的设备不受影响；也可请上级工会的管理员解锁或重置密码。"
     problem = Problem("sign_in_delayed", 429, "登录失败次数过多", f"请在 {seconds} 秒后再试。{how}")
     problem.retry_after = seconds

@@ -1,4 +1,4 @@
-"""One-time passwords by SMS: asked for on the phone page, bound to the browser that asked, and signed in by.
+"""One-time passwords by SMS: requested on the phone page, bound to the browser that requested one, used to sign in.
 
 A known and an unknown telephone cost the same work until the answer: whether a member has the number, the code and the
 SMS come afterwards, by an event.
@@ -8,22 +8,38 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
+from services.contracts.events.membership import (
+    OTP_ISSUED,
+    OTP_REQUESTED,
+    OtpIssuedData,
+    OtpPhone,
+    OtpRecipient,
+    OtpRequestedData,
+)
+from services.contracts.operations.membership.identity import (
+    CaptchaVerdict,
+    PersonalSignInAnswer,
+    PersonalSignInRequest,
+    RequestOtpAnswer,
+    RequestOtpRequest,
+    SignedInMember,
+)
 from services.kit.data.database import Database
 from services.kit.data.encryption import blind_index
+from services.kit.events.envelope import Event
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.origins import counted_origin
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.identity import captchas, devices, lockout, sessions
 from services.membership.members.documents import phone_digest
@@ -39,6 +55,8 @@ MOST_TRIES_A_DAY = 20
 """Choices: five tries of six digits that are valid for five minutes, and after 20 tries in a day no new password."""
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_Kept = Row[UUID, bytes | None, UUID | None]
+"""Of a password that was requested: its id, its digest, and the member it was made for."""
 _NO_DEVICE = UUID(int=0)
 """Names browsers by their address, as a gateway of a release does not that binds no password to a browser."""
 
@@ -54,96 +72,76 @@ class SmsCodeSettings:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A password that was asked for in the last day."""
+class _PastRequest:
+    """A password that was requested in the last day."""
 
     issued_at: datetime
     device_id: UUID
     tries: int
 
 
-def request_code(session: Session, database: Database, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """Lets a one-time password be sent to a member's phone, which will work in this browser alone (RequestOtpAnswer).
+def request_code(work: Work, request: RequestOtpRequest) -> RequestOtpAnswer:
+    """Lets a one-time password be sent to a member's phone, which will work in this browser alone.
 
     A number that no member has is answered alike, by the same work, and nothing is sent to it. Raises Problem
     `captcha_used`, `captcha_wrong` or `captcha_too_easy`, and of status 429, saying when to ask again, `otp_too_soon`
     within a minute, `otp_too_many`, `otp_too_many_tries` and `otp_too_many_phones`.
     """
-    phone, device_id = asked["phone"], asked.get("device_id") or _device_at(caller)
-    digest = phone_digest(phone)
-    is_known = _pass_captcha(database, caller, digest, device_id, asked.get("captcha"))
-    now = datetime.now(UTC)
-    origin = counted_origin(caller.origin)
+    session, caller = work.session, work.caller
+    digest, device_id = phone_digest(request.phone), request.device_id or _device_at(caller)
+    is_known = _pass_captcha(work, digest, device_id, request.captcha)
+    requested_at, origin = datetime.now(UTC), counted_origin(caller.origin)
     _wait_for_others(session, f"address {origin}")
     _wait_for_others(session, f"phone {digest.hex()}")
     if refusal := _refusal(session, digest, device_id, origin, is_known=is_known):
         raise refusal
-    session.execute(delete(SmsCode).where(SmsCode.issued_at < now - _DAY))
+    session.execute(delete(SmsCode).where(SmsCode.issued_at < requested_at - _DAY))
     code = SmsCode(
         code_id=uuid7(),
         phone_digest=digest,
         device_id=device_id,
         origin=origin,
-        issued_at=now,
-        expires_at=now + VALID_FOR,
+        issued_at=requested_at,
+        expires_at=requested_at + VALID_FOR,
     )
     session.add(code)
-    tell(session, OTP_REQUESTED, {"code_id": code.code_id, "origin": caller.origin, "recipient": {"phone": phone}})
-    return {"expires_at": code.expires_at}
+    recipient = OtpPhone(phone=request.phone)
+    tell(session, OTP_REQUESTED, OtpRequestedData(code_id=code.code_id, origin=caller.origin, recipient=recipient))
+    return RequestOtpAnswer(expires_at=code.expires_at)
 
 
-def issue_code(session: Session, requested: dict[str, Any]) -> None:
-    """Makes the password that was asked for and lets it be sent, where one member alone has the number.
+def issue_code(session: Session, event: Event[OtpRequestedData]) -> None:
+    """Makes the password that was requested and lets it be sent, where one member alone has the number.
 
     The member is locked first, as by who changes the phone: a password is made before the change and void by it, or is
     not made.
     """
-    phone = requested["recipient"]["phone"]
+    phone = event.data.recipient.phone
     member = _member_with(session, phone)
     if member is not None and not _keeps_phone(session, member, phone):
         return
-    asked = session.get(SmsCode, requested["code_id"], with_for_update=True)
-    if member is None or asked is None or asked.expires_at <= datetime.now(UTC):
+    kept = session.get(SmsCode, event.data.code_id, with_for_update=True)
+    if member is None or kept is None or kept.expires_at <= datetime.now(UTC):
         return
     code = f"{secrets.randbelow(10**6):06d}"
-    asked.member_id, asked.code_digest = member.member_id, _code_digest(phone, code)
-    recipient = {"phone": phone, "code": code}
-    tell(session, OTP_ISSUED, {"purpose": "personal_sign_in", "expires_at": asked.expires_at, "recipient": recipient})
-    act = audit.Act("membership.request_otp", Caller(origin=requested["origin"]))
-    audit.begin(session, act)
-    audit.note(session, ("member", member.member_id), union_id=member.union_id)
-    audit.tell_act(session, "membership", act)
+    kept.member_id, kept.code_digest = member.member_id, _code_digest(phone, code)
+    recipient = OtpRecipient(phone=phone, code=code)
+    issued = OtpIssuedData(purpose="personal_sign_in", expires_at=kept.expires_at, recipient=recipient)
+    tell(session, OTP_ISSUED, issued)
+    _record_issued(session, member, event.data.origin)
 
 
-def sign_in(session: Session, database: Database, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """The member whose phone and one-time password these are, and a new session (PersonalSignInAnswer).
+def sign_in(work: Work, request: PersonalSignInRequest) -> PersonalSignInAnswer:
+    """Signs in the member whose phone and one-time password these are, in a new session.
 
-    The password is the newest that this browser asked for, whatever others asked for or tried meanwhile, and is used
-    up. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own, since
-    this one is rolled back then; failures make captchas of the address harder.
+    The password is the newest that this browser asked for, whatever others asked for or tried meanwhile, and is
+    consumed. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own,
+    since this one is rolled back then; failures make captchas of the address harder.
     """
-    phone, device_id = asked["phone"], asked["visit"].get("device_id") or _device_at(caller)
-    kept = _count_try(database, phone_digest(phone), device_id)
-    if kept is not None:
-        audit.note(session, *([("member", kept.member_id)] if kept.member_id else []))
-    digest = kept.code_digest if kept and kept.code_digest else secrets.token_bytes(16)
-    if not secrets.compare_digest(digest, _code_digest(phone, asked["code"])) or kept is None:
-        with database.begin() as apart:
-            lockout.count_failure_of_address(apart, PURPOSE, caller.origin)
-        raise _wrong()
-    member = session.get_one(Member, kept.member_id)
-    if not _keeps_phone(session, member, phone):
-        raise _wrong()
-    used = session.execute(
-        update(SmsCode)
-        .where(SmsCode.code_id == kept.code_id, SmsCode.code_digest == kept.code_digest)
-        .values(expires_at=func.now(), code_digest=None)
-        .returning(SmsCode.code_id)
-    ).first()
-    if used is None:
-        raise _wrong()
+    session = work.session
+    member = _member_proved(work, request)
     union = session.get_one(Union, member.union_id)
-    devices.remember(session, asked["visit"].get("device_id"), member.member_id)
+    devices.remember(session, request.visit.device_id, member.member_id)
     audit.note_actor(
         session,
         Caller(
@@ -153,22 +151,20 @@ def sign_in(session: Session, database: Database, caller: Caller, asked: dict[st
             union_id=str(union.union_id),
         ),
     )
-    return {
-        "member": {"member_id": member.member_id, "name": member.name, "union": union_answer(union)},
-        "session": sessions.start(session, member, caller, asked["visit"]),
-    }
+    signed_in = SignedInMember(member_id=member.member_id, name=member.name, union=union_answer(union))
+    return PersonalSignInAnswer(member=signed_in, session=sessions.start(session, member, work.caller, request.visit))
 
 
 def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None) -> None:
     """Lets no password that was sent to a member sign anybody in, those of the release before included.
 
-    Nor one that was asked for at the number that the member had, and is not made yet. The member is locked.
+    Nor one that was requested for the number that the member had, and is not made yet. The member is locked.
     """
     old_digest = phone_digest(old_phone) if old_phone else None
-    is_asked_for = SmsCode.member_id.is_(None) & (SmsCode.phone_digest == old_digest)
+    is_requested = SmsCode.member_id.is_(None) & (SmsCode.phone_digest == old_digest)
     session.execute(
         update(SmsCode)
-        .where((SmsCode.member_id == member_id) | is_asked_for, SmsCode.expires_at > func.now())
+        .where((SmsCode.member_id == member_id) | is_requested, SmsCode.expires_at > func.now())
         .values(expires_at=func.now(), code_digest=None)
     )
     session.execute(delete(OneTimePassword).where(OneTimePassword.member_id == member_id))
@@ -179,13 +175,19 @@ def _device_at(caller: Caller) -> UUID:
     return uuid5(_NO_DEVICE, counted_origin(caller.origin))
 
 
-def _pass_captcha(
-    database: Database, caller: Caller, digest: bytes, device_id: UUID, captcha: dict[str, Any] | None
-) -> bool:
-    """Uses the captcha up; answers whether the browser has signed in a member with this telephone. Raises Problem."""
-    with database.begin() as apart:
+def _record_issued(session: Session, member: Member, origin: str | None) -> None:
+    """Records that a password was made for a member whom somebody at this address asked for."""
+    act = audit.Act("membership.request_otp", Caller(origin=origin))
+    audit.begin(session, act)
+    audit.note(session, ("member", member.member_id), union_id=member.union_id)
+    audit.tell_act(session, "membership", act)
+
+
+def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:
+    """Consumes the captcha; answers whether the browser has signed in a member with this telephone. Raises Problem."""
+    with work.database.begin() as apart:
         is_known = devices.knows_phone(apart, device_id, digest)
-        refusal = captcha and captchas.use_up(apart, caller, PURPOSE, captcha, is_known_device=is_known)
+        refusal = captcha and captchas.consume(apart, work.caller, PURPOSE, captcha, is_known_device=is_known)
     if refusal:
         raise refusal
     return is_known
@@ -197,9 +199,9 @@ def _wait_for_others(session: Session, whose: str) -> None:
 
 
 def _refusal(session: Session, digest: bytes, device_id: UUID, origin: str, *, is_known: bool) -> Problem | None:
-    """Why no password is sent now, and when one is; a known device is measured by what it asked for alone."""
+    """Why no password is sent now, and when one is; a known device is measured by its own requests alone."""
     settings, now = read_settings(SmsCodeSettings), datetime.now(UTC)
-    of_phone = _asked_for_phone(session, digest, now)
+    of_phone = _requests_for_phone(session, digest, now)
     phones = _phones_of(session, origin, now)
     if is_known:
         of_phone, phones = [one for one in of_phone if one.device_id == device_id], {}
@@ -219,28 +221,51 @@ def _refusal(session: Session, digest: bytes, device_id: UUID, origin: str, *, i
     return None
 
 
-def _asked_for_phone(session: Session, digest: bytes, now: datetime) -> Sequence[_Asked]:
+def _requests_for_phone(session: Session, digest: bytes, now: datetime) -> Sequence[_PastRequest]:
     """Of the last day, the newest first."""
-    asked = session.execute(
+    rows = session.execute(
         select(SmsCode.issued_at, SmsCode.device_id, SmsCode.tries)
         .where(SmsCode.phone_digest == digest, SmsCode.issued_at > now - _DAY)
         .order_by(SmsCode.issued_at.desc())
     )
-    return [_Asked(one.issued_at, one.device_id, one.tries) for one in asked]
+    return [_PastRequest(one.issued_at, one.device_id, one.tries) for one in rows]
 
 
 def _phones_of(session: Session, origin: str, now: datetime) -> dict[bytes, datetime]:
-    """The telephones that an address asked for in the last hour, each with the first time."""
-    asked = session.execute(
+    """The telephones of an address's requests of the last hour, each with the first time."""
+    rows = session.execute(
         select(SmsCode.phone_digest, func.min(SmsCode.issued_at))
         .where(SmsCode.origin == origin, SmsCode.issued_at > now - _HOUR)
         .group_by(SmsCode.phone_digest)
     )
-    return {digest: at for digest, at in asked}  # noqa: C416 - rows are not pairs to mypy
+    return {digest: at for digest, at in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
-def _count_try(database: Database, digest: bytes, device_id: UUID) -> Any:
-    """The newest password that the browser asked for, once a try of it is counted; None where none is left."""
+def _member_proved(work: Work, request: PersonalSignInRequest) -> Member:
+    """The member whose phone and password these are, once the password is consumed. Raises Problem `otp_wrong`."""
+    kept = _code_proved(work, request)
+    member = work.session.get_one(Member, kept.member_id)
+    if not _keeps_phone(work.session, member, request.phone) or not _consume(work.session, kept):
+        raise _wrong()
+    return member
+
+
+def _code_proved(work: Work, request: PersonalSignInRequest) -> _Kept:
+    """What is kept of the browser's newest password, where it is this one; counts a try. Raises Problem `otp_wrong`."""
+    device_id = request.visit.device_id or _device_at(work.caller)
+    kept = _count_try(work.database, phone_digest(request.phone), device_id)
+    if kept is not None:
+        audit.note(work.session, *([("member", kept.member_id)] if kept.member_id else []))
+    digest = kept.code_digest if kept and kept.code_digest else secrets.token_bytes(16)
+    if not secrets.compare_digest(digest, _code_digest(request.phone, request.code)) or kept is None:
+        with work.database.begin() as apart:
+            lockout.count_failure_of_address(apart, PURPOSE, work.caller.origin)
+        raise _wrong()
+    return kept
+
+
+def _count_try(database: Database, digest: bytes, device_id: UUID) -> _Kept | None:
+    """The newest password that the browser requested, once a try of it is counted; None where none is left."""
     newest = (
         select(SmsCode.code_id)
         .where(SmsCode.phone_digest == digest, SmsCode.device_id == device_id)
@@ -255,6 +280,17 @@ def _count_try(database: Database, digest: bytes, device_id: UUID) -> Any:
             .values(tries=SmsCode.tries + 1)
             .returning(SmsCode.code_id, SmsCode.code_digest, SmsCode.member_id)
         ).first()
+
+
+def _consume(session: Session, kept: _Kept) -> bool:
+    """Lets the password sign nobody in any more; answers whether it still could."""
+    consumed = session.execute(
+        update(SmsCode)
+        .where(SmsCode.code_id == kept.code_id, SmsCode.code_digest == kept.code_digest)
+        .values(expires_at=func.now(), code_digest=None)
+        .returning(SmsCode.code_id)
+    )
+    return consumed.first() is not None
 
 
 def _member_with(session: Session, phone: str) -> Member | None:
@@ -296,7 +332,7 @@ def _too_many_phones(until: datetime, now: datetime) -> Problem:
 
 
 def _later(code: str, title: str, until: datetime, now: datetime) -> Problem:
-    """Says when to go on: in seconds, or by the clock in Shanghai."""
+    """Says when to try again: in seconds, or by the clock in Shanghai."""
     seconds = max(1, int((until - now).total_seconds()) + 1)
     when = f"{seconds} 秒后" if seconds <= 90 else f"{until.astimezone(_SHANGHAI):%m月%d日 %H:%M} 以后"
     problem = Problem(code, 429, title, f"请在 {when}再获取验证码。")

@@ -7,22 +7,31 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import RESET_LINK_MADE
+from services.contracts.events.membership import OTP_REQUESTED, RESET_LINK_MADE
+from services.contracts.operations.membership.identity import (
+    CaptchaVerdict,
+    ChangePasswordRequest,
+    SignInRequest,
+    Visit,
+)
 from services.kit.data.database import Database
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
 from services.membership.accounts import accounts
-from services.membership.identity import own_account, sessions
+from services.membership.identity import own_account, sessions, sms_codes
 from services.membership.identity.sign_in import sign_in as membership_signs_in
 from services.membership.models import Account, FailureCount, Union
+from tests.documents import an_event
 from tests.integration.membership.office import Office
 
 PASSWORD = "plum blossom 2026!"
 VISITOR = Caller(origin="192.0.2.7")
-VISIT = {"user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0)", "replaces": None}
+VISIT = Visit(user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:143.0)", replaces=None)
 
 
 def sign_in(office: Office, account_name: str = "jianlang", **more: Any) -> dict[str, Any]:
@@ -36,16 +45,36 @@ def sign_in_and_stay(
     account_name: str = "jianlang",
     password: str = PASSWORD,
     *,
-    captcha: dict[str, Any] | None = None,
+    captcha: CaptchaVerdict | None = None,
     visitor: Caller = VISITOR,
     device_id: UUID | None = None,
 ) -> dict[str, Any]:
     """The account that signed in, and its session."""
-    visit = {**VISIT, "device_id": device_id}
-    asked = {"account_name": account_name, "password": password, "captcha": captcha or a_captcha(), "visit": visit}
+    request = a_sign_in(account_name, password, captcha=captcha, device_id=device_id)
     with office.begin() as session:
-        answer: dict[str, Any] = as_dict(membership_signs_in(session, database_of(office), visitor, asked))
+        answer: dict[str, Any] = as_dict(membership_signs_in(work_of(office, session, visitor), request))
     return answer
+
+
+def a_sign_in(
+    account_name: str = "jianlang",
+    password: str = PASSWORD,
+    *,
+    captcha: CaptchaVerdict | None = None,
+    device_id: UUID | None = None,
+) -> SignInRequest:
+    """What the gateway sends of somebody who signs in."""
+    return SignInRequest(
+        account_name=account_name,
+        password=password,
+        captcha=captcha or a_captcha(),
+        visit=replace(VISIT, device_id=device_id),
+    )
+
+
+def work_of(office: Office, session: Session, caller: Caller) -> Work:
+    """What a use case works with when this caller calls."""
+    return Work(session, caller, database_of(office))
 
 
 def database_of(office: Office) -> Database:
@@ -56,15 +85,18 @@ def database_of(office: Office) -> Database:
 
 
 def change_password(office: Office, holder: Caller, new: str, current: str = PASSWORD) -> dict[str, Any]:
-    """The session in which who changed the password goes on (SessionAnswer)."""
+    """The session that who changed the password has from then on."""
+    request = ChangePasswordRequest(current_password=current, new_password=new)
     with office.begin() as session:
-        return own_account.change_password(session, database_of(office), holder, current, new)
+        answer: dict[str, Any] = as_dict(own_account.change_password(work_of(office, session, holder), request))
+    return answer
 
 
-def a_captcha(**changes: Any) -> dict[str, Any]:
-    """What the gateway says of a captcha that was answered rightly (CaptchaVerdict)."""
+def a_captcha(**changes: Any) -> CaptchaVerdict:
+    """What the gateway says of a captcha that was answered rightly."""
     expires_at = datetime.now(UTC) + timedelta(minutes=5)
-    return {"captcha_id": uuid4(), "expires_at": expires_at, "is_right": True, "level": 5, **changes}
+    verdict = CaptchaVerdict(captcha_id=uuid4(), expires_at=expires_at, is_right=True, level=5)
+    return replace(verdict, **changes)
 
 
 def fails(office: Office, **credentials: Any) -> Problem:
@@ -90,8 +122,15 @@ def let_delays_pass(office: Office) -> None:
 def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:
     """Who acts in a new session of the account."""
     with office.begin() as session:
-        begun = sessions.start(session, account, VISITOR, {**VISIT, **visit})
-    return Caller.from_dict(begun["caller"])
+        begun = sessions.start(session, account, VISITOR, replace(VISIT, **visit))
+    return Caller.from_dict(begun.caller)
+
+
+def issue_code(office: Office, number: int = -1) -> None:
+    """Lets membership handle a request for a one-time password, the newest unless another is named."""
+    requested = OTP_REQUESTED.read(OTP_REQUESTED.dump(office.told(OTP_REQUESTED)[number]))
+    with office.begin() as session:
+        sms_codes.issue_code(session, an_event(requested))
 
 
 def an_administrator(office: Office, union: Union, name: str, *more_roles: str, phone: str | None = None) -> Caller:

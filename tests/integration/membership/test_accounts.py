@@ -19,6 +19,7 @@ from services.contracts.operations.membership.accounts import (
     ResetPasswordRequest,
     UpdateAccountRequest,
 )
+from services.contracts.operations.membership.identity import GetMeRequest
 from services.kit.problems import Conflict, Forbidden, NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
@@ -71,7 +72,7 @@ def test_a_disabled_account_can_neither_sign_in_nor_go_on(office: Office, accoun
     change(office, a_caller(office.superior, "administrator"), account, disabled=True)
     fails(office)
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        own_account.get_me(session, a_holder(account))
+        own_account.get_me(Work(session, a_holder(account)), GetMeRequest())
 
 
 def test_another_branch_of_the_tree_cannot_touch_the_account(office: Office, account: Account) -> None:

@@ -8,6 +8,7 @@ import pytest
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import IMPORT_CONTINUED
 from services.contracts.operations.membership.accounts import CreateUnionRequest, UpdateAccountRequest
+from services.contracts.operations.membership.identity import ChangePasswordRequest
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
@@ -20,7 +21,7 @@ from services.membership.identity.sign_in import sign_in
 from services.membership.imports import import_parts, imports
 from services.membership.members import members
 from services.membership.models import Account
-from tests.integration.membership.holder import PASSWORD, VISIT, a_captcha, database_of
+from tests.integration.membership.holder import PASSWORD, a_sign_in, work_of
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_union_code
 
@@ -110,10 +111,8 @@ def test_a_changed_account_is_noted_in_the_reach_of_its_union(office: Office, ac
 def test_signing_in_is_noted_whether_it_succeeds_or_not(
     office: Office, account: Account, name: str, password: str
 ) -> None:
-    asked = {"account_name": name, "password": password, "captcha": a_captcha(), "visit": VISIT}
-    act = acted(
-        office, sign_in, database_of(office), Caller(origin="10.8.3.21"), asked, caller=Caller(origin="10.8.3.21")
-    )
+    visitor, request = Caller(origin="10.8.3.21"), a_sign_in(name, password)
+    act = acted(office, lambda session: sign_in(work_of(office, session, visitor), request), caller=visitor)
     known, right = name == "jianlang", password == PASSWORD
     assert act.is_of_somebody
     assert act.records == ([f"account:{account.account_id}"] * len(act.records) if known else [])
@@ -124,6 +123,7 @@ def test_signing_in_is_noted_whether_it_succeeds_or_not(
 
 def test_passwords_are_not_noted(office: Office, account: Account) -> None:
     caller = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
-    act = acted(office, own_account.change_password, database_of(office), caller, "wrong", "another good password")
+    request = ChangePasswordRequest(current_password="wrong", new_password="another good password")
+    act = acted(office, lambda session: own_account.change_password(work_of(office, session, caller), request))
     assert act.records == [f"account:{account.account_id}"]
     assert (act.old, act.new) == ({}, {})

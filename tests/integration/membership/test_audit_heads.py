@@ -29,7 +29,7 @@ from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_verify import Lost
 from tests.documents import an_event
 from tests.integration.membership.office import Office
-from tests.mothers import an_act
+from tests.mothers import an_audit_event
 
 KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 SIGNING, STRANGERS = new_signing_keys("audit-2026"), new_signing_keys("audit-2026")
@@ -56,7 +56,7 @@ def set_up() -> AuditHeads:
 def keep(office: Office, heads: AuditHeads, count: int) -> None:
     for _ in range(count):
         with office.begin() as session:
-            head = audit_log.append(session, KEYS, an_act(union_id=office.union.union_id))
+            head = audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id))
             heads.write_when_committed(session, head)
 
 
@@ -94,7 +94,7 @@ def checked(office: Office, *arguments: str, told: str = "") -> tuple[int, str]:
 def test_each_chunk_is_written_down_once_it_is_committed(office: Office, heads: AuditHeads, tmp_path: Path) -> None:
     keep(office, heads, 2)
     with office.begin() as session:
-        undone = audit_log.append(session, KEYS, an_act(union_id=office.union.union_id))
+        undone = audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id))
         heads.write_when_committed(session, undone)
         session.rollback()
     keep(office, heads, 1)

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from services.contracts.events.audit import ActRecordedData
 from services.kit.data.encryption import Keyring
 from services.membership.audit import audit_log
 from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head
@@ -18,19 +18,19 @@ from services.membership.audit.audit_verify import verify
 from services.membership.models import AuditEntry, AuditReach
 from tests.databases import ROOT
 from tests.integration.membership.office import Office
-from tests.mothers import an_act
+from tests.mothers import an_audit_event
 
 KEYS = AuditKeys.from_text(os.environ["AUDIT_KEYS"])
 
 
-def keep(office: Office, *acts: dict[str, Any]) -> None:
+def keep(office: Office, *acts: ActRecordedData) -> None:
     for act in acts:
         with office.begin() as session:
             audit_log.append(session, KEYS, act)
 
 
-def some_acts(office: Office, count: int = 5) -> list[dict[str, Any]]:
-    return [an_act(union_id=office.union.union_id) for _ in range(count)]
+def some_acts(office: Office, count: int = 5) -> list[ActRecordedData]:
+    return [an_audit_event(union_id=office.union.union_id) for _ in range(count)]
 
 
 def verified(office: Office, *known: Head) -> Head:
@@ -71,13 +71,13 @@ def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
 
 
 def test_an_act_is_kept_once_however_often_it_is_told(office: Office) -> None:
-    act = an_act(union_id=office.union.union_id)
+    act = an_audit_event(union_id=office.union.union_id)
     keep(office, act, act)
     assert verified(office).position == 1
 
 
 def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office) -> None:
-    act = an_act(union_id=office.union.union_id, union_ids=[office.other.union_id])
+    act = an_audit_event(union_id=office.union.union_id, union_ids=[office.other.union_id])
     keep(office, act)
     with office.begin() as session:
         reached = set(session.scalars(select(AuditReach.union_id)))
@@ -86,7 +86,7 @@ def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office)
 
 
 def test_an_act_of_nobody_known_is_the_citys_to_see(office: Office) -> None:
-    keep(office, an_act(account_id=None, account_name=None, union_id=None))
+    keep(office, an_audit_event(account_id=None, account_name=None, union_id=None))
     with office.begin() as session:
         assert session.scalars(select(AuditReach.union_id)).all() == [office.city.union_id]
 
@@ -100,7 +100,7 @@ def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:
 def test_an_act_that_came_late_is_kept_with_both_times_and_neither_can_be_changed(office: Office) -> None:
     came_at = datetime(2099, 1, 1, tzinfo=UTC)
     with office.begin() as session:
-        audit_log.append(session, KEYS, an_act(union_id=office.union.union_id), came_at)
+        audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id), came_at)
     keep(office, *some_acts(office, 1))
     with office.begin() as session:
         kept = session.scalars(select(AuditEntry.recorded_at).order_by(AuditEntry.position)).all()

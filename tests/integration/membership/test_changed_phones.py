@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,11 +10,12 @@ import pytest
 from sqlalchemy import select, text
 
 from deploy.local.client import wait_until
-from services.contracts.events.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED, OTP_REQUESTED
+from services.contracts.events.membership import MEMBER_PHONE_CHANGED, OTP_ISSUED
+from services.contracts.operations.membership.identity import PersonalSignInRequest, RequestOtpRequest
 from services.kit.problems import Problem
 from services.membership.identity import sessions, sms_codes
 from services.membership.models import SignedInSession
-from tests.integration.membership.holder import VISIT, VISITOR, a_captcha, database_of
+from tests.integration.membership.holder import VISIT, VISITOR, a_captcha, issue_code, work_of
 from tests.integration.membership.office import Office
 
 OWN, OTHER, ANOTHER = "13900000001", "13900000002", "13900000003"
@@ -65,22 +67,17 @@ _WAITING = text("select count(*) from pg_stat_activity where datname = current_d
 def member_id(office: Office) -> UUID:
     """A member who signs in by phone, and has just asked for a password."""
     member_id = office.register(phone=OWN, affiliation="flexible")
-    asked = {"phone": OWN, "captcha": a_captcha(), "device_id": DEVICE}
+    request = RequestOtpRequest(phone=OWN, captcha=a_captcha(), device_id=DEVICE)
     with office.begin() as session:
-        sms_codes.request_code(session, database_of(office), VISITOR, asked)
+        sms_codes.request_code(work_of(office, session, VISITOR), request)
     return member_id
-
-
-def issue(office: Office) -> None:
-    with office.begin() as session:
-        sms_codes.issue_code(session, office.told(OTP_REQUESTED)[-1])
 
 
 def sign_in(office: Office) -> None:
     code = office.told(OTP_ISSUED)[-1]["recipient"]["code"]
-    asked = {"phone": OWN, "code": code, "visit": {**VISIT, "device_id": DEVICE}}
+    request = PersonalSignInRequest(phone=OWN, code=code, visit=replace(VISIT, device_id=DEVICE))
     with office.begin() as session:
-        sms_codes.sign_in(session, database_of(office), VISITOR, asked)
+        sms_codes.sign_in(work_of(office, session, VISITOR), request)
 
 
 def change_meanwhile(
@@ -109,7 +106,7 @@ def _is_somebody_waiting(office: Office) -> bool:
 
 
 def test_who_signs_in_while_the_phone_is_changed_waits_for_that_and_is_refused(office: Office, member_id: UUID) -> None:
-    issue(office)
+    issue_code(office)
     tried = change_meanwhile(office, member_id, (sms_codes, "void_all_of_member"), sign_in)
     with pytest.raises(Problem, match="otp_wrong"):
         tried.result()
@@ -118,7 +115,7 @@ def test_who_signs_in_while_the_phone_is_changed_waits_for_that_and_is_refused(o
 
 
 def test_a_session_that_began_just_before_the_change_ends_by_it(office: Office, member_id: UUID) -> None:
-    issue(office)
+    issue_code(office)
     sign_in(office)
     office.update(member_id, phone=OTHER)
     with office.begin() as session:
@@ -127,7 +124,7 @@ def test_a_session_that_began_just_before_the_change_ends_by_it(office: Office, 
 
 
 def test_a_password_that_was_asked_for_is_not_made_while_the_phone_is_changed(office: Office, member_id: UUID) -> None:
-    change_meanwhile(office, member_id, (sessions, "end_all_of_member"), issue).result()
+    change_meanwhile(office, member_id, (sessions, "end_all_of_member"), issue_code).result()
     assert office.told(OTP_ISSUED) == []
 
 
@@ -136,12 +133,12 @@ def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_ma
 ) -> None:
     office.update(member_id, phone=OTHER)
     office.update(member_id, phone=OWN)
-    issue(office)
+    issue_code(office)
     assert office.told(OTP_ISSUED) == []
 
 
 def test_an_employed_members_code_signs_nobody_in(office: Office, member_id: UUID) -> None:
-    issue(office)
+    issue_code(office)
     office.update(member_id, affiliation="employer")
     with pytest.raises(Problem, match="otp_wrong"):
         sign_in(office)

@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 
 from services.kit.data.database import Database
 from services.kit.problems import Conflict, Invalid
-from services.kit.schemas import as_dict
+from services.kit.rpc.work import Work
 from services.membership.accounts.first_administrator import First, make_first_administrator
 from services.membership.identity import sign_in
-from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
+from tests.integration.membership.holder import VISITOR, a_sign_in
 from tests.mothers import a_union_code
 
 CITY = {
@@ -26,10 +26,9 @@ def test_the_first_administrator_signs_in_and_must_choose_a_password(engine: Eng
         password = make_first_administrator(session, First(**CITY))
     database = Database()
     database.engine = engine
-    asked = {"account_name": "first", "password": password, "captcha": a_captcha(), "visit": VISIT}
     with Session(engine) as session, session.begin():
-        answer = as_dict(sign_in.sign_in(session, database, VISITOR, asked))["account"]
-    assert (answer["roles"], answer["union"]["kind"], answer["next_step"]) == (
+        answer = sign_in.sign_in(Work(session, VISITOR, database), a_sign_in("first", password)).account
+    assert (answer.roles, answer.union.kind, answer.next_step) == (
         ["administrator"],
         "city",
         "password_change",

@@ -11,9 +11,16 @@ from sqlalchemy import select, update
 
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.contracts.operations.membership.accounts import AccountRequest, ResetPasswordRequest
+from services.contracts.operations.membership.identity import (
+    ChangePasswordRequest,
+    CurrentPasswordRequest,
+    SecondFactorCodeRequest,
+    SessionRequest,
+)
 from services.kit.problems import Conflict, Forbidden, Invalid, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from services.membership.accounts import lost_second_factors, reset_links
 from services.membership.identity import own_account, passwords, second_factor, sessions
@@ -21,13 +28,17 @@ from services.membership.identity.next_step import SecondFactorSettings
 from services.membership.models import Account, FailureCount, RecoveryCode
 from tests.integration.membership.holder import (
     PASSWORD,
+    VISITOR,
     a_link_sent,
     a_session_of,
-    database_of,
     give_phone,
     sign_in_and_stay,
+    work_of,
 )
 from tests.integration.membership.office import Office, a_caller
+
+BY_PASSWORD = CurrentPasswordRequest(current_password=PASSWORD)
+BY_ANOTHER = CurrentPasswordRequest(current_password="not the password")
 
 
 @pytest.fixture
@@ -41,17 +52,21 @@ def clerk(office: Office, account: Account) -> Account:
 def turn_on(office: Office, holder: Caller) -> tuple[str, list[str], Caller]:
     """The secret, the recovery codes, and who goes on; the codes of now were not used yet."""
     with office.begin() as session:
-        secret = second_factor.enrol(session, database_of(office), holder, PASSWORD)["secret"]
+        secret = second_factor.enrol(work_of(office, session, holder), BY_PASSWORD).secret
     with office.begin() as session:
-        answer = second_factor.confirm(session, database_of(office), holder, TOTP(secret).now())
+        answer = second_factor.confirm(work_of(office, session, holder), a_code(TOTP(secret).now()))
     pass_time(office)
-    return secret, answer["recovery_codes"], Caller.from_dict(answer["session"]["caller"])
+    return secret, answer.recovery_codes, Caller.from_dict(answer.session.caller)
 
 
 def pass_time(office: Office) -> None:
     """Lets the codes that were used be of long ago."""
     with office.begin() as session:
         session.execute(update(Account).values(totp_last_step=Account.totp_last_step - 10))
+
+
+def a_code(code: str) -> SecondFactorCodeRequest:
+    return SecondFactorCodeRequest(code=code)
 
 
 def half_in(office: Office) -> Caller:
@@ -63,7 +78,8 @@ def half_in(office: Office) -> Caller:
 
 def pass_it(office: Office, holder: Caller, code: str) -> dict[str, Any]:
     with office.begin() as session:
-        return second_factor.pass_it(session, database_of(office), holder, code)
+        answer: dict[str, Any] = as_dict(second_factor.pass_it(work_of(office, session, holder), a_code(code)))
+    return answer
 
 
 def is_wrong(office: Office, holder: Caller, code: str) -> bool:
@@ -81,7 +97,7 @@ def test_who_has_turned_it_on_is_let_in_by_a_code_only(office: Office, clerk: Ac
 
     assert (answer["account"]["next_step"], answer["session"]["caller"]["roles"]) == (None, ["clerk"])
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        sessions.use(session, UUID(limited.session_id))
+        sessions.use(Work(session, VISITOR), SessionRequest(session_id=UUID(limited.session_id)))
 
 
 def test_a_password_chosen_by_a_link_from_above_does_not_replace_the_code(office: Office, clerk: Account) -> None:
@@ -160,13 +176,13 @@ def test_codes_that_are_tried_while_a_password_is_verified_stay_counted(
 def test_wrong_codes_at_the_enrolment_end_the_session_and_no_other(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
     with office.begin() as session:
-        secret = second_factor.enrol(session, database_of(office), holder, PASSWORD)["secret"]
+        secret = second_factor.enrol(work_of(office, session, holder), BY_PASSWORD).secret
     for _ in range(5):
         with pytest.raises(Invalid, match="second_factor_wrong"), office.begin() as session:
-            second_factor.confirm(session, database_of(office), holder, "000000")
+            second_factor.confirm(work_of(office, session, holder), a_code("000000"))
 
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        second_factor.confirm(session, database_of(office), holder, TOTP(secret).now())
+        second_factor.confirm(work_of(office, session, holder), a_code(TOTP(secret).now()))
     assert sign_in_and_stay(office)
 
 
@@ -193,10 +209,11 @@ def test_who_has_proved_the_password_only_changes_nothing_of_how_the_account_is_
 ) -> None:
     turn_on(office, a_session_of(office, clerk))
     limited = half_in(office)
+    another_password = ChangePasswordRequest(current_password=PASSWORD, new_password="another one 7")
     attempts: list[Callable[[Any], object]] = [
-        lambda session: own_account.change_password(session, database_of(office), limited, PASSWORD, "another one 7"),
-        lambda session: second_factor.enrol(session, database_of(office), limited, PASSWORD),
-        lambda session: second_factor.remove(session, database_of(office), limited, PASSWORD),
+        lambda session: own_account.change_password(work_of(office, session, limited), another_password),
+        lambda session: second_factor.enrol(work_of(office, session, limited), BY_PASSWORD),
+        lambda session: second_factor.remove(work_of(office, session, limited), BY_PASSWORD),
     ]
     for attempt in attempts:
         with pytest.raises(Forbidden, match="second_factor_due"), office.begin() as session:
@@ -206,18 +223,18 @@ def test_who_has_proved_the_password_only_changes_nothing_of_how_the_account_is_
 def test_turning_it_on_or_off_asks_for_the_password_and_ends_all_other_sessions(office: Office, clerk: Account) -> None:
     here, elsewhere = a_session_of(office, clerk), a_session_of(office, clerk)
     with pytest.raises(Invalid), office.begin() as session:
-        second_factor.enrol(session, database_of(office), here, "not the password")
+        second_factor.enrol(work_of(office, session, here), BY_ANOTHER)
     _, _, on = turn_on(office, here)
     for ended in (here, elsewhere):
         with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-            sessions.use(session, UUID(ended.session_id))
+            sessions.use(Work(session, VISITOR), SessionRequest(session_id=UUID(ended.session_id)))
     with pytest.raises(Conflict, match="second_factor_on"), office.begin() as session:
-        second_factor.enrol(session, database_of(office), on, PASSWORD)
+        second_factor.enrol(work_of(office, session, on), BY_PASSWORD)
 
     with pytest.raises(Invalid), office.begin() as session:
-        second_factor.remove(session, database_of(office), on, "not the password")
+        second_factor.remove(work_of(office, session, on), BY_ANOTHER)
     with office.begin() as session:
-        second_factor.remove(session, database_of(office), on, PASSWORD)
+        second_factor.remove(work_of(office, session, on), BY_PASSWORD)
 
     assert sign_in_and_stay(office)["account"]["next_step"] is None
 
@@ -225,16 +242,16 @@ def test_turning_it_on_or_off_asks_for_the_password_and_ends_all_other_sessions(
 def test_a_secret_that_is_not_confirmed_asks_for_nothing(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
     with office.begin() as session:
-        enrolled = second_factor.enrol(session, database_of(office), holder, PASSWORD)
+        enrolled = second_factor.enrol(work_of(office, session, holder), BY_PASSWORD)
     with pytest.raises(Invalid, match="second_factor_wrong"), office.begin() as session:
-        second_factor.confirm(session, database_of(office), holder, "000000")
+        second_factor.confirm(work_of(office, session, holder), a_code("000000"))
 
     assert sign_in_and_stay(office)["account"]["next_step"] is None
-    assert enrolled["secret"] in enrolled["otpauth_uri"]
-    assert enrolled["qr_svg"].startswith("<svg")
+    assert enrolled.secret in enrolled.otpauth_uri
+    assert enrolled.qr_svg.startswith("<svg")
     with office.begin() as session:
         stored = session.connection().exec_driver_sql("select totp_secret from account").scalar_one()
-    assert enrolled["secret"].encode() not in stored
+    assert enrolled.secret.encode() not in stored
 
 
 def test_administrators_without_one_enrol_first_where_it_is_required(
@@ -264,5 +281,5 @@ def test_an_administrator_above_helps_who_has_lost_it(office: Office, clerk: Acc
 
     assert not answer.has_second_factor
     with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        sessions.use(session, UUID(on.session_id))
+        sessions.use(Work(session, VISITOR), SessionRequest(session_id=UUID(on.session_id)))
     assert sign_in_and_stay(office)["account"]["next_step"] is None

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.kit.data.database import Database, outbox
+from services.kit.rpc.work import Work
 from services.membership.identity import sign_in
 from services.membership.models import Account, Member, Union
 from services.membership.seed import ACCOUNTS, FLEXIBLE_PHONES, demo_password, seed
-from tests.integration.membership.holder import VISIT, VISITOR, a_captcha
+from tests.integration.membership.holder import VISITOR, a_sign_in
 
 
 def seeded(engine: Engine) -> dict[str, int]:
@@ -33,10 +34,9 @@ def test_every_demo_account_signs_in_with_the_demo_password(engine: Engine) -> N
     database.engine = engine
     for account in ACCOUNTS:
         with Session(engine) as session, session.begin():
-            credentials = {"account_name": account.account_name, "password": demo_password()}
-            asked = {**credentials, "captcha": a_captcha(), "visit": VISIT}
-            answer = sign_in.sign_in(session, database, VISITOR, asked)["account"]
-        assert (answer["roles"], answer["must_change_password"]) == ([*account.roles], False)
+            request = a_sign_in(account.account_name, demo_password())
+            answer = sign_in.sign_in(Work(session, VISITOR, database), request).account
+        assert (answer.roles, answer.must_change_password) == ([*account.roles], False)
 
 
 def test_each_grassroots_union_has_some_dozens_of_members_who_are_told_of(engine: Engine) -> None:

@@ -11,14 +11,27 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.contracts.operations.membership.accounts import ResetPasswordRequest, UpdateAccountRequest
+from services.contracts.operations.membership.identity import (
+    ListMySessionsRequest,
+    SessionAnswer,
+    SessionRequest,
+    SignOutRequest,
+)
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.membership.accounts import accounts, reset_links
 from services.membership.accounts.account_links import hash_of
-from services.membership.identity import own_account, sessions
+from services.membership.identity import sessions
 from services.membership.models import Account, Member, ResetLink, SignedInSession
-from tests.integration.membership.holder import PASSWORD, VISIT, VISITOR, a_session_of, database_of, sign_in_and_stay
+from tests.integration.membership.holder import (
+    PASSWORD,
+    VISIT,
+    VISITOR,
+    a_session_of,
+    change_password,
+    sign_in_and_stay,
+)
 from tests.integration.membership.office import Office, a_caller
 
 PHONE = "13900000001"
@@ -32,9 +45,18 @@ def clerk(office: Office, account: Account) -> Account:
     return account
 
 
-def use(office: Office, holder: Caller) -> dict[str, Any]:
+def the_session_of(holder: Caller) -> SessionRequest:
+    return SessionRequest(session_id=UUID(holder.session_id))
+
+
+def use(office: Office, holder: Caller) -> SessionAnswer:
     with office.begin() as session:
-        return sessions.use(session, UUID(holder.session_id))
+        return sessions.use(Work(session, VISITOR), the_session_of(holder))
+
+
+def sign_out(office: Office, holder: Caller) -> None:
+    with office.begin() as session:
+        sessions.sign_out(Work(session, holder), SignOutRequest())
 
 
 def has_ended(office: Office, holder: Caller) -> bool:
@@ -55,7 +77,7 @@ def test_who_signs_in_acts_in_a_session_with_all_that_services_need_to_know(offi
     begun = sign_in_and_stay(office)["session"]
 
     caller = Caller.from_dict(begun["caller"])
-    assert caller == Caller.from_dict(use(office, caller)["caller"])
+    assert caller == Caller.from_dict(use(office, caller).caller)
     assert (caller.account_name, caller.roles, caller.union_name) == ("jianlang", frozenset({"clerk"}), "上海建朗工会")
     assert caller.session_id == str(begun["session_id"])
 
@@ -65,8 +87,7 @@ def test_who_has_to_choose_a_password_is_limited_until_then(office: Office, acco
     limited = Caller.from_dict(answer["session"]["caller"])
     assert (answer["account"]["next_step"], limited.roles) == ("password_change", frozenset({"limited"}))
 
-    with office.begin() as session:
-        begun = own_account.change_password(session, database_of(office), limited, PASSWORD, "another one 7")
+    begun = change_password(office, limited, "another one 7")
 
     assert begun["caller"]["roles"] == ["clerk"]
     assert has_ended(office, limited)
@@ -88,7 +109,8 @@ def test_looking_at_a_session_is_no_use_of_it(office: Office, clerk: Account) ->
     for _ in range(2):
         grow_older(office, used=timedelta(minutes=14))
         with office.begin() as session:
-            assert sessions.look_at(session, UUID(holder.session_id))["caller"]["account_name"] == "jianlang"
+            seen = sessions.peek(Work(session, VISITOR), the_session_of(holder))
+        assert seen.caller["account_name"] == "jianlang"
     grow_older(office, used=timedelta(minutes=3))
 
     assert has_ended(office, holder)
@@ -97,7 +119,7 @@ def test_looking_at_a_session_is_no_use_of_it(office: Office, clerk: Account) ->
 def test_a_session_ends_after_twelve_hours_although_it_is_used(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
     grow_older(office, started=timedelta(hours=11, minutes=50))
-    ends_at = use(office, holder)["ends_at"]
+    ends_at = use(office, holder).ends_at
     grow_older(office, started=timedelta(minutes=11))
 
     assert has_ended(office, holder)
@@ -107,8 +129,7 @@ def test_a_session_ends_after_twelve_hours_although_it_is_used(office: Office, c
 
 def test_signing_out_ends_the_session_and_tells_it(office: Office, clerk: Account) -> None:
     holder, elsewhere = a_session_of(office, clerk), a_session_of(office, clerk)
-    with office.begin() as session:
-        sessions.sign_out(session, holder)
+    sign_out(office, holder)
 
     assert (has_ended(office, holder), has_ended(office, elsewhere)) == (True, False)
     assert office.told(SESSIONS_ENDED) == [{"session_ids": [UUID(holder.session_id)], "because": "signed_out"}]
@@ -123,8 +144,7 @@ def test_signing_in_again_in_a_browser_ends_the_session_that_it_had(office: Offi
 
 def test_a_password_change_ends_all_other_sessions(office: Office, clerk: Account) -> None:
     here, elsewhere = a_session_of(office, clerk), a_session_of(office, clerk)
-    with office.begin() as session:
-        begun = own_account.change_password(session, database_of(office), here, PASSWORD, "another one 7")
+    begun = change_password(office, here, "another one 7")
 
     assert (has_ended(office, here), has_ended(office, elsewhere)) == (True, True)
     assert not has_ended(office, Caller.from_dict(begun["caller"]))
@@ -137,11 +157,10 @@ def test_a_password_change_ends_all_other_sessions(office: Office, clerk: Accoun
 
 def test_nobody_changes_a_password_in_a_session_that_has_ended(office: Office, clerk: Account) -> None:
     holder = a_session_of(office, clerk)
-    with office.begin() as session:
-        sessions.sign_out(session, holder)
+    sign_out(office, holder)
 
-    with pytest.raises(Problem, match="session_ended"), office.begin() as session:
-        own_account.change_password(session, database_of(office), holder, PASSWORD, "another one 7")
+    with pytest.raises(Problem, match="session_ended"):
+        change_password(office, holder, "another one 7")
 
 
 def choose_by_a_link(session: Session, by: Caller, account_id: UUID) -> None:
@@ -188,7 +207,7 @@ def test_another_name_or_the_same_roles_end_nothing(office: Office, clerk: Accou
     with office.begin() as session:
         accounts.update_account(Work(session, a_caller(office.superior, "administrator")), request)
 
-    assert use(office, holder)["caller"]["display_name"] == "王小芳"
+    assert use(office, holder).caller["display_name"] == "王小芳"
 
 
 def test_ones_own_sessions_are_seen_and_ended_and_nobody_elses(office: Office, clerk: Account) -> None:
@@ -199,16 +218,16 @@ def test_ones_own_sessions_are_seen_and_ended_and_nobody_elses(office: Office, c
     foreign = a_session_of(office, other)
 
     with office.begin() as session:
-        listed = sessions.list_own(session, here)["items"]
-        sessions.end_own(session, here, UUID(elsewhere.session_id))
+        listed = sessions.list_own(Work(session, here), ListMySessionsRequest()).items
+        sessions.end_own(Work(session, here), the_session_of(elsewhere))
     with pytest.raises(NotFound), office.begin() as session:
-        sessions.end_own(session, here, UUID(foreign.session_id))
+        sessions.end_own(Work(session, here), the_session_of(foreign))
 
-    assert [(str(one["session_id"]), one["is_current"]) for one in listed] == [
+    assert [(str(one.session_id), one.is_current) for one in listed] == [
         (elsewhere.session_id, False),
         (here.session_id, True),
     ]
-    assert (listed[0]["origin"], listed[0]["user_agent"]) == (VISITOR.origin, "Phone" + "x" * 195)
+    assert (listed[0].origin, listed[0].user_agent) == (VISITOR.origin, "Phone" + "x" * 195)
     assert (has_ended(office, elsewhere), has_ended(office, foreign)) == (True, False)
 
 
@@ -216,11 +235,10 @@ def test_a_member_on_the_phone_has_a_session_too(office: Office) -> None:
     (member_id,) = office.numbered(phone=PHONE, affiliation="flexible")
     with office.begin() as session:
         begun = sessions.start(session, session.get_one(Member, member_id), VISITOR, VISIT)
-    holder = Caller.from_dict(begun["caller"])
+    holder = Caller.from_dict(begun.caller)
     assert (holder.member_id, holder.account_id, holder.roles) == (str(member_id), None, frozenset({"member"}))
 
-    with office.begin() as session:
-        sessions.sign_out(session, holder)
+    sign_out(office, holder)
 
     assert has_ended(office, holder)
 

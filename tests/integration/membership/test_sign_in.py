@@ -1,8 +1,8 @@
 """Signing in, and the password of one's own account."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,19 +16,19 @@ from services.membership.accounts import accounts
 from services.membership.identity import captchas, lockout, passwords
 from services.membership.identity.sign_in import sign_in as membership_signs_in
 from services.membership.models import Account, FailureCount, KnownDevice, UsedCaptcha
-from tests.documents import loaded
+from tests.documents import read
 from tests.integration.membership.holder import (
     PASSWORD,
     VISITOR,
     a_captcha,
     a_session_of,
     change_password,
-    database_of,
     fails,
     is_delayed,
     let_delays_pass,
     sign_in,
     sign_in_and_stay,
+    work_of,
 )
 from tests.integration.membership.office import Office
 
@@ -43,9 +43,9 @@ def open_account(office: Office, name: str) -> None:
 
 def level_at(office: Office, device_id: UUID | None = None, purpose: str = "sign_in") -> int:
     """How hard a captcha is that is asked for at the visitor's address."""
+    request = rpc.GetCaptchaLevelRequest(purpose=purpose, device_id=device_id)
     with office.begin() as session:
-        answer: dict[str, Any] = captchas.captcha_level(session, VISITOR, purpose, device_id)
-    return int(answer["level"])
+        return captchas.captcha_level(work_of(office, session, VISITOR), request).level
 
 
 def test_an_account_signs_in_with_its_password(office: Office, account: Account) -> None:
@@ -229,7 +229,7 @@ def test_a_captcha_counts_once_whether_its_answer_was_right_or_not(office: Offic
     for code, captcha in (
         ("captcha_used", right),
         ("captcha_wrong", wrong),
-        ("captcha_used", {**wrong, "is_right": True}),
+        ("captcha_used", replace(wrong, is_right=True)),
     ):
         with pytest.raises(Invalid, match=code) as refusal:
             sign_in(office, captcha=captcha)
@@ -293,13 +293,14 @@ def test_failures_at_an_address_make_its_captchas_harder_and_refuse_nobody(
 
 
 def test_a_gateway_of_the_release_before_tells_no_level_and_is_heard(office: Office, account: Account) -> None:
-    asked = {**SIGN_IN, "captcha": {"captcha_id": str(uuid4()), "expires_at": "2050-01-01T00:00:00Z", "is_right": True}}
+    captcha = {"captcha_id": str(uuid4()), "expires_at": "2050-01-01T00:00:00Z", "is_right": True}
+    visit = {"user_agent": None, "replaces": None}
+    request = read(rpc.SignInRequest, {**SIGN_IN, "captcha": captcha, "visit": visit})
     with office.begin() as session:
         for _ in range(20):
             lockout.count_failure_of_address(session, "sign_in", VISITOR.origin)
     with office.begin() as session:
-        answered = loaded(rpc.SignInRequest, {**asked, "visit": {"user_agent": None, "replaces": None}})
-        assert membership_signs_in(session, database_of(office), VISITOR, answered)["account"]
+        assert membership_signs_in(work_of(office, session, VISITOR), request).account
 
 
 def test_addresses_that_one_ipv6_customer_has_count_as_one(office: Office, account: Account) -> None:

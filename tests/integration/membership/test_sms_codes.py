@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,16 +12,22 @@ from sqlalchemy import Connection, event, select, update
 
 from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import OTP_ISSUED, OTP_REQUESTED
+from services.contracts.operations.membership.identity import (
+    PersonalSignInRequest,
+    RequestOtpRequest,
+)
 from services.kit.problems import Invalid, Problem
 from services.kit.rpc.methods import Caller
 from services.membership.identity import lockout, passwords, sms_codes
 from services.membership.models import Account, SmsCode
+from tests.documents import read
 from tests.integration.membership.holder import (
     VISIT,
     VISITOR,
     a_captcha,
-    database_of,
     fails,
+    issue_code,
+    work_of,
 )
 from tests.integration.membership.office import Office
 
@@ -35,10 +42,12 @@ class Browser:
         self.device_id: UUID | None = uuid4()
         self.visitor = Caller(origin=origin)
 
-    def ask(self, phone: str = PHONE, **captcha: Any) -> dict[str, Any]:
-        asked = {"phone": phone, "captcha": a_captcha(**captcha), "device_id": self.device_id}
+    def ask(self, phone: str = PHONE, **captcha: Any) -> None:
+        self.request(RequestOtpRequest(phone=phone, captcha=a_captcha(**captcha), device_id=self.device_id))
+
+    def request(self, request: RequestOtpRequest) -> None:
         with self.office.begin() as session:
-            return sms_codes.request_code(session, database_of(self.office), self.visitor, asked)
+            sms_codes.request_code(work_of(self.office, session, self.visitor), request)
 
     def code(self, phone: str = PHONE) -> str:
         """The code that is sent after it was asked for."""
@@ -46,10 +55,9 @@ class Browser:
         return sent_code(self.office)
 
     def sign_in(self, code: str, phone: str = PHONE) -> UUID:
-        asked = {"phone": phone, "code": code, "visit": {**VISIT, "device_id": self.device_id}}
+        request = PersonalSignInRequest(phone=phone, code=code, visit=replace(VISIT, device_id=self.device_id))
         with self.office.begin() as session:
-            answer = sms_codes.sign_in(session, database_of(self.office), self.visitor, asked)
-        return UUID(str(answer["member"]["member_id"]))
+            return sms_codes.sign_in(work_of(self.office, session, self.visitor), request).member.member_id
 
     def is_refused(self, code: str, phone: str = PHONE) -> bool:
         with pytest.raises(Problem, match="otp_wrong"):
@@ -77,10 +85,8 @@ def member_id(office: Office) -> UUID:
 
 
 def sent_code(office: Office) -> str:
-    """Lets membership hear what was asked for; the newest code of those sent."""
-    for asked in office.told(OTP_REQUESTED)[-1:]:
-        with office.begin() as session:
-            sms_codes.issue_code(session, asked)
+    """The newest code of those sent, once membership has handled the request for it."""
+    issue_code(office)
     return str(office.told(OTP_ISSUED)[-1]["recipient"]["code"])
 
 
@@ -153,8 +159,7 @@ def test_an_unknown_phone_gets_nothing(office: Office, browser: Browser, member_
 def test_a_phone_that_two_members_share_lets_neither_in_for_the_other(office: Office, browser: Browser) -> None:
     office.numbered(2, phone=PHONE, affiliation="flexible")
     browser.ask()
-    with office.begin() as session:
-        sms_codes.issue_code(session, office.told(OTP_REQUESTED)[0])
+    issue_code(office, 0)
     assert office.told(OTP_ISSUED) == []
 
 
@@ -260,14 +265,13 @@ def test_the_password_is_not_kept_as_it_is(office: Office, browser: Browser, mem
 
 
 def test_a_gateway_of_the_release_before_binds_to_no_browser_and_is_served(office: Office, member_id: UUID) -> None:
-    with office.begin() as session:
-        sms_codes.request_code(session, database_of(office), VISITOR, {"phone": PHONE})
-    asked = {"phone": PHONE, "code": sent_code(office), "visit": VISIT}
-    with office.begin() as session:
-        assert sms_codes.sign_in(session, database_of(office), VISITOR, asked)["member"]["member_id"] == member_id
+    browser = Browser(office)
+    browser.device_id = None
+    browser.request(read(RequestOtpRequest, {"phone": PHONE}))
+    assert browser.sign_in(sent_code(office)) == member_id
 
 
-class Work:
+class Effort:
     """What it takes to answer: statements to the database, and passwords verified."""
 
     def __init__(self) -> None:
@@ -276,8 +280,8 @@ class Work:
 
 
 @contextmanager
-def counted_work(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
-    work, verify = Work(), passwords._HASHER.verify
+def counted_work(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[Effort]:
+    work, verify = Effort(), passwords._HASHER.verify
 
     def watched(*given: Any) -> bool:
         work.verified += 1
@@ -304,8 +308,7 @@ def test_a_known_and_an_unknown_phone_cost_the_same_work(
         with counted_work(office, monkeypatch) as work:
             browser.ask(phone)
         asked.append(work.statements)
-        with office.begin() as session:
-            sms_codes.issue_code(session, office.told(OTP_REQUESTED)[-1])
+        issue_code(office)
         with counted_work(office, monkeypatch) as work:
             browser.is_refused("000000x", phone)
         tried.append(work.statements)
