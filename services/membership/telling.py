@@ -1,26 +1,36 @@
-"""What the events of membership share: the facts of a union and of a person."""
+"""Event builders: what several events of membership say of a union and of a person."""
 
-from typing import Any
+from uuid import UUID
 
+from services.contracts.shared import PersonFacts, UnionFacts
 from services.membership.models import Member, Union
 
-_FACTS = (
-    *("name", "document_type", "document_number", "document_expiry", "document_issued", "birth_date", "sex"),
-    *("nationality", "phone", "address", "retirement_category", "special_retirement_month"),
-)
+
+def union_facts(union: Union) -> UnionFacts:
+    """A union as events name it."""
+    return UnionFacts(
+        union_id=union.union_id,
+        code=union.code,
+        name=union.name,
+        superior_union_id=union.superior_union_id,
+        superior_ids=union.superior_ids,
+    )
 
 
-def union_facts(union: Union) -> dict[str, Any]:
-    """UnionFacts of the contracts."""
-    return {
-        "union_id": union.union_id,
-        "code": union.code,
-        "name": union.name,
-        "superior_union_id": union.superior_union_id,
-        "superior_ids": union.superior_ids,
-    }
-
-
-def person_facts(member: Member) -> dict[str, Any]:
-    """PersonFacts of the contracts, but for the application's id."""
-    return {name: getattr(member, name) for name in _FACTS}
+def person_facts(application_id: UUID, member: Member) -> PersonFacts:
+    """The person whom an application is for."""
+    return PersonFacts(
+        application_id=application_id,
+        name=member.name,
+        document_type=member.document_type,
+        document_number=member.document_number,
+        document_expiry=member.document_expiry,
+        document_issued=member.document_issued,
+        birth_date=member.birth_date,
+        sex=member.sex,
+        nationality=member.nationality,
+        phone=member.phone,
+        address=member.address,
+        retirement_category=member.retirement_category,
+        special_retirement_month=member.special_retirement_month,
+    )
