@@ -63,17 +63,17 @@ def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswe
     Who cannot be queued is skipped with the reason; raises Conflict `none_selectable` where that is everyone, and
     NotFound for another union than the caller's: who may look into it still works for the own union only.
     """
-    session, wanted = work.session, request.filter or MemberFilter()
-    count(work.database, work.caller, numbers_in(wanted), "membership.queue_members")
+    session, chosen = work.session, request.filter or MemberFilter()
+    count(work.database, work.caller, numbers_in(chosen), "membership.queue_members")
     union = session.get_one(Union, UUID(work.caller.union_id))
-    if (wanted.union_id or union.union_id) != union.union_id:
+    if (chosen.union_id or union.union_id) != union.union_id:
         raise NotFound(title="未找到该工会")
     if request.member_ids is not UNSET:
         members, skipped = _lock_named(session, union.union_id, request.member_ids)
         counts, more = Counter(skipped.values()), False
     else:
-        members, more = _lock_matching(session, union.union_id, wanted)
-        counts, skipped = _count_without_number(session, union.union_id, wanted), {}
+        members, more = _lock_matching(session, union.union_id, chosen)
+        counts, skipped = _count_without_number(session, union.union_id, chosen), {}
     if not members:
         raise _none_selectable(counts)
     queue(session, union, members, UUID(work.caller.account_id))
@@ -173,11 +173,11 @@ def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) ->
     )
 
 
-def _lock_matching(session: Session, union_id: UUID, wanted: MemberFilter) -> tuple[list[Member], bool]:
+def _lock_matching(session: Session, union_id: UUID, chosen: MemberFilter) -> tuple[list[Member], bool]:
     """Those of the filter that can be queued, and whether there are more than can be at once."""
     selectable = (
         select(Member)
-        .where(*filters(union_id, wanted), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
+        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
         .order_by(Member.member_id)
         .limit(LARGEST_QUEUEING + 1)
         .with_for_update()
@@ -186,11 +186,11 @@ def _lock_matching(session: Session, union_id: UUID, wanted: MemberFilter) -> tu
     return list(members[:LARGEST_QUEUEING]), len(members) > LARGEST_QUEUEING
 
 
-def _count_without_number(session: Session, union_id: UUID, wanted: MemberFilter) -> Counter[str]:
+def _count_without_number(session: Session, union_id: UUID, chosen: MemberFilter) -> Counter[str]:
     without_number = (
         select(1)
         .select_from(Member)
-        .where(*filters(union_id, wanted), Member.card_state == CardState.NONE, Member.member_no.is_(None))
+        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_(None))
         .limit(LARGEST_QUEUEING)
     )
     found = session.scalar(select(func.count()).select_from(without_number.subquery())) or 0

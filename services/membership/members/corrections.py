@@ -23,7 +23,7 @@ _NAMES = tuple(field.name for field in fields(CorrectedFacts))
 
 
 def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> None:
-    """Applies a correction; of two the later one holds, whichever is heard of first.
+    """Applies a correction; of two the later one holds, whichever comes first.
 
     A document that another member has is not applied: the application is cancelled then. Raises Reject for a member
     who is not known.

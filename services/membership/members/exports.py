@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from openpyxl import Workbook
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document, mask_phone
@@ -40,13 +39,13 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
     Raises NotFound for a union out of scope, Forbidden `whole_numbers` for who is no administrator, and Problem
     `export_too_large`.
     """
-    session, caller, wanted = work.session, work.caller, request.filter or MemberFilter()
-    count(work.database, caller, numbers_in(wanted), "membership.export_members")
+    session, caller, chosen = work.session, work.caller, request.filter or MemberFilter()
+    count(work.database, caller, numbers_in(chosen), "membership.export_members")
     if request.whole_numbers and "administrator" not in caller.roles:
         raise Forbidden("whole_numbers", "没有权限导出完整号码", "请导出脱敏名单，或由管理员导出。")
-    union = union_to_search(session, caller, wanted)
+    union = union_to_search(session, caller, chosen)
     matching = (
-        select(Member).where(*filters(union.union_id, wanted)).order_by(Member.member_no.nulls_last(), Member.member_id)
+        select(Member).where(*filters(union.union_id, chosen)).order_by(Member.member_no.nulls_last(), Member.member_id)
     )
     members = _count_or_refuse(session, matching)
     said = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
@@ -59,7 +58,7 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
     return file_answer(f"会员名单-{datetime.now(SHANGHAI):%Y%m%d}.xlsx", XLSX, content)
 
 
-def _count_or_refuse(session: Session, matching: Any) -> int:
+def _count_or_refuse(session: Session, matching: Select[Member]) -> int:
     bounded = matching.with_only_columns(Member.member_id).order_by(None).limit(LARGEST_EXPORT + 1)
     found = session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
     if found > LARGEST_EXPORT:
@@ -72,7 +71,7 @@ def _count_or_refuse(session: Session, matching: Any) -> int:
     return found
 
 
-def _sheet(session: Session, matching: Any, whole: Callable[[str], str] | None) -> bytes:
+def _sheet(session: Session, matching: Select[Member], whole: Callable[[str], str] | None) -> bytes:
     """Written row by row, so that a large one takes no more memory than a small one; others have turns meanwhile."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("会员名单")

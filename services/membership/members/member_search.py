@@ -76,32 +76,36 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     return ListMembersAnswer.of([member_item(row.Member) for row in rows], request, counted, hint=HINT)
 
 
-def union_to_search(session: Session, caller: Caller, wanted: MemberFilter) -> Union:
+def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> Union:
     """The union whose members a filter is about; raises NotFound, and Invalid for the end of a number elsewhere.
 
     By the end of a number members are found in the caller's own union alone.
     """
-    union = reachable_union(session, caller, wanted.union_id or None)
-    if wanted.document_end is not UNSET and str(union.union_id) != caller.union_id:
+    union = reachable_union(session, caller, chosen.union_id or None)
+    if chosen.document_end is not UNSET and str(union.union_id) != caller.union_id:
         raise Invalid([FieldProblem("document_end", "own_union_only", "按证件号码后四位只能查询本工会的会员")])
     return union
 
 
-def filters(union_id: UUID, wanted: MemberFilter) -> list[ColumnElement[bool]]:
+def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     """The conditions of a filter within one union."""
     conditions = [EMPLOYED, Member.union_id == union_id]
-    if wanted.name is not UNSET:
+    if chosen.name is not UNSET:
         # A range, since a plan for any pattern of LIKE could not use the index.
-        key = caseless(literal(clean_name(wanted.name)))
+        key = caseless(literal(clean_name(chosen.name)))
         conditions += [Member.name_key >= key, Member.name_key <= key.concat(_LAST_CHARACTER)]
-    conditions += _of_numbers(wanted)
-    if wanted.address is not UNSET:
-        conditions += [_has_fragments_of(union_id, wanted.address), _holds(wanted.address)]
-    if wanted.applied_from is not UNSET:
-        conditions.append(Member.applied_at >= _midnight(wanted.applied_from))
-    if wanted.applied_to is not UNSET:
-        conditions.append(Member.applied_at < _midnight(wanted.applied_to + timedelta(days=1)))
-    exact = {Member.sex: wanted.sex, Member.card_state: wanted.card_state, Member.channel: wanted.channel}
+    conditions += _of_numbers(chosen)
+    if chosen.address is not UNSET:
+        conditions += [_has_fragments_of(union_id, chosen.address), _holds(chosen.address)]
+    if chosen.applied_from is not UNSET:
+        conditions.append(Member.applied_at >= _midnight(chosen.applied_from))
+    if chosen.applied_to is not UNSET:
+        conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
+    exact = {
+        Member.sex: chosen.sex,
+        Member.card_state: chosen.card_state,
+        Member.channel: chosen.channel,
+    }
     return conditions + [column == value for column, value in exact.items() if value is not UNSET]
 
 
@@ -131,13 +135,13 @@ def why_not_selectable(member: Member) -> str | None:
     return "number_missing" if member.member_no is None else None
 
 
-def _of_numbers(wanted: MemberFilter) -> list[ColumnElement[bool]]:
+def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.document_number is not UNSET:
-        conditions.append(is_among(Member.document_digest, possible_digests(wanted.document_number)))
-    if wanted.document_end is not UNSET:
+    if chosen.document_number is not UNSET:
+        conditions.append(is_among(Member.document_digest, possible_digests(chosen.document_number)))
+    if chosen.document_end is not UNSET:
         conditions += [
-            Member.document_end == document_end_digest(wanted.document_end),
+            Member.document_end == document_end_digest(chosen.document_end),
             Member.document_type.in_(FOUND_BY_END),
         ]
     return conditions

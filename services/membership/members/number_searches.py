@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -125,7 +124,7 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
     _release(database, caller, held)
 
 
-def refuse_if_spent(session: Session, account_id: Any) -> None:
+def refuse_if_spent(session: Session, account_id: str | None) -> None:
     """Raises Problem `too_many_number_searches`, which says when to go on; of two at once only one is the last."""
     _let_one_count(session, account_id)
     seconds = _seconds_to_wait(session, account_id)
@@ -143,7 +142,7 @@ def refuse_if_spent(session: Session, account_id: Any) -> None:
     raise problem
 
 
-def _let_one_count(session: Session, account_id: Any) -> None:
+def _let_one_count(session: Session, account_id: str | None) -> None:
     lock = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
     session.execute(lock, {"who": f"number searches {account_id}"})
 
@@ -163,14 +162,14 @@ def _release(database: Database, caller: Caller, held: Disclosed) -> None:
         record(session, caller, _RELEASED, held)
 
 
-def _seconds_to_wait(session: Session, account_id: Any) -> int | None:
+def _seconds_to_wait(session: Session, account_id: str | None) -> int | None:
     """How long until one more fits into the hour and the day; None where it does now."""
     settings, now = read_settings(NumberSearchSettings), datetime.now(UTC)
     cost = func.sum(case((Disclosure.kind == _RELEASED, -1), else_=1))
     spent = session.execute(
         select(Disclosure.at, cost)
         .where(
-            Disclosure.account_id == UUID(str(account_id)),
+            Disclosure.account_id == UUID(account_id),
             Disclosure.kind.in_((_SEARCH, _HELD, _RELEASED)),
             Disclosure.at > now - _DAY,
         )
