@@ -21,6 +21,7 @@ from services.contracts.events.membership import (
 )
 from services.contracts.operations.membership.members import (
     LARGEST_QUEUEING,
+    QUEUE_MEMBERS,
     MemberFilter,
     QueueMembersAnswer,
     QueueMembersRequest,
@@ -64,7 +65,7 @@ def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswe
     NotFound for another union than the caller's: who may look into it still works for the own union only.
     """
     session, chosen = work.session, request.filter or MemberFilter()
-    count(work.database, work.caller, numbers_in(chosen), "membership.queue_members")
+    count(work.database, work.caller, numbers_in(chosen), QUEUE_MEMBERS.name)
     union = session.get_one(Union, UUID(work.caller.union_id))
     if (chosen.union_id or union.union_id) != union.union_id:
         raise NotFound(title="未找到该工会")

@@ -9,7 +9,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document, mask_phone
-from services.contracts.operations.membership.members import LARGEST_EXPORT, ExportMembersRequest, MemberFilter
+from services.contracts.operations.membership.members import (
+    EXPORT_MEMBERS,
+    LARGEST_EXPORT,
+    ExportMembersRequest,
+    MemberFilter,
+)
 from services.contracts.values import LONG_TERM
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
@@ -40,7 +45,7 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
     `export_too_large`.
     """
     session, caller, chosen = work.session, work.caller, request.filter or MemberFilter()
-    count(work.database, caller, numbers_in(chosen), "membership.export_members")
+    count(work.database, caller, numbers_in(chosen), EXPORT_MEMBERS.name)
     if request.whole_numbers and "administrator" not in caller.roles:
         raise Forbidden("whole_numbers", "没有权限导出完整号码", "请导出脱敏名单，或由管理员导出。")
     union = union_to_search(session, caller, chosen)

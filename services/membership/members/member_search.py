@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document
 from services.contracts.operations.membership.members import (
+    LIST_MEMBERS,
     ListMembersAnswer,
     ListMembersRequest,
     MemberFilter,
@@ -67,7 +68,7 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     filter is answered in the order of its index.
     """
     session = work.session
-    count(work.database, work.caller, numbers_in(request), "membership.list_members")
+    count(work.database, work.caller, numbers_in(request), LIST_MEMBERS.name)
     union_id = union_to_search(session, work.caller, request).union_id
     if request.address is not UNSET:
         rows, counted = _page_by_address(session, union_id, request, request.address)

@@ -15,6 +15,8 @@ from uuid_utils.compat import uuid7
 from services.contracts.events.membership import MEMBER_REGISTERED, MemberRegisteredData, RegisteredMember
 from services.contracts.masks import mask_phone
 from services.contracts.operations.membership.members import (
+    REGISTER_MEMBER,
+    UPDATE_MEMBER,
     ApplicationAnswer,
     GetMemberRequest,
     MemberAnswer,
@@ -108,7 +110,7 @@ def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
 
     Whoever is told that somebody is a member already has searched by the number.
     """
-    number, place = request.document_number, "membership.register_member"
+    number, place = request.document_number, REGISTER_MEMBER.name
     with counting_members_who_exist(work.database, work.caller, number, place):
         (outcome,) = register_members(work.session, UUID(work.caller.union_id), [request])
         if outcome.problems == (KNOWN,):
@@ -128,7 +130,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     `member_exists` for a document that another member has.
     """
     session = work.session
-    count(work.database, work.caller, numbers_in(request), "membership.update_member")
+    count(work.database, work.caller, numbers_in(request), UPDATE_MEMBER.name)
     audit.note(session, ("member", request.member_id))
     member = session.get(Member, request.member_id, with_for_update=True)
     if member is None or str(member.union_id) != work.caller.union_id:
