@@ -6,7 +6,7 @@ import argparse
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from stdnum.cn import ric, uscc
 
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import LONG_TERM
 from services.kit.data.database import engine_for
 from services.kit.settings import DatabaseSettings, read_settings, refuse_production
@@ -152,48 +153,46 @@ def _account_row(position: int, account: DemoAccount) -> dict[str, Any]:
     }
 
 
-def _members(key: str) -> Iterator[dict[str, Any]]:
+def _members(key: str) -> Iterator[RegisterMemberRequest]:
     """Mostly people at work; among them two rare names, a foreigner, one retired, one with an expired document."""
     dice = random.Random(key)  # noqa: S311 - demo people, no secret
     for _ in range(_MEMBERS):
         yield _resident(dice, date(dice.randrange(1980, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
-    yield _resident(dice, date(1985, 5, 6)) | {"name": "王𬎆"}
-    yield _resident(dice, date(1991, 7, 8)) | {"name": "陈䶮"}
-    yield _resident(dice, date(1956, 3, 2)) | {"document_expiry": LONG_TERM}
-    yield _resident(dice, date(1988, 9, 1)) | {"document_expiry": date(2024, 1, 31)}
-    yield {
-        "name": "SMITH JOHN",
-        "document_type": "passport",
-        "document_number": f"X{dice.randrange(10**8):08d}",
-        "document_expiry": date(2031, 5, 1),
-        "nationality": "GBR",
-        "sex": "male",
-        "birth_date": date(1988, 3, 5),
-        "retirement_category": "M60",
-        "affiliation": "employer",
-    }
+    yield replace(_resident(dice, date(1985, 5, 6)), name="王𬎆")
+    yield replace(_resident(dice, date(1991, 7, 8)), name="陈䶮")
+    yield replace(_resident(dice, date(1956, 3, 2)), document_expiry=LONG_TERM)
+    yield replace(_resident(dice, date(1988, 9, 1)), document_expiry=date(2024, 1, 31))
+    yield RegisterMemberRequest(
+        name="SMITH JOHN",
+        document_type="passport",
+        document_number=f"X{dice.randrange(10**8):08d}",
+        document_expiry=date(2031, 5, 1),
+        nationality="GBR",
+        sex="male",
+        birth_date=date(1988, 3, 5),
+        retirement_category="M60",
+    )
 
 
-def _flexible_members() -> Iterator[dict[str, Any]]:
+def _flexible_members() -> Iterator[RegisterMemberRequest]:
     dice = random.Random("flexible")  # noqa: S311 - demo people, no secret
     for phone in FLEXIBLE_PHONES:
-        yield _resident(dice, date(1990, 4, 5)) | {"phone": phone, "affiliation": "flexible"}
+        yield replace(_resident(dice, date(1990, 4, 5)), phone=phone, affiliation="flexible")
 
 
-def _resident(dice: random.Random, birth: date) -> dict[str, Any]:
+def _resident(dice: random.Random, birth: date) -> RegisterMemberRequest:
     is_man = dice.random() < 0.5
     body = f"310110{birth:%Y%m%d}{2 * dice.randrange(500) + is_man:03d}"
-    return {
-        "name": dice.choice(_FAMILY) + "".join(dice.sample(_GIVEN, 2)),
-        "document_type": "resident_id",
-        "document_number": body + ric.calc_check_digit(f"{body}0"),
-        "document_expiry": date(2038, 6, 13),
-        "nationality": "CHN",
-        "phone": f"136{dice.randrange(10**8):08d}",
-        "address": f"上海市杨浦区{dice.choice(_ROADS)}{dice.randrange(1, 2000)}弄{dice.randrange(1, 99)}号",
-        "retirement_category": "M60" if is_man else "F55",
-        "affiliation": "employer",
-    }
+    return RegisterMemberRequest(
+        name=dice.choice(_FAMILY) + "".join(dice.sample(_GIVEN, 2)),
+        document_type="resident_id",
+        document_number=body + ric.calc_check_digit(f"{body}0"),
+        document_expiry=date(2038, 6, 13),
+        nationality="CHN",
+        phone=f"136{dice.randrange(10**8):08d}",
+        address=f"上海市杨浦区{dice.choice(_ROADS)}{dice.randrange(1, 2000)}弄{dice.randrange(1, 99)}号",
+        retirement_category="M60" if is_man else "F55",
+    )
 
 
 def main() -> None:

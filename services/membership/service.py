@@ -103,63 +103,16 @@ class MembershipService(Operable):
 
     # Members
 
-    @query(member_ops.ListMembersRequest)
-    def list_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A union's members and their card states."""
-        number_searches.count(self.database, caller, _numbers_in(data), "membership.list_members")
-        return member_search.list_members(session, caller, data)
-
-    @command(member_ops.NumberSearchRequest)
-    def count_number_search(self, session: Session, caller: Caller, data: dict[str, Any]) -> None:
-        """Counts a search by document number that another service answers."""
-        number_searches.spend(session, caller, {"document_number": data["document_number"]}, data["place"])
-
-    @command(member_ops.GetMemberRequest)
-    def get_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """A member in detail; who has looked is kept."""
-        return members.get_member(session, caller, data["member_id"])
-
-    @command(member_ops.RegisterMemberRequest)
-    def register_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Registers a member."""
-        number, place = data["document_number"], "membership.register_member"
-        with number_searches.counting_members_who_exist(self.database, caller, number, place):
-            return members.register_member(session, caller, data)
-
-    @command(member_ops.UpdateMemberRequest)
-    def update_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes what is known of a member."""
-        number_searches.count(self.database, caller, _numbers_in(data), "membership.update_member")
-        return members.update_member(session, caller, data)
-
-    @command(member_ops.RevealMemberRequest)
-    def reveal_member(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The whole numbers of a member."""
-        return disclosures.reveal_member(session, caller, data["member_id"], data["reason"])
-
-    @command(member_ops.ExportMembersRequest)
-    def export_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """The members of a filter as a sheet."""
-        number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.export_members")
-        return exports.export_members(session, caller, data)
-
-    @command(member_ops.QueueMembersRequest)
-    def queue_members(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Queues members for a card."""
-        number_searches.count(self.database, caller, _numbers_in(data.get("filter")), "membership.queue_members")
-        return queueing.queue_members(session, caller, data)
-
-    @subscribe(MEMBER_REGISTERED)
-    def member_registered(self, session: Session, event: Event) -> None:
-        """Gives new members their numbers."""
-        member_ids = [member["member_id"] for member in event.data["members"]]
-        import_ids = numbering.give_numbers(session, event.data["union_id"], member_ids)
-        import_parts.finish_numbered(session, import_ids)
-
-    @query(member_ops.MemberSummaryRequest)
-    def get_member_summary(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Counts for the workbench."""
-        return summary.member_summary(session, caller, data.get("union_id"))
+    list_members = handles(member_ops.LIST_MEMBERS, member_search.list_members)
+    count_number_search = handles(member_ops.COUNT_NUMBER_SEARCH, number_searches.count_number_search)
+    get_member = handles(member_ops.GET_MEMBER, members.get_member)
+    register_member = handles(member_ops.REGISTER_MEMBER, members.register_member)
+    update_member = handles(member_ops.UPDATE_MEMBER, members.update_member)
+    reveal_member = handles(member_ops.REVEAL_MEMBER, disclosures.reveal_member)
+    export_members = handles(member_ops.EXPORT_MEMBERS, exports.export_members)
+    queue_members = handles(member_ops.QUEUE_MEMBERS, queueing.queue_members)
+    member_registered = subscribes(MEMBER_REGISTERED, numbering.member_registered)
+    get_member_summary = handles(member_ops.GET_MEMBER_SUMMARY, summary.member_summary)
 
     # Imports
 
@@ -257,70 +210,18 @@ class MembershipService(Operable):
     otp_requested = subscribes(OTP_REQUESTED, sms_codes.issue_code)
     personal_sign_in = handles(identity_ops.PERSONAL_SIGN_IN, sms_codes.sign_in)
 
-    @query(member_ops.GetPersonalProfileRequest)
-    def get_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The member's own data."""
-        return personal_applications.get_profile(session, caller)
-
-    @command(member_ops.UpdatePersonalProfileRequest)
-    def update_personal_profile(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Changes the member's own data."""
-        return personal_applications.update_profile(session, caller, data)
-
-    @command(member_ops.ApplyPersonallyRequest)
-    def apply_personally(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Makes the member's own application."""
-        choice = queueing.PersonalChoice(data["outlet_code"], data["consent_version"], caller.origin)
-        return personal_applications.apply(session, caller, choice)
-
-    @query(member_ops.GetPersonalApplicationsRequest)
-    def get_personal_applications(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The member's own applications and how far they are."""
-        return personal_applications.list_applications(session, caller)
+    get_personal_profile = handles(member_ops.GET_PERSONAL_PROFILE, personal_applications.get_profile)
+    update_personal_profile = handles(member_ops.UPDATE_PERSONAL_PROFILE, personal_applications.update_profile)
+    apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
+    get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
 
     # What became of applications
 
-    @subscribe(CHANNEL_ASSIGNED)
-    def channel_assigned(self, session: Session, event: Event) -> None:
-        """Keeps the channel that applications take."""
-        applications.channel_assigned(session, event)
-
-    @subscribe(MEMBER_CORRECTED)
-    def member_corrected(self, session: Session, event: Event) -> None:
-        """Takes what a clerk corrected of a member."""
-        corrections.apply(session, event.data)
-
-    @subscribe(MEMBERS_REMOVED)
-    def members_removed(self, session: Session, event: Event) -> None:
-        """Frees members that left the pending list."""
-        applications.members_removed(session, event)
-
-    @subscribe(BATCH_SUBMITTED)
-    def batch_submitted(self, session: Session, event: Event) -> None:
-        """Marks applications that went to the bank."""
-        applications.batch_submitted(session, event)
-
-    @subscribe(BATCH_RELEASED)
-    def batch_released(self, session: Session, event: Event) -> None:
-        """Frees members of a revoked batch."""
-        applications.batch_released(session, event)
-
-    @subscribe(CARDS_ISSUED)
-    def cards_issued(self, session: Session, event: Event) -> None:
-        """Marks members who have their card."""
-        applications.cards_issued(session, event)
-
-    @subscribe(ISSUE_TIMES_CORRECTED)
-    def issue_times_corrected(self, session: Session, event: Event) -> None:
-        """Puts the time of an issue right in the history."""
-        applications.issue_times_corrected(session, event)
-
-    @subscribe(CARDS_REFUSED)
-    def cards_refused(self, session: Session, event: Event) -> None:
-        """Frees members whom the bank refused."""
-        applications.cards_refused(session, event)
-
-
-def _numbers_in(request: dict[str, Any] | None) -> dict[str, Any]:
-    """What of a request asks for members by their document's number."""
-    return {name: value for name, value in (request or {}).items() if name in ("document_number", "document_end")}
+    channel_assigned = subscribes(CHANNEL_ASSIGNED, applications.channel_assigned)
+    member_corrected = subscribes(MEMBER_CORRECTED, corrections.member_corrected)
+    members_removed = subscribes(MEMBERS_REMOVED, applications.members_removed)
+    batch_submitted = subscribes(BATCH_SUBMITTED, applications.batch_submitted)
+    batch_released = subscribes(BATCH_RELEASED, applications.batch_released)
+    cards_issued = subscribes(CARDS_ISSUED, applications.cards_issued)
+    issue_times_corrected = subscribes(ISSUE_TIMES_CORRECTED, applications.issue_times_corrected)
+    cards_refused = subscribes(CARDS_REFUSED, applications.cards_refused)

@@ -17,6 +17,7 @@ from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.membership.members.members import register_members
 from services.membership.models import Member
 from tests.bench import chain_floor
@@ -127,17 +128,14 @@ def _register(database_url: str, sizes: Sequence[int]) -> list[Clerk]:
         for start in range(0, members, _REGISTERED_AT_ONCE):
             people = make_people(first + start, min(_REGISTERED_AT_ONCE, members - start))
             with Session(engine) as session, session.begin():
-                outcomes = register_members(session, clerks[-1].union_id, [_form(person) for person in people])
+                forms = [RegisterMemberRequest(**person) for person in people]
+                outcomes = register_members(session, clerks[-1].union_id, forms)
                 if any(outcome.problems for outcome in outcomes):
                     raise RuntimeError("Some of the made-up people could not be registered.")
         first += members
     wait_until(lambda: _all_numbered(engine), "all members have numbers", _LONGEST_SECONDS)
     _settle(engine)
     return clerks
-
-
-def _form(person: Mapping[str, Any]) -> dict[str, Any]:
-    return {**person, "affiliation": "employer"}
 
 
 def _all_numbered(engine: Engine) -> bool:

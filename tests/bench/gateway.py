@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.membership.members.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
 from tests.bench.people import make_people
@@ -125,7 +126,7 @@ def _registered(database_url: str) -> Clerk:
     engine = create_engine(database_url)
     with Session(engine) as session, session.begin():
         clerk = add_clerk(session, 1)
-        forms = [{**person, "affiliation": "employer"} for person in make_people(0, 1000)]
+        forms = [RegisterMemberRequest(**person) for person in make_people(0, 1000)]
         register_members(session, clerk.union_id, forms)
     engine.dispose()
     return clerk

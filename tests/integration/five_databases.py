@@ -23,6 +23,7 @@ from services.batching.pending import checks
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.operations.batching import CheckPendingRequest, SubmitBatchRequest
+from services.contracts.operations.membership.members import QueueMembersRequest
 from services.contracts.operations.revocation import ApproveRevocation, RequestRevocation
 from services.kit.data.database import Database, outbox
 from services.kit.events.envelope import unwrap
@@ -111,7 +112,8 @@ class FiveDatabases:
                 Member.union_id == self.clerk.union_id, Member.card_state == "none", Member.member_no.is_not(None)
             )
             member_ids = session.scalars(free.order_by(Member.member_id).limit(count)).all()
-            queueing.queue_members(session, self.clerk, {"member_ids": member_ids})
+            work = Work(session, self.clerk, self._database("membership"))
+            queueing.queue_members(work, QueueMembersRequest(member_ids=list(member_ids)))
             chosen = select(Member.application_id).where(Member.member_id.in_(member_ids))
             return [UUID(str(one)) for one in session.scalars(chosen.order_by(Member.member_id))]
 

@@ -1,10 +1,12 @@
 """How membership keeps names and numbers, and what it refuses at registration."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
+from services.contracts.rules.identity import Identity
 from services.contracts.values import LONG_TERM
 from services.membership.members.documents import document_digest, holder_of, judge, possible_digests
 from tests.mothers import a_resident_number
@@ -14,20 +16,20 @@ _DIFFERS = ("nationality", "nationality_differs")
 _AN_AMERICAN = {"document_number": "931840198501010021", "birth_date": None}
 
 
-FACTS = {
-    "name": "王建国",
-    "document_type": "resident_id",
-    "document_number": a_resident_number(),
-    "document_expiry": date(2035, 8, 8),
-    "document_issued": None,
-    "birth_date": None,
-    "sex": None,
-    "nationality": None,
-}
+IDENTITY = Identity(
+    name="王建国",
+    document_type="resident_id",
+    document_number=a_resident_number(),
+    document_expiry=date(2035, 8, 8),
+    document_issued=None,
+    birth_date=None,
+    sex=None,
+    nationality=None,
+)
 
 
 def test_a_member_in_order_is_neither_refused_nor_warned_of() -> None:
-    assert judge(FACTS) == ([], [])
+    assert judge(IDENTITY) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -45,13 +47,13 @@ def test_a_member_in_order_is_neither_refused_nor_warned_of() -> None:
     ],
 )
 def test_registration_refuses_what_no_document_can_say(changes: dict[str, Any], field: str, code: str) -> None:
-    refused, _ = judge(FACTS | changes)
+    refused, _ = judge(replace(IDENTITY, **changes))
     assert [(problem.field, problem.code) for problem in refused] == [(field, code)]
 
 
 @pytest.mark.parametrize("changes", [{"document_expiry": None}, {"document_expiry": date(2020, 1, 1)}])
 def test_what_the_system_check_asks_for_is_not_refused_at_registration(changes: dict[str, Any]) -> None:
-    assert judge(FACTS | changes)[0] == []
+    assert judge(replace(IDENTITY, **changes))[0] == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_what_the_system_check_asks_for_is_not_refused_at_registration(changes: 
     ],
 )
 def test_registration_warns_of_what_is_unusual(changes: dict[str, Any], field: str, code: str) -> None:
-    refused, warned = judge(FACTS | changes)
+    refused, warned = judge(replace(IDENTITY, **changes))
     assert refused == []
     assert [(problem.field, problem.code) for problem in warned] == [(field, code)]
 

@@ -331,7 +331,7 @@ def test_a_nul_stays_where_it_is_for_the_row_to_be_refused() -> None:
     )
     with pytest.raises(sheets.WrongRow, match="地址：含有损坏的字符"):
         sheets.facts_of(bad)
-    assert sheets.facts_of(good)["address"] == "上海"
+    assert sheets.facts_of(good).address == "上海"
 
 
 MEMBERS = (

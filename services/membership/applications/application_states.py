@@ -46,10 +46,10 @@ _CARD_STATES: Mapping[State, CardState] = {
 
 
 def can_become(state: State, later: State) -> bool:
-    """Whether an application in `state` can be heard of in `later`; a queued one stays so when it switches channels.
+    """Whether an application in `state` can become `later`, by steps in between too.
 
-    Events overtake one another, so steps in between may not have been heard of yet. The card that the bank issues after
-    the release is a fact, so RELEASED can become ISSUED.
+    Events overtake one another, so the steps in between may not be known yet. A queued application that switches
+    channels stays queued. The card that the bank issues after the release is a fact, so RELEASED can become ISSUED.
     """
     return later in _NEXT[state] or any(can_become(following, later) for following in _NEXT[state] - {state})
 

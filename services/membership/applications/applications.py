@@ -1,4 +1,4 @@
-"""Applications: how they and their members' card states follow what batching tells."""
+"""Applications: how they and their members' card states follow the events of batching."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,17 @@ from uuid import UUID
 from sqlalchemy import Integer, Row, Select, Uuid, select, update
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import APPLICATION_CANCELLED
+from services.contracts.events.batching import (
+    BatchReleasedData,
+    BatchSubmittedData,
+    CardsIssuedData,
+    CardsRefusedData,
+    ChannelAssignedData,
+    IssueTimesCorrectedData,
+    MembersRemovedData,
+)
+from services.contracts.events.membership import APPLICATION_CANCELLED, ApplicationCancelledData
+from services.contracts.shared import ApplicationStep
 from services.kit.data.bulk import as_table, insert_rows, is_among
 from services.kit.data.database import EncryptedText
 from services.kit.events.outbox import tell
@@ -33,7 +43,7 @@ _SWITCHED_TO = {"ordinary": "转入普通办卡通道", "special": "转入特殊
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of an application that batching told of: its version, when it was, what the history says of it."""
+    """A step of an application that batching published: its version, when it was, what the history says of it."""
 
     application_id: UUID
     member_id: UUID
@@ -43,64 +53,67 @@ class Step:
     card_no: str | None = None
 
 
-def channel_assigned(session: Session, event: Event) -> None:
+def channel_assigned(session: Session, event: Event[ChannelAssignedData]) -> None:
     """Keeps the channel that applications take."""
-    channel = event.data["channel"]
-    note = "：".join(filter(None, (_SWITCHED_TO[channel], event.data["reason"])))
-    take(session, State.QUEUED, _steps(event, note), channel=channel)
+    assigned = event.data
+    note = "：".join(filter(None, (_SWITCHED_TO[assigned.channel], assigned.reason)))
+    steps = _steps(assigned.applications, event.time, note)
+    apply_steps(session, State.QUEUED, steps, channel=assigned.channel)
 
 
-def members_removed(session: Session, event: Event) -> None:
+def members_removed(session: Session, event: Event[MembersRemovedData]) -> None:
     """Frees members that left the pending list."""
-    take(session, State.REMOVED, _steps(event, event.data["detail"] or _REMOVED_BECAUSE[event.data["reason"]]))
+    note = event.data.detail or _REMOVED_BECAUSE[event.data.reason]
+    apply_steps(session, State.REMOVED, _steps(event.data.applications, event.time, note))
 
 
-def batch_submitted(session: Session, event: Event) -> None:
+def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
     """Marks applications that a batch took to the bank."""
-    batch_no, channel = event.data["batch_no"], event.data["channel"]
-    take(session, State.SUBMITTED, _steps(event, f"办卡批次 {batch_no}"), channel=channel, batch_no=batch_no)
-    if event.data["consent_basis"] == "signed_form":
-        _keep_consent(session, event)
+    batch = event.data
+    steps = _steps(batch.applications, event.time, f"办卡批次 {batch.batch_no}")
+    apply_steps(session, State.SUBMITTED, steps, channel=batch.channel, batch_no=batch.batch_no)
+    if batch.consent_basis == "signed_form":
+        _keep_consent(session, batch)
 
 
-def batch_released(session: Session, event: Event) -> None:
+def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
     """Frees members whose applications a batch let go."""
-    steps = _steps(event, _RELEASED_BECAUSE[event.data["reason"]])
-    take(session, State.RELEASED, steps, batch_no=event.data["batch_no"])
+    steps = _steps(event.data.applications, event.time, _RELEASED_BECAUSE[event.data.reason])
+    apply_steps(session, State.RELEASED, steps, batch_no=event.data.batch_no)
 
 
-def cards_refused(session: Session, event: Event) -> None:
+def cards_refused(session: Session, event: Event[CardsRefusedData]) -> None:
     """Frees members whose applications the bank refused."""
-    steps = [Step(**_told(told), at=event.time, note=told["reason"]) for told in event.data["applications"]]
-    take(session, State.REFUSED, steps, batch_no=event.data["batch_no"])
+    steps = [_step(refused, event.time, note=refused.reason) for refused in event.data.applications]
+    apply_steps(session, State.REFUSED, steps, batch_no=event.data.batch_no)
 
 
-def cards_issued(session: Session, event: Event) -> None:
+def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
     """Marks members whose cards were issued, late ones too, and cancels other live applications of theirs.
 
     Raises Reject where a member already holds the card of another application.
     """
-    cards = {card["application_id"]: card["card_no"] for card in event.data["cards"]}
+    cards = {card.application_id: card.card_no for card in event.data.cards}
     steps = [
-        Step(**_told(told), at=told["issued_at"], card_no=cards[told["application_id"]])
-        for told in event.data["applications"]
+        _step(issued, issued.issued_at, card_no=cards[issued.application_id]) for issued in event.data.applications
     ]
-    take(session, State.ISSUED, steps, batch_no=event.data["batch_no"])
+    apply_steps(session, State.ISSUED, steps, batch_no=event.data.batch_no)
     _cancel_others(session, steps)
 
 
-def issue_times_corrected(session: Session, event: Event) -> None:
+def issue_times_corrected(session: Session, event: Event[IssueTimesCorrectedData]) -> None:
     """Puts the time at which cards were issued right in the history; raises Retry until the issue is known."""
-    versions = [(told["application_id"], told["version"]) for told in event.data["applications"]]
+    issue = event.data
+    versions = [(one.application_id, one.version) for one in issue.applications]
     step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
     corrected = session.execute(
         update(ApplicationHistory)
         .where(
             ApplicationHistory.application_id == step.c.application_id,
             ApplicationHistory.version == step.c.version,
-            ApplicationHistory.at.in_((event.data["said_at"], event.data["issued_at"])),
+            ApplicationHistory.at.in_((issue.said_at, issue.issued_at)),
         )
-        .values(at=event.data["issued_at"])
+        .values(at=issue.issued_at)
         .returning(ApplicationHistory.application_id)
         .execution_options(synchronize_session=False)
     ).all()
@@ -108,7 +121,7 @@ def issue_times_corrected(session: Session, event: Event) -> None:
         raise Retry("the issue with this time is not known yet")
 
 
-def take(
+def apply_steps(
     session: Session, state: State, steps: Sequence[Step], channel: str | None = None, batch_no: str | None = None
 ) -> None:
     """Brings applications to the state; steps older than what is known only fill the history.
@@ -126,23 +139,23 @@ def take(
         _update_members(session, state, newer)
 
 
-def _keep_consent(session: Session, event: Event) -> None:
+def _keep_consent(session: Session, batch: BatchSubmittedData) -> None:
     """What a member agreed to on the phone is known here already."""
-    application_ids = [told["application_id"] for told in event.data["applications"]]
+    application_ids = [one.application_id for one in batch.applications]
     session.execute(
         update(Application)
         .where(is_among(Application.application_id, application_ids))
-        .values(consent_version=event.data["consent_version"], consented_at=event.data["submitted_at"])
+        .values(consent_version=batch.consent_version, consented_at=batch.submitted_at)
         .execution_options(synchronize_session=False)
     )
 
 
-def _steps(event: Event, note: str) -> list[Step]:
-    return [Step(**_told(told), at=event.time, note=note) for told in event.data["applications"]]
+def _steps(applications: Sequence[ApplicationStep], at: datetime, note: str) -> list[Step]:
+    return [_step(one, at, note=note) for one in applications]
 
 
-def _told(application: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: application[name] for name in ("application_id", "member_id", "version")}
+def _step(taken: ApplicationStep, at: datetime, *, note: str | None = None, card_no: str | None = None) -> Step:
+    return Step(taken.application_id, taken.member_id, taken.version, at, note, card_no)
 
 
 def _lock_members(session: Session, steps: Sequence[Step]) -> None:
@@ -231,18 +244,21 @@ def _update_members(session: Session, state: State, steps: Sequence[Step]) -> No
 
 
 def _cancel_others(session: Session, steps: Sequence[Step]) -> None:
-    """Tells that other live applications of the members are cancelled; batching then says how they ended."""
+    """Publishes that other live applications of the members are cancelled; batching then says how they ended."""
     issued = {step.member_id: step for step in steps}
     live = _of_same_members(steps).where(Application.state.in_(LIVE)).join(Member, _OWNER)
     columns = (Application.application_id, Application.union_id, Member.member_id, Member.member_no)
     for other in session.execute(live.with_only_columns(*columns)):
-        told = {
-            **other._mapping,
-            "reason": "already_issued",
-            "issued_application_id": issued[other.member_id].application_id,
-            "issued_union_id": _union_of(session, issued[other.member_id]),
-        }
-        tell(session, APPLICATION_CANCELLED, told)
+        data = ApplicationCancelledData(
+            application_id=other.application_id,
+            union_id=other.union_id,
+            member_id=other.member_id,
+            member_no=other.member_no,
+            reason="already_issued",
+            issued_application_id=issued[other.member_id].application_id,
+            issued_union_id=_union_of(session, issued[other.member_id]),
+        )
+        tell(session, APPLICATION_CANCELLED, data)
 
 
 _OWNER = Member.member_id == Application.member_id

@@ -1,15 +1,24 @@
 """Members in flexible employment on the phone: their own data, their own application (个人办卡)."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from services.contracts.consent import refuse_unless_current
 from services.contracts.masks import mask_card, mask_document, mask_phone
+from services.contracts.operations.membership.members import (
+    ApplyPersonallyRequest,
+    GetPersonalApplicationsRequest,
+    GetPersonalProfileRequest,
+    PersonalApplicationAnswer,
+    PersonalApplicationsAnswer,
+    PersonalProfileAnswer,
+    UpdatePersonalProfileRequest,
+)
 from services.kit.operations import audit
 from services.kit.problems import Conflict
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.kit.schemas import change_fields, values_of
 from services.membership.applications.application_states import CardState
 from services.membership.applications.queueing import PersonalChoice, queue
 from services.membership.members import member_phone_changes
@@ -20,71 +29,80 @@ _CHANGEABLE = ("address", "document_expiry", "document_issued")
 """Not the retirement category: the check follows from it."""
 
 
-def get_profile(session: Session, caller: Caller) -> dict[str, Any]:
+def get_profile(work: Work, _request: GetPersonalProfileRequest) -> PersonalProfileAnswer:
     """The caller's own data, masked, and whether an application can be made (会员信息梳理)."""
-    member = session.get_one(Member, UUID(caller.member_id))
-    refusal = _why_not(member)
-    return {
-        "member_id": member.member_id,
-        "member_no": member.member_no,
-        "name": member.name,
-        "document_type": member.document_type,
-        "document_number": mask_document(member.document_number),
-        "document_expiry": member.document_expiry,
-        "document_issued": member.document_issued,
-        "phone": mask_phone(member.phone or ""),
-        "address": member.address,
-        "retirement_category": member.retirement_category,
-        "card_state": member.card_state,
-        "card_no": mask_card(member.card_no) if member.card_no else None,
-        "can_apply": refusal is None,
-        "reason": _words(refusal) if refusal else None,
-    }
+    return _profile(work.session.get_one(Member, UUID(work.caller.member_id)))
 
 
-def update_profile(session: Session, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
+def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> PersonalProfileAnswer:
     """Changes what is given; raises Conflict `application_live` while an application lives: it is locked then.
 
     Raises Conflict `phone_changed` for a day after the phone was changed.
     """
-    member = _lock(session, caller)
+    member = _lock(work)
     if member.card_state in (CardState.PENDING, CardState.SUBMITTED):
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
     if refusal := member_phone_changes.refusal(member):
         raise refusal
-    changed = {name: given[name] for name in _CHANGEABLE if name in given}
-    audit.note(session, old={name: getattr(member, name) for name in changed}, new=changed)
-    for name, value in changed.items():
-        setattr(member, name, value)
-    session.flush()
-    return get_profile(session, caller)
+    given = values_of(request)
+    audit.note(work.session, old={name: getattr(member, name) for name in given}, new=given)
+    change_fields(member, request, _CHANGEABLE)
+    work.session.flush()
+    return _profile(member)
 
 
-def apply(session: Session, caller: Caller, choice: PersonalChoice) -> dict[str, Any]:
+def apply(work: Work, request: ApplyPersonallyRequest) -> PersonalApplicationAnswer:
     """Makes the caller's own application.
 
     Raises Invalid `consent_outdated`, and Conflict `through_union`, `number_missing`, `application_live` or
     `phone_changed`.
     """
-    refuse_unless_current(choice.consent_version)
-    member = _lock(session, caller)
+    refuse_unless_current(request.consent_version)
+    member = _lock(work)
     refusal = _why_not(member)
     if refusal:
         raise refusal
-    union = session.get_one(Union, member.union_id)
-    queue(session, union, [member], member.member_id, choice)
-    audit.note(session, new={"outlet_code": choice.outlet_code, "consent_version": choice.consent_version})
-    return applications_of(session, member.member_id)[0]
+    union = work.session.get_one(Union, member.union_id)
+    choice = PersonalChoice(request.outlet_code, request.consent_version, work.caller.origin)
+    queue(work.session, union, [member], member.member_id, choice)
+    audit.note(work.session, new={"outlet_code": choice.outlet_code, "consent_version": choice.consent_version})
+    return _applications_of(work.session, member.member_id)[0]
 
 
-def list_applications(session: Session, caller: Caller) -> dict[str, Any]:
+def list_applications(work: Work, _request: GetPersonalApplicationsRequest) -> PersonalApplicationsAnswer:
     """The caller's own applications with their steps, newest first."""
-    applications = applications_of(session, UUID(caller.member_id))
-    return {"items": [one for one in applications if one["outlet_code"] is not None]}
+    return PersonalApplicationsAnswer(items=_applications_of(work.session, UUID(work.caller.member_id)))
 
 
-def _lock(session: Session, caller: Caller) -> Member:
-    return session.get_one(Member, UUID(caller.member_id), with_for_update=True, populate_existing=True)
+def _profile(member: Member) -> PersonalProfileAnswer:
+    refusal = _why_not(member)
+    return PersonalProfileAnswer(
+        member_id=member.member_id,
+        member_no=member.member_no,
+        name=member.name,
+        document_type=member.document_type,
+        document_number=mask_document(member.document_number),
+        document_expiry=member.document_expiry,
+        document_issued=member.document_issued,
+        phone=mask_phone(member.phone or ""),
+        address=member.address,
+        retirement_category=member.retirement_category,
+        card_state=member.card_state,
+        card_no=mask_card(member.card_no) if member.card_no else None,
+        can_apply=refusal is None,
+        reason=_words(refusal) if refusal else None,
+    )
+
+
+def _applications_of(session: Session, member_id: UUID) -> list[PersonalApplicationAnswer]:
+    """Those of a member's applications that were made on the phone."""
+    applications = applications_of(session, member_id)
+    return [PersonalApplicationAnswer(**values_of(one)) for one in applications if one.outlet_code is not None]
+
+
+def _lock(work: Work) -> Member:
+    own = UUID(work.caller.member_id)
+    return work.session.get_one(Member, own, with_for_update=True, populate_existing=True)
 
 
 def _why_not(member: Member) -> Conflict | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -11,21 +12,41 @@ from sqlalchemy import DateTime, Uuid, func, select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.membership import MEMBERS_QUEUED
-from services.contracts.operations.membership.members import LARGEST_QUEUEING
+from services.contracts.events.membership import (
+    MEMBERS_QUEUED,
+    GivenConsent,
+    MembersQueuedData,
+    PersonalApplication,
+    QueuedApplication,
+)
+from services.contracts.operations.membership.members import (
+    LARGEST_QUEUEING,
+    QUEUE_MEMBERS,
+    MemberFilter,
+    QueueMembersAnswer,
+    QueueMembersRequest,
+    SkippedMember,
+    SkippedReason,
+)
 from services.kit.data.bulk import Types, as_table, insert_rows, is_among
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET, required
 from services.membership.applications.application_states import CardState, State
 from services.membership.members.member_search import REASONS, filters, why_not_selectable
+from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member, Union
 from services.membership.telling import person_facts, union_facts
 
 _REASONS = REASONS | {"not_found": "未找到该会员，或会员不在本工会的列表中"}
 _NAMED_SKIPPED = 100
+_INSERTED = (
+    *("application_id", "member_id", "union_id", "queued_by", "queued_at"),
+    *("outlet_code", "consent_version", "consented_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,64 +58,68 @@ class PersonalChoice:
     origin: str | None = None
 
 
-def queue_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswer:
     """Queues the named members, or all of a filter that have no card: at most LARGEST_QUEUEING.
 
     Who cannot be queued is skipped with the reason; raises Conflict `none_selectable` where that is everyone, and
     NotFound for another union than the caller's: who may look into it still works for the own union only.
     """
-    union = session.get_one(Union, UUID(caller.union_id))
-    if asked.get("filter", {}).get("union_id", union.union_id) != union.union_id:
+    session, chosen = work.session, request.filter or MemberFilter()
+    count(work.database, work.caller, numbers_in(chosen), QUEUE_MEMBERS.name)
+    union = session.get_one(Union, UUID(work.caller.union_id))
+    if (chosen.union_id or union.union_id) != union.union_id:
         raise NotFound(title="未找到该工会")
-    if "member_ids" in asked:
-        members, skipped = _lock_named(session, union.union_id, asked["member_ids"])
+    if request.member_ids is not UNSET:
+        members, skipped = _lock_named(session, union.union_id, request.member_ids)
         counts, more = Counter(skipped.values()), False
     else:
-        members, more = _lock_matching(session, union.union_id, asked["filter"])
-        counts, skipped = _count_without_number(session, union.union_id, asked["filter"]), {}
+        members, more = _lock_matching(session, union.union_id, chosen)
+        counts, skipped = _count_without_number(session, union.union_id, chosen), {}
     if not members:
         raise _none_selectable(counts)
-    queue(session, union, members, UUID(caller.account_id))
-    return {
-        "queued": len(members),
-        "skipped": counts.total(),
-        "skipped_by_reason": [_reason(code, count=count) for code, count in counts.most_common()],
-        "skipped_members": [
-            _reason(code, member_id=member_id) for member_id, code in list(skipped.items())[:_NAMED_SKIPPED]
+    queue(session, union, members, UUID(work.caller.account_id))
+    return QueueMembersAnswer(
+        queued=len(members),
+        skipped=counts.total(),
+        skipped_by_reason=[
+            SkippedReason(code=code, reason=_REASONS[code], count=number) for code, number in counts.most_common()
         ],
-        "more": more,
-    }
+        skipped_members=[
+            SkippedMember(member_id=member_id, code=code, reason=_REASONS[code])
+            for member_id, code in islice(skipped.items(), _NAMED_SKIPPED)
+        ],
+        more=more,
+    )
 
 
 def queue(
     session: Session, union: Union, members: Sequence[Member], queued_by: UUID, choice: PersonalChoice | None = None
-) -> list[UUID]:
-    """Gives each member an application and tells it; answers their ids in order.
+) -> None:
+    """Gives each member an application and publishes it.
 
     The members are locked, of this union, selectable, and not more than can be queued at once.
     """
     queued_at = datetime.now(UTC)
-    applications: list[dict[str, Any]] = [
-        {
-            "application_id": uuid7(),
-            "member_id": member.member_id,
-            "union_id": union.union_id,
-            "queued_by": queued_by,
-            "queued_at": queued_at,
-            "outlet_code": choice and choice.outlet_code,
-            "consent_version": choice and choice.consent_version,
-            "consented_at": queued_at if choice else None,
-        }
+    applications = [
+        Application(
+            application_id=uuid7(),
+            member_id=member.member_id,
+            union_id=union.union_id,
+            queued_by=queued_by,
+            queued_at=queued_at,
+            outlet_code=choice and choice.outlet_code,
+            consent_version=choice and choice.consent_version,
+            consented_at=queued_at if choice else None,
+        )
         for member in members
     ]
-    session.execute(insert_rows(Application, applications))
+    session.execute(insert_rows(Application, [_row(application) for application in applications]))
     session.execute(insert_rows(ApplicationHistory, [_first_step(application) for application in applications]))
     _mark_pending(session, applications)
-    given = [(Application(**application), member) for application, member in zip(applications, members, strict=True)]
-    tell_queued(session, union, given, origin=choice.origin if choice else None)
+    queued = list(zip(applications, members, strict=True))
+    tell_queued(session, union, queued, origin=choice.origin if choice else None)
     queued_members = audit.references("member", (member.member_id for member in members))
     audit.note(session, *queued_members, new={"queued": len(members)})
-    return [application["application_id"] for application in applications]
 
 
 def tell_queued(
@@ -105,23 +130,32 @@ def tell_queued(
     origin: str | None = None,
     audience: str | None = None,
 ) -> None:
-    """Tells that members were queued: one union's, by one account or member, at one time, to the same outlet."""
+    """Publishes that members were queued: one union's, by one account or member, at one time, to the same outlet."""
     first = queued[0][0]
-    consent = {"version": first.consent_version, "given_at": first.consented_at, "origin": origin}
-    told = {
-        "union": union_facts(union),
-        "queued_by": first.queued_by,
-        "queued_at": first.queued_at,
-        "personal_application": first.outlet_code and {"outlet_code": first.outlet_code},
-        "consent": consent if first.outlet_code else None,
-    }
     for chunk in in_messages(queued):
-        applications = [
-            {"application_id": one.application_id, "member_id": member.member_id, "member_no": member.member_no}
-            for one, member in chunk
-        ]
-        persons = [person_facts(one.application_id, member) for one, member in chunk]
-        tell(session, MEMBERS_QUEUED, {**told, "applications": applications, "persons": persons}, audience=audience)
+        data = MembersQueuedData(
+            union=union_facts(union),
+            queued_by=first.queued_by,
+            queued_at=first.queued_at,
+            personal_application=PersonalApplication(outlet_code=first.outlet_code) if first.outlet_code else None,
+            consent=_consent(first, origin) if first.outlet_code else None,
+            applications=[_queued_application(application, member) for application, member in chunk],
+            persons=[person_facts(application.application_id, member) for application, member in chunk],
+        )
+        tell(session, MEMBERS_QUEUED, data, audience=audience)
+
+
+def _consent(application: Application, origin: str | None) -> GivenConsent:
+    version, given_at = required(application.consent_version), required(application.consented_at)
+    return GivenConsent(version=version, given_at=given_at, origin=origin)
+
+
+def _queued_application(application: Application, member: Member) -> QueuedApplication:
+    return QueuedApplication(
+        application_id=application.application_id,
+        member_id=member.member_id,
+        member_no=required(member.member_no),
+    )
 
 
 def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> tuple[list[Member], dict[UUID, str]]:
@@ -140,11 +174,11 @@ def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) ->
     )
 
 
-def _lock_matching(session: Session, union_id: UUID, asked: dict[str, Any]) -> tuple[list[Member], bool]:
+def _lock_matching(session: Session, union_id: UUID, chosen: MemberFilter) -> tuple[list[Member], bool]:
     """Those of the filter that can be queued, and whether there are more than can be at once."""
     selectable = (
         select(Member)
-        .where(*filters(union_id, asked), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
+        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
         .order_by(Member.member_id)
         .limit(LARGEST_QUEUEING + 1)
         .with_for_update()
@@ -153,30 +187,36 @@ def _lock_matching(session: Session, union_id: UUID, asked: dict[str, Any]) -> t
     return list(members[:LARGEST_QUEUEING]), len(members) > LARGEST_QUEUEING
 
 
-def _count_without_number(session: Session, union_id: UUID, asked: dict[str, Any]) -> Counter[str]:
+def _count_without_number(session: Session, union_id: UUID, chosen: MemberFilter) -> Counter[str]:
     without_number = (
         select(1)
         .select_from(Member)
-        .where(*filters(union_id, asked), Member.card_state == CardState.NONE, Member.member_no.is_(None))
+        .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_(None))
         .limit(LARGEST_QUEUEING)
     )
-    count = session.scalar(select(func.count()).select_from(without_number.subquery())) or 0
-    return Counter({"number_missing": count} if count else {})
+    found = session.scalar(select(func.count()).select_from(without_number.subquery())) or 0
+    return Counter({"number_missing": found} if found else {})
 
 
-def _first_step(application: dict[str, Any]) -> dict[str, Any]:
+def _row(application: Application) -> dict[str, Any]:
+    """An application's row for the statement that inserts all."""
+    return {name: getattr(application, name) for name in _INSERTED}
+
+
+def _first_step(application: Application) -> dict[str, Any]:
+    """The row of its history that says that it was queued."""
     return {
-        "application_id": application["application_id"],
+        "application_id": application.application_id,
         "version": 0,
-        "union_id": application["union_id"],
+        "union_id": application.union_id,
         "state": State.QUEUED,
-        "at": application["queued_at"],
+        "at": application.queued_at,
     }
 
 
-def _mark_pending(session: Session, applications: Sequence[dict[str, Any]]) -> None:
+def _mark_pending(session: Session, applications: Sequence[Application]) -> None:
     columns: Types = {"application_id": Uuid(), "member_id": Uuid(), "queued_at": DateTime(timezone=True)}
-    queued = as_table("queued", columns, [[application[name] for name in columns] for application in applications])
+    queued = as_table("queued", columns, [[getattr(one, name) for name in columns] for one in applications])
     session.execute(
         update(Member)
         .where(Member.member_id == queued.c.member_id)
@@ -190,10 +230,6 @@ def _mark_pending(session: Session, applications: Sequence[dict[str, Any]]) -> N
     )
 
 
-def _reason(code: str, **more: Any) -> dict[str, Any]:
-    return {"code": code, "reason": _REASONS[code], **more}
-
-
 def _none_selectable(counts: Counter[str]) -> Conflict:
-    why = "；".join(f"{_REASONS[code]}（{count} 人）" for code, count in counts.most_common())
+    why = "；".join(f"{_REASONS[code]}（{number} 人）" for code, number in counts.most_common())
     return Conflict("none_selectable", "没有可以添加至待办的会员", why or "符合条件的会员都已在办理或已办卡。")

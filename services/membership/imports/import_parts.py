@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
 from services.contracts.masks import mask_numbers
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import is_passing
@@ -230,17 +231,17 @@ def _register_part(session: Session, job: ImportJob) -> None:
     if not rows:
         _finish_if_done(session, job)
         return
-    facts: list[tuple[int, dict[str, Any]]] = []
+    requests: list[tuple[int, RegisterMemberRequest]] = []
     reasons: dict[int, str] = {}
     for row in rows:
         try:
-            facts.append((row.row_no, facts_of(json.loads(row.cells))))
+            requests.append((row.row_no, facts_of(json.loads(row.cells))))
         except WrongRow as wrong:
             reasons[row.row_no] = str(wrong)
         except Exception as error:
             reasons[row.row_no] = _unexpected(row, error)
-    outcomes = _register(session, job, [one for _, one in facts])
-    by_row = {row_no: outcome for (row_no, _), outcome in zip(facts, outcomes, strict=True)}
+    outcomes = _register(session, job, [request for _, request in requests])
+    by_row = {row_no: outcome for (row_no, _), outcome in zip(requests, outcomes, strict=True)}
     reasons |= {row_no: _words(outcome.problems) or "" for row_no, outcome in by_row.items() if outcome.problems}
     warnings = {no: _words(one.warnings) or "" for no, one in by_row.items() if one.warnings and not one.problems}
     _settle(session, rows, reasons, warnings)
@@ -258,19 +259,19 @@ def _register_part(session: Session, job: ImportJob) -> None:
         progress(session, job)
 
 
-def _register(session: Session, job: ImportJob, facts: Sequence[dict[str, Any]]) -> list[Outcome]:
+def _register(session: Session, job: ImportJob, requests: Sequence[RegisterMemberRequest]) -> list[Outcome]:
     """Registers all in a few statements; where the database refuses, the halves, down to the rows that it refuses."""
-    if not facts:
+    if not requests:
         return []
     try:
         with session.begin_nested():
-            return register_members(session, job.union_id, facts, job.import_id)
+            return register_members(session, job.union_id, requests, job.import_id)
     except Exception as error:
         if is_passing(error):
             raise
-        if len(facts) > 1:
-            middle = len(facts) // 2
-            return _register(session, job, facts[:middle]) + _register(session, job, facts[middle:])
+        if len(requests) > 1:
+            middle = len(requests) // 2
+            return _register(session, job, requests[:middle]) + _register(session, job, requests[middle:])
         log.warning("row_refused", import_id=str(job.import_id), error=class_name(error))
         return [Outcome(problems=(FieldProblem("", "refused", _UNREGISTRABLE),))]
 

@@ -1,49 +1,51 @@
 """Corrections of members that clerks made in the pending list: the member's data follows, its history keeps who did."""
 
 import json
-from typing import Any
+from dataclasses import fields
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from services.contracts.events.batching import CorrectedFacts
-from services.contracts.events.membership import CORRECTION_REFUSED
+from services.contracts.events.batching import CorrectedFacts, MemberCorrectedData
+from services.contracts.events.membership import CORRECTION_REFUSED, CorrectionRefusedData
 from services.contracts.masks import mask_document
+from services.contracts.operations.membership.members import CorrectedField, CorrectionAnswer
 from services.kit.events.outbox import tell
-from services.kit.events.subscribe import Reject
-from services.kit.schemas import schema_of
+from services.kit.events.subscribe import Event, Reject
+from services.kit.schemas import change_fields, required, schema_of
 from services.membership.members.documents import document_digest, document_end_digest
 from services.membership.models import Account, Member, MemberCorrection
 
 _FACTS = schema_of(CorrectedFacts)()
+_NAMES = tuple(field.name for field in fields(CorrectedFacts))
 
 
-def apply(session: Session, corrected: dict[str, Any]) -> None:
-    """Takes what `member_corrected` tells; of two corrections the later one holds, whichever is heard of first.
+def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> None:
+    """Applies a correction; of two the later one holds, whichever comes first.
 
-    A document that another member has is not taken: the application is cancelled then. Raises Reject for a member who
-    is not known.
+    A document that another member has is not applied: the application is cancelled then. Raises Reject for a member
+    who is not known.
     """
-    member = session.get(Member, corrected["member_id"], with_for_update=True)
+    corrected = event.data
+    member = session.get(Member, corrected.member_id, with_for_update=True)
     if member is None:
         raise Reject("the correction speaks of a member who is not known")
-    facts = corrected["person"]
-    before = {name: getattr(member, name) for name in facts}
-    digest = document_digest(facts["document_type"], facts["document_number"])
+    facts = corrected.person
+    before = CorrectedFacts(**{name: getattr(member, name) for name in _NAMES})
+    digest = document_digest(facts.document_type, facts.document_number)
     is_taken = _is_of_another(session, member.member_id, digest)
     if not is_taken and not _is_followed_by_later(session, corrected):
-        for name, value in facts.items():
-            setattr(member, name, value)
+        change_fields(member, facts, _NAMES)
         member.document_digest = digest
-        member.document_end = document_end_digest(facts["document_number"])
-    session.add(_kept(corrected, before, is_refused=is_taken))
+        member.document_end = document_end_digest(facts.document_number)
+    session.add(_record(corrected, before, is_refused=is_taken))
     if is_taken:
         _cancel(session, corrected, member)
 
 
-def corrections_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
+def corrections_of(session: Session, member_id: UUID) -> list[CorrectionAnswer]:
     """A member's corrections, newest first: who made each and when, and what changed from what, numbers masked."""
     rows = session.execute(
         select(MemberCorrection, Account.display_name)
@@ -52,12 +54,12 @@ def corrections_of(session: Session, member_id: UUID) -> list[dict[str, Any]]:
         .order_by(MemberCorrection.corrected_at.desc())
     )
     return [
-        {
-            "corrected_at": row.MemberCorrection.corrected_at,
-            "corrected_by": row.display_name,
-            "refused": row.MemberCorrection.refused,
-            "changes": _changes(row.MemberCorrection),
-        }
+        CorrectionAnswer(
+            corrected_at=row.MemberCorrection.corrected_at,
+            corrected_by=row.display_name,
+            refused=row.MemberCorrection.refused,
+            changes=_changes(row.MemberCorrection),
+        )
         for row in rows
     ]
 
@@ -67,47 +69,44 @@ def _is_of_another(session: Session, member_id: UUID, digest: bytes) -> bool:
     return bool(session.scalar(select(others.exists())))
 
 
-def _is_followed_by_later(session: Session, corrected: dict[str, Any]) -> bool:
+def _is_followed_by_later(session: Session, corrected: MemberCorrectedData) -> bool:
     later = select(MemberCorrection.correction_id).where(
-        MemberCorrection.member_id == corrected["member_id"],
-        MemberCorrection.corrected_at > corrected["corrected_at"],
+        MemberCorrection.member_id == corrected.member_id,
+        MemberCorrection.corrected_at > corrected.corrected_at,
         MemberCorrection.refused.is_(False),
     )
     return bool(session.scalar(select(later.exists())))
 
 
-def _kept(corrected: dict[str, Any], before: dict[str, Any], *, is_refused: bool) -> MemberCorrection:
+def _record(corrected: MemberCorrectedData, before: CorrectedFacts, *, is_refused: bool) -> MemberCorrection:
     return MemberCorrection(
         correction_id=uuid7(),
-        member_id=corrected["member_id"],
-        application_id=corrected["application_id"],
-        corrected_by=corrected["corrected_by"],
-        corrected_at=corrected["corrected_at"],
+        member_id=corrected.member_id,
+        application_id=corrected.application_id,
+        corrected_by=corrected.corrected_by,
+        corrected_at=corrected.corrected_at,
         refused=is_refused,
         old=_FACTS.dumps(before, ensure_ascii=False),
-        new=_FACTS.dumps(corrected["person"], ensure_ascii=False),
+        new=_FACTS.dumps(corrected.person, ensure_ascii=False),
     )
 
 
-def _cancel(session: Session, corrected: dict[str, Any], member: Member) -> None:
+def _cancel(session: Session, corrected: MemberCorrectedData, member: Member) -> None:
     """Nobody gets a card on a document that another member has; batching then says how the application ended."""
-    tell(
-        session,
-        CORRECTION_REFUSED,
-        {
-            "union_id": corrected["union_id"],
-            "application_id": corrected["application_id"],
-            "member_id": member.member_id,
-            "member_no": member.member_no,
-            "reason": "document_known",
-        },
+    data = CorrectionRefusedData(
+        union_id=corrected.union_id,
+        application_id=corrected.application_id,
+        member_id=member.member_id,
+        member_no=required(member.member_no),
+        reason="document_known",
     )
+    tell(session, CORRECTION_REFUSED, data)
 
 
-def _changes(correction: MemberCorrection) -> list[dict[str, Any]]:
+def _changes(correction: MemberCorrection) -> list[CorrectedField]:
     old, new = json.loads(correction.old), json.loads(correction.new)
     return [
-        {"field": field, "old": _shown(field, old[field]), "new": _shown(field, new[field])}
+        CorrectedField(field=field, old=_shown(field, old[field]), new=_shown(field, new[field]))
         for field in new
         if old[field] != new[field] and field not in ("birth_date", "sex")
     ]

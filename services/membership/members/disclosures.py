@@ -1,23 +1,25 @@
 """Whole numbers shown (显示) and exported: to whom, why, and not too often. What lists and details say is masked."""
 
 import math
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from services.contracts.operations.membership.members import RevealedNumbers, RevealMemberRequest
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.kit.schemas import values_of
 from services.kit.settings import read_settings, settings_class
 from services.membership.models import Disclosure, Member
 from services.membership.unions import reachable_union
 
 _HOUR = timedelta(hours=1)
-_REVEALED = ("document_number", "birth_date", "sex", "phone", "card_no")
 
 
 @settings_class
@@ -27,27 +29,45 @@ class DisclosureSettings:
     reveals_an_hour: int = 60
 
 
-def reveal_member(session: Session, caller: Caller, member_id: UUID, reason: str) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Disclosed:
+    """Of how many members of a union numbers were disclosed, or asked for, and why."""
+
+    union_id: UUID
+    members: int
+    reason: str
+    member_id: UUID | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def reveal_member(work: Work, request: RevealMemberRequest) -> RevealedNumbers:
     """The whole numbers of one member, and a record of who was shown them and why.
 
     A clerk is shown those of the own union, an administrator those of the unions below too. Raises NotFound, and
     Problem `too_many_reveals`.
     """
+    session, caller, member_id = work.session, work.caller, request.member_id
     member = session.get(Member, member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
     union = reachable_union(session, caller, member.union_id)
     _refuse_too_many(session, caller)
-    audit.note(session, ("member", member_id), new={"reason": reason}, union_id=union.union_id)
-    record(session, caller, "reveal", union_id=union.union_id, member_id=member_id, members=1, reason=reason)
-    return {name: getattr(member, name) for name in _REVEALED}
+    audit.note(session, ("member", member_id), new={"reason": request.reason}, union_id=union.union_id)
+    disclosed = Disclosed(union_id=union.union_id, members=1, reason=request.reason, member_id=member_id)
+    record(session, caller, "reveal", disclosed)
+    return RevealedNumbers(
+        document_number=member.document_number,
+        birth_date=member.birth_date,
+        sex=member.sex,
+        phone=member.phone,
+        card_no=member.card_no,
+    )
 
 
-def record(session: Session, caller: Caller, kind: str, **what: Any) -> None:
-    """Keeps that whole numbers were disclosed to the caller; `what` are the other columns of Disclosure."""
+def record(session: Session, caller: Caller, kind: str, disclosed: Disclosed) -> None:
+    """Records that whole numbers were disclosed to the caller, or that the caller searched by one."""
     account_id = UUID(caller.account_id)
-    what = {"at": datetime.now(UTC), **what}
-    session.add(Disclosure(disclosure_id=uuid7(), account_id=account_id, kind=kind, **what))
+    session.add(Disclosure(disclosure_id=uuid7(), account_id=account_id, kind=kind, **values_of(disclosed)))
 
 
 def _refuse_too_many(session: Session, caller: Caller) -> None:

@@ -1,8 +1,5 @@
 """Identity documents as membership needs them: by what holders are found, and what the rules say at registration."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from services.contracts.masks import DOCUMENT_ENDS
 from services.contracts.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
 from services.contracts.rules.findings import Finding
@@ -17,10 +14,6 @@ ENDS_TOLD_APART = 10
 """Choice: groups that a search by the last four characters tells apart, of numbers whose last two are alike."""
 FOUND_BY_END = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident_id")
 """Documents of whose numbers the mask shows the last two; of shorter ones it shows less than such a search tells."""
-_FIELDS_OF_IDENTITY = (
-    *("name", "document_type", "document_number", "document_expiry", "document_issued"),
-    *("birth_date", "sex", "nationality"),
-)
 _LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missing"})
 """What a member may still lack when registered; the system check and the special channel ask for it."""
 _FIELDS_OF_CODES = {
@@ -32,9 +25,8 @@ _FIELDS_OF_CODES = {
 _FIELDS_OF_RULES = {"name": "name", "document": "document_number", "person": "nationality"}
 
 
-def judge(facts: Mapping[str, Any]) -> tuple[list[FieldProblem], list[FieldProblem]]:
-    """What the rules on name, document and nationality refuse of a member's facts, and what they warn of."""
-    identity = Identity(**{name: facts[name] for name in _FIELDS_OF_IDENTITY})
+def judge(identity: Identity) -> tuple[list[FieldProblem], list[FieldProblem]]:
+    """What the rules on name, document and nationality refuse of who a member is, and what they warn of."""
     findings = check_identity(identity, today()).findings
     refused, warned = [], []
     for finding in findings:

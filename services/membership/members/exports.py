@@ -3,23 +3,28 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from openpyxl import Workbook
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document, mask_phone
-from services.contracts.operations.membership.members import LARGEST_EXPORT
+from services.contracts.operations.membership.members import (
+    EXPORT_MEMBERS,
+    LARGEST_EXPORT,
+    ExportMembersRequest,
+    MemberFilter,
+)
 from services.contracts.values import LONG_TERM
 from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
-from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
 from services.kit.sheets import XLSX, heading_row, saved, text_row
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
-from services.membership.members.disclosures import record
+from services.membership.members.disclosures import Disclosed, record
 from services.membership.members.member_search import SHANGHAI, filters, union_to_search
+from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import Member
 
 _SEX = "性别"
@@ -33,44 +38,45 @@ CHANNEL_WORDS = {"ordinary": "普通", "special": "特殊"}
 _AT_ONCE = 500
 
 
-def export_members(session: Session, caller: Caller, asked: dict[str, Any]) -> FileAnswer:
-    """The members of a filter, LARGEST_EXPORT at the most.
+def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
+    """The members of a filter as a sheet, LARGEST_EXPORT at the most.
 
-    Raises NotFound for a union out of reach, Forbidden `whole_numbers` for who is no administrator, and Problem
+    Raises NotFound for a union out of scope, Forbidden `whole_numbers` for who is no administrator, and Problem
     `export_too_large`.
     """
-    is_whole = asked["whole_numbers"]
-    if is_whole and "administrator" not in caller.roles:
+    session, caller, chosen = work.session, work.caller, request.filter or MemberFilter()
+    count(work.database, caller, numbers_in(chosen), EXPORT_MEMBERS.name)
+    if request.whole_numbers and "administrator" not in caller.roles:
         raise Forbidden("whole_numbers", "没有权限导出完整号码", "请导出脱敏名单，或由管理员导出。")
-    wanted = asked.get("filter", {})
-    union = union_to_search(session, caller, wanted)
+    union = union_to_search(session, caller, chosen)
     matching = (
-        select(Member).where(*filters(union.union_id, wanted)).order_by(Member.member_no.nulls_last(), Member.member_id)
+        select(Member).where(*filters(union.union_id, chosen)).order_by(Member.member_no.nulls_last(), Member.member_id)
     )
-    count = _count_or_refuse(session, matching)
-    said = {"members": count, "whole_numbers": is_whole, "reason": asked.get("reason")}
+    members = _count_or_refuse(session, matching)
+    said = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
     audit.note(session, new=said, union_id=union.union_id)
-    if is_whole:
-        record(session, caller, "export", union_id=union.union_id, members=count, reason=asked["reason"])
+    if request.whole_numbers:
+        disclosed = Disclosed(union_id=union.union_id, members=members, reason=str(request.reason))
+        record(session, caller, "export", disclosed)
         session.flush()
-    content = _sheet(session, matching, _as_it_is if is_whole else None)
+    content = _sheet(session, matching, _as_it_is if request.whole_numbers else None)
     return file_answer(f"会员名单-{datetime.now(SHANGHAI):%Y%m%d}.xlsx", XLSX, content)
 
 
-def _count_or_refuse(session: Session, matching: Any) -> int:
+def _count_or_refuse(session: Session, matching: Select[Member]) -> int:
     bounded = matching.with_only_columns(Member.member_id).order_by(None).limit(LARGEST_EXPORT + 1)
-    count = session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
-    if count > LARGEST_EXPORT:
+    found = session.scalar(select(func.count()).select_from(bounded.subquery())) or 0
+    if found > LARGEST_EXPORT:
         raise Problem(
             "export_too_large",
             422,
             "符合条件的会员过多",
             f"一次最多导出 {LARGEST_EXPORT} 人，请缩小查询范围。",
         )
-    return count
+    return found
 
 
-def _sheet(session: Session, matching: Any, whole: Callable[[str], str] | None) -> bytes:
+def _sheet(session: Session, matching: Select[Member], whole: Callable[[str], str] | None) -> bytes:
     """Written row by row, so that a large one takes no more memory than a small one; others have turns meanwhile."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("会员名单")

@@ -1,4 +1,5 @@
-"""A changed phone: who has the new number could sign in as the member, so it is told, and nothing follows at once.
+"""A changed phone: who has the new number could sign in as the member, so both numbers are told, and the member can do
+nothing on the phone for a day.
 
 Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
 of an employer, whose number nobody has used so far, apply on the phone. Neither goes unheard by the number before, in
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import MEMBER_PHONE_CHANGED
+from services.contracts.events.membership import MEMBER_PHONE_CHANGED, ChangedPhone, MemberPhoneChangedData
 from services.kit.events.outbox import tell
 from services.kit.problems import Conflict
 from services.membership.identity import sessions, sms_codes
@@ -19,11 +20,11 @@ from services.membership.models import Member
 HELD_FOR = timedelta(hours=24)
 
 
-def take(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
-    """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers.
+def apply_change(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
+    """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers of it.
 
-    Each change is told, though nobody can sign in by the number yet. The number that was replaced is remembered, and
-    told once more when the one in its place is let in. `member` has the new facts already.
+    Each change is published, though nobody can sign in by the number yet. The number that was replaced is remembered,
+    and published once more when somebody can sign in by the one in its place. `member` has the new facts already.
     """
     is_changed = member.phone != old_phone
     replaced = (is_changed and old_phone) or member.replaced_phone
@@ -33,7 +34,7 @@ def take(session: Session, member: Member, old_phone: str | None, old_affiliatio
         sms_codes.void_all_of_member(session, member.member_id, old_phone)
         sessions.end_all_of_member(session, member.member_id)
     if is_changed or (can_sign_in and old_affiliation == "employer"):
-        _tell(session, member, replaced)
+        _publish(session, member, replaced)
         member.replaced_phone = None if can_sign_in else replaced
 
 
@@ -59,16 +60,13 @@ def in_shanghai(moment: datetime) -> str:
     return f"{(moment + timedelta(seconds=59)).astimezone(SHANGHAI):%m月%d日 %H:%M}"
 
 
-def _tell(session: Session, member: Member, replaced: str | None) -> None:
-    member.phone_changed_at = datetime.now(UTC)
-    tell(
-        session,
-        MEMBER_PHONE_CHANGED,
-        {
-            "union_id": member.union_id,
-            "member_id": member.member_id,
-            "changed_at": member.phone_changed_at,
-            "held_until": member.phone_changed_at + HELD_FOR,
-            "numbers": {"old_phone": replaced, "new_phone": member.phone},
-        },
+def _publish(session: Session, member: Member, replaced: str | None) -> None:
+    changed_at = member.phone_changed_at = datetime.now(UTC)
+    data = MemberPhoneChangedData(
+        union_id=member.union_id,
+        member_id=member.member_id,
+        changed_at=changed_at,
+        held_until=changed_at + HELD_FOR,
+        numbers=ChangedPhone(old_phone=replaced, new_phone=member.phone),
     )
+    tell(session, MEMBER_PHONE_CHANGED, data)

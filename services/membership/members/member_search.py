@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,15 +13,26 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from services.contracts.masks import mask_card, mask_document
+from services.contracts.operations.membership.members import (
+    LIST_MEMBERS,
+    ListMembersAnswer,
+    ListMembersRequest,
+    MemberFilter,
+    MemberItem,
+    SelectableReason,
+)
 from services.contracts.values import clean_name
 from services.kit.data.bulk import is_among
 from services.kit.data.name_search import caseless
 from services.kit.data.paging import page_of
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
-from services.kit.rpc.paging import Counted, page_answer
+from services.kit.rpc.paging import Counted
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
 from services.membership.members.documents import FOUND_BY_END, document_end_digest, possible_digests
+from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import reachable_union
 
@@ -49,72 +61,72 @@ _HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=([^0-9]{1,3}))")
 _LAST_CHARACTER = "\U0010ffff"
 
 
-def list_members(session: Session, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of the members of one union; raises NotFound for a union out of the caller's reach.
+def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
+    """A page of the members of one union; raises NotFound for a union out of the caller's scope.
 
-    By name where a name is asked for, by time of application where that is, else the newest first: so that each filter
-    is answered in the order of its index.
+    By name where a name is searched for, by time of application where that is, else the newest first: so that each
+    filter is answered in the order of its index.
     """
-    union = union_to_search(session, caller, asked)
-    if "address" in asked:
-        rows, counted = _page_by_address(session, union.union_id, asked)
+    session = work.session
+    count(work.database, work.caller, numbers_in(request), LIST_MEMBERS.name)
+    union_id = union_to_search(session, work.caller, request).union_id
+    if request.address is not UNSET:
+        rows, counted = _page_by_address(session, union_id, request, request.address)
     else:
-        rows, counted = page_of(session, _in_order(asked).where(*filters(union.union_id, asked)), asked)
-    return {**page_answer([member_item(row.Member) for row in rows], asked, counted), "hint": HINT}
+        rows, counted = page_of(session, _in_order(request).where(*filters(union_id, request)), request)
+    return ListMembersAnswer.of([member_item(row.Member) for row in rows], request, counted, hint=HINT)
 
 
-def union_to_search(session: Session, caller: Caller, asked: dict[str, Any]) -> Union:
-    """The union whose members a MemberFilter is about; raises NotFound, and Invalid for the end of a number elsewhere.
+def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> Union:
+    """The union whose members a filter is about; raises NotFound, and Invalid for the end of a number elsewhere.
 
     By the end of a number members are found in the caller's own union alone.
     """
-    union = reachable_union(session, caller, asked.get("union_id"))
-    if "document_end" in asked and str(union.union_id) != caller.union_id:
+    union = reachable_union(session, caller, chosen.union_id or None)
+    if chosen.document_end is not UNSET and str(union.union_id) != caller.union_id:
         raise Invalid([FieldProblem("document_end", "own_union_only", "按证件号码后四位只能查询本工会的会员")])
     return union
 
 
-def filters(union_id: UUID, asked: dict[str, Any]) -> list[ColumnElement[bool]]:
-    """The conditions of a MemberFilter within one union."""
+def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
+    """The conditions of a filter within one union."""
     conditions = [EMPLOYED, Member.union_id == union_id]
-    if "name" in asked:
+    if chosen.name is not UNSET:
         # A range, since a plan for any pattern of LIKE could not use the index.
-        key = caseless(literal(clean_name(asked["name"])))
+        key = caseless(literal(clean_name(chosen.name)))
         conditions += [Member.name_key >= key, Member.name_key <= key.concat(_LAST_CHARACTER)]
-    if "document_number" in asked:
-        conditions.append(is_among(Member.document_digest, possible_digests(asked["document_number"])))
-    if "document_end" in asked:
-        conditions += [
-            Member.document_end == document_end_digest(asked["document_end"]),
-            Member.document_type.in_(FOUND_BY_END),
-        ]
-    if "address" in asked:
-        conditions += [_has_fragments_of(union_id, asked["address"]), _holds(asked["address"])]
-    if "applied_from" in asked:
-        conditions.append(Member.applied_at >= _midnight(asked["applied_from"]))
-    if "applied_to" in asked:
-        conditions.append(Member.applied_at < _midnight(asked["applied_to"] + timedelta(days=1)))
-    exact = (Member.sex, Member.card_state, Member.channel)
-    return conditions + [column == asked[column.key] for column in exact if column.key in asked]
+    conditions += _of_numbers(chosen)
+    if chosen.address is not UNSET:
+        conditions += [_has_fragments_of(union_id, chosen.address), _holds(chosen.address)]
+    if chosen.applied_from is not UNSET:
+        conditions.append(Member.applied_at >= _midnight(chosen.applied_from))
+    if chosen.applied_to is not UNSET:
+        conditions.append(Member.applied_at < _midnight(chosen.applied_to + timedelta(days=1)))
+    exact = {
+        Member.sex: chosen.sex,
+        Member.card_state: chosen.card_state,
+        Member.channel: chosen.channel,
+    }
+    return conditions + [column == value for column, value in exact.items() if value is not UNSET]
 
 
-def member_item(member: Member) -> dict[str, Any]:
+def member_item(member: Member) -> MemberItem:
     """A member as the list shows one."""
     code = why_not_selectable(member)
-    return {
-        "member_id": member.member_id,
-        "member_no": member.member_no,
-        "name": member.name,
-        "document_type": member.document_type,
-        "document_number": mask_document(member.document_number),
-        "card_no": mask_card(member.card_no) if member.card_no else None,
-        "applied_at": member.applied_at,
-        "channel": member.channel,
-        "card_state": member.card_state,
-        "application_id": member.application_id,
-        "selectable": code is None,
-        "reason": {"code": code, "reason": REASONS[code]} if code else None,
-    }
+    return MemberItem(
+        member_id=member.member_id,
+        member_no=member.member_no,
+        name=member.name,
+        document_type=member.document_type,
+        document_number=mask_document(member.document_number),
+        card_no=mask_card(member.card_no) if member.card_no else None,
+        applied_at=member.applied_at,
+        channel=member.channel,
+        card_state=member.card_state,
+        application_id=member.application_id,
+        selectable=code is None,
+        reason=SelectableReason(code=code, reason=REASONS[code]) if code else None,
+    )
 
 
 def why_not_selectable(member: Member) -> str | None:
@@ -124,44 +136,57 @@ def why_not_selectable(member: Member) -> str | None:
     return "number_missing" if member.member_no is None else None
 
 
-def _in_order(asked: dict[str, Any]) -> Select[Member]:
-    return select(Member).order_by(*_order(asked, Member))
+def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.document_number is not UNSET:
+        conditions.append(is_among(Member.document_digest, possible_digests(chosen.document_number)))
+    if chosen.document_end is not UNSET:
+        conditions += [
+            Member.document_end == document_end_digest(chosen.document_end),
+            Member.document_type.in_(FOUND_BY_END),
+        ]
+    return conditions
 
 
-def _order(asked: dict[str, Any], of: Any) -> list[ColumnElement[Any]]:
+def _in_order(request: ListMembersRequest) -> Select[Member]:
+    return select(Member).order_by(*_order(request, Member))
+
+
+def _order(request: ListMembersRequest, of: Any) -> list[ColumnElement[Any]]:
     """The order of a list by the columns `of` members or of what was found of them."""
-    if "name" in asked:
+    if request.name is not UNSET:
         return [of.name_key, of.member_id]
-    if "applied_from" in asked or "applied_to" in asked:
+    if request.applied_from is not UNSET or request.applied_to is not UNSET:
         return [of.applied_at.desc(), of.member_id.desc()]
     return [of.member_id.desc()]
 
 
-def _page_by_address(session: Session, union_id: UUID, asked: dict[str, Any]) -> tuple[Sequence[Row[Member]], Counted]:
+def _page_by_address(
+    session: Session, union_id: UUID, request: ListMembersRequest, part: str
+) -> tuple[Sequence[Row[Member]], Counted]:
     """What many addresses hold is met soon wherever one looks, and the index of fragments would list too many; what few
     hold is found by the index at once, and then all that match are known."""
-    part = asked["address"]
     if _is_common(session, union_id, part):
-        others = {name: value for name, value in asked.items() if name != "address"}
-        common = _in_order(asked).where(*filters(union_id, others), _holds(part))
-        return page_of(session, common, asked, ADDRESSES_COUNTED)
-    rare = filters(union_id, asked)
-    page, total = _page_and_total(session, rare, asked)
+        others = filters(union_id, replace(request, address=UNSET))
+        return page_of(session, _in_order(request).where(*others, _holds(part)), request, ADDRESSES_COUNTED)
+    rare = filters(union_id, request)
+    page, total = _page_and_total(session, rare, request)
     if total > ADDRESSES_COUNTED:
-        return page_of(session, _in_order(asked).where(*rare), asked, ADDRESSES_COUNTED)
+        return page_of(session, _in_order(request).where(*rare), request, ADDRESSES_COUNTED)
     return page, Counted(total, is_exact=True)
 
 
 def _page_and_total(
-    session: Session, conditions: Sequence[ColumnElement[bool]], asked: dict[str, Any]
+    session: Session, conditions: Sequence[ColumnElement[bool]], request: ListMembersRequest
 ) -> tuple[Sequence[Row[Member]], int]:
     """The page of those that are found, and how many are, up to one more than are counted: looked for once."""
     keys = select(Member.member_id, Member.name_key, Member.applied_at)
     found = keys.where(*conditions).limit(ADDRESSES_COUNTED + 1).cte("found")
     total = select(func.count()).select_from(found)
-    first = (asked["page"] - 1) * asked["size"]
-    cut = select(found.c.member_id).order_by(*_order(asked, found.c)).limit(asked["size"]).offset(first).subquery()
-    page = _in_order(asked).add_columns(total.scalar_subquery().label("total"))
+    first = (request.page - 1) * request.size
+    in_order = select(found.c.member_id).order_by(*_order(request, found.c))
+    cut = in_order.limit(request.size).offset(first).subquery()
+    page = _in_order(request).add_columns(total.scalar_subquery().label("total"))
     rows = session.execute(page.join(cut, cut.c.member_id == Member.member_id)).all()
     if rows or first == 0:
         return rows, rows[0].total if rows else 0

@@ -1,19 +1,20 @@
-"""Searches by document number: so many an hour and a day for each account, hits and misses alike, each one kept.
+"""Searches by document number: so many an hour and a day for each account, hits and misses alike, each one recorded.
 
 Whoever is told whether somebody with a number is a member has searched for it: by a list, by registering, by changing a
 number. Without a bound the digits that a mask hides could be found by trying.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
+from services.contracts.operations.membership.members import MemberFacts, MemberFilter, NumberSearchRequest
 from services.kit.data.bulk import is_among
 from services.kit.data.database import Database
 from services.kit.events.envelope import correlation
@@ -22,14 +23,19 @@ from services.kit.operations.audit import Act
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
+from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
-from services.membership.members.disclosures import record
+from services.membership.members.disclosures import Disclosed, record
 from services.membership.members.documents import possible_digests
-from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Disclosure, Member, Union
 
 ACTION = "membership.count_number_search"
 
+Numbers = Mapping[str, str]
+"""What somebody searches by: `document_number`, `document_end`."""
+
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _SEARCH, _HELD, _RELEASED = "search", "held", "released"
@@ -43,7 +49,7 @@ _PLACES = {
     "batching.list_pending": "待办会员列表",
     "batching.update_pending": "完善信息",
 }
-"""What the log of acts calls where somebody asked."""
+"""What the audit log calls where somebody searched."""
 
 
 @settings_class
@@ -54,13 +60,24 @@ class NumberSearchSettings:
     number_searches_a_day: int = 150
 
 
-def count(database: Database, caller: Caller, sought: dict[str, Any], place: str) -> None:
-    """Counts and keeps a search by what of it is in `sought` (`document_number` or `document_end`), if there is any.
+def count_number_search(work: Work, request: NumberSearchRequest) -> None:
+    """Counts a search by document number that another service answers."""
+    spend(work.session, work.caller, {"document_number": request.document_number}, request.place)
+
+
+def numbers_in(request: MemberFilter | MemberFacts) -> Numbers:
+    """What of a request asks for members by their document's number."""
+    given = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
+    return {name: number for name, number in given if number is not UNSET}
+
+
+def count(database: Database, caller: Caller, sought: Numbers, place: str) -> None:
+    """Counts and records a search by the numbers in `sought`, if there are any.
 
     In a transaction of its own: what was sought stays on record, whatever becomes of the request. `place` names the
-    method that was asked. Raises Problem `too_many_number_searches`.
+    operation that was called. Raises Problem `too_many_number_searches`.
     """
-    if not sought.keys() & {"document_number", "document_end"}:
+    if not sought:
         return
     act = Act(ACTION, caller, correlation_id=correlation.get())
     try:
@@ -73,19 +90,10 @@ def count(database: Database, caller: Caller, sought: dict[str, Any], place: str
         raise
 
 
-def spend(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
+def spend(session: Session, caller: Caller, sought: Numbers, place: str) -> None:
     """As `count`, within the transaction of a command."""
     refuse_if_spent(session, caller.account_id)
-    _keep(session, caller, sought, place)
-
-
-def _keep(session: Session, caller: Caller, sought: dict[str, Any], place: str) -> None:
-    member = _member_with(session, sought.get("document_number"))
-    if member is not None and _is_in_reach(session, caller, member):
-        audit.note(session, ("member", member.member_id))
-    audit.note(session, new={**sought, "place": _PLACES.get(place, place)})
-    found = {"member_id": member and member.member_id, "members": int(member is not None)}
-    record(session, caller, _SEARCH, union_id=UUID(caller.union_id), reason=place, **found)
+    _record(session, caller, sought, place)
 
 
 @contextmanager
@@ -95,11 +103,10 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
     A search is held before the number is looked up: of many at once no more are told than are left. It is released
     when nothing was told. Whoever dies in between has one less for an hour.
     """
-    held_at = datetime.now(UTC)
-    held = {"union_id": UUID(caller.union_id), "members": 0, "reason": place, "at": held_at}
+    held = Disclosed(union_id=UUID(caller.union_id), members=0, reason=place)
     with database.begin() as session:
         refuse_if_spent(session, caller.account_id)
-        record(session, caller, _HELD, **held)
+        record(session, caller, _HELD, held)
     try:
         yield
     except Problem as problem:
@@ -110,20 +117,20 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
         with database.begin() as session:
             audit.begin(session, act)
             _let_one_count(session, caller.account_id)
-            record(session, caller, _RELEASED, **held)
-            _keep(session, caller, {"document_number": number}, place)
+            record(session, caller, _RELEASED, held)
+            _record(session, caller, {"document_number": number}, place)
             audit.tell_act(session, "membership", act)
         raise
     _release(database, caller, held)
 
 
-def refuse_if_spent(session: Session, account_id: Any) -> None:
+def refuse_if_spent(session: Session, account_id: str | None) -> None:
     """Raises Problem `too_many_number_searches`, which says when to go on; of two at once only one is the last."""
     _let_one_count(session, account_id)
     seconds = _seconds_to_wait(session, account_id)
     if seconds is None:
         return
-    settings, now = read_settings(NumberSearchSettings), datetime.now(SHANGHAI)
+    settings, now = read_settings(NumberSearchSettings), datetime.now(_SHANGHAI)
     free_at = now + timedelta(seconds=seconds + 59)
     day = "" if free_at.date() == now.date() else f"{free_at.month}月{free_at.day}日 "
     detail = (
@@ -135,24 +142,34 @@ def refuse_if_spent(session: Session, account_id: Any) -> None:
     raise problem
 
 
-def _let_one_count(session: Session, account_id: Any) -> None:
+def _let_one_count(session: Session, account_id: str | None) -> None:
     lock = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
     session.execute(lock, {"who": f"number searches {account_id}"})
 
 
-def _release(database: Database, caller: Caller, held: dict[str, Any]) -> None:
+def _record(session: Session, caller: Caller, sought: Numbers, place: str) -> None:
+    member = _member_with(session, sought.get("document_number"))
+    if member is not None and _is_in_scope(session, caller, member):
+        audit.note(session, ("member", member.member_id))
+    audit.note(session, new={**sought, "place": _PLACES.get(place, place)})
+    member_id, members = (member.member_id, 1) if member else (None, 0)
+    found = Disclosed(union_id=UUID(caller.union_id), members=members, reason=place, member_id=member_id)
+    record(session, caller, _SEARCH, found)
+
+
+def _release(database: Database, caller: Caller, held: Disclosed) -> None:
     with database.begin() as session:
-        record(session, caller, _RELEASED, **held)
+        record(session, caller, _RELEASED, held)
 
 
-def _seconds_to_wait(session: Session, account_id: Any) -> int | None:
+def _seconds_to_wait(session: Session, account_id: str | None) -> int | None:
     """How long until one more fits into the hour and the day; None where it does now."""
     settings, now = read_settings(NumberSearchSettings), datetime.now(UTC)
     cost = func.sum(case((Disclosure.kind == _RELEASED, -1), else_=1))
     spent = session.execute(
         select(Disclosure.at, cost)
         .where(
-            Disclosure.account_id == UUID(str(account_id)),
+            Disclosure.account_id == UUID(account_id),
             Disclosure.kind.in_((_SEARCH, _HELD, _RELEASED)),
             Disclosure.at > now - _DAY,
         )
@@ -175,7 +192,7 @@ def _member_with(session: Session, number: str | None) -> Member | None:
     return found.first()
 
 
-def _is_in_reach(session: Session, caller: Caller, member: Member) -> bool:
+def _is_in_scope(session: Session, caller: Caller, member: Member) -> bool:
     """Who reads the record must not learn of members whom the caller could not see."""
     if str(member.union_id) == caller.union_id:
         return True

@@ -1,22 +1,35 @@
 """Member numbers: ten digits, given some time after the registration, in sets."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import String, cast, func, update
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import MEMBER_NUMBERED
+from services.contracts.events.membership import (
+    MEMBER_NUMBERED,
+    MemberNumberedData,
+    MemberRegisteredData,
+    NumberedMember,
+)
 from services.kit.data.bulk import is_among
+from services.kit.events.envelope import Event
 from services.kit.events.outbox import tell
+from services.kit.schemas import required
+from services.membership.imports.import_parts import finish_numbered
 from services.membership.models import MEMBER_NO, Member
 
 _DIGITS = 10
 
 
-def give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> set[UUID]:
-    """Numbers those members that have no number yet, and tells it; answers the imports that they came by."""
+def member_registered(session: Session, event: Event[MemberRegisteredData]) -> None:
+    """Gives new members their numbers, and ends the imports that waited for them alone."""
+    member_ids = [member.member_id for member in event.data.members]
+    finish_numbered(session, _give_numbers(session, event.data.union_id, member_ids))
+
+
+def _give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> set[UUID]:
+    """Numbers those members that have no number yet, and publishes it; answers the imports that they came by."""
     next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
     numbered = session.execute(
         update(Member)
@@ -26,6 +39,6 @@ def give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -
         .execution_options(synchronize_session=False)
     ).all()
     if numbered:
-        members: list[dict[str, Any]] = [{"member_id": row.member_id, "member_no": row.member_no} for row in numbered]
-        tell(session, MEMBER_NUMBERED, {"union_id": union_id, "members": members})
+        members = [NumberedMember(member_id=row.member_id, member_no=required(row.member_no)) for row in numbered]
+        tell(session, MEMBER_NUMBERED, MemberNumberedData(union_id=union_id, members=members))
     return {row.import_id for row in numbered if row.import_id}

@@ -4,16 +4,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import chain
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.orm import Session
 
+from services.contracts.operations.membership.members import (
+    ApplicationsOfDay,
+    CardStateCounts,
+    MemberSummaryAnswer,
+    MemberSummaryRequest,
+    UnionMembers,
+)
 from services.kit.data.bulk import is_among
-from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, ApplicationHistory, Member, Union
 from services.membership.unions import reachable_union, union_answer
@@ -23,21 +29,23 @@ _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 
 
-def member_summary(session: Session, caller: Caller, union_id: UUID | None) -> dict[str, Any]:
-    """The counts of a union within the caller's reach; who may look down has it counted with all unions below it."""
-    union = reachable_union(session, caller, union_id)
-    subordinates = _direct_subordinates(session, union) if caller.scope >= Scope.SUBORDINATES else []
+def member_summary(work: Work, request: MemberSummaryRequest) -> MemberSummaryAnswer:
+    """The counts of a union in the caller's scope; who may look down has it counted with all unions below it."""
+    session = work.session
+    union = reachable_union(session, work.caller, request.union_id or None)
+    subordinates = _direct_subordinates(session, union) if work.caller.scope >= Scope.SUBORDINATES else []
     families = {one.union_id: _with_all_below(session, one) for one in subordinates}
     families[union.union_id] = [union.union_id, *chain.from_iterable(families.values())]
     states = _card_states(session, families[union.union_id])
-    return {
-        "by_card_state": _sum_of(states, families[union.union_id]),
-        "applications_by_day": _applications_by_day(session, families[union.union_id]),
-        "by_union": [
-            {"union": union_answer(one), "by_card_state": _sum_of(states, families[one.union_id])}
-            for one in subordinates
-        ],
-    }
+    by_union = [
+        UnionMembers(union=union_answer(one), by_card_state=_sum_of(states, families[one.union_id]))
+        for one in subordinates
+    ]
+    return MemberSummaryAnswer(
+        by_card_state=_sum_of(states, families[union.union_id]),
+        applications_by_day=_applications_by_day(session, families[union.union_id]),
+        by_union=by_union,
+    )
 
 
 def _direct_subordinates(session: Session, union: Union) -> Sequence[Union]:
@@ -61,14 +69,15 @@ def _card_states(session: Session, union_ids: list[UUID]) -> dict[UUID, dict[str
     return states
 
 
-def _sum_of(states: dict[UUID, dict[str, int]], union_ids: list[UUID]) -> dict[str, int]:
-    return {
+def _sum_of(states: dict[UUID, dict[str, int]], union_ids: list[UUID]) -> CardStateCounts:
+    counts = {
         card_state.value: sum(states[union_id].get(card_state, 0) for union_id in union_ids if union_id in states)
         for card_state in CardState
     }
+    return CardStateCounts(**counts)
 
 
-def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[dict[str, Any]]:
+def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[ApplicationsOfDay]:
     """How many were queued, issued and refused on each of the last DAYS days, Shanghai's days, oldest first."""
     today = datetime.now(_SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
@@ -84,4 +93,4 @@ def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[dict[s
     )
     counts: dict[tuple[date, str], int] = {(on, state): count for on, state, count in session.execute(counted)}
     days = (first + timedelta(days=offset) for offset in range(DAYS))
-    return [{"day": on, **{state.value: counts.get((on, state), 0) for state in _COUNTED}} for on in days]
+    return [ApplicationsOfDay(day=on, **{state.value: counts.get((on, state), 0) for state in _COUNTED}) for on in days]

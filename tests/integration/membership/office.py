@@ -1,9 +1,10 @@
 """A union's office at membership's functions: what clerks ask goes in, what is told comes out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,21 +22,22 @@ from services.contracts.events.batching import (
 )
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.contracts.operations.membership import members as rpc
-from services.kit.data.database import outbox
-from services.kit.events.contract import EventContract
+from services.kit.data.database import Database, outbox
+from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import Event
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
 from services.membership.accounts import accounts
 from services.membership.applications import applications, queueing
-from services.membership.imports import import_parts
 from services.membership.members import member_search, members, numbering
-from services.membership.models import Application, Member, Union
+from services.membership.models import Account, Application, Member, Union
 from services.membership.unions import add_union
-from tests.documents import loaded
+from tests.documents import read
 from tests.mothers import a_member_form, a_union_code
 
-_HEARD_BY = {
+_HEARD_BY: dict[EventContract[Any], Callable[[Session, Event[Any]], None]] = {
     CHANNEL_ASSIGNED: applications.channel_assigned,
     MEMBERS_REMOVED: applications.members_removed,
     BATCH_SUBMITTED: applications.batch_submitted,
@@ -53,6 +55,8 @@ class Office:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.database = Database()
+        self.database.engine = engine
         with self.begin() as session:
             self.city = add_union(session, "上海市总工会", a_union_code(1), "city", None)
             self.superior = add_union(session, "杨浦区总工会", a_union_code(2), "superior", self.city)
@@ -63,6 +67,19 @@ class Office:
     def clerk(self) -> Caller:
         return a_caller(self.union, "clerk")
 
+    @cached_property
+    def registrar(self) -> Caller:
+        """A clerk with an account, as who searches by number has one."""
+        account_id = uuid4()
+        kept = {"account_id": account_id, "account_name": str(account_id), "union_id": self.union.union_id}
+        with self.begin() as session:
+            session.add(Account(**kept, display_name="李娜", roles=["clerk"], password_hash=""))
+        return Caller(account_id=str(account_id), roles=frozenset({"clerk"}), union_id=str(self.union.union_id))
+
+    def work(self, session: Session, caller: Caller | None = None) -> Work:
+        """What the caller's calls work with, or those of a clerk."""
+        return Work(session, caller or self.registrar, self.database)
+
     @contextmanager
     def begin(self) -> Iterator[Session]:
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
@@ -70,9 +87,9 @@ class Office:
 
     def register(self, **changes: Any) -> UUID:
         """Registers one member; answers the id."""
-        asked = loaded(rpc.RegisterMemberRequest, a_member_form(**changes))
+        request = read(rpc.RegisterMemberRequest, a_member_form(**changes))
         with self.begin() as session:
-            return UUID(str(members.register_member(session, self.clerk, asked)["member_id"]))
+            return members.register_member(self.work(session), request).member_id
 
     def numbered(self, count: int = 1, **changes: Any) -> list[UUID]:
         """Members who have their numbers, each with a document of its own."""
@@ -84,16 +101,13 @@ class Office:
         """Lets membership hear its own registrations."""
         for told in self.told(MEMBER_REGISTERED):
             with self.begin() as session:
-                member_ids = [one["member_id"] for one in told["members"]]
-                import_parts.finish_numbered(session, numbering.give_numbers(session, told["union_id"], member_ids))
+                numbering.member_registered(session, an_event(MEMBER_REGISTERED, told))
 
     def queue(self, *member_ids: UUID) -> dict[str, Any]:
-        with self.begin() as session:
-            return queueing.queue_members(session, self.clerk, {"member_ids": list(member_ids)})
+        return self._queue(rpc.QueueMembersRequest(member_ids=list(member_ids)))
 
-    def queue_all(self, **asked: Any) -> dict[str, Any]:
-        with self.begin() as session:
-            return queueing.queue_members(session, self.clerk, {"filter": asked})
+    def queue_all(self, **wanted: Any) -> dict[str, Any]:
+        return self._queue(rpc.QueueMembersRequest(filter=rpc.MemberFilter(**wanted)))
 
     def queued(self, **changes: Any) -> tuple[UUID, UUID]:
         """A member who was just queued, and the application."""
@@ -104,9 +118,11 @@ class Office:
     def newest_application(self, member_id: UUID) -> UUID:
         return UUID(str(self.member(member_id)["applications"][0]["application_id"]))
 
-    def listed(self, caller: Caller | None = None, **asked: Any) -> dict[str, Any]:
+    def listed(self, caller: Caller | None = None, **request: Any) -> dict[str, Any]:
         with self.begin() as session:
-            return member_search.list_members(session, caller or self.clerk, {"page": 1, "size": 20, **asked})
+            answer = member_search.list_members(self.work(session, caller), rpc.ListMembersRequest(**request))
+        listed: dict[str, Any] = as_dict(answer)
+        return listed
 
     def names(self, **asked: Any) -> list[str]:
         """The names in the list, in its order."""
@@ -114,7 +130,9 @@ class Office:
 
     def member(self, member_id: UUID, caller: Caller | None = None) -> dict[str, Any]:
         with self.begin() as session:
-            return members.get_member(session, caller or self.clerk, member_id)
+            answer = members.get_member(self.work(session, caller), rpc.GetMemberRequest(member_id=member_id))
+        member: dict[str, Any] = as_dict(answer)
+        return member
 
     def kept(self, member_id: UUID, *names: str) -> tuple[Any, ...]:
         """What the database keeps of a member."""
@@ -124,7 +142,9 @@ class Office:
 
     def update(self, member_id: UUID, **changes: Any) -> dict[str, Any]:
         with self.begin() as session:
-            return members.update_member(session, self.clerk, {"member_id": member_id, **changes})
+            request = rpc.UpdateMemberRequest(member_id=member_id, **changes)
+            updated: dict[str, Any] = as_dict(members.update_member(self.work(session), request))
+        return updated
 
     def hear(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
         """Lets membership hear batching tell these applications with their versions."""
@@ -139,6 +159,11 @@ class Office:
                 select(outbox.c.body).where(outbox.c.routing_key == contract.routing_key).order_by(outbox.c.id)
             )
             return [contract.load(json.loads(body)["data"]) for body in bodies]
+
+    def _queue(self, request: rpc.QueueMembersRequest) -> dict[str, Any]:
+        with self.begin() as session:
+            answer: dict[str, Any] = as_dict(queueing.queue_members(self.work(session), request))
+        return answer
 
     def _facts(self, contract: EventContract, steps: Sequence[tuple[UUID, int]]) -> dict[str, Any]:
         now = datetime.now(UTC)
@@ -183,7 +208,7 @@ def an_account(office: Office, union: Union, *roles: str) -> Caller:
     return Caller(account_id=str(account.account_id), roles=frozenset(roles), union_id=str(union.union_id))
 
 
-def an_event(contract: EventContract, data: dict[str, Any]) -> Event:
+def an_event(contract: EventContract[Data], data: dict[str, Any]) -> Event[Data]:
     """The event as a handler gets it, its data through the contract and back."""
     return Event(
         id=str(uuid4()),
@@ -193,5 +218,5 @@ def an_event(contract: EventContract, data: dict[str, Any]) -> Event:
         time=datetime.now(UTC),
         correlation_id=str(uuid4()),
         causation_id=None,
-        data=contract.load(contract.dump(data)),
+        data=contract.read(contract.dump(data)),
     )

@@ -9,6 +9,11 @@ from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import IMPORT_CONTINUED
 from services.contracts.operations.membership.accounts import CreateUnionRequest, UpdateAccountRequest
 from services.contracts.operations.membership.identity import ChangePasswordRequest
+from services.contracts.operations.membership.members import (
+    QueueMembersRequest,
+    RegisterMemberRequest,
+    UpdateMemberRequest,
+)
 from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
@@ -21,6 +26,7 @@ from services.membership.identity.sign_in import sign_in
 from services.membership.imports import import_parts, imports
 from services.membership.members import members
 from services.membership.models import Account
+from tests.documents import read
 from tests.integration.membership.holder import PASSWORD, a_sign_in, work_of
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_union_code
@@ -38,28 +44,33 @@ def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None =
     return act
 
 
+def of_clerk(office: Office, use_case: Any, request: Any, clerk: Caller | None = None) -> audit.Act:
+    """The audit event of a clerk's call."""
+    return acted(office, lambda session: use_case(office.work(session, clerk), request))
+
+
 def test_a_registered_and_changed_member_is_noted_with_masked_numbers(office: Office) -> None:
     form = {**a_member_form(phone="13800000000"), "affiliation": "employer"}
-    act = acted(office, members.register_member, office.clerk, form)
+    act = of_clerk(office, members.register_member, read(RegisterMemberRequest, form))
     [record] = act.records
     assert act.new["phone"] == "138****0000"
     assert form["document_number"] not in act.new.values()
 
     member_id = UUID(record.removeprefix("member:"))
-    act = acted(office, members.update_member, office.clerk, {"member_id": member_id, "phone": "13911111111"})
+    act = of_clerk(office, members.update_member, UpdateMemberRequest(member_id=member_id, phone="13911111111"))
     assert (act.records, act.old, act.new) == ([record], {"phone": "138****0000"}, {"phone": "139****1111"})
 
 
 def test_a_try_at_another_unions_member_is_noted_by_its_id(office: Office) -> None:
     member_id = office.register()
     foreigner = a_caller(office.other, "clerk")
-    act = acted(office, members.update_member, foreigner, {"member_id": member_id, "address": "x"})
+    act = of_clerk(office, members.update_member, UpdateMemberRequest(member_id=member_id, address="x"), foreigner)
     assert (act.records, act.new) == ([f"member:{member_id}"], {})
 
 
 def test_all_queued_members_are_noted(office: Office) -> None:
     member_ids = office.numbered(3)
-    act = acted(office, queueing.queue_members, office.clerk, {"member_ids": member_ids})
+    act = of_clerk(office, queueing.queue_members, QueueMembersRequest(member_ids=member_ids))
     assert set(act.records) == {f"member:{member_id}" for member_id in member_ids}
     assert act.new == {"queued": 3}
 

@@ -6,19 +6,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.contracts.events.batching import MEMBER_CORRECTED
+from services.contracts.events.batching import MEMBER_CORRECTED, MemberCorrectedData
 from services.contracts.events.membership import CORRECTION_REFUSED
-from services.kit.events.subscribe import Reject
+from services.kit.events.subscribe import Event, Reject
 from services.membership.members import corrections
-from tests.integration.membership.office import Office, an_account
+from tests.integration.membership.office import Office, an_account, an_event
 from tests.mothers import a_resident_number
 
 NUMBER = a_resident_number(date(1991, 2, 3), "female")
 NOW = datetime.now(UTC)
 
 
-def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
-    """Lets membership hear batching tell a correction."""
+def a_correction(
+    office: Office, member_id: UUID, application_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any
+) -> Event[MemberCorrectedData]:
+    """What a clerk corrected."""
     person = {
         "document_type": "resident_id",
         "document_number": NUMBER,
@@ -29,14 +31,20 @@ def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = 
     }
     told = {
         "union_id": office.union.union_id,
-        "application_id": office.newest_application(member_id),
+        "application_id": application_id,
         "member_id": member_id,
         "corrected_by": by or uuid4(),
         "corrected_at": at,
         "person": person | changes,
     }
+    return an_event(MEMBER_CORRECTED, told)
+
+
+def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
+    """Lets membership hear batching publish a correction."""
+    event = a_correction(office, member_id, office.newest_application(member_id), at, by, **changes)
     with office.begin() as session:
-        corrections.apply(session, MEMBER_CORRECTED.load(MEMBER_CORRECTED.dump(told)))
+        corrections.member_corrected(session, event)
 
 
 def test_a_correction_is_the_members_and_its_history_says_who_made_it(office: Office) -> None:
@@ -77,5 +85,5 @@ def test_a_document_of_another_member_is_not_taken_and_the_application_ends(offi
 def test_a_correction_of_nobody_we_know_is_rejected(office: Office) -> None:
     member_id, application_id = office.queued()
     with pytest.raises(Reject), office.begin() as session:
-        corrections.apply(session, {"member_id": uuid4(), "application_id": application_id})
+        corrections.member_corrected(session, a_correction(office, uuid4(), application_id))
     assert office.member(member_id)["corrections"] == []

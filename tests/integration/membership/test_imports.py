@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from services.contracts.events.membership import (
     IMPORT_REQUESTED,
     MEMBER_REGISTERED,
 )
+from services.contracts.rules.identity import Identity
 from services.kit.data.database import outbox
 from services.kit.problems import Conflict, Invalid, NotFound
 from services.membership.imports import import_parts, imports, sheet_reader, stalled_imports
 from services.membership.members import members
+from services.membership.members.facts import Facts
 from services.membership.models import Account, ImportJob, ImportRow, Member
 from tests.databases import DatabaseFactory
 from tests.integration.membership.office import Office, a_caller
@@ -337,8 +340,8 @@ def test_a_row_that_the_database_refuses_is_that_rows_error_alone(
     refused = lines[3].rpartition(",")[2]
     original = members.columns_of
 
-    def columns(facts: dict[str, Any]) -> dict[str, Any]:
-        return original(facts | ({"address": "\0"} if facts["document_number"] == refused else {}))
+    def columns(facts: Facts) -> dict[str, Any]:
+        return original(replace(facts, address="\0") if facts.document_number == refused else facts)
 
     monkeypatch.setattr(members, "columns_of", columns)
     ended = run(office, *lines)
@@ -352,10 +355,10 @@ def test_a_row_that_our_own_code_fails_on_is_that_rows_error_alone(
 ) -> None:
     original = members.judge
 
-    def judge(facts: dict[str, Any]) -> Any:
-        if facts["name"] == "王坏":
-            raise KeyError(facts["name"])
-        return original(facts)
+    def judge(identity: Identity) -> Any:
+        if identity.name == "王坏":
+            raise KeyError(identity.name)
+        return original(identity)
 
     monkeypatch.setattr(members, "judge", judge)
     ended = run(office, a_line(), a_line(name="王坏"), a_line())

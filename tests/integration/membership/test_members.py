@@ -1,6 +1,7 @@
 """Registering, changing and showing members."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,11 @@ import pytest
 from services.contracts.events.membership import MEMBER_NUMBERED, MEMBER_REGISTERED
 from services.contracts.operations.membership import members as rpc
 from services.kit.problems import Conflict, Invalid, NotFound
+from services.kit.rpc.operation import Scope
 from services.kit.schemas import schema_of
 from services.membership.members import document_ends, members
-from tests.documents import loaded
-from tests.integration.membership.office import Office, a_caller
+from tests.documents import read
+from tests.integration.membership.office import Office, a_caller, an_account
 from tests.mothers import a_member_form, a_resident_number
 
 
@@ -90,10 +92,10 @@ def test_numbers_are_encrypted_in_the_database(office: Office) -> None:
 def test_a_person_is_registered_once_in_the_whole_city(office: Office) -> None:
     form = a_member_form()
     office.register(**form)
-    elsewhere = a_caller(office.other, "clerk")
-    asked = loaded(rpc.RegisterMemberRequest, {**form, "document_number": form["document_number"].lower()})
+    elsewhere = an_account(office, office.other, "clerk")
+    request = read(rpc.RegisterMemberRequest, {**form, "document_number": form["document_number"].lower()})
     with pytest.raises(Conflict) as refusal, office.begin() as session:
-        members.register_member(session, elsewhere, asked)
+        members.register_member(office.work(session, elsewhere), request)
     assert refusal.value.code == "member_exists"
 
 
@@ -117,7 +119,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
     known, new = a_member_form(), a_member_form()
     office.register(**known)
     rows = [known, new, new, a_member_form(document_number="310115198506150012"), a_member_form(document_number="1")]
-    asked = [loaded(rpc.RegisterMemberRequest, row) for row in rows]
+    asked = [read(rpc.RegisterMemberRequest, row) for row in rows]
     with office.begin() as session:
         outcomes = members.register_members(session, office.union.union_id, asked)
     codes = [outcome.problems[0].code if outcome.problems else None for outcome in outcomes]
@@ -126,7 +128,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
 
 
 def test_a_large_set_is_told_in_parts_of_500(office: Office) -> None:
-    rows = [loaded(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1100)]
+    rows = [read(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1100)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
     assert [len(told["members"]) for told in office.told(MEMBER_REGISTERED)] == [500, 500, 100]
@@ -173,8 +175,9 @@ def test_members_are_found_by_the_end_of_their_number_though_a_former_release_wr
         assert document_ends.fill_some(session) == 2
         assert document_ends.fill_some(session) == 0
     assert office.names(document_end="002X") == ["韩梅"]
+    reviewer = replace(an_account(office, office.superior, "reviewer"), scope=Scope.SUBORDINATES)
     with pytest.raises(Invalid) as elsewhere:
-        office.listed(a_caller(office.superior, "reviewer"), document_end="002X", union_id=office.union.union_id)
+        office.listed(reviewer, document_end="002X", union_id=office.union.union_id)
     assert elsewhere.value.fields[0].code == "own_union_only"
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
@@ -56,7 +57,8 @@ def test_hits_and_misses_count_together_until_an_hour_has_passed(office: Office)
     assert (refusal.value.status, 3500 < (refusal.value.retry_after or 0) <= 3600) == (429, True)
     search(office, colleague, document_number=number)
     with office.begin() as session:
-        kept = session.scalars(select(Disclosure).order_by(Disclosure.disclosure_id)).all()
+        of_others = select(Disclosure).where(Disclosure.account_id != UUID(office.registrar.account_id))
+        kept = session.scalars(of_others.order_by(Disclosure.disclosure_id)).all()
         assert [(one.kind, one.member_id, one.members) for one in kept] == [
             ("search", member_id, 1),
             ("search", None, 0),

@@ -5,18 +5,26 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import BATCH_SUBMITTED, MEMBERS_REMOVED
 from services.contracts.events.membership import MEMBERS_QUEUED
+from services.contracts.operations.membership.members import (
+    ApplyPersonallyRequest,
+    GetPersonalApplicationsRequest,
+    GetPersonalProfileRequest,
+    UpdatePersonalProfileRequest,
+)
 from services.kit.problems import Conflict
 from services.kit.rpc.methods import Caller
+from services.kit.rpc.work import Work
+from services.kit.schemas import as_dict
 from services.membership.applications import personal_applications
-from services.membership.applications.queueing import PersonalChoice
 from services.membership.models import Application
 from tests.integration.membership.office import Office
 
 PHONE = "13900000001"
-CHOICE = PersonalChoice("icbc-yp-01", "2026-01")
+CHOICE = ApplyPersonallyRequest(outlet_code="icbc-yp-01", consent_version="2026-01")
 
 
 def a_member(office: Office, **changes: Any) -> UUID:
@@ -25,18 +33,22 @@ def a_member(office: Office, **changes: Any) -> UUID:
     return member_id
 
 
-def on_the_phone(member_id: UUID) -> Caller:
-    return Caller(member_id=str(member_id), roles=frozenset({"member"}))
+def on_the_phone(office: Office, session: Session, member_id: UUID) -> Work:
+    return office.work(session, Caller(member_id=str(member_id), roles=frozenset({"member"})))
 
 
 def apply(office: Office, member_id: UUID) -> dict[str, Any]:
     with office.begin() as session:
-        return personal_applications.apply(session, on_the_phone(member_id), CHOICE)
+        applied = personal_applications.apply(on_the_phone(office, session, member_id), CHOICE)
+    application: dict[str, Any] = as_dict(applied)
+    return application
 
 
 def profile(office: Office, member_id: UUID) -> dict[str, Any]:
     with office.begin() as session:
-        return personal_applications.get_profile(session, on_the_phone(member_id))
+        work = on_the_phone(office, session, member_id)
+        profile: dict[str, Any] = as_dict(personal_applications.get_profile(work, GetPersonalProfileRequest()))
+    return profile
 
 
 def test_an_application_names_the_outlet_and_keeps_the_consent(office: Office) -> None:
@@ -90,8 +102,9 @@ def test_progress_is_shown_step_by_step(office: Office) -> None:
     application = apply(office, member_id)
     office.hear(BATCH_SUBMITTED, (application["application_id"], 1))
     with office.begin() as session:
-        (shown,) = personal_applications.list_applications(session, on_the_phone(member_id))["items"]
-    assert (shown["state"], [step["state"] for step in shown["steps"]]) == ("submitted", ["queued", "submitted"])
+        work = on_the_phone(office, session, member_id)
+        (shown,) = personal_applications.list_applications(work, GetPersonalApplicationsRequest()).items
+    assert (shown.state, [step.state for step in shown.steps]) == ("submitted", ["queued", "submitted"])
 
 
 def test_what_is_shown_of_oneself_is_masked(office: Office) -> None:
@@ -103,9 +116,10 @@ def test_what_is_shown_of_oneself_is_masked(office: Office) -> None:
 def test_data_is_corrected_until_the_application_is_made(office: Office) -> None:
     member_id = a_member(office)
     with office.begin() as session:
-        given = {"address": "上海市杨浦区黄兴路1号"}
-        changed = personal_applications.update_profile(session, on_the_phone(member_id), given)
-    assert changed["address"] == given["address"]
+        request = UpdatePersonalProfileRequest(address="上海市杨浦区黄兴路1号")
+        changed = personal_applications.update_profile(on_the_phone(office, session, member_id), request)
+    assert changed.address == request.address
     apply(office, member_id)
+    elsewhere = UpdatePersonalProfileRequest(address="别处")
     with pytest.raises(Conflict), office.begin() as session:
-        personal_applications.update_profile(session, on_the_phone(member_id), {"address": "别处"})
+        personal_applications.update_profile(on_the_phone(office, session, member_id), elsewhere)

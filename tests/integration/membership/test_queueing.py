@@ -11,7 +11,7 @@ from services.contracts.operations.membership import members as rpc
 from services.kit.problems import Conflict, NotFound
 from services.membership.applications import queueing as queueing_module
 from services.membership.members import members
-from tests.documents import loaded
+from tests.documents import read
 from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form
 
@@ -82,7 +82,7 @@ def test_another_unions_members_are_not_found(office: Office) -> None:
     (member_id,) = office.numbered()
     stranger = a_caller(office.other, "clerk")
     with pytest.raises(Conflict) as refusal, office.begin() as session:
-        queueing_module.queue_members(session, stranger, {"member_ids": [member_id]})
+        queueing_module.queue_members(office.work(session, stranger), rpc.QueueMembersRequest(member_ids=[member_id]))
     assert "未找到" in (refusal.value.detail or "")
 
 
@@ -111,22 +111,26 @@ def test_a_filter_that_matches_more_than_can_be_queued_says_so(office: Office, m
     assert (second["queued"], second["more"]) == (1, False)
 
 
+def of_subordinate(office: Office) -> rpc.QueueMembersRequest:
+    return rpc.QueueMembersRequest(filter=rpc.MemberFilter(union_id=office.union.union_id))
+
+
 def test_a_subordinate_unions_members_are_queued_by_its_own_clerks_only(office: Office) -> None:
     office.numbered()
     superior = a_caller(office.superior, "clerk")
     with pytest.raises(NotFound), office.begin() as session:
-        queueing_module.queue_members(session, superior, {"filter": {"union_id": office.union.union_id}})
+        queueing_module.queue_members(office.work(session, superior), of_subordinate(office))
 
 
 def test_who_may_look_into_a_subordinate_union_still_cannot_queue_for_it(office: Office) -> None:
     office.numbered()
     both = a_caller(office.superior, "clerk", "administrator")
     with pytest.raises(NotFound), office.begin() as session:
-        queueing_module.queue_members(session, both, {"filter": {"union_id": office.union.union_id}})
+        queueing_module.queue_members(office.work(session, both), of_subordinate(office))
 
 
 def test_a_thousand_are_queued_in_one_request(office: Office) -> None:
-    rows = [loaded(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1000)]
+    rows = [read(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1000)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
     office.give_numbers()

@@ -18,7 +18,7 @@ from services.kit.rpc.methods import Caller
 from services.membership.members import members
 from services.membership.models import Member
 from tests.databases import DatabaseFactory
-from tests.documents import loaded, unwrapped
+from tests.documents import read, unwrapped
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.membership.office import Office, an_account
 from tests.integration.messaging.world import eventually
@@ -104,7 +104,7 @@ def test_everyone_gets_a_number_though_a_process_is_killed(
     start_service: StartService, database: DatabaseFactory, amqp_uri: str
 ) -> None:
     office = Office(create_engine(database("membership").replace("postgresql://", "postgresql+psycopg://")))
-    rows = [loaded(rpc.RegisterMemberRequest, a_member_form()) for _ in range(3000)]
+    rows = [read(rpc.RegisterMemberRequest, a_member_form()) for _ in range(3000)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)
     killed = start(start_service, office.engine, amqp_uri)

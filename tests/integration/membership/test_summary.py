@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.contracts.events.batching import BATCH_SUBMITTED, CARDS_ISSUED
+from services.contracts.operations.membership.members import MemberSummaryRequest
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import as_dict
@@ -16,9 +17,9 @@ from tests.integration.membership.office import Office, a_caller
 NOBODY = {"none": 0, "pending": 0, "submitted": 0, "issued": 0}
 
 
-def summary(office: Office, caller: Caller, **asked: Any) -> dict[str, Any]:
+def summary(office: Office, caller: Caller, **request: Any) -> dict[str, Any]:
     with office.begin() as session:
-        answer: dict[str, Any] = as_dict(member_summary(session, caller, asked.get("union_id")))
+        answer: dict[str, Any] = as_dict(member_summary(office.work(session, caller), MemberSummaryRequest(**request)))
     return answer
 
 
