@@ -27,7 +27,7 @@ from services.batching.models import BatchPerson
 from services.batching.pending import pending
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
-from services.contracts.events.membership import CorrectionRefusedData
+from services.contracts.events.membership import CorrectionRefusedData, ImportContinuedData
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair
@@ -196,7 +196,8 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
     with world.begin("membership") as session:
         job = session.get_one(ImportJob, repaired.import_id)
         assert (job.state, job.content) == ("failed", None)
-        import_parts.continue_import(session, repaired.import_id)  # its message was not gone after all
+        data = ImportContinuedData(union_id=UUID(world.clerk.union_id), import_id=repaired.import_id)
+        import_parts.continue_import(session, an_event(data))  # its event was not gone after all
         assert (job.state, job.rows_read) == ("failed", 0)
     with world.begin("notification") as session:
         told = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))

@@ -13,7 +13,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import InvalidValue, clean_day, clean_month
 from services.kit.problems import invalid_fields
-from services.kit.schemas import as_dict, schema_of
+from services.kit.schemas import schema_of
 from services.kit.sheets import heading_row, saved, text_row
 from services.kit.text import clean_compatible
 from services.membership.imports.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
@@ -93,9 +93,9 @@ def template() -> bytes:
     return saved(book)
 
 
-def facts_of(cells: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of RegisterMemberRequest that a row says, loaded; raises WrongRow."""
-    given: dict[str, Any] = {}
+def facts_of(cells: Mapping[str, str]) -> RegisterMemberRequest:
+    """The request that registers the member of a row; raises WrongRow."""
+    given: dict[str, str] = {}
     wrong = []
     for heading, field in HEADINGS.items():
         text = cells.get(heading, "").strip()
@@ -110,11 +110,11 @@ def facts_of(cells: Mapping[str, str]) -> dict[str, Any]:
     if wrong:
         raise WrongRow("；".join(wrong))
     try:
-        facts: dict[str, Any] = as_dict(_REQUEST.load(given))
+        request: RegisterMemberRequest = _REQUEST.load(given)
     except ValidationError as error:
         fields = invalid_fields(error.messages).fields
         raise WrongRow("；".join(reason_of(field.field, field.reason) for field in fields)) from error
-    return facts
+    return request
 
 
 def reason_of(field: str, reason: str) -> str:

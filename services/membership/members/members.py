@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from services.contracts.events.membership import MEMBER_REGISTERED
 from services.contracts.masks import mask_document, mask_phone
+from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.contracts.values import clean_document_number, clean_name
 from services.kit.data.bulk import is_among
 from services.kit.events.contract import in_messages
@@ -21,6 +22,7 @@ from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.methods import Caller
+from services.kit.schemas import as_dict
 from services.membership.applications.application_states import LIVE
 from services.membership.members import member_phone_changes
 from services.membership.members.corrections import corrections_of
@@ -52,7 +54,10 @@ class Outcome:
 
 
 def register_members(
-    session: Session, union_id: UUID, rows: Sequence[dict[str, Any]], import_id: UUID | None = None
+    session: Session,
+    union_id: UUID,
+    rows: Sequence[RegisterMemberRequest | dict[str, Any]],
+    import_id: UUID | None = None,
 ) -> list[Outcome]:
     """Registers those rows (the fields of RegisterMemberRequest) that can be members; an outcome for each, in order.
 
@@ -79,9 +84,9 @@ def register_members(
     ]
 
 
-def examine(row: dict[str, Any]) -> tuple[dict[str, Any], bytes, Outcome]:
+def examine(row: RegisterMemberRequest | dict[str, Any]) -> tuple[dict[str, Any], bytes, Outcome]:
     """A row's facts completed, the digest of its document, and what the rules say of it; nobody is registered."""
-    facts = completed(row)
+    facts = completed(as_dict(row))
     problems, warnings = judge(facts)
     digest = document_digest(facts["document_type"], facts["document_number"])
     return facts, digest, Outcome(problems=tuple(problems), warnings=tuple(warnings))
