@@ -35,6 +35,7 @@ from services.kit.data.database import opened
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
 from services.kit.operations.operable import discard_letters
+from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
 from services.membership.imports import import_parts
 from services.membership.models import AuditEntry, ImportJob
@@ -431,10 +432,10 @@ def discard(world: FiveDatabases, amqp_uri: str, letter_id: str) -> None:
     """An operator discards a rejected message of the bank on the page."""
     operator = world.account("ops")
     act = audit.Act("batching.discard_dead_letters", operator)
-    asked = {"queue": bank.REJECTED_QUEUE, "ids": [letter_id], "reason": "测试数据"}
+    request = DiscardDeadLettersRequest(queue=bank.REJECTED_QUEUE, ids=[letter_id], reason="测试数据")
     with world.begin("batching") as session:
         audit.begin(session, act)
-        assert discard_letters(session, DeadLetters(amqp_uri), asked) == {"ids": [letter_id]}
+        assert discard_letters(session, DeadLetters(amqp_uri), request).ids == [letter_id]
         audit.tell_act(session, "batching", act)
 
 
