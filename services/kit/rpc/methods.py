@@ -77,7 +77,7 @@ def _entrypoint_of(
 
     is_command, name = operation.is_command, operation.method
     answer = _answering(name, run, _record_refusal if is_command else _record_nothing)
-    register_entrypoint(answer, CommandEntrypoint() if is_command else QueryEntrypoint())
+    register_entrypoint(answer, CommandEntrypoint(name) if is_command else QueryEntrypoint(name))
     return answer
 
 
@@ -113,7 +113,7 @@ def command(schema: type[Any]) -> Callable[[Method], Method]:
             return _carry_out(service, act, request, lambda work: method(service, work.session, work.caller, data))
 
         answer = _answering(method.__name__, run, _record_refusal)
-        register_entrypoint(answer, CommandEntrypoint())
+        register_entrypoint(answer, CommandEntrypoint(method.__name__))
         return answer
 
     return decorate
@@ -131,7 +131,7 @@ def query(schema: type[Any]) -> Callable[[Method], Method]:
                 return plain_json(method(service, session, act.caller, data))
 
         answer = _answering(method.__name__, run, _record_nothing)
-        register_entrypoint(answer, QueryEntrypoint())
+        register_entrypoint(answer, QueryEntrypoint(method.__name__))
         return answer
 
     return decorate
