@@ -43,18 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
     found = letters.letters(options.queue) if options.queue else letters.each(dead_queues(_whose()))
-    in_order = sorted((letter.summary() for letter in found), key=oldest_first)
+    in_order = sorted((letter.summary() for letter in found), key=lambda summary: oldest_first(vars(summary)))
     first = (options.page - 1) * (options.size or 0)
     shown = list(islice(in_order, first, first + options.size if options.size else None))
     for letter in shown:
-        persons = "" if letter["persons"] is None else f"，{letter['persons']} 人"
-        union = letter["union_name"] or letter["union_code"] or letter["union_id"] or "工会未知"
-        batch = f"，批次 {letter['batch_no']}" if letter["batch_no"] else ""
-        print(f"{letter['failed_at'] or '-'}  {letter['queue']}  {letter['id']}")
-        print(f"  {letter['subject']}：{union}{batch}{persons}。{letter['explanation']}")
-        print(
-            f"  {letter['cause']}: {letter['reason']}  after {letter['attempts']} attempts, {letter['replays']} replays"
-        )
+        persons = "" if letter.persons is None else f"，{letter.persons} 人"
+        union = letter.union_name or letter.union_code or letter.union_id or "工会未知"
+        batch = f"，批次 {letter.batch_no}" if letter.batch_no else ""
+        print(f"{letter.failed_at or '-'}  {letter.queue}  {letter.id}")
+        print(f"  {letter.subject}：{union}{batch}{persons}。{letter.explanation}")
+        print(f"  {letter.cause}: {letter.reason}  after {letter.attempts} attempts, {letter.replays} replays")
     if not in_order:
         print("There are no dead letters.")
     elif len(shown) < len(in_order):
@@ -65,8 +63,8 @@ def _list(letters: DeadLetters, options: argparse.Namespace) -> int:
 def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
     found = [letter for letter in letters.letters(options.queue) if letter.id == options.id]
     for letter in found:
-        about = letter.summary()
-        print(f"{about['subject']}：{about['explanation']}")
+        summary = letter.summary()
+        print(f"{summary.subject}：{summary.explanation}")
         for replay in letter.replays:
             print(
                 f"replay {replay.number} at {replay.replayed_at} by {replay.replayed_by}, after {replay.attempts}"

@@ -73,5 +73,5 @@ def _is_explained(letter: DeadLetter) -> bool:
 
 def _unexplained(letter: DeadLetter) -> Violation:
     summary = letter.summary()
-    detail = f"{summary['type']}, {summary['cause']}: {summary['reason']}, {summary['attempts']} attempts"
+    detail = f"{summary.type}, {summary.cause}: {summary.reason}, {summary.attempts} attempts"
     return Violation("dead_letter_explained", f"{letter.queue}/{letter.id}", detail)

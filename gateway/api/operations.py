@@ -20,7 +20,7 @@ from services.kit.dead_letters.order import oldest_first
 from services.kit.operations import operators as rpc
 from services.kit.problems import NotFound, Unavailable, invalid_fields
 from services.kit.rpc.operation import CommonOperation, no_union
-from services.kit.rpc.paging import Counted, page_answer
+from services.kit.rpc.paging import Counted
 from services.kit.schemas import as_dict, schema_of
 from services.kit.settings import ProcessSettings, read_settings
 
@@ -86,22 +86,19 @@ def list_queues(exchange: Exchange) -> Response:
     summary="Messages that could not be handled, and the bank's that were rejected, the oldest failure first",
 )
 def list_dead_letters(exchange: Exchange) -> Response:
-    asked = as_dict(schema_of(rpc.ListDeadLettersRequest)().load(exchange.read()))
-    deepest = asked["page"] * asked["size"]
+    request: rpc.ListDeadLettersRequest = schema_of(rpc.ListDeadLettersRequest)().load(exchange.read())
+    deepest = request.page * request.size
     if deepest > rpc.DEEPEST_LETTER:
         raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})
-    services = [_owner(asked["queue"])] if asked["queue"] else SERVICES
-    question = {"queue": asked["queue"], "limit": deepest}
-    answers = _of_each(services, lambda service: exchange.ask(rpc.LIST_DEAD_LETTERS.of(service), question))
+    services = [_owner(request.queue)] if request.queue else SERVICES
+    service_request = as_dict(rpc.ServiceDeadLettersRequest(queue=request.queue, limit=deepest))
+    answers = _of_each(services, lambda service: exchange.ask(rpc.LIST_DEAD_LETTERS.of(service), service_request))
     answered = [answer for answer in answers.values() if answer is not None]
     letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
-    return json_answer(
-        {
-            **page_answer(_with_unions(exchange, letters[deepest - asked["size"] : deepest]), asked, total),
-            "unanswered": [service for service, answer in answers.items() if answer is None],
-        }
-    )
+    items = _with_unions(exchange, letters[deepest - request.size : deepest])
+    unanswered = [service for service, answer in answers.items() if answer is None]
+    return json_answer(as_dict(rpc.DeadLettersAnswer.of(items, request, total, unanswered=unanswered)))
 
 
 def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **properties: Any) -> Any:

@@ -12,7 +12,7 @@ from stdnum.cn import uscc
 
 from services.contracts import bank
 from services.kit.dead_letters.numbers import without_numbers
-from services.kit.system import Letter
+from services.kit.system import Letter, LetterDescription
 
 EVENT_WORDS = {
     "member_registered": "会员登记",
@@ -112,8 +112,8 @@ _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
 
-def about(letter: Letter) -> dict[str, Any]:
-    """What a letter is about and why it lies there; what it does not tell is None.
+def about(letter: Letter) -> LetterDescription:
+    """What a letter is about and why it lies there.
 
     The union is named where the message names it; else who knows unions finds it by id or code.
     """
@@ -123,15 +123,15 @@ def about(letter: Letter) -> dict[str, Any]:
     batch_no = _text(data.get("batch_no"))
     in_batch_no = _UNION_IN_BATCH_NO.match(batch_no or "")
     codes = (union.get("code"), in_batch_no and in_batch_no[1])
-    return {
-        "subject": subject(letter),
-        "explanation": explanation(letter.cause, without_numbers(letter.reason)),
-        "union_id": _id(union.get("union_id") or data.get("union_id")),
-        "union_code": next((code for code in codes if isinstance(code, str) and uscc.is_valid(code)), None),
-        "union_name": _text(union.get("name")),
-        "batch_no": batch_no,
-        "persons": _persons(data),
-    }
+    return LetterDescription(
+        subject=subject(letter),
+        explanation=explanation(letter.cause, without_numbers(letter.reason)),
+        union_id=_id(union.get("union_id") or data.get("union_id")),
+        union_code=next((code for code in codes if isinstance(code, str) and uscc.is_valid(code)), None),
+        union_name=_text(union.get("name")),
+        batch_no=batch_no,
+        persons=_persons(data),
+    )
 
 
 def subject(letter: Letter) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.contracts import bank, dead_letter_words
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import CannotDecrypt, decrypted
-from services.kit.system import Letter
+from services.kit.system import Letter, LetterDescription
 
 
 class LettersOfTheBank:
@@ -39,7 +39,7 @@ class LettersOfTheBank:
         """The ids that a feedback names."""
         return _ids_of_feedback(json.loads(letter.content))
 
-    def about(self, letter: Letter) -> dict[str, Any]:
+    def about(self, letter: Letter) -> LetterDescription:
         """What a letter is about and why it lies there, in Chinese."""
         return dead_letter_words.about(letter)
 

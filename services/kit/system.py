@@ -12,6 +12,22 @@ import amqp
 from services.kit.events.contract import EventContract
 
 
+@dataclass(frozen=True, kw_only=True)
+class LetterDescription:
+    """What a dead letter is about and why it lies there, in Chinese; what it does not say is None.
+
+    `persons` is how many persons it speaks of. None of it is personal data.
+    """
+
+    subject: str
+    explanation: str
+    union_id: str | None
+    union_code: str | None
+    union_name: str | None
+    batch_no: str | None
+    persons: int | None
+
+
 class Letter(Protocol):
     """A dead letter, as far as it is described."""
 
@@ -46,8 +62,8 @@ class LetterReader(Protocol):
     def open_fields(self, letter: Letter) -> dict[str, Any]:
         """What an external message says but for personal data; raises ValueError and the like where it is none."""
 
-    def about(self, letter: Letter) -> dict[str, Any]:
-        """What a letter is about and why it lies there, in Chinese; none of it is personal data."""
+    def about(self, letter: Letter) -> LetterDescription:
+        """What a letter is about and why it lies there."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The membership service: unions, accounts, members and their numbers, queueing, and the card states that follow."""
 
-from typing import Any
-
 from nameko.timer import timer
 from sqlalchemy.orm import Session
 
@@ -24,10 +22,9 @@ from services.contracts.operations.membership import imports as import_ops
 from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
-from services.kit.events.subscribe import Event, subscribe, subscribes
+from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.operable import Operable
-from services.kit.rpc.files import FileAnswer
-from services.kit.rpc.methods import Caller, command, handles, query
+from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
@@ -116,35 +113,16 @@ class MembershipService(Operable):
 
     # Imports
 
-    @command(import_ops.StartImportRequest)
-    def start_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Takes a sheet of members."""
-        return imports.start_import(session, caller, data["file_name"], data["content"])
-
-    @subscribe(IMPORT_REQUESTED)
-    def import_requested(self, session: Session, event: Event) -> None:
-        """Reads the sheet."""
-        import_parts.read_file(session, event.data["import_id"])
-
-    @subscribe(IMPORT_CONTINUED)
-    def import_continued(self, session: Session, event: Event) -> None:
-        """Judges or registers the next rows."""
-        import_parts.continue_import(session, event.data["import_id"])
-
-    @command(import_ops.ImportRequest)
-    def preview_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """What the file says, before anybody is registered."""
-        return imports.preview_import(session, caller, data["import_id"])
-
-    @command(import_ops.ConfirmImportRequest)
-    def confirm_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Lets the members of a previewed file be registered."""
-        return imports.confirm_import(session, caller, data["import_id"], data.get("sheets"))
-
-    @command(import_ops.ImportRequest)
-    def cancel_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Gives a previewed file up."""
-        return imports.cancel_import(session, caller, data["import_id"])
+    start_import = handles(import_ops.START_IMPORT, imports.start_import)
+    preview_import = handles(import_ops.PREVIEW_IMPORT, imports.preview_import)
+    confirm_import = handles(import_ops.CONFIRM_IMPORT, imports.confirm_import)
+    cancel_import = handles(import_ops.CANCEL_IMPORT, imports.cancel_import)
+    get_import = handles(import_ops.GET_IMPORT, imports.get_import)
+    list_imports = handles(import_ops.LIST_IMPORTS, imports.list_imports)
+    get_import_errors = handles(import_ops.GET_IMPORT_ERRORS, imports.get_errors)
+    get_import_template = handles(import_ops.GET_IMPORT_TEMPLATE, imports.get_template)
+    import_requested = subscribes(IMPORT_REQUESTED, import_parts.read_file)
+    import_continued = subscribes(IMPORT_CONTINUED, import_parts.continue_import)
 
     @timer(interval=30)
     def fill_document_ends(self) -> None:
@@ -156,29 +134,9 @@ class MembershipService(Operable):
 
     @timer(interval=60)
     def end_stalled_imports(self) -> None:
-        """Ends imports that nobody confirms, and those that do not go on."""
+        """Ends imports that nobody confirms, and those that have stalled."""
         with self.database.begin() as session:
             stalled_imports.end_stalled(session)
-
-    @query(import_ops.ImportRequest)
-    def get_import(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """How far an import is."""
-        return imports.get_import(session, caller, data["import_id"])
-
-    @query(import_ops.ListImportsRequest)
-    def list_imports(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The union's imports."""
-        return imports.list_imports(session, caller, data)
-
-    @command(import_ops.ImportRequest)
-    def get_import_errors(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """The rejected rows as a sheet."""
-        return imports.get_errors(session, caller, data["import_id"])
-
-    @query(import_ops.GetImportTemplateRequest)
-    def get_import_template(self, session: Session, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """The sheet to fill in."""
-        return imports.get_template()
 
     # The audit log
 

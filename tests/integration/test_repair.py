@@ -27,7 +27,7 @@ from services.batching.models import BatchPerson
 from services.batching.pending import pending
 from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
-from services.contracts.events.membership import CorrectionRefusedData
+from services.contracts.events.membership import CorrectionRefusedData, ImportContinuedData
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair
@@ -35,6 +35,7 @@ from services.kit.data.database import opened
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
 from services.kit.operations.operable import discard_letters
+from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
 from services.membership.imports import import_parts
 from services.membership.models import AuditEntry, ImportJob
@@ -196,7 +197,8 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
     with world.begin("membership") as session:
         job = session.get_one(ImportJob, repaired.import_id)
         assert (job.state, job.content) == ("failed", None)
-        import_parts.continue_import(session, repaired.import_id)  # its message was not gone after all
+        data = ImportContinuedData(union_id=UUID(world.clerk.union_id), import_id=repaired.import_id)
+        import_parts.continue_import(session, an_event(data))  # its event was not gone after all
         assert (job.state, job.rows_read) == ("failed", 0)
     with world.begin("notification") as session:
         told = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))
@@ -430,10 +432,10 @@ def discard(world: FiveDatabases, amqp_uri: str, letter_id: str) -> None:
     """An operator discards a rejected message of the bank on the page."""
     operator = world.account("ops")
     act = audit.Act("batching.discard_dead_letters", operator)
-    asked = {"queue": bank.REJECTED_QUEUE, "ids": [letter_id], "reason": "测试数据"}
+    request = DiscardDeadLettersRequest(queue=bank.REJECTED_QUEUE, ids=[letter_id], reason="测试数据")
     with world.begin("batching") as session:
         audit.begin(session, act)
-        assert discard_letters(session, DeadLetters(amqp_uri), asked) == {"ids": [letter_id]}
+        assert discard_letters(session, DeadLetters(amqp_uri), request).ids == [letter_id]
         audit.tell_act(session, "batching", act)
 
 

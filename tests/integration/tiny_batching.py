@@ -5,12 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
-from services.contracts.operations.batching import BatchRequest, ListPendingRequest
+from services.contracts.operations.batching import (
+    GET_ATTACHMENTS,
+    LIST_PENDING,
+    BatchRequest,
+    ListPendingAnswer,
+    ListPendingRequest,
+    OrdinaryCounts,
+    PendingCounts,
+    SpecialCounts,
+)
 from services.kit.rpc.files import FileAnswer, file_answer
-from services.kit.rpc.methods import Caller, query
-from services.kit.rpc.paging import Counted, page_answer
+from services.kit.rpc.methods import handles
+from services.kit.rpc.paging import Counted
+from services.kit.rpc.work import Work
 from tests.integration.gate import Gate
+
+_NOBODY = dict.fromkeys(("total", "passed", "failed", "unchecked", "checking", "waiting"), 0)
 
 
 class NoDatabase:
@@ -20,6 +33,24 @@ class NoDatabase:
     def read(self) -> Iterator[None]:
         yield None
 
+    @contextmanager
+    def begin(self) -> Iterator[Any]:
+        yield MagicMock(info={})
+
+
+def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
+    """An empty page as it was asked for."""
+    counts = PendingCounts(
+        ordinary=OrdinaryCounts(**_NOBODY), special=SpecialCounts(**_NOBODY, complete=0, incomplete=0, ready=0)
+    )
+    return ListPendingAnswer.of([], request, Counted(0, is_exact=True), counts=counts)
+
+
+def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
+    """An empty file, once the gate of the batch's number is open."""
+    Gate(Path(os.environ["GATES"]), request.batch_no).pass_through()
+    return file_answer("attachments.zip", "application/zip", b"")
+
 
 class TinyBatching:
     """Two of batching's methods."""
@@ -27,13 +58,5 @@ class TinyBatching:
     name = "batching"
     database = NoDatabase()
 
-    @query(ListPendingRequest)
-    def list_pending(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """An empty page as it was asked for."""
-        return {**page_answer([], data, Counted(0, is_exact=True)), "counts": {}}
-
-    @query(BatchRequest)
-    def get_attachments(self, session: None, caller: Caller, data: dict[str, Any]) -> FileAnswer:
-        """An empty file, once the gate of the batch's number is open."""
-        Gate(Path(os.environ["GATES"]), data["batch_no"]).pass_through()
-        return file_answer("attachments.zip", "application/zip", b"")
+    list_pending = handles(LIST_PENDING, list_pending)
+    get_attachments = handles(GET_ATTACHMENTS, get_attachments)

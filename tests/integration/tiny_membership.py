@@ -1,13 +1,25 @@
 """A service behind the gateway that knows in every session a clerk of a union of its own."""
 
-from typing import Any
-
-from services.contracts.operations.membership.identity import SessionRequest
-from services.kit.rpc.methods import Caller, query
+from services.contracts.operations.membership.identity import (
+    LOOK_AT_SESSION,
+    USE_SESSION,
+    SessionAnswer,
+    SessionRequest,
+)
+from services.kit.rpc.methods import handles
+from services.kit.rpc.work import Work
+from tests.documents import read
 from tests.gateway_page import a_caller, a_session_answer
 from tests.integration.tiny_batching import NoDatabase
 
 _FAR_AWAY = 4_000_000_000
+
+
+def session_of_a_clerk(work: Work, request: SessionRequest) -> SessionAnswer:
+    """The clerk's; account and union bear the session's id."""
+    session_id = str(request.session_id)
+    clerk = a_caller(("clerk", "operator"), session_id=session_id, account_id=session_id, union_id=session_id)
+    return read(SessionAnswer, {**a_session_answer(clerk, _FAR_AWAY), "next_step": None})
 
 
 class TinyMembership:
@@ -16,17 +28,5 @@ class TinyMembership:
     name = "membership"
     database = NoDatabase()
 
-    @query(SessionRequest)
-    def use_session(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The clerk's; account and union bear the session's id."""
-        return _session(str(data["session_id"]))
-
-    @query(SessionRequest)
-    def look_at_session(self, session: None, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """The same."""
-        return _session(str(data["session_id"]))
-
-
-def _session(session_id: str) -> dict[str, Any]:
-    clerk = a_caller(("clerk", "operator"), session_id=session_id, account_id=session_id, union_id=session_id)
-    return a_session_answer(clerk, _FAR_AWAY)
+    use_session = handles(USE_SESSION, session_of_a_clerk)
+    look_at_session = handles(LOOK_AT_SESSION, session_of_a_clerk)

@@ -153,4 +153,4 @@ def test_a_sheet_that_came_back_twice_has_its_reasons_once() -> None:
 def test_rows_to_look_at_stand_on_a_sheet_that_is_no_sheet_of_members() -> None:
     file = sheets.error_sheet(list(a_row()), [(a_row(), "姓名：不对")], [(7, "王芳", "证件到期日：请核对")])
     reports = [found for found in sheet_reader.parse(file) if not isinstance(found, Row)]
-    assert [(one["name"], one["rows"]) for one in reports] == [("错误清单", 1), ("已登记但请核对", 0)]
+    assert [(one.name, one.rows) for one in reports] == [("错误清单", 1), ("已登记但请核对", 0)]

@@ -83,7 +83,7 @@ def why_not(content: bytes) -> str:
 
 def left_of(content: bytes) -> list[tuple[str, int, int]]:
     """What the first sheet has that was not read."""
-    return [(one["reason"], one["rows"], one["cells"]) for one in read(content)[1][0]["not_read"]]
+    return [(one.reason, one.rows, one.cells) for one in read(content)[1][0].not_read]
 
 
 def test_a_file_is_read_by_another_process_as_it_is_in_this_one() -> None:
@@ -105,7 +105,7 @@ def test_a_filled_in_template_is_read_without_its_example() -> None:
     content = saved(book)
     assert [row["姓名"] for row in rows_of(content)] == ["王芳"]
     assert left_of(content) == [("模板的示例行", 1, 0)]
-    assert [report["reason"] is None for report in read(content)[1]] == [True, False]
+    assert [report.reason is None for report in read(content)[1]] == [True, False]
 
 
 TEXT = "姓名{0}证件类型{0}证件号码\r\n王𬎆{0}护照{0}E12345678\r\n"
@@ -206,7 +206,7 @@ def test_a_hidden_sheet_is_left_with_its_reason() -> None:
     first.sheet_state, second.sheet_state = "hidden", "veryHidden"
     rows, reports = read(saved(book))
     assert [row["姓名"] for row in rows] == ["王三"]
-    assert [(one["name"], one["reason"]) for one in reports] == [
+    assert [(one.name, one.reason) for one in reports] == [
         ("字典", "隐藏的工作表"),
         ("旧名册", "隐藏的工作表"),
         ("名册", None),
@@ -217,7 +217,7 @@ def test_all_sheets_with_the_headings_are_read() -> None:
     book, _ = a_book("甲车间", "乙车间")
     rows, reports = read(saved(book))
     assert [row["姓名"] for row in rows] == ["王一", "王二"]
-    assert [(one["sheet_no"], one["rows"]) for one in reports] == [(1, 1), (2, 1)]
+    assert [(one.sheet_no, one.rows) for one in reports] == [(1, 1), (2, 1)]
 
 
 def cell(value: Any) -> str:
@@ -322,7 +322,7 @@ def test_what_is_no_sheet_of_members_is_refused_with_the_real_cause(content: byt
 
 def test_a_file_with_nothing_but_headings_has_no_rows() -> None:
     rows, (report,) = read(an_xlsx(HEADINGS))
-    assert (rows, report["reason"], report["rows"]) == ([], None, 0)
+    assert (rows, report.reason, report.rows) == ([], None, 0)
 
 
 def test_a_nul_stays_where_it_is_for_the_row_to_be_refused() -> None:
@@ -357,7 +357,7 @@ MEMBERS = (
 )
 def test_texts_numbers_dates_and_errors_are_read_of_each_kind_of_file(content: bytes) -> None:
     rows, (report,) = read(content)
-    assert (report["name"], report["rows"]) == ("名册", 3)
+    assert (report.name, report.rows) == ("名册", 3)
     assert rows == [
         {**dict(zip(HEADINGS, A_ROW, strict=True)), "国籍": "英国", "证件到期日": "2038-06-13"},
         {"姓名": "王丽", "证件类型": "护照", "证件号码": "E2", "国籍": "#N/A", "证件到期日": "长期"},

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,7 @@ from services.kit.events.failures import (
     TRACEBACK,
     attempts_of,
 )
+from services.kit.operations.operators import DeadLetterAnswer, DeadLetterDetailAnswer, ReplayAnswer
 from services.kit.system import the_system
 
 __all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
@@ -88,32 +89,34 @@ class DeadLetter:
         """The body as it can be read: one that is encrypted for a service, by this service alone."""
         return the_system().letters.content(self) if self.is_external else self.body
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> DeadLetterAnswer:
         """What an operator sees of it in a list."""
-        return {
-            "queue": self.queue,
-            "id": self.id,
-            "type": self.type,
-            "cause": self.cause,
-            "reason": without_numbers(self.reason),
-            "first_failed_at": self.began_at,
-            "failed_at": self.failed_at,
-            "attempts": self.all_attempts,
-            "replays": self.replays[-1].number if self.replays else 0,
-            "correlation_id": self.correlation_id,
-            "size": len(self.body),
-            **the_system().letters.about(self),
-        }
+        return DeadLetterAnswer(
+            queue=self.queue,
+            id=self.id,
+            type=self.type,
+            cause=self.cause,
+            reason=without_numbers(self.reason),
+            first_failed_at=self.began_at,
+            failed_at=self.failed_at,
+            attempts=self.all_attempts,
+            replays=self.replays[-1].number if self.replays else 0,
+            correlation_id=self.correlation_id,
+            size=len(self.body),
+            **vars(the_system().letters.about(self)),
+        )
 
-    def detail(self) -> dict[str, Any]:
+    def detail(self) -> DeadLetterDetailAnswer:
         """The same, where it failed, what was before each replay, and what of its content is open."""
-        return {
-            **self.summary(),
-            "original_queue": self.original_queue,
-            "traceback": _text(self.headers.get(TRACEBACK)),
-            "content": open_content(self),
-            "history": [{**asdict(replay), "reason": without_numbers(replay.reason)} for replay in self.replays],
-        }
+        return DeadLetterDetailAnswer(
+            **vars(self.summary()),
+            original_queue=self.original_queue,
+            traceback=_text(self.headers.get(TRACEBACK)),
+            content=open_content(self),
+            history=[
+                ReplayAnswer(**{**vars(replay), "reason": without_numbers(replay.reason)}) for replay in self.replays
+            ],
+        )
 
     def shown(self) -> str:
         """The body for a person's eye: sealed values as they are, other long numbers masked."""
@@ -213,7 +216,7 @@ class DeadLetters:
 def open_content(letter: DeadLetter) -> dict[str, Any]:
     """What a letter says but for personal data: of an event what its contract keeps open, of an external one its ids.
 
-    Of a body that is neither, nothing.
+    It is open JSON, as the body has it. Of a body that is neither, nothing.
     """
     try:
         document = json.loads(letter.content)

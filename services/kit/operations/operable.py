@@ -1,6 +1,6 @@
-"""What every service answers operators: how it does, and what lies among its dead letters; and what they do with these.
+"""The operations that every service has: its status, and its dead letters, which operators replay or discard.
 
-None of it shows personal data.
+None of them shows personal data.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,25 @@ from services.kit.events.topology import dead_queues
 from services.kit.operations import audit
 from services.kit.operations.health import not_ready
 from services.kit.operations.operators import (
+    DISCARD_DEAD_LETTERS,
+    GET_DEAD_LETTER,
+    GET_STATUS,
+    LIST_DEAD_LETTERS,
+    REPLAY_DEAD_LETTERS,
+    DeadLetterDetailAnswer,
     DiscardDeadLettersRequest,
     GetDeadLetterRequest,
     GetStatusRequest,
     ReplayDeadLettersRequest,
+    ServiceDeadLettersAnswer,
     ServiceDeadLettersRequest,
+    SettledAnswer,
+    StatusAnswer,
 )
 from services.kit.problems import NotFound
-from services.kit.rpc.methods import Caller, command, question
+from services.kit.rpc.methods import handles
+from services.kit.rpc.work import Work
+from services.kit.schemas import required
 from services.kit.settings import MessagingSettings, ProcessSettings, read_settings
 
 _SECONDS_TO_WAIT = 4.0
@@ -30,7 +41,7 @@ _SECONDS_TO_WAIT = 4.0
 
 
 class Operations(DependencyProvider):
-    """How the process does, and a hand on the service's dead letters."""
+    """The status of the process, and the service's dead letters."""
 
     def setup(self) -> None:
         """Reads the settings."""
@@ -42,19 +53,19 @@ class Operations(DependencyProvider):
         """Itself: it is the same for all workers."""
         return self
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> StatusAnswer:
         """The version of the code, since when it runs, and what keeps it from working."""
         reasons = not_ready([self.container])
-        return {"release": self._release, "started_at": self._started_at, "reasons": reasons}
+        return StatusAnswer(release=self._release, started_at=self._started_at, reasons=reasons)
 
-    def queues(self, wanted: str | None) -> list[str]:
-        """The service's queues of dead letters, or the one wanted; raises NotFound for one that is not among them."""
+    def queues(self, name: str | None) -> list[str]:
+        """The service's queues of dead letters, or the one of this name; raises NotFound where it has none such."""
         own = dead_queues(self.container.service_name)
-        if wanted is None:
+        if name is None:
             return own
-        if wanted not in own:
+        if name not in own:
             raise NotFound
-        return [wanted]
+        return [name]
 
     def find(self, queue: str, letter_id: str) -> DeadLetter | None:
         """A letter of a queue; None where it is not there, or the queue was never needed."""
@@ -67,52 +78,51 @@ class Operable:
 
     operations = Operations()
 
-    @question(GetStatusRequest)
-    def get_status(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """How this process does."""
+    @handles(GET_STATUS)
+    def get_status(self, work: Work, request: GetStatusRequest) -> StatusAnswer:
+        """The status of this process."""
         return self.operations.status()
 
-    @question(ServiceDeadLettersRequest)
-    def list_dead_letters(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    @handles(LIST_DEAD_LETTERS)
+    def list_dead_letters(self, work: Work, request: ServiceDeadLettersRequest) -> ServiceDeadLettersAnswer:
         """The dead letters whose last failure is the oldest, and how many there are in all; raises InUse."""
-        queues = self.operations.queues(data["queue"])
-        found = sorted((letter.summary() for letter in self.operations.letters.each(queues)), key=oldest_first)
-        return {"items": found[: data["limit"]], "total": len(found)}
+        found = [letter.summary() for letter in self.operations.letters.each(self.operations.queues(request.queue))]
+        found.sort(key=lambda summary: oldest_first(vars(summary)))
+        return ServiceDeadLettersAnswer(items=found[: request.limit], total=len(found))
 
-    @question(GetDeadLetterRequest)
-    def get_dead_letter(self, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    @handles(GET_DEAD_LETTER)
+    def get_dead_letter(self, work: Work, request: GetDeadLetterRequest) -> DeadLetterDetailAnswer:
         """One letter with its history and what is open of its content; raises InUse."""
-        (queue,) = self.operations.queues(data["queue"])
-        letter = self.operations.find(queue, data["id"])
+        (queue,) = self.operations.queues(request.queue)
+        letter = self.operations.find(queue, request.id)
         if letter is None:
             raise NotFound
         return letter.detail()
 
-    @command(ReplayDeadLettersRequest)
-    def replay_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
+    @handles(REPLAY_DEAD_LETTERS)
+    def replay_dead_letters(self, work: Work, request: ReplayDeadLettersRequest) -> SettledAnswer:
         """Sends letters back to the queue that they came from."""
-        (queue,) = self.operations.queues(data["queue"])
-        wanted = _all if data["all"] else _among(data["ids"])
-        ids = self.operations.letters.replay(queue, wanted, caller.account_name or "")
-        audit.note(session, *audit.references("dead_letter", ids), new={"queue": queue})
-        return {"ids": ids}
+        (queue,) = self.operations.queues(request.queue)
+        predicate = _all if request.all else _among(required(request.ids))
+        ids = self.operations.letters.replay(queue, predicate, work.caller.account_name or "")
+        audit.note(work.session, *audit.references("dead_letter", ids), new={"queue": queue})
+        return SettledAnswer(ids=ids)
 
-    @command(DiscardDeadLettersRequest)
-    def discard_dead_letters(self, session: Session, caller: Caller, data: dict[str, Any]) -> dict[str, Any]:
-        """Takes letters away for good."""
-        self.operations.queues(data["queue"])
-        return discard_letters(session, self.operations.letters, data)
+    @handles(DISCARD_DEAD_LETTERS)
+    def discard_dead_letters(self, work: Work, request: DiscardDeadLettersRequest) -> SettledAnswer:
+        """Deletes letters for good."""
+        self.operations.queues(request.queue)
+        return discard_letters(work.session, self.operations.letters, request)
 
 
-def discard_letters(session: Session, letters: DeadLetters, data: dict[str, Any]) -> dict[str, Any]:
-    """Discards letters and notes which; of the bank's, which feedbacks they were: the invariants ask for those."""
-    queue, reason = data["queue"], data["reason"]
-    discarded = letters.discard(queue, _among(data["ids"]), reason)
+def discard_letters(session: Session, letters: DeadLetters, request: DiscardDeadLettersRequest) -> SettledAnswer:
+    """Discards letters and records which; of the bank's, which feedbacks they were: the invariants ask for those."""
+    discarded = letters.discard(request.queue, _among(request.ids), request.reason)
     ids = [letter.id for letter in discarded]
     feedbacks = [letter.external_id for letter in discarded if letter.external_id]
     records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
-    audit.note(session, *records, new={"queue": queue, "reason": reason})
-    return {"ids": ids}
+    audit.note(session, *records, new={"queue": request.queue, "reason": request.reason})
+    return SettledAnswer(ids=ids)
 
 
 def _all(_letter: DeadLetter) -> bool:

@@ -30,7 +30,7 @@ from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict, schema_of
 
-__all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query", "question"]
+__all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query"]
 
 log = structlog.get_logger()
 
@@ -75,9 +75,9 @@ def _entrypoint_of(
                 return plain_json(method(service, Work(session, act.caller, service.database), asked))
         return _carry_out(service, act, request, lambda work: method(service, work, asked))
 
-    is_command = operation.is_command
-    answer = _answering(operation.method, run, _record_refusal if is_command else _record_nothing)
-    register_entrypoint(answer, CommandEntrypoint() if is_command else QueryEntrypoint())
+    is_command, name = operation.is_command, operation.method
+    answer = _answering(name, run, _record_refusal if is_command else _record_nothing)
+    register_entrypoint(answer, CommandEntrypoint(name) if is_command else QueryEntrypoint(name))
     return answer
 
 
@@ -113,7 +113,7 @@ def command(schema: type[Any]) -> Callable[[Method], Method]:
             return _carry_out(service, act, request, lambda work: method(service, work.session, work.caller, data))
 
         answer = _answering(method.__name__, run, _record_refusal)
-        register_entrypoint(answer, CommandEntrypoint())
+        register_entrypoint(answer, CommandEntrypoint(method.__name__))
         return answer
 
     return decorate
@@ -131,23 +131,7 @@ def query(schema: type[Any]) -> Callable[[Method], Method]:
                 return plain_json(method(service, session, act.caller, data))
 
         answer = _answering(method.__name__, run, _record_nothing)
-        register_entrypoint(answer, QueryEntrypoint())
-        return answer
-
-    return decorate
-
-
-def question(schema: type[Any]) -> Callable[[Method], Method]:
-    """A query about what is not in the database, and answered without it: `method(self, caller, data)`."""
-
-    load = _loading(schema)
-
-    def decorate(method: Method) -> Method:
-        def run(service: Any, act: Act, request: Request) -> str:
-            return plain_json(method(service, act.caller, load(request.data)))
-
-        answer = _answering(method.__name__, run, _record_nothing)
-        register_entrypoint(answer, QueryEntrypoint())
+        register_entrypoint(answer, QueryEntrypoint(method.__name__))
         return answer
 
     return decorate

@@ -134,14 +134,25 @@ class RequestServer(SharedExtension, ProviderCollector):
             self._running -= 1
 
 
+class MethodMisnamed(AssertionError):
+    """A service's attribute has another name than the operation that it handles: one would be called for the other."""
+
+
 class QueryEntrypoint(Entrypoint):
-    """The entrypoint behind `query`."""
+    """The entrypoint of a query; `operation_method` is how the operation is called in its service."""
 
     server = RequestServer()
 
+    def __init__(self, operation_method: str) -> None:
+        super().__init__()
+        self._operation_method = operation_method
+
     def setup(self) -> None:
-        """Lets the server find this method; raises NoOperation where none is declared."""
-        operation_of(f"{self.container.service_name}.{self.method_name}")
+        """Lets the server find this method; raises MethodMisnamed, and NoOperation where none is declared."""
+        name = f"{self.container.service_name}.{self.method_name}"
+        if self.method_name != self._operation_method:
+            raise MethodMisnamed(f"{name} handles {self._operation_method}.")
+        operation_of(name)
         self.server.register_provider(self)
 
     def stop(self) -> None:
@@ -154,7 +165,7 @@ class QueryEntrypoint(Entrypoint):
 
 
 class CommandEntrypoint(QueryEntrypoint):
-    """The entrypoint behind `command`."""
+    """The entrypoint of a command."""
 
     def setup(self) -> None:
         """Lets the server find this method; raises KeyError in a service that cannot tell what its callers did."""

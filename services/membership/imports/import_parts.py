@@ -1,11 +1,12 @@
 """The work of an import: its file is read, its rows are judged for the preview, then registered, part by part.
 
-Each part is a message of our own and a transaction: its rows, counts and the next message commit together, so that a
+Each part is an event of our own and a transaction: its rows, counts and the next event commit together, so that a
 restarted import resumes at the last part that was committed.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,17 +15,25 @@ import structlog
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_PROGRESSED
+from services.contracts.events.membership import (
+    IMPORT_CONTINUED,
+    IMPORT_PROGRESSED,
+    ImportContinuedData,
+    ImportProgressedData,
+    ImportRequestedData,
+)
 from services.contracts.masks import mask_numbers
+from services.contracts.operations.membership.imports import NotRead
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
-from services.kit.events.envelope import correlation
+from services.kit.events.envelope import Event, correlation
 from services.kit.events.failures import is_passing
 from services.kit.events.outbox import tell
 from services.kit.operations import audit
 from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
 from services.kit.rpc.methods import Caller
+from services.membership.imports.kept_sheets import KeptSheet, keep_sheets, kept_sheets, sheet_to_keep
 from services.membership.imports.sheet_reader import Row, SheetReport
 from services.membership.imports.sheet_reader import read_file as read_content
 from services.membership.imports.sheets import WrongRow, facts_of, reason_of
@@ -46,9 +55,9 @@ _UNREGISTRABLE = "系统无法登记该行，请核对各列内容后重新填�
 _REPEATED_REASON = reason_of(REPEATED.field, REPEATED.reason)
 
 
-def read_file(session: Session, import_id: UUID) -> None:
+def read_file(session: Session, event: Event[ImportRequestedData]) -> None:
     """Keeps the rows of the file and forgets the file; a file that cannot be read ends the import."""
-    job = session.get_one(ImportJob, import_id, with_for_update=True)
+    job = session.get_one(ImportJob, event.data.import_id, with_for_update=True)
     if job.content is None:
         return
     content, job.content = job.content, None
@@ -61,13 +70,13 @@ def read_file(session: Session, import_id: UUID) -> None:
     if job.rows_total == 0:
         end_import(session, job, "failed", _WITHOUT_ROWS)
     else:
-        tell(session, IMPORT_CONTINUED, named(job))
+        publish_continued(session, job)
         progress(session, job)
 
 
-def continue_import(session: Session, import_id: UUID) -> None:
+def continue_import(session: Session, event: Event[ImportContinuedData]) -> None:
     """Judges the next PART of rows for the preview, or registers it once the preview is confirmed."""
-    job = session.get_one(ImportJob, import_id, with_for_update=True)
+    job = session.get_one(ImportJob, event.data.import_id, with_for_update=True)
     if job.state == "reading":
         _judge_part(session, job)
     elif job.state == "running":
@@ -86,11 +95,7 @@ def choose_sheets(session: Session, job: ImportJob, chosen: set[int]) -> None:
         update(ImportRow).where(of_job, ImportRow.state == "wrong").values(state="rejected").returning(1)
     ).all()
     job.rows_read = job.rows_rejected = len(rejected)
-    sheets = [
-        {**sheet, "is_chosen": sheet["sheet_no"] in chosen, "not_read": [*sheet["not_read"], *_unchosen(sheet, chosen)]}
-        for sheet in sheets_of(job)
-    ]
-    job.sheets = json.dumps(sheets, ensure_ascii=False)
+    keep_sheets(job, [_after_choice(sheet, chosen) for sheet in kept_sheets(job)])
 
 
 def finish_numbered(session: Session, import_ids: Iterable[UUID]) -> None:
@@ -102,38 +107,40 @@ def finish_numbered(session: Session, import_ids: Iterable[UUID]) -> None:
 
 
 def end_import(session: Session, job: ImportJob, state: str, failure: str | None = None) -> None:
-    """Ends an import, and says so to who started it; what was not registered yet is forgotten."""
+    """Ends an import, and tells who started it; rows that are not registered yet are deleted."""
     session.execute(delete(ImportRow).where(ImportRow.import_id == job.import_id, ImportRow.state.in_(_UNDECIDED)))
     job.content, job.state, job.failure, job.finished_at = None, state, _storable(failure), datetime.now(UTC)
     progress(session, job)
 
 
-def named(job: ImportJob) -> dict[str, Any]:
-    """By which events name an import."""
-    return {"union_id": job.union_id, "import_id": job.import_id}
+def publish_continued(session: Session, job: ImportJob) -> None:
+    """Publishes that the next part of an import waits."""
+    tell(session, IMPORT_CONTINUED, ImportContinuedData(union_id=job.union_id, import_id=job.import_id))
 
 
 def progress(session: Session, job: ImportJob) -> None:
-    """Notes that an import went on, and tells it."""
+    """Keeps that an import has progressed, and publishes how far it is."""
     job.progressed_at, job.resumptions = datetime.now(UTC), 0
-    counts = {name: getattr(job, name) for name in ("rows_total", "rows_read", "rows_accepted", "rows_rejected")}
-    state = job.state if job.state in ("finished", "failed") else "running"
-    said = {"state": state, "phase": job.state, "failure": job.failure}
-    tell(session, IMPORT_PROGRESSED, {**named(job), **said, **counts})
-
-
-def sheets_of(job: ImportJob) -> list[dict[str, Any]]:
-    """What was found on each sheet of the file, and what was left."""
-    sheets: list[dict[str, Any]] = json.loads(job.sheets or "[]")
-    return sheets
+    data = ImportProgressedData(
+        union_id=job.union_id,
+        import_id=job.import_id,
+        state=job.state if job.state in ("finished", "failed") else "running",
+        phase=job.state,
+        failure=job.failure,
+        rows_total=job.rows_total,
+        rows_read=job.rows_read,
+        rows_accepted=job.rows_accepted,
+        rows_rejected=job.rows_rejected,
+    )
+    tell(session, IMPORT_PROGRESSED, data)
 
 
 def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
     """The number of rows kept, in the order of the file; what was found on its sheets is kept with the import."""
-    sheets, titles, kept, waiting = [], dict[str, None](), 0, list[Row]()
+    sheets, titles, kept, waiting = list[KeptSheet](), dict[str, None](), 0, list[Row]()
     for found in read_content(content):
         if isinstance(found, SheetReport):
-            sheets.append({**found, "titles": list(titles), "is_chosen": None})
+            sheets.append(sheet_to_keep(found, titles))
             titles = {}
             continue
         titles.update(dict.fromkeys(found.cells))
@@ -142,7 +149,7 @@ def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
             kept += _keep(session, job, kept, waiting)
             waiting = []
     kept += _keep(session, job, kept, waiting)
-    job.sheets = json.dumps(sheets, ensure_ascii=False)
+    keep_sheets(job, sheets)
     return kept
 
 
@@ -167,7 +174,7 @@ def _judge_part(session: Session, job: ImportJob) -> None:
     verdicts = [_verdict(row) for row in rows]
     _update_rows(session, job.import_id, ("state", "document_digest", "reason", "warning"), verdicts)
     if len(rows) == PART:
-        tell(session, IMPORT_CONTINUED, named(job))
+        publish_continued(session, job)
     else:
         _judge_repeated(session, job.import_id)
         _count_verdicts(session, job)
@@ -176,7 +183,7 @@ def _judge_part(session: Session, job: ImportJob) -> None:
 
 
 def _verdict(row: ImportRow) -> tuple[Any, ...]:
-    """A row's number, verdict, the digest of its document, why it cannot be registered, what to look at.
+    """The row of a bulk update: its number, verdict, the digest of its document, reason and warning.
 
     Whether somebody has the number is not looked up: a preview would tell of any number, and leave nothing behind.
     """
@@ -221,9 +228,12 @@ def _count_verdicts(session: Session, job: ImportJob) -> None:
     job.rows_wrong, job.rows_known = counts.get("wrong", 0), 0
 
 
-def _unchosen(sheet: dict[str, Any], chosen: set[int]) -> list[dict[str, Any]]:
-    is_left = sheet["reason"] is None and sheet["sheet_no"] not in chosen
-    return [{"reason": "确认时未选择该工作表", "rows": sheet["rows"], "cells": 0}] if is_left else []
+def _after_choice(sheet: KeptSheet, chosen: set[int]) -> KeptSheet:
+    """The sheet once the clerk has chosen; of one that could be read and was not chosen the rows are left out."""
+    if sheet.sheet_no in chosen:
+        return replace(sheet, is_chosen=True)
+    left = [NotRead(reason="确认时未选择该工作表", rows=sheet.rows, cells=0)] if sheet.reason is None else []
+    return replace(sheet, is_chosen=False, not_read=[*sheet.not_read, *left])
 
 
 def _register_part(session: Session, job: ImportJob) -> None:
@@ -253,7 +263,7 @@ def _register_part(session: Session, job: ImportJob) -> None:
     job.rows_warned += len(warnings)
     _record(session, job, [outcome.member_id for outcome in outcomes if outcome.member_id], len(reasons), known)
     if len(rows) == PART:
-        tell(session, IMPORT_CONTINUED, named(job))
+        publish_continued(session, job)
         progress(session, job)
     elif not _finish_if_done(session, job):
         progress(session, job)
@@ -296,7 +306,7 @@ def _settle(session: Session, rows: Sequence[ImportRow], reasons: dict[int, str]
 
 
 def _update_rows(session: Session, import_id: UUID, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Sets these columns of the rows of an import; the number of the row stands first."""
+    """Sets these columns of the rows of an import in one statement; the number of the row stands first."""
     if not rows:
         return
     table = as_table("changed", types_of(ImportRow, ("row_no", *columns)), rows)

@@ -7,7 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -33,8 +33,26 @@ class Row:
     cells: dict[str, str]
 
 
-class SheetReport(dict[str, Any]):
-    """What was found on a sheet and what was left: `ImportSheet` of the contracts."""
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a sheet was passed over and why: `NotRead` of the contracts, which only the service itself imports."""
+
+    reason: str
+    rows: int
+    cells: int
+
+
+@dataclass(slots=True)
+class SheetReport:
+    """What was found on a sheet and what was left: most of `ImportSheet` of the contracts."""
+
+    sheet_no: int
+    name: str
+    is_hidden: bool
+    reason: str | None = None
+    headings: list[str] = field(default_factory=list)
+    rows: int = 0
+    not_read: list[LeftOut] = field(default_factory=list)
 
 
 def read_file(content: bytes) -> Iterator[Row | SheetReport]:
@@ -49,7 +67,7 @@ def read_file(content: bytes) -> Iterator[Row | SheetReport]:
                 raise UnreadableSheet(found["unreadable"])
             yield from (Row(*row) for row in found.get("rows", ()))
             if "report" in found:
-                yield SheetReport(found["report"])
+                yield _report_of(found["report"])
     except ProcessFailed as failed:
         raise UnreadableSheet("文件过大或已损坏，无法读取。请用系统提供的模板重新填写，拆分后分别上传。") from failed
 
@@ -59,15 +77,13 @@ def parse(content: bytes) -> Iterator[Row | SheetReport]:
     left, has_readable = MOST_ROWS, False
     reports: list[SheetReport] = []
     for number, sheet in enumerate(islice(sheets_of(content), MOST_SHEETS), start=1):
-        report = SheetReport(
-            sheet_no=number, name=sheet.name, is_hidden=sheet.is_hidden, reason=None, headings=[], rows=0, not_read=[]
-        )
+        report = SheetReport(number, sheet.name, sheet.is_hidden)
         for row in _read_sheet(sheet, report):
             left -= 1
             if left < 0:
                 raise UnreadableSheet(f"一次最多导入 {MOST_ROWS} 行，请拆分后分别上传。")
             yield row
-        has_readable = has_readable or report["reason"] is None
+        has_readable = has_readable or report.reason is None
         reports.append(report)
         yield report
     if not has_readable:
@@ -81,7 +97,13 @@ def main() -> None:
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
+def _report_of(document: dict[str, Any]) -> SheetReport:
+    """The report in a line of JSON."""
+    return SheetReport(**{**document, "not_read": [LeftOut(**one) for one in document["not_read"]]})
+
+
 def _lines(content: bytes) -> Iterator[dict[str, Any]]:
+    """What is found, as lines of JSON have it: rows, a sheet's report, or why the file cannot be read."""
     rows: list[Any] = []
     try:
         for found in parse(content):
@@ -91,7 +113,7 @@ def _lines(content: bytes) -> Iterator[dict[str, Any]]:
                 yield {"rows": rows}
                 rows = []
             if isinstance(found, SheetReport):
-                yield {"report": found}
+                yield {"report": asdict(found)}
     except UnreadableSheet as unreadable:
         yield {"unreadable": str(unreadable)}
 
@@ -99,12 +121,12 @@ def _lines(content: bytes) -> Iterator[dict[str, Any]]:
 def _read_sheet(sheet: Sheet, report: SheetReport) -> Iterator[Row]:
     top = list(islice(sheet.rows, LAST_HEADING_ROW + 1))
     end, headings = find_headings([row for _, row in top])
-    report["reason"] = "隐藏的工作表" if sheet.is_hidden else headings.reason
-    if report["reason"] is not None:
-        _leave(report, report["reason"], rows=sum(1 for _, row in chain(top, sheet.rows) if any(row)))
+    report.reason = "隐藏的工作表" if sheet.is_hidden else headings.reason
+    if report.reason is not None:
+        _leave(report, report.reason, rows=sum(1 for _, row in chain(top, sheet.rows) if any(row)))
         return
     _leave(report, "表头上方的标题、说明等", rows=sum(1 for _, row in top[: _first_heading(top, end)] if any(row)))
-    report["headings"] = list(headings.columns)
+    report.headings = list(headings.columns)
     yield from _members(chain(top[end:], sheet.rows), headings, report)
 
 
@@ -130,8 +152,8 @@ def _members(rows: Iterator[tuple[int, list[str]]], headings: HeadingRow, report
         if all(cells.get(heading) == EXAMPLE[heading] for heading in ("姓名", "证件号码")):
             examples += 1
             continue
-        report["rows"] += 1
-        yield Row(report["sheet_no"], line_no, cells)
+        report.rows += 1
+        yield Row(report.sheet_no, line_no, cells)
     _leave(report, "模板的示例行", rows=examples)
     _leave(report, f"第 {MOST_COLUMNS} 列以后的内容", cells=beyond)
     _leave_columns(report, headings, others)
@@ -146,21 +168,21 @@ def _leave_columns(report: SheetReport, headings: HeadingRow, others: Counter[in
     for number in sorted(others.keys() | headings.others.keys()):
         title = headings.others.get(number)
         reason = f"第 {number + 1} 列“{title}”不是系统的表头" if title else f"第 {number + 1} 列没有表头"
-        report["not_read"].append({"reason": reason, "rows": 0, "cells": others[number]})
+        report.not_read.append(LeftOut(reason, 0, others[number]))
 
 
 def _leave(report: SheetReport, reason: str, rows: int = 0, cells: int = 0) -> None:
     if rows or cells:
-        report["not_read"].append({"reason": reason, "rows": rows, "cells": cells})
+        report.not_read.append(LeftOut(reason, rows, cells))
 
 
 def _why_none(reports: list[SheetReport]) -> str:
     advice = "请使用系统提供的模板重新填写后上传。"
     if not reports:
         return f"文件中没有工作表。{advice}"
-    if len(reports) == 1 and not reports[0]["is_hidden"]:
-        return f"{reports[0]['reason']}。{advice}"
-    reasons = "；".join(f"工作表“{report['name']}”：{report['reason']}" for report in reports)
+    if len(reports) == 1 and not reports[0].is_hidden:
+        return f"{reports[0].reason}。{advice}"
+    reasons = "；".join(f"工作表“{report.name}”：{report.reason}" for report in reports)
     return f"没有可以导入的工作表。{reasons}。{advice}"[:1000]
 
 

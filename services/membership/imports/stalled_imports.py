@@ -1,17 +1,23 @@
-"""Imports that do not go on by themselves: previews that nobody confirms, and those whose message is a dead letter."""
+"""Imports that do not continue by themselves: previews that nobody confirms, and those whose event is a dead letter."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from services.contracts.events.membership import IMPORT_CONTINUED, IMPORT_REQUESTED, MEMBER_REGISTERED
+from services.contracts.events.membership import (
+    IMPORT_CONTINUED,
+    IMPORT_REQUESTED,
+    MEMBER_REGISTERED,
+    ImportRequestedData,
+    MemberRegisteredData,
+    RegisteredMember,
+)
 from services.kit.data.database import outbox
-from services.kit.events.contract import EventContract, in_messages
+from services.kit.events.contract import in_messages
 from services.kit.events.outbox import tell
-from services.membership.imports.import_parts import end_import, finish_numbered, named
+from services.membership.imports.import_parts import end_import, finish_numbered, publish_continued
 from services.membership.imports.imports import PREVIEW_LIFE
 from services.membership.models import ImportJob, Member
 
@@ -28,21 +34,21 @@ STOPPED = (
 
 
 def end_stalled(session: Session, now: datetime | None = None) -> None:
-    """Lets imports that stand still go on, and ends those that still do not, or that nobody confirmed in time."""
+    """Resumes imports that have stalled; ends those that stall again and again, or that nobody confirmed in time."""
     now = now or datetime.now(UTC)
     still = select(ImportJob).order_by(ImportJob.progressed_at).limit(_MOST_AT_ONCE).with_for_update(skip_locked=True)
     unconfirmed = still.where(ImportJob.state == "previewed", ImportJob.progressed_at < now - PREVIEW_LIFE)
     for job in session.scalars(unconfirmed).all():
         end_import(session, job, "failed", _UNCONFIRMED)
     if are_unpublished(session):
-        return  # the broker is away or slow: nothing stands still for good
+        return  # the broker is away or slow: nothing has stalled for good
     stalled = still.where(ImportJob.state.in_(("reading", "running")), ImportJob.progressed_at < now - STALLED_AFTER)
     for job in session.scalars(stalled).all():
         _resume_or_end(session, job, now)
 
 
 def are_unpublished(session: Session) -> bool:
-    """Whether messages by which imports go on wait in the outbox."""
+    """Whether events by which imports continue wait in the outbox."""
     keys = [one.routing_key for one in (IMPORT_REQUESTED, IMPORT_CONTINUED, MEMBER_REGISTERED)]
     return bool(session.scalar(select(exists().where(outbox.c.routing_key.in_(keys)))))
 
@@ -56,12 +62,15 @@ def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
         end_import(session, job, "failed", STOPPED)
         return
     job.resumptions, job.progressed_at = job.resumptions + 1, now
-    contract: EventContract[Any] = IMPORT_REQUESTED if job.content is not None else IMPORT_CONTINUED
-    tell(session, contract, named(job))
+    if job.content is not None:
+        tell(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
+    else:
+        publish_continued(session, job)
     _number_again(session, job)
 
 
 def _number_again(session: Session, job: ImportJob) -> None:
     unnumbered = select(Member.member_id).where(Member.import_id == job.import_id, Member.member_no.is_(None))
-    for chunk in in_messages([{"member_id": member_id} for member_id in session.scalars(unnumbered)]):
-        tell(session, MEMBER_REGISTERED, {"union_id": job.union_id, "members": chunk})
+    members = [RegisteredMember(member_id=member_id) for member_id in session.scalars(unnumbered)]
+    for chunk in in_messages(members):
+        tell(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=job.union_id, members=list(chunk)))

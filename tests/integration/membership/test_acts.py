@@ -9,6 +9,7 @@ from services.contracts.events.audit import ACTS_RECORDED
 from services.contracts.events.membership import IMPORT_CONTINUED
 from services.contracts.operations.membership.accounts import CreateUnionRequest, UpdateAccountRequest
 from services.contracts.operations.membership.identity import ChangePasswordRequest
+from services.contracts.operations.membership.imports import StartImportRequest
 from services.contracts.operations.membership.members import (
     QueueMembersRequest,
     RegisterMemberRequest,
@@ -86,8 +87,8 @@ def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Offic
 
 def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(office: Office, account: Account) -> None:
     clerk = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
-    content = "77u/5aeT5ZCN"  # a heading alone
-    act = acted(office, imports.start_import, clerk, "members.csv", content)
+    request = StartImportRequest(file_name="members.csv", content="77u/5aeT5ZCN")  # a heading alone
+    act = acted(office, lambda session: imports.start_import(Work(session, clerk), request))
     [record] = act.records
     import_id = UUID(record.removeprefix("import:"))
     with office.begin() as session:

@@ -17,6 +17,7 @@ from services.kit.amqp.queues import (
 )
 from services.kit.dead_letters.letters import DeadLetters, InUse
 from services.kit.dead_letters.replays import replays_of
+from services.kit.schemas import required
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import DEAD, QUEUE, Outside, World, eventually
 
@@ -188,11 +189,12 @@ def test_a_letter_tells_how_often_it_was_tried_and_who_replayed_it_when(world: W
 
     [letter] = DeadLetters(world.amqp_uri).letters(DEAD)
 
-    assert (letter.summary()["attempts"], letter.summary()["replays"], letter.attempts) == (3, 2, 1)
-    history = letter.detail()["history"]
-    assert [(one["number"], one["attempts"], one["replayed_by"]) for one in history] == [(1, 1, "ops"), (2, 2, "night")]
-    assert {one["reason"] for one in history} == {"wrong in itself"}
-    assert letter.summary()["first_failed_at"] == history[0]["first_failed_at"] < history[0]["replayed_at"]
+    assert (letter.summary().attempts, letter.summary().replays, letter.attempts) == (3, 2, 1)
+    history = letter.detail().history
+    assert [(one.number, one.attempts, one.replayed_by) for one in history] == [(1, 1, "ops"), (2, 2, "night")]
+    assert {one.reason for one in history} == {"wrong in itself"}
+    assert letter.summary().first_failed_at == history[0].first_failed_at
+    assert required(history[0].first_failed_at) < history[0].replayed_at
     assert "by night, after 2 attempts" in tool(world.amqp_uri, "show", DEAD, message_id)[1]
 
 

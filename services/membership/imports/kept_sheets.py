@@ -1,0 +1,44 @@
+"""What an import keeps of the sheets of its file: what was found on each, what was left out, and which were chosen."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from services.contracts.operations.membership.imports import ImportSheet, NotRead
+from services.kit.schemas import as_dict, schema_of
+from services.membership.imports.sheet_reader import SheetReport
+from services.membership.models import ImportJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptSheet(ImportSheet):
+    """A sheet with the titles of all columns that hold something, also of those that were not understood."""
+
+    IGNORES_UNKNOWN: ClassVar[bool] = True
+
+    titles: list[str]
+
+    def answer(self) -> ImportSheet:
+        """What an answer says of it."""
+        return ImportSheet(**{name: value for name, value in vars(self).items() if name != "titles"})
+
+
+_SHEETS = schema_of(KeptSheet)(many=True)
+
+
+def kept_sheets(job: ImportJob) -> list[KeptSheet]:
+    """The sheets of the file, in its order; none until it is read."""
+    sheets: list[KeptSheet] = _SHEETS.load(json.loads(job.sheets or "[]"))
+    return sheets
+
+
+def keep_sheets(job: ImportJob, sheets: Sequence[KeptSheet]) -> None:
+    """Keeps these sheets in place of those before."""
+    job.sheets = json.dumps([as_dict(sheet) for sheet in sheets], ensure_ascii=False)
+
+
+def sheet_to_keep(report: SheetReport, titles: Iterable[str]) -> KeptSheet:
+    """A sheet that has just been read; nobody has chosen yet."""
+    found = {**asdict(report), "not_read": [NotRead(**asdict(one)) for one in report.not_read]}
+    return KeptSheet(**found, titles=list(titles), is_chosen=None)

@@ -1,0 +1,88 @@
+"""What operators call of every service: its status and its dead letters, through a service as a process."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import amqp
+import pytest
+
+from deploy.local.client import wait_until
+from services.contracts.events.audit import ACTS_RECORDED
+from services.contracts.events.batching import BATCH_SUBMITTED
+from services.kit.amqp.connection import open_connection
+from services.kit.operations.operators import (
+    DeadLetterDetailAnswer,
+    ServiceDeadLettersAnswer,
+    SettledAnswer,
+    StatusAnswer,
+)
+from services.kit.rpc.methods import Caller
+from tests.databases import DatabaseFactory
+from tests.documents import loaded
+from tests.integration.conftest import StartService
+from tests.integration.surroundings import Surroundings, surroundings_of
+
+QUEUE = "revocation.batch_submitted.dead"
+OPERATOR = Caller(account_id=str(uuid4()), account_name="ops", roles=frozenset({"operator"}))
+
+
+@pytest.fixture(scope="module")
+def revocation(
+    module_start_service: StartService, module_database: DatabaseFactory, module_amqp_uri: str
+) -> Iterator[Surroundings]:
+    with surroundings_of("revocation", module_amqp_uri) as surroundings:
+        surroundings.hear(ACTS_RECORDED["revocation"])
+        keys, database_url = os.environ["PERSONAL_DATA_KEYS"], module_database("revocation")
+        module_start_service("services.revocation.service", database_url, module_amqp_uri, PERSONAL_DATA_KEYS=keys)
+        yield surroundings
+
+
+def ask(revocation: Surroundings, method: str, answer: type[Any], **data: Any) -> dict[str, Any]:
+    """An answer to an operator, read by its declaration."""
+    return loaded(answer, revocation.ask(method, OPERATOR, data)["result"])
+
+
+def dead_letter(amqp_uri: str, *message_ids: str) -> None:
+    """Puts messages into the queue of dead letters."""
+    with open_connection(amqp_uri, "test") as connection:
+        channel = connection.channel()
+        for message_id in message_ids:
+            headers = {"x-original-queue": "revocation.batch_submitted"}
+            message = amqp.Message(b"{}", message_id=message_id, type=BATCH_SUBMITTED.type, application_headers=headers)
+            channel.basic_publish(message, "", QUEUE)
+
+
+def listed(revocation: Surroundings) -> list[str]:
+    answer = ask(revocation, "list_dead_letters", ServiceDeadLettersAnswer, queue=QUEUE)
+    return [letter["id"] for letter in answer["items"]]
+
+
+def test_operators_see_the_status_and_settle_dead_letters_on_record(
+    revocation: Surroundings, module_amqp_uri: str
+) -> None:
+    assert ask(revocation, "get_status", StatusAnswer)["reasons"] == []
+    dead_letter(module_amqp_uri, "a", "b", "c")
+    wait_until(lambda: len(listed(revocation)) == 3, "the letters are there")
+
+    first = ask(revocation, "list_dead_letters", ServiceDeadLettersAnswer, limit=1)
+    assert ([letter["id"] for letter in first["items"]], first["total"]) == (["a"], 3)
+    letter = ask(revocation, "get_dead_letter", DeadLetterDetailAnswer, queue=QUEUE, id="b")
+    assert (letter["subject"], letter["original_queue"], letter["history"]) == ("提交办卡", QUEUE[:-5], [])
+
+    discarded = ask(revocation, "discard_dead_letters", SettledAnswer, queue=QUEUE, ids=["b"], reason="测试数据")
+    assert discarded == {"ids": ["b"]}
+    assert ask(revocation, "replay_dead_letters", SettledAnswer, queue=QUEUE, ids=["c"]) == {"ids": ["c"]}
+    told = [revocation.heard(ACTS_RECORDED["revocation"]).data for _ in range(2)]
+    assert [(act["action"].partition(".")[2], act["records"]) for act in told] == [
+        ("discard_dead_letters", ["dead_letter:b"]),
+        ("replay_dead_letters", ["dead_letter:c"]),
+    ]
+
+
+@pytest.mark.parametrize("method", ["list_dead_letters", "get_dead_letter", "replay_dead_letters"])
+def test_a_queue_that_is_not_the_services_own_is_not_found(revocation: Surroundings, method: str) -> None:
+    more: dict[str, Any] = {"get_dead_letter": {"id": "a"}, "replay_dead_letters": {"all": True}}.get(method, {})
+    answer = revocation.ask(method, OPERATOR, {"queue": "batching.members_queued.dead", **more})
+    assert answer["problem"]["code"] == "not_found"
