@@ -46,10 +46,12 @@ class Work:
 
 
 @contextmanager
-def work_at(stack: Stack) -> Iterator[Work]:
+def work_at(stack: Stack, *, tells_stories: bool = True) -> Iterator[Work]:
     """Lets people work until the end of the block, and lets them finish what they are at."""
     work = Work(stack)
-    people = [Thread(target=work.tell_stories, args=(seeds,)), Thread(target=work.ask), Thread(target=work.ask)]
+    people = [Thread(target=work.ask), Thread(target=work.ask)]
+    if tells_stories:
+        people.append(Thread(target=work.tell_stories, args=(seeds,)))
     for one in people:
         one.start()
     try:
