@@ -9,7 +9,11 @@ from services.contracts.events import batching, membership, notification, revoca
 from services.kit.events.contract import EventContract, EventData, Sealed
 from services.kit.events.envelope import Event
 
-Data = dict[str, Any]
+Data = Any
+"""The data of one of these events: a dataclass, with what is open of it."""
+
+Facts = dict[str, Any]
+"""What pages are told, as JSON values by their names."""
 
 
 def notice_of(event: Event) -> Notice:
@@ -19,41 +23,41 @@ def notice_of(event: Event) -> Notice:
 
 
 def _its_union(data: Data) -> tuple[Audience, ...]:
-    return (Audience(str(data["union_id"])),)
+    return (Audience(str(data.union_id)),)
 
 
 def _nested_union(data: Data) -> tuple[Audience, ...]:
-    return (Audience(str(data["union"]["union_id"])),)
+    return (Audience(str(data.union.union_id)),)
 
 
 def _both_unions_of_a_card(data: Data) -> tuple[Audience, ...]:
-    return (Audience(str(data["union_id"])), Audience(str(data["issued_union_id"])))
+    return (Audience(str(data.union_id)), Audience(str(data.issued_union_id)))
 
 
 def _union_and_reviewers(data: Data) -> tuple[Audience, ...]:
-    union_id = data["union"]["union_id"] if "union" in data else data["union_id"]
-    return (Audience(str(union_id)), Audience(str(data["reviewer_union_id"]), "reviewer"))
+    union_id = data.union.union_id if hasattr(data, "union") else data.union_id
+    return (Audience(str(union_id)), Audience(str(data.reviewer_union_id), "reviewer"))
 
 
 def _its_role(data: Data) -> tuple[Audience, ...]:
-    account_id = data["account_id"]
-    return (Audience(str(data["union_id"]), data["role"], str(account_id) if account_id else None),)
+    account_id = data.account_id
+    return (Audience(str(data.union_id), data.role, str(account_id) if account_id else None),)
 
 
-def _of_members(data: Data) -> Data:
-    return {"count": len(data["members"])}
+def _of_members(data: Data) -> Facts:
+    return {"count": len(data.members)}
 
 
-def _of_applications(data: Data) -> Data:
-    return {"count": len(data["applications"])}
+def _of_applications(data: Data) -> Facts:
+    return {"count": len(data.applications)}
 
 
-def _of_batch(data: Data) -> Data:
-    return {"batch_no": data["batch_no"], "count": len(data["applications"])}
+def _of_batch(data: Data) -> Facts:
+    return {"batch_no": data.batch_no, "count": len(data.applications)}
 
 
-def _facts(*names: str) -> Callable[[Data], Data]:
-    return lambda data: {name: data[name] for name in names}
+def _facts(*names: str) -> Callable[[Data], Facts]:
+    return lambda data: {name: getattr(data, name) for name in names}
 
 
 _STREAMED = {

@@ -75,7 +75,7 @@ class Surroundings(DependencyProvider):
 
     def forget_sessions(self, event: Event) -> None:
         """Lets nobody act or listen in these sessions any more."""
-        self.backends().forget_sessions([str(session_id) for session_id in event.data["session_ids"]])
+        self.backends().forget_sessions([str(session_id) for session_id in event.data.session_ids])
 
     def tell_pages(self, event: Event) -> None:
         """Tells the pages that are to hear of it."""

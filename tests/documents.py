@@ -33,6 +33,12 @@ def unwrapped(contract: EventContract[Any], body: bytes) -> Event[dict[str, Any]
     return replace(event, data=as_dict(event.data))
 
 
+def event_data(contract: EventContract[Any], wire: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of an event's document, as a dict; raises ValidationError."""
+    values: dict[str, Any] = as_dict(contract.read(wire))
+    return values
+
+
 def an_event(data: Data) -> Event[Data]:
     """An event that holds this data."""
     return Event("e1", "type", "/source", None, datetime.now(UTC), None, None, data)

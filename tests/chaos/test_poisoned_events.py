@@ -15,6 +15,7 @@ from services.kit.amqp.queues import dead_queue, queue_name
 from services.kit.events.contract import EventContract
 from services.kit.events.envelope import wrap
 from tests.databases import DatabaseFactory
+from tests.documents import event_data
 from tests.integration.conftest import StartService, nursery, start_service
 
 __all__ = ["nursery", "start_service"]
@@ -83,7 +84,7 @@ def _letters(channel: amqp.Channel, queue: str, count: int) -> list[amqp.Message
 
 
 def _rubbish(contract: EventContract) -> list[bytes]:
-    event = wrap(contract, contract.load(wire_example(contract)), None)
+    event = wrap(contract, event_data(contract, wire_example(contract)), None)
     changes: list[dict[str, Any]] = [
         {"type": "another.event.v1"},
         {"specversion": "7"},

@@ -43,7 +43,7 @@ from services.kit.events.subscribe import Message
 from services.kit.rpc.files import FileAnswer
 from services.kit.rpc.work import Work
 from services.kit.schemas import as_dict
-from tests.documents import an_event, read
+from tests.documents import an_event, event_data, read
 from tests.mothers import a_clerk_of, a_queueing, a_union, an_applicant
 
 KEY = os.environ.setdefault("BANK_HMAC_KEY", "the bank's key in tests").encode()
@@ -182,7 +182,7 @@ class Desk:
 
     def told(self, contract: EventContract) -> list[dict[str, Any]]:
         """The data of all events of a kind, in order."""
-        return [contract.load(document["data"]) for name, document in self._sent() if name == contract.type]
+        return [event_data(contract, document["data"]) for name, document in self._sent() if name == contract.type]
 
     def sent_to_bank(self, name: str) -> list[dict[str, Any]]:
         return [document for sent, document in self._sent() if sent == name]
@@ -212,7 +212,7 @@ class Desk:
             for name, document in self._sent()
             for contract in contracts
             if contract.type == name
-            for step in contract.load(document["data"]).get("applications", ())
+            for step in event_data(contract, document["data"]).get("applications", ())
             if step["application_id"] == application_id and "version" in step
         ]
 

@@ -38,11 +38,11 @@ from services.kit.rpc.work import Work
 from services.notification import announcements, inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
-from tests.documents import an_event, read
+from tests.documents import an_event, event_data, read
 from tests.integration.batching_desk import CONSENT, CONTACT, OUTLET, Desk
 from tests.mothers import an_applicant
 
-SUBMITTED = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+SUBMITTED = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 CITY = Caller(account_id=str(uuid4()), roles=frozenset({"administrator"}), union_id=str(uuid4()))
 
 

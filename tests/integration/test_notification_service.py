@@ -22,13 +22,13 @@ from services.contracts.examples import wire_example
 from services.contracts.operations.notification import AnnouncementAnswer, MessagesAnswer
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
-from tests.documents import loaded
+from tests.documents import event_data, loaded
 from tests.integration.conftest import ServiceProcess, StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
-SUBMITTED = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
-ISSUED = CARDS_ISSUED.load(wire_example(CARDS_ISSUED))
-OTP = OTP_ISSUED.load(wire_example(OTP_ISSUED))
+SUBMITTED = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
+ISSUED = event_data(CARDS_ISSUED, wire_example(CARDS_ISSUED))
+OTP = event_data(OTP_ISSUED, wire_example(OTP_ISSUED))
 
 
 @dataclass

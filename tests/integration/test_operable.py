@@ -81,9 +81,12 @@ def test_operators_see_the_status_and_settle_dead_letters_on_record(
     ]
 
 
-@pytest.mark.parametrize("method", ["list_dead_letters", "get_dead_letter", "replay_dead_letters"])
-def test_a_queue_that_is_not_the_services_own_is_not_found(revocation: Surroundings, method: str) -> None:
-    fields: dict[str, dict[str, Any]] = {"get_dead_letter": {"id": "a"}, "replay_dead_letters": {"all": True}}
-    more = fields.get(method, {})
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [("list_dead_letters", {}), ("get_dead_letter", {"id": "a"}), ("replay_dead_letters", {"all": True})],
+)
+def test_a_queue_that_is_not_the_services_own_is_not_found(
+    revocation: Surroundings, method: str, more: dict[str, Any]
+) -> None:
     answer = revocation.ask(method, OPERATOR, {"queue": "batching.members_queued.dead", **more})
     assert answer["problem"]["code"] == "not_found"

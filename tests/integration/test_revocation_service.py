@@ -22,11 +22,11 @@ from services.contracts.operations.revocation import RevocationAnswer, Revocatio
 from services.kit.events.contract import EventContract
 from services.kit.rpc.methods import Caller
 from tests.databases import DatabaseFactory
-from tests.documents import loaded
+from tests.documents import event_data, loaded
 from tests.integration.conftest import StartService
 from tests.integration.surroundings import Surroundings, surroundings_of
 
-EXAMPLE = BATCH_SUBMITTED.load(wire_example(BATCH_SUBMITTED))
+EXAMPLE = event_data(BATCH_SUBMITTED, wire_example(BATCH_SUBMITTED))
 
 
 @dataclass

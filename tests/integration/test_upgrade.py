@@ -30,6 +30,7 @@ from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
 from services.kit.rpc.caller_signature import public_keys
 from tests.databases import DatabaseFactory, unique_name
+from tests.documents import event_data
 from tests.integration.conftest import StartService
 
 HEARD = queue_name("notification", IMPORT_PROGRESSED.name)
@@ -101,7 +102,7 @@ def notification(upgrade: Upgrade, module_start_service: StartService) -> None:
 
 def tell_as_before(channel: amqp.Channel) -> str:
     """An event as the release before publishes it; answers its id."""
-    document = wrap(IMPORT_PROGRESSED, IMPORT_PROGRESSED.load(wire_example(IMPORT_PROGRESSED)), None)
+    document = wrap(IMPORT_PROGRESSED, event_data(IMPORT_PROGRESSED, wire_example(IMPORT_PROGRESSED)), None)
     message = amqp.Message(to_json(document), message_id=document["id"], delivery_mode=2)
     channel.basic_publish_confirm(message, EVENTS_EXCHANGE, IMPORT_PROGRESSED.key_for("notification"), mandatory=True)
     return str(document["id"])

@@ -36,6 +36,7 @@ from services.kit.dead_letters.letters import DeadLetters
 from services.kit.events.envelope import new_message_id
 from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.operation import ANONYMOUS
+from tests.documents import event_data
 from tests.mothers import an_act
 from tests.security.intruder import Act, Ear, Intruder, dead_letter, discard, forged, intruder
 
@@ -168,7 +169,7 @@ def test_a_password_of_a_service_asks_nothing_of_another(broker: Broker, service
 def test_an_event_that_its_producer_did_not_publish_is_a_dead_letter_and_stays_one(
     broker: Broker, publisher: str
 ) -> None:
-    message_id, body = forged(REVOCATION_APPROVED, REVOCATION_APPROVED.load(wire_example(REVOCATION_APPROVED)))
+    message_id, body = forged(REVOCATION_APPROVED, event_data(REVOCATION_APPROVED, wire_example(REVOCATION_APPROVED)))
     named = {"user_id": ADMINISTRATOR} if publisher == "administrator" else {}
     to = events_exchange("revocation"), REVOCATION_APPROVED.key_for("batching")
     claims = {"x-publisher": user_of(broker.uris["revocation"])}

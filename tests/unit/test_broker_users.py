@@ -15,6 +15,7 @@ from services.kit.events.envelope import Event, wrap
 from services.kit.events.outbox import to_json
 from services.kit.secret_values import Secret
 from services.kit.settings import MessagingSettings, SettingsError
+from tests.documents import event_data
 
 URI = "amqp://cards_batching:secret@127.0.0.1:5672/cards"
 BATCHING = BrokerUsers.of(URI, "batching")
@@ -144,7 +145,7 @@ def test_pages_hear_of_an_event_only_what_its_producer_published(monkeypatch: py
     listener.settings = MessagingSettings(Secret("amqp://cards_gateway:secret@127.0.0.1:5672/cards"))
     listener.users = BrokerUsers.of(listener.settings.amqp_uri, "gateway")
     monkeypatch.setattr(listener, "attempt", heard.append)
-    body = to_json(wrap(PENDING_CHANGED, PENDING_CHANGED.load(wire_example(PENDING_CHANGED)), None))
+    body = to_json(wrap(PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)), None))
     for user in (None, "cards_validation", "cards_gateway", "cards_batching"):
         come = Message(body, **({"user_id": user} if user else {}))
         come.delivery_info = {"routing_key": PENDING_CHANGED.key_for(LIVE)}

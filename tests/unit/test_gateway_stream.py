@@ -130,7 +130,7 @@ def test_each_event_is_told_without_personal_data_and_read_without_a_key(
     contract: EventContract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PERSONAL_DATA_KEYS", raising=False)
-    data = contract.load(readable_example(contract.type))
+    data = contract.read(readable_example(contract.type))
     event = Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data)
 
     notice = notice_of(event)
@@ -143,12 +143,12 @@ def test_each_event_is_told_without_personal_data_and_read_without_a_key(
 
 def test_a_revocation_is_told_to_its_union_and_to_the_reviewers_of_the_superior() -> None:
     contract = next(contract for contract in STREAMED if contract.name == "revocation_requested")
-    data = contract.load(readable_example(contract.type))
+    data = contract.read(readable_example(contract.type))
 
     notice = notice_of(Event("1", contract.type, "/", None, datetime.now(UTC), None, None, data))
 
     assert notice.audiences == (
-        Audience(str(data["union"]["union_id"])),
-        Audience(str(data["reviewer_union_id"]), "reviewer"),
+        Audience(str(data.union.union_id)),
+        Audience(str(data.reviewer_union_id), "reviewer"),
     )
     assert set(notice.facts) == {"revocation_id", "batch_no"}

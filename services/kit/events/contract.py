@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, validate
 
 from services.kit.data.encryption import keyring
 from services.kit.events.quick import quick_deserialize, quick_dump, quick_load, quick_serialize
-from services.kit.schemas import DataclassSchema, Wrapping, as_dict, schema_of
+from services.kit.schemas import DataclassSchema, Wrapping, schema_of
 from services.kit.strict_json import read_json
 
 Item = TypeVar("Item")
@@ -154,11 +154,6 @@ class EventContract(Generic[Data]):
     def read(self, wire: Mapping[str, Any]) -> Data:
         """The data of a document; raises ValidationError for one that breaks the contract."""
         loaded: Data = _used(self.schema).load(wire)
-        return loaded
-
-    def load(self, wire: Mapping[str, Any]) -> dict[str, Any]:
-        """As `read`, as a dict."""
-        loaded: dict[str, Any] = as_dict(self.read(wire))
         return loaded
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, overload
 
@@ -22,34 +21,12 @@ from services.kit.events.failures import Reject, Retry, failed_properties, is_pa
 from services.kit.events.outbox import send_as_it_is
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
-from services.kit.schemas import as_dict
 
-__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe", "subscribe_batch", "subscribes"]
+__all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe_batch", "subscribes"]
 
 log = structlog.get_logger()
 
 Handler = Callable[..., Any]
-
-
-def subscribe(*contracts: EventContract) -> Callable[[Handler], Handler]:
-    """Handles each event of a kind once: `method(self, session, event: Event)`.
-
-    Where several producers tell an event of one name, their contracts share one queue.
-
-    The transaction of `session` holds the inbox row and the method's effects, committed before the ack. The service has
-    its database as `self.database`. The method raises Retry for trouble that passes and Reject for a message that is
-    wrong; other errors are tried again a few times and then become dead letters.
-    """
-
-    def decorate(method: Handler) -> Handler:
-        def handle(service: Any, event: Event) -> None:
-            with _work_of(event), service.database.begin() as session:
-                if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
-                    method(service, session, replace(event, data=as_dict(event.data)))
-
-        return _entrypoint(handle, Subscription(*contracts))
-
-    return decorate
 
 
 @overload
@@ -109,8 +86,8 @@ def subscribe_batch(
     return decorate
 
 
-def listen(*contracts: EventContract) -> Callable[[Handler], Handler]:
-    """Hears events while the process lives: `method(self, event: Event)`; each process hears each event, none is kept.
+def listen(*contracts: EventContract[Any]) -> Callable[[Handler], Handler]:
+    """Hears events while the process lives: `method(self, event)`; each process hears each event, none is kept.
 
     For hints that pages refresh themselves by: without inbox, ack or retry.
     """
@@ -118,7 +95,7 @@ def listen(*contracts: EventContract) -> Callable[[Handler], Handler]:
     def decorate(method: Handler) -> Handler:
         def handle(service: Any, event: Event) -> None:
             with _work_of(event):
-                method(service, replace(event, data=as_dict(event.data)))
+                method(service, event)
 
         return _entrypoint(handle, Listener(*contracts))
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 import structlog
 from marshmallow import ValidationError
@@ -28,9 +28,8 @@ from services.kit.rpc.operation import ANONYMOUS, CommonOperation, Operation, op
 from services.kit.rpc.request import RETRY_AFTER, Caller, Request, plain_json, problem_json
 from services.kit.rpc.server import CommandEntrypoint, QueryEntrypoint
 from services.kit.rpc.work import Work
-from services.kit.schemas import as_dict, schema_of
 
-__all__ = ["ANONYMOUS", "Caller", "ServiceClient", "command", "query"]
+__all__ = ["ANONYMOUS", "Caller", "ServiceClient", "handles"]
 
 log = structlog.get_logger()
 
@@ -94,53 +93,6 @@ def _carry_out(service: Any, act: Act, request: Request, run: Callable[[Work], A
         if request.request_id is None:
             return plain_json(carry_out())
         return _once(session, act.action.partition(".")[2], act.caller, request, carry_out)
-
-
-def command(schema: type[Any]) -> Callable[[Method], Method]:
-    """A method that changes state on request: `method(self, session, caller: Caller, data: dict) -> dict | list`.
-
-    `data` is loaded by the schema (unknown fields are refused), the caller authorized and given
-    its `scope`, and all is one transaction of `self.database`, with the audit event (see audit.py). A request id
-    that was handled before answers the same again and changes nothing; with other data it is the Problem
-    `idempotency_key_reused`. The result is JSON types; dates, UUIDs and decimals become strings.
-    """
-
-    load = _loading(schema)
-
-    def decorate(method: Method) -> Method:
-        def run(service: Any, act: Act, request: Request) -> str:
-            data = load(request.data)
-            return _carry_out(service, act, request, lambda work: method(service, work.session, work.caller, data))
-
-        answer = _answering(method.__name__, run, _record_refusal)
-        register_entrypoint(answer, CommandEntrypoint(method.__name__))
-        return answer
-
-    return decorate
-
-
-def query(schema: type[Any]) -> Callable[[Method], Method]:
-    """A method that answers and changes nothing: as `command`, in a transaction that cannot write."""
-
-    load = _loading(schema)
-
-    def decorate(method: Method) -> Method:
-        def run(service: Any, act: Act, request: Request) -> str:
-            data = load(request.data)
-            with service.database.read() as session:
-                return plain_json(method(service, session, act.caller, data))
-
-        answer = _answering(method.__name__, run, _record_nothing)
-        register_entrypoint(answer, QueryEntrypoint(method.__name__))
-        return answer
-
-    return decorate
-
-
-def _loading(schema: type[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What loads a request as a dict; the schema is made once, not for each request."""
-    load = schema_of(schema)().load
-    return lambda data: cast(dict[str, Any], as_dict(load(data)))
 
 
 def _answering(

@@ -47,14 +47,3 @@ class PageAnswer:
             total_is_exact=counted.is_exact,
             **more,
         )
-
-
-def page_answer(items: list[dict[str, Any]], request: dict[str, Any], counted: Counted) -> dict[str, Any]:
-    """The answer to a list request."""
-    return {
-        "items": items,
-        "page": request["page"],
-        "size": request["size"],
-        "total": counted.total,
-        "total_is_exact": counted.is_exact,
-    }

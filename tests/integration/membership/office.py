@@ -34,7 +34,7 @@ from services.membership.applications import applications, queueing
 from services.membership.members import member_search, members, numbering
 from services.membership.models import Account, Application, Member, Union
 from services.membership.unions import add_union
-from tests.documents import read
+from tests.documents import event_data, read
 from tests.mothers import a_member_form, a_union_code
 
 _HEARD_BY: dict[EventContract[Any], Callable[[Session, Event[Any]], None]] = {
@@ -158,7 +158,7 @@ class Office:
             bodies = session.scalars(
                 select(outbox.c.body).where(outbox.c.routing_key == contract.routing_key).order_by(outbox.c.id)
             )
-            return [contract.load(json.loads(body)["data"]) for body in bodies]
+            return [event_data(contract, json.loads(body)["data"]) for body in bodies]
 
     def _queue(self, request: rpc.QueueMembersRequest) -> dict[str, Any]:
         with self.begin() as session:

@@ -23,6 +23,7 @@ from services.kit.events.contract import LIVE, EventContract
 from services.kit.events.outbox import tell
 from services.kit.events.relay import publish_due
 from tests.databases import unique_name
+from tests.documents import event_data
 from tests.integration.messaging.world import Outside, probe_engine
 
 HEARD = [(event, consumer) for event in EVENTS.values() for consumer in event.consumers]
@@ -43,7 +44,7 @@ class Post:
     def tell(self, event: EventContract) -> None:
         """An event in a committed transaction."""
         with Session(self.engine) as session, session.begin():
-            tell(session, event, event.load(wire_example(event)))
+            tell(session, event, event_data(event, wire_example(event)))
 
     def publish(self) -> list[Any]:
         """What is left in the outbox when the relay has tried all of it."""

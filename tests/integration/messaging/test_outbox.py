@@ -16,6 +16,7 @@ from services.kit.data.encryption import Keyring
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import send, send_as_it_is, tell, to_json
 from services.kit.events.relay import declare_outlets
+from tests.documents import event_data
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
 from tests.integration.messaging.world import World, eventually
 from tests.tcp_proxy import TcpProxy
@@ -61,14 +62,14 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
 def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
     declare_outlets(world.outside.channel, "batching")
     with Session(world.engine) as session, session.begin():
-        tell(session, PENDING_CHANGED, PENDING_CHANGED.load(wire_example(PENDING_CHANGED)))
+        tell(session, PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)))
     eventually(lambda: waiting(world) == 0)
     assert refused(world) is None
 
 
 def test_an_event_waits_for_a_consumer_that_never_ran(world: World) -> None:
     declare_outlets(world.outside.channel, "batching")
-    event = wrap(VALIDATION_REQUESTED, VALIDATION_REQUESTED.load(wire_example(VALIDATION_REQUESTED)), None)
+    event = wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
     world.outside.publish("events", VALIDATION_REQUESTED.type, to_json(event))
     assert world.outside.size("validation.validation_requested") == 1
 

@@ -26,6 +26,7 @@ from services.kit.data.database import outbox
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import tell, to_json
 from tests.databases import ROOT, DatabaseFactory
+from tests.documents import event_data
 from tests.gateway_page import a_cookie
 from tests.integration.conftest import TEST_SECRETS
 from tests.integration.messaging.probe.contracts import PINGED
@@ -134,7 +135,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
 
 def a_request() -> dict[str, Any]:
     """An event of batching that asks for a check; nobody in it needs the registry, and the answer is told at once."""
-    return wrap(VALIDATION_REQUESTED, VALIDATION_REQUESTED.load(wire_example(VALIDATION_REQUESTED)), None)
+    return wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
 
 
 @pytest.fixture(scope="module")
