@@ -39,6 +39,9 @@ class Work:
                 return
             try:
                 answer = clerk.http.get(f"{clerk.base}/api/v1/{question}", timeout=60)
+                if answer.status_code == requests.codes.too_many_requests:
+                    self.over.wait(float(answer.headers["Retry-After"]))
+                    continue
                 answer.raise_for_status()
                 self.answered += 1
             except requests.RequestException as error:
