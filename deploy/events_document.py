@@ -14,7 +14,7 @@ from services.contracts import bank
 from services.contracts.bank_encryption import CONTENT_TYPE, decrypt, read_keys
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import readable_example
-from services.kit.events.contract import EventContract, Sealed
+from services.kit.events.contract import EncryptedField, EventContract
 
 BANK_SUMMARIES = {
     bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
@@ -170,7 +170,7 @@ def _limits(field: fields.Field[Any]) -> str:
 
 
 def _unsealed(field: fields.Field[Any]) -> fields.Field[Any]:
-    return field.inner if isinstance(field, Sealed) else field
+    return field.inner if isinstance(field, EncryptedField) else field
 
 
 def _is_list(field: fields.Field[Any]) -> bool:
@@ -185,7 +185,7 @@ def _nested(field: fields.Field[Any]) -> Schema | None:
 
 
 def _kind(field: fields.Field[Any]) -> str:
-    if isinstance(field, Sealed):
+    if isinstance(field, EncryptedField):
         return f"*sealed* {_kind(field.inner)}"
     if isinstance(field, fields.List):
         return f"list of {_kind(field.inner)}"
@@ -307,7 +307,7 @@ def _schema_name(schema: Any) -> str:
 
 
 def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
-    if not isinstance(field, Sealed):
+    if not isinstance(field, EncryptedField):
         return {}
     return {
         "type": "string",

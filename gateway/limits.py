@@ -1,6 +1,6 @@
 """How many requests an account or an address may make a minute, counted over all processes of the gateway.
 
-Each process counts what it lets in and hears a few times a second what the others counted (`gateway.sharing`); so a
+Each process counts what it lets in and hears a few times a second what the others counted (`gateway.gossip`); so a
 question costs no message, and while the broker is away each process goes on by what it knows.
 """
 

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from gateway.stream import Audience, Notice
 from services.contracts.events import batching, membership, notification, revocation
-from services.kit.events.contract import EventContract, EventData, Sealed
+from services.kit.events.contract import EncryptedField, EventContract, EventData
 from services.kit.events.envelope import Event
 
 Data = Any
@@ -92,7 +92,9 @@ def _without_sealed(contract: EventContract) -> EventContract:
     hints = get_type_hints(contract.data, include_extras=True)
     made = contract.schema._declared_fields
     open_fields = [
-        (one.name, hints[one.name], one) for one in fields(contract.data) if not isinstance(made[one.name], Sealed)
+        (one.name, hints[one.name], one)
+        for one in fields(contract.data)
+        if not isinstance(made[one.name], EncryptedField)
     ]
     data = make_dataclass(f"Open{contract.data.__name__}", open_fields, bases=(EventData,), frozen=True, kw_only=True)
     return replace(contract, data=data)

@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Request, Response
 
 from gateway.headers import PAGE
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.kit.problems import Problem
 from services.kit.rpc.operation import ANONYMOUS, no_union
 
@@ -44,22 +44,22 @@ class PagePath(BaseConverter):
 
 
 @route("GET", "/", _PAGES, summary="The console")
-def console(exchange: Exchange) -> Response:
-    return _document(exchange.request, "index.html")
+def console(context: RequestContext) -> Response:
+    return _document(context.request, "index.html")
 
 
 @route("GET", "/<page:path>", _PAGES, summary="A page of the console or the phone; which one its script knows")
-def page(exchange: Exchange) -> Response:
-    is_phone = exchange.path_values["path"].partition("/")[0] == "m"
-    return _document(exchange.request, "m/index.html" if is_phone else "index.html")
+def page(context: RequestContext) -> Response:
+    is_phone = context.path_values["path"].partition("/")[0] == "m"
+    return _document(context.request, "m/index.html" if is_phone else "index.html")
 
 
 @route("GET", "/assets/<file>", _PAGES, summary="A file that pages load")
-def asset(exchange: Exchange) -> Response:
-    path = DIST / "assets" / exchange.path_values["file"]
+def asset(context: RequestContext) -> Response:
+    path = DIST / "assets" / context.path_values["file"]
     if path.suffix not in _CONTENT_TYPES or not path.is_file():
         raise NotFound
-    response = _file(exchange.request, path)
+    response = _file(context.request, path)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 

@@ -41,7 +41,7 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True)
-class Backends:
+class Dependencies:
     """What answers are made from."""
 
     services: Mapping[str, Service]
@@ -64,14 +64,14 @@ class Backends:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class RequestContext:
     """One request that its route is to answer."""
 
     request: Request
     route: "Route"
     path_values: dict[str, str]
     session: Session | None
-    backends: Backends
+    dependencies: Dependencies
 
     @property
     def caller(self) -> Caller:
@@ -87,24 +87,24 @@ class Exchange:
 
     def find_session(self) -> Session | None:
         """The session, on a route that is for everybody; raises Unavailable."""
-        return self.backends.sessions.find(self.request, self.backends.services["membership"])
+        return self.dependencies.sessions.find(self.request, self.dependencies.services["membership"])
 
     def go_on_in(self, response: Response, begun: Mapping[str, Any]) -> None:
         """Gives the browser the session that takes the place of the one that it acted in (SessionAnswer)."""
-        self.backends.forget_sessions([self.signed_in.session_id])
-        self.backends.sessions.start(response, begun)
+        self.dependencies.forget_sessions([self.signed_in.session_id])
+        self.dependencies.sessions.start(response, begun)
 
     @property
     def device_id(self) -> str | None:
         """The device that the browser's cookie names, if it has one of ours."""
-        return self.backends.devices.id_in(self.request)
+        return self.dependencies.devices.id_in(self.request)
 
     def visit(self, device_id: str | None) -> dict[str, Any]:
         """What membership keeps of a browser that signs in (Visit)."""
         return {
             "device_id": device_id,
             "user_agent": self.request.headers.get("User-Agent"),
-            "replaces": self.backends.sessions.id_in(self.request),
+            "replaces": self.dependencies.sessions.id_in(self.request),
         }
 
     def read(self) -> dict[str, Any]:
@@ -132,12 +132,12 @@ class Exchange:
     def ask(self, operation: Operation[Any, Any], data: dict[str, Any]) -> Any:
         """What the service answers; raises Problem."""
         request_id = reading.read_request_id(self.request) if self.route.takes_key else None
-        return self.backends.services[operation.service].call(
+        return self.dependencies.services[operation.service].call(
             operation.method, self.caller, data, request_id=request_id, deadline=self.route.deadline
         )
 
 
-Respond = Callable[[Exchange], Response]
+Respond = Callable[[RequestContext], Response]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -245,15 +245,15 @@ def rpc_route(
     service than membership `tells_of_numbers`, membership counts the search first, or refuses it.
     """
 
-    def respond(exchange: Exchange) -> Response:
-        data = exchange.read()
+    def respond(context: RequestContext) -> Response:
+        data = context.read()
         if tells_of_numbers and "document_number" in data:
             sought = {"document_number": data["document_number"], "place": operation.name}
-            exchange.ask(COUNT_NUMBER_SEARCH, sought)
-        answer = exchange.ask(operation, data)
-        if exchange.route.status == _NO_CONTENT:
+            context.ask(COUNT_NUMBER_SEARCH, sought)
+        answer = context.ask(operation, data)
+        if context.route.status == _NO_CONTENT:
             return no_content()
-        return json_answer(answer, exchange.route.status, location and location.format_map(answer))
+        return json_answer(answer, context.route.status, location and location.format_map(answer))
 
     return Route(method=method, path=path, operation=operation, respond=respond, **properties)
 
@@ -261,7 +261,7 @@ def rpc_route(
 def file_route(path: str, operation: Operation[Any, Any], *, content_type: str, **properties: Any) -> Route:
     """A route that downloads the FileAnswer of an operation."""
 
-    def respond(exchange: Exchange) -> Response:
-        return file_download(exchange.ask(operation, exchange.read()))
+    def respond(context: RequestContext) -> Response:
+        return file_download(context.ask(operation, context.read()))
 
     return Route(method="GET", path=path, operation=operation, respond=respond, answer=content_type, **properties)

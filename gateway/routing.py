@@ -15,7 +15,7 @@ from gateway.answers import http_error_answer, problem_answer
 from gateway.headers import secure
 from gateway.limits import Allowance, TooManyRequests
 from gateway.pages import PagePath
-from gateway.routes import Backends, Exchange, Route
+from gateway.routes import Dependencies, RequestContext, Route
 from gateway.sessions import Session
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.problems import Problem
@@ -37,32 +37,34 @@ class Router:
             converters={"page": PagePath},
         )
 
-    def answer(self, request: Request, backends: Backends) -> Response:
+    def answer(self, request: Request, dependencies: Dependencies) -> Response:
         """The answer to a request; never raises."""
         started = time.perf_counter()
         correlation_id = new_message_id()
         correlation.set(correlation_id)
         with bound_contextvars(correlation_id=correlation_id):
-            route, session, response = self._answer_or_problem(request, backends)
+            route, session, response = self._answer_or_problem(request, dependencies)
             response.headers["X-Correlation-Id"] = correlation_id
-            secure(response, by_https=backends.by_https)
+            secure(response, by_https=dependencies.by_https)
             _record(request, route, session, response, time.perf_counter() - started)
         return response
 
-    def _answer_or_problem(self, request: Request, backends: Backends) -> tuple[Route | None, Session | None, Response]:
+    def _answer_or_problem(
+        self, request: Request, dependencies: Dependencies
+    ) -> tuple[Route | None, Session | None, Response]:
         route: Route | None = None
         session: Session | None = None
         allowances: list[Allowance] = []
         try:
-            policy.check_host(request, backends.hosts)
+            policy.check_host(request, dependencies.hosts)
             route, path_values = self._find(request)
-            _count(allowances, backends.limits.count_address(route.kind, request.remote_addr))
+            _count(allowances, dependencies.limits.count_address(route.kind, request.remote_addr))
             policy.check_origin(request)
             if route.knows_callers or not route.is_public:
-                session = backends.sessions.find(request, backends.services["membership"])
-                _count(allowances, backends.limits.count_account(route.kind, session.caller if session else None))
+                session = dependencies.sessions.find(request, dependencies.services["membership"])
+                _count(allowances, dependencies.limits.count_account(route.kind, session.caller if session else None))
             policy.check_roles(route.rule, session.caller if session else None)
-            response = route.respond(Exchange(request, route, path_values, session, backends))
+            response = route.respond(RequestContext(request, route, path_values, session, dependencies))
         except Problem as problem:
             response = problem_answer(problem, request.path)
         except HTTPException as error:

@@ -158,7 +158,7 @@ class PublicServer(WebServer):
             connection[1].close()
 
 
-class Everything(HttpRequestHandler):
+class CatchAllRoute(HttpRequestHandler):
     """The entrypoint for all paths and methods: `method(self, request) -> Response`."""
 
     server = PublicServer()
@@ -167,7 +167,7 @@ class Everything(HttpRequestHandler):
         super().__init__(method="", url="")
 
 
-everything: Callable[..., Any] = Everything.decorator
+catch_all: Callable[..., Any] = CatchAllRoute.decorator
 
 
 def _turn_away(socket: Any) -> None:

@@ -10,14 +10,14 @@ from gateway import documentation, pages
 from gateway.api import ROUTES
 from gateway.captchas import Captchas
 from gateway.devices import Devices
+from gateway.gossip import CountsGossip
 from gateway.limits import Limits
 from gateway.notices import STREAMED, notice_of
-from gateway.routes import Backends, Service
+from gateway.routes import Dependencies, Service
 from gateway.routing import Router
-from gateway.server import everything
+from gateway.server import catch_all
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.sharing import Sharing
 from gateway.stream import Streams
 from services.contracts.events.membership import SESSIONS_ENDED
 from services.kit.events.envelope import Event
@@ -29,7 +29,7 @@ from services.kit.settings import MessagingSettings, read_settings
 _ROUTER = Router((*ROUTES, *documentation.ROUTES, *pages.ROUTES))
 
 
-class Surroundings(DependencyProvider):
+class Runtime(DependencyProvider):
     """What one process has of its own: known sessions, open streams, counts of requests, and how ready it is."""
 
     def setup(self) -> None:
@@ -40,9 +40,9 @@ class Surroundings(DependencyProvider):
             most_per_account=settings.streams_per_account,
             elsewhere=self._open_elsewhere,
         )
-        self._sharing = Sharing(read_settings(MessagingSettings), limits, self._streams.open_by_account)
-        self._backends = partial(
-            Backends,
+        self._gossip = CountsGossip(read_settings(MessagingSettings), limits, self._streams.open_by_account)
+        self._dependencies = partial(
+            Dependencies,
             captchas=Captchas(settings.session_secret, settings.proof_of_work_bits),
             devices=Devices(settings.session_secret, secure=settings.needs_https),
             sessions=Sessions(settings.session_secret, secure=settings.needs_https),
@@ -55,34 +55,34 @@ class Surroundings(DependencyProvider):
 
     def start(self) -> None:
         """Begins to tell the other processes what this one counts, and to hear from them; the broker may come later."""
-        self._hearing = self.container.spawn_managed_thread(self._sharing.reader.run)
-        self._telling = self.container.spawn_managed_thread(self._sharing.run)
+        self._hearing = self.container.spawn_managed_thread(self._gossip.reader.run)
+        self._telling = self.container.spawn_managed_thread(self._gossip.run)
 
     def stop(self) -> None:
         """Ends the streams: their pages come back to another process."""
         self._streams.close()
-        self._sharing.stop()
+        self._gossip.stop()
         self._telling.wait()
         self._hearing.wait()
 
-    def get_dependency(self, worker_ctx: Any) -> "Surroundings":
+    def get_dependency(self, worker_ctx: Any) -> "Runtime":
         """Itself: it is the same for all workers."""
         return self
 
-    def backends(self, **services: Service) -> Backends:
+    def dependencies(self, **services: Service) -> Dependencies:
         """All that routes make answers from."""
-        return self._backends(services=services)
+        return self._dependencies(services=services)
 
     def forget_sessions(self, event: Event) -> None:
         """Lets nobody act or listen in these sessions any more."""
-        self.backends().forget_sessions([str(session_id) for session_id in event.data.session_ids])
+        self.dependencies().forget_sessions([str(session_id) for session_id in event.data.session_ids])
 
-    def tell_pages(self, event: Event) -> None:
+    def broadcast(self, event: Event) -> None:
         """Tells the pages that are to hear of it."""
         self._streams.publish(notice_of(event))
 
     def _open_elsewhere(self, account: str) -> int:
-        return self._sharing.streams_elsewhere(account)
+        return self._gossip.streams_elsewhere(account)
 
 
 class Gateway:
@@ -95,26 +95,26 @@ class Gateway:
     batching = ServiceClient("batching")
     revocation = ServiceClient("revocation")
     notification = ServiceClient("notification")
-    surroundings = Surroundings()
+    runtime = Runtime()
 
-    @everything
+    @catch_all
     def answer(self, request: Request) -> Response:
         """Any request: the routes know the rest."""
-        backends = self.surroundings.backends(
+        dependencies = self.runtime.dependencies(
             membership=self.membership,
             validation=self.validation,
             batching=self.batching,
             revocation=self.revocation,
             notification=self.notification,
         )
-        return _ROUTER.answer(request, backends)
+        return _ROUTER.answer(request, dependencies)
 
     @listen(SESSIONS_ENDED)
     def forget_sessions(self, event: Event) -> None:
         """Sessions that ended, wherever that was."""
-        self.surroundings.forget_sessions(event)
+        self.runtime.forget_sessions(event)
 
     @listen(*STREAMED)
-    def tell_pages(self, event: Event) -> None:
+    def broadcast(self, event: Event) -> None:
         """Any event that pages hear of."""
-        self.surroundings.tell_pages(event)
+        self.runtime.broadcast(event)

@@ -84,7 +84,7 @@ def fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
         def create(service: str) -> str:
             idle = _idle[(nodes.postgres, service)]
             database = idle.pop() if idle else _make(nodes, service)
-            after.callback(_take_back, nodes.postgres, service, database)
+            after.callback(_return, nodes.postgres, service, database)
             return nodes.postgres.url(database.name)
 
         yield create
@@ -130,7 +130,7 @@ def _make(nodes: Nodes, service: str) -> _Database:
         return _Database(name, _shape(connection))
 
 
-def _take_back(postgres: Postgres, service: str, database: _Database) -> None:
+def _return(postgres: Postgres, service: str, database: _Database) -> None:
     """Empty the database for a later test, or drop it where it is no longer as it was made."""
     _end_connections(postgres, database.name)
     try:

@@ -13,7 +13,7 @@ from gateway.captchas import IMAGE, Captchas
 from gateway.devices import Devices
 from gateway.limits import KINDS, Budget, Limits
 from gateway.proof_of_work import solve
-from gateway.routes import Backends, Route
+from gateway.routes import Dependencies, Route
 from gateway.routing import Router
 from gateway.sessions import Session, Sessions
 from gateway.stream import Streams
@@ -111,7 +111,7 @@ class Page(Client):
         return a_session_answer(caller, self.clock.seconds + 1800)
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        backends = Backends(
+        dependencies = Dependencies(
             self.services,
             self.captchas,
             self.devices,
@@ -122,7 +122,7 @@ class Page(Client):
             hosts=self.hosts,
             by_https=self.by_https,
         )
-        return self._router.answer(Request(environ), backends)(environ, start_response)
+        return self._router.answer(Request(environ), dependencies)(environ, start_response)
 
 
 @cache

@@ -6,7 +6,7 @@ OF_TESTS: set[str] = set()
 """Their names."""
 
 
-def let_in(allowed_by: str, *roles: str) -> None:
+def authorized(allowed_by: str, *roles: str) -> None:
     """Lets these roles in to what a test's own route or method is called."""
     OF_TESTS.add(allowed_by)
     OPERATIONS[allowed_by] = Operation(allowed_by, None, None, own_union(*roles), is_command=True)

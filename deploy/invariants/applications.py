@@ -85,54 +85,56 @@ _RUNNING_IMPORTS = """
 """
 
 
-def membership_and_batching_agree(look: Snapshots) -> Iterator[Violation]:
+def membership_and_batching_agree(snapshots: Snapshots) -> Iterator[Violation]:
     """Every application ever queued is in one state, and membership and batching know the same of it."""
-    membership = Side("membership", look.rows("membership", _IN_MEMBERSHIP))
-    return disagreements("applications_agree", membership, Side("batching", look.rows("batching", _IN_BATCHING)))
+    membership = Side("membership", snapshots.rows("membership", _IN_MEMBERSHIP))
+    return disagreements("applications_agree", membership, Side("batching", snapshots.rows("batching", _IN_BATCHING)))
 
 
-def revocation_and_batching_agree(look: Snapshots) -> Iterator[Violation]:
+def revocation_and_batching_agree(snapshots: Snapshots) -> Iterator[Violation]:
     """Revocation knows of each application in a batch what batching knows."""
-    batching = Side("batching", look.rows("batching", _BATCHED))
-    return disagreements("revocation_agrees", batching, Side("revocation", look.rows("revocation", _IN_REVOCATION)))
+    batching = Side("batching", snapshots.rows("batching", _BATCHED))
+    return disagreements(
+        "revocation_agrees", batching, Side("revocation", snapshots.rows("revocation", _IN_REVOCATION))
+    )
 
 
-def states_are_possible(look: Snapshots) -> Iterator[Violation]:
+def states_are_possible(snapshots: Snapshots) -> Iterator[Violation]:
     """A state goes with its batch, the bank's word and the card."""
-    for row in look.rows("batching", _IMPOSSIBLE):
+    for row in snapshots.rows("batching", _IMPOSSIBLE):
         card = "a card" if row["has_card"] else "no card"
         detail = f"{row['state']} in batch {row['batch_no']}, the bank says {row['bank_outcome']}, {card}"
         yield Violation("possible_state", str(row["application_id"]), detail)
 
 
-def no_step_is_lost(look: Snapshots) -> Iterator[Violation]:
+def no_step_is_lost(snapshots: Snapshots) -> Iterator[Violation]:
     """Membership has heard of each step of each application: versions have no gap."""
-    for row in look.rows("membership", _STEPS_LOST):
+    for row in snapshots.rows("membership", _STEPS_LOST):
         detail = f"{row['kept']} of {row['steps']} steps kept; {row['state']}, by its history {row['newest']}"
         yield Violation("no_step_lost", str(row["application_id"]), detail)
 
 
-def one_live_application(look: Snapshots) -> Iterator[Violation]:
+def one_live_application(snapshots: Snapshots) -> Iterator[Violation]:
     """A member has at most one application that is queued or submitted."""
     for service in ("membership", "batching"):
-        yield from _several(look, "one_live_application", service, _SEVERAL.format(states="'queued', 'submitted'"))
+        yield from _several(snapshots, "one_live_application", service, _SEVERAL.format(states="'queued', 'submitted'"))
 
 
-def one_issued_card(look: Snapshots) -> Iterator[Violation]:
+def one_issued_card(snapshots: Snapshots) -> Iterator[Violation]:
     """A member has at most one issued card, and no card is two members'."""
     for service in ("membership", "batching"):
-        yield from _several(look, "one_issued_card", service, _SEVERAL.format(states="'issued'"))
-    yield from _several(look, "one_issued_card", "batching", _SAME_CARD)
+        yield from _several(snapshots, "one_issued_card", service, _SEVERAL.format(states="'issued'"))
+    yield from _several(snapshots, "one_issued_card", "batching", _SAME_CARD)
 
 
-def member_numbers_are_unique(look: Snapshots) -> Iterator[Violation]:
+def member_numbers_are_unique(snapshots: Snapshots) -> Iterator[Violation]:
     """No two members share a number."""
-    return _several(look, "unique_member_number", "membership", _SAME_NUMBER)
+    return _several(snapshots, "unique_member_number", "membership", _SAME_NUMBER)
 
 
-def card_states_follow_applications(look: Snapshots) -> Iterator[Violation]:
+def card_states_follow_applications(snapshots: Snapshots) -> Iterator[Violation]:
     """A member's card state is that of the live or issued application, and none without one."""
-    for row in look.rows("membership", _CARD_STATES):
+    for row in snapshots.rows("membership", _CARD_STATES):
         card = "a card" if row["has_card"] else "no card"
         detail = (
             f"the member is {row['card_state']} by application {row['application_id']} with {card}; "
@@ -141,9 +143,11 @@ def card_states_follow_applications(look: Snapshots) -> Iterator[Violation]:
         yield Violation("card_state_follows", str(row["member_id"]), detail)
 
 
-def checks_agree(look: Snapshots) -> Iterator[Violation]:
+def checks_agree(snapshots: Snapshots) -> Iterator[Violation]:
     """The current check of each application is the newest that validation made; its result is what the list shows."""
-    for application_id, current, made in paired(look.rows("batching", _CHECKED), look.rows("validation", _CHECKS)):
+    for application_id, current, made in paired(
+        snapshots.rows("batching", _CHECKED), snapshots.rows("validation", _CHECKS)
+    ):
         if made is None or current is None:
             knows, lacks = ("batching", "validation") if made is None else ("validation", "batching")
             detail = f"its check is known to {knows}, not to {lacks}"
@@ -156,9 +160,9 @@ def checks_agree(look: Snapshots) -> Iterator[Violation]:
         yield Violation("checks_agree", str(application_id), detail, {"batching": current, "validation": made})
 
 
-def checks_are_finished(look: Snapshots) -> Iterator[Violation]:
+def checks_are_finished(snapshots: Snapshots) -> Iterator[Violation]:
     """Each check has its result; none waits, for the registry either."""
-    for row in look.rows("validation", _UNFINISHED_CHECKS):
+    for row in snapshots.rows("validation", _UNFINISHED_CHECKS):
         detail = (
             f"check {row['check_no']} is {row['result']}, checked at {row['checked_at']}, "
             f"{row['tries'] or 0} tries, the next at {row['next_try_at']}"
@@ -166,14 +170,14 @@ def checks_are_finished(look: Snapshots) -> Iterator[Violation]:
         yield Violation("check_finished", str(row["application_id"]), detail)
 
 
-def imports_are_finished(look: Snapshots) -> Iterator[Violation]:
+def imports_are_finished(snapshots: Snapshots) -> Iterator[Violation]:
     """No import goes on for ever."""
-    for row in look.rows("membership", _RUNNING_IMPORTS):
+    for row in snapshots.rows("membership", _RUNNING_IMPORTS):
         detail = f"{row['state']}, {row['rows_read']} of {row['rows_total']} rows read"
         yield Violation("import_finished", str(row["import_id"]), detail)
 
 
-def _several(look: Snapshots, invariant: str, service: str, query: str) -> Iterator[Violation]:
-    for row in look.rows(service, query):
+def _several(snapshots: Snapshots, invariant: str, service: str, query: str) -> Iterator[Violation]:
+    for row in snapshots.rows(service, query):
         offender, several = row.values()
         yield Violation(invariant, str(offender), f"{several} in {service}")

@@ -42,12 +42,12 @@ class Remembered:
     unsigned: Mapping[str, int]
 
 
-def signed_heads(system: System, look: Snapshots) -> list[str]:
+def signed_heads(system: System, snapshots: Snapshots) -> list[str]:
     """All that is remembered, signed or not, each after who remembers it; of a service that cannot be read, nothing."""
-    return [f"{source} {line}" for source, lines in _lines(system, look).items() for line in lines]
+    return [f"{source} {line}" for source, lines in _lines(system, snapshots).items() for line in lines]
 
 
-def remembered(system: System, look: Snapshots) -> Remembered:
+def remembered(system: System, snapshots: Snapshots) -> Remembered:
     """What is remembered, told from what somebody else put there."""
     keys = _public_keys(system)
 
@@ -60,7 +60,7 @@ def remembered(system: System, look: Snapshots) -> Remembered:
     statements: set[str] = set()
     newest: dict[str, int] = {}
     unsigned: dict[str, int] = {}
-    for source, lines in _lines(system, look).items():
+    for source, lines in _lines(system, snapshots).items():
         said = {line.rpartition(" ")[2]: position_of(line.rpartition(" ")[2]) for line in lines}
         positions = [position for position in said.values() if position is not None]
         statements |= {statement for statement, position in said.items() if position is not None}
@@ -78,7 +78,7 @@ def heads_are_signed(known: Remembered) -> Iterator[Violation]:
             )
 
 
-def heads_are_remembered(look: Snapshots, known: Remembered) -> Iterator[Violation]:
+def heads_are_remembered(snapshots: Snapshots, known: Remembered) -> Iterator[Violation]:
     """Each service has heard of the newest head that membership has told; they and the file know of an end of these
     minutes, whatever membership's database says that it has told.
     """
@@ -87,11 +87,11 @@ def heads_are_remembered(look: Snapshots, known: Remembered) -> Iterator[Violati
             detail = f"remembers the audit log up to entry {position}, membership told of {known.newest[_SIGNS]}"
             yield Violation("audit_head_remembered", source, detail)
         elif source != _SIGNS and known.is_signed:
-            for row in look.rows(_SIGNS, _UNTOLD.format(after=position, minutes=_UNTOLD_MINUTES)):
+            for row in snapshots.rows(_SIGNS, _UNTOLD.format(after=position, minutes=_UNTOLD_MINUTES)):
                 detail = f"remembers the audit log up to entry {position}, entry {row['position']} is older than"
                 yield Violation("audit_head_remembered", source, f"{detail} {_UNTOLD_MINUTES} minutes")
     for service in set(SERVICES) - known.newest.keys():
-        next(look.rows(service, _STATEMENTS), None)  # raises Unreadable, for it could not be read before
+        next(snapshots.rows(service, _STATEMENTS), None)  # raises Unreadable, for it could not be read before
 
 
 def _public_keys(system: System) -> Sequence[OKPKey]:
@@ -102,11 +102,11 @@ def _public_keys(system: System) -> Sequence[OKPKey]:
     return ()
 
 
-def _lines(system: System, look: Snapshots) -> dict[str, list[str]]:
+def _lines(system: System, snapshots: Snapshots) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for service in SERVICES:
         with suppress(Unreadable):
-            found[service] = [row["statement"] for row in look.rows(service, _STATEMENTS)]
+            found[service] = [row["statement"] for row in snapshots.rows(service, _STATEMENTS)]
     if file := system.keys.get(FILE):
         found[FILE] = []
         with suppress(OSError):

@@ -30,35 +30,35 @@ _DISCARDS = """
 """
 
 
-def feedback_adds_up(look: Snapshots) -> Iterator[Violation]:
+def feedback_adds_up(snapshots: Snapshots) -> Iterator[Violation]:
     """Each result of a message was applied, repeated or rejected."""
-    for row in look.rows("batching", _SUMS):
+    for row in snapshots.rows("batching", _SUMS):
         counts = ", ".join(f"{name} {row[name]}" for name in ("results", "applied", "repeated", "rejected"))
         yield Violation("feedback_adds_up", row["feedback_id"], f"record {row['id']}: {counts}")
 
 
-def results_are_applied_once(look: Snapshots) -> Iterator[Violation]:
+def results_are_applied_once(snapshots: Snapshots) -> Iterator[Violation]:
     """As many results were applied to a batch as its applications show: at least one for each that the bank has spoken
     of, and no step of any twice."""
-    for row in look.rows("batching", _APPLIED):
+    for row in snapshots.rows("batching", _APPLIED):
         detail = f"{row['applied']} results applied; its applications show {row['heard']} to {row['most']}"
         yield Violation("result_applied_once", row["batch_no"], detail)
 
 
-def rejected_results_wait(look: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
+def rejected_results_wait(snapshots: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
     """What was rejected of a feedback lies in the rejected queue, unless an operator has discarded it since.
 
     `waiting` are the ids of the feedbacks that lie there. One that was replayed has a newer record.
     """
-    discarded = _discarded_feedbacks(look)
-    for row in look.rows("batching", _REJECTED):
+    discarded = _discarded_feedbacks(snapshots)
+    for row in snapshots.rows("batching", _REJECTED):
         is_settled = row["feedback_id"] in discarded and discarded[row["feedback_id"]] > row["at"]
         if row["rejected"] and row["feedback_id"] not in waiting and not is_settled:
             detail = f"{row['rejected']} results were rejected in batching, the rejected queue does not hold them"
             yield Violation("rejected_result_waits", row["feedback_id"], detail)
 
 
-def _discarded_feedbacks(look: Snapshots) -> dict[str, datetime]:
+def _discarded_feedbacks(snapshots: Snapshots) -> dict[str, datetime]:
     """The feedbacks whose letters operators have discarded, and when they last did so."""
-    discards = ((row["at"], map(referred_record, row["records"])) for row in look.rows("membership", _DISCARDS))
+    discards = ((row["at"], map(referred_record, row["records"])) for row in snapshots.rows("membership", _DISCARDS))
     return {record_id: at for at, records in discards for kind, record_id in records if kind == "feedback"}

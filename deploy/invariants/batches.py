@@ -83,22 +83,22 @@ _UNDECIDED = """
 """
 
 
-def revocation_knows_batches(look: Snapshots) -> Iterator[Violation]:
+def revocation_knows_batches(snapshots: Snapshots) -> Iterator[Violation]:
     """Revocation knows each batch as it was submitted, and batching how far its revocation is."""
-    batching = Side("batching", look.rows("batching", _IN_BATCHING))
-    return disagreements("batches_agree", batching, Side("revocation", look.rows("revocation", _IN_REVOCATION)))
+    batching = Side("batching", snapshots.rows("batching", _IN_BATCHING))
+    return disagreements("batches_agree", batching, Side("revocation", snapshots.rows("revocation", _IN_REVOCATION)))
 
 
-def revocations_are_done(look: Snapshots) -> Iterator[Violation]:
+def revocations_are_done(snapshots: Snapshots) -> Iterator[Violation]:
     """One open request a batch, none where all is decided; what was approved, and only that, is revoked."""
-    for row in look.rows("revocation", _OPEN_TWICE):
+    for row in snapshots.rows("revocation", _OPEN_TWICE):
         yield Violation("revocation_done", row["batch_no"], f"{row['several']} open requests")
-    latest, undecided = look.rows("revocation", _LATEST), look.rows("batching", _UNDECIDED)
+    latest, undecided = snapshots.rows("revocation", _LATEST), snapshots.rows("batching", _UNDECIDED)
     for batch_no, request, left in paired(latest, undecided):
         if request and request["state"] in ("approved", "closed") and left:
             detail = f"the request is {request['state']} in revocation, {left['undecided']} are submitted in batching"
             yield Violation("revocation_done", batch_no, detail)
-    latest, batches = look.rows("revocation", _LATEST), look.rows("batching", _REVOKED_OR_DECIDED)
+    latest, batches = snapshots.rows("revocation", _LATEST), snapshots.rows("batching", _REVOKED_OR_DECIDED)
     for batch_no, request, batch in paired(latest, batches):
         if request and batch and batch["is_decided"] and request["state"] == "requested":
             yield Violation("revocation_done", batch_no, "the bank has decided on all, the request is still open")
@@ -107,9 +107,9 @@ def revocations_are_done(look: Snapshots) -> Iterator[Violation]:
             yield Violation("revocation_done", batch_no, detail)
 
 
-def counts_add_up(look: Snapshots) -> Iterator[Violation]:
+def counts_add_up(snapshots: Snapshots) -> Iterator[Violation]:
     """A batch counts its persons and its applications by their states."""
-    for row in look.rows("batching", _COUNTS):
+    for row in snapshots.rows("batching", _COUNTS):
         kept = ", ".join(f"{name} {row[name]}" for name in ("total", "issued", "refused", "released"))
         found = ", ".join(
             f"{name.removeprefix('now_')} {row[name]}"
@@ -118,23 +118,23 @@ def counts_add_up(look: Snapshots) -> Iterator[Violation]:
         yield Violation("batch_counts", row["batch_no"], f"kept: {kept}; found: {found}")
 
 
-def persons_are_those_of_their_applications(look: Snapshots) -> Iterator[Violation]:
+def persons_are_those_of_their_applications(snapshots: Snapshots) -> Iterator[Violation]:
     """Who is in a batch is its application's member, and has agreed to it."""
-    for row in look.rows("batching", _STRANGERS):
+    for row in snapshots.rows("batching", _STRANGERS):
         detail = f"a person of {row['batch_no']}, the application is in {row['now_in']}, consent {row['consent']}"
         yield Violation("batch_persons", str(row["application_id"]), detail)
 
 
-def numbers_have_no_gap(look: Snapshots) -> Iterator[Violation]:
+def numbers_have_no_gap(snapshots: Snapshots) -> Iterator[Violation]:
     """Each union's batch numbers of a day are counted without gap."""
-    for row in look.rows("batching", _NUMBERS):
+    for row in snapshots.rows("batching", _NUMBERS):
         detail = f"{row['last']} numbers counted, {row['given']} batches"
         yield Violation("batch_numbers", f"{row['union_code']}/{row['day']}", detail)
 
 
-def registers_say_the_same(look: Snapshots, keyring: Keyring) -> Iterator[Violation]:
+def registers_say_the_same(snapshots: Snapshots, keyring: Keyring) -> Iterator[Violation]:
     """A batch's persons are those whose hash was kept when it was submitted."""
-    for batch_no, rows in groupby(look.rows("batching", _REGISTERS), itemgetter("batch_no")):
+    for batch_no, rows in groupby(snapshots.rows("batching", _REGISTERS), itemgetter("batch_no")):
         lines = list(rows)
         try:
             found = _register(keyring, lines).digest()

@@ -92,8 +92,8 @@ def _look_once(system: System) -> list[Violation]:
         letters = None
         reason = str(error).strip() or type(error).__name__
         found.append(Violation("broker_readable", messages.vhost_of(system), f"{reason}; no queue was checked"))
-    with snapshots_of(system) as look:
-        for name, violations in _all_checks(system, look, letters):
+    with snapshots_of(system) as snapshots:
+        for name, violations in _all_checks(system, snapshots, letters):
             try:
                 found.extend(violations)
             except Unreadable as error:
@@ -104,28 +104,28 @@ def _look_once(system: System) -> list[Violation]:
 
 
 def _all_checks(
-    system: System, look: Snapshots, letters: messages.Letters | None
+    system: System, snapshots: Snapshots, letters: messages.Letters | None
 ) -> Iterator[tuple[str, Iterator[Violation]]]:
     for name, find in _IN_DATABASES.items():
-        yield name, find(look)
-    yield "register_unchanged", _registers_say_the_same(system, look)
-    known = audit_heads.remembered(system, look)
-    yield "audit_head_remembered", audit_heads.heads_are_remembered(look, known)
+        yield name, find(snapshots)
+    yield "register_unchanged", _registers_say_the_same(system, snapshots)
+    known = audit_heads.remembered(system, snapshots)
+    yield "audit_head_remembered", audit_heads.heads_are_remembered(snapshots, known)
     yield "audit_head_signed", audit_heads.heads_are_signed(known)
     yield "act_log_holds", act_log_holds(system, sorted(known.statements))
     if letters is not None:
-        yield "rejected_result_waits", bank_results.rejected_results_wait(look, letters.rejected_feedbacks)
+        yield "rejected_result_waits", bank_results.rejected_results_wait(snapshots, letters.rejected_feedbacks)
         yield "dead_letter_explained", iter(letters.unexplained)
         yield "queue_empty", messages.waiting_messages(letters.depths)
 
 
-def _registers_say_the_same(system: System, look: Snapshots) -> Iterator[Violation]:
+def _registers_say_the_same(system: System, snapshots: Snapshots) -> Iterator[Violation]:
     try:
         keyring = system.keyring()
     except (KeyError, OSError, ValueError) as error:
         yield Violation("register_unchanged", "keys", f"the keys of personal data cannot be read ({class_name(error)})")
         return
-    yield from batches.registers_say_the_same(look, keyring)
+    yield from batches.registers_say_the_same(snapshots, keyring)
 
 
 def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violation]:

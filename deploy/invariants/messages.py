@@ -58,10 +58,10 @@ def waiting_messages(sizes: dict[str, int]) -> Iterator[Violation]:
             yield Violation("queue_empty", queue, f"{sizes[queue]} messages wait")
 
 
-def outboxes_are_empty(look: Snapshots) -> Iterator[Violation]:
+def outboxes_are_empty(snapshots: Snapshots) -> Iterator[Violation]:
     """All that services told has been published."""
     for service in SERVICES:
-        for row in look.rows(service, _OUTBOX):
+        for row in snapshots.rows(service, _OUTBOX):
             detail = f"{row['routing_key']} since {row['created_at']}, {row['attempts']} tries, {row['last_error']}"
             yield Violation("outbox_empty", f"{service}/{row['id']}", detail)
 

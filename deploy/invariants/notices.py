@@ -50,9 +50,9 @@ _DECIDED = "select count(*) as decided from revocation where state <> 'requested
 _TEXTED_DECISIONS = "select count(*) as texted from sms where kind = 'revocation_decided'"
 
 
-def sms_are_settled(look: Snapshots) -> Iterator[Violation]:
+def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
     """Every SMS was sent, or failed for a reason that is kept."""
-    for row in look.rows("notification", _UNSETTLED_SMS):
+    for row in snapshots.rows("notification", _UNSETTLED_SMS):
         detail = (
             f"{row['kind']} is {row['state']} after {row['attempts']} tries, sent at {row['sent_at']}, "
             f"reason: {row['last_error']}"
@@ -60,28 +60,28 @@ def sms_are_settled(look: Snapshots) -> Iterator[Violation]:
         yield Violation("sms_settled", str(row["sms_id"]), detail)
 
 
-def clerks_were_told(look: Snapshots) -> Iterator[Violation]:
+def clerks_were_told(snapshots: Snapshots) -> Iterator[Violation]:
     """A union's clerk was told of each batch and of each card, the reviewer and the clerk of each revocation."""
     yield from disagreements(
         "clerk_told",
-        Side("batching", look.rows("batching", _FACTS_OF_BATCHES)),
-        Side("notification", look.rows("notification", _TOLD_OF_BATCHES)),
+        Side("batching", snapshots.rows("batching", _FACTS_OF_BATCHES)),
+        Side("notification", snapshots.rows("notification", _TOLD_OF_BATCHES)),
     )
     yield from disagreements(
         "revocation_told",
-        Side("revocation", look.rows("revocation", _REVOCATIONS)),
-        Side("notification", look.rows("notification", _TOLD_OF_REVOCATIONS)),
+        Side("revocation", snapshots.rows("revocation", _REVOCATIONS)),
+        Side("notification", snapshots.rows("notification", _TOLD_OF_REVOCATIONS)),
     )
 
 
-def contacts_were_texted(look: Snapshots) -> Iterator[Violation]:
+def contacts_were_texted(snapshots: Snapshots) -> Iterator[Violation]:
     """A batch's contact had an SMS of each card issued or refused, who asked for a revocation one of its decision."""
     yield from disagreements(
         "contact_texted",
-        Side("batching", look.rows("batching", _CARDS_OF_BATCHES)),
-        Side("notification", look.rows("notification", _TEXTED_OF_BATCHES)),
+        Side("batching", snapshots.rows("batching", _CARDS_OF_BATCHES)),
+        Side("notification", snapshots.rows("notification", _TEXTED_OF_BATCHES)),
     )
-    decided = next(look.rows("revocation", _DECIDED))["decided"]
-    texted = next(look.rows("notification", _TEXTED_DECISIONS))["texted"]
+    decided = next(snapshots.rows("revocation", _DECIDED))["decided"]
+    texted = next(snapshots.rows("notification", _TEXTED_DECISIONS))["texted"]
     if decided != texted:
         yield Violation("contact_texted", "revocations", f"{decided} decided in revocation, {texted} SMS")

@@ -78,7 +78,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RuntimeContext:
     """All that the processes of one stack share."""
 
     addresses: Addresses
@@ -242,65 +242,65 @@ def source_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def planned_processes(scale: Mapping[str, int], surroundings: Surroundings) -> tuple[Process, ...]:
+def planned_processes(scale: Mapping[str, int], context: RuntimeContext) -> tuple[Process, ...]:
     """The processes of a stack, each with all that it is started with."""
-    return tuple(_process(name, surroundings) for name in process_names(scale))
+    return tuple(_process(name, context) for name in process_names(scale))
 
 
-def service_environment(service: str, surroundings: Surroundings) -> dict[str, str]:
+def service_environment(service: str, context: RuntimeContext) -> dict[str, str]:
     """What a service's processes, migrations and seeds see, but for the port of their health endpoint."""
-    ports = surroundings.ports
+    ports = context.ports
     return {
-        **_common_environment(service, surroundings),
-        "DATABASE_URL": surroundings.addresses.database_urls[service],
+        **_common_environment(service, context),
+        "DATABASE_URL": context.addresses.database_urls[service],
         "REGISTRY_URL": f"http://{LOOPBACK}:{ports['registry-1']}",
         "SMS_URL": f"http://{LOOPBACK}:{ports['sms-1']}",
         "PUBLIC_URL": f"http://{LOOPBACK}:{ports['gateway']}",
     }
 
 
-def _process(name: str, surroundings: Surroundings) -> Process:
+def _process(name: str, context: RuntimeContext) -> Process:
     program = name.rpartition("-")[0]
-    port = surroundings.ports[name]
+    port = context.ports[name]
     if program in SERVICES:
         module = ["services.kit.operations.runner", f"services.{program}.service"]
         told = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
-        environment = {**told, **service_environment(program, surroundings), "HEALTH_PORT": str(port)}
+        environment = {**told, **service_environment(program, context), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
-        environment = {**_common_environment(program, surroundings), f"{program.upper()}_PORT": str(port)}
+        environment = {**_common_environment(program, context), f"{program.upper()}_PORT": str(port)}
     else:
         module = ["services.kit.operations.runner", "gateway.service"]
         own = {
             "HEALTH_PORT": str(port),
-            "GATEWAY_PORT": str(surroundings.ports["gateway"]),
+            "GATEWAY_PORT": str(context.ports["gateway"]),
             "MAX_WORKERS": _GATEWAY_WORKERS,
         }
-        environment = {"PROOF_OF_WORK_BITS": _PROOF_OF_WORK_BITS, **_common_environment(program, surroundings), **own}
+        environment = {"PROOF_OF_WORK_BITS": _PROOF_OF_WORK_BITS, **_common_environment(program, context), **own}
     return Process(
         name=name,
         command=(sys.executable, "-m", *module),
         environment=environment,
         ready_url=f"http://{LOOPBACK}:{port}/readyz",
-        version=surroundings.version,
+        version=context.version,
     )
 
 
-def _common_environment(program: str, surroundings: Surroundings) -> dict[str, str]:
-    amqp_uri = surroundings.addresses.amqp_uris.get(program)
+def _common_environment(program: str, context: RuntimeContext) -> dict[str, str]:
+    amqp_uri = context.addresses.amqp_uris.get(program)
     return {
         **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        **{name: surroundings.secrets[name] for name in _SECRETS_OF[program]},
+        **{name: context.secrets[name] for name in _SECRETS_OF[program]},
         **({"AMQP_URI": amqp_uri} if amqp_uri else {}),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         **NO_RESOLVER,
         "ENVIRONMENT": "demo",
-        "RELEASE": surroundings.version,
+        "RELEASE": context.version,
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
         "BANK_MODE": "auto",
-        "FORMER_RELEASE_UNTIL": surroundings.secrets.get("FORMER_RELEASE_UNTIL", ""),
-        **surroundings.settings,
+        "FORMER_RELEASE_UNTIL": context.secrets.get("FORMER_RELEASE_UNTIL", ""),
+        **context.settings,
     }
 
 

@@ -25,13 +25,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def hold_port(preferred: int | None = None, patience: float = 0.0) -> int:
+def hold_port(preferred: int | None = None, wait_seconds: float = 0.0) -> int:
     """A loopback port that no other process is given by chance while this process lives.
 
-    The preferred one if nothing listens there or it becomes free within `patience` seconds, whoever holds it: a program
+    The preferred one if nothing listens there or it becomes free within `wait_seconds`, whoever holds it: a program
     that is started again listens where it did. Raises RuntimeError when none is found.
     """
-    if preferred is not None and _becomes_free(preferred, patience):
+    if preferred is not None and _becomes_free(preferred, wait_seconds):
         _hold(preferred)
         return preferred
     for port in random.sample(_CHOICES, len(_CHOICES)):

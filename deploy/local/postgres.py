@@ -159,7 +159,7 @@ def start(folder: Path, durable: bool) -> Postgres:
     port = _running_port(data)
     if port is None:
         # The processes of a killed server hold its port for a moment, and clients know it by this port.
-        port = hold_port(_last_port(data), patience=5)
+        port = hold_port(_last_port(data), wait_seconds=5)
         _write_settings(data, port, durable)
         _start_server(data)
     node = Postgres(port, _password_file(data).read_text())

@@ -164,7 +164,9 @@ def _write_settings(home: Path) -> None:
         state = _state(home)
     else:
         state = {"password": secrets.token_hex(16)}
-    ports = {name: hold_port(state.get(name), patience=5) for name in ("port", "distribution_port", "port_mapper_port")}
+    ports = {
+        name: hold_port(state.get(name), wait_seconds=5) for name in ("port", "distribution_port", "port_mapper_port")
+    }
     write_private(home / "state.json", json.dumps({**state, **ports}))
     write_private(home / "enabled_plugins", "[].\n")
     write_private(

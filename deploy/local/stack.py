@@ -31,7 +31,7 @@ from deploy.local.environment import (
     SERVICES,
     SIMULATORS,
     Addresses,
-    Surroundings,
+    RuntimeContext,
     forget_passwords,
     keep_ports,
     keep_secrets,
@@ -123,8 +123,8 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
         addresses = find_addresses(folder, stack_secrets)
         if postgres.is_running(folder) and folder not in postgres.data_folder(folder).parents:
             say(f"PostgreSQL's data is in {postgres.data_folder(folder)}: its user may not enter {folder}")
-        surroundings = _surroundings(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
-        stack = _bring_up(folder, scale, surroundings, private_nodes(), say)
+        context = _context(folder, scale, addresses, PREFERRED_GATEWAY_PORT, {})
+        stack = _bring_up(folder, scale, context, private_nodes(), say)
         if is_upgrading(stack_secrets):
             end_upgrade(folder, stack_secrets)
         return stack
@@ -244,15 +244,15 @@ def start_fresh(
         _stop_processes(folder)
         shutil.rmtree(folder)
     with _alone(folder):
-        surroundings = _surroundings(folder, scale, addresses, None, settings or {})
-    return _bring_up(folder, scale, surroundings, (), say)
+        context = _context(folder, scale, addresses, None, settings or {})
+    return _bring_up(folder, scale, context, (), say)
 
 
-def _surroundings(
+def _context(
     folder: Path, scale: Mapping[str, int], addresses: Addresses, gateway_port: int | None, settings: Mapping[str, str]
-) -> Surroundings:
+) -> RuntimeContext:
     nothing_runs = supervisor_pid(folder) is None
-    return Surroundings(
+    return RuntimeContext(
         addresses=addresses,
         ports=keep_ports(folder, process_names(scale), nothing_runs, gateway_port),
         secrets=keep_secrets(folder),
@@ -262,15 +262,15 @@ def _surroundings(
 
 
 def _bring_up(
-    folder: Path, scale: Mapping[str, int], surroundings: Surroundings, own_nodes: tuple[str, ...], say: Say
+    folder: Path, scale: Mapping[str, int], context: RuntimeContext, own_nodes: tuple[str, ...], say: Say
 ) -> Stack:
     (folder / "logs").mkdir(mode=0o700, exist_ok=True)
-    _prepare_databases(folder, surroundings, say)
-    plan = Plan(planned_processes(scale, surroundings), own_nodes)
+    _prepare_databases(folder, context, say)
+    plan = Plan(planned_processes(scale, context), own_nodes)
     _supervise(folder, plan)
     say(f"processes: waiting until all {len(plan.processes)} are ready")
     _wait_until_ready(folder, plan, _SECONDS_TO_BE_READY)
-    return _stack(folder, surroundings.addresses)
+    return _stack(folder, context.addresses)
 
 
 def _stack(folder: Path, addresses: Addresses) -> Stack:
@@ -284,16 +284,16 @@ def _stack(folder: Path, addresses: Addresses) -> Stack:
     )
 
 
-def _prepare_databases(folder: Path, surroundings: Surroundings, say: Say) -> None:
+def _prepare_databases(folder: Path, context: RuntimeContext, say: Say) -> None:
     """Migrate and seed, unless this code has done so with these databases before."""
-    databases = {service: _without_password(url) for service, url in surroundings.addresses.database_urls.items()}
-    version = hashlib.sha256(json.dumps([surroundings.version, databases]).encode()).hexdigest()
+    databases = {service: _without_password(url) for service, url in context.addresses.database_urls.items()}
+    version = hashlib.sha256(json.dumps([context.version, databases]).encode()).hexdigest()
     state = read_state(folder)
     if state.get("prepared") == version:
         return
     say("databases: migrating, and seeding demo data")
     with ThreadPoolExecutor() as at_once:
-        list(at_once.map(partial(_migrate_and_seed, surroundings), SERVICES))
+        list(at_once.map(partial(_migrate_and_seed, context), SERVICES))
     write_state(folder, {**state, "prepared": version})
 
 
@@ -301,9 +301,9 @@ def _without_password(url: str) -> str:
     return make_url(url).set(password=None).render_as_string()
 
 
-def _migrate_and_seed(surroundings: Surroundings, service: str) -> None:
-    environment = service_environment(service, surroundings)
-    url = {f"DATABASE_URL_{service.upper()}": surroundings.addresses.migration_url(service)}
+def _migrate_and_seed(context: RuntimeContext, service: str) -> None:
+    environment = service_environment(service, context)
+    url = {f"DATABASE_URL_{service.upper()}": context.addresses.migration_url(service)}
     _run(
         ["services.kit.data.migrate", service], {**environment, **url}, f"the database of {service} cannot be migrated"
     )
@@ -378,9 +378,9 @@ def _planned_by_this_code(folder: Path, plan: Plan, say: Say) -> tuple[Process, 
     """The processes of a plan; where other code has planned them, planned anew, with nodes and databases made ready."""
     if all(process.version == source_version() for process in plan.processes):
         return plan.processes
-    surroundings = _surroundings(folder, _scale_of(plan), find_addresses(folder, keep_secrets(folder)), None, {})
-    _prepare_databases(folder, surroundings, say)
-    return planned_processes(_scale_of(plan), surroundings)
+    context = _context(folder, _scale_of(plan), find_addresses(folder, keep_secrets(folder)), None, {})
+    _prepare_databases(folder, context, say)
+    return planned_processes(_scale_of(plan), context)
 
 
 def _scale_of(plan: Plan) -> dict[str, int]:

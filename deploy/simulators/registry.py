@@ -74,7 +74,7 @@ class SimulatedRegistry:
         return {
             "POST /v1/retirement": self.retirement,
             "PUT /control": self.control,
-            "PUT /control/persons": self.tell_persons,
+            "PUT /control/persons": self.publish_persons,
             "GET /control/log": self.log,
             "GET /readyz": lambda _request: {"status": "ready"},
         }
@@ -108,7 +108,7 @@ class SimulatedRegistry:
             self._behave(behaviour)
         return behaviour
 
-    def tell_persons(self, request: Request) -> dict[str, Any]:
+    def publish_persons(self, request: Request) -> dict[str, Any]:
         """Lets the registry know of persons, by document number; of all others it says `unknown`."""
         schema = KnownPerson()
         told = {number: schema.load(person) for number, person in strict_json.read_json(request.get_data()).items()}

@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations.membership import accounts as rpc
 
 _ACCOUNTS = "/api/v1/accounts"
@@ -21,10 +21,10 @@ _RESETS = "/api/v1/password-resets"
     has_secrets=True,
     summary="Choose another password by a link; it works once, unlocks the account, makes this browser known for it",
 )
-def reset_password(exchange: Exchange) -> Response:
-    device_id = exchange.device_id or exchange.backends.devices.new_id()
-    response = json_answer(exchange.ask(rpc.RESET_PASSWORD, {**exchange.read(), "device_id": device_id}))
-    exchange.backends.devices.keep(response, device_id)
+def reset_password(context: RequestContext) -> Response:
+    device_id = context.device_id or context.dependencies.devices.new_id()
+    response = json_answer(context.ask(rpc.RESET_PASSWORD, {**context.read(), "device_id": device_id}))
+    context.dependencies.devices.keep(response, device_id)
     return response
 
 

@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import file_download
-from gateway.routes import Exchange, Route, file_route, route, rpc_route
+from gateway.routes import RequestContext, Route, file_route, route, rpc_route
 from services.contracts.operations import batching as rpc
 
 _BATCHES = "/api/v1/batches"
@@ -23,8 +23,8 @@ def _register(form: str, content_type: str) -> Route:
         deadline=_FILE_SECONDS,
         summary=f"The register (清册) as .{form}; marks it as printed",
     )
-    def download(exchange: Exchange) -> Response:
-        register = exchange.ask(rpc.GET_REGISTER, exchange.read())
+    def download(context: RequestContext) -> Response:
+        register = context.ask(rpc.GET_REGISTER, context.read())
         response = file_download(register)
         response.headers["X-Register-Hash"] = register["register_hash"]
         return response

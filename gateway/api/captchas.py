@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from gateway.answers import json_answer
 from gateway.captchas import IMAGE, WORK
 from gateway.proof_of_work import PARTS
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.contracts.operations.membership import identity
 from services.contracts.operations.membership.identity import CAPTCHA_PURPOSES
 from services.kit.concurrency import in_thread
@@ -64,37 +64,37 @@ class CaptchaAnswer:
     status=201,
     summary="A captcha for signing in or for an SMS, harder where much has failed",
 )
-def make_captcha(exchange: Exchange) -> Response:
-    asked = as_dict(schema_of(MakeCaptchaRequest)().load(exchange.read()))
-    level = _level(exchange, asked["purpose"], asked["for_unknown_device"])
+def make_captcha(context: RequestContext) -> Response:
+    asked = as_dict(schema_of(MakeCaptchaRequest)().load(context.read()))
+    level = _level(context, asked["purpose"], asked["for_unknown_device"])
     # In a thread: other requests go on while it draws.
-    made = in_thread(exchange.backends.captchas.make, asked["kind"], asked["purpose"], level)
+    made = in_thread(context.dependencies.captchas.make, asked["kind"], asked["purpose"], level)
     puzzle = made.puzzle
     answer = {
         "captcha_id": made.token,
         "kind": asked["kind"],
         "image": made.image,
         "proof_of_work": {"salt": puzzle.salt, "bits": puzzle.bits, "parts": PARTS},
-        "wait_seconds": exchange.backends.captchas.seconds_until(puzzle.answers_from),
+        "wait_seconds": context.dependencies.captchas.seconds_until(puzzle.answers_from),
         "expires_at": datetime.fromtimestamp(puzzle.expires_at, UTC).isoformat(),
     }
     return json_answer(answer, 201)
 
 
-def judged_captcha(exchange: Exchange, purpose: str, given: dict[str, Any]) -> dict[str, Any]:
+def judged_captcha(context: RequestContext, purpose: str, given: dict[str, Any]) -> dict[str, Any]:
     """Takes the fields of CaptchaForm out of a form; answers what membership is told of them (CaptchaVerdict).
 
     Raises Problem as `Captchas.judge` does.
     """
     token, answer, solution = (given.pop(name, "") for name in ("captcha_id", "captcha_answer", "proof_of_work"))
-    return exchange.backends.captchas.judge(purpose, token, answer, solution)
+    return context.dependencies.captchas.judge(purpose, token, answer, solution)
 
 
-def _level(exchange: Exchange, purpose: str, for_unknown_device: bool) -> int:
+def _level(context: RequestContext, purpose: str, for_unknown_device: bool) -> int:
     """How hard it must be; the easiest where membership does not answer, which judges it again when it is used."""
-    device_id = None if for_unknown_device else exchange.device_id
+    device_id = None if for_unknown_device else context.device_id
     try:
-        answer = exchange.ask(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
+        answer = context.ask(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})
     except Unavailable:
         return 0
     return int(answer["level"])

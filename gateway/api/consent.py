@@ -6,7 +6,7 @@ from datetime import date
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import no_union
@@ -32,7 +32,7 @@ class ConsentTextAnswer:
     answer=ConsentTextAnswer,
     summary="The consent text in force",
 )
-def consent_text(exchange: Exchange) -> Response:
+def consent_text(context: RequestContext) -> Response:
     return json_answer(schema_of(ConsentTextAnswer)().dump(CURRENT_CONSENT))
 
 

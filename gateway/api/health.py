@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.kit.rpc.operation import ANONYMOUS, no_union
 
 _HEALTHZ = gateway_query("healthz", no_union(ANONYMOUS))
@@ -24,7 +24,7 @@ class ReadyAnswer:
 
 
 @route("GET", "/healthz", _HEALTHZ, is_unlimited=True, answer=AliveAnswer, summary="The process is alive")
-def healthz(exchange: Exchange) -> Response:
+def healthz(context: RequestContext) -> Response:
     return json_answer({"status": "alive"})
 
 
@@ -36,8 +36,8 @@ def healthz(exchange: Exchange) -> Response:
     answer=ReadyAnswer,
     summary="The process can work; 503 where it cannot",
 )
-def readyz(exchange: Exchange) -> Response:
-    reasons = exchange.backends.not_ready()
+def readyz(context: RequestContext) -> Response:
+    reasons = context.dependencies.not_ready()
     if reasons:
         return json_answer({"status": "not ready", "reasons": reasons}, 503)
     return json_answer({"status": "ready", "reasons": []})

@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.reading import read_upload
-from gateway.routes import Exchange, file_route, route, rpc_route
+from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.contracts.operations.membership import imports as rpc
 
 _IMPORTS = "/api/v1/members/imports"
@@ -20,8 +20,8 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     deadline=30,
     summary="Hand in a spreadsheet of up to 20 MB; it is read for a preview, and nobody is registered yet",
 )
-def start_import(exchange: Exchange) -> Response:
-    started = exchange.ask(rpc.START_IMPORT, exchange.complete(read_upload(exchange.request)))
+def start_import(context: RequestContext) -> Response:
+    started = context.ask(rpc.START_IMPORT, context.complete(read_upload(context.request)))
     return json_answer(started, 202, f"{_IMPORTS}/{started['import_id']}")
 
 

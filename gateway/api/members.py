@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import file_download
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations.membership import members as rpc
 
 _MEMBERS = "/api/v1/members"
@@ -19,8 +19,8 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     has_secrets=True,
     summary="The members of a filter as .xlsx; with whole numbers for administrators who say why",
 )
-def export(exchange: Exchange) -> Response:
-    return file_download(exchange.ask(rpc.EXPORT_MEMBERS, exchange.read()))
+def export(context: RequestContext) -> Response:
+    return file_download(context.ask(rpc.EXPORT_MEMBERS, context.read()))
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from marshmallow import fields, validate
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from gateway.settings import ModuleSettings
 from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import no_union
@@ -40,7 +40,7 @@ class ModulesAnswer:
     answer=ModulesAnswer,
     summary="The platform's other modules, each with the address to open",
 )
-def modules(exchange: Exchange) -> Response:
+def modules(context: RequestContext) -> Response:
     file = read_settings(ModuleSettings).modules_path
     return json_answer({"items": read_modules(Path(file) if file else _MODULES)})
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from gateway import queues
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route, rpc_route
+from gateway.routes import RequestContext, gateway_query, route, rpc_route
 from services.contracts.operations import batching
 from services.contracts.operations.membership import accounts
 from services.contracts.services import SERVICES
@@ -46,9 +46,9 @@ Answer = TypeVar("Answer")
     deadline=_SECONDS,
     summary="Each service and this gateway: whether it answers, its version, and what keeps it from working",
 )
-def list_services(exchange: Exchange) -> Response:
-    asked = exchange.read()
-    statuses = _of_each(SERVICES, lambda service: exchange.ask(rpc.GET_STATUS.of(service), asked))
+def list_services(context: RequestContext) -> Response:
+    asked = context.read()
+    statuses = _of_each(SERVICES, lambda service: context.ask(rpc.GET_STATUS.of(service), asked))
     processes = _processes()
     items = [
         {
@@ -59,7 +59,7 @@ def list_services(exchange: Exchange) -> Response:
         }
         for service, status in statuses.items()
     ]
-    return json_answer({"items": [*items, _gateway(exchange)]})
+    return json_answer({"items": [*items, _gateway(context)]})
 
 
 @route(
@@ -69,7 +69,7 @@ def list_services(exchange: Exchange) -> Response:
     answer=rpc.QueuesAnswer,
     summary="Each queue: whether it is missing, how many messages are ready in it, how many consumers it has",
 )
-def list_queues(exchange: Exchange) -> Response:
+def list_queues(context: RequestContext) -> Response:
     found, missing = queues.depths_of_all()
     items = [_queue(queue, size, consumers) for queue, size, consumers in found]
     items += [_queue(queue, 0, 0, is_missing=True) for queue in missing]
@@ -85,18 +85,18 @@ def list_queues(exchange: Exchange) -> Response:
     deadline=10,
     summary="Messages that could not be handled, and the bank's that were rejected, the oldest failure first",
 )
-def list_dead_letters(exchange: Exchange) -> Response:
-    request: rpc.ListDeadLettersRequest = schema_of(rpc.ListDeadLettersRequest)().load(exchange.read())
+def list_dead_letters(context: RequestContext) -> Response:
+    request: rpc.ListDeadLettersRequest = schema_of(rpc.ListDeadLettersRequest)().load(context.read())
     deepest = request.page * request.size
     if deepest > rpc.DEEPEST_LETTER:
         raise invalid_fields({"page": f"只能查看最早的 {rpc.DEEPEST_LETTER} 条"})
     services = [_owner(request.queue)] if request.queue else SERVICES
     service_request = as_dict(rpc.ServiceDeadLettersRequest(queue=request.queue, limit=deepest))
-    answers = _of_each(services, lambda service: exchange.ask(rpc.LIST_DEAD_LETTERS.of(service), service_request))
+    answers = _of_each(services, lambda service: context.ask(rpc.LIST_DEAD_LETTERS.of(service), service_request))
     answered = [answer for answer in answers.values() if answer is not None]
     letters = sorted((one for answer in answered for one in answer["items"]), key=oldest_first)
     total = Counted(sum(answer["total"] for answer in answered), len(answered) == len(answers))
-    items = _with_unions(exchange, letters[deepest - request.size : deepest])
+    items = _with_unions(context, letters[deepest - request.size : deepest])
     unanswered = [service for service, answer in answers.items() if answer is None]
     return json_answer(as_dict(rpc.DeadLettersAnswer.of(items, request, total, unanswered=unanswered)))
 
@@ -105,10 +105,10 @@ def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **p
     """A route that calls the service whose queue it is."""
     common.declare_for(["gateway"], _OPERATORS)
 
-    def respond(exchange: Exchange) -> Response:
-        data = exchange.read()
-        answer = exchange.ask(common.of(_owner(data["queue"])), data)
-        return json_answer(_with_unions(exchange, [answer])[0] if method == "GET" else answer)
+    def respond(context: RequestContext) -> Response:
+        data = context.read()
+        answer = context.ask(common.of(_owner(data["queue"])), data)
+        return json_answer(_with_unions(context, [answer])[0] if method == "GET" else answer)
 
     return route(method, f"{_LETTERS}/<queue>{path}", common.of("gateway"), deadline=30, **properties)(respond)
 
@@ -158,7 +158,7 @@ ROUTES = (
 )
 
 
-def _with_unions(exchange: Exchange, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_unions(context: RequestContext, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The letters with the names of the unions that they tell by id or code alone, while membership answers."""
     unnamed = [letter for letter in letters if letter.get("union_name") is None]
     wanted = {
@@ -167,7 +167,7 @@ def _with_unions(exchange: Exchange, letters: list[dict[str, Any]]) -> list[dict
     }
     if not any(wanted.values()):
         return letters
-    answer = _unless_away(lambda _: exchange.ask(accounts.NAME_UNIONS, wanted), "membership")
+    answer = _unless_away(lambda _: context.ask(accounts.NAME_UNIONS, wanted), "membership")
     names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))
@@ -195,9 +195,9 @@ def _processes() -> dict[str, int]:
         return {}
 
 
-def _gateway(exchange: Exchange) -> dict[str, Any]:
+def _gateway(context: RequestContext) -> dict[str, Any]:
     """This process, which answers whatever keeps it from reaching services."""
-    release, reasons = read_settings(ProcessSettings).release, exchange.backends.not_ready()
+    release, reasons = read_settings(ProcessSettings).release, context.dependencies.not_ready()
     status = {"release": release, "started_at": _STARTED_AT.isoformat(), "reasons": reasons}
     return {"service": "gateway", "answers": True, "processes": None, "status": status}
 

@@ -4,7 +4,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
 from gateway.api.captchas import judged_captcha
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations import batching
 from services.contracts.operations.membership import identity, members
 
@@ -21,13 +21,13 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
     status=202,
     summary="Send a one-time password to a phone, if a member has it; it works in this browser alone",
 )
-def request_otp(exchange: Exchange) -> Response:
-    given = exchange.read()
-    verdict = judged_captcha(exchange, "sms_code", given)
-    device_id = exchange.device_id or exchange.backends.devices.new_id()
-    answer = exchange.ask(identity.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
+def request_otp(context: RequestContext) -> Response:
+    given = context.read()
+    verdict = judged_captcha(context, "sms_code", given)
+    device_id = context.device_id or context.dependencies.devices.new_id()
+    answer = context.ask(identity.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
     response = json_answer(answer, 202)
-    exchange.backends.devices.keep(response, device_id)
+    context.dependencies.devices.keep(response, device_id)
     return response
 
 
@@ -40,13 +40,13 @@ def request_otp(exchange: Exchange) -> Response:
     status=201,
     summary="Sign in by the one-time password: the answer sets the cookie `session`",
 )
-def sign_in(exchange: Exchange) -> Response:
-    device_id = exchange.device_id
-    answer = exchange.ask(identity.PERSONAL_SIGN_IN, {**exchange.read(), "visit": exchange.visit(device_id)})
+def sign_in(context: RequestContext) -> Response:
+    device_id = context.device_id
+    answer = context.ask(identity.PERSONAL_SIGN_IN, {**context.read(), "visit": context.visit(device_id)})
     response = json_answer(answer["member"], 201, _PROFILE)
-    exchange.backends.sessions.start(response, answer["session"])
+    context.dependencies.sessions.start(response, answer["session"])
     if device_id is not None:
-        exchange.backends.devices.keep(response, device_id)
+        context.dependencies.devices.keep(response, device_id)
     return response
 
 

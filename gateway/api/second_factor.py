@@ -3,7 +3,7 @@
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import RequestContext, route, rpc_route
 from services.contracts.operations.membership import accounts, identity
 
 _MINE = "/api/v1/me/second-factor"
@@ -17,10 +17,10 @@ _MINE = "/api/v1/me/second-factor"
     has_secrets=True,
     summary="Turn it on by a first code: the recovery codes are told once, and this session gets another cookie",
 )
-def confirm(exchange: Exchange) -> Response:
-    answer = exchange.ask(identity.CONFIRM_SECOND_FACTOR, exchange.read())
+def confirm(context: RequestContext) -> Response:
+    answer = context.ask(identity.CONFIRM_SECOND_FACTOR, context.read())
     response = json_answer({"recovery_codes": answer["recovery_codes"]})
-    exchange.go_on_in(response, answer["session"])
+    context.go_on_in(response, answer["session"])
     return response
 
 
@@ -32,9 +32,9 @@ def confirm(exchange: Exchange) -> Response:
     has_secrets=True,
     summary="Turn it off: all other sessions end, and this one gets another cookie",
 )
-def remove(exchange: Exchange) -> Response:
+def remove(context: RequestContext) -> Response:
     response = no_content()
-    exchange.go_on_in(response, exchange.ask(identity.REMOVE_SECOND_FACTOR, exchange.read()))
+    context.go_on_in(response, context.ask(identity.REMOVE_SECOND_FACTOR, context.read()))
     return response
 
 
@@ -46,10 +46,10 @@ def remove(exchange: Exchange) -> Response:
     has_secrets=True,
     summary="The second step of signing in: a code of the authenticator, or a recovery code",
 )
-def pass_it(exchange: Exchange) -> Response:
-    answer = exchange.ask(identity.PASS_SECOND_FACTOR, exchange.read())
+def pass_it(context: RequestContext) -> Response:
+    answer = context.ask(identity.PASS_SECOND_FACTOR, context.read())
     response = json_answer(answer["account"])
-    exchange.go_on_in(response, answer["session"])
+    context.go_on_in(response, answer["session"])
     return response
 
 

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer, no_content
 from gateway.api.captchas import judged_captcha
-from gateway.routes import Exchange, gateway_query, route, rpc_route
+from gateway.routes import RequestContext, gateway_query, route, rpc_route
 from services.contracts.operations.membership import accounts, identity
 from services.kit.rpc.operation import ANONYMOUS, no_union
 
@@ -25,14 +25,14 @@ _ME = "/api/v1/me"
     status=201,
     summary="Sign in (登录) with a captcha: the answer sets the cookie `session`",
 )
-def sign_in(exchange: Exchange) -> Response:
-    given = exchange.read()
-    verdict = judged_captcha(exchange, "sign_in", given)
-    device_id = exchange.device_id or exchange.backends.devices.new_id()
-    answer = exchange.ask(identity.SIGN_IN, {**given, "captcha": verdict, "visit": exchange.visit(device_id)})
+def sign_in(context: RequestContext) -> Response:
+    given = context.read()
+    verdict = judged_captcha(context, "sign_in", given)
+    device_id = context.device_id or context.dependencies.devices.new_id()
+    answer = context.ask(identity.SIGN_IN, {**given, "captcha": verdict, "visit": context.visit(device_id)})
     response = json_answer(answer["account"], 201, _ME)
-    exchange.backends.sessions.start(response, answer["session"])
-    exchange.backends.devices.keep(response, device_id)
+    context.dependencies.sessions.start(response, answer["session"])
+    context.dependencies.devices.keep(response, device_id)
     return response
 
 
@@ -43,13 +43,13 @@ def sign_in(exchange: Exchange) -> Response:
     status=204,
     summary="Sign out: the session ends, and the browser forgets the cookie",
 )
-def sign_out(exchange: Exchange) -> Response:
-    session = exchange.find_session()
+def sign_out(context: RequestContext) -> Response:
+    session = context.find_session()
     if session is not None:
-        replace(exchange, session=session).ask(identity.SIGN_OUT, {})
-        exchange.backends.forget_sessions([session.session_id])
+        replace(context, session=session).ask(identity.SIGN_OUT, {})
+        context.dependencies.forget_sessions([session.session_id])
     response = no_content()
-    exchange.backends.sessions.end(response)
+    context.dependencies.sessions.end(response)
     return response
 
 
@@ -61,10 +61,10 @@ def sign_out(exchange: Exchange) -> Response:
     has_secrets=True,
     summary="Change my password: all other sessions end, and this one gets another cookie",
 )
-def change_password(exchange: Exchange) -> Response:
-    begun = exchange.ask(identity.CHANGE_PASSWORD, exchange.read())
+def change_password(context: RequestContext) -> Response:
+    begun = context.ask(identity.CHANGE_PASSWORD, context.read())
     response = no_content()
-    exchange.go_on_in(response, begun)
+    context.go_on_in(response, begun)
     return response
 
 
@@ -75,10 +75,10 @@ def change_password(exchange: Exchange) -> Response:
     status=204,
     summary="End one of my sessions, wherever it is",
 )
-def end_my_session(exchange: Exchange) -> Response:
-    asked = exchange.read()
-    exchange.ask(identity.END_MY_SESSION, asked)
-    exchange.backends.forget_sessions([asked["session_id"]])
+def end_my_session(context: RequestContext) -> Response:
+    asked = context.read()
+    context.ask(identity.END_MY_SESSION, asked)
+    context.dependencies.forget_sessions([asked["session_id"]])
     return no_content()
 
 

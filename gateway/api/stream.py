@@ -2,7 +2,7 @@
 
 from werkzeug.wrappers import Response
 
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.contracts.operations.roles import ACCOUNTS
 from services.kit.rpc.operation import own_union
 
@@ -16,8 +16,8 @@ _STREAM = gateway_query("stream", own_union(*ACCOUNTS))
     answer="text/event-stream",
     summary="What changed in my union: `resync` first, then one event a change; heartbeats every 15 seconds",
 )
-def stream(exchange: Exchange) -> Response:
-    notices = exchange.backends.streams.listen(exchange.signed_in)
+def stream(context: RequestContext) -> Response:
+    notices = context.dependencies.streams.listen(context.signed_in)
     return Response(notices, mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 

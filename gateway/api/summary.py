@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from services.contracts.operations import batching
 from services.contracts.operations.membership.accounts import UnionAnswer
 from services.contracts.operations.membership.members import GET_MEMBER_SUMMARY, MemberSummaryAnswer
@@ -43,10 +43,10 @@ class SummaryAnswer:
     answer=SummaryAnswer,
     summary="Members by card state, applications and batches by day, refusals by reason",
 )
-def summary(exchange: Exchange) -> Response:
-    asked = exchange.read()
-    members = exchange.ask(GET_MEMBER_SUMMARY, asked)
-    batches = exchange.ask(batching.GET_BATCH_SUMMARY, asked)
+def summary(context: RequestContext) -> Response:
+    asked = context.read()
+    members = context.ask(GET_MEMBER_SUMMARY, asked)
+    batches = context.ask(batching.GET_BATCH_SUMMARY, asked)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 
 

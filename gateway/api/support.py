@@ -6,7 +6,7 @@ from typing import Annotated
 from werkzeug.wrappers import Response
 
 from gateway.answers import json_answer
-from gateway.routes import Exchange, gateway_query, route
+from gateway.routes import RequestContext, gateway_query, route
 from gateway.settings import SupportSettings
 from services.kit.rpc.operation import ANONYMOUS, no_union
 from services.kit.settings import read_settings
@@ -29,7 +29,7 @@ class SupportAnswer:
 
 
 @route("GET", "/api/v1/support", _SUPPORT, answer=SupportAnswer, summary="Whom to ask for technical support")
-def support(exchange: Exchange) -> Response:
+def support(context: RequestContext) -> Response:
     settings = read_settings(SupportSettings)
     return json_answer(
         {

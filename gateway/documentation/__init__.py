@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from gateway import openapi
 from gateway.answers import json_answer
 from gateway.headers import PAGE
-from gateway.routes import Exchange, Route, gateway_query, route
+from gateway.routes import RequestContext, Route, gateway_query, route
 from services.kit.rpc.operation import ANONYMOUS, no_union
 
 _DOCUMENTATION = gateway_query("documentation", no_union(ANONYMOUS))
@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent
 
 
 @route("GET", "/api/openapi.json", _DOCUMENTATION, summary="The OpenAPI document")
-def openapi_document(exchange: Exchange) -> Response:
+def openapi_document(context: RequestContext) -> Response:
     return json_answer(openapi.document())
 
 
@@ -25,7 +25,7 @@ def _file(path: str, name: str, content_type: str) -> Route:
     content = (_FOLDER / name).read_bytes()
 
     @route("GET", path, _DOCUMENTATION, summary=f"Part of the page that shows the document: {name}")
-    def part(exchange: Exchange) -> Response:
+    def part(context: RequestContext) -> Response:
         return Response(content, content_type=content_type, headers=PAGE)
 
     return part

@@ -38,10 +38,10 @@ from services.contracts.events.batching import (
     MembersRemovedData,
     RefusedApplication,
 )
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
 from services.kit.events.contract import EventContract, EventData, in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.schemas import required
 
 
@@ -80,34 +80,34 @@ def publish_steps(audience: str, session: Session, ids: Sequence[str], _before: 
     """Tells a consumer again all steps of applications, as far as they follow from where the applications stand."""
     applications = session.scalars(
         select(Application)
-        .where(is_among(Application.application_id, map(UUID, ids)))
+        .where(is_any_of(Application.application_id, map(UUID, ids)))
         .order_by(Application.application_id)
     ).all()
     told = [step for application in applications for step in _steps_of(session, application)]
-    _tell_steps(session, audience, told)
+    _publish_steps(session, audience, told)
     return [str(one) for one in dict.fromkeys(step.application_id for step in told)]
 
 
 def publish_batches(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Tells a consumer again of whole batches and what became of their applications."""
-    in_batches = select(Application).where(is_among(Application.batch_no, ids)).order_by(Application.application_id)
+    in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
     told = [step for one in session.scalars(in_batches).all() for step in _steps_of(session, one)]
-    _tell_steps(session, audience, [step for step in told if step.contract is not CHANNEL_ASSIGNED])
+    _publish_steps(session, audience, [step for step in told if step.contract is not CHANNEL_ASSIGNED])
     return sorted({step.application.batch_no or "" for step in told})
 
 
 def publish_submissions(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Tells a consumer again that batches were submitted."""
-    in_batches = select(Application).where(is_among(Application.batch_no, ids)).order_by(Application.application_id)
+    in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
     submitted = [Told(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
-    _tell_steps(session, audience, submitted)
+    _publish_steps(session, audience, submitted)
     return sorted({step.application.batch_no or "" for step in submitted})
 
 
 def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Asks validation again for the current checks that it has never heard of; of a newer one it knows more."""
     under_check = select(Application).where(
-        is_among(Application.application_id, map(UUID, ids)),
+        is_any_of(Application.application_id, map(UUID, ids)),
         Application.state == State.QUEUED,
         Application.check_state == Check.CHECKING,
     )
@@ -116,7 +116,7 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
         by_union[application.union_id].append(application)
     for union_id, applications in by_union.items():
         for part in in_messages(applications):
-            tell(session, VALIDATION_REQUESTED, requested_checks(union_id, part), audience="validation")
+            publish(session, VALIDATION_REQUESTED, requested_checks(union_id, part), audience="validation")
     return [str(one.application_id) for applications in by_union.values() for one in applications]
 
 
@@ -152,7 +152,7 @@ def _is_late(application: Application) -> bool:
     return application.state == State.ISSUED and (application.version - (application.channel == "special")) % 2 == 1
 
 
-def _tell_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
+def _publish_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
     """In events of one kind, batch or union each, as they were told the first time."""
     groups: defaultdict[tuple[Any, ...], list[Told]] = defaultdict(list)
     for step in told:
@@ -164,7 +164,7 @@ def _tell_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
     for group in groups.values():
         data_of = _DATA[group[0].contract.name]
         for part in in_messages(group):
-            tell(session, group[0].contract, data_of(session, part), audience=audience)
+            publish(session, group[0].contract, data_of(session, part), audience=audience)
 
 
 def _assigned(_session: Session, part: Sequence[Told]) -> ChannelAssignedData:

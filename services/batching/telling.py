@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from services.batching.models import Batch
 from services.contracts.events.batching import PENDING_CHANGED, BatchSubmittedData, Contact, PendingChangedData
 from services.contracts.shared import ApplicationStep, UnionFacts
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 
 
 def steps(applications: Iterable[Any]) -> list[ApplicationStep]:
@@ -47,7 +47,7 @@ def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: st
     )
 
 
-def tell_pending_changed(session: Session, union_id: UUID, reason: str, count: int) -> None:
+def publish_pending_changed(session: Session, union_id: UUID, reason: str, count: int) -> None:
     """Lets pages that show the union's pending list refresh; nothing is published where nothing changed."""
     if count:
-        tell(session, PENDING_CHANGED, PendingChangedData(union_id=union_id, reason=reason, count=count))
+        publish(session, PENDING_CHANGED, PendingChangedData(union_id=union_id, reason=reason, count=count))

@@ -541,7 +541,7 @@ Index("ix_audit_entry_account_id_act_id", AuditEntry.account_id, AuditEntry.act_
 Index("ix_audit_entry_records", AuditEntry.records, postgresql_using="gin")
 
 
-class AuditReach(Base):
+class AuditScope(Base):
     """By which a union finds the acts in its reach, the newest first; made of AuditEntry, and never changed either.
 
     The database copies `account_id` from there.
@@ -556,11 +556,11 @@ class AuditReach(Base):
     account_id: Mapped[UUID | None]
 
 
-Index("ix_audit_reach_union_id_account_id_act_id", AuditReach.union_id, AuditReach.account_id, AuditReach.act_id)
-Index("ix_audit_reach_union_id_action_act_id", AuditReach.union_id, AuditReach.action, AuditReach.act_id)
+Index("ix_audit_reach_union_id_account_id_act_id", AuditScope.union_id, AuditScope.account_id, AuditScope.act_id)
+Index("ix_audit_reach_union_id_action_act_id", AuditScope.union_id, AuditScope.action, AuditScope.act_id)
 Index(
     "ix_audit_reach_refused",
-    AuditReach.union_id,
-    AuditReach.act_id,
-    postgresql_where=AuditReach.outcome == literal_column("'refused'"),
+    AuditScope.union_id,
+    AuditScope.act_id,
+    postgresql_where=AuditScope.outcome == literal_column("'refused'"),
 )

@@ -10,11 +10,11 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBERS_QUEUED
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
 from services.kit.rpc.request import Caller
 from services.membership.applications.application_states import LIVE, CardState, State
-from services.membership.applications.queueing import tell_queued
+from services.membership.applications.queueing import publish_queued as publish_members
 from services.membership.imports.import_parts import end_import
 from services.membership.imports.stalled_imports import STOPPED, are_unpublished
 from services.membership.models import Account, Application, ImportJob, Member, Union
@@ -43,7 +43,7 @@ def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> li
         select(Application, Member)
         .join(Member, Member.member_id == Application.member_id)
         .where(
-            is_among(Application.application_id, map(UUID, ids)),
+            is_any_of(Application.application_id, map(UUID, ids)),
             Application.state == State.QUEUED,
             Application.queued_at < before,
         )
@@ -54,7 +54,7 @@ def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> li
         said_together = (application.union_id, application.queued_by, application.queued_at, application.outlet_code)
         groups[said_together].append((application, member))
     for (union_id, *_), group in groups.items():
-        tell_queued(session, session.get_one(Union, union_id), group, audience="batching")
+        publish_members(session, session.get_one(Union, union_id), group, audience="batching")
     return [str(application.application_id) for application, _ in rows]
 
 
@@ -68,16 +68,16 @@ def free_locked_members(session: Session, ids: Sequence[str], before: datetime) 
         Member.card_no.is_(None),
         or_(Member.applied_at.is_(None), Member.applied_at < before),
     )
-    chosen = select(Member.member_id).where(is_among(Member.member_id, map(UUID, ids)), broken)
+    chosen = select(Member.member_id).where(is_any_of(Member.member_id, map(UUID, ids)), broken)
     locked = session.scalars(chosen.order_by(Member.member_id).with_for_update()).all()
     of_issued = select(Application.member_id).where(
-        is_among(Application.member_id, locked), Application.state == State.ISSUED
+        is_any_of(Application.member_id, locked), Application.state == State.ISSUED
     )
     member_ids = sorted(set(locked) - set(session.scalars(of_issued)))
     live = {
         application.member_id: application
         for application in session.scalars(
-            select(Application).where(is_among(Application.member_id, member_ids), Application.state.in_(LIVE))
+            select(Application).where(is_any_of(Application.member_id, member_ids), Application.state.in_(LIVE))
         )
     }
     for member_id in member_ids:
@@ -94,7 +94,7 @@ def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[
         return []
     jobs = session.scalars(
         select(ImportJob)
-        .where(is_among(ImportJob.import_id, map(UUID, ids)), ImportJob.state.in_(("reading", "running")))
+        .where(is_any_of(ImportJob.import_id, map(UUID, ids)), ImportJob.state.in_(("reading", "running")))
         .where(ImportJob.progressed_at < before)
         .order_by(ImportJob.import_id)
         .with_for_update(skip_locked=True)

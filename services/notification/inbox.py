@@ -20,7 +20,7 @@ from services.contracts.operations.notification import (
     ReadAnswer,
 )
 from services.kit.data.paging import page_of
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
@@ -76,7 +76,7 @@ def post_counted(
         .values(kind=notice.kind, title=notice.title, body=notice.body, link=notice.link)
     )
     session.execute(delete(ReadMark).where(ReadMark.message_id == message_id))
-    tell(
+    publish(
         session,
         MESSAGE_POSTED,
         MessagePostedData(

@@ -58,15 +58,15 @@ def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssu
     """The clerk hears how many cards were issued, late ones told apart, and so does the batch's contact by SMS."""
     data = event.data
     late = sum(application.late for application in data.applications)
-    _tell_clerk(session, data, "cards_issued", len(data.applications) - late, texts.cards_issued)
-    _tell_clerk(session, data, "cards_issued_late", late, texts.cards_issued_late)
+    _notify_clerk(session, data, "cards_issued", len(data.applications) - late, texts.cards_issued)
+    _notify_clerk(session, data, "cards_issued_late", late, texts.cards_issued_late)
     _text_contact(session, settings, data, "cards_issued", partial(texts.sms_cards_issued, data.batch_no))
 
 
 def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRefusedData]) -> None:
     """The clerk hears how many were refused, and so does the batch's contact by SMS."""
     data = event.data
-    _tell_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
+    _notify_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
     _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
 
 
@@ -91,21 +91,21 @@ def revocation_approved(session: Session, event: Event[RevocationApprovedData]) 
     """The clerk and the applicant hear that the superior union agreed."""
     data = event.data
     notice = texts.revocation_approved(data.batch_no, data.remark)
-    _tell_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=True))
+    _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
     """The clerk and the applicant hear that the superior union did not agree."""
     data = event.data
     notice = texts.revocation_rejected(data.batch_no, data.remark)
-    _tell_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=False))
+    _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=False))
 
 
 def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
     """The clerk and the applicant hear that the bank was faster than the superior union."""
     data = event.data
     batch_no = data.batch_no
-    _tell_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
+    _publish_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
 
 
 def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
@@ -189,7 +189,7 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
         post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
 
 
-def _tell_clerk(
+def _notify_clerk(
     session: Session,
     data: CardsIssuedData | CardsRefusedData,
     kind: str,
@@ -216,7 +216,7 @@ def _text_contact(
         sms.ask_for_counted(session, told, settings.sms_gather_seconds)
 
 
-def _tell_decided(
+def _publish_decided(
     session: Session, data: RevocationDecidedData | RevocationClosedData, notice: texts.Notice, text: str
 ) -> None:
     topic = f"revocation_decided:{data.revocation_id}"

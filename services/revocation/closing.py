@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.contracts.events.revocation import REVOCATION_CLOSED, Applicant, RevocationClosedData
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.revocation.models import Application, Batch, Revocation
 from services.revocation.progress import OVER, progress_of
 from services.revocation.request_states import RequestState, close
@@ -33,7 +33,7 @@ def publish_closed(session: Session, revocation: Revocation, audience: str | Non
     """Publishes that a request is closed, to all consumers or to one that lacks it; raises ValueError for another."""
     if (closed_at := revocation.decided_at) is None:
         raise ValueError("the request is not closed")
-    tell(
+    publish(
         session,
         REVOCATION_CLOSED,
         RevocationClosedData(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
 from services.revocation.models import Revocation
 from services.revocation.requests import publish_again
@@ -19,7 +19,7 @@ def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: dat
     """Tells batching again how far the newest revocation of batches is."""
     newest = (
         select(Revocation)
-        .where(is_among(Revocation.batch_no, ids))
+        .where(is_any_of(Revocation.batch_no, ids))
         .order_by(Revocation.batch_no, Revocation.requested_at.desc())
         .ext(distinct_on(Revocation.batch_no))
     )
@@ -31,7 +31,7 @@ def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: dat
 
 def publish_revocations(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
     """Tells a consumer again of requests, and of the decisions on them."""
-    chosen = select(Revocation).where(is_among(Revocation.revocation_id, map(UUID, ids)))
+    chosen = select(Revocation).where(is_any_of(Revocation.revocation_id, map(UUID, ids)))
     found = session.scalars(chosen.order_by(Revocation.revocation_id)).all()
     for revocation in found:
         publish_again(session, revocation, audience)

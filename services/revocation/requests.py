@@ -35,7 +35,7 @@ from services.contracts.operations.revocation import (
 from services.contracts.shared import UnionFacts
 from services.kit.data.paging import page_of
 from services.kit.events.contract import EventContract
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller
@@ -256,7 +256,7 @@ def _publish_requested(session: Session, revocation: Revocation, batch: Batch, a
         requested_at=revocation.requested_at,
         applicant=_applicant(revocation),
     )
-    tell(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, audience=audience)
+    publish(session, REVOCATION_REQUESTED, data, subject=revocation.batch_no, audience=audience)
 
 
 def _publish_decided(session: Session, revocation: Revocation, audience: str | None = None) -> None:
@@ -273,7 +273,7 @@ def _publish_decided(session: Session, revocation: Revocation, audience: str | N
         remark=revocation.remark,
         applicant=_applicant(revocation),
     )
-    tell(session, contract, data, subject=revocation.batch_no, audience=audience)
+    publish(session, contract, data, subject=revocation.batch_no, audience=audience)
 
 
 def _applicant(revocation: Revocation) -> Applicant:

@@ -35,7 +35,7 @@ from services.contracts.values import InvalidValue, clean_document_number, today
 from services.kit.data.bulk import insert_rows
 from services.kit.events.envelope import correlation
 from services.kit.events.failures import Reject
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound
 from services.kit.rpc.work import Work
@@ -152,7 +152,7 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
             for finding in session.scalars(kept.order_by(CheckFinding.position))
         ]
         data = MembersValidatedData(union_id=check.union_id, results=[result], findings=findings)
-        tell(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
+        publish(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
     return [check.application_id for check in newest]
 
 
@@ -326,7 +326,7 @@ def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:
         groups[one.check.union_id, one.check.correlation_id].append(one)
     for (union_id, correlation_id), group in groups.items():
         before = correlation.set(correlation_id)
-        tell(session, MEMBERS_VALIDATED, _members_validated(union_id, group), subject=str(union_id))
+        publish(session, MEMBERS_VALIDATED, _members_validated(union_id, group), subject=str(union_id))
         correlation.reset(before)
 
 

@@ -20,7 +20,7 @@ from services.batching.pending.persons import stored
 from services.contracts.rules.findings import Finding
 from services.contracts.shared import PersonFacts
 from services.contracts.values import clean_document_number
-from services.kit.data.bulk import Types, as_table, insert_rows
+from services.kit.data.bulk import Types, insert_rows, values_table
 from services.membership.applications.application_states import CardState, State
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member
 from services.validation.judgements import Judgement, judge
@@ -121,7 +121,7 @@ def _write_membership(session: Session, union_id: UUID, cases: Sequence[Case], n
         for case in cases
     ]
     session.execute(insert_rows(ApplicationHistory, steps))
-    marked = as_table("marked", _MARKED, [(case.application_id, case.member.member_id, now) for case in cases]).c
+    marked = values_table("marked", _MARKED, [(case.application_id, case.member.member_id, now) for case in cases]).c
     session.execute(
         update(Member)
         .where(Member.member_id == marked.member_id)

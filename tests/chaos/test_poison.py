@@ -15,7 +15,7 @@ from tests.chaos.poison import Poison, Target, draw, to_json
 from tests.chaos.poisoning import EVERY, Feeder
 from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
-from tests.integration.conftest import StartService, nursery, start_service
+from tests.integration.conftest import StartService, fork_server, start_service
 
 pytestmark = pytest.mark.long("hundreds of poisoned messages and a pile of 150 megabytes")
 
@@ -25,7 +25,7 @@ MOST_MEGABYTES = 400
 """What batching's process may ever have resident; it has a good 100 when it has done nothing."""
 _SHARED = 50
 """Applications that poison speaks of."""
-__all__ = ["nursery", "start_service"]
+__all__ = ["fork_server", "start_service"]
 
 
 @pytest.fixture

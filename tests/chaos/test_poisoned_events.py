@@ -16,9 +16,9 @@ from services.kit.events.contract import EventContract
 from services.kit.events.envelope import wrap
 from tests.databases import DatabaseFactory
 from tests.documents import event_data
-from tests.integration.conftest import StartService, nursery, start_service
+from tests.integration.conftest import StartService, fork_server, start_service
 
-__all__ = ["nursery", "start_service"]
+__all__ = ["fork_server", "start_service"]
 
 CONSUMERS: dict[str, dict[str, EventContract]] = {}
 for _contract in EVENTS.values():

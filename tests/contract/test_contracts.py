@@ -21,7 +21,7 @@ from services.contracts import bank
 from services.contracts.bank_encryption import decrypt, read_keys
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import FOLDER, opened, readable_example, wire_example
-from services.kit.events.contract import EventContract, Sealed
+from services.kit.events.contract import EncryptedField, EventContract
 from services.kit.key_sets import new_encryption_keys, public_part
 from tests.databases import ROOT
 from tests.documents import event_data
@@ -63,7 +63,7 @@ def test_personal_data_is_not_readable_on_the_wire(contract: EventContract) -> N
 def test_sealed_fields_are_strings_on_the_wire(contract: EventContract) -> None:
     wire = wire_example(contract)
     for name, field in contract.schema().fields.items():
-        if isinstance(field, Sealed) and wire.get(name) is not None:
+        if isinstance(field, EncryptedField) and wire.get(name) is not None:
             assert wire[name].startswith("v1.")
 
 

@@ -53,7 +53,7 @@ def upgrade():
 
 
 @pytest.fixture(scope="module")
-def twins(nodes: Nodes) -> Iterator[Stack]:
+def two_process_stack(nodes: Nodes) -> Iterator[Stack]:
     """A system with two processes of each service."""
     with hurt_stack(nodes, "twins") as running:
         yield running
@@ -78,22 +78,22 @@ class Redeliveries:
         return {process: queues for process, queues in self.counted.items() if queues}
 
 
-def test_services_are_restarted_one_by_one_without_a_failed_request_or_a_redelivery(twins: Stack) -> None:
-    before = {name: twins.pids(name) for name in SERVICES}
-    redeliveries = Redeliveries(twins)
-    with work_at(twins) as work:
-        restart_one_by_one(twins.folder, say=redeliveries.count)
+def test_services_are_restarted_one_by_one_without_a_failed_request_or_a_redelivery(two_process_stack: Stack) -> None:
+    before = {name: two_process_stack.pids(name) for name in SERVICES}
+    redeliveries = Redeliveries(two_process_stack)
+    with work_at(two_process_stack) as work:
+        restart_one_by_one(two_process_stack.folder, say=redeliveries.count)
     redeliveries.count()
-    assert all(set(before[name]).isdisjoint(twins.pids(name)) for name in SERVICES)
+    assert all(set(before[name]).isdisjoint(two_process_stack.pids(name)) for name in SERVICES)
     assert set(work.stories) == {0}
     assert work.failed == []
     assert work.answered > len(QUESTIONS)
     assert redeliveries.all() == {}
 
 
-def test_of_two_gateways_one_is_restarted_without_a_failed_request(twins: Stack) -> None:
+def test_of_two_gateways_one_is_restarted_without_a_failed_request(two_process_stack: Stack) -> None:
     """As a balancer does it: who is refused a connection is sent to the other; each answer that began comes whole."""
-    cookies = ApiClient(twins.gateway_url).sign_in("jianlang", demo_password()).http.cookies
+    cookies = ApiClient(two_process_stack.gateway_url).sign_in("jianlang", demo_password()).http.cookies
     over, answered, failed = Event(), [], []
 
     def ask(gateways: Sequence[str]) -> None:
@@ -105,11 +105,11 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(twins: Stack)
             except requests.RequestException as error:
                 failed.append(str(error))
 
-    with second_gateway(twins) as other:
-        asking = [Thread(target=ask, args=([twins.gateway_url, other],)) for _ in range(2)]
+    with second_gateway(two_process_stack) as other:
+        asking = [Thread(target=ask, args=([two_process_stack.gateway_url, other],)) for _ in range(2)]
         for one in asking:
             one.start()
-        restart_one_by_one(twins.folder, ["gateway"])
+        restart_one_by_one(two_process_stack.folder, ["gateway"])
         over.set()
         for one in asking:
             one.join()
@@ -117,52 +117,56 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(twins: Stack)
     assert set(answered) == {200}
 
 
-def test_keys_are_rotated_and_the_old_one_dropped_while_clerks_work(twins: Stack) -> None:
-    old = _key_ids(twins)
-    desks = [a_desk(twins.gateway_url) for _ in range(3)]
+def test_keys_are_rotated_and_the_old_one_dropped_while_clerks_work(two_process_stack: Stack) -> None:
+    old = _key_ids(two_process_stack)
+    desks = [a_desk(two_process_stack.gateway_url) for _ in range(3)]
     rotated = Event()
     with ThreadPoolExecutor(len(desks)) as at_work:
         work = [at_work.submit(_register_and_change, desk, rotated.is_set) for desk in desks]
         try:
-            assert key_rotation.rotate(twins.folder) == 0
-            new = _key_ids(twins)
+            assert key_rotation.rotate(two_process_stack.folder) == 0
+            new = _key_ids(two_process_stack)
             assert new[1:] == old
             # The key is needed until what was told meanwhile has been published and handled.
-            wait_until(lambda: key_rotation.drop(twins.folder, old[0]) == 0, "nothing needs the old key", seconds=180)
+            wait_until(
+                lambda: key_rotation.drop(two_process_stack.folder, old[0]) == 0,
+                "nothing needs the old key",
+                seconds=180,
+            )
         finally:
             rotated.set()
         done = [one.result() for one in work]
 
-    assert _key_ids(twins) == new[:1]
+    assert _key_ids(two_process_stack) == new[:1]
     assert all(done), "each clerk did something meanwhile"
     for desk in desks:
         assert all(member["document_number"] for member in desk.clerk.all_pages("members"))
 
 
-def test_the_key_that_seals_cannot_be_dropped(twins: Stack) -> None:
-    current = _key_ids(twins)[0]
+def test_the_key_that_seals_cannot_be_dropped(two_process_stack: Stack) -> None:
+    current = _key_ids(two_process_stack)[0]
     with pytest.raises(StackError, match=current):
-        key_rotation.drop(twins.folder, current)
-    assert _key_ids(twins)[0] == current
+        key_rotation.drop(two_process_stack.folder, current)
+    assert _key_ids(two_process_stack)[0] == current
 
 
 @pytest.mark.parametrize("program", [*SERVICES, "gateway"])
-def test_a_killed_process_is_back_and_ready(twins: Stack, program: str) -> None:
-    before = twins.kill(program, signal.SIGKILL)
+def test_a_killed_process_is_back_and_ready(two_process_stack: Stack, program: str) -> None:
+    before = two_process_stack.kill(program, signal.SIGKILL)
 
-    twins.wait_until_ready()
+    two_process_stack.wait_until_ready()
 
     assert before
-    assert not set(twins.pids(program)) & set(before)
+    assert not set(two_process_stack.pids(program)) & set(before)
 
 
-def test_killing_services_at_work_loses_and_doubles_nothing(twins: Stack) -> None:
-    clerk = a_desk(twins.gateway_url).clerk
+def test_killing_services_at_work_loses_and_doubles_nothing(two_process_stack: Stack) -> None:
+    clerk = a_desk(two_process_stack.gateway_url).clerk
     sheet = fill_in(clerk.download("members/imports/template.xlsx"), people(_IMPORTED))
     path = f"members/imports/{clerk.upload('members/imports', 'members.xlsx', sheet)['import_id']}"
     wait_until(lambda: clerk.get(path)["state"] == "previewed", "the sheet is read", seconds=120)
     clerk.post(f"{path}/confirm")
-    killing = Thread(target=_kill_in_turn, args=(twins, ["membership", "batching", "validation"] * 2))
+    killing = Thread(target=_kill_in_turn, args=(two_process_stack, ["membership", "batching", "validation"] * 2))
     killing.start()
     wait_until(lambda: selectable(clerk) >= _IMPORTED, "all members have numbers", seconds=180)
     queued = insist(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
@@ -180,9 +184,9 @@ def test_killing_services_at_work_loses_and_doubles_nothing(twins: Stack) -> Non
     assert checked["passed"] + checked["failed"] == total
 
 
-def test_with_the_registry_away_nobody_passes_until_it_is_back(twins: Stack) -> None:
-    control = f"{twins.simulator_urls['registry']}/control"
-    desk = a_desk(twins.gateway_url)
+def test_with_the_registry_away_nobody_passes_until_it_is_back(two_process_stack: Stack) -> None:
+    control = f"{two_process_stack.simulator_urls['registry']}/control"
+    desk = a_desk(two_process_stack.gateway_url)
     desk.import_members(people(_CHECKED))
     desk.queue_all()
     requests.put(control, json={"mode": "down"}, timeout=60).raise_for_status()
@@ -196,39 +200,41 @@ def test_with_the_registry_away_nobody_passes_until_it_is_back(twins: Stack) -> 
     assert checked["passed"] == _CHECKED
 
 
-def test_tables_are_migrated_while_people_work(twins: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_are_migrated_while_people_work(
+    two_process_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for service in ("membership", "batching"):
         _add_migration(tmp_path, service)
     monkeypatch.setattr(migrate, "SERVICES_FOLDER", tmp_path)
-    with work_at(twins) as work:
+    with work_at(two_process_stack) as work:
         for service in ("membership", "batching"):
-            migrate.upgrade(service, twins.addresses.migration_url(service))
+            migrate.upgrade(service, two_process_stack.addresses.migration_url(service))
     assert set(work.stories) == {0}
     assert work.failed == []
 
 
-def test_nothing_is_broken_after_all_this(twins: Stack) -> None:
-    assert check(System.of_stack(twins), settle_seconds=60) == []
+def test_nothing_is_broken_after_all_this(two_process_stack: Stack) -> None:
+    assert check(System.of_stack(two_process_stack), settle_seconds=60) == []
 
 
 @pytest.fixture(scope="module")
-def broken(twins: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+def broken(two_process_stack: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """What was broken by hand when all processes had stopped, and what the checker finds: invariants and offenders."""
-    if not _has_told_a_story(twins):
-        assert tell_story(twins, seed=next(seeds)) == 0
-    if check(system := System.of_stack(twins), settle_seconds=60):
+    if not _has_told_a_story(two_process_stack):
+        assert tell_story(two_process_stack, seed=next(seeds)) == 0
+    if check(system := System.of_stack(two_process_stack), settle_seconds=60):
         pytest.fail("the system was broken before")
     wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")
-    stop(twins.folder)
-    offended = break_databases({service: twins.addresses.migration_url(service) for service in SERVICES})
+    stop(two_process_stack.folder)
+    offended = break_databases({service: two_process_stack.addresses.migration_url(service) for service in SERVICES})
     put_on_queues(nodes.rabbitmq.uri(vhost_of("twins")))
     expected = {(one.invariant, offender) for one, offender in offended} | LETTERS.keys()
     return expected, {(found.invariant, found.offender) for found in check(system)}
 
 
 def _hears_of_the_audit_log(system: System) -> bool:
-    with snapshots_of(system) as look:
-        return any(look.rows("revocation", "select 1 from audit_head"))
+    with snapshots_of(system) as snapshots:
+        return any(snapshots.rows("revocation", "select 1 from audit_head"))
 
 
 def test_each_invariant_is_broken_on_purpose() -> None:
@@ -245,9 +251,9 @@ def test_what_is_broken_by_hand_is_found(
     assert expected <= found
 
 
-def test_what_an_operator_knows_of_is_allowed(twins: Stack, broken: object) -> None:
+def test_what_an_operator_knows_of_is_allowed(two_process_stack: Stack, broken: object) -> None:
     allowed = [f"{invariant}:*" for invariant in INVARIANTS if invariant != "queue_empty"]
-    found = check(System.of_stack(twins), allowed=[*allowed, "queue_empty:membership.*"])
+    found = check(System.of_stack(two_process_stack), allowed=[*allowed, "queue_empty:membership.*"])
     assert [str(one) for one in found] == ["queue_empty:batching.members_queued  1 messages wait"]
 
 

@@ -149,12 +149,12 @@ def _is_as_the_policy_has_it(route: Route, role: str, relation: str, answer: req
 
 
 def _reaches(route: Route, role: str, relation: str) -> bool:
-    reach = route.rule.scope_of([role])
+    scope = route.rule.scope_of([role])
     if route.allowed_by in BELOW_ONLY:
         return relation == "below"
     if relation == "below" or role == "operator":  # operators are of the city's union: all others are below it
-        return reach == Scope.SUBORDINATES
-    return relation == "own" and reach >= Scope.OWN_UNION
+        return scope == Scope.SUBORDINATES
+    return relation == "own" and scope >= Scope.OWN_UNION
 
 
 def _shows_nothing(route: Route, answer: requests.Response, thing: Thing) -> bool:
@@ -173,7 +173,7 @@ def _is_refused_by_a_rule(answer: requests.Response) -> bool:
 
 def _is_bound(route: Route) -> bool:
     """Whether it speaks of what a union has, and lets each in to what is its own."""
-    if all(reach == Scope.NO_UNION for _, reach in route.rule.scope_of_role):
+    if all(scope == Scope.NO_UNION for _, scope in route.rule.scope_of_role):
         return False
     names = set(route.path_names) - FREE_NAMES.keys()
     return bool(names) or _asks_by_union(route) or route.allowed_by in BOUND

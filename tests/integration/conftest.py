@@ -12,7 +12,7 @@ import requests
 
 from deploy.local.environment import NO_RESOLVER
 from tests.databases import DatabaseFactory
-from tests.integration.nursery import PASSED_ON, Forked, Nursery
+from tests.integration.fork_server import PASSED_ON, Forked, ForkServer
 from tests.listening import listening_url
 
 _SECONDS_TO_BE_READY = 90
@@ -64,42 +64,47 @@ StartService = Callable[..., ServiceProcess]
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def fork_server() -> Iterator[ForkServer]:
     """Where services are started quickly."""
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+    fork_server = ForkServer()
+    yield fork_server
+    fork_server.close()
 
 
 @pytest.fixture
-def start_service(tmp_path: Path, nursery: Nursery, database: DatabaseFactory, amqp_uri: str) -> Iterator[StartService]:
+def start_service(
+    tmp_path: Path, fork_server: ForkServer, database: DatabaseFactory, amqp_uri: str
+) -> Iterator[StartService]:
     """`start_service("services.batching.service", database_url, amqp_uri, SETTING="value")`: ended after the test.
 
     Further keywords are environment variables. Several may run at once. They end before the database and the virtual
     host of the test go: a broker that loses a virtual host in use is good for nothing more.
     """
-    with _services(nursery, tmp_path) as start:
+    with _services(fork_server, tmp_path) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def module_start_service(
-    tmp_path_factory: pytest.TempPathFactory, nursery: Nursery, module_database: DatabaseFactory, module_amqp_uri: str
+    tmp_path_factory: pytest.TempPathFactory,
+    fork_server: ForkServer,
+    module_database: DatabaseFactory,
+    module_amqp_uri: str,
 ) -> Iterator[StartService]:
     """As `start_service`, for processes that all tests of the module share."""
-    with _services(nursery, tmp_path_factory.mktemp("services")) as start:
+    with _services(fork_server, tmp_path_factory.mktemp("services")) as start:
         yield start
 
 
 @contextmanager
-def _services(nursery: Nursery, logs: Path) -> Iterator[StartService]:
+def _services(fork_server: ForkServer, logs: Path) -> Iterator[StartService]:
     started: list[Forked] = []
 
     def start(module: str, database_url: str, amqp_uri: str, **settings: str) -> ServiceProcess:
         log_file = logs / f"{module}-{len(started)}.log"
         addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": "0"}
         environment = {**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings}
-        running = nursery.start(module, environment, log_file)
+        running = fork_server.start(module, environment, log_file)
         started.append(running)
         health_url = listening_url(log_file, "health", lambda: running.poll() is None)
         process = ServiceProcess(running, health_url, log_file)

@@ -322,8 +322,8 @@ def reviewer_of(desk: Desk) -> Caller:
 def above(desk: Desk, height: int, *roles: str) -> Caller:
     """Somebody of a union above the desk's: 0 is the city's, -1 the direct superior."""
     union_id = str(desk.union["superior_ids"][height])
-    reach = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
-    return Caller(account_id="r", roles=frozenset(roles), union_id=union_id, scope=reach)
+    scope = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
+    return Caller(account_id="r", roles=frozenset(roles), union_id=union_id, scope=scope)
 
 
 def listed(desk: Desk, caller: Caller | None = None, **request: str) -> list[str]:

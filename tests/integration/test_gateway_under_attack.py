@@ -220,10 +220,10 @@ def test_one_address_cannot_take_all_connections(alone: Gateways) -> None:
 def test_a_limit_is_shared_by_the_processes(pair: Gateways) -> None:
     reads = _read_at_the_first(pair, "192.0.2.1")
 
-    let_in = 0
+    authorized = 0
     while pair.get(PAGE, 1, X_Forwarded_For="192.0.2.1").ok:
-        let_in += 1
-    assert reads + let_in < 2 * READS
+        authorized += 1
+    assert reads + authorized < 2 * READS
 
 
 def test_streams_of_an_account_are_limited_over_the_processes(pair: Gateways) -> None:

@@ -14,7 +14,7 @@ from deploy.local.client import wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from services.kit.data import migrate
-from services.kit.data.database import newest_version
+from services.kit.data.database import head_revision
 from tests.databases import ROOT
 
 ENV = """
@@ -43,11 +43,11 @@ def upgrade():
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_waits_for_the_version_that_its_migrations_lead_to(service: str) -> None:
     folder = ROOT / "services" / service
-    assert [newest_version(folder)] == ScriptDirectory(folder / "migrations").get_heads()
+    assert [head_revision(folder)] == ScriptDirectory(folder / "migrations").get_heads()
 
 
 def test_who_has_no_migrations_waits_for_none(tmp_path: Path) -> None:
-    assert newest_version(tmp_path) is None
+    assert head_revision(tmp_path) is None
 
 
 @pytest.fixture

@@ -15,16 +15,16 @@ from services.kit.rpc.caller_signature import public_keys
 from services.membership.seed import seed
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
-from tests.integration.nursery import Nursery
+from tests.integration.fork_server import ForkServer
 
 _SECONDS = 60
 ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
 
 
-def end_of(nursery: Nursery, log: Path, module: str, **settings: str) -> tuple[int, str]:
+def end_of(fork_server: ForkServer, log: Path, module: str, **settings: str) -> tuple[int, str]:
     """How a service ends that is started with these settings and ENVIRONMENT unset, and what it writes."""
     environment = {"PATH": os.environ["PATH"], **ADDRESSES, **TEST_SECRETS, **settings}
-    status = nursery.start(module, environment, log).wait(_SECONDS)
+    status = fork_server.start(module, environment, log).wait(_SECONDS)
     return status, log.read_text()
 
 
@@ -37,24 +37,24 @@ def end_of(nursery: Nursery, log: Path, module: str, **settings: str) -> tuple[i
     ],
 )
 def test_a_secret_of_the_demo_keeps_a_process_from_starting(
-    nursery: Nursery, tmp_path: Path, module: str, variable: str
+    fork_server: ForkServer, tmp_path: Path, module: str, variable: str
 ) -> None:
     secret = keep_secrets(tmp_path)[variable]
-    status, written = end_of(nursery, tmp_path / "log", module, **{variable: secret})
+    status, written = end_of(fork_server, tmp_path / "log", module, **{variable: secret})
     assert status == 2
     assert f"{variable} is a secret of the demo" in written
     assert secret not in written
 
 
-def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting(nursery: Nursery, tmp_path: Path) -> None:
+def test_one_secret_for_two_purposes_keeps_the_gateway_from_starting(fork_server: ForkServer, tmp_path: Path) -> None:
     secret = TEST_SECRETS["BLIND_INDEX_KEY"]
-    status, written = end_of(nursery, tmp_path / "log", "gateway.service", SESSION_SECRET=secret)
+    status, written = end_of(fork_server, tmp_path / "log", "gateway.service", SESSION_SECRET=secret)
     assert status == 2
     assert "is the same secret as" in written
 
 
 def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
-    nursery: Nursery, tmp_path: Path, database: DatabaseFactory
+    fork_server: ForkServer, tmp_path: Path, database: DatabaseFactory
 ) -> None:
     url = database("membership")
     with Session(create_engine(url.replace("postgresql://", "postgresql+psycopg://"))) as session, session.begin():
@@ -68,7 +68,7 @@ def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
         "AUDIT_PUBLIC_KEYS": public_part(signing),
         "CALLER_PUBLIC_KEYS": public_keys(f"own:{random_key()}"),
     }
-    status, written = end_of(nursery, tmp_path / "log", "services.membership.service", **settings)
+    status, written = end_of(fork_server, tmp_path / "log", "services.membership.service", **settings)
     assert status == 1, written
     assert "The database holds accounts of the demo: changning, city, gubei" in written
     assert "name an empty one in DATABASE_URL, migrate it, and make its first administrator" in written
@@ -83,14 +83,14 @@ def test_a_database_with_accounts_of_the_demo_keeps_membership_from_starting(
     ],
 )
 def test_nothing_starts_that_could_not_tell_who_publishes_or_asks(
-    nursery: Nursery, tmp_path: Path, module: str, user: str, reason: str
+    fork_server: ForkServer, tmp_path: Path, module: str, user: str, reason: str
 ) -> None:
     settings = {
         "AMQP_URI": f"amqp://{user}:password@127.0.0.1:9//",
         "ALLOWED_HOSTS": "cards.example",
         "BLIND_INDEX_KEY": "YW5vdGhlciBrZXkgb2YgMzIgYnl0ZXMgb25seSEhISE=",
     }
-    status, written = end_of(nursery, tmp_path / "log", module, **settings)
+    status, written = end_of(fork_server, tmp_path / "log", module, **settings)
     assert status != 0
     assert reason in written
 

@@ -436,7 +436,7 @@ def discard(world: FiveDatabases, amqp_uri: str, letter_id: str) -> None:
     with world.begin("batching") as session:
         audit.begin(session, act)
         assert discard_letters(session, DeadLetters(amqp_uri), request).ids == [letter_id]
-        audit.tell_act(session, "batching", act)
+        audit.publish_act(session, "batching", act)
 
 
 def with_check_digit(number: str) -> str:

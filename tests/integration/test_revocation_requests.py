@@ -75,8 +75,8 @@ def a_reviewer_of(batch: BatchSubmittedData) -> Caller:
 
 def of_the_city(batch: BatchSubmittedData, role: str) -> Caller:
     city = str(batch.union.superior_ids[0])
-    reach = Scope.OWN_UNION if role == "clerk" else Scope.SUBORDINATES
-    return Caller(account_id=str(uuid4()), roles=frozenset({role}), scope=reach, union_id=city)
+    scope = Scope.OWN_UNION if role == "clerk" else Scope.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset({role}), scope=scope, union_id=city)
 
 
 def a_request(batch: BatchSubmittedData) -> RequestRevocation:

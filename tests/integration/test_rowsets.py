@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from services.kit.data.bulk import as_table, insert_rows, is_among
+from services.kit.data.bulk import insert_rows, is_any_of, values_table
 from services.kit.data.database import EncryptedText
 from tests.databases import DatabaseFactory
 
@@ -95,17 +95,17 @@ def test_a_row_arrives_as_it_was(engine: Engine, changed: dict[str, Any]) -> Non
     row = {**_PLAIN, **changed}
     with Session(engine) as session:
         session.execute(insert_rows(Thing, [{**_PLAIN, "key": uuid4()}, row]))
-        found = session.execute(select(Thing).where(is_among(Thing.key, [row["key"]]))).scalar_one()
+        found = session.execute(select(Thing).where(is_any_of(Thing.key, [row["key"]]))).scalar_one()
         assert {name: getattr(found, name) for name in _NAMES} == row
 
 
 def test_no_rows_are_an_empty_table(engine: Engine) -> None:
     with Session(engine) as session:
-        given = as_table("given", {"key": Uuid(), "text": Text()}, []).c
+        given = values_table("given", {"key": Uuid(), "text": Text()}, []).c
         assert session.execute(select(given.key, given.text)).all() == []
-        assert session.scalars(select(Thing).where(is_among(Thing.key, []))).all() == []
+        assert session.scalars(select(Thing).where(is_any_of(Thing.key, []))).all() == []
 
 
 def test_a_value_of_a_kind_that_nobody_stores_in_rows_is_refused(engine: Engine) -> None:
     with Session(engine) as session, pytest.raises(StatementError, match="Values of type complex"):
-        session.scalars(select(Thing).where(is_among(Thing.text, [1j]))).all()
+        session.scalars(select(Thing).where(is_any_of(Thing.text, [1j]))).all()

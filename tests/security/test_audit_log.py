@@ -38,8 +38,8 @@ def copy(stack: Stack, nodes: Nodes) -> Iterator[str]:
 
 def heads_of(stack: Stack, *services: str) -> list[str]:
     """What these services remember."""
-    with snapshots_of(System.of_stack(stack)) as look:
-        rows = [row for service in services for row in look.rows(service, "select statement from audit_head")]
+    with snapshots_of(System.of_stack(stack)) as snapshots:
+        rows = [row for service in services for row in snapshots.rows(service, "select statement from audit_head")]
         return [row["statement"] for row in rows]
 
 
@@ -58,8 +58,8 @@ def test_a_restored_log_that_lacks_the_newest_entries_is_found(stack: Stack, cop
     wait_until(
         lambda: set(heads_of(stack, "membership")) <= set(heads_of(stack, "notification")), "notification does as well"
     )
-    with snapshots_of(System.of_stack(stack)) as look:
-        written = signed_heads(System.of_stack(stack), look)
+    with snapshots_of(System.of_stack(stack)) as snapshots:
+        written = signed_heads(System.of_stack(stack), snapshots)
 
     assert "chain intact" in verdict(stack, stack.addresses.database_urls["membership"], written)
     for remembered in (heads_of(stack, "revocation"), heads_of(stack, "notification"), written):

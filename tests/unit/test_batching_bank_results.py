@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.batching.bank.bank_results import Applicant, Applicants, Result
-from services.batching.pending.application_states import Contradiction, Outcome, Standing, State
+from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
 
 BATCH = "cbc81310000000000001X20261124001"
 
@@ -16,7 +16,7 @@ BATCH = "cbc81310000000000001X20261124001"
 def applicants() -> list[Applicant]:
     """Four applicants: a submitted and a released one of each of two members."""
     return [
-        Applicant(UUID(int=number), UUID(int=100 + number % 2), f"{number:010}", BATCH, 1, Standing(start))
+        Applicant(UUID(int=number), UUID(int=100 + number % 2), f"{number:010}", BATCH, 1, BankStatus(start))
         for number, start in enumerate((State.SUBMITTED, State.SUBMITTED, State.RELEASED, State.RELEASED))
     ]
 
@@ -42,7 +42,7 @@ def results() -> st.SearchStrategy[Result]:
 @given(st.lists(results(), max_size=30))
 def test_whatever_the_bank_says_what_must_hold_holds(words: list[Result]) -> None:
     known = applicants()
-    before = Counter(one.standing.state for one in known)
+    before = Counter(one.bank_status.state for one in known)
     ledger = Applicants([BATCH], known, {}, {})
 
     for word in words:
@@ -51,11 +51,11 @@ def test_whatever_the_bank_says_what_must_hold_holds(words: list[Result]) -> Non
         except Contradiction:
             continue
 
-    issued = [one for one in known if one.standing.state is State.ISSUED]
-    assert len({one.standing.card for one in issued}) == len(issued)
+    issued = [one for one in known if one.bank_status.state is State.ISSUED]
+    assert len({one.bank_status.card for one in issued}) == len(issued)
     assert len({one.member_id for one in issued}) == len(issued)
     assert all(one.card_no and one.told is Outcome.ISSUED and one.version == 2 for one in issued)
-    now = Counter(one.standing.state for one in known)
+    now = Counter(one.bank_status.state for one in known)
     counted = ledger.counts.get(BATCH, Counter())
     for state in (State.ISSUED, State.REFUSED, State.RELEASED):
         assert before[state] + counted[state] == now[state]

@@ -7,31 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.batching.pending.application_states import (
+    BankStatus,
     Contradiction,
     Outcome,
-    Standing,
     State,
     Step,
     StepNotAllowed,
     after,
-    allowing,
-    hear,
+    apply_outcome,
+    states_allowing,
 )
 
 CARD, OTHER_CARD = b"card", b"other card"
-SUBMITTED = Standing(State.SUBMITTED)
-RELEASED = Standing(State.RELEASED)
+SUBMITTED = BankStatus(State.SUBMITTED)
+RELEASED = BankStatus(State.RELEASED)
 PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
 
 
-def said(standing: Standing, *outcomes: Outcome) -> Standing:
+def said(bank_status: BankStatus, *outcomes: Outcome) -> BankStatus:
     """The standing after these words, those that contradict left out as the rejected queue takes them."""
     for outcome in outcomes:
         try:
-            standing = hear(standing, outcome, CARD if outcome is Outcome.ISSUED else None)
+            bank_status = apply_outcome(bank_status, outcome, CARD if outcome is Outcome.ISSUED else None)
         except Contradiction:
             continue
-    return standing
+    return bank_status
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_application_goes_the_ways_of_the_design(start: State, steps: list[St
 
 @given(st.sampled_from(State), st.sampled_from(Step))
 def test_a_step_is_allowed_exactly_from_the_states_that_allow_it(state: State, step: Step) -> None:
-    if state in allowing(step):
+    if state in states_allowing(step):
         assert after(state, step) in State
     else:
         with pytest.raises(StepNotAllowed):
@@ -62,11 +62,11 @@ def test_a_step_is_allowed_exactly_from_the_states_that_allow_it(state: State, s
 
 @pytest.mark.parametrize("state", [State.ISSUED, State.REFUSED, State.REMOVED])
 def test_what_is_decided_or_removed_cannot_be_submitted_removed_or_released(state: State) -> None:
-    assert not any(state in allowing(step) for step in (Step.SUBMIT, Step.REMOVE, Step.RELEASE))
+    assert not any(state in states_allowing(step) for step in (Step.SUBMIT, Step.REMOVE, Step.RELEASE))
 
 
 @given(st.lists(st.sampled_from([*PROGRESS, Outcome.ISSUED]), min_size=1), st.sampled_from([SUBMITTED, RELEASED]))
-def test_the_order_and_number_of_words_do_not_matter(words: list[Outcome], start: Standing) -> None:
+def test_the_order_and_number_of_words_do_not_matter(words: list[Outcome], start: BankStatus) -> None:
     assert {said(start, *order) for order in permutations(words[:5])} == {said(start, *sorted(set(words[:5])))}
 
 
@@ -78,13 +78,13 @@ def test_the_first_decision_stands_whatever_follows(words: list[Outcome]) -> Non
 
 
 @given(st.sampled_from(Outcome), st.sampled_from([SUBMITTED, RELEASED]))
-def test_a_word_said_twice_changes_nothing_the_second_time(word: Outcome, start: Standing) -> None:
+def test_a_word_said_twice_changes_nothing_the_second_time(word: Outcome, start: BankStatus) -> None:
     once = said(start, word)
-    assert hear(once, word, CARD if word is Outcome.ISSUED else None) is once
+    assert apply_outcome(once, word, CARD if word is Outcome.ISSUED else None) is once
 
 
 def test_a_refusal_after_the_release_is_known_but_changes_no_state() -> None:
-    heard = hear(RELEASED, Outcome.REFUSED)
+    heard = apply_outcome(RELEASED, Outcome.REFUSED)
     assert (heard.state, heard.outcome) == (State.RELEASED, Outcome.REFUSED)
 
 
@@ -100,9 +100,9 @@ def test_a_second_decision_that_differs_is_a_contradiction(
     first: Outcome, second: Outcome, card: bytes | None, code: str
 ) -> None:
     with pytest.raises(Contradiction, match=code):
-        hear(said(SUBMITTED, first), second, card)
+        apply_outcome(said(SUBMITTED, first), second, card)
 
 
 def test_the_bank_cannot_decide_what_was_never_submitted() -> None:
     with pytest.raises(StepNotAllowed):
-        hear(Standing(State.QUEUED), Outcome.ISSUED, CARD)
+        apply_outcome(BankStatus(State.QUEUED), Outcome.ISSUED, CARD)

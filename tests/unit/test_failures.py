@@ -14,11 +14,11 @@ from psycopg import errors
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from services.kit.events.failures import (
-    Bury,
-    Delay,
-    Hold,
+    DeadLetterIt,
     Reject,
+    Requeue,
     Retry,
+    RetryLater,
     decide,
     failed_properties,
     is_passing,
@@ -56,10 +56,10 @@ def test_some_trouble_passes_by_itself_and_some_does_not(error: Exception, passi
 @given(st.integers(min_value=0, max_value=10_000))
 def test_passing_trouble_is_tried_again_without_limit_and_with_growing_pauses(attempts: int) -> None:
     verdict = decide(Retry("away"), {"x-attempts": attempts}, time.monotonic(), SETTINGS)
-    assert verdict == Delay([1, 5, 30, 120, 600][min(attempts, 4)])
+    assert verdict == RetryLater([1, 5, 30, 120, 600][min(attempts, 4)])
 
 
-@pytest.mark.parametrize(("attempts", "verdict"), [(0, Delay(1)), (4, Delay(600)), (5, Bury())])
+@pytest.mark.parametrize(("attempts", "verdict"), [(0, RetryLater(1)), (4, RetryLater(600)), (5, DeadLetterIt())])
 def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None:
     assert decide(ZeroDivisionError(), {"x-attempts": attempts}, time.monotonic(), SETTINGS) == verdict
 
@@ -73,7 +73,7 @@ def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None
     ],
 )
 def test_what_is_wrong_in_itself_is_never_tried_again(error: Exception) -> None:
-    assert decide(error, {}, time.monotonic(), SETTINGS) == Bury()
+    assert decide(error, {}, time.monotonic(), SETTINGS) == DeadLetterIt()
 
 
 _HEADERS = st.dictionaries(
@@ -100,24 +100,24 @@ def test_what_is_moved_is_published_in_our_name_to_one_queue_and_fits_into_a_fra
 
 
 def test_a_message_is_held_while_the_database_is_away_but_not_for_ever() -> None:
-    assert decide(AWAY, {}, time.monotonic(), SETTINGS) == Hold()
-    assert decide(AWAY, {}, time.monotonic() - 61, SETTINGS) == Delay(1)
+    assert decide(AWAY, {}, time.monotonic(), SETTINGS) == Requeue()
+    assert decide(AWAY, {}, time.monotonic() - 61, SETTINGS) == RetryLater(1)
 
 
 def test_a_deadlock_is_this_messages_own_trouble_and_holds_up_no_others() -> None:
-    assert decide(DEADLOCK, {}, time.monotonic(), SETTINGS) == Delay(1)
+    assert decide(DEADLOCK, {}, time.monotonic(), SETTINGS) == RetryLater(1)
 
 
 @pytest.mark.parametrize(("after", "seconds"), [(0.5, 1), (20, 30), (30, 30), (9999, 600)])
 def test_a_handler_can_ask_for_a_pause(after: float, seconds: float) -> None:
-    assert decide(Retry("away", after=after), {}, time.monotonic(), SETTINGS) == Delay(seconds)
+    assert decide(Retry("away", after=after), {}, time.monotonic(), SETTINGS) == RetryLater(seconds)
 
 
 def test_a_handler_can_give_up() -> None:
     error = Retry("away", give_up_after=3600)
     first = datetime.now(UTC) - timedelta(hours=2)
-    assert decide(error, {}, time.monotonic(), SETTINGS) == Delay(1)
-    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == Bury()
+    assert decide(error, {}, time.monotonic(), SETTINGS) == RetryLater(1)
+    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == DeadLetterIt()
 
 
 def test_the_history_of_a_message_grows_and_can_be_taken_away() -> None:

@@ -6,20 +6,20 @@ import pytest
 from werkzeug.wrappers import Response
 
 from gateway.headers import PAGE, PAGE_POLICY
-from gateway.routes import Exchange, route, rpc_route
+from gateway.routes import RequestContext, route, rpc_route
 from gateway.settings import GatewaySettings
 from services.kit.rpc.operation import operation_of
 from services.kit.secret_values import Key
 from services.kit.settings import SettingsError
 from tests.gateway_page import Page
-from tests.policy_rows import let_in
+from tests.policy_rows import authorized
 
-let_in("gateway.page", "anonymous")
-let_in("membership.list", "clerk")
+authorized("gateway.page", "anonymous")
+authorized("membership.list", "clerk")
 
 
 @route("GET", "/page", operation_of("gateway.page"), summary="")
-def a_page(exchange: Exchange) -> Response:
+def a_page(context: RequestContext) -> Response:
     return Response("<p>", content_type="text/html", headers={**PAGE, "Cache-Control": "public"})
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from gateway.gossip import CountsGossip
 
 from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
-from gateway.sharing import Sharing
 from gateway.stream import Streams, TooManyStreams
 from services.kit.rpc.operation import operation_of
 from services.kit.secret_values import Secret
@@ -29,7 +29,7 @@ def limits_of(clock: Clock, per_account: int = 0, per_address: int = 0) -> Limit
     return Limits({"reads": Budget(per_account, per_address)}, now=clock)
 
 
-def let_in(limits: Limits, times: int, account: str | None = "wang", address: str = OFFICE) -> int:
+def authorized(limits: Limits, times: int, account: str | None = "wang", address: str = OFFICE) -> int:
     """How many of so many requests are let in."""
     return sum(is_let_in(limits, account, address) for _ in range(times))
 
@@ -51,30 +51,30 @@ def allowance_of(limits: Limits, account: str = "wang") -> Allowance:
 def test_an_account_is_let_in_as_often_as_its_budget_says(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
 
-    assert let_in(limits, 15) == 10
-    assert let_in(limits, 15, account="li") == 10
+    assert authorized(limits, 15) == 10
+    assert authorized(limits, 15, account="li") == 10
 
 
 def test_an_address_is_counted_over_its_accounts(clock: Clock) -> None:
     limits = limits_of(clock, per_address=10)
 
-    assert let_in(limits, 6, "wang") + let_in(limits, 6, "li") + let_in(limits, 6, None) == 10
-    assert let_in(limits, 6, address="192.0.2.2") == 6
+    assert authorized(limits, 6, "wang") + authorized(limits, 6, "li") + authorized(limits, 6, None) == 10
+    assert authorized(limits, 6, address="192.0.2.2") == 6
 
 
 def test_what_one_customer_has_of_ipv6_is_one_address(clock: Clock) -> None:
     limits = limits_of(clock, per_address=10)
 
-    assert let_in(limits, 10, address="2001:db8::1") == 10
-    assert let_in(limits, 1, address="2001:db8::ffff:1") == 0
-    assert let_in(limits, 1, address="2001:db8:0:1::1") == 1
+    assert authorized(limits, 10, address="2001:db8::1") == 10
+    assert authorized(limits, 1, address="2001:db8::ffff:1") == 0
+    assert authorized(limits, 1, address="2001:db8:0:1::1") == 1
 
 
 def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: Clock) -> None:
     limits = limits_of(clock, per_address=1)
 
-    assert let_in(limits, 1, address="::ffff:192.0.2.1") == 1
-    assert let_in(limits, 1, address="192.0.2.1") == 0
+    assert authorized(limits, 1, address="::ffff:192.0.2.1") == 1
+    assert authorized(limits, 1, address="192.0.2.1") == 0
 
 
 def test_no_budget_lets_all_in_and_says_nothing(clock: Clock) -> None:
@@ -86,7 +86,7 @@ def test_no_budget_lets_all_in_and_says_nothing(clock: Clock) -> None:
 def test_who_waits_as_long_as_told_is_let_in(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
     clock.pass_by(45)
-    let_in(limits, 10)
+    authorized(limits, 10)
 
     spent = allowance_of(limits)
     clock.pass_by(spent.seconds - 1)
@@ -99,36 +99,36 @@ def test_who_waits_as_long_as_told_is_let_in(clock: Clock) -> None:
 def test_a_new_minute_does_not_double_the_budget(clock: Clock) -> None:
     limits = limits_of(clock, per_account=60)
     clock.pass_by(59)
-    assert let_in(limits, 60) == 60
+    assert authorized(limits, 60) == 60
 
     clock.pass_by(2)
 
-    assert let_in(limits, 60) == 1
+    assert authorized(limits, 60) == 1
 
 
 def test_what_is_refused_costs_nothing(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
-    let_in(limits, 1000)
+    authorized(limits, 1000)
 
     clock.pass_by(120)
 
-    assert let_in(limits, 10) == 10
+    assert authorized(limits, 10) == 10
 
 
 def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=10), limits_of(clock, per_account=10)
-    let_in(there, 6)
+    authorized(there, 6)
 
     here.learn("there", there.take_untold())
 
-    assert let_in(here, 10) == 4
+    assert authorized(here, 10) == 4
 
 
 def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=100), limits_of(clock, per_account=100)
-    let_in(there, 10)
+    authorized(there, 10)
     there.take_untold()
-    let_in(there, 10)
+    authorized(there, 10)
     told = there.take_untold()
 
     here.learn("there", told)
@@ -139,11 +139,11 @@ def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock:
 
 def test_nothing_is_told_twice_and_old_windows_are_forgotten(clock: Clock) -> None:
     limits = limits_of(clock, per_account=100)
-    let_in(limits, 1)
+    authorized(limits, 1)
     assert len(limits.take_untold()) == 1
     assert limits.take_untold() == []
 
-    let_in(limits, 1)
+    authorized(limits, 1)
     clock.pass_by(180)
 
     assert limits.take_untold() == []
@@ -151,8 +151,8 @@ def test_nothing_is_told_twice_and_old_windows_are_forgotten(clock: Clock) -> No
 
 def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
     clock, limits = Clock(), limits_of(Clock())
-    there = Sharing(NOWHERE, limits, lambda: {"wang": 3}, clock)
-    here = Sharing(NOWHERE, limits, dict, clock)
+    there = CountsGossip(NOWHERE, limits, lambda: {"wang": 3}, clock)
+    here = CountsGossip(NOWHERE, limits, dict, clock)
     news = there.news()
     assert news
 
@@ -167,10 +167,10 @@ def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
 
 def test_open_streams_are_told_when_they_change_and_now_and_then() -> None:
     clock, streams = Clock(), {"wang": 1}
-    sharing = Sharing(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
+    gossip = CountsGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
 
     def told() -> Any:
-        news = sharing.news()
+        news = gossip.news()
         return news and news["streams"]
 
     assert told() == {"wang": 1}
@@ -199,8 +199,8 @@ def test_an_account_has_so_many_streams_and_no_more_until_one_ends() -> None:
 
 
 for _own in ("membership.list", "membership.enrol", "membership.change", "batching.get"):
-    policy_rows.let_in(_own, "clerk")
-policy_rows.let_in("membership.look", "anonymous")
+    policy_rows.authorized(_own, "clerk")
+policy_rows.authorized("membership.look", "anonymous")
 
 ROUTES = (
     rpc_route("GET", "/members", operation_of("membership.list"), summary=""),

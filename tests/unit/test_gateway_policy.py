@@ -14,11 +14,11 @@ from gateway.routes import rpc_route
 from services.kit.problems import Forbidden
 from services.kit.rpc.operation import NoOperation, operation_of
 from tests.gateway_page import Page
-from tests.policy_rows import let_in
+from tests.policy_rows import authorized
 
-let_in("notification.list", "anonymous")
-let_in("revocation.list", "reviewer")
-let_in("membership.invite", "clerk", "reviewer")
+authorized("notification.list", "anonymous")
+authorized("revocation.list", "reviewer")
+authorized("membership.invite", "clerk", "reviewer")
 
 
 class Anything(Schema):

@@ -9,20 +9,20 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
 from gateway.reading import JSON_LIMIT
-from gateway.routes import Exchange, file_route, route, rpc_route
+from gateway.routes import RequestContext, file_route, route, rpc_route
 from services.kit.problems import Conflict, Unavailable
 from services.kit.rpc.files import file_answer
 from services.kit.rpc.operation import operation_of
 from services.kit.schemas import as_dict
 from tests.gateway_page import Page, a_caller
-from tests.policy_rows import let_in
+from tests.policy_rows import authorized
 
 for _own in ("find", "rename", "register"):
-    let_in(f"membership.{_own}", "clerk")
-let_in("membership.send", "anonymous")
-let_in("notification.news", "anonymous")
-let_in("batching.get_sheet", "clerk")
-let_in("gateway.broken", "anonymous")
+    authorized(f"membership.{_own}", "clerk")
+authorized("membership.send", "anonymous")
+authorized("notification.news", "anonymous")
+authorized("batching.get_sheet", "clerk")
+authorized("gateway.broken", "anonymous")
 
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 MEMBER_ID = "0192f0c1-0000-7000-8000-000000000009"
@@ -49,7 +49,7 @@ class GetSheet(Schema):
 
 
 @route("GET", "/broken", operation_of("gateway.broken"), summary="")
-def broken(exchange: Exchange) -> Response:
+def broken(context: RequestContext) -> Response:
     raise LookupError("张三 310115198506150011")
 
 

@@ -12,10 +12,10 @@ from gateway.sessions import CHECK_SECONDS, GRACE_SECONDS, Sessions
 from services.kit.problems import DatabaseReadOnly, Problem, Unavailable
 from services.kit.rpc.operation import operation_of
 from tests.gateway_page import SESSION_ID, Page, a_caller, a_session_answer
-from tests.policy_rows import let_in
+from tests.policy_rows import authorized
 
-let_in("membership.list_mine", "clerk")
-let_in("membership.list_news", "anonymous")
+authorized("membership.list_mine", "clerk")
+authorized("membership.list_news", "anonymous")
 
 ROUTES = (
     rpc_route("GET", "/me", operation_of("membership.list_mine"), summary=""),

@@ -12,8 +12,8 @@ from deploy.local.addresses import find_addresses, private_nodes
 from deploy.local.environment import (
     SERVICES,
     Addresses,
+    RuntimeContext,
     ScaleError,
-    Surroundings,
     forget_passwords,
     keep_ports,
     keep_secrets,
@@ -36,7 +36,7 @@ from services.kit.secret_values import Key, KeySet, Secret, flaws
 def processes(tmp_path: Path) -> dict[str, Process]:
     """The planned processes of two validations and one of each other, by name."""
     scale = read_scale("validation=2")
-    surroundings = Surroundings(
+    surroundings = RuntimeContext(
         addresses=Addresses(
             {program: f"amqp://{program}@broker/cards" for program in PROGRAMS},
             {service: f"postgresql://{service}" for service in SERVICES},

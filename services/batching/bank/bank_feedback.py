@@ -16,7 +16,7 @@ from services.batching.bank.bank_reading import CONTENT, LINES, Fault, Feedback,
 from services.batching.bank.bank_receipts import send_receipts
 from services.batching.bank.bank_results import Applicant, Applicants, Result
 from services.batching.models import Application, BankFeedback, Batch
-from services.batching.pending.application_states import Contradiction, Outcome, Standing, State
+from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State
 from services.contracts import bank
 from services.contracts.bank_encryption import is_encrypted
 from services.contracts.bank_keys import clear_text, encrypted_for_us
@@ -31,11 +31,11 @@ from services.contracts.events.batching import (
     RefusedApplication,
 )
 from services.kit.amqp.queues import own_exchange
-from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated
 from services.kit.events.contract import EventContract, EventData, in_messages
 from services.kit.events.failures import rejection_headers, shortened
-from services.kit.events.outbox import tell_all, to_json
+from services.kit.events.outbox import publish_all, to_json
 from services.kit.schemas import required
 from services.kit.settings import read_settings
 
@@ -96,7 +96,7 @@ def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
         _take(applicants, feedback)
     _store_changes(session, applicants.changed())
     _store_counts(session, applicants, sound)
-    _tell_decisions(session, batches, applicants.changed())
+    _publish_decisions(session, batches, applicants.changed())
     for feedback in feedbacks:
         _reject_refused(session, feedback)
     if records := [_record(feedback) for feedback in feedbacks if feedback.processed_at]:
@@ -132,7 +132,7 @@ def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, 
     """The digest of the first content that came under each id; none of what came before digests were kept."""
     columns = (BankFeedback.feedback_id, BankFeedback.content_digest)
     known = select(*columns).where(
-        is_among(BankFeedback.feedback_id, feedback_ids), BankFeedback.content_digest.is_not(None)
+        is_any_of(BankFeedback.feedback_id, feedback_ids), BankFeedback.content_digest.is_not(None)
     )
     return {row.feedback_id: row.content_digest for row in session.execute(known) if row.content_digest}
 
@@ -143,7 +143,7 @@ def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batch
         *(Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone),
         Batch.submitted_at,
     )
-    locked = select(*facts).where(is_among(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
+    locked = select(*facts).where(is_any_of(Batch.batch_no, batch_nos)).order_by(Batch.batch_no)
     return {batch.batch_no: batch for batch in session.execute(locked.with_for_update(key_share=True))}
 
 
@@ -153,8 +153,8 @@ def _load_applicants(session: Session, batches: dict[str, Batched], results: Seq
     issued = session.execute(
         select(Application.application_id, Application.member_id, Application.card_digest, Application.state).where(
             or_(
-                is_among(Application.card_digest, cards),
-                is_among(Application.member_id, {applicant.member_id for applicant in applicants})
+                is_any_of(Application.card_digest, cards),
+                is_any_of(Application.member_id, {applicant.member_id for applicant in applicants})
                 & (Application.state == State.ISSUED),
             )
         )
@@ -170,8 +170,8 @@ def _load_applicants(session: Session, batches: dict[str, Batched], results: Seq
 def _named_applicants(session: Session, batches: dict[str, Batched], results: Sequence[Result]) -> list[Applicant]:
     by_number = {result.member_no for result in results if result.application_id is None}
     named = or_(
-        is_among(Application.application_id, {result.application_id for result in results if result.application_id}),
-        is_among(Application.member_no, by_number),
+        is_any_of(Application.application_id, {result.application_id for result in results if result.application_id}),
+        is_any_of(Application.member_no, by_number),
     )
     rows = session.execute(
         select(
@@ -183,7 +183,7 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
             Application.state,
             Application.bank_outcome,
             Application.card_digest,
-        ).where(is_among(Application.batch_no, batches), named)
+        ).where(is_any_of(Application.batch_no, batches), named)
     )
     return [
         Applicant(
@@ -192,7 +192,7 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
             member_no=member_no,
             batch_no=batch_no or "",
             version=version,
-            standing=Standing(State(state), Outcome(outcome) if outcome else None, card),
+            bank_status=BankStatus(State(state), Outcome(outcome) if outcome else None, card),
         )
         for application_id, member_id, member_no, batch_no, version, state, outcome, card in rows
     ]
@@ -212,17 +212,17 @@ def _take(applicants: Applicants, feedback: Feedback) -> None:
 def _store_changes(session: Session, changed: Sequence[Applicant]) -> None:
     if not changed:
         return
-    changes = as_table(
+    changes = values_table(
         "changes",
         _CHANGE,
         [
             (
                 one.application_id,
-                one.standing.state,
+                one.bank_status.state,
                 one.version,
-                one.standing.outcome,
+                one.bank_status.outcome,
                 one.card_no,
-                one.standing.card,
+                one.bank_status.card,
                 one.reason_code,
                 one.reason,
                 one.decided_at,
@@ -246,7 +246,7 @@ def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[
         (batch_no, counts[State.ISSUED], counts[State.REFUSED], counts[State.RELEASED], spoken[batch_no])
         for batch_no, counts in applicants.counts.items()
     ]
-    counted = as_table("counted", _COUNT, rows).c
+    counted = values_table("counted", _COUNT, rows).c
     session.execute(
         update(Batch)
         .where(Batch.batch_no == counted.batch_no)
@@ -260,12 +260,12 @@ def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[
     )
 
 
-def _tell_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
+def _publish_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
     decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
     for applicant in changed:
         if applicant.told:
             decided[applicant.batch_no, applicant.told].append(applicant)
-    tell_all(
+    publish_all(
         session,
         [
             _issued(batches[batch_no], part) if outcome is Outcome.ISSUED else _refused(batches[batch_no], part)

@@ -36,7 +36,7 @@ from services.contracts.operations.batching import (
 )
 from services.kit.data.database import engine_for
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
 from services.kit.rpc.operation import Operation
@@ -103,7 +103,7 @@ def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> Corr
     if batch.feedback_at == said:
         latest = select(func.max(Application.decided_at)).where(Application.batch_no == batch.batch_no)
         batch.feedback_at = max(right, session.scalar(latest) or right)
-    _tell_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
+    _publish_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
     old, new = {"processed_at": said}, {"processed_at": right, "reason": request.reason}
     applications = audit.references("application", (row.application_id for row in corrected))
     audit.note(session, ("batch", batch.batch_no), *applications, old=old, new=new)
@@ -180,7 +180,7 @@ def _put_right(session: Session, batch_no: str, said: datetime, right: datetime)
     ).all()
 
 
-def _tell_corrected(session: Session, batch: Batch, said: datetime, right: datetime, issued: Sequence[Any]) -> None:
+def _publish_corrected(session: Session, batch: Batch, said: datetime, right: datetime, issued: Sequence[Any]) -> None:
     for part in in_messages(issued):
         data = IssueTimesCorrectedData(
             batch_no=batch.batch_no,
@@ -189,7 +189,7 @@ def _tell_corrected(session: Session, batch: Batch, said: datetime, right: datet
             issued_at=right,
             applications=steps(part),
         )
-        tell(session, ISSUE_TIMES_CORRECTED, data)
+        publish(session, ISSUE_TIMES_CORRECTED, data)
 
 
 _COMMANDS: dict[str, tuple[Operation[Any, Any], Callable[[Work, Any], Any]]] = {
@@ -226,7 +226,7 @@ def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[W
     act = audit.Act(operation.name, caller)
     audit.begin(session, act)
     answer = run(Work(session, caller))
-    audit.tell_act(session, "batching", act)
+    audit.publish_act(session, "batching", act)
     return answer
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.batching.pending.application_states import Contradiction, Outcome, Standing, State, hear
+from services.batching.pending.application_states import BankStatus, Contradiction, Outcome, State, apply_outcome
 
 _COUNTED = (State.ISSUED, State.REFUSED, State.RELEASED)
 
@@ -38,7 +38,7 @@ class Applicant:
     member_no: str
     batch_no: str
     version: int
-    standing: Standing
+    bank_status: BankStatus
     is_changed: bool = False
     told: Outcome | None = None
     late: bool = False
@@ -74,16 +74,16 @@ class Applicants:
         applicant = self._find(result)
         if result.outcome is Outcome.ISSUED:
             self._refuse_second_card(applicant, result)
-        before = applicant.standing
-        applicant.standing = hear(before, result.outcome, result.card)
-        if applicant.standing is before:
+        before = applicant.bank_status
+        applicant.bank_status = apply_outcome(before, result.outcome, result.card)
+        if applicant.bank_status is before:
             return False
         applicant.is_changed = True
-        self._count(applicant.batch_no, before.state, applicant.standing.state)
+        self._count(applicant.batch_no, before.state, applicant.bank_status.state)
         if result.outcome is Outcome.ISSUED:
             self._issue(applicant, result, late=before.state is State.RELEASED)
         elif result.outcome is Outcome.REFUSED:
-            _refuse(applicant, result, is_step=before.state is not applicant.standing.state)
+            _refuse(applicant, result, is_step=before.state is not applicant.bank_status.state)
         return True
 
     def changed(self) -> list[Applicant]:

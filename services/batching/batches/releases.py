@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from services.batching.bank import bank_messages
 from services.batching.models import Application, Batch
 from services.batching.pending import pending
-from services.batching.pending.application_states import State, Step, allowing
-from services.batching.telling import steps, tell_pending_changed
+from services.batching.pending.application_states import State, Step, states_allowing
+from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import BATCH_RELEASED, BatchReleasedData
 from services.contracts.events.membership import ApplicationCancelledData, CorrectionRefusedData
 from services.contracts.events.revocation import (
@@ -21,7 +21,7 @@ from services.contracts.events.revocation import (
 )
 from services.kit.events.contract import in_messages
 from services.kit.events.envelope import Event
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject, Retry
 
 
@@ -71,7 +71,7 @@ def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | N
         raise Retry("The application is not listed yet.")
     pending.lock_pending(session, union_id)
     if pending.remove(session, union_id, "cancelled", this, detail=detail):
-        tell_pending_changed(session, union_id, "cancelled", 1)
+        publish_pending_changed(session, union_id, "cancelled", 1)
         return
     batch = session.scalar(
         select(Batch).join(Application, Application.batch_no == Batch.batch_no).where(this).with_for_update(of=Batch)
@@ -98,14 +98,14 @@ def _release(
     """Releases the undecided applications of a locked batch, and recalls them from the bank; answers how many."""
     released = session.execute(
         update(Application)
-        .where(Application.batch_no == batch.batch_no, Application.state.in_(allowing(Step.RELEASE)), *chosen)
+        .where(Application.batch_no == batch.batch_no, Application.state.in_(states_allowing(Step.RELEASE)), *chosen)
         .values(state=State.RELEASED, version=Application.version + 1)
         .returning(Application.application_id, Application.member_id, Application.member_no, Application.version)
         .execution_options(synchronize_session=False)
     ).all()
     batch.released += len(released)
     for part in in_messages(released):
-        tell(
+        publish(
             session,
             BATCH_RELEASED,
             BatchReleasedData(

@@ -17,7 +17,7 @@ from services.batching.batches.batch_numbers import next_batch_no
 from services.batching.batches.batches import get_batch
 from services.batching.batches.outlets import outlet_of_branch
 from services.batching.models import PENDING, Application, Batch, BatchPerson, Branch, Outlet
-from services.batching.pending.application_states import Check, State, Step, allowing
+from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import channel_for, outside_charset
 from services.batching.pending.checks import recheck_outdated
 from services.batching.pending.consents import record_signed
@@ -26,15 +26,15 @@ from services.batching.pending.persons import nationality_of
 from services.batching.register.register import LOCAL_TIME, Register, RegisteredPerson
 from services.batching.register.register_pdf import refuse_unprintable
 from services.batching.register.typeface import register_typeface
-from services.batching.telling import steps, submitted_batch, tell_pending_changed
+from services.batching.telling import publish_pending_changed, steps, submitted_batch
 from services.contracts.consent import refuse_unless_current
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
-from services.kit.data.bulk import insert_rows, is_among
+from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
 from services.kit.events.contract import in_messages
 from services.kit.events.envelope import correlation
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem
 from services.kit.rpc.methods import Caller
@@ -116,7 +116,7 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
     _refuse_outside_charset(branch, submission.channel, applications)
     record_signed(session, caller, applications, submission.consent_version, datetime.now(UTC))
     batch = form_batch(session, submission, applications)
-    tell_pending_changed(session, submission.union_id, "submitted", len(applications))
+    publish_pending_changed(session, submission.union_id, "submitted", len(applications))
     answer = get_batch(work, BatchRequest(batch_no=batch.batch_no))
     return SubmitBatchAnswer(**vars(answer), warnings=_warnings(branch, submission.channel, applications))
 
@@ -170,7 +170,7 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
     _store_persons(session, batch_no, applications, persons)
     submitted = _move_into(session, batch_no, applications)
     _note(session, batch, submitted)
-    _tell_submitted(session, submission, batch, submitted)
+    _publish_submitted(session, submission, batch, submitted)
     bank_messages.send_submitted(session, batch, applications)
     return batch
 
@@ -190,7 +190,7 @@ def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
         audit.begin(apart, act)
         outdated = recheck_outdated(apart, UUID(caller.union_id), channel, hours)
         if outdated:
-            audit.tell_act(apart, "batching", act)
+            audit.publish_act(apart, "batching", act)
     if outdated:
         expired = [one for one in outdated if one.expired_on]
         raise Conflict(
@@ -286,8 +286,8 @@ def _move_into(session: Session, batch_no: str, applications: Sequence[Applicati
     return session.execute(
         update(Application)
         .where(
-            is_among(Application.application_id, (one.application_id for one in applications)),
-            Application.state.in_(allowing(Step.SUBMIT)),
+            is_any_of(Application.application_id, (one.application_id for one in applications)),
+            Application.state.in_(states_allowing(Step.SUBMIT)),
         )
         .values(state=State.SUBMITTED, batch_no=batch_no, version=Application.version + 1)
         .returning(Application.application_id, Application.member_id, Application.version)
@@ -302,11 +302,11 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
     audit.note(session, ("batch", batch.batch_no), *applications, new=new)
 
 
-def _tell_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
+def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
     whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
     parts = in_messages(submitted)
     for number, part in enumerate(parts, 1):
-        tell(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
+        publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:

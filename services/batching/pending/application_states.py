@@ -72,7 +72,7 @@ class Contradiction(Exception):
         self.code = code
 
 
-class Standing(NamedTuple):
+class BankStatus(NamedTuple):
     """What is known of a submitted application: its state, the bank's furthest word, the issued card."""
 
     state: State
@@ -88,28 +88,28 @@ def after(state: State, step: Step) -> State:
         raise StepNotAllowed(f"{step} from {state}") from None
 
 
-def allowing(step: Step) -> tuple[State, ...]:
+def states_allowing(step: Step) -> tuple[State, ...]:
     """The states that allow a step."""
     return tuple(_LEADS_TO[step])
 
 
-def hear(standing: Standing, outcome: Outcome, card: bytes | None = None) -> Standing:
+def apply_outcome(bank_status: BankStatus, outcome: Outcome, card: bytes | None = None) -> BankStatus:
     """The standing after the bank's word; the same standing where the word is old or repeated.
 
     Words come in any order and more than once. Raises Contradiction for two different decisions or two different cards,
     and StepNotAllowed for an application that was never submitted.
     """
-    if standing.outcome is Outcome.ISSUED and outcome is Outcome.ISSUED and standing.card != card:
+    if bank_status.outcome is Outcome.ISSUED and outcome is Outcome.ISSUED and bank_status.card != card:
         raise Contradiction("card_no_differs")
-    if _are_opposite(standing.outcome, outcome):
-        raise Contradiction(f"contradicts_{standing.outcome}")
-    if _ORDER[outcome] <= _ORDER[standing.outcome]:
-        return standing
+    if _are_opposite(bank_status.outcome, outcome):
+        raise Contradiction(f"contradicts_{bank_status.outcome}")
+    if _ORDER[outcome] <= _ORDER[bank_status.outcome]:
+        return bank_status
     if outcome is Outcome.ISSUED:
-        return Standing(after(standing.state, Step.ISSUE), outcome, card)
+        return BankStatus(after(bank_status.state, Step.ISSUE), outcome, card)
     if outcome is Outcome.REFUSED:
-        return Standing(after(standing.state, Step.REFUSE), outcome, standing.card)
-    return Standing(standing.state, outcome, standing.card)
+        return BankStatus(after(bank_status.state, Step.REFUSE), outcome, bank_status.card)
+    return BankStatus(bank_status.state, outcome, bank_status.card)
 
 
 def _are_opposite(first: Outcome | None, second: Outcome) -> bool:

@@ -12,9 +12,9 @@ from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import UNDER_CHECK, State
 from services.batching.pending.pending import lock_pending
-from services.batching.telling import tell_pending_changed
+from services.batching.telling import publish_pending_changed
 from services.contracts.events.validation import FindingFacts, MembersValidatedData
-from services.kit.data.bulk import as_table, types_of
+from services.kit.data.bulk import types_of, values_table
 from services.kit.events.envelope import Event
 
 _RESULT = types_of(Application, ("application_id", "check_no", "check_state", "findings", "checked_at"))
@@ -25,13 +25,13 @@ def members_validated(session: Session, event: Event[MembersValidatedData]) -> N
     validated = event.data
     lock_pending(session, validated.union_id)
     taken = _take(session, validated)
-    tell_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
+    publish_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
     personal_applications.go_on(session, [row for row in taken if row.personal])
 
 
 def _take(session: Session, validated: MembersValidatedData) -> Sequence[Row[UUID, bool, str]]:
     findings = _findings_by_application(validated.findings)
-    results = as_table(
+    results = values_table(
         "results",
         _RESULT,
         [

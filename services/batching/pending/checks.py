@@ -12,13 +12,13 @@ from services.batching.models import PENDING, Application
 from services.batching.pending.application_states import UNDER_CHECK, Check, State
 from services.batching.pending.pending import lock_pending
 from services.batching.pending.persons import facts_of
-from services.batching.telling import tell_pending_changed
+from services.batching.telling import publish_pending_changed
 from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
 from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
 from services.contracts.values import today
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
@@ -43,11 +43,11 @@ def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswe
     session, union_id = work.session, UUID(work.caller.union_id)
     lock_pending(session, union_id)
     if request.application_ids is not UNSET:
-        chosen = and_(is_among(Application.application_id, request.application_ids))
+        chosen = and_(is_any_of(Application.application_id, request.application_ids))
     else:
         chosen = and_(Application.channel == request.channel, Application.check_state != Check.PASSED)
     asked = ask_for_checks(session, union_id, PENDING, chosen)
-    tell_pending_changed(session, union_id, "checking", asked)
+    publish_pending_changed(session, union_id, "checking", asked)
     return CheckPendingAnswer(checking=asked)
 
 
@@ -74,7 +74,7 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
     ).all()
     if found:
         ask_for_checks(session, union_id, PENDING, outdated)
-        tell_pending_changed(session, union_id, "checking", len(found))
+        publish_pending_changed(session, union_id, "checking", len(found))
     return [
         Outdated(row.name, row.document_expiry if row.document_expiry and row.document_expiry < day else None)
         for row in found
@@ -92,7 +92,7 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
     asked = 0
     while True:
         taken = _take_for_check(session, due)
-        _tell_requested(session, union_id, taken)
+        _publish_requested(session, union_id, taken)
         asked += len(taken)
         if len(taken) < _AT_ONCE:
             audit.note(session, new={"checking": asked})
@@ -129,10 +129,10 @@ def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]
     ).all()
 
 
-def _tell_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
+def _publish_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
     audit.note(session, *audit.references("application", (row.application_id for row in taken)))
     for part in in_messages(taken):
-        tell(
+        publish(
             session,
             VALIDATION_REQUESTED,
             requested_checks(union_id, part),

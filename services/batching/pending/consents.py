@@ -12,7 +12,7 @@ from services.batching.register.consent_form import consent_form
 from services.contracts.consent import CONSENT_TITLE, CURRENT_CONSENT
 from services.contracts.events.membership import GivenConsent
 from services.contracts.operations.batching import ConsentFormRequest, ConsentReceiptAnswer
-from services.kit.data.bulk import insert_rows, is_among
+from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
@@ -56,7 +56,7 @@ def record_on_phone(session: Session, consent: GivenConsent, applications: Seque
 
 def receipts_of(session: Session, application_ids: Sequence[UUID]) -> dict[UUID, ConsentReceipt]:
     """The receipts by application."""
-    found = session.scalars(select(ConsentReceipt).where(is_among(ConsentReceipt.application_id, application_ids)))
+    found = session.scalars(select(ConsentReceipt).where(is_any_of(ConsentReceipt.application_id, application_ids)))
     return {receipt.application_id: receipt for receipt in found}
 
 

@@ -19,7 +19,7 @@ from services.contracts.rules.findings import Finding, errors_of
 from services.contracts.rules.identity import Identity, IdentityJudgement, check_identity
 from services.contracts.shared import PersonFacts
 from services.contracts.values import today
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.schemas import UNSET
 
@@ -50,7 +50,7 @@ def correct(session: Session, application: Application, request: UpdatePendingRe
     for name, value in stored(facts).items():
         setattr(application, name, value)
     application.check_state, application.findings, application.checked_at = Check.UNCHECKED, None, None
-    tell(
+    publish(
         session,
         MEMBER_CORRECTED,
         MemberCorrectedData(

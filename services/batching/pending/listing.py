@@ -10,9 +10,9 @@ from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
-from services.batching.pending.pending import LISTING_CHARSET, tell_channel
+from services.batching.pending.pending import LISTING_CHARSET, publish_channel
 from services.batching.pending.persons import stored, usable
-from services.batching.telling import steps, tell_pending_changed
+from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,
@@ -26,7 +26,7 @@ from services.contracts.values import InvalidValue
 from services.kit.data.bulk import insert_rows
 from services.kit.events.contract import in_messages
 from services.kit.events.envelope import Event
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject
 
 SPECIAL = "special"
@@ -51,12 +51,12 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
             refused.append(_refused_entry(queued, application, invalid))
     listed = _insert(session, rows)
     _part(session, queued, _insert(session, refused), refused)
-    tell_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
+    publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if queued.personal_application:
         listed_ids = [row.application_id for row in listed]
         personal_applications.begin(session, queued, queued.personal_application, listed_ids)
     else:
-        tell_pending_changed(session, queued.union.union_id, "queued", len(listed))
+        publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
@@ -81,12 +81,12 @@ def _part(
         removed = MembersRemovedData(
             union_id=union_id, reason="check_failed", detail=_UNUSABLE, applications=steps(part)
         )
-        tell(session, MEMBERS_REMOVED, removed)
+        publish(session, MEMBERS_REMOVED, removed)
     parted_ids = {row.application_id for row in parted}
     if queued.personal_application is None:
         members = [_refused_member(entry) for entry in refused if entry["application_id"] in parted_ids]
         for some in in_messages(members):
-            tell(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
+            publish(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
     if parted:
         log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))
 

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
 from services.batching.models import COMPLETE, PENDING, Application
-from services.batching.pending.application_states import Check, State, Step, allowing
+from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
 from services.batching.pending.persons import document_digest
 from services.batching.register.typeface import register_typeface
-from services.batching.telling import steps, tell_pending_changed
+from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
@@ -37,11 +37,11 @@ from services.contracts.operations.batching import (
 )
 from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import begins_with
 from services.kit.data.paging import page_of
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.work import Work
@@ -110,19 +110,19 @@ def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
     is_switched = application.channel != before["channel"]
     if is_switched:
         application.version += 1
-        tell_channel(session, union_id, application.channel, [application], application.channel_reason)
+        publish_channel(session, union_id, application.channel, [application], application.channel_reason)
     audit.note(session, old=before, new=_changeable(application))
-    tell_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
+    publish_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
     return pending_answer(application)
 
 
-def tell_channel(
+def publish_channel(
     session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
 ) -> None:
     """Publishes the channel that these applications take from now on."""
     for part in in_messages(applications):
         data = ChannelAssignedData(union_id=union_id, channel=channel, reason=reason, applications=steps(part))
-        tell(session, CHANNEL_ASSIGNED, data)
+        publish(session, CHANNEL_ASSIGNED, data)
 
 
 def remove_pending(work: Work, request: RemovePendingRequest) -> RemovePendingAnswer:
@@ -158,7 +158,7 @@ def remove(
     """Removes queued applications of the union, personal ones too, and publishes why; answers how many."""
     removed = session.execute(
         update(Application)
-        .where(Application.union_id == union_id, Application.state.in_(allowing(Step.REMOVE)), *chosen)
+        .where(Application.union_id == union_id, Application.state.in_(states_allowing(Step.REMOVE)), *chosen)
         .values(state=State.REMOVED, version=Application.version + 1)
         .returning(Application.application_id, Application.member_id, Application.version)
         .execution_options(synchronize_session=False)
@@ -169,7 +169,7 @@ def remove(
     )
     for part in in_messages(removed):
         data = MembersRemovedData(union_id=union_id, reason=reason, detail=detail, applications=steps(part))
-        tell(session, MEMBERS_REMOVED, data)
+        publish(session, MEMBERS_REMOVED, data)
     return len(removed)
 
 
@@ -269,12 +269,12 @@ def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
 
 
 def _remove_chosen(work: Work, application_ids: Sequence[UUID]) -> int:
-    return _remove_entries(work, "by_clerk", is_among(Application.application_id, application_ids))
+    return _remove_entries(work, "by_clerk", is_any_of(Application.application_id, application_ids))
 
 
 def _remove_entries(work: Work, reason: str, *chosen: ColumnElement[bool]) -> int:
     session, union_id = work.session, UUID(work.caller.union_id)
     lock_pending(session, union_id)
     removed = remove(session, union_id, reason, PENDING, *chosen)
-    tell_pending_changed(session, union_id, "removed", removed)
+    publish_pending_changed(session, union_id, "removed", removed)
     return removed

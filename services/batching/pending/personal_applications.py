@@ -26,7 +26,7 @@ from services.contracts.operations.batching import (
     ListPersonalProgressRequest,
     PersonalProgressAnswer,
 )
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
 
@@ -69,7 +69,7 @@ def begin(
         )
         for application_id in application_ids
     )
-    these = is_among(Application.application_id, application_ids)
+    these = is_any_of(Application.application_id, application_ids)
     session.execute(update(Application).where(these, Application.nationality.is_(None)).values(nationality=NATIONALITY))
     if queued.consent:
         record_on_phone(session, queued.consent, _load(session, application_ids))
@@ -110,7 +110,7 @@ def _progress_answer(application: Application, outlet: Outlet) -> PersonalProgre
 
 
 def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Application]:
-    return session.scalars(select(Application).where(is_among(Application.application_id, application_ids))).all()
+    return session.scalars(select(Application).where(is_any_of(Application.application_id, application_ids))).all()
 
 
 def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> bool:

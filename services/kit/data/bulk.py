@@ -14,7 +14,7 @@ from sqlalchemy.types import UserDefinedType
 Types = Mapping[str, TypeEngine[Any]]
 
 
-def as_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableValuedAlias:
+def values_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableValuedAlias:
     """The rows as a table to join, update or insert from; values stand in the order of the columns."""
     arrays = zip(*rows, strict=True) if rows else ([] for _ in columns)
     unnested = func.unnest(*(_array(values, kind) for values, kind in zip(arrays, columns.values(), strict=True)))
@@ -26,7 +26,7 @@ def types_of(model: type[DeclarativeBase], names: Iterable[str]) -> Types:
     return {name: model.__table__.c[name].type for name in names}
 
 
-def is_among(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether the column holds one of the values."""
     return attribute == any_(_array(values, attribute.type))
 
@@ -38,7 +38,7 @@ def insert_rows(model: type[DeclarativeBase] | Table, rows: Sequence[Mapping[str
     """
     table: Any = model if isinstance(model, Table) else model.__table__
     columns = {name: table.c[name].type for name in rows[0]}
-    new = as_table("new", columns, [[row[name] for name in columns] for row in rows])
+    new = values_table("new", columns, [[row[name] for name in columns] for row in rows])
     return insert(table).from_select(list(columns), select(new))
 
 

@@ -168,7 +168,7 @@ def drop_outbox_recipients(op: Any) -> None:
 def add_audit_heads(op: Any) -> None:
     """Adds what the service remembers of the audit log's ends, for good, within an Alembic revision."""
     audit_head.create(op.get_bind(), checkfirst=True)
-    keep_unchanged(op, audit_head.name, [], "What is remembered of the audit log never changes.")
+    make_append_only(op, audit_head.name, [], "What is remembered of the audit log never changes.")
 
 
 def drop_audit_heads(op: Any) -> None:
@@ -182,7 +182,7 @@ def drop_messaging_tables(op: Any) -> None:
     _messaging.drop_all(op.get_bind())
 
 
-def keep_unchanged(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
+def make_append_only(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
     """Lets the database refuse, with these words, to change or delete a table's rows, within an Alembic revision.
 
     Only the encrypted columns may change, and only to values under another key: what they say is proved elsewhere.
@@ -236,7 +236,7 @@ class Database(DependencyProvider):
         """What keeps the service from its database, such as tables of another version; None where nothing does."""
         if self.engine is None:
             return "the database is not set up"
-        wanted = newest_version(Path(inspect.getfile(self.container.service_cls)).parent)
+        wanted = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
         try:
             with self.engine.connect() as connection:
                 found = connection.scalar(text("select version_num from alembic_version")) if wanted else None
@@ -280,7 +280,7 @@ class Database(DependencyProvider):
 
 
 @cache
-def newest_version(service_folder: Path) -> str | None:
+def head_revision(service_folder: Path) -> str | None:
     """The version that the names of a service's migrations end with; None where it has none.
 
     Alembic knows it too, but takes as long to load as the half of a service.

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
-from services.kit.data.bulk import as_table
+from services.kit.data.bulk import values_table
 from services.kit.data.database import EncryptedBytes, EncryptedText, outbox
 from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
 from services.kit.settings import SettingsError
@@ -138,7 +138,7 @@ def _go_round(engine: Engine, one: EncryptedTable) -> int:
 def _write(connection: Connection, one: EncryptedTable, rows: Sequence[Row[Any]]) -> None:
     """Writes the values back, which encrypts them anew."""
     columns = (*one.keys, *one.columns)
-    fresh = as_table("fresh", {column.name: column.type for column in columns}, [tuple(row) for row in rows])
+    fresh = values_table("fresh", {column.name: column.type for column in columns}, [tuple(row) for row in rows])
     connection.execute(
         update(one.table)
         .where(*(key == fresh.c[key.name] for key in one.keys))

@@ -69,7 +69,7 @@ def carry_out(session: Session, service: str, order: Order) -> list[str]:
         act = audit.Act(f"{service}.repair", order.operator, correlation_id=correlation.get())
         audit.begin(session, act)
         audit.note(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
-        audit.tell_act(session, service, act)
+        audit.publish_act(session, service, act)
     session.commit()
     return mended
 

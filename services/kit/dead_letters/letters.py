@@ -21,7 +21,7 @@ from services.kit.dead_letters.numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
 from services.kit.dead_letters.queues import InUse, reading
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
-from services.kit.events.contract import Sealed
+from services.kit.events.contract import EncryptedField
 from services.kit.events.failures import (
     ATTEMPTS,
     CAUSE,
@@ -233,7 +233,7 @@ def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:
     """The fields that the schema knows and does not seal."""
     found = {}
     for name, field in schema.fields.items():
-        if isinstance(field, Sealed) or name not in values:
+        if isinstance(field, EncryptedField) or name not in values:
             continue
         inner, value = getattr(field, "inner", field), values[name]
         if isinstance(inner, fields.Nested):

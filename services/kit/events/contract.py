@@ -31,7 +31,7 @@ class EventData:
     IGNORES_UNKNOWN: ClassVar[bool] = True
 
 
-class Sealed(fields.Field[Any]):
+class EncryptedField(fields.Field[Any]):
     """Personal data that travels encrypted: the value of the inner field as a sealed token.
 
     In Python it is the inner field's value, on the wire one string that only holders of the key can open.
@@ -83,7 +83,7 @@ class Parted(fields.List[Any]):
 class _Encrypted(Wrapping):
     def wrap(self, field: fields.Field[Any]) -> fields.Field[Any]:
         allow_none, field.allow_none = field.allow_none, False
-        return Sealed(field, allow_none=allow_none)
+        return EncryptedField(field, allow_none=allow_none)
 
 
 class _Parted(Wrapping):

@@ -38,7 +38,16 @@ from services.kit.amqp.watch import BrokerWatch
 from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
 from services.kit.events.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
-from services.kit.events.failures import Bury, Delay, Hold, Reject, decide, failed_properties, is_passing, reason_of
+from services.kit.events.failures import (
+    DeadLetterIt,
+    Reject,
+    Requeue,
+    RetryLater,
+    decide,
+    failed_properties,
+    is_passing,
+    reason_of,
+)
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.settings import MessagingSettings, read_settings
@@ -173,7 +182,7 @@ class QueueEntrypoint(Entrypoint):
             )
         return error
 
-    def patience(self) -> Iterator[None]:
+    def backoff(self) -> Iterator[None]:
         """Yields after growing pauses, while the messages at hand are still ours: not stopping, connection not lost."""
         lost, pause = self._connections_lost, 0.1
         while True:
@@ -213,14 +222,14 @@ class Subscription(QueueEntrypoint):
     def setup(self) -> None:
         """Makes the reader, and the publisher that moves failed messages on."""
         super().setup()
-        self._mover = ConfirmedPublisher(
+        self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} failures", self.settings.publish_seconds
         )
 
     def stop(self) -> None:
         """Stops reading, then closes the connection of failures."""
         super().stop()
-        self._mover.drop()
+        self._dead_letter_publisher.drop()
 
     def name_queue(self) -> str:
         """`<service>.<event name>`: it does not depend on the method."""
@@ -236,14 +245,14 @@ class Subscription(QueueEntrypoint):
         """Handles one event, or moves it on, and acks."""
         held_since = time.monotonic()
         error = self._handle_once(first)
-        patience = self.patience()
+        backoff = self.backoff()
         while error is not None:
             verdict = decide(error, first.headers or {}, held_since, self.settings)
-            if not isinstance(verdict, Hold):
+            if not isinstance(verdict, Requeue):
                 if self._move(first, error, verdict):
                     self.reader.ack(first)
                 return
-            if next(patience, _GONE) is _GONE:
+            if next(backoff, _GONE) is _GONE:
                 return
             error = self._handle_once(first)
         self.reader.ack(first)
@@ -259,37 +268,39 @@ class Subscription(QueueEntrypoint):
             return Reject(str(error))
         return self.attempt(event)
 
-    def _move(self, message: Delivery, error: Exception, verdict: Delay | Bury) -> bool:
+    def _move(self, message: Delivery, error: Exception, verdict: RetryLater | DeadLetterIt) -> bool:
         """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
         properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
         exchange, routing_key = self._address(verdict)
-        for _ in chain([None], self.patience()):
+        for _ in chain([None], self.backoff()):
             try:
-                self._mover.declare(lambda channel: self._declare_target(channel, verdict))
-                refused = self._mover.publish([Outgoing(exchange, routing_key, message.body, properties)])
+                self._dead_letter_publisher.declare(lambda channel: self._declare_target(channel, verdict))
+                refused = self._dead_letter_publisher.publish(
+                    [Outgoing(exchange, routing_key, message.body, properties)]
+                )
             except BROKER_ERRORS as trouble:
                 log.warning("move_failed", queue=self.queue, error=class_name(trouble))
                 continue
             if not refused:
-                counter = metrics.messages_dead if isinstance(verdict, Bury) else metrics.messages_retried
+                counter = metrics.messages_dead if isinstance(verdict, DeadLetterIt) else metrics.messages_retried
                 counter.labels(self.queue).inc()
                 log.warning("message_moved", queue=self.queue, to=exchange, by=routing_key, reason=reason_of(error))
                 return True
             log.warning("move_refused", queue=self.queue, to=exchange, by=routing_key, reason=refused[0])
             with suppress(QueueChanged, *BROKER_ERRORS):
-                self._mover.declare(self.declare)  # our own queue of dead letters may be missing
+                self._dead_letter_publisher.declare(self.declare)  # our own queue of dead letters may be missing
         return False
 
-    def _address(self, verdict: Delay | Bury) -> tuple[str, str]:
+    def _address(self, verdict: RetryLater | DeadLetterIt) -> tuple[str, str]:
         """The exchange and the routing key by which a message goes to where it waits or rests."""
         service = self.container.service_name
-        if isinstance(verdict, Bury):
+        if isinstance(verdict, DeadLetterIt):
             return own_exchange(service), dead_queue(self.queue)
         return delay_exchange(service, verdict.seconds), self.queue
 
-    def _declare_target(self, channel: amqp.Channel, verdict: Delay | Bury) -> None:
+    def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | DeadLetterIt) -> None:
         """Makes a retry queue when it is first needed, where nobody has made it before."""
-        if isinstance(verdict, Delay) and self.users.is_shared:
+        if isinstance(verdict, RetryLater) and self.users.is_shared:
             declare_retry_queue(channel, self.container.service_name, verdict.seconds)
 
 
@@ -299,12 +310,12 @@ class BatchSubscription(QueueEntrypoint):
     Small messages are read as they come: while a set waits for the database, the next one is made ready.
     """
 
-    def __init__(self, queue: str, size: int, linger: float, read: Callable[[Message], None]) -> None:
+    def __init__(self, queue: str, size: int, wait_seconds: float, read: Callable[[Message], None]) -> None:
         super().__init__()
         self._read = read
-        self._foreign_queue = queue
+        self._external_queue = queue
         self._size = size
-        self._linger = linger
+        self._wait_seconds = wait_seconds
         self._held = 0
         self._leaves_rest = False
         self._has_abandoned = False
@@ -314,7 +325,7 @@ class BatchSubscription(QueueEntrypoint):
         """Makes the reader, which pauses while we hold much, and the publisher of what the database never sees."""
         super().setup()
         self.reader.is_full = lambda: self._held >= _MOST_HELD
-        self._mover = ConfirmedPublisher(
+        self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} rejections", self.settings.publish_seconds
         )
         self._moving = Semaphore()
@@ -322,11 +333,11 @@ class BatchSubscription(QueueEntrypoint):
     def stop(self) -> None:
         """Stops reading, then closes the connection of rejections."""
         super().stop()
-        self._mover.drop()
+        self._dead_letter_publisher.drop()
 
     def name_queue(self) -> str:
         """The foreign queue."""
-        return self._foreign_queue
+        return self._external_queue
 
     def declare(self, channel: amqp.Channel) -> str:
         """The queue, and the one that takes what is rejected; made here where one user is shared."""
@@ -371,7 +382,7 @@ class BatchSubscription(QueueEntrypoint):
     def _handle_set(self, messages: list[Message]) -> bool:
         """Whether the set is acked or buried."""
         last = messages[-1].received
-        for _ in chain([None], self.patience()):
+        for _ in chain([None], self.backoff()):
             error = self.attempt(messages)
             if error is None:
                 if not self._reject_lost(messages):
@@ -387,7 +398,7 @@ class BatchSubscription(QueueEntrypoint):
         return False
 
     def _gather(self, first: Message) -> list[Message]:
-        gathered, until = [first], time.monotonic() + self._linger
+        gathered, until = [first], time.monotonic() + self._wait_seconds
         size = len(first.body)
         while len(gathered) < self._size and size < _LARGEST_SET:
             message = self.take_more(until - time.monotonic())
@@ -400,7 +411,7 @@ class BatchSubscription(QueueEntrypoint):
     def _reject_lost(self, messages: list[Message]) -> bool:
         """Rejects past the database what it would not take down; False where the set is to be left unacked."""
         lost = [message for message in messages if message.is_rejection_lost]
-        for _ in chain([None], self.patience()):
+        for _ in chain([None], self.backoff()):
             try:
                 while lost:
                     self._reject(lost[-1].received, lost[-1].rejection or Reject("unknown"))
@@ -416,7 +427,7 @@ class BatchSubscription(QueueEntrypoint):
         properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
         outgoing = Outgoing(own, rejected_queue(self.queue), message.body, properties)
         with self._moving:
-            refused = self._mover.publish([outgoing])
+            refused = self._dead_letter_publisher.publish([outgoing])
         if refused:
             raise OSError(f"The broker did not take a rejected message: {refused[0]}")
         metrics.messages_dead.labels(self.queue).inc()

@@ -72,42 +72,42 @@ class Reject(Exception):
 
 
 @dataclass(frozen=True)
-class Hold:
+class Requeue:
     """The message stays unacked and is handled again in a moment: what it needs is away for every message."""
 
 
 @dataclass(frozen=True)
-class Delay:
+class RetryLater:
     """The message waits in the retry queue of `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
-class Bury:
+class DeadLetterIt:
     """The message goes to the dead letters."""
 
 
 def decide(
     error: Exception, headers: Mapping[str, Any], held_since: float, settings: MessagingSettings
-) -> Hold | Delay | Bury:
+) -> Requeue | RetryLater | DeadLetterIt:
     """What becomes of a message, by its error and by the attempts that its headers count.
 
     `held_since` is the monotonic time when this delivery was first handled.
     """
     attempts = attempts_of(headers) + 1
     if isinstance(error, (Reject, *_WRONG_IN_ITSELF)):
-        return Bury()
+        return DeadLetterIt()
     if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
-        return Hold()
+        return Requeue()
     if isinstance(error, Retry):
         since = _seconds_since(headers.get(FIRST_FAILED_AT))
         if error.give_up_after is not None and since >= error.give_up_after:
-            return Bury()
-        return Delay(_delay(attempts, error.after, settings.retry_delays))
+            return DeadLetterIt()
+        return RetryLater(_delay(attempts, error.after, settings.retry_delays))
     if not is_passing(error) and attempts > settings.attempts_of_unknown_errors:
-        return Bury()
-    return Delay(_delay(attempts, None, settings.retry_delays))
+        return DeadLetterIt()
+    return RetryLater(_delay(attempts, None, settings.retry_delays))
 
 
 def is_passing(error: Exception) -> bool:

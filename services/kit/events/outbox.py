@@ -18,7 +18,7 @@ CHANNEL = "outbox"
 """The PostgreSQL notification that wakes the relay."""
 
 
-def tell(
+def publish(
     session: Session,
     contract: EventContract[Data],
     data: Data | Mapping[str, Any],
@@ -38,8 +38,8 @@ def tell(
     return str(message.properties["message_id"])
 
 
-def tell_all(session: Session, events: Sequence[tuple[EventContract[Any], Any]]) -> None:
-    """Tells many events as `tell` does, in one statement and in this order."""
+def publish_all(session: Session, events: Sequence[tuple[EventContract[Any], Any]]) -> None:
+    """Tells many events as `publish` does, in one statement and in this order."""
     if events:
         _add(session, [_row(_event(contract, data, None), contract.recipients) for contract, data in events])
 

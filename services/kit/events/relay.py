@@ -122,13 +122,13 @@ class Relay(DependencyProvider):
                     row_factory=namedtuple_row,
                 ) as database:
                     pause = 0.2
-                    self._take_turns(database)
+                    self._stand_for_leader(database)
             except Exception as error:
                 log.warning("relay_interrupted", reason=class_name(error), pause=pause)
                 time.sleep(pause)
                 pause = min(pause * 2, 5)
 
-    def _take_turns(self, database: "psycopg.Connection[Any]") -> None:
+    def _stand_for_leader(self, database: "psycopg.Connection[Any]") -> None:
         stands_by = False
         while not self._stopping:
             if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]

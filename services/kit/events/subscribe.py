@@ -67,11 +67,11 @@ def _subscription(
 
 
 def subscribe_batch(
-    *, queue: str, size: int = 200, linger: float = 0.02, decode: Callable[[Message], Any] | None = None
+    *, queue: str, size: int = 200, wait_seconds: float = 0.02, decode: Callable[[Message], Any] | None = None
 ) -> Callable[[Handler], Handler]:
-    """Handles messages of a foreign queue in sets: `method(self, session, messages: list[Message])`.
+    """Handles messages of an external queue in chunks: `method(self, session, messages: list[Message])`.
 
-    One transaction and one ack for up to `size` messages, or what came within `linger` seconds. `decode(message)` makes
+    One transaction and one ack for up to `size` messages, or what came within `wait_seconds`. `decode(message)` makes
     `message.data`; where it raises Reject, ValueError or ValidationError the message is rejected without reaching the
     method. The method calls `message.reject(reason)` for single ones. Rejected messages go to `<queue>.rejected` with
     the reason in the header `x-reason`. The same message can come twice, so the method must know what it has done
@@ -81,7 +81,7 @@ def subscribe_batch(
 
     def decorate(method: Handler) -> Handler:
         handler = _SetHandler(method, queue, decode)
-        return _entrypoint(handler, BatchSubscription(queue, size, linger, handler.read))
+        return _entrypoint(handler, BatchSubscription(queue, size, wait_seconds, handler.read))
 
     return decorate
 

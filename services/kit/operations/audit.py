@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from services.kit.data.database import Database
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem
 from services.kit.rpc.request import Caller, Request
@@ -125,13 +125,13 @@ def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
     return [(kind, record_id) for record_id in record_ids]
 
 
-def tell_act(session: Session, producer: str, act: Act) -> None:
+def publish_act(session: Session, producer: str, act: Act) -> None:
     """Tells a done act when the session's transaction commits; on more records than an event holds, as several acts."""
     if act.is_of_somebody:
         _tell(session, producer, act, {"outcome": "done"}, {"old": act.old, "new": act.new})
 
 
-def tell_refusal(database: Database, producer: str, act: Act, problem: Problem) -> None:
+def publish_refusal(database: Database, producer: str, act: Act, problem: Problem) -> None:
     """Tells a refused act in a transaction of its own: the command's was rolled back. Never fails."""
     if problem.status > _LAST_REFUSAL or not act.is_of_somebody:
         return
@@ -165,7 +165,7 @@ def _tell(session: Session, producer: str, act: Act, outcome: Mapping[str, Any],
     }
     for records in in_messages(list(dict.fromkeys(act.records))) or [[]]:
         data = {**told, "act_id": uuid7(), "records": records}
-        tell(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
+        publish(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
 
 
 def _masked(name: str, value: Any) -> Any:

@@ -87,7 +87,7 @@ def _carry_out(service: Any, act: Act, request: Request, run: Callable[[Work], A
 
         def carry_out() -> Any:
             result = run(Work(session, act.caller, service.database))
-            audit.tell_act(session, service.name, act)
+            audit.publish_act(session, service.name, act)
             return result
 
         if request.request_id is None:
@@ -112,7 +112,7 @@ def _answering(
             problem, answered, act = None, "", None
             try:
                 act = audit.act_of(f"{service.name}.{name}", request)
-                act.caller = _let_in(act.action, act.caller)
+                act.caller = _authorize(act.action, act.caller)
                 answered = f'{{"result":{run(service, act, request)}}}'
             except Exception as error:
                 problem = _as_problem(error, request)
@@ -128,14 +128,14 @@ def _answering(
 
 def _record_refusal(service: Any, act: Act, problem: Problem) -> None:
     """What a form got wrong before anything was looked at is no Problem yet, and is not recorded."""
-    audit.tell_refusal(service.database, service.name, act, problem)
+    audit.publish_refusal(service.database, service.name, act, problem)
 
 
 def _record_nothing(service: Any, act: Act, problem: Problem) -> None:
     """Questions are not acts."""
 
 
-def _let_in(name: str, caller: Caller) -> Caller:
+def _authorize(name: str, caller: Caller) -> Caller:
     """The caller with the reach that it has for the method; raises Forbidden."""
     rule = operation_of(name).allow
     if not rule.allows(caller.roles):

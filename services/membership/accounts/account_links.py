@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.membership import RESET_LINK_MADE, ResetLinkMadeData, ResetLinkRecipient
 from services.contracts.masks import mask_phone
 from services.contracts.operations.membership.accounts import ResetLinkAnswer
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.rpc.methods import Caller
 from services.kit.schemas import required
 from services.membership.accounts.account_news import name_of
@@ -44,7 +44,7 @@ def send_link(
     data = ResetLinkMadeData(
         account_id=account.account_id, expires_at=link.expires_at, is_first=is_first, recipient=recipient
     )
-    tell(session, RESET_LINK_MADE, data)
+    publish(session, RESET_LINK_MADE, data)
     return ResetLinkAnswer(expires_at=link.expires_at, sent_to=mask_phone(phone))
 
 

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from services.contracts.events.membership import ACCOUNT_CHANGED, AccountChangedData, AccountHolder
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.rpc.methods import Caller
 from services.membership.models import Account
 
 
-def tell_holder(
+def notify_holder(
     session: Session,
     account: Account,
     change: str,
@@ -59,4 +59,4 @@ def _publish(
         administrators_of=list(administrators_of),
         holder=holder,
     )
-    tell(session, ACCOUNT_CHANGED, data, subject=str(account.account_id))
+    publish(session, ACCOUNT_CHANGED, data, subject=str(account.account_id))

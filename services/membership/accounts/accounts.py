@@ -29,7 +29,7 @@ from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_acts import changeable, note_account
 from services.membership.accounts.account_links import send_link, void_links
-from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import lockout, passwords, sessions
 from services.membership.members.documents import phone_digest
 from services.membership.models import Account, Union
@@ -139,7 +139,7 @@ def unlock_account(work: Work, request: AccountRequest) -> AccountItem:
     refuse_own(caller, account, "不能解锁自己的账号")
     lockout.forget_failures(session, account)
     controls.controlled_by(session, account, caller, controls.UNLOCKED)
-    tell_holder(session, account, "unlocked", caller)
+    notify_holder(session, account, "unlocked", caller)
     return account_answer(account, union)
 
 
@@ -216,13 +216,13 @@ def _change_rights(session: Session, caller: Caller, account: Account, roles: li
     if roles != account.roles:
         sessions.end_all(session, account, "roles_changed")
         controls.controlled_by(session, account, caller, controls.ROLES)
-        tell_holder(session, account, "roles_changed", caller)
+        notify_holder(session, account, "roles_changed", caller)
     if disabled:
         sessions.end_all(session, account, "account_disabled")
         void_links(session, account)
     elif account.disabled:
         controls.controlled_by(session, account, caller, controls.REOPENED)
-        tell_holder(session, account, "reopened", caller)
+        notify_holder(session, account, "reopened", caller)
     account.roles, account.disabled = roles, disabled
 
 

@@ -4,7 +4,7 @@ from services.contracts.operations.membership.accounts import AccountItem, Accou
 from services.kit.operations import audit
 from services.kit.rpc.work import Work
 from services.membership.accounts import controls
-from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.account_news import notify_holder
 from services.membership.accounts.accounts import account_answer, managed_account, refuse_own
 from services.membership.identity.second_factor import forget
 
@@ -17,6 +17,6 @@ def remove_second_factor_of(work: Work, request: AccountRequest) -> AccountItem:
     had_one = account.totp_confirmed_at is not None
     forget(session, account)
     controls.controlled_by(session, account, caller, controls.FACTOR)
-    tell_holder(session, account, "second_factor_off", caller)
+    notify_holder(session, account, "second_factor_off", caller)
     audit.note(session, old={"has_second_factor": had_one}, new={"has_second_factor": False})
     return account_answer(account, union)

@@ -30,7 +30,7 @@ from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_links import void_links
-from services.membership.accounts.account_news import ask_to_confirm, tell_holder
+from services.membership.accounts.account_news import ask_to_confirm, notify_holder
 from services.membership.accounts.accounts import (
     ADMINISTRATOR,
     is_same_person,
@@ -124,7 +124,7 @@ def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
         old={"phone": old},
         new={"phone": account.phone, "requested_by": requester.account_name},
     )
-    tell_holder(session, account, "phone_changed", caller, phones=[old, account.phone])
+    notify_holder(session, account, "phone_changed", caller, phones=[old, account.phone])
     return _answer_of(session, caller, change.change_id)
 
 
@@ -137,7 +137,7 @@ def decline_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
     change, account, _ = _waiting(session, caller, request.change_id)
     _decide(change, caller, "declined")
     audit.note(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
-    tell_holder(session, account, "phone_change_ended", caller)
+    notify_holder(session, account, "phone_change_ended", caller)
     return _answer_of(session, caller, change.change_id)
 
 
@@ -201,7 +201,7 @@ def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
         audit.begin(session, act)
         for change in shown:
             audit.note(session, ("phone_change", change.change_id), union_id=change.union_id)
-        audit.tell_act(session, "membership", act)
+        audit.publish_act(session, "membership", act)
 
 
 def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:

@@ -21,7 +21,7 @@ from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_acts import note_account, note_holder
 from services.membership.accounts.account_links import hash_of, send_link
-from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.account_news import notify_holder
 from services.membership.accounts.accounts import managed_account, refuse_own
 from services.membership.accounts.phone_changes import holds_links, open_change
 from services.membership.identity import devices, passwords, sessions
@@ -54,7 +54,7 @@ def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
     sent = send_link(session, account, caller, timedelta(minutes=settings.reset_link_minutes))
     controls.controlled_by(session, account, caller, controls.LINK)
     audit.note(session, new={"phone": account.phone})
-    tell_holder(session, account, "link_sent", caller, phones=())
+    notify_holder(session, account, "link_sent", caller, phones=())
     return sent
 
 
@@ -87,7 +87,7 @@ def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAn
     sessions.end_all(session, account, "password_reset")
     link.used_at = datetime.now(UTC)
     _note_maker(session, link)
-    tell_holder(session, account, "password_set")
+    notify_holder(session, account, "password_set")
     return ResetPasswordAnswer(account_name=account.account_name)
 
 

@@ -20,9 +20,9 @@ from services.contracts.events.batching import (
 )
 from services.contracts.events.membership import APPLICATION_CANCELLED, ApplicationCancelledData
 from services.contracts.shared import ApplicationStep
-from services.kit.data.bulk import as_table, insert_rows, is_among
+from services.kit.data.bulk import insert_rows, is_any_of, values_table
 from services.kit.data.database import EncryptedText
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject, Retry
 from services.membership.applications.application_states import LIVE, CardState, State, can_become, card_state_of
 from services.membership.models import Application, ApplicationHistory, Member
@@ -105,7 +105,7 @@ def issue_times_corrected(session: Session, event: Event[IssueTimesCorrectedData
     """Puts the time at which cards were issued right in the history; raises Retry until the issue is known."""
     issue = event.data
     versions = [(one.application_id, one.version) for one in issue.applications]
-    step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
+    step = values_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
     corrected = session.execute(
         update(ApplicationHistory)
         .where(
@@ -144,7 +144,7 @@ def _keep_consent(session: Session, batch: BatchSubmittedData) -> None:
     application_ids = [one.application_id for one in batch.applications]
     session.execute(
         update(Application)
-        .where(is_among(Application.application_id, application_ids))
+        .where(is_any_of(Application.application_id, application_ids))
         .values(consent_version=batch.consent_version, consented_at=batch.submitted_at)
         .execution_options(synchronize_session=False)
     )
@@ -161,14 +161,14 @@ def _step(taken: ApplicationStep, at: datetime, *, note: str | None = None, card
 def _lock_members(session: Session, steps: Sequence[Step]) -> None:
     """Who changes applications locks their members first, in the order of their ids, so that none wait in a circle."""
     member_ids = [step.member_id for step in steps]
-    in_order = select(Member.member_id).where(is_among(Member.member_id, member_ids)).order_by(Member.member_id)
+    in_order = select(Member.member_id).where(is_any_of(Member.member_id, member_ids)).order_by(Member.member_id)
     session.execute(in_order.with_for_update()).all()
 
 
 def _applications(session: Session, steps: Sequence[Step]) -> dict[UUID, Known]:
     columns = (Application.application_id, Application.union_id, Application.state, Application.version)
     application_ids = [step.application_id for step in steps]
-    rows = session.execute(select(*columns).where(is_among(Application.application_id, application_ids)))
+    rows = session.execute(select(*columns).where(is_any_of(Application.application_id, application_ids)))
     return {row.application_id: row for row in rows}
 
 
@@ -207,7 +207,7 @@ def _update_applications(
     session: Session, state: State, steps: Sequence[Step], channel: str | None, batch_no: str | None
 ) -> None:
     versions = [(step.application_id, step.version) for step in steps]
-    step = as_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
+    step = values_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
     changes: dict[str, Any] = {"channel": channel, "batch_no": batch_no}
     session.execute(
         update(Application)
@@ -224,7 +224,7 @@ def _update_applications(
 def _update_members(session: Session, state: State, steps: Sequence[Step]) -> None:
     """The card state follows the application that it comes from; an issued card counts whichever that was."""
     cards = [(step.application_id, step.card_no) for step in steps]
-    step = as_table("step", {"application_id": Uuid(), "card_no": EncryptedText()}, cards)
+    step = values_table("step", {"application_id": Uuid(), "card_no": EncryptedText()}, cards)
     card_state = card_state_of(state)
     source = (Member.member_id == Application.member_id) & (Application.application_id == step.c.application_id)
     changes: dict[Any, Any] = {Member.card_state: card_state}
@@ -258,7 +258,7 @@ def _cancel_others(session: Session, steps: Sequence[Step]) -> None:
             issued_application_id=issued[other.member_id].application_id,
             issued_union_id=_union_of(session, issued[other.member_id]),
         )
-        tell(session, APPLICATION_CANCELLED, data)
+        publish(session, APPLICATION_CANCELLED, data)
 
 
 _OWNER = Member.member_id == Application.member_id
@@ -267,8 +267,8 @@ _OWNER = Member.member_id == Application.member_id
 def _of_same_members(steps: Sequence[Step]) -> Select[Any]:
     """Applications of the steps' members that are not those of the steps."""
     return select(Application.application_id).where(
-        is_among(Application.member_id, [step.member_id for step in steps]),
-        ~is_among(Application.application_id, [step.application_id for step in steps]),
+        is_any_of(Application.member_id, [step.member_id for step in steps]),
+        ~is_any_of(Application.application_id, [step.application_id for step in steps]),
     )
 
 

@@ -28,18 +28,18 @@ from services.contracts.operations.membership.members import (
     SkippedMember,
     SkippedReason,
 )
-from services.kit.data.bulk import Types, as_table, insert_rows, is_among
+from services.kit.data.bulk import Types, insert_rows, is_any_of, values_table
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, required
 from services.membership.applications.application_states import CardState, State
+from services.membership.event_builders import person_facts, union_facts
 from services.membership.members.member_search import REASONS, filters, why_not_selectable
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Application, ApplicationHistory, Member, Union
-from services.membership.telling import person_facts, union_facts
 
 _REASONS = REASONS | {"not_found": "未找到该会员，或会员不在本工会的列表中"}
 _NAMED_SKIPPED = 100
@@ -117,12 +117,12 @@ def queue(
     session.execute(insert_rows(ApplicationHistory, [_first_step(application) for application in applications]))
     _mark_pending(session, applications)
     queued = list(zip(applications, members, strict=True))
-    tell_queued(session, union, queued, origin=choice.origin if choice else None)
+    publish_queued(session, union, queued, origin=choice.origin if choice else None)
     queued_members = audit.references("member", (member.member_id for member in members))
     audit.note(session, *queued_members, new={"queued": len(members)})
 
 
-def tell_queued(
+def publish_queued(
     session: Session,
     union: Union,
     queued: Sequence[tuple[Application, Member]],
@@ -142,7 +142,7 @@ def tell_queued(
             applications=[_queued_application(application, member) for application, member in chunk],
             persons=[person_facts(application.application_id, member) for application, member in chunk],
         )
-        tell(session, MEMBERS_QUEUED, data, audience=audience)
+        publish(session, MEMBERS_QUEUED, data, audience=audience)
 
 
 def _consent(application: Application, origin: str | None) -> GivenConsent:
@@ -162,7 +162,7 @@ def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) ->
     """Those of the named that can be queued, and for each of the others the code of the reason."""
     found = session.scalars(
         select(Member)
-        .where(is_among(Member.member_id, member_ids), Member.union_id == union_id, EMPLOYED)
+        .where(is_any_of(Member.member_id, member_ids), Member.union_id == union_id, EMPLOYED)
         .order_by(Member.member_id)
         .with_for_update()
     ).all()
@@ -216,7 +216,7 @@ def _first_step(application: Application) -> dict[str, Any]:
 
 def _mark_pending(session: Session, applications: Sequence[Application]) -> None:
     columns: Types = {"application_id": Uuid(), "member_id": Uuid(), "queued_at": DateTime(timezone=True)}
-    queued = as_table("queued", columns, [[getattr(one, name) for name in columns] for one in applications])
+    queued = values_table("queued", columns, [[getattr(one, name) for name in columns] for one in applications])
     session.execute(
         update(Member)
         .where(Member.member_id == queued.c.member_id)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import AUDIT_HEAD_SIGNED, AuditHeadSignedData
 from services.kit.data.database import audit_head
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations.audit_heads import NotSigned, keep, public_keys, signed, signing_keys, verified
 from services.kit.operations.logs import class_name
 from services.kit.secret_values import KeySet
@@ -73,7 +73,7 @@ class AuditHeads(DependencyProvider):
             keep(session, stated)
             self.write_when_committed(session, head)  # an appending process may have been killed before it did
             data = AuditHeadSignedData(position=head.position, statement=stated.statement)
-            tell(session, AUDIT_HEAD_SIGNED, data)
+            publish(session, AUDIT_HEAD_SIGNED, data)
         self._published_at, self._published = time.monotonic(), head.position
 
     def _is_due(self, head: Head) -> bool:

@@ -13,11 +13,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.events.audit import ActRecordedData
-from services.kit.data.bulk import insert_rows, is_among
+from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.schemas import as_dict
 from services.kit.settings import read_settings
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Head
-from services.membership.models import AuditEntry, AuditReach, Union
+from services.membership.models import AuditEntry, AuditScope, Union
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ def append(session: Session, keys: AuditKeys, act: ActRecordedData, recorded_at:
     session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
     if unions:
         found_by = {"act_id": act.act_id, "action": act.action, "outcome": act.outcome}
-        session.execute(insert_rows(AuditReach, [{"union_id": one, **found_by} for one in unions]))
+        session.execute(insert_rows(AuditScope, [{"union_id": one, **found_by} for one in unions]))
     return Head(before.position + 1, digest)
 
 
@@ -101,7 +101,7 @@ def _content(act: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime
 def _unions_of(session: Session, union_ids: Sequence[UUID | None]) -> list[UUID]:
     """The unions, and all above them; what belongs to none, as who cannot sign in, is the city's to see."""
     named = {one for one in union_ids if one is not None}
-    found = session.scalars(select(Union).where(is_among(Union.union_id, named))).all()
+    found = session.scalars(select(Union).where(is_any_of(Union.union_id, named))).all()
     reached = {one for union in found for one in (union.union_id, *union.superior_ids)}
     if not reached:
         reached = set(session.scalars(select(Union.union_id).where(Union.superior_union_id.is_(None))))

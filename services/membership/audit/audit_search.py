@@ -24,7 +24,7 @@ from services.contracts.operations.audit import (
     SearchActsRequest,
 )
 from services.contracts.operations.titles import ACTIONS
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.operations import audit
 from services.kit.operations.audit import record_reference, referred_record
 from services.kit.problems import Forbidden, NotFound
@@ -34,7 +34,7 @@ from services.kit.schemas import UNSET, values_of
 from services.membership.members import number_searches
 from services.membership.members.documents import possible_digests
 from services.membership.members.member_search import SHANGHAI
-from services.membership.models import Account, Application, AuditEntry, AuditReach, Member, Union
+from services.membership.models import Account, Application, AuditEntry, AuditScope, Member, Union
 
 
 def search(work: Work, request: SearchActsRequest) -> ActsAnswer:
@@ -45,7 +45,7 @@ def search(work: Work, request: SearchActsRequest) -> ActsAnswer:
     """
     _check_number_search(work, request)
     matching = _in_scope(work.caller).where(*_conditions(work.session, request))
-    rows = work.session.scalars(matching.order_by(AuditReach.act_id.desc()).limit(request.size + 1)).all()
+    rows = work.session.scalars(matching.order_by(AuditScope.act_id.desc()).limit(request.size + 1)).all()
     page = rows[: request.size]
     return ActsAnswer(
         items=_answers(work, page),
@@ -55,7 +55,7 @@ def search(work: Work, request: SearchActsRequest) -> ActsAnswer:
 
 def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:
     """One audit event in the caller's scope, with its place in the chain; raises NotFound."""
-    entry = work.session.scalar(_in_scope(work.caller).where(AuditReach.act_id == request.act_id))
+    entry = work.session.scalar(_in_scope(work.caller).where(AuditScope.act_id == request.act_id))
     if entry is None:
         raise NotFound(title="未找到该操作记录")
     (answer,) = _answers(work, [entry])
@@ -87,8 +87,8 @@ def _check_number_search(work: Work, request: SearchActsRequest) -> None:
 def _in_scope(caller: Caller) -> Select[AuditEntry]:
     return (
         select(AuditEntry)
-        .join(AuditReach, AuditReach.act_id == AuditEntry.act_id)
-        .where(AuditReach.union_id == UUID(caller.union_id))
+        .join(AuditScope, AuditScope.act_id == AuditEntry.act_id)
+        .where(AuditScope.union_id == UUID(caller.union_id))
     )
 
 
@@ -104,27 +104,27 @@ def _conditions(session: Session, request: SearchActsRequest) -> list[ColumnElem
 def _times(request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
     """By ids, which begin with the time."""
     if request.before is not UNSET:
-        yield AuditReach.act_id < request.before
+        yield AuditScope.act_id < request.before
     if request.acted_from is not UNSET:
-        yield AuditReach.act_id >= _first_id_of(request.acted_from)
+        yield AuditScope.act_id >= _first_id_of(request.acted_from)
     if request.acted_to is not UNSET:
-        yield AuditReach.act_id < _first_id_of(request.acted_to, days_later=1)
+        yield AuditScope.act_id < _first_id_of(request.acted_to, days_later=1)
 
 
 def _kinds(request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
     if request.action is not UNSET:
-        yield AuditReach.action == request.action
+        yield AuditScope.action == request.action
     if request.outcome is not UNSET:
-        yield AuditReach.outcome == request.outcome
+        yield AuditScope.outcome == request.outcome
 
 
 def _persons(session: Session, request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
     if request.account_id is not UNSET:
-        yield AuditReach.account_id == request.account_id
+        yield AuditScope.account_id == request.account_id
     if request.account_name is not UNSET:
         named = select(Account.account_id).where(Account.account_name == request.account_name.strip().lower())
         account_id = session.scalar(named)
-        yield AuditReach.account_id == account_id if account_id else false()
+        yield AuditScope.account_id == account_id if account_id else false()
 
 
 def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[str]]:
@@ -133,7 +133,7 @@ def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[s
         yield _with_applications(session, request.record_kind, request.record_id)
     if request.document_number is not UNSET:
         digests = possible_digests(request.document_number)
-        members = session.scalars(select(Member.member_id).where(is_among(Member.document_digest, digests))).all()
+        members = session.scalars(select(Member.member_id).where(is_any_of(Member.document_digest, digests))).all()
         yield [record for member in members for record in _with_applications(session, "member", member)]
 
 
@@ -161,7 +161,7 @@ def _first_id_of(day: date, days_later: int = 0) -> UUID:
 
 def _answers(work: Work, entries: Sequence[AuditEntry]) -> list[ActAnswer]:
     union_ids = {entry.union_id for entry in entries if entry.union_id}
-    named = work.session.execute(select(Union.union_id, Union.name).where(is_among(Union.union_id, union_ids)))
+    named = work.session.execute(select(Union.union_id, Union.name).where(is_any_of(Union.union_id, union_ids)))
     union_names = {row.union_id: row.name for row in named}
     return [_answer(work.caller, entry, union_names.get(entry.union_id)) for entry in entries]
 

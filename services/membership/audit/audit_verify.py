@@ -17,14 +17,14 @@ from typing import Any
 from sqlalchemy import LargeBinary, Row, and_, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.database import engine_for
 from services.kit.data.encryption import CannotOpen, keyring
 from services.kit.operations.audit_heads import NotSigned, public_keys, verified
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
 from services.membership.audit.audit_log import SEALED
-from services.membership.models import AuditEntry, AuditReach
+from services.membership.models import AuditEntry, AuditScope
 
 CHUNK = 2000
 """Entries that are read at once."""
@@ -102,7 +102,9 @@ def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) 
         yield from known
         return
     positions = {one.position for one in known if any(gap.holds(one) for gap in lost)}
-    rows = session.execute(select(AuditEntry.position, AuditEntry.hash).where(is_among(AuditEntry.position, positions)))
+    rows = session.execute(
+        select(AuditEntry.position, AuditEntry.hash).where(is_any_of(AuditEntry.position, positions))
+    )
     there = {(row.position, row.hash) for row in rows}
     gone = [one for one in known if isinstance(one, TimedHead) and (one.position, one.hash) not in there]
     until = {gap: _signed_until(gap, gone) for gap in lost}
@@ -148,11 +150,11 @@ def _check_search(session: Session, first: int, last: int) -> None:
         .subquery()
     )
     is_found = and_(
-        *(getattr(AuditReach, name) == concerned.c[name] for name in ("union_id", "act_id", "action", "outcome")),
-        AuditReach.account_id.is_not_distinct_from(concerned.c.account_id),
+        *(getattr(AuditScope, name) == concerned.c[name] for name in ("union_id", "act_id", "action", "outcome")),
+        AuditScope.account_id.is_not_distinct_from(concerned.c.account_id),
     )
     hidden = session.scalar(
-        select(func.min(concerned.c.position)).outerjoin(AuditReach, is_found).where(AuditReach.act_id.is_(None))
+        select(func.min(concerned.c.position)).outerjoin(AuditScope, is_found).where(AuditScope.act_id.is_(None))
     )
     if hidden is not None:
         raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")

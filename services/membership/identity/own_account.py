@@ -9,7 +9,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.membership.accounts.account_acts import note_account
 from services.membership.accounts.account_links import void_links
-from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, passwords, sessions
 from services.membership.identity.next_step import SECOND_FACTOR, next_step
 from services.membership.models import Account, SignedInSession, Union
@@ -37,7 +37,7 @@ def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer
     void_links(session, account)
     sessions.end_all(session, account, "password_changed")
     devices.forget_all(session, account.account_id, but=current.device_id)
-    tell_holder(session, account, "password_set")
+    notify_holder(session, account, "password_set")
     return sessions.renew(session, current)
 
 

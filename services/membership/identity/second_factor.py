@@ -22,7 +22,7 @@ from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.work import Work
 from services.membership.accounts.account_acts import note_account
-from services.membership.accounts.account_news import tell_holder
+from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, sessions
 from services.membership.identity.own_account import begin_try, own_answer, prove_password
 from services.membership.models import Account, RecoveryCode
@@ -68,7 +68,7 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     lockout.uncount_try(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
     codes = _new_recovery_codes(session, account)
-    tell_holder(session, account, "second_factor_on")
+    notify_holder(session, account, "second_factor_on")
     sessions.end_all(session, account, "second_factor_changed")
     begun = sessions.renew(session, current, passed_second_factor=True)
     return ConfirmedSecondFactorAnswer(recovery_codes=codes, session=begun)
@@ -101,7 +101,7 @@ def remove(work: Work, request: CurrentPasswordRequest) -> SessionAnswer:
     """Turns the caller's second factor off; all other sessions end. Raises Invalid."""
     account, current = prove_password(work, request.current_password)
     forget(work.session, account)
-    tell_holder(work.session, account, "second_factor_off")
+    notify_holder(work.session, account, "second_factor_off")
     return sessions.renew(work.session, current)
 
 

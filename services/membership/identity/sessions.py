@@ -19,7 +19,7 @@ from services.contracts.operations.membership.identity import (
 )
 from services.contracts.operations.roles import LIMITED
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound, Problem
 from services.kit.rpc.methods import Caller
@@ -172,7 +172,7 @@ def _end(session: Session, which: ColumnElement[bool], because: str) -> list[UUI
         .returning(SignedInSession.session_id)
     ).all()
     for part in in_messages(ended):
-        tell(session, SESSIONS_ENDED, SessionsEndedData(session_ids=list(part), because=because))
+        publish(session, SESSIONS_ENDED, SessionsEndedData(session_ids=list(part), because=because))
     return list(ended)
 
 

@@ -34,7 +34,7 @@ from services.contracts.operations.membership.identity import (
 from services.kit.data.database import Database
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import Event
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.origins import counted_origin
 from services.kit.problems import Problem
@@ -106,7 +106,7 @@ def request_code(work: Work, request: RequestOtpRequest) -> RequestOtpAnswer:
     )
     session.add(code)
     recipient = OtpPhone(phone=request.phone)
-    tell(session, OTP_REQUESTED, OtpRequestedData(code_id=code.code_id, origin=caller.origin, recipient=recipient))
+    publish(session, OTP_REQUESTED, OtpRequestedData(code_id=code.code_id, origin=caller.origin, recipient=recipient))
     return RequestOtpAnswer(expires_at=code.expires_at)
 
 
@@ -127,7 +127,7 @@ def issue_code(session: Session, event: Event[OtpRequestedData]) -> None:
     kept.member_id, kept.code_digest = member.member_id, _code_digest(phone, code)
     recipient = OtpRecipient(phone=phone, code=code)
     issued = OtpIssuedData(purpose="personal_sign_in", expires_at=kept.expires_at, recipient=recipient)
-    tell(session, OTP_ISSUED, issued)
+    publish(session, OTP_ISSUED, issued)
     _record_issued(session, member, event.data.origin)
 
 
@@ -180,7 +180,7 @@ def _record_issued(session: Session, member: Member, origin: str | None) -> None
     act = audit.Act("membership.request_otp", Caller(origin=origin))
     audit.begin(session, act)
     audit.note(session, ("member", member.member_id), union_id=member.union_id)
-    audit.tell_act(session, "membership", act)
+    audit.publish_act(session, "membership", act)
 
 
 def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:

@@ -25,10 +25,10 @@ from services.contracts.events.membership import (
 from services.contracts.masks import mask_numbers
 from services.contracts.operations.membership.imports import NotRead
 from services.contracts.operations.membership.members import RegisterMemberRequest
-from services.kit.data.bulk import as_table, insert_rows, is_among, types_of
+from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.events.envelope import Event, correlation
 from services.kit.events.failures import is_passing
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
@@ -115,7 +115,7 @@ def end_import(session: Session, job: ImportJob, state: str, failure: str | None
 
 def publish_continued(session: Session, job: ImportJob) -> None:
     """Publishes that the next part of an import waits."""
-    tell(session, IMPORT_CONTINUED, ImportContinuedData(union_id=job.union_id, import_id=job.import_id))
+    publish(session, IMPORT_CONTINUED, ImportContinuedData(union_id=job.union_id, import_id=job.import_id))
 
 
 def progress(session: Session, job: ImportJob) -> None:
@@ -132,7 +132,7 @@ def progress(session: Session, job: ImportJob) -> None:
         rows_accepted=job.rows_accepted,
         rows_rejected=job.rows_rejected,
     )
-    tell(session, IMPORT_PROGRESSED, data)
+    publish(session, IMPORT_PROGRESSED, data)
 
 
 def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
@@ -295,7 +295,7 @@ def _settle(session: Session, rows: Sequence[ImportRow], reasons: dict[int, str]
     gone = [row.row_no for row in rows if row.row_no not in kept]
     session.execute(
         delete(ImportRow)
-        .where(ImportRow.import_id == import_id, is_among(ImportRow.row_no, gone))
+        .where(ImportRow.import_id == import_id, is_any_of(ImportRow.row_no, gone))
         .execution_options(synchronize_session=False)
     )
     rejected = [(row_no, "rejected", _storable(reason)) for row_no, reason in reasons.items()]
@@ -309,7 +309,7 @@ def _update_rows(session: Session, import_id: UUID, columns: Sequence[str], rows
     """Sets these columns of the rows of an import in one statement; the number of the row stands first."""
     if not rows:
         return
-    table = as_table("changed", types_of(ImportRow, ("row_no", *columns)), rows)
+    table = values_table("changed", types_of(ImportRow, ("row_no", *columns)), rows)
     session.execute(
         update(ImportRow)
         .where(ImportRow.import_id == import_id, ImportRow.row_no == table.c.row_no)
@@ -346,7 +346,7 @@ def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], reject
     act = audit.Act("membership.start_import", caller, correlation_id=correlation.get())
     act.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
     act.new = {"registered": len(member_ids), "rejected": rejected, "known": known}
-    audit.tell_act(session, "membership", act)
+    audit.publish_act(session, "membership", act)
 
 
 def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[ImportRow]:

@@ -23,7 +23,7 @@ from services.contracts.operations.membership.imports import (
     StartImportRequest,
 )
 from services.kit.data.paging import page_of
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.files import FileAnswer, file_answer
@@ -63,7 +63,7 @@ def start_import(work: Work, request: StartImportRequest) -> ImportAnswer:
     )
     session.add(job)
     session.flush()
-    tell(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
+    publish(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
     audit.note(session, ("import", job.import_id), new={"file_name": request.file_name})
     return _answer(job)
 

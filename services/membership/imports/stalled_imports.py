@@ -16,7 +16,7 @@ from services.contracts.events.membership import (
 )
 from services.kit.data.database import outbox
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.membership.imports.import_parts import end_import, finish_numbered, publish_continued
 from services.membership.imports.imports import PREVIEW_LIFE
 from services.membership.models import ImportJob, Member
@@ -63,7 +63,7 @@ def _resume_or_end(session: Session, job: ImportJob, now: datetime) -> None:
         return
     job.resumptions, job.progressed_at = job.resumptions + 1, now
     if job.content is not None:
-        tell(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
+        publish(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
     else:
         publish_continued(session, job)
     _number_again(session, job)
@@ -73,4 +73,4 @@ def _number_again(session: Session, job: ImportJob) -> None:
     unnumbered = select(Member.member_id).where(Member.import_id == job.import_id, Member.member_no.is_(None))
     members = [RegisteredMember(member_id=member_id) for member_id in session.scalars(unnumbered)]
     for chunk in in_messages(members):
-        tell(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=job.union_id, members=list(chunk)))
+        publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=job.union_id, members=list(chunk)))

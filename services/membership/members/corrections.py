@@ -12,7 +12,7 @@ from services.contracts.events.batching import CorrectedFacts, MemberCorrectedDa
 from services.contracts.events.membership import CORRECTION_REFUSED, CorrectionRefusedData
 from services.contracts.masks import mask_document
 from services.contracts.operations.membership.members import CorrectedField, CorrectionAnswer
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject
 from services.kit.schemas import change_fields, required, schema_of
 from services.membership.members.documents import document_digest, document_end_digest
@@ -100,7 +100,7 @@ def _cancel(session: Session, corrected: MemberCorrectedData, member: Member) ->
         member_no=required(member.member_no),
         reason="document_known",
     )
-    tell(session, CORRECTION_REFUSED, data)
+    publish(session, CORRECTION_REFUSED, data)
 
 
 def _changes(correction: MemberCorrection) -> list[CorrectedField]:

@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from services.kit.data.bulk import as_table, types_of
+from services.kit.data.bulk import types_of, values_table
 from services.membership.members.documents import document_end_digest
 from services.membership.models import Member
 
@@ -22,7 +22,7 @@ def fill_some(session: Session) -> int:
     )
     ends = [(row.member_id, document_end_digest(row.document_number)) for row in session.execute(lacking)]
     if ends:
-        end = as_table("ended", types_of(Member, ("member_id", "document_end")), ends)
+        end = values_table("ended", types_of(Member, ("member_id", "document_end")), ends)
         session.execute(
             update(Member)
             .where(Member.member_id == end.c.member_id)

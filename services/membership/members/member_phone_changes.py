@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from services.contracts.events.membership import MEMBER_PHONE_CHANGED, ChangedPhone, MemberPhoneChangedData
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.problems import Conflict
 from services.membership.identity import sessions, sms_codes
 from services.membership.members.member_search import SHANGHAI
@@ -69,4 +69,4 @@ def _publish(session: Session, member: Member, replaced: str | None) -> None:
         held_until=changed_at + HELD_FOR,
         numbers=ChangedPhone(old_phone=replaced, new_phone=member.phone),
     )
-    tell(session, MEMBER_PHONE_CHANGED, data)
+    publish(session, MEMBER_PHONE_CHANGED, data)

@@ -22,7 +22,7 @@ from services.contracts.operations.membership.members import (
     SelectableReason,
 )
 from services.contracts.values import clean_name
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import caseless
 from services.kit.data.paging import page_of
 from services.kit.problems import FieldProblem, Invalid
@@ -139,7 +139,7 @@ def why_not_selectable(member: Member) -> str | None:
 def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if chosen.document_number is not UNSET:
-        conditions.append(is_among(Member.document_digest, possible_digests(chosen.document_number)))
+        conditions.append(is_any_of(Member.document_digest, possible_digests(chosen.document_number)))
     if chosen.document_end is not UNSET:
         conditions += [
             Member.document_end == document_end_digest(chosen.document_end),

@@ -24,9 +24,9 @@ from services.contracts.operations.membership.members import (
     StepAnswer,
     UpdateMemberRequest,
 )
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.events.contract import in_messages
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
 from services.kit.rpc.work import Work
@@ -90,7 +90,7 @@ def register_members(
         outcomes.append((digest, outcome))
     registered = _insert(session, drafts)
     for chunk in in_messages([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
-        tell(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=union_id, members=list(chunk)))
+        publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=union_id, members=list(chunk)))
     return [
         outcome if outcome.problems else _outcome_of(registered.get(digest), outcome.warnings)
         for digest, outcome in outcomes
@@ -275,7 +275,7 @@ def _steps_of(session: Session, application_ids: Iterable[UUID]) -> dict[UUID, l
     steps = defaultdict(list)
     for step in session.scalars(
         select(ApplicationHistory)
-        .where(is_among(ApplicationHistory.application_id, application_ids))
+        .where(is_any_of(ApplicationHistory.application_id, application_ids))
         .order_by(ApplicationHistory.version)
     ):
         steps[step.application_id].append(StepAnswer(state=step.state, at=step.at, note=step.note))

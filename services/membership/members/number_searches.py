@@ -15,7 +15,7 @@ from sqlalchemy import case, func, select, text
 from sqlalchemy.orm import Session
 
 from services.contracts.operations.membership.members import MemberFacts, MemberFilter, NumberSearchRequest
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.data.database import Database
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit
@@ -84,9 +84,9 @@ def count(database: Database, caller: Caller, sought: Numbers, place: str) -> No
         with database.begin() as session:
             audit.begin(session, act)
             spend(session, caller, sought, place)
-            audit.tell_act(session, "membership", act)
+            audit.publish_act(session, "membership", act)
     except Problem as refusal:
-        audit.tell_refusal(database, "membership", act, refusal)
+        audit.publish_refusal(database, "membership", act, refusal)
         raise
 
 
@@ -119,7 +119,7 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
             _let_one_count(session, caller.account_id)
             record(session, caller, _RELEASED, held)
             _record(session, caller, {"document_number": number}, place)
-            audit.tell_act(session, "membership", act)
+            audit.publish_act(session, "membership", act)
         raise
     _release(database, caller, held)
 
@@ -188,7 +188,7 @@ def _seconds_to_wait(session: Session, account_id: str | None) -> int | None:
 def _member_with(session: Session, number: str | None) -> Member | None:
     if number is None:
         return None
-    found = session.scalars(select(Member).where(is_among(Member.document_digest, possible_digests(number))).limit(1))
+    found = session.scalars(select(Member).where(is_any_of(Member.document_digest, possible_digests(number))).limit(1))
     return found.first()
 
 

@@ -12,9 +12,9 @@ from services.contracts.events.membership import (
     MemberRegisteredData,
     NumberedMember,
 )
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.events.envelope import Event
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.schemas import required
 from services.membership.imports.import_parts import finish_numbered
 from services.membership.models import MEMBER_NO, Member
@@ -33,12 +33,12 @@ def _give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) 
     next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
     numbered = session.execute(
         update(Member)
-        .where(is_among(Member.member_id, member_ids), Member.member_no.is_(None))
+        .where(is_any_of(Member.member_id, member_ids), Member.member_no.is_(None))
         .values(member_no=next_number)
         .returning(Member.member_id, Member.member_no, Member.import_id)
         .execution_options(synchronize_session=False)
     ).all()
     if numbered:
         members = [NumberedMember(member_id=row.member_id, member_no=required(row.member_no)) for row in numbered]
-        tell(session, MEMBER_NUMBERED, MemberNumberedData(union_id=union_id, members=members))
+        publish(session, MEMBER_NUMBERED, MemberNumberedData(union_id=union_id, members=members))
     return {row.import_id for row in numbered if row.import_id}

@@ -17,7 +17,7 @@ from services.contracts.operations.membership.members import (
     MemberSummaryRequest,
     UnionMembers,
 )
-from services.kit.data.bulk import is_among
+from services.kit.data.bulk import is_any_of
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
 from services.membership.applications.application_states import CardState, State
@@ -60,7 +60,7 @@ def _with_all_below(session: Session, union: Union) -> list[UUID]:
 def _card_states(session: Session, union_ids: list[UUID]) -> dict[UUID, dict[str, int]]:
     counted = (
         select(Member.union_id, Member.card_state, func.count())
-        .where(is_among(Member.union_id, union_ids), EMPLOYED)
+        .where(is_any_of(Member.union_id, union_ids), EMPLOYED)
         .group_by(Member.union_id, Member.card_state)
     )
     states: dict[UUID, dict[str, int]] = defaultdict(dict)
@@ -85,7 +85,7 @@ def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[Applic
     counted = (
         select(day, ApplicationHistory.state, func.count(func.distinct(ApplicationHistory.application_id)))
         .where(
-            is_among(ApplicationHistory.union_id, union_ids),
+            is_any_of(ApplicationHistory.union_id, union_ids),
             ApplicationHistory.at >= datetime.combine(first, datetime.min.time(), _SHANGHAI),
             ApplicationHistory.state.in_(_COUNTED),
         )

@@ -196,8 +196,8 @@ class Office:
 
 def a_caller(union: Union, *roles: str) -> Caller:
     """An account of the union with these roles; all but clerks look down, as the policy has it."""
-    reach = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
-    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), scope=reach)
+    scope = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
+    return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), scope=scope)
 
 
 def an_account(office: Office, union: Union, *roles: str) -> Caller:

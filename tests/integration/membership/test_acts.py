@@ -79,7 +79,7 @@ def test_all_queued_members_are_noted(office: Office) -> None:
 def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Office) -> None:
     act = audit.Act("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
     with office.begin() as session:
-        audit.tell_act(session, "membership", act)
+        audit.publish_act(session, "membership", act)
     told = office.told(ACTS_RECORDED["membership"])
     assert [len(one["records"]) for one in told] == [500, 500, 1]
     assert len({one["act_id"] for one in told}) == 3

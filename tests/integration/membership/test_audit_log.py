@@ -15,7 +15,7 @@ from services.kit.data.encryption import Keyring
 from services.membership.audit import audit_log
 from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head
 from services.membership.audit.audit_verify import verify
-from services.membership.models import AuditEntry, AuditReach
+from services.membership.models import AuditEntry, AuditScope
 from tests.databases import ROOT
 from tests.integration.membership.office import Office
 from tests.mothers import an_audit_event
@@ -80,7 +80,7 @@ def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office)
     act = an_audit_event(union_id=office.union.union_id, union_ids=[office.other.union_id])
     keep(office, act)
     with office.begin() as session:
-        reached = set(session.scalars(select(AuditReach.union_id)))
+        reached = set(session.scalars(select(AuditScope.union_id)))
     unions = (office.union, office.superior, office.city, office.other)
     assert reached == {union.union_id for union in unions}
 
@@ -88,7 +88,7 @@ def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office)
 def test_an_act_of_nobody_known_is_the_citys_to_see(office: Office) -> None:
     keep(office, an_audit_event(account_id=None, account_name=None, union_id=None))
     with office.begin() as session:
-        assert session.scalars(select(AuditReach.union_id)).all() == [office.city.union_id]
+        assert session.scalars(select(AuditScope.union_id)).all() == [office.city.union_id]
 
 
 def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:

@@ -39,10 +39,10 @@ def _two_an_hour(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def reveal(office: Office, caller: Caller, member_id: UUID) -> RevealedNumbers:
     request = RevealMemberRequest(member_id=member_id, reason=WHY)
     with office.begin() as session:
-        return disclosures.reveal_member(office.work(session, let_in(caller, "membership.reveal_member")), request)
+        return disclosures.reveal_member(office.work(session, authorized(caller, "membership.reveal_member")), request)
 
 
-def let_in(caller: Caller, name: str) -> Caller:
+def authorized(caller: Caller, name: str) -> Caller:
     """The caller with the scope that the policy gives it."""
     return replace(caller, scope=operation_of(name).allow.scope_of(caller.roles))
 
@@ -57,7 +57,7 @@ def kept(office: Office) -> list[Disclosure]:
 def export(office: Office, caller: Caller, **asked: Any) -> list[dict[str, Any]]:
     """The rows of the sheet, by heading."""
     with office.begin() as session:
-        bound = let_in(caller, "membership.export_members")
+        bound = authorized(caller, "membership.export_members")
         answer = exports.export_members(office.work(session, bound), read(ExportMembersRequest, asked))
     sheet = load_workbook(io.BytesIO(base64.b64decode(answer.content))).worksheets[0]
     headings, *rows = sheet.iter_rows(values_only=True)

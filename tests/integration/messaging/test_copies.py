@@ -20,7 +20,7 @@ from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import EVENTS_EXCHANGE, declare_subscription, events_exchange, queue_name
 from services.kit.data.database import outbox
 from services.kit.events.contract import LIVE, EventContract
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.relay import publish_due
 from tests.databases import unique_name
 from tests.documents import event_data
@@ -41,10 +41,10 @@ class Post:
     publisher: ConfirmedPublisher
     outside: Outside
 
-    def tell(self, event: EventContract) -> None:
+    def write(self, event: EventContract) -> None:
         """An event in a committed transaction."""
         with Session(self.engine) as session, session.begin():
-            tell(session, event, event_data(event, wire_example(event)))
+            publish(session, event, event_data(event, wire_example(event)))
 
     def publish(self) -> list[Any]:
         """What is left in the outbox when the relay has tried all of it."""
@@ -97,7 +97,7 @@ def test_an_event_whose_consumers_queue_is_missing_waits_for_it_alone(
     missing = queue_name(consumer, event.name)
     pages = post.open_pages(event)
     post.outside.channel.queue_delete(missing)
-    post.tell(event)
+    post.write(event)
 
     (left,) = post.publish()
     assert missing in left.last_error
@@ -115,7 +115,7 @@ def test_a_missing_queue_holds_up_no_other_event(post: Post) -> None:
     missing = queue_name("batching", MEMBERS_QUEUED.name)
     post.outside.channel.queue_delete(missing)
     for event in (MEMBERS_QUEUED, CARDS_ISSUED, MEMBERS_QUEUED):
-        post.tell(event)
+        post.write(event)
 
     assert [missing in left.last_error for left in post.publish()] == [True, True]
     assert post.copies(CARDS_ISSUED) == dict.fromkeys(CARDS_ISSUED.consumers, 1)
@@ -125,7 +125,7 @@ def test_a_missing_queue_holds_up_no_other_event(post: Post) -> None:
 
 
 def test_an_event_of_the_release_before_goes_to_each_consumer_too(post: Post) -> None:
-    post.tell(CARDS_ISSUED)
+    post.write(CARDS_ISSUED)
     post.database.execute("update outbox set recipients = null")
 
     assert post.publish() == []
@@ -143,7 +143,7 @@ def test_a_queue_that_the_release_before_made_gets_each_copy_once(post: Post) ->
     """`deploy.broker declare --beside-former` binds it to its producer's exchange too."""
     queue = queue_name("batching", MEMBERS_QUEUED.name)
     post.outside.channel.queue_unbind(queue, events_exchange("membership"), MEMBERS_QUEUED.key_for("batching"))
-    post.tell(MEMBERS_QUEUED)
+    post.write(MEMBERS_QUEUED)
     (left,) = post.publish()
     assert queue in left.last_error
 

@@ -14,7 +14,7 @@ from services.kit.amqp.connection import Outgoing
 from services.kit.data.database import outbox
 from services.kit.data.encryption import Keyring
 from services.kit.events.envelope import wrap
-from services.kit.events.outbox import send, send_as_it_is, tell, to_json
+from services.kit.events.outbox import publish, send, send_as_it_is, to_json
 from services.kit.events.relay import declare_outlets
 from tests.documents import event_data
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
@@ -24,9 +24,9 @@ from tests.tcp_proxy import TcpProxy
 
 def test_what_is_rolled_back_is_never_told(world: World, key: str) -> None:
     with Session(world.engine) as session:
-        tell(session, PINGED, {"key": f"{key} undone"})
+        publish(session, PINGED, {"key": f"{key} undone"})
         session.rollback()
-        tell(session, PINGED, {"key": f"{key} done"})
+        publish(session, PINGED, {"key": f"{key} done"})
         session.commit()
     eventually(world.happened(f"{key} done"))
     assert world.effects(f"{key} undone") == []
@@ -39,17 +39,17 @@ def test_a_commit_wakes_the_relay(own_world: World) -> None:
     for key in ("k0", "k1", "k2", "k3", "k4"):
         with Session(own_world.engine) as session, session.begin():
             with session.begin_nested() as savepoint:
-                tell(session, PINGED, {"key": f"{key} undone"})
+                publish(session, PINGED, {"key": f"{key} undone"})
                 savepoint.rollback()
-            tell(session, PINGED, {"key": key})
+            publish(session, PINGED, {"key": key})
         eventually(own_world.happened(key))
     probe.kill()
 
 
 def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: World, key: str) -> None:
     with Session(world.engine) as session, session.begin():
-        tell(session, UNHEARD, {"key": key})
-        tell(session, PINGED, {"key": key})
+        publish(session, UNHEARD, {"key": key})
+        publish(session, PINGED, {"key": key})
     eventually(world.happened(key))
     row = eventually(lambda: refused(world))
     assert "unroutable" in row.last_error
@@ -62,7 +62,7 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
 def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
     declare_outlets(world.outside.channel, "batching")
     with Session(world.engine) as session, session.begin():
-        tell(session, PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)))
+        publish(session, PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)))
     eventually(lambda: waiting(world) == 0)
     assert refused(world) is None
 
@@ -77,16 +77,16 @@ def test_an_event_waits_for_a_consumer_that_never_ran(world: World) -> None:
 def test_an_exchange_that_is_not_there_holds_up_nothing_else(world: World, key: str) -> None:
     with Session(world.engine) as session, session.begin():
         send(session, "no-such-exchange", "x", {})
-        tell(session, PINGED, {"key": key})
+        publish(session, PINGED, {"key": key})
     eventually(world.happened(key))
     assert "no such exchange" in eventually(lambda: refused(world)).last_error
 
 
 def test_an_exchange_that_is_forbidden_holds_up_nothing_else(world: World, key: str) -> None:
     with Session(world.engine) as session, session.begin():
-        tell(session, PINGED, {"key": f"{key} before"})
+        publish(session, PINGED, {"key": f"{key} before"})
         send(session, "amq.rabbitmq.trace", "nowhere", {"x": 1})  # nobody may publish there
-        tell(session, PINGED, {"key": f"{key} behind"})
+        publish(session, PINGED, {"key": f"{key} behind"})
     eventually(lambda: world.happened(f"{key} before")() and world.happened(f"{key} behind")())
     assert "not allowed" in eventually(lambda: refused(world)).last_error
     eventually(lambda: waiting(world) == 1)
@@ -94,10 +94,10 @@ def test_an_exchange_that_is_forbidden_holds_up_nothing_else(world: World, key: 
 
 def test_a_message_in_anothers_name_or_with_too_many_headers_holds_up_nothing_else(world: World, key: str) -> None:
     with Session(world.engine) as session, session.begin():
-        tell(session, PINGED, {"key": f"{key} before"})
+        publish(session, PINGED, {"key": f"{key} before"})
         for properties in ({"user_id": "somebody"}, {"application_headers": {"x": "y" * 200_000}}):
             send_as_it_is(session, Outgoing("events", PINGED.type, b"", properties))
-        tell(session, PINGED, {"key": f"{key} behind"})
+        publish(session, PINGED, {"key": f"{key} behind"})
     eventually(lambda: world.happened(f"{key} before")() and world.happened(f"{key} behind")())
     eventually(lambda: waiting(world) == 2)
 
@@ -105,7 +105,7 @@ def test_a_message_in_anothers_name_or_with_too_many_headers_holds_up_nothing_el
 def test_a_message_that_amqp_cannot_carry_holds_up_nothing_else(world: World, key: str) -> None:
     with Session(world.engine) as session, session.begin():
         send(session, "", "x" * 300, {})
-        tell(session, PINGED, {"key": key})
+        publish(session, PINGED, {"key": key})
     eventually(world.happened(key))
     assert "not publishable" in eventually(lambda: refused(world)).last_error
 
@@ -129,7 +129,7 @@ def test_a_standby_takes_over_when_the_relay_at_work_is_killed(own_world: World)
     eventually(lambda: "relay_stands_by" in second.log)
     first.kill()
     with Session(own_world.engine) as session, session.begin():
-        tell(session, PINGED, {"key": "a"})
+        publish(session, PINGED, {"key": "a"})
     eventually(own_world.happened("a"))
     assert "relay_at_work" in second.log
 
@@ -175,11 +175,11 @@ def test_trouble_with_the_broker_delays_but_loses_nothing(own_world: World, trou
     with TcpProxy(world.amqp_uri) as proxy:
         probe = world.start(AMQP_URI=proxy.url, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")
         with Session(world.engine) as session, session.begin():
-            tell(session, PINGED, {"key": "before"})
+            publish(session, PINGED, {"key": "before"})
         eventually(lambda: "heard" in world.effects("before"))
         getattr(proxy, trouble)()
         with Session(world.engine) as session, session.begin():
-            tell(session, PINGED, {"key": "meanwhile"})
+            publish(session, PINGED, {"key": "meanwhile"})
         eventually(lambda: "broker_away" in probe.log)
         proxy.cut()
         proxy.thaw()
@@ -205,7 +205,7 @@ def test_a_message_that_cannot_be_opened_waits_with_its_reason_and_holds_nothing
     sealed_elsewhere = Keyring({"lost": b"l" * 32}).encrypt("{}")
     with Session(world.engine) as session, session.begin():
         put_in_place(session, world.outside.own_queue(), sealed_elsewhere)
-        tell(session, PINGED, {"key": key})
+        publish(session, PINGED, {"key": key})
     eventually(world.happened(key))
     assert eventually(lambda: refused(world)).last_error == "There is no key lost."
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from deploy.local import nodes as private_nodes
 from deploy.local import postgres, rabbitmq
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from tests.databases import ROOT
 from tests.integration.messaging.probe.contracts import PINGED
 from tests.integration.messaging.world import Outside, World, eventually, probe_engine
@@ -40,7 +40,7 @@ def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World
     world.outside.knock("over the broker's restart", "sleep:0.5")
     rabbitmq.stop(FOLDER)
     with Session(world.engine) as session, session.begin():
-        tell(session, PINGED, {"key": "told without a broker"})
+        publish(session, PINGED, {"key": "told without a broker"})
     rabbitmq.start(FOLDER)
     eventually(lambda: "heard" in world.effects("told without a broker"))
     eventually(world.happened("over the broker's restart"))

@@ -7,9 +7,9 @@ import pytest
 
 from services.kit.amqp.queues import declare_subscription, is_queue
 from tests.integration.conftest import TEST_SECRETS
+from tests.integration.fork_server import ForkServer
 from tests.integration.messaging.probe.contracts import ANSWERED, PINGED
 from tests.integration.messaging.world import DEAD, PROBE, QUEUE, Outside, World, event, eventually, reasons
-from tests.integration.nursery import Nursery
 from tests.tcp_proxy import TcpProxy
 
 
@@ -148,12 +148,12 @@ def test_a_message_that_kills_its_process_ends_among_the_dead_letters(amqp_uri: 
 
 
 def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(
-    world: World, amqp_uri: str, nursery: Nursery, tmp_path: Path
+    world: World, amqp_uri: str, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     with Outside(amqp_uri) as outside:
         outside.channel.queue_declare(QUEUE, durable=True, auto_delete=False)
     addresses = {"AMQP_URI": amqp_uri, "DATABASE_URL": world.database_url}
-    ended = nursery.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
+    ended = fork_server.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
     assert ended.wait() == 1
     assert f"The queue {QUEUE} exists with other arguments" in (tmp_path / "log").read_text()
 
@@ -177,9 +177,11 @@ def test_a_service_that_starts_without_a_broker_begins_when_it_comes(own_world: 
         eventually(own_world.happened("a"))
 
 
-def test_a_service_that_waits_for_the_broker_can_be_stopped(world: World, nursery: Nursery, tmp_path: Path) -> None:
+def test_a_service_that_waits_for_the_broker_can_be_stopped(
+    world: World, fork_server: ForkServer, tmp_path: Path
+) -> None:
     addresses = {"AMQP_URI": "amqp://guest:guest@127.0.0.1:9//", "DATABASE_URL": world.database_url}
-    waiting = nursery.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
+    waiting = fork_server.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
     eventually(lambda: (tmp_path / "log").exists() and "broker_lost" in (tmp_path / "log").read_text())
     waiting.terminate()
     assert waiting.wait() == 0

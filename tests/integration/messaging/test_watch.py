@@ -24,7 +24,7 @@ from services.kit.amqp.queues import EVENTS_EXCHANGE, dead_queue, depth_of, queu
 from services.kit.amqp.watch import RESTORE
 from services.kit.data.database import outbox
 from services.kit.events.envelope import wrap
-from services.kit.events.outbox import tell, to_json
+from services.kit.events.outbox import publish, to_json
 from tests.databases import ROOT, DatabaseFactory
 from tests.documents import event_data
 from tests.gateway_page import a_cookie
@@ -72,7 +72,7 @@ def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: Wo
     world.outside.knock("before")
     eventually(lambda: "heard" in world.effects("before"))
     with Session(world.engine) as session, session.begin():
-        tell(session, PINGED, {"key": "committed"})
+        publish(session, PINGED, {"key": "committed"})
         change(world, "default_transaction_read_only", "on")
 
     assert eventually(lambda: READ_ONLY in reasons(probe))

@@ -5,7 +5,7 @@ Revision: 0004
 
 from alembic import op
 
-from services.kit.data.database import keep_unchanged
+from services.kit.data.database import make_append_only
 
 revision = "0004"
 down_revision = "0003"
@@ -24,7 +24,7 @@ def upgrade() -> None:
     """The register's hash proves that the document number is what it was."""
     op.execute("drop trigger batch_person_never_changes on batch_person")
     op.execute("drop function refuse_change()")
-    keep_unchanged(op, "batch_person", ["document_number"], "A submitted batch never changes.")
+    make_append_only(op, "batch_person", ["document_number"], "A submitted batch never changes.")
 
 
 def downgrade() -> None:

@@ -6,7 +6,7 @@ Revision: 0005
 import sqlalchemy as sa
 from alembic import op
 
-from services.kit.data.database import EncryptedText, keep_unchanged
+from services.kit.data.database import EncryptedText, make_append_only
 
 revision = "0005"
 down_revision = "0004"
@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("application_id", name="pk_consent_receipt"),
     )
     op.create_index("ix_consent_receipt_member_id", "consent_receipt", ["member_id"])
-    keep_unchanged(op, "consent_receipt", ["origin"], "A consent receipt never changes.")
+    make_append_only(op, "consent_receipt", ["origin"], "A consent receipt never changes.")
     op.execute(NO_BATCH_WITHOUT_CONSENT)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from services.kit.data.database import EncryptedText, keep_unchanged
+from services.kit.data.database import EncryptedText, make_append_only
 
 revision = "0006"
 down_revision = "0005"
@@ -49,4 +49,4 @@ def _keep_persons(encrypted: list[str]) -> None:
     op.execute("drop trigger keep_batch_person on batch_person")
     op.execute("drop trigger keep_all_batch_person on batch_person")
     op.execute("drop function keep_batch_person()")
-    keep_unchanged(op, "batch_person", encrypted, "A submitted batch never changes.")
+    make_append_only(op, "batch_person", encrypted, "A submitted batch never changes.")

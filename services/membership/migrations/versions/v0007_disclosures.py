@@ -6,7 +6,7 @@ Revision: 0007
 import sqlalchemy as sa
 from alembic import op
 
-from services.kit.data.database import EncryptedText, keep_unchanged
+from services.kit.data.database import EncryptedText, make_append_only
 
 revision = "0007"
 down_revision = "0006"
@@ -31,7 +31,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_disclosure_account_id_at", "disclosure", ["account_id", "at"])
     op.create_index("ix_disclosure_member_id_at", "disclosure", ["member_id", "at"])
-    keep_unchanged(op, "disclosure", ["reason"], "A disclosure never changes.")
+    make_append_only(op, "disclosure", ["reason"], "A disclosure never changes.")
 
 
 def downgrade() -> None:

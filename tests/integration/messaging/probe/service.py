@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.contracts.events.audit import ACTS_RECORDED
 from services.kit.data.database import Database
 from services.kit.events import relay
-from services.kit.events.outbox import tell
+from services.kit.events.outbox import publish
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, Message, Reject, Retry, listen, subscribe_batch, subscribes
 from services.kit.problems import Conflict
@@ -67,7 +67,7 @@ class Probe:
         session.add(Effect(key=key, note=str(os.getpid())))
         session.flush()
         _behave(self, event.data.behaviour, session, key)
-        tell(session, ANSWERED, PingedData(key=key))
+        publish(session, ANSWERED, PingedData(key=key))
 
     @subscribe_batch(queue=BATCH_QUEUE, size=200)
     def on_foreign(self, session: Session, messages: list[Message]) -> None:
@@ -95,7 +95,7 @@ class Probe:
         work.session.add(Effect(key=request.key, note=work.caller.account_id or ""))
         work.session.flush()
         _behave(self, request.behaviour, work.session, request.key)
-        tell(work.session, UNHEARD if request.behaviour == "unheard" else PINGED, PingedData(key=request.key))
+        publish(work.session, UNHEARD if request.behaviour == "unheard" else PINGED, PingedData(key=request.key))
         return Knocked(key=request.key, at=time.time_ns())
 
     @handles(COUNT)

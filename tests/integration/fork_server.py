@@ -2,7 +2,7 @@
 
 Loading takes a second and more, longer than most tests. A fork loads the service's own modules and goes on as
 `python -m services.kit.operations.runner` does, with an environment and a log of its own. The process is
-`python -m tests.integration.nursery`; `Nursery` speaks to it by lines of JSON.
+`python -m tests.integration.fork_server`; `ForkServer` speaks to it by lines of JSON.
 """
 
 import json
@@ -26,17 +26,17 @@ PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFI
 
 
 class Forked:
-    """A process that the nursery forked, used as a `subprocess.Popen`."""
+    """A process that the fork server forked, used as a `subprocess.Popen`."""
 
-    def __init__(self, nursery: "Nursery", pid: int) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: "ForkServer", pid: int) -> None:
+        self._fork_server = fork_server
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         if self.returncode is None:
-            self.returncode = self._nursery.ask({"ended": self.pid})
+            self.returncode = self._fork_server.ask({"ended": self.pid})
         return self.returncode
 
     def wait(self, timeout: float = 60) -> int:
@@ -62,7 +62,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-class Nursery:
+class ForkServer:
     """The process that forks, for as long as it is needed."""
 
     def __init__(self) -> None:

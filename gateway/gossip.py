@@ -30,7 +30,7 @@ _SILENT_SECONDS = 20
 """After this, the streams of a process that says nothing any more count as closed."""
 
 
-class Sharing:
+class CountsGossip:
     """One process's part in it. `open_streams()` tells the number of streams open here by account."""
 
     def __init__(
