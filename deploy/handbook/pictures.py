@@ -25,7 +25,7 @@ class Picture:
     """A text that stands on the page when all of it has come."""
     account: str | None = None
     """Who has signed in; nobody without it."""
-    act: Callable[[Page], None] = _nothing
+    audit_event: Callable[[Page], None] = _nothing
 
 
 def _press(name: str) -> Callable[[Page], None]:

@@ -63,7 +63,7 @@ def _take_console(browser: Browser, running: Stack, day: WorkingDay) -> None:
         page = pages[picture.account]
         page.goto(picture.path.format(**words))
         page.get_by_text(picture.ready).first.wait_for()
-        picture.act(page)
+        picture.audit_event(page)
         _keep(page, picture.name)
 
 

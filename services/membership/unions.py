@@ -86,7 +86,7 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
     except IntegrityError as taken:
         raise Conflict("union_exists", "该统一社会信用代码已有工会使用", "请核对代码，或在工会列表中查找。") from taken
     new = {"code": union.code, "name": union.name, "superior_union_id": union.superior_union_id}
-    audit.note(session, ("union", union.union_id), new=new, union_id=union.union_id)
+    audit.record(session, ("union", union.union_id), new=new, union_id=union.union_id)
     return union_answer(union)
 
 
@@ -98,7 +98,7 @@ def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
     """
     union = reachable_union(work.session, work.caller, request.union_id)
     old, new = {"name": union.name}, {"name": request.name}
-    audit.note(work.session, ("union", union.union_id), old=old, new=new, union_id=union.union_id)
+    audit.record(work.session, ("union", union.union_id), old=old, new=new, union_id=union.union_id)
     if str(union.union_id) == work.caller.union_id and union.superior_union_id is not None:
         raise Forbidden("own_union", "不能修改本工会的名称", "请由上级工会修改。")
     union.name = request.name

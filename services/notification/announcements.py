@@ -64,7 +64,7 @@ def create_announcement(work: Work, request: CreateAnnouncementRequest) -> Annou
     session.flush()
     attachments.change_attachments(session, _OWNER, announcement.announcement_id, request.attachments)
     answer = _shown(work, announcement.announcement_id)
-    audit.note(session, ("announcement", announcement.announcement_id), new=_noted(answer))
+    audit.record(session, ("announcement", announcement.announcement_id), new=_noted(answer))
     return answer
 
 
@@ -72,7 +72,7 @@ def update_announcement(work: Work, request: UpdateAnnouncementRequest) -> Annou
     """Changes the given fields of an announcement in force. Raises NotFound."""
     check_city(work.caller)
     session = work.session
-    audit.note(session, ("announcement", request.announcement_id))
+    audit.record(session, ("announcement", request.announcement_id))
     announcement = _in_force(session, request.announcement_id)
     old = _shown(work, announcement.announcement_id)
     change_fields(announcement, request, ("title", "body", "places"))
@@ -81,13 +81,13 @@ def update_announcement(work: Work, request: UpdateAnnouncementRequest) -> Annou
         session, _OWNER, announcement.announcement_id, request.attachments, request.removed_attachment_ids
     )
     answer = _shown(work, announcement.announcement_id)
-    audit.note(session, old=_noted(old), new=_noted(answer))
+    audit.record(session, old=_noted(old), new=_noted(answer))
     return answer
 
 
 def withdraw_announcement(work: Work, request: WithdrawAnnouncementRequest) -> None:
     """Takes an announcement back: it is no longer shown. Raises NotFound."""
-    audit.note(work.session, ("announcement", request.announcement_id))
+    audit.record(work.session, ("announcement", request.announcement_id))
     check_city(work.caller)
     _in_force(work.session, request.announcement_id).withdrawn_at = datetime.now(UTC)
 

@@ -52,7 +52,7 @@ def create_guide(work: Work, request: CreateGuideRequest) -> GuideAnswer:
     session.flush()
     attachments.change_attachments(session, _OWNER, guide.guide_id, request.attachments)
     answer = _answer_of(session, guide)
-    audit.note(session, ("guide", guide.guide_id), new=_noted(answer))
+    audit.record(session, ("guide", guide.guide_id), new=_noted(answer))
     return answer
 
 
@@ -60,19 +60,19 @@ def update_guide(work: Work, request: UpdateGuideRequest) -> GuideAnswer:
     """Changes the given fields of a guide. Raises NotFound."""
     check_city(work.caller)
     session = work.session
-    audit.note(session, ("guide", request.guide_id))
+    audit.record(session, ("guide", request.guide_id))
     guide = _in_force(session, request.guide_id)
     old = _answer_of(session, guide)
     change_fields(guide, request, ("position", "title", "body", "video_url"))
     attachments.change_attachments(session, _OWNER, guide.guide_id, request.attachments, request.removed_attachment_ids)
     answer = _answer_of(session, guide)
-    audit.note(session, old=_noted(old), new=_noted(answer))
+    audit.record(session, old=_noted(old), new=_noted(answer))
     return answer
 
 
 def withdraw_guide(work: Work, request: GuideRequest) -> None:
     """Takes a guide back: it is no longer shown. Raises NotFound."""
-    audit.note(work.session, ("guide", request.guide_id))
+    audit.record(work.session, ("guide", request.guide_id))
     check_city(work.caller)
     _in_force(work.session, request.guide_id).withdrawn_at = datetime.now(UTC)
 

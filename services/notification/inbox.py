@@ -117,7 +117,7 @@ def count_unread(session: Session, caller: Caller) -> int:
 def mark_read(work: Work, request: MarkMessageReadRequest) -> ReadAnswer:
     """Marks a message as read. Raises NotFound for one that is not the caller's."""
     session, caller, message_id = work.session, work.caller, request.message_id
-    audit.note(session, ("message", message_id))
+    audit.record(session, ("message", message_id))
     if session.scalar(select(exists().where(InboxMessage.message_id == message_id, _for(caller)))) is False:
         raise NotFound(title="未找到该消息")
     mark = insert(ReadMark).values(message_id=message_id, account_id=caller.account_id)

@@ -61,7 +61,7 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
     approved, or when the union has no superior.
     """
     session, caller = work.session, work.caller
-    audit.note(session, ("batch", request.batch_no))
+    audit.record(session, ("batch", request.batch_no))
     batch = session.get(Batch, request.batch_no, with_for_update=True)
     if batch is None or str(batch.union_id) != caller.union_id:
         raise NotFound(title="未找到该办卡批次", detail="请核对批次编号；刚提交的批次请稍候再申请撤销。")
@@ -82,7 +82,7 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
     session.flush()
     session.refresh(revocation)
     applicant = {"applicant_name": request.applicant_name, "applicant_phone": request.applicant_phone}
-    audit.note(session, ("revocation", revocation.revocation_id), new=applicant)
+    audit.record(session, ("revocation", revocation.revocation_id), new=applicant)
     _publish_requested(session, revocation, batch)
     return _visible(work, revocation.revocation_id)
 
@@ -141,10 +141,10 @@ def _check_revocable(session: Session, batch: Batch) -> None:
 
 def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision: RequestState) -> RevocationAnswer:
     session, caller = work.session, work.caller
-    audit.note(session, ("revocation", request.revocation_id))
+    audit.record(session, ("revocation", request.revocation_id))
     _visible(work, request.revocation_id)
     revocation = session.get_one(Revocation, request.revocation_id, with_for_update=True, populate_existing=True)
-    audit.note(session, ("batch", revocation.batch_no), union_id=revocation.union_id)
+    audit.record(session, ("batch", revocation.batch_no), union_id=revocation.union_id)
     if str(revocation.requested_by) == caller.account_id:
         raise Forbidden("own_request", "不能审核自己提交的撤销申请", "请由其他审核人审核。")
     if str(revocation.reviewer_union_id) != caller.union_id:
@@ -163,7 +163,7 @@ def _decide(work: Work, request: ApproveRevocation | RejectRevocation, decision:
     revocation.decided_at = datetime.now(UTC)
     revocation.remark = request.remark
     session.flush()
-    audit.note(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
+    audit.record(session, old={"state": RequestState.REQUESTED}, new={"state": decision, "remark": revocation.remark})
     _publish_decided(session, revocation)
     return _visible(work, revocation.revocation_id)
 

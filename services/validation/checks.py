@@ -162,7 +162,7 @@ def get_check(work: Work, request: GetCheckRequest) -> CheckAnswer:
     Raises NotFound.
     """
     session, application_id = work.session, request.application_id
-    audit.note(session, ("application", application_id))
+    audit.record(session, ("application", application_id))
     check = session.scalar(
         select(ApplicationCheck)
         .where(ApplicationCheck.application_id == application_id, ApplicationCheck.union_id == work.caller.union_id)

@@ -30,7 +30,7 @@ EXCHANGES = (
     *(EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, bank.FEEDBACK_EXCHANGE),
     *(way(service) for service in SERVICES for way in (own_exchange, events_exchange, replies_exchange)),
 )
-Act = Callable[[amqp.Channel], object]
+AuditEvent = Callable[[amqp.Channel], object]
 
 
 class Login:
@@ -39,7 +39,7 @@ class Login:
     def __init__(self, connection: amqp.Connection) -> None:
         self._connection = connection
 
-    def is_refused(self, act: Act) -> bool:
+    def is_refused(self, act: AuditEvent) -> bool:
         """Whether the broker refuses the user to do this."""
         channel = self._connection.channel()
         channel.confirm_select()
@@ -70,7 +70,7 @@ def queues(stack: Stack, nodes: Nodes) -> list[str]:
     return found
 
 
-def reading(queue: str) -> dict[str, Act]:
+def reading(queue: str) -> dict[str, AuditEvent]:
     """All ways to a queue's messages."""
     return {
         "get": lambda channel: channel.basic_get(queue),
@@ -79,7 +79,7 @@ def reading(queue: str) -> dict[str, Act]:
     }
 
 
-def changing(queue: str) -> dict[str, Act]:
+def changing(queue: str) -> dict[str, AuditEvent]:
     """All ways to change a queue and where its messages come from."""
     return {
         "delete": lambda channel: channel.queue_delete(queue, if_unused=True),
@@ -89,11 +89,11 @@ def changing(queue: str) -> dict[str, Act]:
     }
 
 
-def publishing(exchange: str, routing_key: str) -> Act:
+def publishing(exchange: str, routing_key: str) -> AuditEvent:
     return lambda channel: channel.basic_publish_confirm(amqp.Message(b"{}"), exchange, routing_key)
 
 
-def allowed(login: Login, acts: dict[str, Act]) -> list[str]:
+def allowed(login: Login, acts: dict[str, AuditEvent]) -> list[str]:
     """The acts that the broker did not refuse."""
     return [name for name, act in acts.items() if not login.is_refused(act)]
 

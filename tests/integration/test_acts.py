@@ -51,11 +51,11 @@ def engine_of(database: DatabaseFactory) -> Callable[[str], Engine]:
     return lambda service: create_engine(database(service).replace("postgresql://", "postgresql+psycopg://"))
 
 
-def acted(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.Act:
+def acted(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.AuditEvent:
     """The act of a command, done or refused."""
     database = Database()
     database.engine = engine
-    act = audit.Act("test", CITY)
+    act = audit.AuditEvent("test", CITY)
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             audit.begin(session, act)

@@ -431,12 +431,12 @@ def lying_in(amqp_uri: str, queue: str, body: bytes, headers: dict[str, Any] | N
 def discard(world: FiveDatabases, amqp_uri: str, letter_id: str) -> None:
     """An operator discards a rejected message of the bank on the page."""
     operator = world.account("ops")
-    act = audit.Act("batching.discard_dead_letters", operator)
+    act = audit.AuditEvent("batching.discard_dead_letters", operator)
     request = DiscardDeadLettersRequest(queue=bank.REJECTED_QUEUE, ids=[letter_id], reason="测试数据")
     with world.begin("batching") as session:
         audit.begin(session, act)
         assert discard_letters(session, DeadLetters(amqp_uri), request).ids == [letter_id]
-        audit.publish_act(session, "batching", act)
+        audit.publish_audit_event(session, "batching", act)
 
 
 def with_check_digit(number: str) -> str:

@@ -19,7 +19,7 @@ from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.request import HEARS_SERVICE
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
-Act = Callable[[amqp.Channel], object]
+AuditEvent = Callable[[amqp.Channel], object]
 
 
 class Intruder:
@@ -28,7 +28,7 @@ class Intruder:
     def __init__(self, connection: amqp.Connection) -> None:
         self.connection = connection
 
-    def is_refused(self, act: Act) -> bool:
+    def is_refused(self, act: AuditEvent) -> bool:
         """Whether the broker refuses the user to do this."""
         channel = self.connection.channel()
         channel.confirm_select()

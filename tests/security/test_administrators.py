@@ -480,7 +480,7 @@ def test_the_log_names_the_administrator_whose_link_set_a_password(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
     send_link(office, attacker, victim)
-    act = audit.Act("membership.reset_password", VISITOR)
+    act = audit.AuditEvent("membership.reset_password", VISITOR)
     with office.begin() as session:
         audit.begin(session, act)
         request = ResetPasswordRequest(token=a_link_sent(office), new_password=GOOD)

@@ -15,8 +15,8 @@ from services.kit.schemas import schema_of
 MEMBER = UUID(int=7)
 
 
-def an_act(session: Session, caller: Caller | None = None) -> audit.Act:
-    act = audit.Act("membership.update_member", caller or Caller(origin="10.8.3.21"))
+def an_act(session: Session, caller: Caller | None = None) -> audit.AuditEvent:
+    act = audit.AuditEvent("membership.update_member", caller or Caller(origin="10.8.3.21"))
     audit.begin(session, act)
     return act
 
@@ -52,15 +52,15 @@ def test_only_what_differs_is_kept_though_its_mask_does_not_show_it() -> None:
     with Session() as session:
         act = an_act(session)
         old = {"name": "王芳", "phone": "13800000000", "address": None}
-        audit.note(session, ("member", MEMBER), old=old, new={**old, "phone": "13811110000"})
+        audit.record(session, ("member", MEMBER), old=old, new={**old, "phone": "13811110000"})
     assert (act.old, act.new) == ({"phone": "138****0000"}, {"phone": "138****0000"})
 
 
 def test_notes_add_up() -> None:
     with Session() as session:
         act = an_act(session)
-        audit.note(session, ("batch", "cbc1"), new={"total": 1}, union_id=MEMBER)
-        audit.note(session, *audit.references("application", [1, 2]), new={"channel": "ordinary"})
+        audit.record(session, ("batch", "cbc1"), new={"total": 1}, union_id=MEMBER)
+        audit.record(session, *audit.references("application", [1, 2]), new={"channel": "ordinary"})
     assert act.records == ["batch:cbc1", "application:1", "application:2"]
     assert act.new == {"total": 1, "channel": "ordinary"}
     assert act.union_ids == {str(MEMBER)}
@@ -70,7 +70,7 @@ def test_notes_add_up() -> None:
 def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: str) -> None:
     with Session() as session:
         act = an_act(session)
-        audit.note(session, ("batch", asked_for))
+        audit.record(session, ("batch", asked_for))
     told = schema_of(ActRecordedData)().fields["records"].deserialize(act.records)
     assert len(told[0]) <= 1000
     assert "\x00" not in told[0]
@@ -84,13 +84,13 @@ def test_a_record_of_a_kind_without_a_name_is_a_mistake() -> None:
     with Session() as session:
         an_act(session)
         with pytest.raises(LookupError, match="unheard_of"):
-            audit.note(session, ("unheard_of", 1))
+            audit.record(session, ("unheard_of", 1))
 
 
 def test_without_a_command_at_work_nothing_is_noted() -> None:
     with Session() as session:
-        audit.note(session, ("member", MEMBER))
-        audit.note_actor(session, Caller(account_id="a1"))
+        audit.record(session, ("member", MEMBER))
+        audit.record_actor(session, Caller(account_id="a1"))
         assert session.info == {}
 
 
@@ -99,6 +99,6 @@ def test_acts_of_nobody_are_recorded_where_something_is_noted() -> None:
         assert an_act(session, Caller(account_id="a1")).is_of_somebody
         act = an_act(session)
         assert not act.is_of_somebody
-        audit.note_actor(session, Caller(account_id="a1"))
+        audit.record_actor(session, Caller(account_id="a1"))
     assert act.is_of_somebody
     assert (act.caller.account_id, act.caller.origin) == ("a1", "10.8.3.21")

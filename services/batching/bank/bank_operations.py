@@ -83,7 +83,7 @@ def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
         bank_messages.send_submitted(session, batch, persons, repeated=True)
     bank_messages.send_recalled(session, batch.batch_no, released, repeated=True)
     sent = ResendToBankAnswer(applicants=len(persons), recalled=len(released))
-    audit.note(session, ("batch", batch.batch_no), new={"what": request.what, **vars(sent), "reason": request.reason})
+    audit.record(session, ("batch", batch.batch_no), new={"what": request.what, **vars(sent), "reason": request.reason})
     return sent
 
 
@@ -106,7 +106,7 @@ def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> Corr
     _publish_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
     old, new = {"processed_at": said}, {"processed_at": right, "reason": request.reason}
     applications = audit.references("application", (row.application_id for row in corrected))
-    audit.note(session, ("batch", batch.batch_no), *applications, old=old, new=new)
+    audit.record(session, ("batch", batch.batch_no), *applications, old=old, new=new)
     return CorrectProcessedAtAnswer(applications=len(corrected))
 
 
@@ -223,10 +223,10 @@ def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[W
     caller = Caller(account_name=user, display_name=user)
     if not operation.is_command:
         return run(Work(session, caller))
-    act = audit.Act(operation.name, caller)
-    audit.begin(session, act)
+    audit_event = audit.AuditEvent(operation.name, caller)
+    audit.begin(session, audit_event)
     answer = run(Work(session, caller))
-    audit.publish_act(session, "batching", act)
+    audit.publish_audit_event(session, "batching", audit_event)
     return answer
 
 

@@ -72,7 +72,7 @@ def create_branch(work: Work, request: CreateBranchRequest) -> BranchAnswer:
     _check_city(work.caller)
     branch = Branch(code=request.code, name=request.name, charset=request.charset, closed=False)
     _add(work.session, branch, Conflict("branch_exists", "该发卡支行代码已被使用", "请换一个代码。"))
-    audit.note(work.session, ("branch", branch.code), new=vars(branch_answer(branch)))
+    audit.record(work.session, ("branch", branch.code), new=vars(branch_answer(branch)))
     return branch_answer(branch)
 
 
@@ -84,7 +84,7 @@ def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
         raise NotFound(title="未找到该发卡支行")
     old = branch_answer(branch)
     change_fields(branch, request, ("name", "charset", "closed"))
-    audit.note(work.session, ("branch", branch.code), old=vars(old), new=vars(branch_answer(branch)))
+    audit.record(work.session, ("branch", branch.code), old=vars(old), new=vars(branch_answer(branch)))
     return branch_answer(branch)
 
 
@@ -95,7 +95,7 @@ def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
         raise Invalid([FieldProblem("branch_code", "unknown_branch", "没有该发卡支行，请重新选择")])
     outlet = Outlet(**vars(request), closed=False)
     _add(work.session, outlet, Conflict("outlet_exists", "该经办网点代码已被使用", "请换一个代码。"))
-    audit.note(work.session, ("outlet", outlet.code), new=vars(_outlet_answer(outlet)))
+    audit.record(work.session, ("outlet", outlet.code), new=vars(_outlet_answer(outlet)))
     return _outlet_answer(outlet)
 
 
@@ -107,7 +107,7 @@ def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
         raise NotFound(title="未找到该经办网点")
     old = _outlet_answer(outlet)
     change_fields(outlet, request, ("name", "address", "district", "phone", "closed"))
-    audit.note(work.session, ("outlet", outlet.code), old=vars(old), new=vars(_outlet_answer(outlet)))
+    audit.record(work.session, ("outlet", outlet.code), old=vars(old), new=vars(_outlet_answer(outlet)))
     return _outlet_answer(outlet)
 
 

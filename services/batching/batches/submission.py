@@ -186,11 +186,11 @@ def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
     """Raises Conflict `checks_outdated` when checks were asked for anew; it stays so when the submission is refused."""
     hours = read_settings(SubmissionSettings).check_holds_hours
     with database.begin() as apart:
-        act = audit.Act("batching.check_pending", caller, correlation_id=correlation.get())
-        audit.begin(apart, act)
+        audit_event = audit.AuditEvent("batching.check_pending", caller, correlation_id=correlation.get())
+        audit.begin(apart, audit_event)
         outdated = recheck_outdated(apart, UUID(caller.union_id), channel, hours)
         if outdated:
-            audit.publish_act(apart, "batching", act)
+            audit.publish_audit_event(apart, "batching", audit_event)
     if outdated:
         expired = [one for one in outdated if one.expired_on]
         raise Conflict(
@@ -299,7 +299,7 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
     applications = audit.references("application", (row.application_id for row in submitted))
     names = ("batch_no", "channel", "outlet_code", "contact_name", "contact_phone", "total")
     new = {name: getattr(batch, name) for name in names}
-    audit.note(session, ("batch", batch.batch_no), *applications, new=new)
+    audit.record(session, ("batch", batch.batch_no), *applications, new=new)
 
 
 def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:

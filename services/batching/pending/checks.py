@@ -95,7 +95,7 @@ def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool
         _publish_requested(session, union_id, taken)
         asked += len(taken)
         if len(taken) < _AT_ONCE:
-            audit.note(session, new={"checking": asked})
+            audit.record(session, new={"checking": asked})
             return asked
 
 
@@ -130,7 +130,7 @@ def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]
 
 
 def _publish_requested(session: Session, union_id: UUID, taken: Sequence[Any]) -> None:
-    audit.note(session, *audit.references("application", (row.application_id for row in taken)))
+    audit.record(session, *audit.references("application", (row.application_id for row in taken)))
     for part in in_messages(taken):
         publish(
             session,

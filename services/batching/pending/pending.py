@@ -95,7 +95,7 @@ def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
     Conflict `channel_locked` for a document that only the special channel takes.
     """
     session, union_id = work.session, UUID(work.caller.union_id)
-    audit.note(session, ("application", request.application_id))
+    audit.record(session, ("application", request.application_id))
     lock_pending(session, union_id)
     application = session.scalar(
         select(Application).where(
@@ -111,7 +111,7 @@ def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
     if is_switched:
         application.version += 1
         publish_channel(session, union_id, application.channel, [application], application.channel_reason)
-    audit.note(session, old=before, new=_changeable(application))
+    audit.record(session, old=before, new=_changeable(application))
     publish_pending_changed(session, union_id, "switched" if is_switched else "changed", 1)
     return pending_answer(application)
 
@@ -164,7 +164,7 @@ def remove(
         .execution_options(synchronize_session=False)
     ).all()
     application_ids = (row.application_id for row in removed)
-    audit.note(
+    audit.record(
         session, *audit.references("application", application_ids), new={"removed": len(removed), "reason": reason}
     )
     for part in in_messages(removed):

@@ -26,7 +26,7 @@ def print_register(work: Work, request: GetRegisterRequest) -> RegisterAnswer:
     """The register as a file; the batch counts as printed from now on. Raises NotFound and Problem `font_lacks`."""
     session, batch_no, form = work.session, request.batch_no, request.format
     batch = _load_own_batch(work, batch_no)
-    audit.note(session, new={"format": form, "register_hash": batch.register_hash})
+    audit.record(session, new={"format": form, "register_hash": batch.register_hash})
     write, content_type = _FORMS[form]
     content = write(_frozen_register(session, batch))
     batch.register_state = "printed"
@@ -44,7 +44,7 @@ def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
 
 def _load_own_batch(work: Work, batch_no: str) -> Batch:
     """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
-    audit.note(work.session, ("batch", batch_no))
+    audit.record(work.session, ("batch", batch_no))
     batch = load_batch(work, batch_no)
     if str(batch.union_id) != work.caller.union_id:
         raise NotFound()

@@ -66,10 +66,10 @@ def carry_out(session: Session, service: str, order: Order) -> list[str]:
         session.rollback()
         return mended
     if mended:
-        act = audit.Act(f"{service}.repair", order.operator, correlation_id=correlation.get())
-        audit.begin(session, act)
-        audit.note(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
-        audit.publish_act(session, service, act)
+        audit_event = audit.AuditEvent(f"{service}.repair", order.operator, correlation_id=correlation.get())
+        audit.begin(session, audit_event)
+        audit.record(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
+        audit.publish_audit_event(session, service, audit_event)
     session.commit()
     return mended
 

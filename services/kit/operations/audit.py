@@ -53,7 +53,7 @@ def referred_record(reference: str) -> tuple[str, str]:
 
 
 @dataclass
-class Act:
+class AuditEvent:
     """What a caller asks for, and what the function at work notes of it."""
 
     action: str
@@ -72,21 +72,21 @@ class Act:
         return self.is_noted or bool(self.caller.account_id or self.caller.member_id)
 
 
-def act_of(action: str, request: Request) -> Act:
+def audit_event_of(action: str, request: Request) -> AuditEvent:
     """The act that a request asks for; who acts on the phone acts on their own data first of all."""
     caller = Caller.from_dict(request.caller)
-    act = Act(action, caller, request.request_id, request.correlation_id)
+    audit_event = AuditEvent(action, caller, request.request_id, request.correlation_id)
     if caller.member_id:
-        act.records.append(f"member:{caller.member_id}")
-    return act
+        audit_event.records.append(f"member:{caller.member_id}")
+    return audit_event
 
 
-def begin(session: Session, act: Act) -> None:
+def begin(session: Session, audit_event: AuditEvent) -> None:
     """Lets the function that works on this session note what belongs to the act."""
-    session.info[_AT_WORK] = act
+    session.info[_AT_WORK] = audit_event
 
 
-def note(
+def record(
     session: Session,
     *records: Record,
     old: Mapping[str, Any] | None = None,
@@ -99,25 +99,25 @@ def note(
     a command at work, as within the handling of an event, it does nothing. Acts of nobody known are recorded only where
     something is noted, were it nothing but this call.
     """
-    act: Act | None = session.info.get(_AT_WORK)
-    if act is None:
+    audit_event: AuditEvent | None = session.info.get(_AT_WORK)
+    if audit_event is None:
         return
-    act.is_noted = True
-    act.records += [record_reference(kind, record_id) for kind, record_id in records]
+    audit_event.is_noted = True
+    audit_event.records += [record_reference(kind, record_id) for kind, record_id in records]
     if union_id is not None:
-        act.union_ids.add(str(union_id))
+        audit_event.union_ids.add(str(union_id))
     before, after = dict(old or {}), dict(new or {})
     same = {name for name in before.keys() & after.keys() if before[name] == after[name]}
-    act.old |= masked({name: value for name, value in before.items() if name not in same})
-    act.new |= masked({name: value for name, value in after.items() if name not in same})
+    audit_event.old |= masked({name: value for name, value in before.items() if name not in same})
+    audit_event.new |= masked({name: value for name, value in after.items() if name not in same})
 
 
-def note_actor(session: Session, caller: Caller) -> None:
+def record_actor(session: Session, caller: Caller) -> None:
     """Notes who acts, where the command itself finds it out, as signing in does; the address stays the request's."""
-    act: Act | None = session.info.get(_AT_WORK)
-    if act is not None:
-        act.is_noted = True
-        act.caller = replace(caller, origin=act.caller.origin)
+    audit_event: AuditEvent | None = session.info.get(_AT_WORK)
+    if audit_event is not None:
+        audit_event.is_noted = True
+        audit_event.caller = replace(caller, origin=audit_event.caller.origin)
 
 
 def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
@@ -125,21 +125,21 @@ def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
     return [(kind, record_id) for record_id in record_ids]
 
 
-def publish_act(session: Session, producer: str, act: Act) -> None:
+def publish_audit_event(session: Session, producer: str, audit_event: AuditEvent) -> None:
     """Tells a done act when the session's transaction commits; on more records than an event holds, as several acts."""
-    if act.is_of_somebody:
-        _tell(session, producer, act, {"outcome": "done"}, {"old": act.old, "new": act.new})
+    if audit_event.is_of_somebody:
+        _publish(session, producer, audit_event, {"outcome": "done"}, {"old": audit_event.old, "new": audit_event.new})
 
 
-def publish_refusal(database: Database, producer: str, act: Act, problem: Problem) -> None:
+def publish_refusal(database: Database, producer: str, audit_event: AuditEvent, problem: Problem) -> None:
     """Tells a refused act in a transaction of its own: the command's was rolled back. Never fails."""
-    if problem.status > _LAST_REFUSAL or not act.is_of_somebody:
+    if problem.status > _LAST_REFUSAL or not audit_event.is_of_somebody:
         return
     try:
         with database.begin() as session:
-            _tell(session, producer, act, {"outcome": "refused", "problem_code": problem.code}, {})
+            _publish(session, producer, audit_event, {"outcome": "refused", "problem_code": problem.code}, {})
     except Exception as error:
-        log.error("refusal_not_recorded", action=act.action, problem=problem.code, error=class_name(error))
+        log.error("refusal_not_recorded", action=audit_event.action, problem=problem.code, error=class_name(error))
 
 
 def masked(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,23 +147,25 @@ def masked(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _masked(name, value) for name, value in values.items() if not _SECRET.search(name)}
 
 
-def _tell(session: Session, producer: str, act: Act, outcome: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    caller = act.caller
+def _publish(
+    session: Session, producer: str, audit_event: AuditEvent, outcome: Mapping[str, Any], changes: Mapping[str, Any]
+) -> None:
+    caller = audit_event.caller
     told = {
-        "action": act.action,
+        "action": audit_event.action,
         "account_id": caller.account_id,
         "account_name": caller.account_name,
         "member_id": caller.member_id,
         "union_id": caller.union_id,
         "roles": sorted(caller.roles),
         "origin": caller.origin,
-        "request_id": act.request_id,
-        "correlation_id": act.correlation_id,
-        "union_ids": sorted(act.union_ids),
+        "request_id": audit_event.request_id,
+        "correlation_id": audit_event.correlation_id,
+        "union_ids": sorted(audit_event.union_ids),
         "personal": {"display_name": caller.display_name, **changes},
         **outcome,
     }
-    for records in in_messages(list(dict.fromkeys(act.records))) or [[]]:
+    for records in in_messages(list(dict.fromkeys(audit_event.records))) or [[]]:
         data = {**told, "act_id": uuid7(), "records": records}
         publish(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
 

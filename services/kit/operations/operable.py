@@ -105,7 +105,7 @@ class Operable:
         (queue,) = self.operations.queues(request.queue)
         predicate = _all if request.all else _among(required(request.ids))
         ids = self.operations.letters.replay(queue, predicate, work.caller.account_name or "")
-        audit.note(work.session, *audit.references("dead_letter", ids), new={"queue": queue})
+        audit.record(work.session, *audit.references("dead_letter", ids), new={"queue": queue})
         return SettledAnswer(ids=ids)
 
     @handles(DISCARD_DEAD_LETTERS)
@@ -121,7 +121,7 @@ def discard_letters(session: Session, letters: DeadLetters, request: DiscardDead
     ids = [letter.id for letter in discarded]
     feedbacks = [letter.external_id for letter in discarded if letter.external_id]
     records = [*audit.references("dead_letter", ids), *audit.references("feedback", feedbacks)]
-    audit.note(session, *records, new={"queue": request.queue, "reason": request.reason})
+    audit.record(session, *records, new={"queue": request.queue, "reason": request.reason})
     return SettledAnswer(ids=ids)
 
 

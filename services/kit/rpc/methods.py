@@ -20,7 +20,7 @@ from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import causation, correlation
 from services.kit.events.failures import is_passing
 from services.kit.operations import audit, metrics
-from services.kit.operations.audit import Act
+from services.kit.operations.audit import AuditEvent
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
 from services.kit.rpc.client import ServiceClient
@@ -65,14 +65,14 @@ def _entrypoint_of(
 ) -> Method:
     load = operation.request_schema().load
 
-    def run(service: Any, act: Act, request: Request) -> str:
+    def run(service: Any, audit_event: AuditEvent, request: Request) -> str:
         asked = load(request.data)
         if not operation.uses_database:
-            return plain_json(method(service, Work(None, act.caller), asked))
+            return plain_json(method(service, Work(None, audit_event.caller), asked))
         if not operation.is_command:
             with service.database.read() as session:
-                return plain_json(method(service, Work(session, act.caller, service.database), asked))
-        return _carry_out(service, act, request, lambda work: method(service, work, asked))
+                return plain_json(method(service, Work(session, audit_event.caller, service.database), asked))
+        return _carry_out(service, audit_event, request, lambda work: method(service, work, asked))
 
     is_command, name = operation.is_command, operation.method
     answer = _answering(name, run, _record_refusal if is_command else _record_nothing)
@@ -80,25 +80,25 @@ def _entrypoint_of(
     return answer
 
 
-def _carry_out(service: Any, act: Act, request: Request, run: Callable[[Work], Any]) -> str:
+def _carry_out(service: Any, audit_event: AuditEvent, request: Request, run: Callable[[Work], Any]) -> str:
     """Runs a command in its transaction, once for each request id, with its audit event."""
     with service.database.begin() as session:
-        audit.begin(session, act)
+        audit.begin(session, audit_event)
 
         def carry_out() -> Any:
-            result = run(Work(session, act.caller, service.database))
-            audit.publish_act(session, service.name, act)
+            result = run(Work(session, audit_event.caller, service.database))
+            audit.publish_audit_event(session, service.name, audit_event)
             return result
 
         if request.request_id is None:
             return plain_json(carry_out())
-        return _once(session, act.action.partition(".")[2], act.caller, request, carry_out)
+        return _once(session, audit_event.action.partition(".")[2], audit_event.caller, request, carry_out)
 
 
 def _answering(
     name: str,
-    run: Callable[[Any, Act, Request], str],
-    record_refusal: Callable[[Any, Act, Problem], None],
+    run: Callable[[Any, AuditEvent, Request], str],
+    record_refusal: Callable[[Any, AuditEvent, Problem], None],
 ) -> Method:
     def answer(service: Any, request: Request) -> str | None:
         """The answer as JSON; None where nobody waits for it any more."""
@@ -109,16 +109,16 @@ def _answering(
         causation.set(request.request_id)
         started = time.monotonic()
         with bound_contextvars(correlation_id=request.correlation_id, request_id=request.request_id, request=name):
-            problem, answered, act = None, "", None
+            problem, answered, audit_event = None, "", None
             try:
-                act = audit.act_of(f"{service.name}.{name}", request)
-                act.caller = _authorize(act.action, act.caller)
-                answered = f'{{"result":{run(service, act, request)}}}'
+                audit_event = audit.audit_event_of(f"{service.name}.{name}", request)
+                audit_event.caller = _authorize(audit_event.action, audit_event.caller)
+                answered = f'{{"result":{run(service, audit_event, request)}}}'
             except Exception as error:
                 problem = _as_problem(error, request)
                 answered = problem_json(problem)
-                if act is not None and isinstance(error, Problem):
-                    record_refusal(service, act, error)
+                if audit_event is not None and isinstance(error, Problem):
+                    record_refusal(service, audit_event, error)
         outcome = problem.code if problem else "answered"
         metrics.rpc_seconds.labels(name, outcome).observe(time.monotonic() - started)
         return answered
@@ -126,12 +126,12 @@ def _answering(
     return answer
 
 
-def _record_refusal(service: Any, act: Act, problem: Problem) -> None:
+def _record_refusal(service: Any, audit_event: AuditEvent, problem: Problem) -> None:
     """What a form got wrong before anything was looked at is no Problem yet, and is not recorded."""
-    audit.publish_refusal(service.database, service.name, act, problem)
+    audit.publish_refusal(service.database, service.name, audit_event, problem)
 
 
-def _record_nothing(service: Any, act: Act, problem: Problem) -> None:
+def _record_nothing(service: Any, audit_event: AuditEvent, problem: Problem) -> None:
     """Questions are not acts."""
 
 

@@ -11,15 +11,15 @@ from services.membership.models import Account
 _CHANGEABLE = ("display_name", "roles", "phone", "disabled")
 
 
-def note_account(session: Session, account: Account) -> None:
+def record_account(session: Session, account: Account) -> None:
     """Records the account that the command acts on."""
-    audit.note(session, ("account", account.account_id), union_id=account.union_id)
+    audit.record(session, ("account", account.account_id), union_id=account.union_id)
 
 
-def note_holder(session: Session, account: Account) -> None:
+def record_holder(session: Session, account: Account) -> None:
     """Records that the account's holder acts: signing in or choosing a password proves it."""
-    note_account(session, account)
-    audit.note_actor(
+    record_account(session, account)
+    audit.record_actor(
         session,
         Caller(
             account_id=str(account.account_id),

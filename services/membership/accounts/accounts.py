@@ -27,7 +27,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import changeable, note_account
+from services.membership.accounts.account_acts import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import lockout, passwords, sessions
@@ -89,11 +89,11 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
         session.flush()
     except IntegrityError as taken:
         raise Conflict("account_exists", "该账号已被使用", "请换一个账号。") from taken
-    note_account(session, account)
+    record_account(session, account)
     controls.controlled_by(session, account, caller, controls.MADE)
     lasts = timedelta(hours=read_settings(FirstLinkSettings).first_link_hours)
     sent = send_link(session, account, caller, lasts, is_first=True)
-    audit.note(session, new={"account_name": account.account_name, **changeable(account)})
+    audit.record(session, new={"account_name": account.account_name, **changeable(account)})
     return NewAccountAnswer(**vars(account_answer(account, union)), **vars(sent))
 
 
@@ -125,7 +125,7 @@ def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
             _keep_an_administrator(session, caller, account)
         _change_rights(session, caller, account, roles, disabled=disabled)
     change_fields(account, request, ("display_name",))
-    audit.note(session, old=before, new=changeable(account))
+    audit.record(session, old=before, new=changeable(account))
     return account_answer(account, union)
 
 
@@ -148,7 +148,7 @@ def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple
     account = session.get(Account, account_id, with_for_update=True)
     if account is None:
         raise _not_found()
-    note_account(session, account)
+    record_account(session, account)
     return account, _union_of(session, caller, account)
 
 

@@ -18,5 +18,5 @@ def remove_second_factor_of(work: Work, request: AccountRequest) -> AccountItem:
     forget(session, account)
     controls.controlled_by(session, account, caller, controls.FACTOR)
     notify_holder(session, account, "second_factor_off", caller)
-    audit.note(session, old={"has_second_factor": had_one}, new={"has_second_factor": False})
+    audit.record(session, old={"has_second_factor": had_one}, new={"has_second_factor": False})
     return account_answer(account, union)

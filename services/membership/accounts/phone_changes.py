@@ -72,7 +72,7 @@ def request_phone_change(work: Work, request: RequestPhoneChangeRequest) -> Phon
     _end_expired(session, account)
     change = _add_change(session, caller, account, request)
     values = {"phone": request.phone, "reason": request.reason}
-    audit.note(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
+    audit.record(session, ("phone_change", change.change_id), old={"phone": account.phone}, new=values)
     confirming = [one for one in (union.union_id, union.superior_union_id) if one]
     ask_to_confirm(session, account, caller, confirming)
     return _answer_of(session, caller, change.change_id)
@@ -118,7 +118,7 @@ def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
     for administrator in (requester, confirmer):
         controls.control(session, account, administrator.account_id, controls.PHONE)
     _decide(change, caller, "confirmed")
-    audit.note(
+    audit.record(
         session,
         ("phone_change", change.change_id),
         old={"phone": old},
@@ -136,7 +136,7 @@ def decline_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
     session, caller = work.session, work.caller
     change, account, _ = _waiting(session, caller, request.change_id)
     _decide(change, caller, "declined")
-    audit.note(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
+    audit.record(session, ("phone_change", change.change_id), old={"state": "requested"}, new={"state": "declined"})
     notify_holder(session, account, "phone_change_ended", caller)
     return _answer_of(session, caller, change.change_id)
 
@@ -196,12 +196,12 @@ def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
     """Records to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
     if not shown:
         return
-    act = audit.Act("membership.list_phone_changes", work.caller, correlation_id=correlation.get())
+    audit_event = audit.AuditEvent("membership.list_phone_changes", work.caller, correlation_id=correlation.get())
     with work.database.begin() as session:
-        audit.begin(session, act)
+        audit.begin(session, audit_event)
         for change in shown:
-            audit.note(session, ("phone_change", change.change_id), union_id=change.union_id)
-        audit.publish_act(session, "membership", act)
+            audit.record(session, ("phone_change", change.change_id), union_id=change.union_id)
+        audit.publish_audit_event(session, "membership", audit_event)
 
 
 def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:

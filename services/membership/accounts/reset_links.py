@@ -19,7 +19,7 @@ from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import note_account, note_holder
+from services.membership.accounts.account_acts import record_account, record_holder
 from services.membership.accounts.account_links import hash_of, send_link
 from services.membership.accounts.account_news import notify_holder
 from services.membership.accounts.accounts import managed_account, refuse_own
@@ -53,7 +53,7 @@ def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
     settings = read_settings(ResetLinkSettings)
     sent = send_link(session, account, caller, timedelta(minutes=settings.reset_link_minutes))
     controls.controlled_by(session, account, caller, controls.LINK)
-    audit.note(session, new={"phone": account.phone})
+    audit.record(session, new={"phone": account.phone})
     notify_holder(session, account, "link_sent", caller, phones=())
     return sent
 
@@ -80,7 +80,7 @@ def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAn
     passwords.check_choice(request.new_password, account, union.name)
     account.password_hash = passwords.hash_password(request.new_password)
     account.must_change_password = False
-    note_holder(session, account)
+    record_holder(session, account)
     forget_failures(session, account)
     devices.forget_all(session, account.account_id, but=request.device_id)
     devices.remember(session, request.device_id, account.account_id)
@@ -94,7 +94,7 @@ def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAn
 def _lock_working(session: Session, token: str) -> tuple[ResetLink, Account]:
     """As `_working`, both locked until the transaction ends."""
     link, account = _working(session, token)
-    note_account(session, account)
+    record_account(session, account)
     session.refresh(account, with_for_update=True)
     session.refresh(link, with_for_update=True)
     if not _works(link, account):
@@ -144,4 +144,4 @@ def _note_maker(session: Session, link: ResetLink) -> None:
     maker = session.get(Account, link.made_by)
     if maker is not None:
         made_by = f"{maker.display_name}（{maker.account_name}）"
-        audit.note(session, ("account", maker.account_id), new={"link_made_by": made_by})
+        audit.record(session, ("account", maker.account_id), new={"link_made_by": made_by})

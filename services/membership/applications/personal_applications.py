@@ -45,7 +45,7 @@ def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> Persona
     if refusal := member_phone_changes.refusal(member):
         raise refusal
     given = values_of(request)
-    audit.note(work.session, old={name: getattr(member, name) for name in given}, new=given)
+    audit.record(work.session, old={name: getattr(member, name) for name in given}, new=given)
     change_fields(member, request, _CHANGEABLE)
     work.session.flush()
     return _profile(member)
@@ -65,7 +65,7 @@ def apply(work: Work, request: ApplyPersonallyRequest) -> PersonalApplicationAns
     union = work.session.get_one(Union, member.union_id)
     choice = PersonalChoice(request.outlet_code, request.consent_version, work.caller.origin)
     queue(work.session, union, [member], member.member_id, choice)
-    audit.note(work.session, new={"outlet_code": choice.outlet_code, "consent_version": choice.consent_version})
+    audit.record(work.session, new={"outlet_code": choice.outlet_code, "consent_version": choice.consent_version})
     return _applications_of(work.session, member.member_id)[0]
 
 

@@ -119,7 +119,7 @@ def queue(
     queued = list(zip(applications, members, strict=True))
     publish_queued(session, union, queued, origin=choice.origin if choice else None)
     queued_members = audit.references("member", (member.member_id for member in members))
-    audit.note(session, *queued_members, new={"queued": len(members)})
+    audit.record(session, *queued_members, new={"queued": len(members)})
 
 
 def publish_queued(

@@ -46,7 +46,9 @@ class ChainKeys(DependencyProvider):
         return self.keys
 
 
-def append(session: Session, keys: AuditKeys, act: ActRecordedData, recorded_at: datetime | None = None) -> Head | None:
+def append(
+    session: Session, keys: AuditKeys, audit_event: ActRecordedData, recorded_at: datetime | None = None
+) -> Head | None:
     """Adds an audit event to the end of the chain and answers the new end; None where it is there already.
 
     `recorded_at` marks one that came late.
@@ -54,16 +56,16 @@ def append(session: Session, keys: AuditKeys, act: ActRecordedData, recorded_at:
     Whoever appends does so alone until the transaction ends: the chain has no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == act.act_id)) is not None:
+    if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == audit_event.act_id)) is not None:
         return None
     before = head(session)
-    unions = _unions_of(session, [act.union_id, *act.union_ids])
-    content = _content(act, unions, recorded_at)
+    unions = _unions_of(session, [audit_event.union_id, *audit_event.union_ids])
+    content = _content(audit_event, unions, recorded_at)
     digest = keys.seal(keys.current, before, content)
     sealed = {"key_id": keys.current, "previous_hash": before.hash, "hash": digest}
     session.execute(insert(AuditEntry).values(position=before.position + 1, **content, **sealed))
     if unions:
-        found_by = {"act_id": act.act_id, "action": act.action, "outcome": act.outcome}
+        found_by = {"act_id": audit_event.act_id, "action": audit_event.action, "outcome": audit_event.outcome}
         session.execute(insert_rows(AuditScope, [{"union_id": one, **found_by} for one in unions]))
     return Head(before.position + 1, digest)
 
@@ -87,13 +89,13 @@ def time_of(act_id: UUID) -> datetime:
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
 
 
-def _content(act: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:
+def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:
     """The row of an entry without its place in the chain: what the seal covers, by column."""
     return {
-        **{name: getattr(act, name) for name in _AS_PUBLISHED},
-        "at": time_of(act.act_id),
+        **{name: getattr(audit_event, name) for name in _AS_PUBLISHED},
+        "at": time_of(audit_event.act_id),
         "unions": unions,
-        "personal": json.dumps(as_dict(act.personal), ensure_ascii=False, sort_keys=True),
+        "personal": json.dumps(as_dict(audit_event.personal), ensure_ascii=False, sort_keys=True),
         "recorded_at": recorded_at,
     }
 

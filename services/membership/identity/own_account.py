@@ -7,7 +7,7 @@ from services.contracts.operations.membership.identity import ChangePasswordRequ
 from services.kit.problems import FieldProblem, Forbidden, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import note_account
+from services.membership.accounts.account_acts import record_account
 from services.membership.accounts.account_links import void_links
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, passwords, sessions
@@ -48,7 +48,7 @@ def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]
     Forbidden for who has not passed the second factor, Problem `session_ended`.
     """
     account = own_account(work.session, work.caller)
-    note_account(work.session, account)
+    record_account(work.session, account)
     if next_step(account, sessions.current(work.session, work.caller)) == SECOND_FACTOR:
         raise Forbidden("second_factor_due", "请先输入动态口令", "通过动态口令验证后才能进行此操作。")
     account, current, counter = begin_try(work)

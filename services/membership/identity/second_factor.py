@@ -21,7 +21,7 @@ from services.contracts.operations.membership.identity import (
 from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import note_account
+from services.membership.accounts.account_acts import record_account
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, sessions
 from services.membership.identity.own_account import begin_try, own_answer, prove_password
@@ -60,7 +60,7 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     """
     session = work.session
     account, current, counter = begin_try(work)
-    note_account(session, account)
+    record_account(session, account)
     if account.totp_secret is None or account.totp_confirmed_at is not None:
         raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
     if not _takes_totp(account, request.code):
@@ -82,7 +82,7 @@ def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
     """
     session, code = work.session, request.code
     account, current, counter = begin_try(work)
-    note_account(session, account)
+    record_account(session, account)
     if account.totp_confirmed_at is None:
         raise Conflict("second_factor_off", "未启用动态口令")
     if not _takes_totp(account, code) and not _takes_recovery_code(session, account, code):

@@ -122,7 +122,7 @@ def list_own(work: Work, _request: ListMySessionsRequest) -> MySessionsAnswer:
 
 def end_own(work: Work, request: SessionRequest) -> None:
     """Ends a session of the caller's account, on whichever computer it is; raises NotFound."""
-    audit.note(work.session, ("session", request.session_id))
+    audit.record(work.session, ("session", request.session_id))
     is_own = SignedInSession.account_id == work.caller.account_id
     if not _end(work.session, (SignedInSession.session_id == request.session_id) & is_own, "ended_by_holder"):
         raise NotFound(title="未找到该登录", detail="可能已经退出或过期。")

@@ -11,7 +11,7 @@ from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
-from services.membership.accounts.account_acts import note_account, note_holder
+from services.membership.accounts.account_acts import record_account, record_holder
 from services.membership.identity import captchas, devices, lockout, passwords, sessions
 from services.membership.identity.lockout import Counter
 from services.membership.identity.own_account import own_answer
@@ -54,7 +54,7 @@ def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
         devices.remember(session, request.visit.device_id, account.account_id)
     else:
         lockout.uncount_try(session, counter)
-    note_holder(session, account)
+    record_holder(session, account)
     account.last_signed_in_at = datetime.now(UTC)
     begun = sessions.start(session, account, work.caller, request.visit)
     return SignInAnswer(account=own_answer(session, account, begun.next_step), session=begun)
@@ -101,9 +101,9 @@ def _is_right(session: Session, account: Account | None, password: str) -> bool:
 
 def _record_try(session: Session, account: Account | None) -> None:
     """Records every try, but not a name that no account has: it may be a password."""
-    audit.note(session)
+    audit.record(session)
     if account is not None:
-        note_account(session, account)
+        record_account(session, account)
 
 
 def _sign_in_failed() -> Problem:

@@ -142,7 +142,7 @@ def sign_in(work: Work, request: PersonalSignInRequest) -> PersonalSignInAnswer:
     member = _member_proved(work, request)
     union = session.get_one(Union, member.union_id)
     devices.remember(session, request.visit.device_id, member.member_id)
-    audit.note_actor(
+    audit.record_actor(
         session,
         Caller(
             member_id=str(member.member_id),
@@ -177,10 +177,10 @@ def _device_at(caller: Caller) -> UUID:
 
 def _record_issued(session: Session, member: Member, origin: str | None) -> None:
     """Records that a password was made for a member whom somebody at this address asked for."""
-    act = audit.Act("membership.request_otp", Caller(origin=origin))
-    audit.begin(session, act)
-    audit.note(session, ("member", member.member_id), union_id=member.union_id)
-    audit.publish_act(session, "membership", act)
+    audit_event = audit.AuditEvent("membership.request_otp", Caller(origin=origin))
+    audit.begin(session, audit_event)
+    audit.record(session, ("member", member.member_id), union_id=member.union_id)
+    audit.publish_audit_event(session, "membership", audit_event)
 
 
 def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:
@@ -255,7 +255,7 @@ def _code_proved(work: Work, request: PersonalSignInRequest) -> _Kept:
     device_id = request.visit.device_id or _device_at(work.caller)
     kept = _count_try(work.database, phone_digest(request.phone), device_id)
     if kept is not None:
-        audit.note(work.session, *([("member", kept.member_id)] if kept.member_id else []))
+        audit.record(work.session, *([("member", kept.member_id)] if kept.member_id else []))
     digest = kept.code_digest if kept and kept.code_digest else secrets.token_bytes(16)
     if not secrets.compare_digest(digest, _code_digest(request.phone, request.code)) or kept is None:
         with work.database.begin() as apart:

@@ -343,10 +343,10 @@ def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], reject
         roles=frozenset(starter.roles if starter else ()),
         union_id=str(job.union_id),
     )
-    act = audit.Act("membership.start_import", caller, correlation_id=correlation.get())
-    act.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
-    act.new = {"registered": len(member_ids), "rejected": rejected, "known": known}
-    audit.publish_act(session, "membership", act)
+    audit_event = audit.AuditEvent("membership.start_import", caller, correlation_id=correlation.get())
+    audit_event.records = [f"import:{job.import_id}", *(f"member:{member_id}" for member_id in member_ids)]
+    audit_event.new = {"registered": len(member_ids), "rejected": rejected, "known": known}
+    audit.publish_audit_event(session, "membership", audit_event)
 
 
 def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[ImportRow]:

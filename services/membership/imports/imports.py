@@ -64,7 +64,7 @@ def start_import(work: Work, request: StartImportRequest) -> ImportAnswer:
     session.add(job)
     session.flush()
     publish(session, IMPORT_REQUESTED, ImportRequestedData(union_id=job.union_id, import_id=job.import_id))
-    audit.note(session, ("import", job.import_id), new={"file_name": request.file_name})
+    audit.record(session, ("import", job.import_id), new={"file_name": request.file_name})
     return _answer(job)
 
 
@@ -73,7 +73,7 @@ def preview_import(work: Work, request: ImportRequest) -> ImportPreviewAnswer:
 
     There are none once the import is confirmed or has ended.
     """
-    audit.note(work.session, ("import", request.import_id))
+    audit.record(work.session, ("import", request.import_id))
     job = _own(work, request.import_id)
     if job.state != "previewed":
         return ImportPreviewAnswer(rows=[], wrong=[])
@@ -86,7 +86,7 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
     Raises NotFound, Invalid for a sheet that cannot be registered, Conflict `import_not_previewed`.
     """
     sheets = None if request.sheets is UNSET else request.sheets
-    audit.note(work.session, ("import", request.import_id), new={"sheets": sheets})
+    audit.record(work.session, ("import", request.import_id), new={"sheets": sheets})
     job = _own(work, request.import_id, for_update=True)
     readable = [sheet.sheet_no for sheet in kept_sheets(job) if sheet.reason is None]
     chosen = set(sheets or readable)
@@ -107,7 +107,7 @@ def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
 
 def cancel_import(work: Work, request: ImportRequest) -> ImportAnswer:
     """Cancels a previewed import, and deletes its rows; raises NotFound, and Conflict `import_not_previewed`."""
-    audit.note(work.session, ("import", request.import_id))
+    audit.record(work.session, ("import", request.import_id))
     job = _own(work, request.import_id, for_update=True)
     if job.state == "previewed":
         end_import(work.session, job, "cancelled")
@@ -130,7 +130,7 @@ def list_imports(work: Work, request: ListImportsRequest) -> ListImportsAnswer:
 
 def get_errors(work: Work, request: ImportRequest) -> FileAnswer:
     """The sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
-    audit.note(work.session, ("import", request.import_id))
+    audit.record(work.session, ("import", request.import_id))
     job = _own(work, request.import_id)
     titles = dict.fromkeys(title for sheet in kept_sheets(job) for title in sheet.titles)
     rejected = ((json.loads(row.cells), row.reason or "") for row in _rows_in(work.session, job, "rejected"))

@@ -52,7 +52,7 @@ def reveal_member(work: Work, request: RevealMemberRequest) -> RevealedNumbers:
         raise NotFound(title="未找到该会员")
     union = reachable_union(session, caller, member.union_id)
     _refuse_too_many(session, caller)
-    audit.note(session, ("member", member_id), new={"reason": request.reason}, union_id=union.union_id)
+    audit.record(session, ("member", member_id), new={"reason": request.reason}, union_id=union.union_id)
     disclosed = Disclosed(union_id=union.union_id, members=1, reason=request.reason, member_id=member_id)
     record(session, caller, "reveal", disclosed)
     return RevealedNumbers(

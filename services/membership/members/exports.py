@@ -54,7 +54,7 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
     )
     members = _count_or_refuse(session, matching)
     said = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
-    audit.note(session, new=said, union_id=union.union_id)
+    audit.record(session, new=said, union_id=union.union_id)
     if request.whole_numbers:
         disclosed = Disclosed(union_id=union.union_id, members=members, reason=str(request.reason))
         record(session, caller, "export", disclosed)

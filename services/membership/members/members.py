@@ -119,7 +119,7 @@ def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
             raise Invalid(outcome.problems)
         member = work.session.get_one(Member, outcome.member_id)
         known = {name: value for name, value in values_of(facts_of(member)).items() if value is not None}
-        audit.note(work.session, ("member", member.member_id), new=known)
+        audit.record(work.session, ("member", member.member_id), new=known)
         return member_answer(work.session, member)
 
 
@@ -131,7 +131,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     """
     session = work.session
     count(work.database, work.caller, numbers_in(request), UPDATE_MEMBER.name)
-    audit.note(session, ("member", request.member_id))
+    audit.record(session, ("member", request.member_id))
     member = session.get(Member, request.member_id, with_for_update=True)
     if member is None or str(member.union_id) != work.caller.union_id:
         raise NotFound(title="未找到该会员")
@@ -149,7 +149,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     except IntegrityError as taken:
         raise _member_exists() from taken
     member_phone_changes.apply_change(session, member, before.phone, before.affiliation)
-    audit.note(session, old=values_of(before), new=values_of(facts))
+    audit.record(session, old=values_of(before), new=values_of(facts))
     return member_answer(session, member)
 
 
@@ -159,7 +159,7 @@ def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
     if member is None:
         raise NotFound(title="未找到该会员")
     union = reachable_union(work.session, work.caller, member.union_id)
-    audit.note(work.session, ("member", member.member_id), union_id=union.union_id)
+    audit.record(work.session, ("member", member.member_id), union_id=union.union_id)
     return member_answer(work.session, member)
 
 

@@ -19,7 +19,7 @@ from services.kit.data.bulk import is_any_of
 from services.kit.data.database import Database
 from services.kit.events.envelope import correlation
 from services.kit.operations import audit
-from services.kit.operations.audit import Act
+from services.kit.operations.audit import AuditEvent
 from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
@@ -79,14 +79,14 @@ def count(database: Database, caller: Caller, sought: Numbers, place: str) -> No
     """
     if not sought:
         return
-    act = Act(ACTION, caller, correlation_id=correlation.get())
+    audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
     try:
         with database.begin() as session:
-            audit.begin(session, act)
+            audit.begin(session, audit_event)
             spend(session, caller, sought, place)
-            audit.publish_act(session, "membership", act)
+            audit.publish_audit_event(session, "membership", audit_event)
     except Problem as refusal:
-        audit.publish_refusal(database, "membership", act, refusal)
+        audit.publish_refusal(database, "membership", audit_event, refusal)
         raise
 
 
@@ -113,13 +113,13 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
         if problem.code != "member_exists":
             _release(database, caller, held)
             raise
-        act = Act(ACTION, caller, correlation_id=correlation.get())
+        audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
         with database.begin() as session:
-            audit.begin(session, act)
+            audit.begin(session, audit_event)
             _let_one_count(session, caller.account_id)
             record(session, caller, _RELEASED, held)
             _record(session, caller, {"document_number": number}, place)
-            audit.publish_act(session, "membership", act)
+            audit.publish_audit_event(session, "membership", audit_event)
         raise
     _release(database, caller, held)
 
@@ -150,8 +150,8 @@ def _let_one_count(session: Session, account_id: str | None) -> None:
 def _record(session: Session, caller: Caller, sought: Numbers, place: str) -> None:
     member = _member_with(session, sought.get("document_number"))
     if member is not None and _is_in_scope(session, caller, member):
-        audit.note(session, ("member", member.member_id))
-    audit.note(session, new={**sought, "place": _PLACES.get(place, place)})
+        audit.record(session, ("member", member.member_id))
+    audit.record(session, new={**sought, "place": _PLACES.get(place, place)})
     member_id, members = (member.member_id, 1) if member else (None, 0)
     found = Disclosed(union_id=UUID(caller.union_id), members=members, reason=place, member_id=member_id)
     record(session, caller, _SEARCH, found)

@@ -33,9 +33,9 @@ from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_union_code
 
 
-def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.Act:
+def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.AuditEvent:
     """The act of a command, done or refused."""
-    act = audit.Act("test", caller or office.clerk)
+    act = audit.AuditEvent("test", caller or office.clerk)
     try:
         with office.begin() as session:
             audit.begin(session, act)
@@ -45,7 +45,7 @@ def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None =
     return act
 
 
-def of_clerk(office: Office, use_case: Any, request: Any, clerk: Caller | None = None) -> audit.Act:
+def of_clerk(office: Office, use_case: Any, request: Any, clerk: Caller | None = None) -> audit.AuditEvent:
     """The audit event of a clerk's call."""
     return acted(office, lambda session: use_case(office.work(session, clerk), request))
 
@@ -77,9 +77,9 @@ def test_all_queued_members_are_noted(office: Office) -> None:
 
 
 def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Office) -> None:
-    act = audit.Act("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
+    act = audit.AuditEvent("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
     with office.begin() as session:
-        audit.publish_act(session, "membership", act)
+        audit.publish_audit_event(session, "membership", act)
     told = office.told(ACTS_RECORDED["membership"])
     assert [len(one["records"]) for one in told] == [500, 500, 1]
     assert len({one["act_id"] for one in told}) == 3
