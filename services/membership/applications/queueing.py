@@ -145,9 +145,11 @@ def publish_queued(
         publish(session, MEMBERS_QUEUED, data, audience=audience)
 
 
-def _consent(application: Application, origin: str | None) -> GivenConsent:
-    version, given_at = required(application.consent_version), required(application.consented_at)
-    return GivenConsent(version=version, given_at=given_at, origin=origin)
+def _consent(application: Application, origin: str | None) -> GivenConsent | None:
+    """None where the member applied by a release that asked for no consent."""
+    if application.consent_version is None or application.consented_at is None:
+        return None
+    return GivenConsent(version=application.consent_version, given_at=application.consented_at, origin=origin)
 
 
 def _queued_application(application: Application, member: Member) -> QueuedApplication:
