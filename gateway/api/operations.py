@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from werkzeug.wrappers import Response
 
-from gateway import queues
+from gateway import queue_depths
 from gateway.answers import json_answer
 from gateway.routes import RequestContext, gateway_query, route, rpc_route
 from services.contracts.operations import batching
@@ -70,7 +70,7 @@ def list_services(context: RequestContext) -> Response:
     summary="Each queue: whether it is missing, how many messages are ready in it, how many consumers it has",
 )
 def list_queues(context: RequestContext) -> Response:
-    found, missing = queues.depths_of_all()
+    found, missing = queue_depths.depths_of_all()
     items = [_queue(queue, size, consumers) for queue, size, consumers in found]
     items += [_queue(queue, 0, 0, is_missing=True) for queue in missing]
     return json_answer({"items": items, "restore_command": RESTORE})
@@ -190,7 +190,7 @@ def _unless_away(ask: Callable[[str], Answer], service: str) -> Answer | None:
 def _processes() -> dict[str, int]:
     """The consumers of each request queue; nothing where the broker does not say."""
     try:
-        return {queue: consumers for queue, _, consumers in queues.depths(map(request_queue, SERVICES))}
+        return {queue: consumers for queue, _, consumers in queue_depths.depths(map(request_queue, SERVICES))}
     except Unavailable:
         return {}
 
@@ -206,7 +206,7 @@ def _queue(queue: str, messages: int, consumers: int, *, is_missing: bool = Fals
     return {
         "queue": queue,
         "service": _service_of(queue),
-        "kind": queues.kind_of(queue),
+        "kind": queue_depths.kind_of(queue),
         "messages": messages,
         "consumers": consumers,
         "is_missing": is_missing,

@@ -11,7 +11,7 @@ from uuid import UUID
 from stdnum.cn import uscc
 
 from services.contracts import bank
-from services.kit.dead_letters.numbers import without_numbers
+from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.system import Letter, LetterDescription
 
 EVENT_WORDS = {

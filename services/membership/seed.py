@@ -20,7 +20,7 @@ from services.contracts.values import LONG_TERM
 from services.kit.data.database import engine_for
 from services.kit.settings import DatabaseSettings, read_settings, refuse_production
 from services.membership.identity.passwords import hash_password
-from services.membership.members.documents import phone_digest
+from services.membership.members.member_documents import phone_digest
 from services.membership.members.members import register_members
 from services.membership.models import Account, Union
 

@@ -19,7 +19,7 @@ from services.contracts.operations.membership.accounts import (
     UnionAnswer,
     UnionRequest,
 )
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Forbidden, Invalid, NotFound
 from services.kit.rpc.methods import Caller

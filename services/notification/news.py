@@ -32,7 +32,7 @@ from services.contracts.events.revocation import (
 from services.contracts.events.validation import MembersValidatedData
 from services.kit.events.envelope import Event
 from services.notification import sms, texts
-from services.notification.inbox import HOLDER, Audience, post, post_counted, within_hour
+from services.notification.message_inbox import HOLDER, Audience, post, post_counted, within_hour
 from services.notification.sms import SmsSettings
 
 

@@ -55,7 +55,7 @@ from services.kit.operations.audit_heads import RemembersAuditHeads, remember_he
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
-from services.notification import announcements, guides, inbox, news, sms
+from services.notification import announcements, guides, message_inbox, news, sms
 from services.notification.sms import Provider, SmsSettings
 
 
@@ -101,9 +101,9 @@ class NotificationService(Operable):
     account_changed = subscribes(ACCOUNT_CHANGED, news.account_changed)
     audit_head_signed = subscribes(AUDIT_HEAD_SIGNED, remember_head)
 
-    list_messages = handles(LIST_MESSAGES, inbox.list_messages)
-    mark_message_read = handles(MARK_MESSAGE_READ, inbox.mark_read)
-    mark_all_messages_read = handles(MARK_ALL_MESSAGES_READ, inbox.mark_all_read)
+    list_messages = handles(LIST_MESSAGES, message_inbox.list_messages)
+    mark_message_read = handles(MARK_MESSAGE_READ, message_inbox.mark_read)
+    mark_all_messages_read = handles(MARK_ALL_MESSAGES_READ, message_inbox.mark_all_read)
     list_announcements = handles(LIST_ANNOUNCEMENTS, announcements.list_announcements)
     get_announcement = handles(GET_ANNOUNCEMENT, announcements.get_announcement)
     create_announcement = handles(CREATE_ANNOUNCEMENT, announcements.create_announcement)

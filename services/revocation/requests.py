@@ -33,7 +33,7 @@ from services.contracts.operations.revocation import (
     RevocationsAnswer,
 )
 from services.contracts.shared import UnionFacts
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.events.contract import EventContract
 from services.kit.events.outbox import publish
 from services.kit.operations import audit

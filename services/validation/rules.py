@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import date
 
-from services.contracts.rules import identity
+from services.contracts.rules import persons
 from services.contracts.rules.documents import EARLIEST_BIRTH, VALIDITY_TERM, check_validity_term
 from services.contracts.rules.findings import Finding, Rule, passed
-from services.contracts.rules.identity import Identity
+from services.contracts.rules.persons import Identity
 from services.validation import age, retirement
 from services.validation.retirement import RegistryAnswer, RetirementBasis
 
 __all__ = ["RULES", "Person", "RegistryAnswer", "check_person", "passed"]
 
-RULES: tuple[Rule, ...] = (*identity.RULES, *age.RULES, *retirement.RULES)
+RULES: tuple[Rule, ...] = (*persons.RULES, *age.RULES, *retirement.RULES)
 """The rules in force, in the order in which they are applied; they hold for both channels alike."""
 
 
@@ -33,7 +33,7 @@ def check_person(person: Person, registry: RegistryAnswer | None, today: date) -
     `registry` None means that the registry has not answered, which keeps the person from passing. Where the document's
     number tells birth date and sex, they count for more than the record's.
     """
-    judged = identity.check_identity(person, today)
+    judged = persons.check_identity(person, today)
     birth_date, sex = person.birth_date, person.sex
     if judged.facts:
         birth_date, sex = judged.facts.birth_date or birth_date, judged.facts.sex or sex

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from schemathesis.transport.wsgi import WSGI_TRANSPORT
 
-from gateway import queues
+from gateway import queue_depths
 from gateway.api import ROUTES
 from gateway.routes import Route
 from services.contracts.operations.membership.identity import RequestOtpForm, SignInForm
@@ -40,8 +40,8 @@ ASKED = [route for route in ROUTES if route.allowed_by != _STREAM]
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tells of one queue."""
-    monkeypatch.setattr(queues, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
-    monkeypatch.setattr(queues, "depths_of_all", lambda: ([("rpc-membership", 0, 1)], []))
+    monkeypatch.setattr(queue_depths, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
+    monkeypatch.setattr(queue_depths, "depths_of_all", lambda: ([("rpc-membership", 0, 1)], []))
 
 
 def name_of(route: Route) -> str:

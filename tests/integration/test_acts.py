@@ -35,7 +35,7 @@ from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.notification import announcements, inbox
+from services.notification import announcements, message_inbox
 from services.revocation import batches, requests
 from tests.databases import DatabaseFactory
 from tests.documents import an_event, event_data, read
@@ -123,6 +123,6 @@ def test_acts_on_announcements_and_messages(engine_of: Callable[[str], Engine]) 
     withdrawal = WithdrawAnnouncementRequest(announcement_id=UUID(record.removeprefix("announcement:")))
     assert acted(engine, announcements.withdraw_announcement, CITY, withdrawal).records == [record]
     message_id = uuid4()
-    assert acted(engine, inbox.mark_read, CITY, MarkMessageReadRequest(message_id=message_id)).records == [
+    assert acted(engine, message_inbox.mark_read, CITY, MarkMessageReadRequest(message_id=message_id)).records == [
         f"message:{message_id}"
     ]

@@ -28,7 +28,7 @@ from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope
 from services.kit.rpc.work import Work
-from services.notification import inbox, news, sms
+from services.notification import message_inbox, news, sms
 from services.notification.models import Sms
 from services.notification.sms import Provider, SmsSettings
 from tests.databases import DatabaseFactory
@@ -75,15 +75,15 @@ def example(contract: EventContract[Data], **changes: Any) -> Event[Data]:
 
 
 def listed(session: Session, caller: Caller, **asked: Any) -> MessagesAnswer:
-    return inbox.list_messages(Work(session, caller), ListMessagesRequest(**asked))
+    return message_inbox.list_messages(Work(session, caller), ListMessagesRequest(**asked))
 
 
 def marked(session: Session, caller: Caller, message_id: UUID) -> int:
-    return inbox.mark_read(Work(session, caller), MarkMessageReadRequest(message_id=message_id)).unread
+    return message_inbox.mark_read(Work(session, caller), MarkMessageReadRequest(message_id=message_id)).unread
 
 
 def all_marked(session: Session, caller: Caller) -> int:
-    return inbox.mark_all_read(Work(session, caller), MarkAllMessagesReadRequest()).unread
+    return message_inbox.mark_all_read(Work(session, caller), MarkAllMessagesReadRequest()).unread
 
 
 def a_clerk_of(union_id: UUID) -> Caller:

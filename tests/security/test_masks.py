@@ -15,7 +15,7 @@ import pytest
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import Person, resident_id
 from deploy.local.stack import Stack
-from services.membership.members.documents import ENDS_TOLD_APART
+from services.membership.members.member_documents import ENDS_TOLD_APART
 from services.membership.members.number_searches import NumberSearchSettings
 from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, an_account, an_administrator_of, form_of, people

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.contracts.rules.identity import Identity
+from services.contracts.rules.persons import Identity
 from services.contracts.values import LONG_TERM
-from services.membership.members.documents import document_digest, holder_of, judge, possible_digests
+from services.membership.members.member_documents import document_digest, holder_of, judge, possible_digests
 from tests.mothers import a_resident_number
 
 _PASSPORT = ("document_number", "number_form")

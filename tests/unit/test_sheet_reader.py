@@ -12,9 +12,10 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import PatternFill
 
-from services.membership.imports import packed_sheets, sheet_files, sheet_reader, sheets
-from services.membership.imports.sheet_reader import Row, SheetReport
-from services.membership.imports.unreadable import UnreadableSheet
+from services.membership.imports import sheets
+from services.membership.imports.reading import packed_sheets, sheet_files, sheet_reader
+from services.membership.imports.reading.sheet_reader import Row, SheetReport
+from services.membership.imports.reading.unreadable import UnreadableSheet
 from tests.sheet_files import ERROR, an_ods, an_xls, an_xls_of_95, an_xlsb, ods_row
 
 HEADINGS = ("姓名", "证件类型", "证件号码")

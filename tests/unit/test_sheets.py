@@ -7,7 +7,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from services.kit.computed_texts import csv_text, unmarked_text
-from services.kit.sheets import heading_row, saved, text_row
+from services.kit.sheet_cells import heading_row, saved, text_row
 
 FORMULAS = (
     '=HYPERLINK("http://evil.example","x")',

@@ -35,7 +35,7 @@ OURS = {
     "services/membership/imports/import_preview.py": "columns",
     "services/membership/imports/imports.py": "columns",
     "services/membership/imports/kept_sheets.py": "columns",
-    "services/membership/imports/sheet_reader.py": "lines of the process that it started",
+    "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
 }
 """What may be read by Python's own reader, because we wrote it ourselves."""

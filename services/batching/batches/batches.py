@@ -26,7 +26,7 @@ from services.contracts.operations.batching import (
     ListBatchMembersRequest,
 )
 from services.kit.data.name_search import begins_with
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.problems import NotFound
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.operation import Scope

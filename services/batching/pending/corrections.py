@@ -16,7 +16,7 @@ from services.contracts.events.batching import MEMBER_CORRECTED, CorrectedFacts,
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.contracts.rules.documents import DocumentFacts
 from services.contracts.rules.findings import Finding, errors_of
-from services.contracts.rules.identity import Identity, IdentityJudgement, check_identity
+from services.contracts.rules.persons import Identity, IdentityJudgement, check_identity
 from services.contracts.shared import PersonFacts
 from services.contracts.values import today
 from services.kit.events.outbox import publish

@@ -39,7 +39,7 @@ from services.contracts.rules.findings import shown_message
 from services.contracts.shared import SWITCH_REASONS
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import begins_with
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.events.contract import in_messages
 from services.kit.events.outbox import publish
 from services.kit.operations import audit

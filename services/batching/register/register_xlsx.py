@@ -13,7 +13,7 @@ from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.worksheet import Worksheet
 
 from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DATE, SEALS, TITLE, Register
-from services.kit.sheets import saved, text_row
+from services.kit.sheet_cells import saved, text_row
 
 WIDTHS = (6, 13, 22, 22, 22, 13, 14)
 """The widths of the columns in digits, by HEADINGS; together they fill a page of A4."""

@@ -17,9 +17,9 @@ from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
 from services.kit.amqp.transport import Delivery
-from services.kit.dead_letters.numbers import without_numbers
+from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
-from services.kit.dead_letters.queues import InUse, reading
+from services.kit.dead_letters.reading import InUse, reading
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
 from services.kit.events.contract import EncryptedField
 from services.kit.events.failures import (

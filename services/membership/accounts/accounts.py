@@ -19,7 +19,7 @@ from services.contracts.operations.membership.accounts import (
     UpdateAccountRequest,
 )
 from services.contracts.values import InvalidValue, clean_mobile
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.operations import audit
 from services.kit.problems import Conflict, Forbidden, NotFound
 from services.kit.rpc.methods import Caller
@@ -31,7 +31,7 @@ from services.membership.accounts.account_acts import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import lockout, passwords, sessions
-from services.membership.members.documents import phone_digest
+from services.membership.members.member_documents import phone_digest
 from services.membership.models import Account, Union
 from services.membership.unions import own_and_below, reachable_union
 

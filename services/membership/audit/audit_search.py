@@ -32,7 +32,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, values_of
 from services.membership.members import number_searches
-from services.membership.members.documents import possible_digests
+from services.membership.members.member_documents import possible_digests
 from services.membership.members.member_search import SHANGHAI
 from services.membership.models import Account, Application, AuditEntry, AuditScope, Member, Union
 

@@ -42,7 +42,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.identity import captchas, devices, lockout, sessions
-from services.membership.members.documents import phone_digest
+from services.membership.members.member_documents import phone_digest
 from services.membership.models import Member, OneTimePassword, SmsCode, Union
 from services.membership.unions import union_answer
 

@@ -34,10 +34,10 @@ from services.kit.operations.logs import class_name
 from services.kit.problems import FieldProblem
 from services.kit.rpc.methods import Caller
 from services.membership.imports.kept_sheets import KeptSheet, keep_sheets, kept_sheets, sheet_to_keep
-from services.membership.imports.sheet_reader import Row, SheetReport
-from services.membership.imports.sheet_reader import read_file as read_content
+from services.membership.imports.reading.sheet_reader import Row, SheetReport
+from services.membership.imports.reading.sheet_reader import read_file as read_content
+from services.membership.imports.reading.unreadable import UnreadableSheet
 from services.membership.imports.sheets import WrongRow, facts_of, reason_of
-from services.membership.imports.unreadable import UnreadableSheet
 from services.membership.members.members import KNOWN, REPEATED, Outcome, examine, register_members
 from services.membership.models import Account, ImportJob, ImportRow, Member
 

@@ -14,10 +14,10 @@ from services.contracts.operations.membership.members import RegisterMemberReque
 from services.contracts.values import InvalidValue, clean_day, clean_month
 from services.kit.problems import invalid_fields
 from services.kit.schemas import schema_of
-from services.kit.sheets import heading_row, saved, text_row
+from services.kit.sheet_cells import heading_row, saved, text_row
 from services.kit.text import clean_compatible
 from services.membership.imports.headings import ERROR_HEADING, EXAMPLE, HEADINGS, REQUIRED
-from services.membership.imports.packed_sheets import NOT_COMPUTED
+from services.membership.imports.reading.packed_sheets import NOT_COMPUTED
 
 _ROWS_OF_TEMPLATE = 5000
 _EXAMPLE_COLOUR = PatternFill("solid", fgColor="FFF2F2F2")

@@ -15,7 +15,7 @@ from services.contracts.operations.membership.members import CorrectedField, Cor
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Event, Reject
 from services.kit.schemas import change_fields, required, schema_of
-from services.membership.members.documents import document_digest, document_end_digest
+from services.membership.members.member_documents import document_digest, document_end_digest
 from services.membership.models import Account, Member, MemberCorrection
 
 _FACTS = schema_of(CorrectedFacts)()

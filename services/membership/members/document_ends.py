@@ -4,7 +4,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.kit.data.bulk import types_of, values_table
-from services.membership.members.documents import document_end_digest
+from services.membership.members.member_documents import document_end_digest
 from services.membership.models import Member
 
 CHUNK = 500

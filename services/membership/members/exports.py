@@ -20,7 +20,7 @@ from services.kit.operations import audit
 from services.kit.problems import Forbidden, Problem
 from services.kit.rpc.files import FileAnswer, file_answer
 from services.kit.rpc.work import Work
-from services.kit.sheets import XLSX, heading_row, saved, text_row
+from services.kit.sheet_cells import XLSX, heading_row, saved, text_row
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from services.membership.members.disclosures import Disclosed, record
 from services.membership.members.member_search import SHANGHAI, filters, union_to_search

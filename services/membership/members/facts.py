@@ -6,10 +6,10 @@ from typing import Any
 
 from services.contracts.operations.membership.members import MemberFacts
 from services.contracts.rules.findings import Sex
-from services.contracts.rules.identity import Identity
+from services.contracts.rules.persons import Identity
 from services.contracts.values import clean_document_number, clean_name
 from services.kit.schemas import UNSET, values_of
-from services.membership.members.documents import document_digest, document_end_digest, holder_of, phone_digest
+from services.membership.members.member_documents import document_digest, document_end_digest, holder_of, phone_digest
 from services.membership.models import Member
 
 

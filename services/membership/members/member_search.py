@@ -24,14 +24,14 @@ from services.contracts.operations.membership.members import (
 from services.contracts.values import clean_name
 from services.kit.data.bulk import is_any_of
 from services.kit.data.name_search import caseless
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.problems import FieldProblem, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
-from services.membership.members.documents import FOUND_BY_END, document_end_digest, possible_digests
+from services.membership.members.member_documents import FOUND_BY_END, document_end_digest, possible_digests
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import reachable_union

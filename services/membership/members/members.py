@@ -34,7 +34,6 @@ from services.kit.schemas import UNSET, values_of
 from services.membership.applications.application_states import LIVE
 from services.membership.members import member_phone_changes
 from services.membership.members.corrections import corrections_of
-from services.membership.members.documents import document_digest, holder_of, judge
 from services.membership.members.facts import (
     NAMES,
     Facts,
@@ -45,6 +44,7 @@ from services.membership.members.facts import (
     identity_of,
     requested_facts,
 )
+from services.membership.members.member_documents import document_digest, holder_of, judge
 from services.membership.members.member_search import member_item
 from services.membership.members.number_searches import count, counting_members_who_exist, numbers_in
 from services.membership.models import Application, ApplicationHistory, Member

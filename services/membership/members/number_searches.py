@@ -27,7 +27,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.kit.settings import read_settings, settings_class
 from services.membership.members.disclosures import Disclosed, record
-from services.membership.members.documents import possible_digests
+from services.membership.members.member_documents import possible_digests
 from services.membership.models import Disclosure, Member, Union
 
 ACTION = "membership.count_number_search"

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from services.kit.data.database import EncryptedText
-from services.membership.members.documents import phone_digest
+from services.membership.members.member_documents import phone_digest
 
 revision = "0003"
 down_revision = "0002"

@@ -11,7 +11,7 @@ from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
 from services.membership.imports.headings import MOST_COLUMNS
-from services.membership.imports.packed_sheets import Cells, pieces
+from services.membership.imports.reading.packed_sheets import Cells, pieces
 
 CONTENT = "content.xml"
 _MAY_BE_ERROR = re.compile(rb">(?:#[A-Z]|Err:[0-9])|value-type=[\"']error")

@@ -20,10 +20,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from services.membership.imports import binary_sheets, old_sheets, open_sheets
-from services.membership.imports.packed_sheets import Cells, cells_without_value, check_parts
-from services.membership.imports.text_sheets import text_rows
-from services.membership.imports.unreadable import LOCKED, UnreadableSheet
+from services.membership.imports.reading import binary_sheets, old_sheets, open_sheets
+from services.membership.imports.reading.packed_sheets import Cells, cells_without_value, check_parts
+from services.membership.imports.reading.text_sheets import text_rows
+from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
 
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500

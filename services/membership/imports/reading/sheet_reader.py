@@ -1,6 +1,6 @@
 """Reads a file of members: in a process of its own, with bounds on memory and time, since strangers make the file.
 
-`python -m services.membership.imports.sheet_reader < file` writes what it finds as lines of JSON, for `read_file`.
+`python -m services.membership.imports.reading.sheet_reader < file` writes what it finds as lines of JSON.
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Any
 
 from services.kit.operations.processes import ProcessFailed, run_bounded
 from services.membership.imports.headings import EXAMPLE, LAST_HEADING_ROW, MOST_COLUMNS, HeadingRow, find_headings
-from services.membership.imports.sheet_files import Sheet, sheets_of
-from services.membership.imports.unreadable import UnreadableSheet
+from services.membership.imports.reading.sheet_files import Sheet, sheets_of
+from services.membership.imports.reading.unreadable import UnreadableSheet
 
 MOST_ROWS = 200_000
 MOST_SHEETS = 100
-_MODULE = "services.membership.imports.sheet_reader"
+_MODULE = "services.membership.imports.reading.sheet_reader"
 _ROWS_A_LINE = 500
 _MEMORY_BYTES = 2 * 1024**3
 _CPU_SECONDS = 180

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from services.kit.computed_texts import unmarked_text
 from services.membership.imports.headings import LAST_HEADING_ROW, find_headings
-from services.membership.imports.unreadable import UnreadableSheet
+from services.membership.imports.reading.unreadable import UnreadableSheet
 
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",

@@ -19,7 +19,7 @@ from services.contracts.operations.notification import (
     MessagesAnswer,
     ReadAnswer,
 )
-from services.kit.data.paging import page_of
+from services.kit.data.page_rows import page_of
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import NotFound

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from services.membership.imports.unreadable import LOCKED, UnreadableSheet
+from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
 
 LARGEST_UNPACKED = 400 * 1024 * 1024
 """A spreadsheet that would unpack to more is no sheet of members."""

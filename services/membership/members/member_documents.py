@@ -3,7 +3,7 @@
 from services.contracts.masks import DOCUMENT_ENDS
 from services.contracts.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
 from services.contracts.rules.findings import Finding
-from services.contracts.rules.identity import Identity, check_identity
+from services.contracts.rules.persons import Identity, check_identity
 from services.contracts.shared import DOCUMENT_TYPES
 from services.contracts.values import clean_document_number, today
 from services.kit.data.encryption import blind_index
