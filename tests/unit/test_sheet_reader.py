@@ -3,6 +3,7 @@
 import datetime
 import io
 import random
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -274,6 +275,17 @@ def test_a_formula_without_a_value_is_not_taken_for_an_empty_cell() -> None:
         sheets.facts_of(row)
     computed = replaced(an_xlsx(HEADINGS, ["=A9", "护照", "E12345678"]), SHEET, b"<v />", b"<v>7</v>")
     assert rows_of(computed)[0]["姓名"] == "7"
+
+
+@pytest.mark.parametrize("pattern", [rb'<c r="[A-Z]+[0-9]+"', rb'(?:<row r="[0-9]+"|<c r="[A-Z]+[0-9]+")'])
+def test_errors_are_found_in_sheets_whose_cells_or_rows_do_not_say_where_they_are(pattern: bytes) -> None:
+    content = an_xlsx([*HEADINGS, "国籍", "地址"], [*A_ROW, "#N/A", "=A9"], [*A_ROW, "中国", "上海"])
+    written = zipfile.ZipFile(io.BytesIO(content)).read(SHEET)
+    without = re.sub(pattern, lambda match: match[0].partition(b" r=")[0], written)
+    assert without != written
+    first, second = rows_of(replaced(content, SHEET, written, without))
+    assert (first["国籍"], first["地址"]) == ("#N/A", packed_sheets.NOT_COMPUTED)
+    assert (second["国籍"], second["地址"]) == ("中国", "上海")
 
 
 def test_blank_and_styled_rows_down_to_the_last_are_left_out() -> None:

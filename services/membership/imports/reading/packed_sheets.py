@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
@@ -129,7 +129,7 @@ def _sheet_parts(packed: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str,
         targets = relation_targets(packed.read(names["xl/_rels/workbook.xml.rels"]))
     except (KeyError, ParseError, DefusedXmlException):
         return {}
-    sheets = (element for element in book.iter() if element.tag.rpartition("}")[2] == "sheet")
+    sheets = (element for element in book.iter() if _kind(element) == "sheet")
     return {sheet.get("name", ""): targets.get(_relation_of(sheet) or "", "") for sheet in sheets}
 
 
@@ -139,27 +139,64 @@ def _relation_of(sheet: Any) -> str | None:
 
 def _scan(packed: zipfile.ZipFile, part: str, title: str) -> Cells:
     found: Cells = {}
-    width, height, kept = 0, 0, b""
+    width, height, kept, all_are_placed = 0, 0, b"", True
     for piece in pieces(packed, part):
         text = kept + piece
         if b't="e"' in text or b"t='e'" in text:
             for cell in _ERROR_CELL.finditer(text):
-                _put(found, cell[1], cell[2].decode(errors="replace"))
+                all_are_placed &= _put(found, cell[1], cell[2].decode(errors="replace"))
         if b"<f" in text or b":f" in text:
             for cell in _FORMULA_ALONE.finditer(text):
                 if not _TEXT_TYPE.search(cell[1]):
-                    _put(found, cell[1], NOT_COMPUTED)
+                    all_are_placed &= _put(found, cell[1], NOT_COMPUTED)
         for far in _FAR_CELL.finditer(text):
             width = max(width, _column(far[1]))
         height = max(height, _last_row(text))
         _refuse_far(title, width, height)
         kept = text[-_OVERLAP:]
+    return found if all_are_placed else _scan_in_order(packed, part)
+
+
+def _put(found: Cells, attributes: bytes, text: str) -> bool:
+    """Keeps a cell's text; False where the cell does not say where it is."""
+    place = _PLACE.search(attributes)
+    if place:
+        found[int(place[2]) - 1, _column(place[1])] = text
+    return place is not None
+
+
+def _scan_in_order(packed: zipfile.ZipFile, part: str) -> Cells:
+    """The same cells of a sheet whose cells do not all say where they are: each follows the one before."""
+    found: Cells = {}
+    line = -1
+    try:
+        with packed.open(part) as content:
+            for _, element in ElementTree.iterparse(content):
+                if _kind(element) == "row":
+                    line = int(element.get("r") or line + 2) - 1
+                    found |= {(line, column): text for column, text in _row_without_value(element)}
+                    element.clear()
+    except (ParseError, DefusedXmlException, ValueError):
+        pass  # it is not as it should be: what is wrong with it the parser says
     return found
 
 
-def _put(found: Cells, attributes: bytes, text: str) -> None:
-    if place := _PLACE.search(attributes):
-        found[int(place[2]) - 1, _column(place[1])] = text
+def _row_without_value(row: Element) -> Iterator[tuple[int, str]]:
+    """The column of each cell that holds an error or a formula that nobody computed, and what stands for it."""
+    column = -1
+    for cell in row:
+        place = _PLACE.fullmatch(f'r="{cell.get("r", "")}"'.encode())
+        column = _column(place[1]) if place else column + 1
+        parts = {_kind(part): part.text or "" for part in cell}
+        value = parts.get("v", "").strip()
+        if cell.get("t") == "e" and value:
+            yield column, value
+        elif "f" in parts and not value and cell.get("t") != "str":
+            yield column, NOT_COMPUTED
+
+
+def _kind(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _column(letters: bytes) -> int:
