@@ -1,7 +1,8 @@
 // A list that the server pages: filters, page and size stand in the address, so that links and the back button work.
-import { reactive, ref, shallowRef, watch, type Ref, type ShallowRef } from "vue";
+import { reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
-import { asProblem, type ApiProblem } from "@/api/problems";
+import { useLatest } from "@/acts/useLatest";
+import type { ApiProblem } from "@/api/problems";
 import type { Page } from "@/api/types";
 
 export const PAGE_SIZES = [20, 50, 100, 200];
@@ -46,10 +47,9 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
   const filters = ref({ ...empty }) as Ref<Given>;
   const page = ref(1);
   const size = ref(PAGE_SIZES[0]!);
-  const answer = shallowRef<Answer>();
-  const problem = shallowRef<ApiProblem>();
-  const isLoading = ref(false);
-  let asking: AbortController | undefined;
+  const { answer, problem, isLoading, run } = useLatest((signal) =>
+    ask({ ...withoutEmpty(filters.value), page: page.value, size: size.value }, signal),
+  );
 
   function readAddress(query: LocationQuery): void {
     const read = readQuery(query, empty);
@@ -60,21 +60,8 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
   }
 
   async function refresh(): Promise<void> {
-    asking?.abort();
-    const mine = (asking = new AbortController());
-    isLoading.value = true;
-    try {
-      const query = { ...withoutEmpty(filters.value), page: page.value, size: size.value };
-      const got = await ask(query, mine.signal);
-      if (mine !== asking) return;
-      answer.value = got;
-      problem.value = undefined;
-      if (got.items.length === 0 && page.value > 1 && got.total > 0) goTo(Math.ceil(got.total / size.value));
-    } catch (error) {
-      if (mine === asking && !mine.signal.aborted) problem.value = asProblem(error);
-    } finally {
-      if (mine === asking) isLoading.value = false;
-    }
+    const got = await run();
+    if (got?.items.length === 0 && page.value > 1 && got.total > 0) goTo(Math.ceil(got.total / size.value));
   }
 
   function goTo(wanted: number, wantedSize: number = size.value): void {
