@@ -45,8 +45,7 @@ function withoutForeignFonts(): Plugin {
   return {
     name: "without-foreign-fonts",
     enforce: "pre",
-    transform: (code, id) =>
-      id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null,
+    transform: (code, id) => (id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null),
   };
 }
 

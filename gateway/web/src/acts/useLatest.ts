@@ -3,9 +3,7 @@ import { onScopeDispose, ref, shallowRef } from "vue";
 import { asProblem, type ApiProblem } from "@/api/problems";
 
 /** `run` resolves to the answer, or to undefined where the request failed or a newer one took its place. */
-export function useLatest<Arguments extends unknown[], Answer>(
-  request: (signal: AbortSignal, ...given: Arguments) => Promise<Answer>,
-) {
+export function useLatest<Arguments extends unknown[], Answer>(request: (signal: AbortSignal, ...given: Arguments) => Promise<Answer>) {
   const answer = shallowRef<Answer>();
   const problem = shallowRef<ApiProblem>();
   const isLoading = ref(false);

@@ -59,7 +59,12 @@ export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: As
   );
 
   return {
-    form, rows, problem, isLoading, search, reset,
+    form,
+    rows,
+    problem,
+    isLoading,
+    search,
+    reset,
     hasMore: before,
     more: () => (before.value ? read(before.value) : undefined),
     refresh: () => read(),

@@ -26,10 +26,7 @@ export interface ListPage<Row, Given extends Filters, Answer extends Page<Row>> 
   refresh: () => Promise<void>;
 }
 
-type Ask<Answer, Given> = (
-  query: Partial<Given> & { page: number; size: number },
-  signal: AbortSignal,
-) => Promise<Answer>;
+type Ask<Answer, Given> = (query: Partial<Given> & { page: number; size: number }, signal: AbortSignal) => Promise<Answer>;
 
 /**
  * `empty` names all filters with their empty values; a reset leaves those that are `kept`.
@@ -93,10 +90,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
 }
 
 /** Filters, page and size out of an address; what makes no sense counts as not given. */
-export function readQuery<Given extends Filters>(
-  query: LocationQuery,
-  empty: Given,
-): { filters: Given; page: number; size: number } {
+export function readQuery<Given extends Filters>(query: LocationQuery, empty: Given): { filters: Given; page: number; size: number } {
   const filters = { ...empty };
   for (const name of Object.keys(empty) as (keyof Given & string)[]) {
     const value = query[name];
@@ -121,6 +115,8 @@ export function writeQuery(filters: Filters, page: number, size: number): Record
 
 function withoutEmpty<Given extends Filters>(filters: Given): Partial<Given> {
   return Object.fromEntries(
-    Object.entries(filters).map(([name, value]) => [name, value.trim()]).filter(([, value]) => value),
+    Object.entries(filters)
+      .map(([name, value]) => [name, value.trim()])
+      .filter(([, value]) => value),
   ) as Partial<Given>;
 }

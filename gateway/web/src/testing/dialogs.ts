@@ -102,10 +102,13 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
     ...(opensBy === "model" && { modelValue: false, "onUpdate:modelValue": (opens: boolean) => (state.modelValue = opens) }),
     ...(opensBy === "entry" && { entry: undefined, onClose: () => (state.entry = undefined) }),
   });
-  const wrapper = mount(defineComponent(() => () => h(dialog, state)), {
-    attachTo: document.body,
-    global: { stubs: STUBS, mocks: { $router: { push: vi.fn() } } },
-  });
+  const wrapper = mount(
+    defineComponent(() => () => h(dialog, state)),
+    {
+      attachTo: document.body,
+      global: { stubs: STUBS, mocks: { $router: { push: vi.fn() } } },
+    },
+  );
   mounted = wrapper;
   const inner = wrapper.findComponent(dialog);
 
@@ -155,7 +158,11 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
     text: () => document.body.textContent,
     valuesOf: (fields: Values): Values => Object.fromEntries(Object.keys(fields).map((label) => [label, valueOf(label)])),
     reasons: (): Record<string, string> =>
-      Object.fromEntries(items().filter((item) => item.props("error")).map((item) => [item.props("label") ?? "", item.props("error") as string])),
+      Object.fromEntries(
+        items()
+          .filter((item) => item.props("error"))
+          .map((item) => [item.props("label") ?? "", item.props("error") as string]),
+      ),
     async send(): Promise<void> {
       await wrapper.findComponent({ name: "ElForm" }).trigger("submit");
       await settle();
@@ -169,7 +176,10 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
       await settle();
     },
     async press(word: string): Promise<void> {
-      await wrapper.findAllComponents({ name: "ElButton" }).find((button) => button.text() === word)!.trigger("click");
+      await wrapper
+        .findAllComponents({ name: "ElButton" })
+        .find((button) => button.text() === word)!
+        .trigger("click");
       await settle();
     },
     emitted: (event: string) => inner.emitted(event) ?? [],

@@ -31,8 +31,7 @@ export function fakeApi(reads: Record<string, unknown> = {}) {
   return {
     commands,
     answer: (body: unknown) => answers.push(() => Response.json(body)),
-    refuse: (status: number, ...fields: { field: string; reason: string }[]) =>
-      answers.push(() => problem(status, ...fields)),
+    refuse: (status: number, ...fields: { field: string; reason: string }[]) => answers.push(() => problem(status, ...fields)),
   };
 }
 
@@ -43,10 +42,13 @@ function problem(status: number, ...fields: { field: string; reason: string }[])
 
 /** Signs an account of the city's union in, without a stream of live updates. */
 export function signIn(changes: Partial<Account> = {}): void {
-  vi.stubGlobal("EventSource", class {
-    addEventListener = () => undefined;
-    close = () => undefined;
-  });
+  vi.stubGlobal(
+    "EventSource",
+    class {
+      addEventListener = () => undefined;
+      close = () => undefined;
+    },
+  );
   session.begin({
     account_id: "own",
     account_name: "jianlang",

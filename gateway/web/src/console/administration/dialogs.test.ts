@@ -6,7 +6,15 @@ import UnionDialog from "@/console/administration/UnionDialog.vue";
 import { describeDialog } from "@/testing/dialogs";
 
 const union = { union_id: "u-1", name: "杨浦区总工会", code: "81310110MC00000001", kind: "superior", superior_ids: ["city"] };
-const account = { account_id: "a-1", account_name: "zhangsan", display_name: "张三", union_id: "u-1", union_name: union.name, roles: ["clerk"], phone: "138****0001" };
+const account = {
+  account_id: "a-1",
+  account_name: "zhangsan",
+  display_name: "张三",
+  union_id: "u-1",
+  union_name: union.name,
+  roles: ["clerk"],
+  phone: "138****0001",
+};
 const REASON = "请填写 2 至 200 个字";
 
 describeDialog("a new account", {

@@ -3,7 +3,17 @@ import RevocationDialog from "@/console/batches/RevocationDialog.vue";
 import { describeDialog } from "@/testing/dialogs";
 
 const outlet = { code: "yp-1", name: "五角场网点", address: "四平路 1 号" };
-const batch = { batch_no: "B-1", submitted_at: "2026-11-01T08:00:00Z", channel: "ordinary", outlet, revocable: true, total: 3, issued: 1, refused: 0, released: 0 };
+const batch = {
+  batch_no: "B-1",
+  submitted_at: "2026-11-01T08:00:00Z",
+  channel: "ordinary",
+  outlet,
+  revocable: true,
+  total: 3,
+  issued: 1,
+  refused: 0,
+  released: 0,
+};
 
 describeDialog("a request to revoke a batch", {
   dialog: RevocationDialog,

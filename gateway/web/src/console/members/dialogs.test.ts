@@ -6,14 +6,34 @@ import WholeNumbersDialog from "@/console/members/WholeNumbersDialog.vue";
 import { describeDialog, openDialog, type DialogCase } from "@/testing/dialogs";
 
 const member = {
-  member_id: "m-1", name: "王芳", document_type: "resident_id", document_number: "3101**********0021", document_expiry: "2099-12-31",
-  phone: "138****0001", affiliation: "employer", nationality: "CHN", retirement_category: null, special_retirement_month: null, address: null,
+  member_id: "m-1",
+  name: "王芳",
+  document_type: "resident_id",
+  document_number: "3101**********0021",
+  document_expiry: "2099-12-31",
+  phone: "138****0001",
+  affiliation: "employer",
+  nationality: "CHN",
+  retirement_category: null,
+  special_retirement_month: null,
+  address: null,
 };
 const newMember: DialogCase = {
   dialog: MemberDialog,
   opensBy: "model",
   title: "登记会员",
-  shows: { 姓名: "", 证件类型: "resident_id", 证件号码: "", 证件到期日: "", 出生日期: "", 性别: "", 手机号: "", 会员类别: "employer", 国籍: "", 地址: "" },
+  shows: {
+    姓名: "",
+    证件类型: "resident_id",
+    证件号码: "",
+    证件到期日: "",
+    出生日期: "",
+    性别: "",
+    手机号: "",
+    会员类别: "employer",
+    国籍: "",
+    地址: "",
+  },
   empties: { 手机号: "12" },
   refuses: { 姓名: "请填写姓名", 证件号码: "请填写证件号码", 手机号: "请填写 11 位手机号" },
   fills: { 姓名: "王芳 ", 证件类型: "passport", 证件号码: "E12345678", 国籍: "FRA" },

@@ -8,7 +8,12 @@ import { describeDialog, openDialog, type DialogCase } from "@/testing/dialogs";
 const REASON = "请填写原因，至少 2 个字";
 const discarding: DialogCase = {
   dialog: DiscardDialog,
-  props: { letters: [{ queue: "dead.one", id: "1" }, { queue: "dead.one", id: "2" }] },
+  props: {
+    letters: [
+      { queue: "dead.one", id: "1" },
+      { queue: "dead.one", id: "2" },
+    ],
+  },
   opensBy: "model",
   title: "丢弃死信",
   shows: { 丢弃原因: "" },

@@ -6,10 +6,22 @@ import SwitchDialog from "@/console/pending/SwitchDialog.vue";
 import { describeDialog } from "@/testing/dialogs";
 
 const entry = {
-  application_id: "p-1", name: "王芳", document_type: "passport", document_number: "E1234****", document_expiry: null, nationality: null,
+  application_id: "p-1",
+  name: "王芳",
+  document_type: "passport",
+  document_number: "E1234****",
+  document_expiry: null,
+  nationality: null,
 };
 const path = "/api/v1/pending/p-1";
-const outlet = { code: "yp-1", branch_code: "yangpu", name: "五角场网点", district: "杨浦区", address: "四平路 1 号", phone: "021-65556666" };
+const outlet = {
+  code: "yp-1",
+  branch_code: "yangpu",
+  name: "五角场网点",
+  district: "杨浦区",
+  address: "四平路 1 号",
+  phone: "021-65556666",
+};
 const consent = { version: "2026-1", title: "告知同意书", paragraphs: ["同意"], in_force_from: "2026-01-01" };
 
 describeDialog("the information of one person", {

@@ -4,7 +4,15 @@ import OutletDialog from "@/console/places/OutletDialog.vue";
 import { describeDialog } from "@/testing/dialogs";
 
 const branch = { code: "yangpu", name: "杨浦支行", charset: "gbk", closed: false };
-const outlet = { code: "yp-1", branch_code: "yangpu", name: "五角场网点", district: "杨浦区", address: "四平路 1 号", phone: "021-65556666", closed: false };
+const outlet = {
+  code: "yp-1",
+  branch_code: "yangpu",
+  name: "五角场网点",
+  district: "杨浦区",
+  address: "四平路 1 号",
+  phone: "021-65556666",
+  closed: false,
+};
 
 describeDialog("a new branch", {
   dialog: BranchDialog,
@@ -50,7 +58,14 @@ describeDialog("a new outlet", {
     地址: "请填写地址",
     联系电话: "请填写手机号或固定电话，如 021-65556666",
   },
-  fills: { 发卡支行: "yangpu", 网点代码: "yp-1", 网点名称: "五角场网点 ", 所在区: "杨浦区", 地址: "四平路 1 号", 联系电话: " 021-65556666" },
+  fills: {
+    发卡支行: "yangpu",
+    网点代码: "yp-1",
+    网点名称: "五角场网点 ",
+    所在区: "杨浦区",
+    地址: "四平路 1 号",
+    联系电话: " 021-65556666",
+  },
   sends: {
     method: "POST",
     path: "/api/v1/outlets",
