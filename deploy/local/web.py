@@ -40,7 +40,7 @@ def check() -> None:
     build()
     with _alone():
         if not _is_done("checked", _sources()):
-            for script in ("typecheck", "format:check", "test", "size"):
+            for script in ("typecheck", "lint", "format:check", "test", "size"):
                 _npm("run", script)
             _mark_done("checked", _sources())
 

@@ -80,5 +80,5 @@ def test_a_check_asks_for_types_style_tests_and_sizes_once(npm_runs: list[str]) 
     web.check()
     web.check()
 
-    checks = ["run typecheck", "run format:check", "run test", "run size"]
+    checks = ["run typecheck", "run lint", "run format:check", "run test", "run size"]
     assert npm_runs == ["ci", "run build", *checks]

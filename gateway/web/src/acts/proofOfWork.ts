@@ -10,7 +10,7 @@ const BITS_OF_PARTS = 3;
 const MOST_BITS_OF_A_PART = 28;
 
 /** The solution: the numbers, each as eight hexadecimal digits. `onPart` is called after each of them. */
-export function solve({ salt, bits, parts }: Work, onPart: (done: number) => void = () => {}): string {
+export function solve({ salt, bits, parts }: Work, onPart: (done: number) => void = () => undefined): string {
   const zeros = Math.min(Math.max(0, bits - BITS_OF_PARTS), MOST_BITS_OF_A_PART);
   let solution = "";
   for (let part = 0; part < parts; part++) {

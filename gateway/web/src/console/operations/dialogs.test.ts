@@ -42,7 +42,7 @@ it("letters that may have gone are told of also where discarding failed", async 
 
 describeDialog("sending a batch again", {
   dialog: ResendDialog,
-  props: { batch_no: "B-1", what: "batch" },
+  props: { batchNo: "B-1", what: "batch" },
   opensBy: "presence",
   title: "重新发送批次",
   shows: { 原因: "" },
@@ -57,7 +57,7 @@ describeDialog("sending a batch again", {
 
 describeDialog("a bank's time that is corrected", {
   dialog: CorrectTimeDialog,
-  props: { batch_no: "B-1", time: { processed_at: "2030-01-01T00:00:00Z", applications: 3, is_plausible: false } },
+  props: { batchNo: "B-1", time: { processed_at: "2030-01-01T00:00:00Z", applications: 3, is_plausible: false } },
   opensBy: "presence",
   title: "改正银行处理时间",
   shows: { 正确的处理时间: "", 原因: "" },
