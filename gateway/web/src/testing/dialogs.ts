@@ -10,8 +10,8 @@ type Values = Record<string, unknown>;
 export interface DialogCase {
   dialog: Component;
   props?: Values;
-  /** How it opens: by `v-model`, by the prop that it is about, or by being there. */
-  opensBy: "model" | "entry" | "presence";
+  /** How it opens: by `v-model`, by being there, or by the prop that it is about. */
+  opensBy: "model" | "presence" | "entry" | "what" | "time";
   reads?: Record<string, unknown>;
   title: string;
   /** What fields hold at first, by label. */
@@ -96,11 +96,11 @@ export function describeDialog(name: string, dialog: DialogCase): void {
 /** Mounts a dialog and opens it; its fields are found by their labels, as people find them. */
 export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogCase) {
   const api = fakeApi(reads);
-  const { entry, ...others } = props;
+  const isByProp = opensBy !== "model" && opensBy !== "presence";
   const state = reactive<Values>({
-    ...others,
+    ...props,
     ...(opensBy === "model" && { modelValue: false, "onUpdate:modelValue": (opens: boolean) => (state.modelValue = opens) }),
-    ...(opensBy === "entry" && { entry: undefined, onClose: () => (state.entry = undefined) }),
+    ...(isByProp && { [opensBy]: undefined, onClose: () => (state[opensBy] = undefined) }),
   });
   const wrapper = mount(
     defineComponent(() => () => h(dialog, state)),
@@ -114,13 +114,13 @@ export async function openDialog({ dialog, props = {}, opensBy, reads }: DialogC
 
   async function show(): Promise<void> {
     if (opensBy === "model") state.modelValue = true;
-    if (opensBy === "entry") state.entry = entry;
+    if (isByProp) state[opensBy] = props[opensBy];
     await settle();
   }
 
   async function reopen(): Promise<void> {
     if (opensBy === "model") state.modelValue = false;
-    if (opensBy === "entry") state.entry = undefined;
+    if (isByProp) state[opensBy] = undefined;
     await settle();
     await show();
   }

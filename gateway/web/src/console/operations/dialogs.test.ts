@@ -43,7 +43,7 @@ it("letters that may have gone are told of also where discarding failed", async 
 describeDialog("sending a batch again", {
   dialog: ResendDialog,
   props: { batchNo: "B-1", what: "batch" },
-  opensBy: "presence",
+  opensBy: "what",
   title: "重新发送批次",
   shows: { 原因: "" },
   refuses: { 原因: REASON },
@@ -58,7 +58,7 @@ describeDialog("sending a batch again", {
 describeDialog("a bank's time that is corrected", {
   dialog: CorrectTimeDialog,
   props: { batchNo: "B-1", time: { processed_at: "2030-01-01T00:00:00Z", applications: 3, is_plausible: false } },
-  opensBy: "presence",
+  opensBy: "time",
   title: "改正银行处理时间",
   shows: { 正确的处理时间: "", 原因: "" },
   refuses: { 正确的处理时间: "请填写正确的处理时间", 原因: REASON },
