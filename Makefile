@@ -148,9 +148,10 @@ screenshots: setup-dev ## Take the pictures of docs/images, of a stack of its ow
 handbook: setup-dev ## Make the handbook of docs/handbook and docs/images: HTML and PDF
 	$(VENV)/python -m deploy.handbook.book
 
-format: setup-dev ## Bring the code into its form
+format: setup-dev ## Bring the code and the pages into their form
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
+	$(VENV)/python -m deploy.local.web format
 
 bench: setup-dev ## Measure, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench

@@ -88,12 +88,12 @@ def missing_packages(purpose: str) -> list[str]:
 
 
 def machine_has_node() -> bool:
-    """Whether the machine's own node and npm can build the pages: 20.19 or later of 20, or 22.12 or later."""
+    """Whether the machine's own node and npm can build the pages: 20.19 or later of 20, or 22.13 or later."""
     if not shutil.which("npm") or not shutil.which("node"):
         return False
     told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
     version = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
-    return (20, 19) <= version < (21, 0) or version >= (22, 12)
+    return (20, 19) <= version < (21, 0) or version >= (22, 13)
 
 
 def _objection(missing: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Builds and checks the pages in gateway/web: `python -m deploy.local.web build|check`.
+"""Builds and checks the pages in gateway/web: `python -m deploy.local.web build|check|format`.
 
 Nothing is done twice for the same sources: a digest of them is kept beside what was made of them.
 """
@@ -18,7 +18,7 @@ from deploy.local.bootstrap import ROOT, VENV, machine_has_node
 
 WEB = ROOT / "gateway" / "web"
 DIST = WEB / "dist"
-_OPENAPI = ROOT / "docs" / "api" / "openapi.json"
+_OUTSIDE = (ROOT / "docs" / "api" / "openapi.json", ROOT / ".editorconfig")
 _STAMPS = ROOT / ".local" / "web"
 _MADE = frozenset({"node_modules", "dist", "dist.new", "dist.old", "schema.d.ts"})
 _PACKAGES = ("package.json", "package-lock.json", ".npmrc")
@@ -36,13 +36,20 @@ def build() -> None:
 
 
 def check() -> None:
-    """Types, tests and sizes of the pages, unless these sources have passed. Raises RuntimeError."""
+    """Types, style, tests and sizes of the pages, unless these sources have passed. Raises RuntimeError."""
     build()
     with _alone():
         if not _is_done("checked", _sources()):
-            for script in ("typecheck", "test", "size"):
+            for script in ("typecheck", "lint", "format:check", "test", "size"):
                 _npm("run", script)
             _mark_done("checked", _sources())
+
+
+def format_sources() -> None:
+    """Bring the sources of the pages into their form. Raises RuntimeError."""
+    with _alone():
+        _install()
+        _npm("run", "format")
 
 
 def _install() -> None:
@@ -73,7 +80,7 @@ def _put_in_place() -> None:
 
 def _sources() -> Iterator[Path]:
     """All that the pages are made of."""
-    yield _OPENAPI
+    yield from _OUTSIDE
     for folder, folders, names in os.walk(WEB):
         folders[:] = [name for name in folders if name not in _MADE]
         yield from (Path(folder) / name for name in names if name not in _MADE)
@@ -105,9 +112,9 @@ def _alone() -> Iterator[None]:
 
 def _main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.local.web", description="The pages.")
-    parser.add_argument("action", choices=("build", "check"))
+    parser.add_argument("action", choices=("build", "check", "format"))
     try:
-        {"build": build, "check": check}[parser.parse_args().action]()
+        {"build": build, "check": check, "format": format_sources}[parser.parse_args().action]()
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,10 +10,17 @@ import Components from "unplugin-vue-components/vite";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
+/** Tests look at no styles, and Node loads none. */
+const isTest = !!process.env.VITEST;
+
 export default defineConfig({
   plugins: [
     vue(),
-    Components({ dirs: [], dts: false, resolvers: [ElementPlusResolver({ importStyle: "css" }), VantResolver()] }),
+    Components({
+      dirs: [],
+      dts: false,
+      resolvers: [ElementPlusResolver({ importStyle: isTest ? false : "css" }), VantResolver({ importStyle: !isTest })],
+    }),
     withoutForeignFonts(),
     compressedBeside(),
   ],
@@ -26,7 +33,11 @@ export default defineConfig({
     rollupOptions: { input: { console: "index.html", phone: "m/index.html" } },
   },
   server: { host: "127.0.0.1", proxy: { "/api": "http://127.0.0.1:8000" } },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: {
+    include: ["src/**/*.test.ts"],
+    environment: "node",
+    alias: [{ find: /^element-plus\/es\/.*\/style\/css$/, replacement: fileURLToPath(new URL("src/testing/noStyle.ts", import.meta.url)) }],
+  },
 });
 
 /** Vant's icons come within its style sheet; the second source that it names is another company's site. */
@@ -34,8 +45,7 @@ function withoutForeignFonts(): Plugin {
   return {
     name: "without-foreign-fonts",
     enforce: "pre",
-    transform: (code, id) =>
-      id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null,
+    transform: (code, id) => (id.endsWith("vant/es/icon/index.css") ? code.replace(/,\s*url\(\/\/[^)]*\)\s*format\("woff"\)/, "") : null),
   };
 }
 

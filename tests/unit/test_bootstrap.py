@@ -95,8 +95,8 @@ def test_the_ban_on_starting_services_leaves_nothing_behind(
         ("v20.18.3", False),
         ("v20.19.0", True),
         ("v21.7.3", False),
-        ("v22.11.0", False),
-        ("v22.12.0", True),
+        ("v22.12.0", False),
+        ("v22.13.0", True),
         ("v24.1.0", True),
     ],
 )

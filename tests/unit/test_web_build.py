@@ -13,7 +13,9 @@ def npm_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     runs: list[str] = []
     pages = tmp_path / "gateway" / "web"
     (pages / "src").mkdir(parents=True)
-    (tmp_path / "openapi.json").write_text("{}")
+    outside = (tmp_path / "openapi.json", tmp_path / ".editorconfig")
+    for path in outside:
+        path.write_text("{}")
     for name in ("package.json", "package-lock.json", ".npmrc", "src/main.ts"):
         (pages / name).write_text(name)
 
@@ -27,7 +29,7 @@ def npm_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "ROOT": tmp_path,
         "WEB": pages,
         "DIST": pages / "dist",
-        "_OPENAPI": tmp_path / "openapi.json",
+        "_OUTSIDE": outside,
         "_STAMPS": tmp_path / "stamps",
         "_npm": npm,
     }.items():
@@ -72,3 +74,11 @@ def test_other_packages_are_installed_before_the_build(npm_runs: list[str]) -> N
     web.build()
 
     assert npm_runs == ["ci", "run build", "ci", "run build"]
+
+
+def test_a_check_asks_for_types_style_tests_and_sizes_once(npm_runs: list[str]) -> None:
+    web.check()
+    web.check()
+
+    checks = ["run typecheck", "run lint", "run format:check", "run test", "run size"]
+    assert npm_runs == ["ci", "run build", *checks]

@@ -10,7 +10,7 @@ const BITS_OF_PARTS = 3;
 const MOST_BITS_OF_A_PART = 28;
 
 /** The solution: the numbers, each as eight hexadecimal digits. `onPart` is called after each of them. */
-export function solve({ salt, bits, parts }: Work, onPart: (done: number) => void = () => {}): string {
+export function solve({ salt, bits, parts }: Work, onPart: (done: number) => void = () => undefined): string {
   const zeros = Math.min(Math.max(0, bits - BITS_OF_PARTS), MOST_BITS_OF_A_PART);
   let solution = "";
   for (let part = 0; part < parts; part++) {
@@ -50,15 +50,27 @@ function firstWord(w: Int32Array): number {
     const s1 = turned(late, 17) ^ turned(late, 19) ^ (late >>> 10);
     w[at] = (w[at - 16]! + s0 + w[at - 7]! + s1) | 0;
   }
-  let a = START[0]!, b = START[1]!, c = START[2]!, d = START[3]!;
-  let e = START[4]!, f = START[5]!, g = START[6]!, h = START[7]!;
+  let a = START[0]!,
+    b = START[1]!,
+    c = START[2]!,
+    d = START[3]!;
+  let e = START[4]!,
+    f = START[5]!,
+    g = START[6]!,
+    h = START[7]!;
   for (let at = 0; at < 64; at++) {
     const s1 = turned(e, 6) ^ turned(e, 11) ^ turned(e, 25);
     const first = (h + s1 + ((e & f) ^ (~e & g)) + ROUNDS[at]! + w[at]!) | 0;
     const s0 = turned(a, 2) ^ turned(a, 13) ^ turned(a, 22);
     const second = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-    h = g; g = f; f = e; e = (d + first) | 0;
-    d = c; c = b; b = a; a = (first + second) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + first) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (first + second) | 0;
   }
   return (START[0]! + a) | 0;
 }

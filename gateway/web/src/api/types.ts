@@ -52,3 +52,10 @@ export interface Page<Row> {
 export type Query<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Given } } }
   ? NonNullable<Given>
   : never;
+
+/** The body of a PATCH path: `Changes<"/api/v1/pending/{application_id}">`. */
+export type Changes<Path extends keyof paths> = paths[Path] extends {
+  patch: { requestBody?: { content: { "application/json": infer Given } } };
+}
+  ? Given
+  : never;

@@ -1,7 +1,7 @@
 // A list that is read on and on ("load more"), for what has no last page; its filters stand in the address.
 import { reactive, ref, shallowRef, watch } from "vue";
 import { useRoute, useRouter } from "vue-router";
-import { asProblem, type ApiProblem } from "@/api/problems";
+import { useLatest } from "@/acts/useLatest";
 import { readQuery, writeQuery, type Filters } from "@/lists/useListPage";
 
 const ROWS = 50;
@@ -23,26 +23,16 @@ export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: As
   let filters = { ...empty };
   const rows = shallowRef<Row[]>();
   const before = ref<string | null>(null);
-  const problem = shallowRef<ApiProblem>();
-  const isLoading = ref(false);
-  let asking: AbortController | undefined;
+  const { problem, isLoading, run } = useLatest((signal, from: string | undefined) => {
+    const given = writeQuery(filters, 1, 20) as Partial<Given>;
+    return ask({ ...given, size: ROWS, ...(from ? { before: from } : {}) }, signal);
+  });
 
   async function read(from?: string): Promise<void> {
-    asking?.abort();
-    const mine = (asking = new AbortController());
-    isLoading.value = true;
-    try {
-      const given = writeQuery(filters, 1, 20) as Partial<Given>;
-      const part = await ask({ ...given, size: ROWS, ...(from ? { before: from } : {}) }, mine.signal);
-      if (mine !== asking) return;
-      rows.value = from ? [...(rows.value ?? []), ...part.items] : part.items;
-      before.value = part.before;
-      problem.value = undefined;
-    } catch (error) {
-      if (mine === asking && !mine.signal.aborted) problem.value = asProblem(error);
-    } finally {
-      if (mine === asking) isLoading.value = false;
-    }
+    const part = await run(from);
+    if (!part) return;
+    rows.value = from ? [...(rows.value ?? []), ...part.items] : part.items;
+    before.value = part.before;
   }
 
   function search(): void {
@@ -69,7 +59,12 @@ export function useEndlessList<Row, Given extends Filters>(empty: Given, ask: As
   );
 
   return {
-    form, rows, problem, isLoading, search, reset,
+    form,
+    rows,
+    problem,
+    isLoading,
+    search,
+    reset,
     hasMore: before,
     more: () => (before.value ? read(before.value) : undefined),
     refresh: () => read(),

@@ -1,7 +1,8 @@
 // A list that the server pages: filters, page and size stand in the address, so that links and the back button work.
-import { reactive, ref, shallowRef, watch, type Ref, type ShallowRef } from "vue";
+import { reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
-import { asProblem, type ApiProblem } from "@/api/problems";
+import { useLatest } from "@/acts/useLatest";
+import type { ApiProblem } from "@/api/problems";
 import type { Page } from "@/api/types";
 
 export const PAGE_SIZES = [20, 50, 100, 200];
@@ -25,10 +26,7 @@ export interface ListPage<Row, Given extends Filters, Answer extends Page<Row>> 
   refresh: () => Promise<void>;
 }
 
-type Ask<Answer, Given> = (
-  query: Partial<Given> & { page: number; size: number },
-  signal: AbortSignal,
-) => Promise<Answer>;
+type Ask<Answer, Given> = (query: Partial<Given> & { page: number; size: number }, signal: AbortSignal) => Promise<Answer>;
 
 /**
  * `empty` names all filters with their empty values; a reset leaves those that are `kept`.
@@ -46,10 +44,9 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
   const filters = ref({ ...empty }) as Ref<Given>;
   const page = ref(1);
   const size = ref(PAGE_SIZES[0]!);
-  const answer = shallowRef<Answer>();
-  const problem = shallowRef<ApiProblem>();
-  const isLoading = ref(false);
-  let asking: AbortController | undefined;
+  const { answer, problem, isLoading, run } = useLatest((signal) =>
+    ask({ ...withoutEmpty(filters.value), page: page.value, size: size.value }, signal),
+  );
 
   function readAddress(query: LocationQuery): void {
     const read = readQuery(query, empty);
@@ -60,21 +57,8 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
   }
 
   async function refresh(): Promise<void> {
-    asking?.abort();
-    const mine = (asking = new AbortController());
-    isLoading.value = true;
-    try {
-      const query = { ...withoutEmpty(filters.value), page: page.value, size: size.value };
-      const got = await ask(query, mine.signal);
-      if (mine !== asking) return;
-      answer.value = got;
-      problem.value = undefined;
-      if (got.items.length === 0 && page.value > 1 && got.total > 0) goTo(Math.ceil(got.total / size.value));
-    } catch (error) {
-      if (mine === asking && !mine.signal.aborted) problem.value = asProblem(error);
-    } finally {
-      if (mine === asking) isLoading.value = false;
-    }
+    const got = await run();
+    if (got?.items.length === 0 && page.value > 1 && got.total > 0) goTo(Math.ceil(got.total / size.value));
   }
 
   function goTo(wanted: number, wantedSize: number = size.value): void {
@@ -106,10 +90,7 @@ export function useListPage<Row, Given extends Filters, Answer extends Page<Row>
 }
 
 /** Filters, page and size out of an address; what makes no sense counts as not given. */
-export function readQuery<Given extends Filters>(
-  query: LocationQuery,
-  empty: Given,
-): { filters: Given; page: number; size: number } {
+export function readQuery<Given extends Filters>(query: LocationQuery, empty: Given): { filters: Given; page: number; size: number } {
   const filters = { ...empty };
   for (const name of Object.keys(empty) as (keyof Given & string)[]) {
     const value = query[name];
@@ -134,6 +115,8 @@ export function writeQuery(filters: Filters, page: number, size: number): Record
 
 function withoutEmpty<Given extends Filters>(filters: Given): Partial<Given> {
   return Object.fromEntries(
-    Object.entries(filters).map(([name, value]) => [name, value.trim()]).filter(([, value]) => value),
+    Object.entries(filters)
+      .map(([name, value]) => [name, value.trim()])
+      .filter(([, value]) => value),
   ) as Partial<Given>;
 }

@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { useSelection } from "@/lists/useSelection";
 
-interface Row { id: string; free: boolean }
+interface Row {
+  id: string;
+  free: boolean;
+}
 const free = (id: string): Row => ({ id, free: true });
 const taken = (id: string): Row => ({ id, free: false });
-const select = () => useSelection<Row>((row) => row.id, (row) => row.free);
+const select = () =>
+  useSelection<Row>(
+    (row) => row.id,
+    (row) => row.free,
+  );
 
 describe("a selection", () => {
   it("keeps what was ticked on other pages", () => {

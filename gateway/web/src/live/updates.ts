@@ -5,9 +5,21 @@ import { connection } from "@/live/connection";
 
 /** The kinds of change that the gateway tells; what each means is in docs/events. */
 export const KINDS = [
-  "member_registered", "member_numbered", "members_queued", "application_cancelled", "import_progressed",
-  "pending_changed", "members_removed", "batch_submitted", "cards_issued", "cards_refused", "batch_released",
-  "revocation_requested", "revocation_approved", "revocation_rejected", "revocation_closed",
+  "member_registered",
+  "member_numbered",
+  "members_queued",
+  "application_cancelled",
+  "import_progressed",
+  "pending_changed",
+  "members_removed",
+  "batch_submitted",
+  "cards_issued",
+  "cards_refused",
+  "batch_released",
+  "revocation_requested",
+  "revocation_approved",
+  "revocation_rejected",
+  "revocation_closed",
   "message_posted",
 ] as const;
 export type Kind = (typeof KINDS)[number];

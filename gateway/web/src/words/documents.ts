@@ -15,9 +15,15 @@ export interface DocumentFinding {
 }
 
 const PROVINCES = new Set(
-  [[11, 15], [21, 23], [31, 37], [41, 46], [50, 54], [61, 65], [71, 71]].flatMap(([first, last]) =>
-    Array.from({ length: last! - first! + 1 }, (_, step) => String(first! + step)),
-  ),
+  [
+    [11, 15],
+    [21, 23],
+    [31, 37],
+    [41, 46],
+    [50, 54],
+    [61, 65],
+    [71, 71],
+  ].flatMap(([first, last]) => Array.from({ length: last! - first! + 1 }, (_, step) => String(first! + step))),
 );
 const HMT_REGIONS = new Set(["810000", "820000", "830000"]);
 const CITIZEN_WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
@@ -28,15 +34,16 @@ const EARLIEST_BIRTH = "1900-01-01";
 
 /** The number as the server keeps it: NFKC, upper case, without spaces and invisible characters. */
 export function normaliseDocumentNumber(number: string): string {
-  return number.normalize("NFKC").replace(/[\s\p{Cf}]/gu, "").toUpperCase().normalize("NFKC").replace(/\s/gu, "");
+  return number
+    .normalize("NFKC")
+    .replace(/[\s\p{Cf}]/gu, "")
+    .toUpperCase()
+    .normalize("NFKC")
+    .replace(/\s/gu, "");
 }
 
 /** What is wrong with the number, and what a right one tells of its holder. `today` is a day: `2026-11-25`. */
-export function readDocumentNumber(
-  type: DocumentType,
-  given: string,
-  today: string,
-): { finding?: DocumentFinding; facts: DocumentFacts } {
+export function readDocumentNumber(type: DocumentType, given: string, today: string): { finding?: DocumentFinding; facts: DocumentFacts } {
   const number = normaliseDocumentNumber(given);
   try {
     return { facts: READERS[type](number, today) };

@@ -6,8 +6,13 @@ export const NOTHING = "–";
 export const HIDDEN = "*****";
 
 const parts = new Intl.DateTimeFormat("zh-CN", {
-  timeZone: SHANGHAI, hourCycle: "h23",
-  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit",
+  timeZone: SHANGHAI,
+  hourCycle: "h23",
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
 });
 const counts = new Intl.NumberFormat("zh-CN");
 

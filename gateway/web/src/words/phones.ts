@@ -13,6 +13,10 @@ export function isPhone(number: string): boolean {
 }
 
 const dialled = (number: string): string =>
-  number.normalize("NFKC").replace(/[\s\p{Cf}\p{Cc}.()'’‘`]/gu, "").replace(/[‐-―−ー一]/g, "-").replace(/^-+|-+$/g, "");
+  number
+    .normalize("NFKC")
+    .replace(/[\s\p{Cf}\p{Cc}.()'’‘`]/gu, "")
+    .replace(/[‐-―−ー一]/g, "-")
+    .replace(/^-+|-+$/g, "");
 
 const withoutCountry = (number: string): string => number.replace(/^(?:\+|00)86-?|^86-?(?=1[3-9][0-9-]{9,}$)/, "");

@@ -101,9 +101,7 @@ export const RETIREMENT_CATEGORIES = {
 export const ROLES = { clerk: "经办人", reviewer: "审核人", administrator: "管理员", operator: "运维" } as const;
 
 /** The options of a select: `options(SEXES)`. */
-export function options<Code extends string>(
-  terms: Readonly<Record<Code, string | Term>>,
-): { value: Code; label: string }[] {
+export function options<Code extends string>(terms: Readonly<Record<Code, string | Term>>): { value: Code; label: string }[] {
   return (Object.entries(terms) as [Code, string | Term][]).map(([value, term]) => ({
     value,
     label: typeof term === "string" ? term : term.text,

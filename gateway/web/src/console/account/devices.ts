@@ -1,10 +1,18 @@
 // What a browser calls itself, as people know it.
 const BROWSERS: readonly [sign: RegExp, name: string][] = [
-  [/MicroMessenger\//, "微信"], [/Edg\//, "Edge"], [/(360SE|QIHU)/i, "360 浏览器"], [/Firefox\//, "Firefox"],
-  [/Chrom(e|ium)\//, "Chrome"], [/Safari\//, "Safari"],
+  [/MicroMessenger\//, "微信"],
+  [/Edg\//, "Edge"],
+  [/(360SE|QIHU)/i, "360 浏览器"],
+  [/Firefox\//, "Firefox"],
+  [/Chrom(e|ium)\//, "Chrome"],
+  [/Safari\//, "Safari"],
 ];
 const SYSTEMS: readonly [sign: RegExp, name: string][] = [
-  [/Android/, "Android"], [/(iPhone|iPad)/, "iOS"], [/Windows/, "Windows"], [/Mac OS X/, "macOS"], [/Linux|X11/, "Linux"],
+  [/Android/, "Android"],
+  [/(iPhone|iPad)/, "iOS"],
+  [/Windows/, "Windows"],
+  [/Mac OS X/, "macOS"],
+  [/Linux|X11/, "Linux"],
 ];
 
 /** `Edge，Windows`; what is not known as it calls itself, shortened. */

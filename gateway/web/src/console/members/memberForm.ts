@@ -20,19 +20,38 @@ export interface MemberForm {
 
 type Fact = Exclude<keyof MemberForm, "document_type" | "document_number" | "name">;
 const FACTS: readonly Fact[] = [
-  "document_expiry", "birth_date", "sex", "phone", "retirement_category", "affiliation", "nationality", "special_retirement_month", "address",
+  "document_expiry",
+  "birth_date",
+  "sex",
+  "phone",
+  "retirement_category",
+  "affiliation",
+  "nationality",
+  "special_retirement_month",
+  "address",
 ];
 /** They come masked or not at all, so an empty field means that nothing changes. */
 const MASKED: readonly Fact[] = ["phone", "birth_date", "sex"];
-const known = (member: Member, name: Fact): string => (MASKED.includes(name) ? "" : (member as unknown as Record<string, string | null>)[name]) ?? "";
+const known = (member: Member, name: Fact): string =>
+  (MASKED.includes(name) ? "" : (member as unknown as Record<string, string | null>)[name]) ?? "";
 
 /** Kinds of documents whose numbers tell the birth date and the sex. */
 export const TELLING_TYPES: readonly DocumentType[] = ["resident_id", "hmt_residence_permit"];
 
 export function emptyForm(): MemberForm {
   return {
-    name: "", document_type: "resident_id", document_number: "", document_expiry: "", birth_date: "", sex: "", phone: "",
-    retirement_category: "", affiliation: "employer", nationality: "", special_retirement_month: "", address: "",
+    name: "",
+    document_type: "resident_id",
+    document_number: "",
+    document_expiry: "",
+    birth_date: "",
+    sex: "",
+    phone: "",
+    retirement_category: "",
+    affiliation: "employer",
+    nationality: "",
+    special_retirement_month: "",
+    address: "",
   };
 }
 

@@ -5,24 +5,13 @@ import { answer, api } from "@/api/client";
 import { byQueue, type LetterKey } from "@/console/operations/letters";
 import { count } from "@/words/format";
 
-/** `done` is called whenever letters may have gone. */
-export function useSettling(done: () => unknown) {
-  const replay = useAction(async (key, letters: readonly LetterKey[]) => {
-    let settled = 0;
-    for (const [queue, ids] of byQueue(letters)) {
-      const params = { path: { queue }, header: { "Idempotency-Key": `${key}-${queue}`.slice(0, 200) } };
-      settled += (await answer(api.POST("/api/v1/operations/dead-letters/{queue}/replay", { params, body: { ids, all: false } }))).ids.length;
-    }
-    return settled;
-  });
-  const discard = useAction(async (key, letters: readonly LetterKey[], reason: string) => {
-    let settled = 0;
-    for (const [queue, ids] of byQueue(letters)) {
-      const params = { path: { queue }, header: { "Idempotency-Key": `${key}-${queue}`.slice(0, 200) } };
-      settled += (await answer(api.POST("/api/v1/operations/dead-letters/{queue}/discard", { params, body: { ids, reason } }))).ids.length;
-    }
-    return settled;
-  });
+/** Sends letters back to their queues, once that is confirmed. `done` is called whenever letters may have gone. */
+export function useReplaying(done: () => unknown) {
+  const replay = useAction((key, letters: readonly LetterKey[]) =>
+    settle(key, letters, (params, ids) =>
+      answer(api.POST("/api/v1/operations/dead-letters/{queue}/replay", { params, body: { ids, all: false } })),
+    ),
+  );
 
   async function replayThese(letters: readonly LetterKey[]): Promise<boolean> {
     const what = `${count(letters.length)} 条消息将送回原队列重新处理。请确认故障原因已排除，否则会再次成为死信。重复处理不会产生重复结果。`;
@@ -33,12 +22,31 @@ export function useSettling(done: () => unknown) {
     return settled !== undefined;
   }
 
-  async function discardThese(letters: readonly LetterKey[], reason: string): Promise<boolean> {
-    const settled = await discard.run(letters, reason);
-    if (settled !== undefined) tellDone(`已丢弃 ${count(settled)} 条消息`);
-    await done();
-    return settled !== undefined;
-  }
+  return { replay, replayThese };
+}
 
-  return { replay, discard, replayThese, discardThese };
+/** How many were discarded. */
+export function discardLetters(key: string, letters: readonly LetterKey[], reason: string): Promise<number> {
+  return settle(key, letters, (params, ids) =>
+    answer(api.POST("/api/v1/operations/dead-letters/{queue}/discard", { params, body: { ids, reason } })),
+  );
+}
+
+interface Params {
+  path: { queue: string };
+  header: { "Idempotency-Key": string };
+}
+
+/** How many letters one act took from all queues; each has its own key. */
+async function settle(
+  key: string,
+  letters: readonly LetterKey[],
+  act: (params: Params, ids: string[]) => Promise<{ ids: string[] }>,
+): Promise<number> {
+  let settled = 0;
+  for (const [queue, ids] of byQueue(letters)) {
+    const header = { "Idempotency-Key": `${key}-${queue}`.slice(0, 200) };
+    settled += (await act({ path: { queue }, header }, ids)).ids.length;
+  }
+  return settled;
 }

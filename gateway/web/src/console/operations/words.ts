@@ -4,7 +4,12 @@ import { count } from "@/words/format";
 import type { Term } from "@/words/terms";
 
 export const SERVICES: Record<string, string> = {
-  membership: "会员", validation: "校验", batching: "批次", revocation: "撤销", notification: "通知", gateway: "网关",
+  membership: "会员",
+  validation: "校验",
+  batching: "批次",
+  revocation: "撤销",
+  notification: "通知",
+  gateway: "网关",
 };
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -23,7 +28,12 @@ export function reasonText(reason: string): string {
 }
 
 export const QUEUE_KINDS = {
-  requests: "请求", events: "事件", retry: "等待重试", dead: "死信", to_bank: "发往银行", from_bank: "银行反馈",
+  requests: "请求",
+  events: "事件",
+  retry: "等待重试",
+  dead: "死信",
+  to_bank: "发往银行",
+  from_bank: "银行反馈",
 } as const;
 
 export const serviceName = (service: string): string => {

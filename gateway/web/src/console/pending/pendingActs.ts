@@ -2,17 +2,17 @@
 import { confirmAct, tellDone, tellProblem } from "@/acts/confirm";
 import { useAction } from "@/acts/useAction";
 import { answer, api } from "@/api/client";
-import type { Pending, PendingCounts } from "@/api/types";
+import type { Changes, Pending, PendingCounts } from "@/api/types";
 import { count } from "@/words/format";
 import { CHANNELS } from "@/words/terms";
+
+type PendingChange = Changes<"/api/v1/pending/{application_id}"> & { application_id: string };
 
 export function usePendingActs(changed: () => Promise<void>) {
   const check = useAction((key, channel: Pending["channel"], application_ids: string[]) =>
     answer(api.POST("/api/v1/pending/validate", { ...under(key), body: application_ids.length ? { application_ids } : { channel } })),
   );
-  const change = useAction((key, application_id: string, channel: Pending["channel"]) =>
-    answer(api.PATCH("/api/v1/pending/{application_id}", { params: { path: { application_id }, header: headerOf(key) }, body: { channel } })),
-  );
+  const change = useAction(changePending);
   const remove = useAction((key, body: { which: "not_passed" | "special_not_passed" | "incomplete" } | { application_ids: string[] }) =>
     answer(api.POST("/api/v1/pending/remove", { ...under(key), body })),
   );
@@ -25,7 +25,7 @@ export function usePendingActs(changed: () => Promise<void>) {
   }
 
   async function switchBack(entry: Pending): Promise<void> {
-    if (!(await change.run(entry.application_id, "ordinary"))) return tell(change.problem.value);
+    if (!(await change.run({ application_id: entry.application_id, channel: "ordinary" }))) return tell(change.problem.value);
     tellDone(`${entry.name} 已转换至普通办卡通道`);
     await changed();
   }
@@ -58,6 +58,11 @@ export function usePendingActs(changed: () => Promise<void>) {
       (await ask("移除全部信息未完善会员", `特殊办卡通道中信息未完善的 ${count(special.incomplete)} 人`, "全部移除")) &&
       removeNow({ which: "incomplete" }),
   };
+}
+
+/** Changes what is sent of one entry. */
+export function changePending(key: string, { application_id, ...body }: PendingChange) {
+  return answer(api.PATCH("/api/v1/pending/{application_id}", { params: { path: { application_id }, header: headerOf(key) }, body }));
 }
 
 function tell(problem: Parameters<typeof tellProblem>[0] | undefined): void {

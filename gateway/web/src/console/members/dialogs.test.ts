@@ -1,0 +1,122 @@
+// @vitest-environment happy-dom
+import { describe, expect, it } from "vitest";
+import ExportDialog from "@/console/members/ExportDialog.vue";
+import MemberDialog from "@/console/members/MemberDialog.vue";
+import WholeNumbersDialog from "@/console/members/WholeNumbersDialog.vue";
+import { describeDialog, openDialog, type DialogCase } from "@/testing/dialogs";
+
+const member = {
+  member_id: "m-1",
+  name: "王芳",
+  document_type: "resident_id",
+  document_number: "3101**********0021",
+  document_expiry: "2099-12-31",
+  phone: "138****0001",
+  affiliation: "employer",
+  nationality: "CHN",
+  retirement_category: null,
+  special_retirement_month: null,
+  address: null,
+};
+const newMember: DialogCase = {
+  dialog: MemberDialog,
+  opensBy: "model",
+  title: "登记会员",
+  shows: {
+    姓名: "",
+    证件类型: "resident_id",
+    证件号码: "",
+    证件到期日: "",
+    出生日期: "",
+    性别: "",
+    手机号: "",
+    会员类别: "employer",
+    国籍: "",
+    地址: "",
+  },
+  empties: { 手机号: "12" },
+  refuses: { 姓名: "请填写姓名", 证件号码: "请填写证件号码", 手机号: "请填写 11 位手机号" },
+  fills: { 姓名: "王芳 ", 证件类型: "passport", 证件号码: "E12345678", 国籍: "FRA" },
+  sends: {
+    method: "POST",
+    path: "/api/v1/members",
+    body: { name: "王芳", document_type: "passport", document_number: "E12345678", affiliation: "employer", nationality: "FRA" },
+  },
+  answer: member,
+  problemAt: ["document_number", "证件号码"],
+  tells: "已登记，会员编号稍后生成",
+  emits: "saved",
+};
+
+describeDialog("a new member", newMember);
+
+describeDialog("a member who is changed", {
+  dialog: MemberDialog,
+  props: { member },
+  opensBy: "model",
+  title: "修改会员信息",
+  shows: { 姓名: "王芳", 证件号码: "", 证件到期日: "2099-12-31", 手机号: "", 国籍: "CHN", 地址: "" },
+  empties: { 姓名: "" },
+  refuses: { 姓名: "请填写姓名" },
+  fills: { 地址: "四平路 1 号" },
+  sends: { method: "PATCH", path: "/api/v1/members/m-1", body: { address: "四平路 1 号" } },
+  answer: member,
+  problemAt: ["address", "地址"],
+  tells: "会员信息已修改",
+  emits: "saved",
+});
+
+describe("a member's number", () => {
+  it("fills in the birth date and the sex that it tells", async () => {
+    const open = await openDialog(newMember);
+
+    await open.fill({ 证件号码: "11010519491231002X" });
+
+    expect(open.valuesOf({ 出生日期: "", 性别: "" })).toEqual({ 出生日期: "1949-12-31", 性别: "female" });
+  });
+
+  it("that is wrong is told on leaving the field", async () => {
+    const open = await openDialog(newMember);
+
+    await open.fill({ 证件号码: "110105194912310021" });
+    expect(open.reasons()).toEqual({});
+    await open.leave("证件号码");
+
+    expect(Object.keys(open.reasons())).toEqual(["证件号码"]);
+  });
+});
+
+describeDialog("whole numbers", {
+  dialog: WholeNumbersDialog,
+  props: { member },
+  opensBy: "model",
+  title: "显示完整号码",
+  shows: { 查看原因: "" },
+  empties: { 查看原因: "核" },
+  refuses: { 查看原因: "请填写原因，至少 2 个字" },
+  fills: { 查看原因: " 核对 " },
+  sends: { method: "POST", path: "/api/v1/members/m-1/reveal", body: { reason: "核对" }, isUnderKey: false },
+  answer: { document_number: "310101199001010021" },
+  problemAt: ["reason", "查看原因"],
+  emits: "shown",
+});
+
+describeDialog("an export of whole numbers", {
+  dialog: ExportDialog,
+  props: { filters: { name: "王", card_state: "" }, matching: "3 人" },
+  opensBy: "model",
+  title: "导出会员名单",
+  shows: {},
+  prepares: ({ wrapper }) => wrapper.findComponent({ name: "ElRadioGroup" }).vm.$emit("update:modelValue", true),
+  refuses: { 导出原因: "请填写原因，至少 2 个字" },
+  fills: { 导出原因: "年度核对 " },
+  sends: {
+    method: "POST",
+    path: "/api/v1/members/export",
+    body: { filter: { name: "王" }, whole_numbers: true, reason: "年度核对" },
+    isUnderKey: false,
+  },
+  answer: {},
+  problemAt: ["reason", "导出原因"],
+  tells: "会员名单已导出",
+});

@@ -1,0 +1,2 @@
+// Stands for the styles of Element Plus, which Node cannot load.
+export {};
