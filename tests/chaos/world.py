@@ -87,7 +87,7 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         database = str(connection.info.parameter_status("server_version")).split()[0]
     with open_connection(amqp_uri, "chaos") as broker:
-        return {"PostgreSQL": database, "RabbitMQ": str(broker.server_properties["version"])}
+        return {"PostgreSQL": database, "RabbitMQ": str(broker.connection.server_properties["version"])}
 
 
 @contextmanager

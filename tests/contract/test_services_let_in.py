@@ -36,7 +36,7 @@ class Nobody:
 
 @pytest.fixture(autouse=True)
 def no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "tell_refusal", lambda *_: None)
+    monkeypatch.setattr(audit, "publish_refusal", lambda *_: None)
 
 
 @pytest.mark.parametrize("asked", sorted(ASKED))

@@ -84,10 +84,10 @@ class Probe:
                 session.add(Effect(key=key, note=str(len(messages))))
 
     @listen(ANSWERED)
-    def on_answered(self, event: Event) -> None:
+    def on_answered(self, event: Event[PingedData]) -> None:
         """Writes down that the answer was heard live."""
         with self.database.begin() as session:
-            session.add(Effect(key=event.data["key"], note="heard"))
+            session.add(Effect(key=event.data.key, note="heard"))
 
     @handles(KNOCK)
     def knock(self, work: Work, request: Knock) -> Knocked:
