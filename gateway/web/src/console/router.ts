@@ -29,7 +29,7 @@ export const router = createRouter({
     {
       path: "/:path(.*)*",
       name: "nowhere",
-      component: () => import("@/console/layout/NowherePage.vue"),
+      component: () => import("@/console/layout/NotFoundPage.vue"),
       meta: { title: "页面不存在" },
     },
   ],

@@ -4,7 +4,7 @@ import { answer, api } from "@/api/client";
 import { ApiProblem } from "@/api/problems";
 import type { Account } from "@/api/types";
 import { startUpdates, stopUpdates } from "@/live/updates";
-import type { ROLES } from "@/words/terms";
+import type { ROLES } from "@/locales/terms";
 
 export type Role = keyof typeof ROLES;
 

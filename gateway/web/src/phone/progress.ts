@@ -1,6 +1,6 @@
 // What the steps of an application say to the member, and which are still to come.
 import type { PersonalApplication, PersonalProgress } from "@/api/types";
-import type { Tone } from "@/words/terms";
+import type { Tone } from "@/locales/terms";
 
 type State = PersonalApplication["state"];
 type BankProgress = PersonalProgress["bank_progress"];

@@ -207,6 +207,6 @@ async function closeAll(): Promise<void> {
   mounted?.unmount();
   ElMessage.closeAll();
   await settle();
-  document.body.innerHTML = "";
+  document.body.replaceChildren();
   vi.unstubAllGlobals();
 }

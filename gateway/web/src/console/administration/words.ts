@@ -1,5 +1,5 @@
 // What unions and accounts are called.
-import type { Term } from "@/words/terms";
+import type { Term } from "@/locales/terms";
 
 export const UNION_KINDS = { city: "市总工会", superior: "区局（产业）工会", grassroots: "基层工会" } as const;
 

@@ -1,6 +1,6 @@
 // What acts changed, as people read it: the names of what was changed, and values before and after.
-import { NOTHING } from "@/words/format";
-import { ROLES } from "@/words/terms";
+import { NOTHING } from "@/locales/format";
+import { ROLES } from "@/locales/terms";
 
 const NAMES: Record<string, string> = {
   account_name: "账号",

@@ -2,7 +2,7 @@
 import type { RouteLocationRaw } from "vue-router";
 import type { Act } from "@/api/types";
 import { session } from "@/console/session";
-import type { Term } from "@/words/terms";
+import type { Term } from "@/locales/terms";
 
 export const OUTCOMES = {
   done: { text: "成功", tone: "good" },

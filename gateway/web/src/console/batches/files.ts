@@ -1,20 +1,20 @@
 // The files of a batch: register 清册 and attachments 需打印附件.
-import { tellProblem } from "@/acts/confirm";
-import { useAction } from "@/acts/useAction";
+import { notifyProblem } from "@/composables/confirm";
+import { useMutation } from "@/composables/useMutation";
 import { save } from "@/api/client";
 
 export const registerPath = (batch_no: string, form: "pdf" | "xlsx") => `/api/v1/batches/${batch_no}/register.${form}`;
 
 /** Saves files one after another, and tells what failed where no form is there to show it. */
 export function useSaving() {
-  const saving = useAction(async (_key, paths: readonly string[]) => {
+  const saving = useMutation(async (_key, paths: readonly string[]) => {
     for (const path of paths) await save(path);
     return true;
   });
 
   async function run(paths: readonly string[]): Promise<void> {
     await saving.run(paths);
-    if (saving.problem.value) tellProblem(saving.problem.value);
+    if (saving.problem.value) notifyProblem(saving.problem.value);
   }
 
   return {

@@ -1,8 +1,8 @@
 // What a clerk corrected of a member, in words: `证件到期日：2030-01-31 → 长期`.
 import type { Member } from "@/api/types";
-import { expiry, NOTHING } from "@/words/format";
-import { nationality } from "@/words/nationalities";
-import { DOCUMENT_TYPES, SEXES } from "@/words/terms";
+import { expiry, NOTHING } from "@/locales/format";
+import { nationality } from "@/locales/nationalities";
+import { DOCUMENT_TYPES, SEXES } from "@/locales/terms";
 
 type Change = Member["corrections"][number]["changes"][number];
 

@@ -1,7 +1,7 @@
 // What a clerk says of a member: checked as one types, and sent as the API takes it.
 import type { Member } from "@/api/types";
-import { readDocumentNumber, type DocumentType } from "@/words/documents";
-import { isMobile } from "@/words/phones";
+import { readDocumentNumber, type DocumentType } from "@/locales/documents";
+import { isMobile } from "@/locales/phones";
 
 export interface MemberForm {
   name: string;

@@ -1,22 +1,22 @@
 // Both ways to queue members for a card: those ticked, or all without a card that a search finds.
 import { computed } from "vue";
-import { confirmAct } from "@/acts/confirm";
-import { useAction } from "@/acts/useAction";
+import { askToConfirm } from "@/composables/confirm";
+import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
 import type { QueueResult } from "@/api/types";
-import { count } from "@/words/format";
+import { count } from "@/locales/format";
 
 type Asked = { member_ids: string[] } | { filter: Record<string, string> };
 
 export function useQueueing() {
-  const queue = useAction((key, member_ids: string[]) => ask(key, { member_ids }));
-  const queueAll = useAction(inParts);
+  const queue = useMutation((key, member_ids: string[]) => ask(key, { member_ids }));
+  const queueAll = useMutation(inParts);
 
   async function queueAllOf(filters: Record<string, string>): Promise<QueueResult | undefined> {
     const filter = Object.fromEntries(Object.entries(filters).filter(([, value]) => value));
     const scope = Object.keys(filter).length ? "符合当前查询条件的" : "本工会";
     const question = `${scope}全部未办卡会员将加入待办会员列表；尚未生成会员编号、待办中、办理中或已办卡的会员会被跳过。`;
-    if (!(await confirmAct("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
+    if (!(await askToConfirm("添加全部的未办卡会员至待办", question, "确认添加", false))) return undefined;
     return queueAll.run(filter);
   }
 

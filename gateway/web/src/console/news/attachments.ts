@@ -1,6 +1,6 @@
 // Files that go with announcements and guides: read as the API takes them, and refused where it would refuse them.
 import type { components } from "@/api/schema";
-import { fileSize } from "@/words/format";
+import { fileSize } from "@/locales/format";
 
 export type NewAttachment = components["schemas"]["notification.NewAttachment"];
 export type KeptAttachment = components["schemas"]["notification.AttachmentAnswer"];

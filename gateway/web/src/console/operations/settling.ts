@@ -1,13 +1,13 @@
 // What operators do with dead letters: back to their queue, or away for good. Each queue is asked by itself.
-import { confirmAct, tellDone } from "@/acts/confirm";
-import { useAction } from "@/acts/useAction";
+import { askToConfirm, notifySuccess } from "@/composables/confirm";
+import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
 import { byQueue, type LetterKey } from "@/console/operations/letters";
-import { count } from "@/words/format";
+import { count } from "@/locales/format";
 
 /** Sends letters back to their queues, once that is confirmed. `done` is called whenever letters may have gone. */
 export function useReplaying(done: () => unknown) {
-  const replay = useAction((key, letters: readonly LetterKey[]) =>
+  const replay = useMutation((key, letters: readonly LetterKey[]) =>
     settle(key, letters, (params, ids) =>
       answer(api.POST("/api/v1/operations/dead-letters/{queue}/replay", { params, body: { ids, all: false } })),
     ),
@@ -15,9 +15,9 @@ export function useReplaying(done: () => unknown) {
 
   async function replayThese(letters: readonly LetterKey[]): Promise<boolean> {
     const what = `${count(letters.length)} 条消息将送回原队列重新处理。请确认故障原因已排除，否则会再次成为死信。重复处理不会产生重复结果。`;
-    if (!(await confirmAct("重新处理", what, "重新处理", false))) return false;
+    if (!(await askToConfirm("重新处理", what, "重新处理", false))) return false;
     const settled = await replay.run(letters);
-    if (settled !== undefined) tellDone(`已将 ${count(settled)} 条消息送回原队列`);
+    if (settled !== undefined) notifySuccess(`已将 ${count(settled)} 条消息送回原队列`);
     await done();
     return settled !== undefined;
   }

@@ -1,7 +1,7 @@
 // What services and kinds of queues are called, and how services do.
 import type { DeadLetter, QueueDepth, ServiceStatus } from "@/api/types";
-import { count } from "@/words/format";
-import type { Term } from "@/words/terms";
+import { count } from "@/locales/format";
+import type { Term } from "@/locales/terms";
 
 export const SERVICES: Record<string, string> = {
   membership: "会员",

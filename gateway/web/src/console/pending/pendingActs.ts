@@ -1,44 +1,44 @@
 // What a clerk does with people on the pending list. Each act tells what it did; `changed` is called after it.
-import { confirmAct, tellDone, tellProblem } from "@/acts/confirm";
-import { useAction } from "@/acts/useAction";
+import { askToConfirm, notifySuccess, notifyProblem } from "@/composables/confirm";
+import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";
 import type { Changes, Pending, PendingCounts } from "@/api/types";
-import { count } from "@/words/format";
-import { CHANNELS } from "@/words/terms";
+import { count } from "@/locales/format";
+import { CHANNELS } from "@/locales/terms";
 
 type PendingChange = Changes<"/api/v1/pending/{application_id}"> & { application_id: string };
 
 export function usePendingActs(changed: () => Promise<void>) {
-  const check = useAction((key, channel: Pending["channel"], application_ids: string[]) =>
+  const check = useMutation((key, channel: Pending["channel"], application_ids: string[]) =>
     answer(api.POST("/api/v1/pending/validate", { ...under(key), body: application_ids.length ? { application_ids } : { channel } })),
   );
-  const change = useAction(changePending);
-  const remove = useAction((key, body: { which: "not_passed" | "special_not_passed" | "incomplete" } | { application_ids: string[] }) =>
+  const change = useMutation(changePending);
+  const remove = useMutation((key, body: { which: "not_passed" | "special_not_passed" | "incomplete" } | { application_ids: string[] }) =>
     answer(api.POST("/api/v1/pending/remove", { ...under(key), body })),
   );
 
   async function checkAll(channel: Pending["channel"], application_ids: string[]): Promise<void> {
     const started = await check.run(channel, application_ids);
     if (!started) return tell(check.problem.value);
-    tellDone(started.checking ? `已提交 ${count(started.checking)} 人进行系统校验` : "没有需要校验的会员");
+    notifySuccess(started.checking ? `已提交 ${count(started.checking)} 人进行系统校验` : "没有需要校验的会员");
     await changed();
   }
 
   async function switchBack(entry: Pending): Promise<void> {
     if (!(await change.run({ application_id: entry.application_id, channel: "ordinary" }))) return tell(change.problem.value);
-    tellDone(`${entry.name} 已转换至普通办卡通道`);
+    notifySuccess(`${entry.name} 已转换至普通办卡通道`);
     await changed();
   }
 
   async function removeNow(body: Parameters<typeof remove.run>[0]): Promise<void> {
     const result = await remove.run(body);
     if (!result) return tell(remove.problem.value);
-    tellDone(`已移除 ${count(result.removed)} 人`);
+    notifySuccess(`已移除 ${count(result.removed)} 人`);
     await changed();
   }
 
   const ask = (title: string, who: string, act: string) =>
-    confirmAct(title, `${who}将移出待办会员列表，恢复为未办卡，需要时可重新添加。`, act);
+    askToConfirm(title, `${who}将移出待办会员列表，恢复为未办卡，需要时可重新添加。`, act);
 
   return {
     check,
@@ -65,8 +65,8 @@ export function changePending(key: string, { application_id, ...body }: PendingC
   return answer(api.PATCH("/api/v1/pending/{application_id}", { params: { path: { application_id }, header: headerOf(key) }, body }));
 }
 
-function tell(problem: Parameters<typeof tellProblem>[0] | undefined): void {
-  if (problem) tellProblem(problem);
+function tell(problem: Parameters<typeof notifyProblem>[0] | undefined): void {
+  if (problem) notifyProblem(problem);
 }
 
 const headerOf = (key: string) => ({ "Idempotency-Key": key });

@@ -1,6 +1,6 @@
 // When a channel can be submitted, and what the manual says of its counts.
 import type { PendingCounts } from "@/api/types";
-import { count } from "@/words/format";
+import { count } from "@/locales/format";
 
 /** Why the channel cannot be submitted now. */
 export function whyNotSubmittable(channel: "ordinary" | "special", counts: PendingCounts): string | undefined {

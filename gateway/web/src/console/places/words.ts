@@ -1,5 +1,5 @@
 // What branches and outlets are called.
-import type { Term } from "@/words/terms";
+import type { Term } from "@/locales/terms";
 
 export const CHARSETS = {
   gb2312: "GB2312（只含常用字）",

@@ -1,6 +1,6 @@
 // What a decision will do to the members of a batch, in words.
 import { type Counts, undecided } from "@/console/batches/progress";
-import { count } from "@/words/format";
+import { count } from "@/locales/format";
 
 export function whatApprovalDoes(batch: Counts): string {
   const freed = `银行尚未办结的 ${count(undecided(batch))} 人将释放，恢复为“未办卡”，可在卡片信息管理重新提交办卡；并通知银行停止办理。`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { useSelection } from "@/lists/useSelection";
+import { useSelection } from "@/composables/useSelection";
 
 interface Row {
   id: string;

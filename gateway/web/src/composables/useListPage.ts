@@ -1,7 +1,7 @@
 // A list that the server pages: filters, page and size stand in the address, so that links and the back button work.
 import { reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
-import { useLatest } from "@/acts/useLatest";
+import { useLatest } from "@/composables/useLatest";
 import type { ApiProblem } from "@/api/problems";
 import type { Page } from "@/api/types";
 

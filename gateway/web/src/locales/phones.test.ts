@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isMobile, isPhone } from "@/words/phones";
+import { isMobile, isPhone } from "@/locales/phones";
 
 describe("a telephone number is known", () => {
   it.each(["13812345678", "138 1234 5678", "+86 138-1234-5678", "008613812345678", "１３８１２３４５６７８", "\u202d13812345678\u202c"])(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readQuery, writeQuery } from "@/lists/useListPage";
+import { readQuery, writeQuery } from "@/composables/useListPage";
 
 const EMPTY = { name: "", card_state: "" };
 

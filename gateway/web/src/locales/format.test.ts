@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, dateTime, expiry, masked } from "@/words/format";
+import { ago, dateTime, expiry, masked } from "@/locales/format";
 
 describe("words for times", () => {
   it("are Shanghai's, whatever the computer is set to", () => {

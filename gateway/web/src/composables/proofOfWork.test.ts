@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { solve } from "@/acts/proofOfWork";
+import { solve } from "@/composables/proofOfWork";
 
 test("each number of a solution hashes to the zero bits that were asked for", async () => {
   const salt = "0192f0c10000400080000000000000ff";

@@ -1,6 +1,6 @@
 // Numbers of identity documents, by the same rules as the server: told while one types. Both are held to
 // documents.examples.json.
-import { DOCUMENT_TYPES } from "@/words/terms";
+import { DOCUMENT_TYPES } from "@/locales/terms";
 
 export type DocumentType = keyof typeof DOCUMENT_TYPES;
 

@@ -1,6 +1,6 @@
 // One form: its values, why fields are wrong, and sending them as one act.
 import { computed, reactive, watch, type Ref } from "vue";
-import { useAction } from "@/acts/useAction";
+import { useMutation } from "@/composables/useMutation";
 import type { ApiProblem } from "@/api/problems";
 
 /** Why a field is wrong, in Chinese; nothing where it is right. */
@@ -45,7 +45,7 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   const errors = computed<Errors>(() => validate(values));
   const fields = computed(() => [...Object.keys(values), ...Object.keys(errors.value)]);
   const touched = reactive(new Set<string>());
-  const action = useAction(send);
+  const mutation = useMutation(send);
 
   /** On leaving a field, so that it is checked before the rest is filled in. */
   function touch(field: Field, isTouched = true): void {
@@ -54,12 +54,12 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   }
 
   const errorOf = (field: Field): string | undefined =>
-    (touched.has(field) && errors.value[field]) || action.problem.value?.reasonFor(field);
+    (touched.has(field) && errors.value[field]) || mutation.problem.value?.reasonFor(field);
 
   async function submit(): Promise<void> {
     fields.value.forEach((field) => touched.add(field));
     if (Object.values(errors.value).some(Boolean) || !confirm(values)) return;
-    const answer = await action.run(request(values));
+    const answer = await mutation.run(request(values));
     if (answer === undefined) return;
     onSuccess(answer);
     close();
@@ -68,7 +68,7 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
   function reset(): void {
     Object.assign(values, initial());
     touched.clear();
-    action.forget();
+    mutation.forget();
   }
 
   function close(): void {
@@ -87,10 +87,10 @@ export function useForm<Values extends object, Wrong extends Errors = object, Re
       return isOpen?.value ?? true;
     },
     get isRunning() {
-      return action.isRunning.value;
+      return mutation.isRunning.value;
     },
     get problem() {
-      return action.problem.value;
+      return mutation.problem.value;
     },
     get fields() {
       return fields.value;

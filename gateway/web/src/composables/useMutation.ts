@@ -6,7 +6,7 @@ import { asProblem, type ApiProblem } from "@/api/problems";
  * `act` gets the Idempotency-Key. After an answer that decided nothing (no network, 5xx) the next run uses the same
  * key, so that nothing is done twice; `run` resolves to undefined where it failed, and `problem` says why.
  */
-export function useAction<Arguments extends unknown[], Result>(act: (key: string, ...given: Arguments) => Promise<Result>) {
+export function useMutation<Arguments extends unknown[], Result>(act: (key: string, ...given: Arguments) => Promise<Result>) {
   const isRunning = ref(false);
   const problem = shallowRef<ApiProblem>();
   let key = newKey();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import examples from "@/words/documents.examples.json";
-import { readDocumentNumber, type DocumentType } from "@/words/documents";
+import examples from "@/locales/documents.examples.json";
+import { readDocumentNumber, type DocumentType } from "@/locales/documents";
 
 const TODAY = "2026-11-25";
 

@@ -5,7 +5,7 @@ import "element-plus/es/components/message-box/style/css";
 import type { ApiProblem } from "@/api/problems";
 
 /** Whether the user wants it. `what` says in a sentence what will happen; `act` is the word on the button. */
-export async function confirmAct(title: string, what: string, act: string, isDestructive = true): Promise<boolean> {
+export async function askToConfirm(title: string, what: string, act: string, isDestructive = true): Promise<boolean> {
   try {
     await ElMessageBox.confirm(what, title, {
       confirmButtonText: act,
@@ -21,12 +21,12 @@ export async function confirmAct(title: string, what: string, act: string, isDes
 }
 
 /** A short word that something was done; read out by screen readers. */
-export function tellDone(message: string): void {
+export function notifySuccess(message: string): void {
   ElMessage({ type: "success", message, grouping: true, duration: 4000 });
 }
 
 /** What went wrong and what to do, where no form is there to show it. */
-export function tellProblem(problem: ApiProblem): void {
+export function notifyProblem(problem: ApiProblem): void {
   const reasons = problem.fields.map((wrong) => wrong.reason);
   const message = [problem.title, ...reasons, reasons.length ? "" : problem.detail].filter(Boolean).join("。");
   ElMessage({ type: "error", message: message.replace(/。。/g, "。"), grouping: true, duration: 8000, showClose: true });

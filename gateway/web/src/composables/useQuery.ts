@@ -1,8 +1,8 @@
 // One thing that a page asks for and shows: loading, answer or problem.
-import { useLatest } from "@/acts/useLatest";
+import { useLatest } from "@/composables/useLatest";
 
 /** Asks at once; `refresh` asks again and keeps what is shown until the new answer is there. */
-export function useQuestion<Answer>(ask: (signal: AbortSignal) => Promise<Answer>) {
+export function useQuery<Answer>(ask: (signal: AbortSignal) => Promise<Answer>) {
   const { answer, problem, isLoading, run } = useLatest(ask);
   const refresh = () => run();
   void refresh();

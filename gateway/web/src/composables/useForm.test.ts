@@ -1,6 +1,6 @@
 import { nextTick, ref } from "vue";
 import { describe, expect, it, vi } from "vitest";
-import { useForm } from "@/acts/useForm";
+import { useForm } from "@/composables/useForm";
 import { ApiProblem } from "@/api/problems";
 
 /** A form with a name and a remark, whose sending fails with each problem in turn. */

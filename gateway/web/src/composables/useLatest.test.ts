@@ -1,6 +1,6 @@
 import { effectScope } from "vue";
 import { describe, expect, it } from "vitest";
-import { useLatest } from "@/acts/useLatest";
+import { useLatest } from "@/composables/useLatest";
 import { ApiProblem } from "@/api/problems";
 
 /** Requests that are answered by hand, each by its place. */

@@ -1,8 +1,8 @@
 // A list that is read on and on ("load more"), for what has no last page; its filters stand in the address.
 import { reactive, ref, shallowRef, watch } from "vue";
 import { useRoute, useRouter } from "vue-router";
-import { useLatest } from "@/acts/useLatest";
-import { readQuery, writeQuery, type Filters } from "@/lists/useListPage";
+import { useLatest } from "@/composables/useLatest";
+import { readQuery, writeQuery, type Filters } from "@/composables/useListPage";
 
 const ROWS = 50;
 
