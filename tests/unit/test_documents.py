@@ -26,7 +26,7 @@ from tests.mothers import a_resident_number
 
 TODAY = date(2026, 3, 1)
 _EXAMPLES_OF_THE_PAGES = json.loads(
-    (Path(__file__).parents[2] / "gateway" / "web" / "src" / "words" / "documents.examples.json").read_text(
+    (Path(__file__).parents[2] / "gateway" / "web" / "src" / "locales" / "documents.examples.json").read_text(
         encoding="utf-8"
     )
 )
