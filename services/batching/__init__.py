@@ -1,1 +1,1 @@
-"""Batching: the pending list, the batches for the bank, and what the bank answers."""
+"""Batching: the pending list, the batches for the bank, and the bank's feedback."""

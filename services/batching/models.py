@@ -30,9 +30,9 @@ class Base(DeclarativeBase):
 
 
 class Branch(Base):
-    """A bank's branch that issues cards 发卡支行; `charset` is what its systems can hold of a name.
+    """A bank's branch that issues cards 发卡支行; `charset` is the character set in which its systems hold names.
 
-    No outlet of a closed branch can be chosen any more.
+    Outlets of a closed branch cannot be chosen.
     """
 
     __tablename__ = "branch"
@@ -46,7 +46,7 @@ class Branch(Base):
 class Outlet(Base):
     """An outlet of a branch where batches are handed in and cards are collected 经办网点.
 
-    A closed one cannot be chosen any more; batches keep what they were submitted to.
+    A closed one cannot be chosen; batches keep the data of the outlet that they were submitted to.
     """
 
     __tablename__ = "outlet"
@@ -63,8 +63,8 @@ class Outlet(Base):
 class Application(Base):
     """One attempt of one member to get a card, from the moment it is queued.
 
-    `version` counts the steps that batching has told of it. `other_facts` holds, as JSON, what else validation and the
-    bank must know of the person.
+    `version` counts its published steps. `other_facts` holds, as JSON, the person's further facts for validation and
+    the bank.
     """
 
     __tablename__ = "application"
@@ -102,10 +102,10 @@ class Application(Base):
 
 
 PENDING = and_(Application.state == literal_column(f"'{State.QUEUED}'"), Application.personal.is_(False))
-"""In a clerk's pending list; a personal application goes its way without a clerk. Literal, for the partial index."""
+"""Whether it is on a clerk's pending list; personal applications are not. Literal, for the partial index."""
 
 COMPLETE = and_(Application.document_expiry.is_not(None), Application.nationality.is_not(None))
-"""The special channel has what it needs."""
+"""Whether the special channel's required information is complete."""
 
 Index(
     "ix_application_pending",
@@ -136,7 +136,7 @@ Index(
 
 
 class PersonalApplication(Base):
-    """What a member chose on the phone, and the union whose batch it becomes."""
+    """A member's choice on the phone, and the union whose batch the application becomes."""
 
     __tablename__ = "personal_application"
 
@@ -150,7 +150,7 @@ class PersonalApplication(Base):
 
 
 class Batch(Base):
-    """A batch 办卡批次: the frozen facts of its submission, and how far the bank is with it.
+    """A batch 办卡批次: the frozen facts of its submission, and the bank's progress.
 
     `superior_ids` are all unions above its union, the city's first, its superior last.
     """
@@ -191,7 +191,7 @@ Index("ix_batch_superior_ids", Batch.superior_ids, postgresql_using="gin")
 
 
 class BatchPerson(Base):
-    """A person as submitted. The database refuses to change or delete it."""
+    """A person as submitted; append-only."""
 
     __tablename__ = "batch_person"
 
@@ -212,7 +212,7 @@ class BatchPerson(Base):
 
 
 class ConsentReceipt(Base):
-    """That a member agreed to personal data going to the bank. The database lets no person into a batch without one.
+    """A member's consent to personal data going to the bank. The database admits no person to a batch without one.
 
     `recorded_by` is the member for `basis` phone, the clerk's account for signed_form.
     """
@@ -229,7 +229,7 @@ class ConsentReceipt(Base):
 
 
 class BatchCounter(Base):
-    """The last batch number a union was given on a day."""
+    """The last batch number of a union on a day."""
 
     __tablename__ = "batch_counter"
 
@@ -239,9 +239,9 @@ class BatchCounter(Base):
 
 
 class BankFeedback(Base):
-    """A message of the bank and what became of its results: `results` = `applied` + `repeated` + `rejected`.
+    """A feedback of the bank and the outcome of its results: `results` = `applied` + `repeated` + `rejected`.
 
-    The first record of a feedback's id holds the digest of the content: another content under that id is rejected.
+    The first record of a feedback's id has the digest of the content: other content under that id is rejected.
     """
 
     __tablename__ = "bank_feedback"

@@ -1,6 +1,6 @@
-"""What batching can tell again to who lacks it: `python -m deploy.repair` asks for it.
+"""Repairs that publish events of batching again for consumers that lack them; `python -m deploy.repair` calls them.
 
-Steps are told with their versions, so that who knows them already is not changed by them.
+Steps are published with their versions, so that consumers ignore those they have applied.
 """
 
 from collections import defaultdict
@@ -45,8 +45,8 @@ from services.kit.events.outbox import publish
 from services.kit.schemas import required
 
 
-class Told(NamedTuple):
-    """A step of an application as it was told once: by which event, under which version."""
+class PublishedStep(NamedTuple):
+    """A published step of an application: its event and version."""
 
     contract: EventContract[Any]
     application: Application
@@ -62,7 +62,7 @@ class Told(NamedTuple):
 
     @property
     def channel(self) -> str:
-        """That it had from this step on; once submitted it stays."""
+        """The channel from this step on; after the submission it is fixed."""
         if self.contract is CHANNEL_ASSIGNED:
             return "special" if self.version % 2 else "ordinary"
         return self.application.channel
@@ -77,35 +77,35 @@ _LAST: dict[State, EventContract[Any]] = {
 
 
 def publish_steps(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells a consumer again all steps of applications, as far as they follow from where the applications stand."""
+    """Publishes all steps of applications again for a consumer, as far as they follow from the current states."""
     applications = session.scalars(
         select(Application)
         .where(is_any_of(Application.application_id, map(UUID, ids)))
         .order_by(Application.application_id)
     ).all()
-    told = [step for application in applications for step in _steps_of(session, application)]
-    _publish_steps(session, audience, told)
-    return [str(one) for one in dict.fromkeys(step.application_id for step in told)]
+    published = [step for application in applications for step in _steps_of(session, application)]
+    _publish_steps(session, audience, published)
+    return [str(one) for one in dict.fromkeys(step.application_id for step in published)]
 
 
 def publish_batches(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells a consumer again of whole batches and what became of their applications."""
+    """Publishes whole batches and the outcomes of their applications again for a consumer."""
     in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
-    told = [step for one in session.scalars(in_batches).all() for step in _steps_of(session, one)]
-    _publish_steps(session, audience, [step for step in told if step.contract is not CHANNEL_ASSIGNED])
-    return sorted({step.application.batch_no or "" for step in told})
+    published = [step for one in session.scalars(in_batches).all() for step in _steps_of(session, one)]
+    _publish_steps(session, audience, [step for step in published if step.contract is not CHANNEL_ASSIGNED])
+    return sorted({step.application.batch_no or "" for step in published})
 
 
 def publish_submissions(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells a consumer again that batches were submitted."""
+    """Publishes again for a consumer that batches were submitted."""
     in_batches = select(Application).where(is_any_of(Application.batch_no, ids)).order_by(Application.application_id)
-    submitted = [Told(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
+    submitted = [PublishedStep(BATCH_SUBMITTED, one, _submitted_by(one)) for one in session.scalars(in_batches)]
     _publish_steps(session, audience, submitted)
     return sorted({step.application.batch_no or "" for step in submitted})
 
 
 def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Asks validation again for the current checks that it has never heard of; of a newer one it knows more."""
+    """Requests the current checks again from validation, which lacks them; it ignores them if it has newer ones."""
     under_check = select(Application).where(
         is_any_of(Application.application_id, map(UUID, ids)),
         Application.state == State.QUEUED,
@@ -120,11 +120,11 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
     return [str(one.application_id) for applications in by_union.values() for one in applications]
 
 
-def _steps_of(session: Session, application: Application) -> Iterator[Told]:
-    """The steps in their order, as they were told.
+def _steps_of(session: Session, application: Application) -> Iterator[PublishedStep]:
+    """The steps in their order, as they were published.
 
-    What is not kept of them follows from the version: the channel is ordinary until a step switches it, and each switch
-    is a step; then come the submission, perhaps the release, and the last one.
+    Steps that are not stored follow from the version: the channel is ordinary at first, and each switch is a step; then
+    come the submission, possibly the release, and the last step.
     """
     state, last = State(application.state), application.version
     if not last:
@@ -132,13 +132,13 @@ def _steps_of(session: Session, application: Application) -> Iterator[Told]:
     switches = last - 1 if application.batch_no is None else _submitted_by(application) - 1
     if state is State.QUEUED:
         switches = last
-    yield from (Told(CHANNEL_ASSIGNED, application, version) for version in range(1, switches + 1))
+    yield from (PublishedStep(CHANNEL_ASSIGNED, application, version) for version in range(1, switches + 1))
     if application.batch_no is not None:
-        yield Told(BATCH_SUBMITTED, application, switches + 1)
+        yield PublishedStep(BATCH_SUBMITTED, application, switches + 1)
         if _is_late(application):
-            yield Told(BATCH_RELEASED, application, last - 1)
+            yield PublishedStep(BATCH_RELEASED, application, last - 1)
     if state not in (State.QUEUED, State.SUBMITTED):
-        yield Told(_LAST[state], application, last)
+        yield PublishedStep(_LAST[state], application, last)
 
 
 def _submitted_by(application: Application) -> int:
@@ -148,14 +148,14 @@ def _submitted_by(application: Application) -> int:
 
 
 def _is_late(application: Application) -> bool:
-    """Whether the card was issued after the release: one step more than the channel accounts for."""
+    """Whether the card was issued after the release: the version has one step more than the channel explains."""
     return application.state == State.ISSUED and (application.version - (application.channel == "special")) % 2 == 1
 
 
-def _publish_steps(session: Session, audience: str, told: Sequence[Told]) -> None:
-    """In events of one kind, batch or union each, as they were told the first time."""
-    groups: defaultdict[tuple[Any, ...], list[Told]] = defaultdict(list)
-    for step in told:
+def _publish_steps(session: Session, audience: str, published: Sequence[PublishedStep]) -> None:
+    """Publishes steps grouped into events by kind and batch or union, as the first time."""
+    groups: defaultdict[tuple[Any, ...], list[PublishedStep]] = defaultdict(list)
+    for step in published:
         if audience in step.contract.consumers:
             one = step.application
             groups[step.contract.name, step.version, one.batch_no, one.union_id, step.channel, _removal(one)].append(
@@ -167,24 +167,24 @@ def _publish_steps(session: Session, audience: str, told: Sequence[Told]) -> Non
             publish(session, group[0].contract, data_of(session, part), audience=audience)
 
 
-def _assigned(_session: Session, part: Sequence[Told]) -> ChannelAssignedData:
+def _assigned(_session: Session, part: Sequence[PublishedStep]) -> ChannelAssignedData:
     first = part[0]
     return ChannelAssignedData(union_id=first.application.union_id, channel=first.channel, applications=steps(part))
 
 
-def _removed(_session: Session, part: Sequence[Told]) -> MembersRemovedData:
+def _removed(_session: Session, part: Sequence[PublishedStep]) -> MembersRemovedData:
     first = part[0].application
     return MembersRemovedData(union_id=first.union_id, reason=_removal(first), applications=steps(part))
 
 
-def _submitted(session: Session, part: Sequence[Told]) -> BatchSubmittedData:
+def _submitted(session: Session, part: Sequence[PublishedStep]) -> BatchSubmittedData:
     batch = _batch_of(session, part)
     basis = "phone" if batch.personal else "signed_form"
     whole = submitted_batch(batch, consented_version(session, batch.batch_no), basis)
     return replace(whole, applications=steps(part))
 
 
-def _issued(session: Session, part: Sequence[Told]) -> CardsIssuedData:
+def _issued(session: Session, part: Sequence[PublishedStep]) -> CardsIssuedData:
     batch = _batch_of(session, part)
     return CardsIssuedData(
         batch_no=batch.batch_no,
@@ -205,7 +205,7 @@ def _issued(session: Session, part: Sequence[Told]) -> CardsIssuedData:
     )
 
 
-def _refused(session: Session, part: Sequence[Told]) -> CardsRefusedData:
+def _refused(session: Session, part: Sequence[PublishedStep]) -> CardsRefusedData:
     batch = _batch_of(session, part)
     reasons = ((one.application.reason_code or "", one.application.reason) for one in part)
     return CardsRefusedData(
@@ -220,13 +220,13 @@ def _refused(session: Session, part: Sequence[Told]) -> CardsRefusedData:
     )
 
 
-def _released(session: Session, part: Sequence[Told]) -> BatchReleasedData:
+def _released(session: Session, part: Sequence[PublishedStep]) -> BatchReleasedData:
     batch = _batch_of(session, part)
     reason = "revoked" if batch.revocation_state == "approved" else "cancelled"
     return BatchReleasedData(batch_no=batch.batch_no, union_id=batch.union_id, reason=reason, applications=steps(part))
 
 
-def _batch_of(session: Session, part: Sequence[Told]) -> Batch:
+def _batch_of(session: Session, part: Sequence[PublishedStep]) -> Batch:
     return session.get_one(Batch, part[0].application.batch_no)
 
 
@@ -235,11 +235,11 @@ def _contact(batch: Batch) -> Contact:
 
 
 def _removal(application: Application) -> str:
-    """Choice: why an entry was removed is not kept; one that had failed counts as removed for that."""
+    """Choice: the reason of a removal is not stored; a failed entry counts as removed for the failed check."""
     return "not_passed" if application.check_state == Check.FAILED else "by_clerk"
 
 
-_DATA: dict[str, Callable[[Session, Sequence[Told]], EventData]] = {
+_DATA: dict[str, Callable[[Session, Sequence[PublishedStep]], EventData]] = {
     CHANNEL_ASSIGNED.name: _assigned,
     MEMBERS_REMOVED.name: _removed,
     BATCH_SUBMITTED.name: _submitted,
@@ -247,7 +247,7 @@ _DATA: dict[str, Callable[[Session, Sequence[Told]], EventData]] = {
     CARDS_REFUSED.name: _refused,
     BATCH_RELEASED.name: _released,
 }
-"""What an event says of some steps of its kind, all of one batch or union."""
+"""Builders of the event data for steps of one kind and of one batch or union."""
 REPAIRS = {
     "publish_steps_to_membership": Repair(
         "publish the application's steps again, for membership lacks some",

@@ -31,7 +31,7 @@ from services.kit.rpc.methods import handles
 
 
 class BatchingService(Operable):
-    """Entrypoints only; what they do is in the modules that they call."""
+    """The service's entrypoints; the code is in the modules that they call."""
 
     name = "batching"
 

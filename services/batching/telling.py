@@ -1,4 +1,4 @@
-"""What the events of batching share: an application's step, a changed pending list."""
+"""Event builders that several modules of batching share: steps, a submitted batch, a changed pending list."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ from services.kit.events.outbox import publish
 
 
 def steps(applications: Iterable[Any]) -> list[ApplicationStep]:
-    """ApplicationStep of each application; the version must be counted up before."""
+    """The ApplicationStep of each application; its version must be incremented before."""
     return [
         ApplicationStep(application_id=one.application_id, member_id=one.member_id, version=one.version)
         for one in applications
@@ -21,7 +21,7 @@ def steps(applications: Iterable[Any]) -> list[ApplicationStep]:
 
 
 def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: str) -> BatchSubmittedData:
-    """What `batch_submitted` says of a batch in one part, without its applications."""
+    """The data of `batch_submitted` for a batch in one part, without its applications."""
     return BatchSubmittedData(
         batch_no=batch.batch_no,
         union=UnionFacts(
@@ -48,6 +48,6 @@ def submitted_batch(batch: Batch, consent_version: str | None, consent_basis: st
 
 
 def publish_pending_changed(session: Session, union_id: UUID, reason: str, count: int) -> None:
-    """Lets pages that show the union's pending list refresh; nothing is published where nothing changed."""
+    """Publishes that a union's pending list changed, so that pages refresh; nothing where `count` is 0."""
     if count:
         publish(session, PENDING_CHANGED, PendingChangedData(union_id=union_id, reason=reason, count=count))

@@ -23,25 +23,25 @@ BATCHES_QUEUE = "bank.batches"
 RECEIPTS_QUEUE = "bank.receipts"
 FEEDBACK_EXCHANGE = "bank.feedback"
 FEEDBACK_QUEUE = "bank.feedback"
-"""Both the queue and the routing key that leads to it."""
+"""The queue of feedback, and also its routing key."""
 REJECTED_QUEUE = "bank.feedback.rejected"
 SUBMITTED = "batch.submitted"
 RECALLED = "batch.recalled"
 BATCH_MESSAGES = "batch.*"
-"""By which `bank.batches` is bound."""
+"""The binding key of the queue `bank.batches`."""
 RECEIPT = "feedback.receipt"
 SIGNATURE_HEADER = "x-signature"
 FEEDBACK_ID_HEADER = "x-feedback-id"
-"""Names a rejected feedback where only batching can read its body; written by us."""
+"""The header with the id of a rejected feedback whose body only batching can decrypt; we set it."""
 PLAUSIBLE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-"""Between these the bank can have processed a card; far from them are clocks that were never set, and times that a
-database takes but no program reads again."""
+"""The range of plausible processing times; outside it are clocks that were never set, and times that a database stores
+but no program can read."""
 OUTCOMES = ("accepted", "made", "issued", "refused")
 LARGEST_FEEDBACK = 1000
-"""How many results one feedback may hold."""
+"""Most results that one feedback may hold."""
 MOST_CONNECTIONS = 10
 MOST_CHANNELS = 50
-"""What the bank may have open on the broker at once."""
+"""Most channels that the bank may have open on the broker."""
 REJECTIONS = {
     "bad_schema": "A field is missing, has the wrong type, or a value that it cannot have; `reason` says which.",
     "not_encrypted": "Feedback is to be encrypted, and this one was not.",
@@ -57,17 +57,17 @@ REJECTIONS = {
     "card_no_reused": "Another application has this card number.",
     "already_issued": "The member holds a card of another application.",
 }
-"""Why a feedback, or one of its results, is rejected: stable codes and what they say."""
+"""Why a feedback, or one of its results, is rejected: stable codes and their meaning."""
 _CARD_NUMBER = re.compile(r"[0-9]{16,19}")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 
-def _said(meaning: str, **more: str) -> dict[str, str]:
+def _meta(meaning: str, **more: str) -> dict[str, str]:
     return {"description": meaning, **more}
 
 
 class BankMessage(Schema):
-    """Base of all bank messages: unknown fields are the other side's own affair."""
+    """Base of all bank messages; unknown fields are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -75,34 +75,36 @@ class BankMessage(Schema):
 
 class BankContact(BankMessage):
     name = fields.String(
-        required=True, metadata=_said("whom the bank calls for collection", limits="1 to 50 characters")
+        required=True, metadata=_meta("whom the bank calls for collection", limits="1 to 50 characters")
     )
-    phone = fields.String(required=True, metadata=_said("telephone of that person", limits="up to 20 characters"))
+    phone = fields.String(required=True, metadata=_meta("telephone of that person", limits="up to 20 characters"))
 
 
 class BankApplicant(BankMessage):
     application_id = fields.UUID(
-        required=True, metadata=_said("identifies the application; to be repeated in each result", limits="UUID")
+        required=True, metadata=_meta("identifies the application; to be repeated in each result", limits="UUID")
     )
     member_no = fields.String(
-        required=True, metadata=_said("number of the union member; unique within a batch", limits="10 digits")
+        required=True, metadata=_meta("number of the union member; unique within a batch", limits="10 digits")
     )
     name = fields.String(
         required=True,
-        metadata=_said("name as in the document; the dot in names is U+00B7", limits="1 to 50 characters, UTF-8"),
+        metadata=_meta("name as in the document; the dot in names is U+00B7", limits="1 to 50 characters, UTF-8"),
     )
-    document_type = choice(*DOCUMENT_TYPES, required=True, metadata=_said("kind of identity document"))
+    document_type = choice(*DOCUMENT_TYPES, required=True, metadata=_meta("kind of identity document"))
     document_number = fields.String(
-        required=True, metadata=_said("whole number of the document, upper case", limits="5 to 40 characters")
+        required=True, metadata=_meta("whole number of the document, upper case", limits="5 to 40 characters")
     )
     document_expiry = fields.Date(
-        allow_none=True, metadata=_said("last day of validity; `9999-12-31` for long-term 长期; null where unknown")
+        allow_none=True,
+        metadata=_meta("last day of validity; `9999-12-31` for long-term 长期; null where unknown"),
     )
     nationality = fields.String(
-        allow_none=True, metadata=_said("ISO 3166-1 alpha-3; null where unknown", limits="3 letters")
+        allow_none=True, metadata=_meta("ISO 3166-1 alpha-3; null where unknown", limits="3 letters")
     )
     phone = fields.String(
-        allow_none=True, metadata=_said("mobile number of the member; null where unknown", limits="up to 20 characters")
+        allow_none=True,
+        metadata=_meta("mobile number of the member; null where unknown", limits="up to 20 characters"),
     )
 
 
@@ -110,85 +112,90 @@ class BatchSubmitted(BankMessage):
     """A batch for an outlet, in parts of at most 500 applicants."""
 
     message_id = fields.UUID(
-        required=True, metadata=_said("of this message; the broker may deliver a message twice, then with the same id")
+        required=True,
+        metadata=_meta("of this message; the broker may deliver a message twice, then with the same id"),
     )
     batch_no = fields.String(
-        required=True, metadata=_said("number of the batch, unique for ever", limits="up to 64 characters")
+        required=True, metadata=_meta("number of the batch, unique for ever", limits="up to 64 characters")
     )
     repeated = fields.Boolean(
         load_default=False,
-        metadata=_said("true where an operator of ours has sent the batch again, with the content of the first time"),
+        metadata=_meta("true where an operator of ours has sent the batch again, with the content of the first time"),
     )
     channel = choice(
         *CHANNELS,
         required=True,
-        metadata=_said("`special`: rare characters or another document than the resident ID; needs a person's look"),
+        metadata=_meta("`special`: rare characters or another document than the resident ID; needs a person's look"),
     )
     outlet_code = fields.String(
-        required=True, metadata=_said("outlet where the cards are collected", limits="2 to 20 characters")
+        required=True, metadata=_meta("outlet where the cards are collected", limits="2 to 20 characters")
     )
-    union_name = fields.String(required=True, metadata=_said("union that submitted the batch"))
+    union_name = fields.String(required=True, metadata=_meta("union that submitted the batch"))
     contact = fields.Nested(BankContact, required=True)
-    total = fields.Integer(required=True, metadata=_said("applicants in all parts together"))
-    part = fields.Integer(required=True, metadata=_said("number of this part, from 1"))
-    parts = fields.Integer(required=True, metadata=_said("how many parts there are; they may come in any order"))
+    total = fields.Integer(required=True, metadata=_meta("applicants in all parts together"))
+    part = fields.Integer(required=True, metadata=_meta("number of this part, from 1"))
+    parts = fields.Integer(required=True, metadata=_meta("how many parts there are; they may come in any order"))
     applicants = fields.List(
-        fields.Nested(BankApplicant), required=True, metadata=_said("applicants", limits=f"1 to {MESSAGE_SIZE}")
+        fields.Nested(BankApplicant), required=True, metadata=_meta("applicants", limits=f"1 to {MESSAGE_SIZE}")
     )
 
 
 class RecalledApplicant(BankMessage):
-    application_id = fields.UUID(required=True, metadata=_said("as in `batch.submitted`"))
-    member_no = fields.String(required=True, metadata=_said("as in `batch.submitted`"))
+    application_id = fields.UUID(required=True, metadata=_meta("as in `batch.submitted`"))
+    member_no = fields.String(required=True, metadata=_meta("as in `batch.submitted`"))
 
 
 class BatchRecalled(BankMessage):
     """Applicants whose cards the bank must no longer make."""
 
-    message_id = fields.UUID(required=True, metadata=_said("of this message"))
-    batch_no = fields.String(required=True, metadata=_said("batch that they were submitted in"))
+    message_id = fields.UUID(required=True, metadata=_meta("of this message"))
+    batch_no = fields.String(required=True, metadata=_meta("batch that they were submitted in"))
     repeated = fields.Boolean(
-        load_default=False, metadata=_said("true where an operator of ours has sent the recall again")
+        load_default=False, metadata=_meta("true where an operator of ours has sent the recall again")
     )
     applicants = fields.List(
-        fields.Nested(RecalledApplicant), required=True, metadata=_said("applicants", limits=f"1 to {MESSAGE_SIZE}")
+        fields.Nested(RecalledApplicant),
+        required=True,
+        metadata=_meta("applicants", limits=f"1 to {MESSAGE_SIZE}"),
     )
 
 
 class FeedbackResult(BankMessage):
-    """What became of one applicant; named by the application's id or the member's number."""
+    """The outcome for one applicant, who is named by the application's id or the member's number."""
 
     application_id = fields.UUID(
-        allow_none=True, load_default=None, metadata=_said("whose result it is; may be left out beside `member_no`")
+        allow_none=True,
+        load_default=None,
+        metadata=_meta("whose result it is; may be left out beside `member_no`"),
     )
     member_no = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=20),
-        metadata=_said("whose result it is; may be left out beside `application_id`, else both must agree"),
+        metadata=_meta("whose result it is; may be left out beside `application_id`, else both must agree"),
     )
-    outcome = choice(*OUTCOMES, required=True, metadata=_said("how far the application is; the last two decide"))
+    outcome = choice(*OUTCOMES, required=True, metadata=_meta("how far the application is; the last two decide"))
     card_no = fields.String(
         allow_none=True,
         load_default=None,
-        metadata=_said("card number; needed for `issued`", limits="16 to 19 digits with a Luhn check"),
+        metadata=_meta("card number; needed for `issued`", limits="16 to 19 digits with a Luhn check"),
     )
     reason_code = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=50),
-        metadata=_said("stable code of the bank's own; needed for `refused`"),
+        metadata=_meta("stable code of the bank's own; needed for `refused`"),
     )
     reason = fields.String(
         allow_none=True,
         load_default=None,
         validate=validate.Length(max=200),
-        metadata=_said("reason of a refusal in Chinese, which the clerk reads; without it the code is shown"),
+        metadata=_meta("reason of a refusal in Chinese, which the clerk reads; without it the code is shown"),
     )
 
     @validates_schema
     def holds_together(self, data: dict[str, object], **_: object) -> None:
-        """An applicant is named; an issued card has a valid number; a refusal has a reason."""
+        """Validates that an applicant is named, an issued card has a valid number, and a refusal has a reason."""
         if not data.get("application_id") and not data.get("member_no"):
             raise ValidationError("application_id or member_no is needed.", "application_id")
         if data["outcome"] == "issued" and not is_card_number(str(data.get("card_no") or "")):
@@ -198,20 +205,20 @@ class FeedbackResult(BankMessage):
 
 
 class FeedbackEnvelope(BankMessage):
-    """A feedback without a look into its results: what is wrong here concerns the whole message."""
+    """A feedback without validation of its results: an error here makes the whole message invalid."""
 
     feedback_id = fields.String(
         required=True,
         validate=validate.Length(1, 64),
-        metadata=_said("the bank's own id of this feedback; the same id means the same content, sent again"),
+        metadata=_meta("the bank's own id of this feedback; the same id means the same content, sent again"),
     )
     batch_no = fields.String(
-        required=True, validate=validate.Length(1, 64), metadata=_said("batch that all results belong to")
+        required=True, validate=validate.Length(1, 64), metadata=_meta("batch that all results belong to")
     )
     processed_at = fields.AwareDateTime(
         required=True,
         validate=validate.Range(*PLAUSIBLE),
-        metadata=_said(
+        metadata=_meta(
             "when the bank came to these results",
             limits="ISO 8601 with offset; not before the batch's submission, at most a day ahead",
         ),
@@ -220,13 +227,13 @@ class FeedbackEnvelope(BankMessage):
 
 
 class BankFeedback(FeedbackEnvelope):
-    """One feedback of the bank; `feedback_id` makes a repeated one known."""
+    """One feedback of the bank; a repeated one has the same `feedback_id`."""
 
     results = fields.List(
         fields.Nested(FeedbackResult),
         required=True,
         validate=validate.Length(1, LARGEST_FEEDBACK),
-        metadata=_said("results, each judged by itself"),
+        metadata=_meta("results, each judged by itself"),
     )
 
 
@@ -236,39 +243,39 @@ class Rejection(BankMessage):
     lines = fields.List(
         fields.Integer(),
         required=True,
-        metadata=_said("positions in `results`, counted from 0; empty where the whole message was rejected"),
+        metadata=_meta("positions in `results`, counted from 0; empty where the whole message was rejected"),
     )
     field = fields.String(
-        required=True, allow_none=True, metadata=_said("field that is wrong; null where no single one is")
+        required=True, allow_none=True, metadata=_meta("field that is wrong; null where no single one is")
     )
-    code = fields.String(required=True, metadata=_said("stable code of the reason, see Rejections"))
-    reason = fields.String(required=True, metadata=_said("reason in plain English"))
+    code = fields.String(required=True, metadata=_meta("stable code of the reason, see Rejections"))
+    reason = fields.String(required=True, metadata=_meta("reason in plain English"))
 
 
 class Receipt(BankMessage):
-    """What became of one feedback: `results` = `applied` + `repeated` + `rejected`."""
+    """The outcome of one feedback: `results` = `applied` + `repeated` + `rejected`."""
 
-    feedback_id = fields.String(required=True, metadata=_said("as the bank gave it"))
+    feedback_id = fields.String(required=True, metadata=_meta("as the bank gave it"))
     batch_no = fields.String(
-        required=True, allow_none=True, metadata=_said("as the bank gave it; null where it could not be read")
+        required=True, allow_none=True, metadata=_meta("as the bank gave it; null where it could not be read")
     )
     seen_before = fields.Boolean(
-        required=True, metadata=_said("true where a feedback of this id and content had come before")
+        required=True, metadata=_meta("true where a feedback of this id and content had come before")
     )
-    results = fields.Integer(required=True, metadata=_said("how many results the feedback held"))
-    applied = fields.Integer(required=True, metadata=_said("results that said something new and were taken"))
-    repeated = fields.Integer(required=True, metadata=_said("results that said nothing new: known, or overtaken"))
-    rejected = fields.Integer(required=True, metadata=_said("results that were not taken"))
+    results = fields.Integer(required=True, metadata=_meta("how many results the feedback held"))
+    applied = fields.Integer(required=True, metadata=_meta("results that said something new and were taken"))
+    repeated = fields.Integer(required=True, metadata=_meta("results that said nothing new: known, or overtaken"))
+    rejected = fields.Integer(required=True, metadata=_meta("results that were not taken"))
     rejections = fields.List(
-        fields.Nested(Rejection), required=True, metadata=_said("why; a result can be named by several reasons")
+        fields.Nested(Rejection), required=True, metadata=_meta("why; a result can be named by several reasons")
     )
 
 
 class FeedbackReceipts(BankMessage):
-    """Receipts of feedback that was handled together: one for each feedback, in the order of their handling."""
+    """Receipts of feedback that was handled in one chunk: one for each feedback, in the order of handling."""
 
-    message_id = fields.UUID(required=True, metadata=_said("of this message"))
-    receipts = fields.List(fields.Nested(Receipt), required=True, metadata=_said("receipts", limits="1 to 500"))
+    message_id = fields.UUID(required=True, metadata=_meta("of this message"))
+    receipts = fields.List(fields.Nested(Receipt), required=True, metadata=_meta("receipts", limits="1 to 500"))
 
 
 MESSAGES: dict[str, type[BankMessage]] = {

@@ -1,8 +1,8 @@
-"""How the bodies of bank messages are encrypted: JWE (RFC 7516), compact, for the key of whoever reads them.
+"""Encryption of bank messages: each body is a compact JWE (RFC 7516) for its reader's key.
 
 The protected header names the algorithms, the reader's key (`kid`) and the message (`typ`). For an EC or X25519 key the
 content key is agreed by ECDH-ES+A256KW, for an RSA key it is encrypted by RSA-OAEP-256; the content is encrypted by
-A256GCM. A body says who encrypted it by its signature alone: anybody who knows a public key can encrypt for it.
+A256GCM. Only the signature of a body proves its sender: anybody who knows a public key can encrypt for it.
 """
 
 import base64
@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from services.kit.strict_json import read_json
 
 CONTENT_TYPE = "application/jose"
-"""Of an encrypted body; a clear one is `application/json`."""
+"""The content type of an encrypted body; a clear one has `application/json`."""
 SMALLEST_RSA = 2048
 _CONTENT_ALGORITHM = "A256GCM"
 _KEY_ALGORITHMS = {"EC": "ECDH-ES+A256KW", "OKP": "ECDH-ES+A256KW", "RSA": "RSA-OAEP-256"}
@@ -28,15 +28,15 @@ PublicOrPrivate = ECKey | OKPKey | RSAKey
 
 
 class CannotDecrypt(Exception):
-    """A body that was encrypted for another key, by another algorithm, as another message, or changed on its way."""
+    """The body was encrypted for another key, by another algorithm or as another message, or was changed in transit."""
 
 
 class AnotherMessage(CannotDecrypt):
-    """A body that was encrypted as another message: whoever sent it again under this name did not encrypt it."""
+    """The body was encrypted as another message, so that somebody else sent it again under this name."""
 
 
 class _Registry(JWERegistry):
-    """These algorithms and no compression, which can burst memory; larger than the library expects texts to be."""
+    """Allows only our algorithms, no compression, which can exhaust memory, and texts beyond the library's limit."""
 
     max_ciphertext_length = 16 << 20
 
@@ -45,10 +45,10 @@ _REGISTRY = _Registry(algorithms=[*set(_KEY_ALGORITHMS.values()), _CONTENT_ALGOR
 
 
 def read_keys(text: str, *, private: bool) -> list[PublicOrPrivate]:
-    """The keys of a JWK Set (RFC 7517), or of one JWK; none in an empty text.
+    """The keys of a JWK Set (RFC 7517), or of one JWK; none for an empty text.
 
-    Raises ValueError, without values, where it is none, or a key has no `kid` of its own, cannot agree on or encrypt
-    keys, is too short, or lacks its private part though it is needed.
+    Raises ValueError, without values, for any other text, and for a key that has no unique `kid`, cannot agree on or
+    encrypt keys, is too short, or lacks a needed private part.
     """
     if not text.strip():
         return []
@@ -74,7 +74,7 @@ def encrypt(body: bytes, message: str, key: PublicOrPrivate) -> bytes:
 
 
 def decrypt(body: bytes, message: str, keys: Sequence[PublicOrPrivate]) -> bytes:
-    """What `encrypt` made of the body of this message, for one of the keys. Raises CannotDecrypt, without values."""
+    """The body of this message that `encrypt` encrypted for one of the keys. Raises CannotDecrypt, without values."""
     header = _header(body)
     key = next((one for one in keys if one.kid == header.get("kid")), None)
     if header.get("typ") != message:
@@ -85,7 +85,7 @@ def decrypt(body: bytes, message: str, keys: Sequence[PublicOrPrivate]) -> bytes
         raise CannotDecrypt("It was encrypted by another algorithm.")
     try:
         plain = jwe.decrypt_compact(body, key, registry=_REGISTRY).plaintext
-    except Exception as error:  # of the library, and of the one below it: each has many for what strangers send
+    except Exception as error:  # both libraries raise many kinds for bodies of outsiders
         raise CannotDecrypt("It was changed, or is no JWE.") from error
     if plain is None:
         raise CannotDecrypt("It holds nothing.")
@@ -93,7 +93,7 @@ def decrypt(body: bytes, message: str, keys: Sequence[PublicOrPrivate]) -> bytes
 
 
 def is_encrypted(body: bytes) -> bool:
-    """Whether a body is a JWE in compact form: a JSON object begins with a brace, and a JWE has five parts."""
+    """Whether a body is a compact JWE, which has five parts; a JSON object begins with a brace."""
     return body.count(b".") == 4 and not body.lstrip().startswith(b"{")
 
 
@@ -117,7 +117,7 @@ def _read_key(document: Any, private: bool) -> PublicOrPrivate:
 
 
 def _header(body: bytes) -> dict[str, Any]:
-    """The protected header; names given twice in it are refused, as everywhere."""
+    """The protected header; raises ValueError for duplicate names, as in all JSON."""
     first = body.partition(b".")[0]
     try:
         header = read_json(base64.urlsafe_b64decode(first + b"=" * (-len(first) % 4)))

@@ -1,4 +1,4 @@
-"""The keys by which batching and the bank encrypt what they send one another, and whether clear text is allowed."""
+"""The keys that encrypt messages between batching and the bank, and whether clear text is allowed."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +14,7 @@ CLEAR_TEXT = ("no", "feedback", "all")
 
 @settings_class
 class BankEncryptionSettings:
-    """What is encrypted between batching and the bank."""
+    """The encryption of messages between batching and the bank."""
 
     bank_public_keys: KeySet = KeySet("")
     """The bank's public keys, a JWK Set: the first one encrypts what the bank is sent."""
@@ -38,7 +38,7 @@ def check_bank_keys() -> None:
 
 
 def clear_text() -> str:
-    """What may go unencrypted. Raises SettingsError for a word that is not among CLEAR_TEXT."""
+    """Which messages may be unencrypted. Raises SettingsError for a value that is not in CLEAR_TEXT."""
     settings = read_settings(BankEncryptionSettings)
     if settings.bank_clear_text:
         if settings.bank_clear_text not in CLEAR_TEXT:
@@ -50,7 +50,7 @@ def clear_text() -> str:
 
 
 def encrypted_for_bank(body: bytes, message: str) -> bytes:
-    """The body as the bank gets it; clear where that is agreed. Raises SettingsError where there is no key."""
+    """The body encrypted for the bank, or clear where that is agreed. Raises SettingsError without a key."""
     if clear_text() == "all":
         return body
     check_bank_keys()
@@ -58,13 +58,13 @@ def encrypted_for_bank(body: bytes, message: str) -> bytes:
 
 
 def encrypted_for_us(body: bytes, message: str) -> bytes:
-    """A message of the bank's, or a part of it, encrypted as the bank would; clear where we have no key."""
+    """A message of the bank, or a part of one, encrypted for ourselves; clear where we have no key."""
     keys = _keys("UNION_PRIVATE_KEYS")
     return encrypt(body, message, keys[0]) if keys and clear_text() != "all" else body
 
 
 def decrypted(body: bytes, message: str) -> bytes:
-    """What a body says that is encrypted for us; a clear one as it is. Raises CannotDecrypt."""
+    """The decrypted body of a message for us; a clear one unchanged. Raises CannotDecrypt."""
     return decrypt(body, message, _keys("UNION_PRIVATE_KEYS")) if is_encrypted(body) else body
 
 

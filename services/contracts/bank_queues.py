@@ -7,12 +7,13 @@ from services.kit.amqp.queues import bind, declare_exchange, declare_quorum_queu
 from services.kit.system import ExternalQueues
 
 _RECEIPTS_BYTES = 256 << 20
-"""A bank that reads no receipts must not fill the broker: the oldest go. Who misses one sends the feedback again."""
+"""Largest size of waiting receipts; beyond it the oldest are dropped, so that a bank that reads none cannot fill the
+broker. A bank that misses a receipt sends the feedback again."""
 
 
 def declare_bank(channel: amqp.Channel) -> None:
-    """The ways out to `bank.batches` and `bank.receipts`, and the way in: an exchange for the bank alone that leads to
-    batching's queue.
+    """Declares the exchange and queues for `bank.batches` and `bank.receipts`, and an exchange for the bank alone that
+    leads to batching's queue of feedback.
     """
     declare_exchange(channel, bank.EXCHANGE)
     declare_quorum_queue(channel, bank.BATCHES_QUEUE, {})

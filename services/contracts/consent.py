@@ -1,6 +1,6 @@
 """The consent 告知同意书 that a member gives before personal data goes to a bank (PIPL, articles 23, 29 and 30).
 
-Each version that was ever in force stays here word for word: a receipt names the version that was agreed to.
+Each version that was ever in force stays here verbatim: a receipt names the version that the member agreed to.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from services.kit.problems import FieldProblem, Invalid
 
 CONSENT_TITLE = "会员服务卡办理个人信息处理告知同意书"
 BASES = ("signed_form", "phone")
-"""How consent was given: on a form that the clerk attests to, or by the member's own hand on the phone."""
+"""How consent was given: on a signed form that the clerk attests to, or by the member on the phone."""
 
 
 @dataclass(frozen=True)
 class ConsentText:
-    """What is told and agreed to."""
+    """One version of the text that a member reads and agrees to."""
 
     version: str
     in_force_from: date
@@ -51,11 +51,11 @@ CONSENT_TEXTS: Mapping[str, ConsentText] = {
 }
 
 CURRENT_CONSENT = max(CONSENT_TEXTS.values(), key=lambda text: text.in_force_from)
-"""The version that is to be agreed to now."""
+"""The version in force, to which members must agree."""
 
 
 def refuse_unless_current(version: str | None) -> None:
-    """Raises Invalid `consent_required` where nothing was agreed to, `consent_outdated` where it was another text."""
+    """Raises Invalid: `consent_required` without a version, `consent_outdated` for another version than the current."""
     if not version:
         raise _refusal("consent_required", "尚未确认已取得会员同意", "请由每位会员阅读并签署告知同意书，确认后再提交。")
     if version != CURRENT_CONSENT.version:

@@ -1,6 +1,6 @@
-"""What operators are told of a dead letter in plain Chinese: what it is about, how many persons wait for it, and why.
+"""Describes a dead letter for operators in plain Chinese: its subject, how many persons it concerns, and why it failed.
 
-The technical cause stays beside it. None of it is personal data.
+The technical cause is shown beside it. None of it is personal data.
 """
 
 import json
@@ -60,7 +60,7 @@ RESULT_WORDS = {
     "contradicts_issued": "银行先前反馈为已办卡",
     "contradicts_refused": "银行先前反馈为退回",
 }
-"""Why a result of the bank was refused, by the code of the contradiction."""
+"""Why a result of the bank was rejected, by the code of the contradiction."""
 
 _STATES = {
     "queued": "待办中",
@@ -113,9 +113,9 @@ _LONGEST_NAME = 200
 
 
 def about(letter: Letter) -> LetterDescription:
-    """What a letter is about and why it lies there.
+    """What a letter is about and why it failed.
 
-    The union is named where the message names it; else who knows unions finds it by id or code.
+    The union is named where the message names it; otherwise membership finds its name by id or code.
     """
     data = _data(letter)
     union: Any = data.get("union")
@@ -135,7 +135,7 @@ def about(letter: Letter) -> LetterDescription:
 
 
 def subject(letter: Letter) -> str:
-    """What kind of message it is."""
+    """The kind of message, in Chinese."""
     if letter.queue == bank.REJECTED_QUEUE:
         return BANK_FEEDBACK
     name = (letter.type or "").split(".")[1:2] or letter.queue.split(".")[1:2]
@@ -143,7 +143,7 @@ def subject(letter: Letter) -> str:
 
 
 def explanation(cause: str, reason: str) -> str:
-    """Why a message could not be handled."""
+    """Why a message could not be handled, in Chinese."""
     faults = [f"第 {int(line) + 1} 条结果的 {field} 不符合约定" for line, field in _FAULTY_FIELD.findall(reason)]
     codes = dict.fromkeys(_REFUSED_RESULT.findall(reason))
     if faults or codes:
@@ -164,7 +164,7 @@ def _data(letter: Letter) -> dict[str, Any]:
 
 
 def _persons(data: dict[str, Any]) -> int | None:
-    """How many persons a message speaks of."""
+    """How many persons a message concerns."""
     for name in ("applications", "members", "results"):
         if isinstance(data.get(name), list):
             return len(data[name])
@@ -172,7 +172,7 @@ def _persons(data: dict[str, Any]) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    """A text of a message that may break its contract: where a name should be a number may stand."""
+    """A value if it is a text; a message that breaks its contract may hold anything."""
     return without_numbers(value[:_LONGEST_NAME]) if isinstance(value, str) else None
 
 

@@ -1,4 +1,4 @@
-"""Reads the rejected messages of the bank among the dead letters, and says in Chinese what any dead letter is about."""
+"""Reads the bank's rejected messages among the dead letters, and describes any dead letter in Chinese."""
 
 import json
 from typing import Any
@@ -11,21 +11,21 @@ from services.kit.system import Letter, LetterDescription
 
 
 class LettersOfTheBank:
-    """What the kit asks of dead letters."""
+    """The kit's LetterReader for this system."""
 
     def content(self, letter: Letter) -> bytes:
-        """The body as it can be read: one that is encrypted for batching, by batching alone."""
+        """The body, decrypted where this process can: one encrypted for batching only by batching."""
         try:
             return decrypted(letter.body, bank.FEEDBACK_QUEUE)
         except CannotDecrypt:
             return letter.body
 
     def is_encrypted(self, letter: Letter) -> bool:
-        """Whether the body came encrypted."""
+        """Whether the body is encrypted."""
         return is_encrypted(letter.body)
 
     def external_id(self, letter: Letter) -> str | None:
-        """The feedback that a rejected message of the bank is, or is a part of."""
+        """The id of the feedback that a rejected message of the bank is, or is a part of."""
         if is_encrypted(letter.body):
             noted = letter.headers.get(bank.FEEDBACK_ID_HEADER)
             return noted if isinstance(noted, str) else None
@@ -40,7 +40,7 @@ class LettersOfTheBank:
         return _ids_of_feedback(json.loads(letter.content))
 
     def about(self, letter: Letter) -> LetterDescription:
-        """What a letter is about and why it lies there, in Chinese."""
+        """What a letter is about and why it failed, in Chinese."""
         return dead_letter_words.about(letter)
 
 

@@ -1,7 +1,7 @@
-"""The committed example of each message, one JSON file each beside this module.
+"""The committed examples of all messages, one JSON file each beside this module.
 
-In a file a sealed value stands open as {"sealed": value}, so that it can be read and compared; `wire_example` gives the
-data as it travels.
+In a file an encrypted value is written decrypted as {"sealed": value}, so that it can be read and compared;
+`wire_example` returns the data with encrypted values.
 """
 
 import json
@@ -15,24 +15,24 @@ FOLDER = Path(__file__).parent / "examples"
 
 
 def readable_example(name: str) -> dict[str, Any]:
-    """The example of an event type or bank message as committed, sealed values open."""
+    """The example of an event type or bank message as committed, with decrypted values."""
     example: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return example
 
 
 def wire_example(contract: EventContract[Any]) -> dict[str, Any]:
-    """The example of an event's data as it travels, sealed with this process's key."""
+    """The example of an event's data on the wire, encrypted with this process's key."""
     return as_it_travels(readable_example(contract.type))
 
 
 def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
-    """A readable example with its values sealed by this process's key."""
+    """A readable example with its values encrypted with this process's key."""
     wire: dict[str, Any] = _sealed(readable)
     return wire
 
 
 def opened(wire: Any) -> Any:
-    """Data from the wire with each sealed value open, in the form of the committed examples."""
+    """Data from the wire with decrypted values, in the form of the committed examples."""
     if isinstance(wire, dict):
         return {name: opened(value) for name, value in wire.items()}
     if isinstance(wire, list):

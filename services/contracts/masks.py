@@ -1,14 +1,14 @@
-"""Numbers and other personal data as they are shown: masked."""
+"""Masks numbers and other personal data for display."""
 
 import re
 
 DOCUMENT_ENDS = (5, 2)
-"""How many characters of an 18-digit document number are shown at its beginning and its end (choice: as the manual)."""
+"""How many characters of an 18-digit document number are shown at its two ends (choice: as in the manual)."""
 _CITIZEN_LENGTH = 18
 
 
 def mask_document(number: str) -> str:
-    """A document number: of 18 characters the first five and the last two, of any other at most a third of them."""
+    """Masks a document number: 18 characters show the first five and last two, any other at most a third."""
     if len(number) == _CITIZEN_LENGTH:
         return _mask(number, *DOCUMENT_ENDS)
     shown = len(number) // 3
@@ -17,44 +17,44 @@ def mask_document(number: str) -> str:
 
 
 def mask_card(number: str) -> str:
-    """A card number: the first six and the last four digits."""
+    """Masks a card number: it shows the first six and the last four digits."""
     return _mask(number, 6, 4)
 
 
 def mask_phone(number: str) -> str:
-    """A telephone number: the first three and the last four digits."""
+    """Masks a telephone number: it shows the first three and the last four digits."""
     return _mask(number, 3, 4)
 
 
 def mask_account_name(name: str) -> str:
-    """The name of an account: its first and last character."""
+    """Masks the name of an account: it shows its first and last character."""
     return _mask(name, 1, 1)
 
 
 def mask_document_end(end: str) -> str:
-    """The end of a document number that somebody searched by, of which nothing is shown: of some a mask shows less."""
+    """Masks the end of a document number in a search completely, for the masks of some numbers show less than it."""
     return "*" * len(end)
 
 
 def mask_birth_date(_: str) -> str:
-    """A birth date, of which nothing is shown: with what the mask of the number leaves, it would tell the number."""
+    """Masks a birth date completely: with the visible part of the document number it would reveal that number."""
     return "****-**-**"
 
 
 def mask_sex(_: str) -> str:
-    """A sex, of which nothing is shown."""
+    """Masks a sex completely."""
     return "*"
 
 
 def mask_numbers(text: str) -> str:
-    """A text with the numbers of documents, cards and telephones masked that somebody wrote into it."""
+    """Masks the numbers of documents, cards and telephones within a text."""
     for pattern, mask in _NUMBERS:
         text = pattern.sub(lambda found, mask=mask: mask(found.group()), text)  # type: ignore[misc]
     return text
 
 
 def _mask(text: str, first: int, last: int) -> str:
-    """Hides the middle; of a short text, where the middle would be less than half, all but the ends is hidden."""
+    """Hides all but so many first and last characters; a short text shows only one at each end."""
     if len(text) < first + last + 4:
         first, last = min(first, 1), min(last, 1)
     hidden = max(len(text) - first - last, 0)
@@ -78,4 +78,4 @@ MASKS = {
     "contact_phone": mask_phone,
     "applicant_phone": mask_phone,
 }
-"""By the names of values in audit events."""
+"""The masks by the names of values in audit events."""

@@ -1,3 +1,3 @@
-"""The services there are, by their names."""
+"""The names of all services."""
 
 SERVICES = ("membership", "validation", "batching", "revocation", "notification")

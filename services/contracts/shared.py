@@ -1,4 +1,4 @@
-"""Parts that several events hold: the union, a person, an application's step."""
+"""Parts that several events share: the union, a person, an application's step."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,7 +33,7 @@ IMPORT_STATES = ("reading", "previewed", "running", "finished", "failed", "cance
 
 @dataclass(frozen=True, kw_only=True)
 class UnionFacts(EventData):
-    """A union as it was when the event was told."""
+    """A union as it was when the event was published."""
 
     union_id: UUID
     code: str
@@ -44,16 +44,16 @@ class UnionFacts(EventData):
     )
 
     def __post_init__(self) -> None:
-        """Events published before `superior_ids` came name only the direct superior."""
+        """Fills `superior_ids` for older events, which name only the direct superior."""
         if not self.superior_ids and self.superior_union_id:
             object.__setattr__(self, "superior_ids", [self.superior_union_id])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PersonFacts(EventData):
-    """Who an application is for: what validation and the bank need to know. Always sealed.
+    """The person of an application, with the facts that validation and the bank need. Always encrypted.
 
-    The consumer judges the values by the same value types as the producer, person by person.
+    The consumer validates each person by the same value types as the producer.
     """
 
     application_id: UUID
@@ -73,7 +73,7 @@ class PersonFacts(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationStep(EventData):
-    """An application that took a step; `version` grows with each step, so that a late event is known as such."""
+    """A step of an application; `version` grows with each step, so that an outdated event is recognized."""
 
     application_id: UUID
     member_id: UUID

@@ -1,4 +1,4 @@
-"""Texts that a spreadsheet program would compute: how they begin, and how a .csv keeps them from it."""
+"""Texts that a spreadsheet program would compute as formulas: how to recognize and how to escape them in a .csv."""
 
 import re
 
@@ -9,15 +9,15 @@ def is_computed(text: str) -> bool:
 
 
 def csv_text(text: str) -> str:
-    """The text as a cell of a .csv, where only a mark in front keeps a program from computing it."""
+    """The text as a cell of a .csv, with a mark in front where a program would compute it."""
     return _MARK + text if _COMPUTED.match(text) else text
 
 
 def unmarked_text(cell: str) -> str:
-    """The text that `csv_text` made a cell of."""
+    """The text of a cell that `csv_text` made."""
     return cell[1:] if cell.startswith(_MARK) and _COMPUTED.match(cell[1:]) else cell
 
 
 _COMPUTED = re.compile(r"[\s'\"]*[=+\-@|%＝＋－＠\t\r\n]")
-"""How a text begins that some spreadsheet program would compute; the wide signs are taken for the narrow ones."""
+"""The beginnings of texts that some spreadsheet program computes; full-width signs count as narrow ones."""
 _MARK = "'"

@@ -1,7 +1,7 @@
-"""Many things at once: the only module of the kit that names eventlet, whose green threads carry them.
+"""Concurrency by eventlet's green threads; the only module of the kit that imports eventlet.
 
-What waits by what is here lets the others of the process go on. A process that runs services calls `wait_together`
-before it imports anything else; tools and tests do without, and wait as plain Python does.
+A green thread that waits by these functions lets the others of the process run. A process that runs services calls
+`wait_together` before it imports anything else; tools and tests do not, and block as plain Python does.
 """
 
 from collections.abc import Callable
@@ -26,26 +26,26 @@ def wait_together() -> None:
 
 
 def spawn(function: Callable[..., Any], *arguments: Any) -> None:
-    """Runs a function beside its caller."""
+    """Runs a function in a green thread of its own."""
     eventlet.spawn(function, *arguments)
 
 
 def spawn_from_signal(function: Callable[..., Any], *arguments: Any) -> None:
-    """As `spawn`, from a handler of the operating system's signals, which may not wait for anything."""
+    """As `spawn`, from a signal handler of the operating system, which may not block."""
     eventlet.spawn_after(0, function, *arguments)
 
 
 def time_limit(seconds: float, error: Exception) -> AbstractContextManager[Any]:
-    """Raises the error in the body of a `with` that takes longer.
+    """Raises the error in the body of a `with` that takes longer than `seconds`.
 
-    Not eventlet's own Timeout, which is no Exception and would kill a worker.
+    Eventlet's own Timeout is no Exception and would kill a worker.
     """
     limit: AbstractContextManager[Any] = eventlet.Timeout(seconds, error)
     return limit
 
 
 def at_most(seconds: float) -> AbstractContextManager[Any]:
-    """Leaves the body of a `with` in silence when it takes longer."""
+    """Leaves the body of a `with` without an error when it takes longer than `seconds`."""
     limit: AbstractContextManager[Any] = eventlet.Timeout(seconds, False)
     return limit
 
@@ -53,13 +53,13 @@ def at_most(seconds: float) -> AbstractContextManager[Any]:
 def in_thread(
     function: Callable[Parameters, Result], *arguments: Parameters.args, **options: Parameters.kwargs
 ) -> Result:
-    """The function's result, computed by a thread of the operating system while the green threads go on."""
+    """The function's result, computed in a thread of the operating system while the green threads run on."""
     result: Result = tpool.execute(function, *arguments, **options)
     return result
 
 
 def serve_http(address: tuple[str, int], app: Callable[..., Any]) -> int:
-    """Serves a WSGI application beside its caller, without a log of requests; answers the port."""
+    """Serves a WSGI application in a green thread, without a log of requests; returns the port."""
     socket = eventlet.listen(address)
     eventlet.spawn(wsgi.server, socket, app, log_output=False)
     port: int = socket.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Marshmallow fields of texts: cleaned before their validators see them, with the reason where they are wrong."""
+"""Marshmallow fields for texts that are cleaned before they are validated."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,9 +10,9 @@ from services.kit.text import InvalidValue, clean_lines, clean_text
 
 
 class Cleaned(fields.String):
-    """A text that is cleaned before its validators see it: length is counted, and forms are held, after cleaning.
+    """A text that is cleaned first; its validators, such as length and pattern, see the cleaned value.
 
-    `pattern` is for the API's document: how the cleaned value looks.
+    `pattern` is the form of the cleaned value, for the API's document.
     """
 
     def __init__(self, clean: Callable[[str], str], pattern: str | None = None, **kwargs: Any) -> None:
@@ -28,7 +28,7 @@ class Cleaned(fields.String):
 
 
 class Whole(validate.Regexp):
-    """Holds the whole text to a pattern: `$` alone would let a line end pass."""
+    """Validates that the whole text matches a pattern; `$` alone would accept a trailing line end."""
 
     def __call__(self, value: Any) -> Any:
         """The value; raises ValidationError."""
@@ -38,15 +38,15 @@ class Whole(validate.Regexp):
 
 
 def text(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
-    """Some characters of one line, within bounds."""
+    """A field for one line of text with a length within bounds."""
     return Cleaned(clean_text, validate=length(longest, shortest), **kwargs)
 
 
 def lines(longest: int, shortest: int = 1, **kwargs: Any) -> fields.String:
-    """Some characters of one or more lines, within bounds."""
+    """A field for one or more lines of text with a length within bounds."""
     return Cleaned(clean_lines, validate=length(longest, shortest), **kwargs)
 
 
 def length(longest: int, shortest: int = 1) -> validate.Length:
-    """Holds a text to so many characters."""
+    """Validates the number of characters of a text."""
     return validate.Length(shortest, longest, error=f"请填写 {shortest} 至 {longest} 个字")

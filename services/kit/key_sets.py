@@ -1,6 +1,6 @@
-"""Makes key pairs as JWK Sets: `python -m services.kit.key_sets make encryption|signing <kid>` prints a private one.
+"""Generates keys as JWK Sets: `python -m services.kit.key_sets make encryption|signing <kid>` prints a private one.
 
-`python -m services.kit.key_sets public` reads such a set from standard input and prints what others are to have.
+`python -m services.kit.key_sets public` reads such a set from standard input and prints its public part.
 """
 
 import argparse
@@ -14,19 +14,19 @@ from services.kit.strict_json import read_json
 
 
 def new_encryption_keys(kid: str) -> str:
-    """A JWK Set of one new private key, by which bank messages are decrypted."""
+    """A JWK Set of one new private key that decrypts bank messages."""
     key = ECKey.generate_key("P-256", {"kid": kid, "use": "enc"}, private=True)
     return json.dumps({"keys": [key.as_dict(private=True)]})
 
 
 def new_signing_keys(kid: str) -> str:
-    """A JWK Set of one new private key, by which the audit log's end is signed."""
+    """A JWK Set of one new private key that signs the audit log's head."""
     key = OKPKey.generate_key("Ed25519", {"kid": kid, "use": "sig"}, private=True)
     return json.dumps({"keys": [key.as_dict(private=True)]})
 
 
 def public_part(private_keys: str) -> str:
-    """The same keys without what their owner alone knows; raises ValueError for what is no JWK Set."""
+    """The public parts of the keys; raises ValueError for anything but a JWK Set."""
     try:
         return json.dumps(KeySet.import_key_set(read_json(private_keys.encode())).as_dict(private=False))
     except (JoseError, LookupError, TypeError, AttributeError) as error:
@@ -34,7 +34,7 @@ def public_part(private_keys: str) -> str:
 
 
 def main() -> int:
-    """Makes keys, or prints the public part of those on standard input."""
+    """Generates keys, or prints the public part of those on standard input."""
     parser = argparse.ArgumentParser(prog="python -m services.kit.key_sets", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("make", help="print a new private key as a JWK Set")

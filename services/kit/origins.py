@@ -1,4 +1,4 @@
-"""Where requests come from, as limits and locks count it."""
+"""The origin of requests by which rate limits and lockouts count."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -6,9 +6,9 @@ _NETWORK_OF_ONE_IPV6_CUSTOMER = 64
 
 
 def counted_origin(address: str | None) -> str:
-    """The address; of IPv6 the network that one customer has, in which addresses can be chosen at will.
+    """The IPv4 address, or the IPv6 network of one customer, who can choose any address in it.
 
-    What is no address counts as one `unknown`.
+    Anything but an address counts as `unknown`.
     """
     try:
         parsed = ip_address((address or "").partition("%")[0])

@@ -1,13 +1,13 @@
-"""Which addresses would send what we say over a network for all to read."""
+"""Finds addresses whose connections are not encrypted."""
 
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 
 def is_plain(text: str) -> bool:
-    """Whether the text is an address of another machine to which the way is not encrypted, or not surely the right one.
+    """Whether the text is the address of another machine without encryption or without verification of its certificate.
 
-    A database's is safe by `sslmode=verify-full` alone: without it PostgreSQL's library believes any certificate.
+    A database address is safe only with `sslmode=verify-full`; otherwise PostgreSQL's library accepts any certificate.
     """
     try:
         address = urlsplit(text)

@@ -1,4 +1,4 @@
-"""What a caller did wrong or cannot have now, as RFC 9457 problem documents: a stable code, and words in Chinese."""
+"""Refusals of requests as RFC 9457 problem documents, with a stable code and texts in Chinese."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ _UNAVAILABLE = 503
 
 
 class CodedReason(str):
-    """A reason in Chinese with a stable code of its own, for marshmallow to carry as one of its messages."""
+    """A reason in Chinese with its own stable code, which marshmallow carries as one of its messages."""
 
     code: str
 
@@ -20,7 +20,7 @@ class CodedReason(str):
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """One field that is wrong: its path, a stable code, and the reason in Chinese."""
+    """One invalid field: its path, a stable code, and the reason in Chinese."""
 
     field: str
     code: str
@@ -28,10 +28,10 @@ class FieldProblem:
 
 
 class Problem(Exception):
-    """A refusal that the caller is told.
+    """A refusal that is returned to the caller.
 
     `code` is stable and for programs; `title` says what is wrong and `detail` what to do, both in Chinese.
-    `retry_after` is in seconds, for what may work later.
+    `retry_after` is in seconds, where a later attempt may succeed.
     """
 
     retry_after: int | None = None
@@ -52,7 +52,7 @@ class Problem(Exception):
         self.fields = list(fields)
 
     def to_dict(self) -> dict[str, Any]:
-        """The problem as JSON types; what is empty is left out."""
+        """The problem as JSON types, without empty values."""
         document = {
             "code": self.code,
             "status": self.status,
@@ -76,21 +76,21 @@ class Problem(Exception):
 
 
 class NotFound(Problem):
-    """There is none, or it is not the caller's to see."""
+    """The record does not exist, or the caller may not see it."""
 
     def __init__(self, code: str = "not_found", title: str = "未找到所查的内容", detail: str | None = None) -> None:
         super().__init__(code, 404, title, detail)
 
 
 class Conflict(Problem):
-    """The state of things does not allow it now."""
+    """The current state does not allow the operation."""
 
     def __init__(self, code: str, title: str, detail: str | None = None, fields: Sequence[FieldProblem] = ()) -> None:
         super().__init__(code, 409, title, detail, fields)
 
 
 class Invalid(Problem):
-    """What was sent is wrong; `fields` says where and why."""
+    """The request is invalid; `fields` says where and why."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Forbidden(Problem):
 
 
 class Unavailable(Problem):
-    """It cannot be done now; trying again after `retry_after` seconds may work."""
+    """The operation is not possible now; it may succeed after `retry_after` seconds."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ DATABASE_READ_ONLY = "database_read_only"
 
 
 class BrokerBlocked(Unavailable):
-    """The broker is short of memory or disk and takes nothing until it has room again."""
+    """The broker is short of memory or disk and accepts no messages until it has room again."""
 
     def __init__(self, retry_after: int) -> None:
         title = "消息服务内存或磁盘不足，系统暂停受理"
@@ -152,9 +152,9 @@ _MEANINGS = {
 
 
 def invalid_fields(messages: Mapping[str, Any] | Sequence[Any]) -> Invalid:
-    """The problem for marshmallow's error messages: nested ones by paths such as `members.3.name`.
+    """The problem for marshmallow's error messages; nested fields have paths such as `members.3.name`.
 
-    A message in Chinese is the schema's own and is kept; marshmallow's English ones are said in Chinese.
+    Chinese messages come from our schemas and are kept; marshmallow's English ones are replaced by Chinese ones.
     """
     return Invalid([_field_problem(path, message) for path, message in _flatten("", messages)])
 

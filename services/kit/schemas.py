@@ -1,4 +1,4 @@
-"""Marshmallow schemas made of frozen dataclasses: a message names each field, its type and its validation once.
+"""Marshmallow schemas made from frozen dataclasses, which declare each field, its type and its validation once.
 
 A field of a plain type gets the marshmallow field of that type. `Annotated` says more:
 
@@ -7,8 +7,8 @@ A field of a plain type gets the marshmallow field of that type. `Annotated` say
     decided_at: Annotated[datetime, "when it was decided or closed"]       what the API's document says
     person: Annotated[PersonFacts, ENCRYPTED]                              what travels encrypted
 
-A field without a default is required. What must hold between fields is checked in `__post_init__`, which raises
-marshmallow's ValidationError.
+A field without a default is required. Rules between fields are checked in `__post_init__`, which raises marshmallow's
+ValidationError.
 """
 
 import types
@@ -37,7 +37,7 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""The default of a field that was not given, where None is a value of its own: a change leaves it as it is."""
+"""The value of an absent field, where None is a value of its own; a change leaves such a field as it is."""
 
 
 class DataclassSchema(Schema):
@@ -46,7 +46,7 @@ class DataclassSchema(Schema):
     made: ClassVar[type]
 
     def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
-        """A field's value when it is dumped; one that was not given is left out."""
+        """A field's value for dumping; an absent one is left out."""
         value = super().get_attribute(obj, attr, default)
         return marshmallow.missing if value is UNSET else value
 
@@ -65,7 +65,7 @@ class Wrapping:
 
 
 def schema_of(kind: type[Any]) -> type[DataclassSchema]:
-    """The schema of a dataclass; raises TypeError for a field whose type has no marshmallow field.
+    """The schema of a dataclass; raises TypeError for a field whose type has no matching marshmallow field.
 
     Unknown fields are refused, unless the dataclass has `IGNORES_UNKNOWN = True`.
     """
@@ -73,7 +73,7 @@ def schema_of(kind: type[Any]) -> type[DataclassSchema]:
 
 
 def as_dict(value: Any) -> Any:
-    """A message, and what is within it, as dicts and lists; fields that were not given are left out."""
+    """A message with all nested values as dicts and lists; absent fields are left out."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: as_dict(one) for name, one in values_of(value).items()}
     if isinstance(value, list):
@@ -84,21 +84,21 @@ def as_dict(value: Any) -> Any:
 
 
 def required(value: Item | None) -> Item:
-    """A value that cannot be missing here; raises ValueError where it is."""
+    """The value, typed as not None; raises ValueError for None."""
     if value is None:
         raise ValueError("a value is missing")
     return value
 
 
 def change_fields(record: Any, request: Any, names: Iterable[str]) -> None:
-    """Gives a record the fields that a request names; what was not given stays as it is."""
+    """Sets on a record those of the fields that are present in a request."""
     for name in names:
         if (value := getattr(request, name)) is not UNSET:
             setattr(record, name, value)
 
 
 def values_of(instance: Any) -> dict[str, Any]:
-    """The fields of a message that were given, by name."""
+    """The present fields of a message, by name."""
     return {name: value for name, value in vars(instance).items() if value is not UNSET}
 
 
@@ -125,8 +125,8 @@ def _field(hint: Any, declared: Field[Any]) -> marshmallow.fields.Field[Any]:
 
 def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
     kind, notes = _parts(hint)
-    given = next((note for note in notes if isinstance(note, marshmallow.fields.Field)), None)
-    made = _field_of_type(kind) if given is None else _copy_of(given)
+    declared = next((note for note in notes if isinstance(note, marshmallow.fields.Field)), None)
+    made = _field_of_type(kind) if declared is None else _copy_of(declared)
     for note in notes:
         if isinstance(note, str):
             made.metadata = {**made.metadata, "description": note}
@@ -138,7 +138,7 @@ def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
 
 
 def _copy_of(given: marshmallow.fields.Field[Any]) -> marshmallow.fields.Field[Any]:
-    """One of its own: marshmallow's copies share what is said of them."""
+    """An independent copy: marshmallow's own copies share their metadata."""
     made = copy(given)
     made.metadata, made.validators = dict(given.metadata), list(given.validators)
     return made
@@ -167,7 +167,7 @@ def _field_of_type(kind: Any) -> marshmallow.fields.Field[Any]:
 
 
 def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The type, and what `Annotated` says of it."""
+    """The type, and the metadata of `Annotated`."""
     if get_origin(hint) is Annotated:
         kind, *notes = get_args(hint)
         return kind, tuple(notes)

@@ -1,4 +1,4 @@
-"""Secrets as values: they do not show themselves, and say what makes them unfit for production."""
+"""Secret values: types that hide in `repr`, and checks of their fitness for production."""
 
 import base64
 import binascii
@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlsplit
 from services.kit.strict_json import read_json
 
 DEMO_MARK = "demodemo"
-"""Begins each secret that is made for the demo; letters of base64, so that a key can begin with it too."""
+"""The prefix of all demo secrets; it is valid base64, so that keys can begin with it too."""
 
 SHORTEST_KEY = 32
 
 
 class Secret(str):
-    """Text that hides when it is shown by `repr`, as dataclasses and tracebacks do: passwords, addresses with one."""
+    """A text that `repr` hides, as in dataclasses and tracebacks: a password, or an address with one."""
 
     __slots__ = ()
 
@@ -36,8 +36,8 @@ class KeySet(Secret):
 
 
 def flaws(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
-    """What makes these secrets, given with their variables, unfit for production: made for the demo, too short, or
-    used for two purposes.
+    """Why these secrets, listed with their variables, are unfit for production: made for the demo, too short, or used
+    for two purposes.
     """
     found: dict[str, None] = {}
     purposes: dict[bytes, str] = {}
@@ -54,7 +54,7 @@ def flaws(secrets: Iterable[tuple[str, Secret]]) -> list[str]:
 
 
 def _parts(secret: Secret) -> list[str]:
-    """The secrets proper: the password of an address, the keys of a list."""
+    """The secrets within a value: the password of an address, the keys of a list."""
     if isinstance(secret, KeySet):
         return _keys_of_set(secret)
     if isinstance(secret, Key):
@@ -67,7 +67,7 @@ def _parts(secret: Secret) -> list[str]:
 
 
 def _keys_of_set(keys: KeySet) -> list[str]:
-    """Each key by its id and what it consists of; none where it is no set, which its reader says."""
+    """The id and material of each key of a set; empty for an invalid set, which its reader reports."""
     try:
         document = read_json(keys.encode())
         listed = document.get("keys", [document])
@@ -77,7 +77,7 @@ def _keys_of_set(keys: KeySet) -> list[str]:
 
 
 def _key_bytes(text: str) -> bytes:
-    """What a key written in base64 stands for; of another its own bytes."""
+    """The bytes of a key: decoded where it is base64, else those of its text."""
     standard = text.replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)

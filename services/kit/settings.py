@@ -1,4 +1,4 @@
-"""Typed settings, read from the environment once; what is missing or wrong is named in one error."""
+"""Typed settings, read from the environment once; one error names all missing and invalid ones."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ _declared: list[type[Any]] = []
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of a kind of settings."""
+    """One field of a settings class."""
 
     name: str
     of_type: Any
@@ -48,12 +48,12 @@ def settings_class(kind: type[Settings]) -> type[Settings]:
 
 @cache
 def read_settings(kind: type[Settings]) -> Settings:
-    """The settings of this kind, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
+    """The settings of this class, filled from the environment: the field `amqp_uri` is read from `AMQP_URI`.
 
     A field of type Secret, Key or KeySet is read from the file that `AMQP_URI_FILE` names where `AMQP_URI` is not set.
     Fields without a default must be set. Other types: str, int, float, bool (`1`, `true`, `yes`) and tuples of numbers
-    written with commas. In production a secret that is none is refused, and so is an address that is not
-    encrypted. Raises SettingsError. A second call answers the same object.
+    separated by commas. In production, secrets that are unfit and addresses that are not encrypted are refused. Raises
+    SettingsError. A second call returns the same object.
     """
     values: dict[str, Any] = {}
     wrong: list[str] = []
@@ -76,9 +76,9 @@ def read_settings(kind: type[Settings]) -> Settings:
 
 
 def check_secrets() -> None:
-    """Refuses to go on in production with secrets that are none, or with one for two purposes.
+    """Raises SettingsError in production where a secret is unfit, or used for two purposes.
 
-    Looks at all secrets that are set, of every kind of settings that this process has imported. Raises SettingsError.
+    It checks all secrets that are set, of all settings classes that this process has imported.
     """
     if not is_production():
         return
@@ -92,18 +92,18 @@ def check_secrets() -> None:
 
 
 def declared() -> list[type[Any]]:
-    """All kinds of settings that this process has imported."""
+    """All settings classes that this process has imported."""
     return list(_declared)
 
 
 def settings_of(kind: type[Any]) -> list[Setting]:
-    """What a kind of settings reads."""
+    """The fields of a settings class."""
     hints = get_type_hints(kind)
     return [Setting(one.name, hints[one.name], _is_required(one), one.default) for one in fields(kind)]
 
 
 def is_production() -> bool:
-    """Whether this is the real thing, which it is unless ENVIRONMENT says other. Raises SettingsError."""
+    """Whether this is production, the default where ENVIRONMENT is not set. Raises SettingsError."""
     environment = os.environ.get("ENVIRONMENT", "").strip() or "production"
     if environment not in ENVIRONMENTS:
         raise SettingsError(f"ENVIRONMENT is none of {', '.join(ENVIRONMENTS)}.")
@@ -111,7 +111,7 @@ def is_production() -> bool:
 
 
 def refuse_production(what: str) -> None:
-    """Ends a program that is for demonstrations and tests only where ENVIRONMENT is production."""
+    """Ends a program for demonstrations and tests where ENVIRONMENT is production. Raises SystemExit."""
     if is_production():
         raise SystemExit(f"{what}: not with ENVIRONMENT=production, which it is when it is not set")
 
@@ -144,7 +144,7 @@ class MessagingSettings:
 
     @property
     def takes_former(self) -> bool:
-        """Whether what the release before sends is taken now."""
+        """Whether messages of the previous release are accepted now."""
         return self._former_until is not None and datetime.now(UTC) < self._former_until
 
     @cached_property
@@ -189,7 +189,7 @@ class ProcessSettings:
 
 
 def _read(one: Setting) -> Any:
-    """The value of a setting; None where it is not set. Raises SettingsError, which holds no value."""
+    """The value of a setting; None where it is not set. Raises SettingsError, whose text quotes no value."""
     if one.of_type in _SECRET:
         text = _secret_text(one.variable)
         return one.of_type(text) if text else None
@@ -203,7 +203,7 @@ def _read(one: Setting) -> Any:
 
 
 def _secret_text(variable: str) -> str:
-    """The text of a variable or of the file that the one beside it names; empty where neither is set."""
+    """The text of a variable, or of the file that `<variable>_FILE` names; empty where neither is set."""
     file_variable = f"{variable}_FILE"
     if not _is_set(file_variable):
         return os.environ.get(variable, "").strip()
@@ -227,7 +227,7 @@ def _is_required(field: "Field[Any]") -> bool:
 
 
 def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with addresses, of which the messages name the variables alone."""
+    """Errors for unencrypted addresses; they name only the variables."""
     plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_plain(value)]
     if not plain or read_settings(ProcessSettings).allow_plain_connections:
         return []

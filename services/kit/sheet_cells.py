@@ -1,4 +1,4 @@
-"""Cells of sheets that people open in a spreadsheet program: what somebody typed stays text and is never computed."""
+"""Cells of spreadsheets: text that somebody typed stays text and is never computed as a formula."""
 
 from collections.abc import Iterable
 from io import BytesIO
@@ -17,10 +17,10 @@ _TEXT_FORMAT = "@"
 
 
 def text_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
-    """The cells of a row of a write-only sheet, all of them text.
+    """The cells of a row of a write-only sheet, all as text.
 
-    The values stay as they are, so that a sheet can be corrected and read again. A cell that begins like a formula
-    keeps being text when its reader edits it.
+    Values are unchanged, so that a sheet can be corrected and imported again. A cell that begins like a formula stays
+    text when somebody edits it.
     """
     return [_text_cell(sheet, text) for text in texts]
 
@@ -34,7 +34,7 @@ def heading_row(sheet: Any, texts: Iterable[str]) -> list[Any]:
 
 
 def saved(book: Workbook) -> bytes:
-    """The workbook's file."""
+    """The bytes of the workbook's file."""
     file = BytesIO()
     book.save(file)
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""Reading what others wrote as JSON: what could be read in two ways, or that no database holds, is refused."""
+"""Strict reading of JSON from outside: ambiguous documents, and values that no database can hold, are refused."""
 
 import json
 from typing import Any
@@ -7,13 +7,13 @@ from typing import Any
 def read_json(body: bytes) -> Any:
     """The document in a body of UTF-8. Raises ValueError, without values, for anything but JSON.
 
-    Refused are besides: names given twice in one object, NaN and Infinity, NUL and lone surrogates in texts, and what
-    is nested so deep that it cannot be read.
+    Also refused are duplicate names in one object, NaN and Infinity, NUL and lone surrogates in texts, and documents
+    that are nested too deep to be read.
     """
     try:
         document = _DECODER.decode(body.decode().removeprefix(_BYTE_ORDER_MARK))
         if b"\\" in body or b"\0" in body:
-            _refuse_odd_texts(document)
+            _refuse_invalid_texts(document)
     except RecursionError:
         raise ValueError("The document is nested too deep.") from None
     return document
@@ -30,8 +30,8 @@ def _refuse(_constant: str) -> None:
     raise ValueError("JSON has no such number.")
 
 
-def _refuse_odd_texts(document: Any) -> None:
-    """Escapes can say what UTF-8 cannot, and NUL, which PostgreSQL takes in no text."""
+def _refuse_invalid_texts(document: Any) -> None:
+    """Refuses lone surrogates, which escapes allow but UTF-8 does not, and NUL, which PostgreSQL texts cannot hold."""
     left = [document]
     while left:
         value = left.pop()

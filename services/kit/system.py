@@ -1,6 +1,6 @@
-"""The system that the kit serves, as its contracts describe it: services, events, queues with the outside.
+"""The system that uses the kit, as its contracts describe it: services, events, external queues.
 
-The kit knows nothing of the field. `services/contracts` describes the system once, when it is first imported.
+The kit knows nothing of union cards. `services/contracts` describes the system once, when it is first imported.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ from services.kit.events.contract import EventContract
 
 @dataclass(frozen=True, kw_only=True)
 class LetterDescription:
-    """What a dead letter is about and why it lies there, in Chinese; what it does not say is None.
+    """What a dead letter is about and why it failed, in Chinese; unknown values are None.
 
-    `persons` is how many persons it speaks of. None of it is personal data.
+    `persons` is how many persons it concerns. None of it is personal data.
     """
 
     subject: str
@@ -29,7 +29,7 @@ class LetterDescription:
 
 
 class Letter(Protocol):
-    """A dead letter, as far as it is described."""
+    """The attributes of a dead letter that a LetterReader uses."""
 
     @property
     def queue(self) -> str: ...
@@ -48,30 +48,30 @@ class Letter(Protocol):
 
 
 class LetterReader(Protocol):
-    """Reads dead letters of an external queue, and tells people what any dead letter is about."""
+    """Reads dead letters of external queues, and describes any dead letter for people."""
 
     def content(self, letter: Letter) -> bytes:
         """The body of an external message as far as it can be decrypted here."""
 
     def is_encrypted(self, letter: Letter) -> bool:
-        """Whether an external message is still encrypted as it came."""
+        """Whether an external message is still encrypted."""
 
     def external_id(self, letter: Letter) -> str | None:
-        """What the outside party calls its message."""
+        """The outside party's id of its message."""
 
     def open_fields(self, letter: Letter) -> dict[str, Any]:
-        """What an external message says but for personal data; raises ValueError and the like where it is none."""
+        """An external message's content without personal data; raises ValueError and the like for an invalid one."""
 
     def about(self, letter: Letter) -> LetterDescription:
-        """What a letter is about and why it lies there."""
+        """What a letter is about and why it failed."""
 
 
 @dataclass(frozen=True)
 class ExternalQueues:
-    """Queues by which a service and an outside party exchange messages. Their names begin with `<prefix>.`.
+    """The queues by which a service and an outside party exchange messages. Their names begin with `<prefix>.`.
 
-    `queues` are all of them, `needed` those without which the service cannot work, `rejected` the one of messages that
-    were refused. `declare` makes all of them, with their exchanges.
+    `queues` are all of them, `needed` those without which the service cannot work, `rejected` the one of rejected
+    messages. `declare` declares all of them, with their exchanges.
     """
 
     prefix: str
@@ -85,10 +85,10 @@ class ExternalQueues:
 
 @dataclass(frozen=True)
 class System:
-    """What the contracts say of the system.
+    """The description of the system by its contracts.
 
-    `audit_events` are the events by which services publish audit events, by service; `record_kinds` the kinds of
-    records that these name. `masks` hide a value of that name in an audit event, `mask_text` the numbers in any text.
+    `audit_events` are the contracts by which services publish audit events, by service; `record_kinds` the kinds of
+    records that these name. `masks` mask a value of that name in an audit event, `mask_text` the numbers in any text.
     """
 
     services: tuple[str, ...]
@@ -102,14 +102,14 @@ class System:
 
 
 class NotDescribed(RuntimeError):
-    """The kit is used without the contracts of a system."""
+    """The kit is used before a system was described."""
 
 
 _described: list[System] = []
 
 
 def describe(system: System) -> None:
-    """Lets the kit serve this system."""
+    """Sets the system that the kit serves."""
     _described[:] = [system]
 
 

@@ -1,11 +1,11 @@
-"""Texts: what nobody sees is taken out, what cannot be kept is refused."""
+"""Cleaning of texts: invisible characters are removed, and texts that cannot be stored are refused."""
 
 import re
 import unicodedata
 
 
 class InvalidValue(ValueError):
-    """A value that cannot be kept; `code` is stable, the message says in Chinese what to do."""
+    """A value that cannot be stored; `code` is stable, the message says in Chinese what to do."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -14,18 +14,18 @@ class InvalidValue(ValueError):
 
 
 def clean_text(text: str) -> str:
-    """A text of one line: composed (NFC), without invisible characters, each run of white space one space."""
+    """Cleans a text of one line: NFC, without invisible characters, each run of white space as one space."""
     return " ".join(unicodedata.normalize("NFC", _visible(text)).split())
 
 
 def clean_lines(text: str) -> str:
-    """A text of several lines: as `clean_text`, line by line; empty lines stay within it."""
+    """Cleans a text of several lines, each as `clean_text` does; empty lines within it stay."""
     lines = (unicodedata.normalize("NFC", _visible(line)).rstrip() for line in _LINE_END.split(text))
     return "\n".join(lines).strip("\n")
 
 
 def clean_compatible(text: str) -> str:
-    """As `clean_text`, with the wide, narrow and circled forms of characters made ordinary (NFKC)."""
+    """As `clean_text`, with wide, narrow and circled forms replaced by ordinary characters (NFKC)."""
     return " ".join(_visible(unicodedata.normalize("NFKC", _visible(text))).split())
 
 
@@ -34,7 +34,7 @@ _INVISIBLE = frozenset({"Cc", "Cf"})
 
 
 def _visible(text: str) -> str:
-    """Without control and format characters, such as direction marks; raises InvalidValue for what means damage."""
+    """Removes control and format characters, such as direction marks; raises InvalidValue for signs of damaged text."""
     if text.isascii() and text.isprintable():
         return text
     kept = []

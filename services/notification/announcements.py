@@ -1,4 +1,4 @@
-"""Announcements 通知公告: published, edited and withdrawn by the city; those for the sign-in page are for anybody."""
+"""Announcements 通知公告: the city publishes, edits and withdraws them; those on the sign-in page are public."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ _OWNER = Attachment.announcement_id
 
 
 def list_announcements(work: Work, request: ListAnnouncementsRequest) -> AnnouncementsAnswer:
-    """A page of the announcements in force, newest first; without an account only those for the sign-in page."""
+    """A page of the announcements in force, newest first; for anonymous callers only those on the sign-in page."""
     matching = select(Announcement).where(_shown_to(work.caller))
     if request.place is not UNSET:
         matching = matching.where(literal(request.place) == any_(Announcement.places))
@@ -69,7 +69,7 @@ def create_announcement(work: Work, request: CreateAnnouncementRequest) -> Annou
 
 
 def update_announcement(work: Work, request: UpdateAnnouncementRequest) -> AnnouncementAnswer:
-    """Changes the given fields of an announcement in force. Raises NotFound."""
+    """Changes the present fields of an announcement in force. Raises NotFound."""
     check_city(work.caller)
     session = work.session
     audit.record(session, ("announcement", request.announcement_id))
@@ -86,21 +86,21 @@ def update_announcement(work: Work, request: UpdateAnnouncementRequest) -> Annou
 
 
 def withdraw_announcement(work: Work, request: WithdrawAnnouncementRequest) -> None:
-    """Takes an announcement back: it is no longer shown. Raises NotFound."""
+    """Withdraws an announcement: it is no longer shown. Raises NotFound."""
     audit.record(work.session, ("announcement", request.announcement_id))
     check_city(work.caller)
     _in_force(work.session, request.announcement_id).withdrawn_at = datetime.now(UTC)
 
 
 def get_attachment(work: Work, request: GetAttachmentRequest) -> FileAnswer:
-    """The file of a guide or announcement that the caller is shown. Raises NotFound."""
+    """The file of a guide or announcement that the caller may see. Raises NotFound."""
     of_guide = and_(Attachment.guide_id.is_not(None), Guide.withdrawn_at.is_(None))
     of_announcement = and_(Attachment.announcement_id.is_not(None), _shown_to(work.caller))
     return news_files.get_attachment(work.session, request.attachment_id, or_(of_guide, of_announcement))
 
 
 def check_city(caller: Caller) -> None:
-    """Raises Forbidden for whoever is not of the city's union."""
+    """Raises Forbidden for a caller of another union than the city's."""
     if not caller.is_of_the_city:
         raise Forbidden(detail="通知公告和新手指引由市总工会管理员发布。")
 
@@ -127,7 +127,7 @@ def _in_force(session: Session, announcement_id: UUID) -> Announcement:
 
 
 def _noted(answer: AnnouncementAnswer) -> dict[str, Any]:
-    """What the log of acts keeps of an announcement."""
+    """The values of an announcement for its audit event."""
     files = [file.file_name for file in answer.attachments]
     return {"title": answer.title, "body": answer.body, "places": answer.places, "attachments": files}
 

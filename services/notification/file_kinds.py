@@ -1,4 +1,4 @@
-"""Which files may stand beside announcements and guides: documents and pictures whose content is what the name says."""
+"""The kinds of files allowed as attachments: documents and pictures whose content fits their name."""
 
 import io
 import zipfile
@@ -16,7 +16,7 @@ class _Kind:
 
 
 def content_type_of(file_name: str, content: bytes) -> str | None:
-    """The content type of a file that may be shown to all; None for one of another kind or with another content."""
+    """The content type of an allowed file; None for another kind, or content that does not fit the name."""
     kind = _KINDS.get(PurePosixPath(file_name).suffix.lower())
     return kind.content_type if kind and kind.is_such(content) else None
 
@@ -26,7 +26,7 @@ def _begins(*signatures: bytes) -> Callable[[bytes], bool]:
 
 
 def _is_office(content: bytes) -> bool:
-    """A zip file that names the types of its parts, as Office's do, and holds no macros."""
+    """Whether it is a zip file that names the types of its parts, as Office files do, and holds no macros."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             names = packed.namelist()
@@ -63,4 +63,4 @@ _KINDS = {
     ".jpeg": _Kind("image/jpeg", _IS_JPEG),
 }
 ENDINGS = tuple(_KINDS)
-"""How the names of such files end."""
+"""The allowed extensions of file names."""

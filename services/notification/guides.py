@@ -1,4 +1,4 @@
-"""Guides 新手指引 for anybody, in the order that the city gives them: words, files to download, a video to watch."""
+"""Guides 新手指引, public, in the city's order: text, files to download, a video link."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,7 @@ def list_guides(work: Work, request: ListGuidesRequest) -> GuidesAnswer:
 
 
 def create_guide(work: Work, request: CreateGuideRequest) -> GuideAnswer:
-    """A new guide, the last one where no position is given; only the city union's administrator may."""
+    """Creates a guide, as the last one without a position; only the city union's administrator may."""
     check_city(work.caller)
     session = work.session
     last = session.scalar(select(func.coalesce(func.max(Guide.position), -1))) or 0
@@ -57,7 +57,7 @@ def create_guide(work: Work, request: CreateGuideRequest) -> GuideAnswer:
 
 
 def update_guide(work: Work, request: UpdateGuideRequest) -> GuideAnswer:
-    """Changes the given fields of a guide. Raises NotFound."""
+    """Changes the present fields of a guide. Raises NotFound."""
     check_city(work.caller)
     session = work.session
     audit.record(session, ("guide", request.guide_id))
@@ -71,7 +71,7 @@ def update_guide(work: Work, request: UpdateGuideRequest) -> GuideAnswer:
 
 
 def withdraw_guide(work: Work, request: GuideRequest) -> None:
-    """Takes a guide back: it is no longer shown. Raises NotFound."""
+    """Withdraws a guide: it is no longer shown. Raises NotFound."""
     audit.record(work.session, ("guide", request.guide_id))
     check_city(work.caller)
     _in_force(work.session, request.guide_id).withdrawn_at = datetime.now(UTC)
@@ -100,7 +100,7 @@ def _answer(guide: Guide, files: news_files.Files) -> GuideAnswer:
 
 
 def _noted(answer: GuideAnswer) -> dict[str, Any]:
-    """What the log of acts keeps of a guide."""
+    """The values of a guide for its audit event."""
     return {
         "position": answer.position,
         "title": answer.title,

@@ -1,4 +1,4 @@
-"""The inbox: messages for a role in a union, each account with read marks of its own."""
+"""The inbox: messages for a role in a union, with read marks for each account."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ from services.notification.models import InboxMessage, ReadMark
 from services.notification.texts import Notice
 
 HOLDER = "holder"
-"""In place of a role: the message is for one account."""
+"""Replaces the role of a message that is for one account."""
 MOST_UNREAD = 1000
 """Unread messages are counted up to here."""
 
 
 @dataclass(frozen=True)
 class Audience:
-    """Whom a message is for: everybody with this role in this union, or with `account_id` that account alone."""
+    """The recipients of a message: all with this role in this union, or with `account_id` only that account."""
 
     union_id: UUID
     role: str
@@ -45,14 +45,14 @@ class Audience:
 
 
 def post(session: Session, audience: Audience, topic: str, notice: Notice) -> None:
-    """Puts a message into the inbox of a union's role, in place of an earlier one of the same topic."""
+    """Posts a message to an audience; it replaces an earlier one of the same topic."""
     post_counted(session, audience, topic, 1, lambda _count: notice)
 
 
 def post_counted(
     session: Session, audience: Audience, topic: str, count: int, notice_of: Callable[[int], Notice]
 ) -> None:
-    """Puts news of `count` things into the inbox; those of one topic add up to one message, unread again."""
+    """Posts news of `count` things; counts of the same topic add up in one message, which becomes unread again."""
     full_topic = f"{audience.union_id}:{audience.role}:{topic}"
     adding = insert(InboxMessage).values(
         message_id=uuid7(),
@@ -92,7 +92,7 @@ def post_counted(
 
 
 def within_hour(topic: str) -> str:
-    """A topic that gathers the news of this hour."""
+    """The topic with the current hour appended, so that the news of one hour share a message."""
     return f"{topic}:{datetime.now(UTC):%Y%m%d%H}"
 
 

@@ -1,4 +1,4 @@
-"""Notification's tables: inbox messages and who read them, outbound SMS, announcements, guides, attachments."""
+"""Notification's tables: inbox messages and their read marks, outbound SMS, announcements, guides, attachments."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ class Base(DeclarativeBase):
 class InboxMessage(Base):
     """A message for a role in a union, or with `account_id` for one account.
 
-    `topic` ties news of one thing together: while it is new, they count up.
+    `topic` identifies news of one thing, which are counted in one message.
     """
 
     __tablename__ = "inbox_message"
@@ -38,7 +38,7 @@ class InboxMessage(Base):
 
 
 class ReadMark(Base):
-    """An account has read a message."""
+    """The mark that an account has read a message."""
 
     __tablename__ = "read_mark"
 
@@ -49,17 +49,17 @@ class ReadMark(Base):
 
 
 GATHERS = text("state = 'waiting'")
-"""An SMS that takes up more news of its topic. Literally as its index has it: PostgreSQL matches no parameter to it."""
+"""Whether an SMS still gathers news. Literal as in its index, for PostgreSQL would not match a parameter."""
 
 TO_BE_SENT = text("state in ('waiting', 'sending')")
-"""An SMS that is not done with; literally, for the same reason."""
+"""Whether an SMS is still to be sent; literal for the same reason."""
 
 
 class Sms(Base):
-    """A text message: `waiting` until `due_at`, `sending` from the first try, then `sent`, or `failed` for its reason.
+    """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent`, or `failed` with a reason.
 
-    Its id is the provider's request id, so that sending it again is the same message. While it waits, news of the same
-    `topic` count up. `text` is wiped once a one-time password or a link to choose a password was sent.
+    Its id is the provider's request id, so that a repeated request is the same message. While it waits, news of the
+    same `topic` are counted in it. `text` is erased after a one-time password or a reset link was sent.
     """
 
     __tablename__ = "sms"
@@ -113,7 +113,7 @@ class Guide(Base):
 
 
 class Attachment(Base):
-    """A file beside an announcement or a guide."""
+    """A file attached to an announcement or a guide."""
 
     __tablename__ = "attachment"
 

@@ -1,4 +1,4 @@
-"""Who is told what when something happened: each event's inbox messages and SMS."""
+"""The notifications of each event: inbox messages and SMS."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +37,7 @@ from services.notification.sms import SmsSettings
 
 
 def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
-    """The clerk hears how many failed or wait, in one message an hour."""
+    """Notifies the clerk how many checks failed or wait, in one message an hour."""
     data = event.data
     results = Counter(result.result for result in data.results)
     for result, notice_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
@@ -47,7 +47,7 @@ def members_validated(session: Session, event: Event[MembersValidatedData]) -> N
 
 
 def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
-    """The clerk hears of the batch, once for all its parts; a personal application has no clerk."""
+    """Notifies the clerk of the batch, once for all its parts; a personal application has no clerk."""
     data = event.data
     if data.part == 1 and not data.personal:
         notice = texts.batch_submitted(data.batch_no, data.total, data.outlet_name)
@@ -55,7 +55,7 @@ def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
 
 
 def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssuedData]) -> None:
-    """The clerk hears how many cards were issued, late ones told apart, and so does the batch's contact by SMS."""
+    """Notifies the clerk, and the batch's contact by SMS, how many cards were issued, late ones separately."""
     data = event.data
     late = sum(application.late for application in data.applications)
     _notify_clerk(session, data, "cards_issued", len(data.applications) - late, texts.cards_issued)
@@ -64,14 +64,14 @@ def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssu
 
 
 def cards_refused(session: Session, settings: SmsSettings, event: Event[CardsRefusedData]) -> None:
-    """The clerk hears how many were refused, and so does the batch's contact by SMS."""
+    """Notifies the clerk, and the batch's contact by SMS, how many were refused."""
     data = event.data
     _notify_clerk(session, data, "cards_refused", len(data.applications), texts.cards_refused)
     _text_contact(session, settings, data, "cards_refused", partial(texts.sms_cards_refused, data.batch_no))
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
-    """The clerk hears that members of a revoked batch are free; of a cancelled application another event tells."""
+    """Notifies the clerk that members of a revoked batch are free; cancelled applications have another event."""
     data = event.data
     if data.reason == "revoked":
         batch_no = data.batch_no
@@ -80,7 +80,7 @@ def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
-    """The superior union's reviewers hear what waits for them."""
+    """Notifies the superior union's reviewers of a request."""
     data = event.data
     notice = texts.revocation_requested(data.batch_no, data.union.name)
     topic = f"revocation_requested:{data.revocation_id}"
@@ -88,28 +88,28 @@ def revocation_requested(session: Session, event: Event[RevocationRequestedData]
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
-    """The clerk and the applicant hear that the superior union agreed."""
+    """Notifies the clerk and the applicant that the superior union agreed."""
     data = event.data
     notice = texts.revocation_approved(data.batch_no, data.remark)
     _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
-    """The clerk and the applicant hear that the superior union did not agree."""
+    """Notifies the clerk and the applicant that the superior union did not agree."""
     data = event.data
     notice = texts.revocation_rejected(data.batch_no, data.remark)
     _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=False))
 
 
 def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
-    """The clerk and the applicant hear that the bank was faster than the superior union."""
+    """Notifies the clerk and the applicant that the bank decided before the superior union."""
     data = event.data
     batch_no = data.batch_no
     _publish_decided(session, data, texts.revocation_closed(batch_no), texts.sms_revocation_closed(batch_no))
 
 
 def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
-    """Both unions' clerks hear of it: the one where the member was queued, and the one whose batch had the card."""
+    """Notifies the clerks of both unions: where the member was queued, and whose batch had the card."""
     data = event.data
     notice = texts.application_cancelled(data.member_no)
     for union_id in {data.union_id, data.issued_union_id}:
@@ -117,14 +117,14 @@ def application_cancelled(session: Session, event: Event[ApplicationCancelledDat
 
 
 def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
-    """The clerk hears that the corrected document is another member's."""
+    """Notifies the clerk that the corrected document is another member's."""
     data = event.data
     notice = texts.correction_refused(data.member_no)
     post(session, Audience(data.union_id, "clerk"), f"correction_refused:{data.application_id}", notice)
 
 
 def members_refused(session: Session, event: Event[MembersRefusedData]) -> None:
-    """The clerk hears who could not be listed, and why."""
+    """Notifies the clerk which members could not be listed, and why."""
     data = event.data
     members = [(member.member_no, member.reason) for member in data.members]
     topic = f"members_refused:{data.members[0].application_id}"
@@ -132,7 +132,7 @@ def members_refused(session: Session, event: Event[MembersRefusedData]) -> None:
 
 
 def import_progressed(session: Session, event: Event[ImportProgressedData]) -> None:
-    """The clerk hears when an import has ended."""
+    """Notifies the clerk when an import has ended."""
     data = event.data
     import_id = str(data.import_id)
     if data.state == "finished":
@@ -144,7 +144,7 @@ def import_progressed(session: Session, event: Event[ImportProgressedData]) -> N
 
 
 def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
-    """The member gets the one-time password."""
+    """Sends the member the one-time password."""
     data = event.data
     recipient, expires_at = data.recipient, data.expires_at
     text = texts.sms_one_time_password(recipient.code, expires_at)
@@ -152,7 +152,7 @@ def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
 
 
 def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetLinkMadeData]) -> None:
-    """The account's holder gets the link to choose another password."""
+    """Sends the account's holder the link to choose another password."""
     data = event.data
     recipient, expires_at = data.recipient, data.expires_at
     link = settings.public_url.rstrip("/") + recipient.url_path
@@ -164,7 +164,7 @@ def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetL
 
 
 def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData]) -> None:
-    """The number that the member had and the one that was put in its place hear of it."""
+    """Notifies the member's old and new numbers."""
     data = event.data
     numbers, times = data.numbers, (data.changed_at, data.held_until)
     old, new = numbers.old_phone, numbers.new_phone
@@ -175,7 +175,7 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
 
 
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
-    """The account's holder hears what was changed and by whom, in the inbox and at each telephone."""
+    """Notifies the account's holder what was changed and by whom, in the inbox and by SMS to each telephone."""
     data = event.data
     holder, change = data.holder, data.change
     notice = texts.account_changed(change, holder.changed_by, data.changed_at)
@@ -196,7 +196,7 @@ def _notify_clerk(
     count: int,
     notice_of: Callable[[str, int], texts.Notice],
 ) -> None:
-    """One message an hour about a batch; a personal application has no clerk."""
+    """Posts one message an hour about a batch; a personal application has no clerk."""
     if count and not data.personal:
         batch_no = data.batch_no
         audience = Audience(data.union_id, "clerk")

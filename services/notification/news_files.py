@@ -1,4 +1,4 @@
-"""Files beside announcements and guides: added, taken away, told with their sizes, downloaded."""
+"""Attachments of announcements and guides: add, remove, list and download them."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ from services.notification.file_kinds import ENDINGS, content_type_of
 from services.notification.models import Announcement, Attachment, Guide
 
 Owner = InstrumentedAttribute[UUID | None]
-"""The column that says whose a file is: Attachment.announcement_id or Attachment.guide_id."""
+"""The column of a file's owner: Attachment.announcement_id or Attachment.guide_id."""
 
 Files = defaultdict[UUID, list[AttachmentAnswer]]
 
@@ -25,9 +25,7 @@ Files = defaultdict[UUID, list[AttachmentAnswer]]
 def change_attachments(
     session: Session, owner: Owner, owner_id: UUID, added: Sequence[NewAttachment], removed: Sequence[UUID] = ()
 ) -> None:
-    """Takes files away and adds files; raises Invalid for too many, a broken one, or one that is not of a kind that all
-    may be shown.
-    """
+    """Removes and adds files; raises Invalid for too many, a damaged one, or one of a kind that is not allowed."""
     session.execute(delete(Attachment).where(owner == owner_id, Attachment.attachment_id.in_(removed)))
     session.add_all(_new(position, file, owner, owner_id) for position, file in enumerate(added))
     session.flush()
@@ -36,7 +34,7 @@ def change_attachments(
 
 
 def attachments_of(session: Session, owner: Owner, owner_ids: Iterable[UUID]) -> Files:
-    """The attachments' names and sizes, without their content, by who they belong to."""
+    """The attachments' names and sizes, without their content, by owner."""
     found = session.execute(
         select(owner, Attachment.attachment_id, Attachment.file_name, func.length(Attachment.content))
         .where(owner.in_(list(owner_ids)))
@@ -49,7 +47,7 @@ def attachments_of(session: Session, owner: Owner, owner_ids: Iterable[UUID]) ->
 
 
 def get_attachment(session: Session, attachment_id: UUID, shown: ColumnElement[bool]) -> FileAnswer:
-    """The file of a guide or announcement that is `shown`. Raises NotFound."""
+    """The file of a guide or announcement that fulfils `shown`. Raises NotFound."""
     found = session.scalar(
         select(Attachment)
         .outerjoin(Announcement, Announcement.announcement_id == Attachment.announcement_id)

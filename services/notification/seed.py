@@ -1,4 +1,4 @@
-"""Demo announcements and guides: `python -m services.notification.seed` makes what is not there."""
+"""Demo announcements and guides: `python -m services.notification.seed` creates missing ones."""
 
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -47,7 +47,7 @@ _HANDBOOK_FILES = (("handbook.pdf", "application/pdf"), ("handbook.html", "text/
 
 
 def seed(session: Session) -> None:
-    """Makes the demo announcements and guides that are missing; of those there it changes the files alone."""
+    """Creates missing demo announcements and guides; of existing ones it updates only the files."""
     for title, body in ANNOUNCEMENTS:
         row = {"announcement_id": _id(title), "title": title, "body": body, "places": ["sign_in", "workbench"]}
         session.execute(insert(Announcement).values(row).on_conflict_do_nothing())
@@ -67,7 +67,7 @@ def _guide(session: Session, position: int, title: str, body: str) -> None:
 
 
 def _attach(session: Session, title: str, file_name: str, content_type: str, content: bytes) -> None:
-    """A file that was made anew replaces the one that is there."""
+    """Attaches a file; a newly generated one replaces the existing one."""
     row = {
         "attachment_id": _id(file_name),
         "guide_id": _id(title),

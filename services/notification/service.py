@@ -1,4 +1,4 @@
-"""The notification service: tells those concerned what happened, by inbox and SMS; keeps announcements and guides."""
+"""The notification service: notifies people by inbox and SMS; keeps announcements and guides."""
 
 from typing import Any
 
@@ -60,10 +60,10 @@ from services.notification.sms import Provider, SmsSettings
 
 
 class SmsProvider(DependencyProvider):
-    """The SMS provider as a dependency: one client a process."""
+    """The SMS provider as a dependency: one client for each process."""
 
     def setup(self) -> None:
-        """Makes the client; nothing is sent yet."""
+        """Creates the client; nothing is sent yet."""
         self.provider = Provider(read_settings(SmsSettings))
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class SmsProvider(DependencyProvider):
 
 
 class NotificationService(Operable):
-    """Entrypoints only; what is told to whom is in news.py, the words are in texts.py."""
+    """The service's entrypoints; the notifications are in news.py, their texts in texts.py."""
 
     name = "notification"
 
@@ -117,12 +117,12 @@ class NotificationService(Operable):
 
     @subscribes(CARDS_ISSUED)
     def cards_issued(self, session: Session, event: Event[CardsIssuedData]) -> None:
-        """Tells clerk and contact."""
+        """Notifies clerk and contact."""
         news.cards_issued(session, self.sms_provider.settings, event)
 
     @subscribes(CARDS_REFUSED)
     def cards_refused(self, session: Session, event: Event[CardsRefusedData]) -> None:
-        """Tells clerk and contact."""
+        """Notifies clerk and contact."""
         news.cards_refused(session, self.sms_provider.settings, event)
 
     @subscribes(RESET_LINK_MADE)
@@ -132,5 +132,5 @@ class NotificationService(Operable):
 
     @timer(interval=0.5)
     def send_sms(self) -> None:
-        """Sends what is due; the next tick goes on with what is left, so that a stop need not wait for it."""
+        """Sends due messages; the next tick sends the rest, so that a stop need not wait for it."""
         sms.send_due(self.database.begin, self.sms_provider)

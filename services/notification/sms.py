@@ -1,4 +1,4 @@
-"""Outbound SMS: written with the event that asks for it, sent once, retried with growing pauses, never lost unsaid."""
+"""Outbound SMS: stored in the event's transaction, sent once, retried with backoff, and reported if it fails."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,19 +23,19 @@ from services.notification.models import GATHERS, TO_BE_SENT, Sms
 log = structlog.get_logger()
 
 AT_ONCE = 20
-"""How many messages one process hands to the provider at the same time."""
+"""How many messages one process sends to the provider concurrently."""
 
 ONE_TIME_PASSWORD = "one_time_password"  # noqa: S105 - a kind of message
 RESET_LINK = "reset_link"
 _SECRETS = frozenset({ONE_TIME_PASSWORD, RESET_LINK})
-"""Kinds of messages whose text nobody may read later."""
+"""Kinds of messages whose text is erased after sending."""
 
 Begin = Callable[[], AbstractContextManager[Session]]
 
 
 @settings_class
 class SmsSettings:
-    """Where the provider is, how messages are tried again, and where the system is for who reads them."""
+    """The provider's address, the retries, and the system's address for readers of messages."""
 
     sms_url: str
     public_url: str = "https://zzgl.shzgh.org"
@@ -44,17 +44,17 @@ class SmsSettings:
     sms_gather_seconds: float = 10
     """How long news of one topic are gathered before they are sent as one message."""
     sms_pauses: tuple[float, ...] = (2, 5, 15, 60, 300, 900, 1800)
-    """Seconds before each further try; after the last one the message has failed."""
+    """Seconds before each further attempt; after the last one the message has failed."""
 
     @property
     def longest_try_seconds(self) -> float:
-        """How long a try may take, with a margin for the database: nobody else takes the message meanwhile."""
+        """How long an attempt may take, with a margin for the database; no other process takes the message then."""
         return self.sms_connect_seconds + self.sms_read_seconds + 4
 
 
 @dataclass(frozen=True)
 class CountedNews:
-    """News of `count` things for a phone; `text_of` says them for any count."""
+    """News of `count` things for a phone; `text_of` gives the text for any count."""
 
     kind: str
     topic: str
@@ -64,11 +64,11 @@ class CountedNews:
 
 
 class Refused(Exception):
-    """The provider will not take the message, now or later."""
+    """The provider permanently refuses the message."""
 
 
 class NoAnswer(Exception):
-    """The provider did not answer, or not now; it may have sent the message all the same."""
+    """The provider did not answer, or is temporarily unavailable; it may still have sent the message."""
 
 
 class Provider:
@@ -81,7 +81,7 @@ class Provider:
         self._http.mount(settings.sms_url, HTTPAdapter(pool_maxsize=AT_ONCE))
 
     def send(self, request_id: UUID, phone: str, text: str) -> None:
-        """Hands a message over; the same request id is sent once. Raises Refused or NoAnswer."""
+        """Requests the sending of a message, once for each request id. Raises Refused or NoAnswer."""
         try:
             answer = self._http.post(
                 f"{self.settings.sms_url}/v1/messages",
@@ -97,13 +97,13 @@ class Provider:
             raise Refused(f"HTTP {answer.status_code}")
 
     def close(self) -> None:
-        """Gives up what has not begun and closes the connections."""
+        """Cancels calls that have not begun and closes the connections."""
         self.calls.shutdown(wait=False, cancel_futures=True)
         self._http.close()
 
 
 def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:
-    """Lets a message be sent as soon as the transaction has committed; a fixed line gets none."""
+    """Stores a message to be sent after the transaction has committed; a fixed line gets none."""
     if not is_mobile(phone):
         return
     sms_id = uuid7()
@@ -123,7 +123,7 @@ def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: d
 
 
 def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) -> None:
-    """Lets news be sent to a mobile phone; those of one topic within the gathering time add up to one message."""
+    """Stores news for a mobile phone; those of one topic within the gathering time add up to one message."""
     if not is_mobile(news.phone):
         return
     due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
@@ -146,24 +146,24 @@ def ask_for_counted(session: Session, news: CountedNews, gather_seconds: float) 
 
 
 def send_due(begin: Begin, provider: Provider) -> int:
-    """Sends up to AT_ONCE messages that are due; answers how many were tried. Several processes may do so at once.
+    """Sends up to AT_ONCE due messages; returns how many were attempted. Several processes may do so at once.
 
-    Messages are taken in one transaction and their outcome is kept in another, so that none is open while the provider
-    is asked. Who is killed in between leaves messages that are sent again, under the same request ids.
+    Messages are claimed in one transaction and their outcome is stored in another, so that none is open during calls of
+    the provider. If a process is killed in between, its messages are sent again with the same request ids.
     """
     with begin() as session:
         taken = _take_due(session, provider.settings)
     outcomes = list(provider.calls.map(partial(_try_to_send, provider), taken))
     with begin() as session:
         for sms, outcome in zip(taken, outcomes, strict=True):
-            # Whoever took over a message that was given up for lost here has the last word on it.
+            # Another process may have claimed the message since; then its outcome counts.
             still_ours = (Sms.sms_id == sms.sms_id, Sms.state == "sending", Sms.attempts == sms.attempts)
             session.execute(update(Sms).where(*still_ours).values(outcome))
     return len(taken)
 
 
 def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
-    """What expires goes first: somebody waits for a one-time password."""
+    """Claims due messages; expiring ones first, because somebody waits for a one-time password."""
     now = datetime.now(UTC)
     due = (
         select(Sms)
@@ -181,7 +181,7 @@ def _take_due(session: Session, settings: SmsSettings) -> list[Sms]:
 
 
 def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
-    """The columns that say how it went."""
+    """Sends a message; returns the columns of the outcome."""
     if sms.expires_at is not None and sms.expires_at < datetime.now(UTC):
         return _failed(sms, "expired before it could be sent")
     try:

@@ -1,4 +1,4 @@
-"""All that is said to people in inbox and SMS, in one place: what happened, and what to do next."""
+"""All texts of inbox messages and SMS: what happened, and what to do next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from services.contracts.masks import mask_phone
 _SHANGHAI = timezone(timedelta(hours=8))
 SIGNATURE = "【申工社】"
 _MOST_NAMED = 5
-"""So many members a message names; of the others it says how many there are."""
+"""Most members that a message names; the others are only counted."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Notice:
 
 
 def checks_failed(count: int) -> Notice:
-    """`count` checks of this hour failed; who is checked again counts again."""
+    """`count` checks of this hour failed; repeated checks of one member count separately."""
     body = f"本小时内共 {count} 人次未通过系统校验。请在待办会员列表查看原因，更正信息后重新校验，或移除后再提交办卡。"
     return Notice("checks_failed", "有会员未通过系统校验", body, "/pending?check_state=failed")
 
@@ -65,7 +65,7 @@ def batch_released(batch_no: str, count: int) -> Notice:
 
 
 def revocation_requested(batch_no: str, union: str) -> Notice:
-    """A subordinate union asks to revoke a batch."""
+    """A subordinate union requests to revoke a batch."""
     body = f"{union}申请撤销批次 {batch_no}，请审核。"
     return Notice("revocation_requested", "撤销办卡批次申请待审核", body, f"/revocations?batch_no={batch_no}")
 
@@ -106,7 +106,7 @@ def correction_refused(member_no: str) -> Notice:
 
 
 def members_refused(members: Sequence[tuple[str, str]]) -> Notice:
-    """Queued members, by their numbers, whose facts cannot be used, each with the reason."""
+    """Queued members could not be listed; `members` are their numbers with the reasons."""
     named = "、".join(f"会员 {member_no}（{reason}）" for member_no, reason in members[:_MOST_NAMED])
     all_of_them = f"等共 {len(members)} 人" if len(members) > _MOST_NAMED else ""
     body = f"{named}{all_of_them}资料有误，未能加入待办。请更正会员资料后重新勾选提交办卡。"
@@ -139,11 +139,11 @@ _ACCOUNT_CHANGES = {
     "reopened": ("账号已重新启用", "已重新启用，此前的密码重置链接均已失效"),
     "unlocked": ("账号已解锁", "已解锁，可以重新登录"),
 }
-"""By ACCOUNT_CHANGES: the title, and what happened."""
+"""The title and text of each of ACCOUNT_CHANGES."""
 
 
 def account_changed(change: str, changed_by: str | None, changed_at: datetime) -> Notice:
-    """To the holder of an account: what proves it or what it may do was changed."""
+    """To the holder of an account: its credentials, telephone or roles were changed."""
     title, happened = _ACCOUNT_CHANGES[change]
     at = changed_at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
     body = f"{at}，{_by(changed_by)}：您的账号{happened}。如非本人操作或不知情，请立即联系上级工会。"
@@ -151,7 +151,7 @@ def account_changed(change: str, changed_by: str | None, changed_at: datetime) -
 
 
 def phone_change_waits(account_name: str, requested_by: str | None) -> Notice:
-    """To the administrators of whom one other than who asked confirms."""
+    """To the administrators, one of whom, but not the requester, has to confirm."""
     body = f"{requested_by}申请更换账号 {account_name} 登记的手机号，请向本人核实后确认。申请人不能自己确认。"
     return Notice("phone_change_waits", "更换手机号申请待确认", body, "/phone-changes")
 
@@ -174,13 +174,13 @@ def sms_cards_refused(batch_no: str, count: int) -> str:
 
 
 def sms_revocation_decided(batch_no: str, approved: bool) -> str:
-    """To who asked for the revocation."""
+    """To the applicant of the revocation."""
     outcome = "审核通过，未办结人员将被释放" if approved else "审核不通过，批次内人员保持锁定"
     return f"{SIGNATURE}您申请撤销的批次{batch_no}{outcome}。"
 
 
 def sms_revocation_closed(batch_no: str) -> str:
-    """To who asked for the revocation."""
+    """To the applicant of the revocation."""
     return f"{SIGNATURE}您申请撤销的批次{batch_no}银行已全部办结，申请无需审核，已自动关闭。"
 
 
@@ -191,7 +191,7 @@ def sms_one_time_password(code: str, expires_at: datetime) -> str:
 
 
 def sms_reset_link(account_name: str, link: str, expires_at: datetime, made_by: str | None = None) -> str:
-    """To the holder of an account whose administrator makes a link to choose another password."""
+    """To the holder of an account for which an administrator created a link to choose another password."""
     until = expires_at.astimezone(_SHANGHAI).strftime("%H:%M")
     advice = "请勿转发；非本人申请请联系上级工会。"
     by = f"由管理员{made_by}" if made_by else ""
@@ -209,7 +209,7 @@ def _by(changed_by: str | None) -> str:
 
 
 def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: datetime) -> str:
-    """To the number that a member had until now."""
+    """To a member's old number."""
     new = f"变更为{mask_phone(new_phone)}" if new_phone else "删除"
     return (
         f"{SIGNATURE}您登记的会员手机号已于{_at(changed_at)}{new}，{_at(held_until)}前不能在手机上申请办卡。"
@@ -218,7 +218,7 @@ def sms_phone_given_up(new_phone: str | None, changed_at: datetime, held_until: 
 
 
 def sms_phone_taken(changed_at: datetime, held_until: datetime) -> str:
-    """To the number that a member has from now on."""
+    """To a member's new number."""
     return (
         f"{SIGNATURE}本手机号已于{_at(changed_at)}登记为工会会员的手机号，{_at(held_until)}前不能在手机上申请办卡。"
         "如非本人要求，请立即联系所在工会。"

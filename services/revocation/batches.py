@@ -1,4 +1,4 @@
-"""What revocation knows of batches: kept from batching's events, which come in any order and more than once."""
+"""Revocation's copy of batches, from batching's events, which come in any order and more than once."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -14,7 +14,7 @@ from services.revocation.models import Application, Batch
 
 
 def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
-    """Keeps what one part of a submitted batch says."""
+    """Stores one part of a submitted batch."""
     submitted = event.data
     row = {
         "batch_no": submitted.batch_no,
@@ -33,25 +33,25 @@ def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
 
 
 def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
-    """Keeps whose cards the bank issued."""
+    """Stores which applications the bank issued cards for."""
     _apply(session, event.data.batch_no, event.data.applications, "issued")
 
 
 def cards_refused(session: Session, event: Event[CardsRefusedData]) -> None:
-    """Keeps whom the bank refused."""
+    """Stores which applications the bank refused."""
     _apply(session, event.data.batch_no, event.data.applications, "refused")
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
-    """Keeps who was released."""
+    """Stores which applications were released."""
     _apply(session, event.data.batch_no, event.data.applications, "released")
 
 
 def keep_states(session: Session, batch_no: str, steps: Sequence[ApplicationStep], state: str) -> None:
-    """Takes applications to a state, but for those of which something newer is known."""
+    """Sets the state of applications, except those with a newer known version."""
     rows = [
         {"application_id": step.application_id, "batch_no": batch_no, "version": step.version, "state": state}
-        # In one order, so that two events about the same applications cannot lock each other out.
+        # Ordered, so that two events about the same applications cannot deadlock.
         for step in sorted(steps, key=attrgetter("application_id"))
     ]
     statement = insert(Application).values(rows)

@@ -1,4 +1,4 @@
-"""Closing 无需审核: a request ends by itself when the bank has decided on all of its batch before a reviewer did."""
+"""Closing 无需审核: a request ends automatically when the bank decides on all of its batch before a reviewer does."""
 
 from datetime import UTC, datetime
 
@@ -15,10 +15,10 @@ _IS_OPEN = Revocation.state == RequestState.REQUESTED
 
 
 def close_if_decided(session: Session, batch_no: str) -> None:
-    """Closes and publishes the batch's open request once nothing is left that an approval could release.
+    """Closes the batch's open request, and publishes it, once an approval could release nothing any more.
 
-    The locks order this transaction with others that count the same batch: with who makes a request (by the batch) and
-    with other events and the reviewer (by the request). Whichever commits last sees what all of them know.
+    Locks serialize this transaction with others on the same batch: with a new request (by the batch) and with other
+    events and the reviewer (by the request). The last one to commit sees the data of all.
     """
     batch = session.scalar(select(Batch).where(Batch.batch_no == batch_no).with_for_update(read=True))
     revocation = session.scalar(select(Revocation).where(Revocation.batch_no == batch_no, _IS_OPEN).with_for_update())
@@ -50,7 +50,7 @@ def publish_closed(session: Session, revocation: Revocation, audience: str | Non
 
 
 def close_all_decided(session: Session) -> None:
-    """Closes what a release before this one left open, or leaves open while both work."""
+    """Closes requests that the previous release left open, or leaves open while both releases run."""
     over = select(func.count()).where(Application.batch_no == Batch.batch_no, Application.state.in_(OVER))
     decided = (
         select(Batch.batch_no)

@@ -1,4 +1,4 @@
-"""Revocation's tables: what it knows of batches from events, and the requests to revoke them."""
+"""Revocation's tables: its copy of batches from events, and the requests to revoke them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ class Base(DeclarativeBase):
 
 
 class Batch(Base):
-    """A batch as `batch_submitted` told of it; `superior_ids` are all unions above its union, its superior last."""
+    """A batch as published by `batch_submitted`; `superior_ids` are all unions above its union, its superior last."""
 
     __tablename__ = "batch"
     __table_args__ = (Index(None, "superior_ids", postgresql_using="gin"),)
@@ -36,7 +36,7 @@ class Batch(Base):
 
 
 class Application(Base):
-    """An application of a batch and its newest known state; it may be known before its batch is."""
+    """An application of a batch and its newest known state; its batch may become known later."""
 
     __tablename__ = "application"
     __table_args__ = (Index(None, "batch_no", "state"),)
@@ -48,7 +48,7 @@ class Application(Base):
 
 
 class Revocation(Base):
-    """A request to revoke a batch, kept for good with its decision."""
+    """A request to revoke a batch, kept permanently with its decision."""
 
     __tablename__ = "revocation"
     __table_args__ = (

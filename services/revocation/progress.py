@@ -1,4 +1,4 @@
-"""How far batches are: how many applications the bank issued or refused, or were released."""
+"""The progress of batches: how many applications were issued, refused or released."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ OVER = ("issued", "refused", "released")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is: persons in all, and how many the bank issued or refused, or were released."""
+    """The progress of a batch: persons in all, and how many were issued, refused or released."""
 
     total: int
     issued: int
@@ -22,12 +22,12 @@ class Progress:
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing is left that a revocation could release."""
+        """Whether a revocation could release nothing any more."""
         return self.issued + self.refused + self.released >= self.total
 
 
 def progress_of(session: Session, totals: dict[str, int]) -> dict[str, Progress]:
-    """How far these batches (number → persons in all) are, by number."""
+    """The progress of batches (batch number → persons in all), by batch number."""
     counted = select(Application.batch_no, Application.state, func.count()).where(Application.batch_no.in_(totals))
     counts = {
         (batch_no, state): count

@@ -1,4 +1,4 @@
-"""What revocation can tell again to who lacks it: `python -m deploy.repair` asks for it."""
+"""Repairs that publish events of revocation again for consumers that lack them; called by `python -m deploy.repair`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from services.revocation.requests import publish_again
 
 
 def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells batching again how far the newest revocation of batches is."""
+    """Publishes the newest revocation of each batch again for batching."""
     newest = (
         select(Revocation)
         .where(is_any_of(Revocation.batch_no, ids))
@@ -30,7 +30,7 @@ def publish_newest_of_batches(session: Session, ids: Sequence[str], _before: dat
 
 
 def publish_revocations(audience: str, session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells a consumer again of requests, and of the decisions on them."""
+    """Publishes requests, or the decisions on them, again for a consumer."""
     chosen = select(Revocation).where(is_any_of(Revocation.revocation_id, map(UUID, ids)))
     found = session.scalars(chosen.order_by(Revocation.revocation_id)).all()
     for revocation in found:

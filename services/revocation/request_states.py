@@ -1,10 +1,10 @@
-"""The states of a revocation request: open until the superior union decides or the bank has, then for good."""
+"""The states of a revocation request: open until the superior union or the bank decides, then final."""
 
 from enum import StrEnum
 
 
 class RequestState(StrEnum):
-    """Where a request stands: 待审核, 审核通过, 审核不通过, 无需审核."""
+    """The state of a request: 待审核, 审核通过, 审核不通过, 无需审核."""
 
     REQUESTED = "requested"
     APPROVED = "approved"
@@ -13,7 +13,7 @@ class RequestState(StrEnum):
 
 
 class AlreadyDecided(Exception):
-    """A decision stands for good; `state` is where it led to."""
+    """The request has a final state already, which is `state`."""
 
     def __init__(self, state: RequestState) -> None:
         super().__init__(state)
@@ -28,7 +28,7 @@ def decide(state: RequestState, decision: RequestState) -> RequestState:
 
 
 def close(state: RequestState) -> RequestState:
-    """The state when the bank has left nothing to decide; raises AlreadyDecided for a request that is not open."""
+    """The state when the bank has decided on all of the batch; raises AlreadyDecided for a request that is not open."""
     return _end(state, RequestState.CLOSED)
 
 

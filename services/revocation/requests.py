@@ -1,6 +1,6 @@
-"""Revocation requests: made by the union of the batch, decided by its superior union, kept for good.
+"""Revocation requests: made by the union of the batch, decided by its superior union, kept permanently.
 
-A request that the bank has overtaken is closed by closing.py.
+closing.py closes a request when the bank decides first.
 """
 
 from collections.abc import Sequence
@@ -55,10 +55,10 @@ _DECISIONS: dict[RequestState, tuple[EventContract[Any], type[RevocationDecidedD
 
 
 def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnswer:
-    """Asks the superior union to revoke a batch of the caller's union.
+    """Requests the superior union to revoke a batch of the caller's union.
 
-    Raises NotFound for another's batch, Conflict when the bank has decided on all of it, when a request is open or was
-    approved, or when the union has no superior.
+    Raises NotFound for another union's batch, Conflict when the bank has decided on all of it, when a request is open
+    or was approved, or when the union has no superior.
     """
     session, caller = work.session, work.caller
     audit.record(session, ("batch", request.batch_no))
@@ -88,9 +88,9 @@ def request_revocation(work: Work, request: RequestRevocation) -> RevocationAnsw
 
 
 def list_revocations(work: Work, request: ListRevocations) -> RevocationsAnswer:
-    """A page of the requests of the caller's union, and for its reviewers and administrators of all below it.
+    """A page of the requests of the caller's union, and for its reviewers and administrators of all subordinates.
 
-    Open ones first, then the newest.
+    Open requests come first, then the newest.
     """
     matching = _visible_to(work.caller).order_by(_OPEN_FIRST, Revocation.requested_at.desc(), Revocation.revocation_id)
     if request.state is not UNSET:
@@ -107,17 +107,17 @@ def get_revocation(work: Work, request: GetRevocation) -> RevocationAnswer:
 
 
 def approve(work: Work, request: ApproveRevocation) -> RevocationAnswer:
-    """Agrees to revoke: batching will release whom the bank has not decided on."""
+    """Approves a request: batching will release the applications that the bank has not decided."""
     return _decide(work, request, RequestState.APPROVED)
 
 
 def reject(work: Work, request: RejectRevocation) -> RevocationAnswer:
-    """Does not agree: the batch's members stay locked."""
+    """Rejects a request: the batch's members stay locked."""
     return _decide(work, request, RequestState.REJECTED)
 
 
 def publish_again(session: Session, revocation: Revocation, audience: str) -> None:
-    """Publishes a request as it is for one consumer that lacks it: the decision, or that it was requested."""
+    """Publishes a request's current state for one consumer that lacks it: the request, or its decision or closing."""
     if revocation.state == RequestState.REQUESTED:
         _publish_requested(session, revocation, session.get_one(Batch, revocation.batch_no), audience)
     elif revocation.state == RequestState.CLOSED:
@@ -221,7 +221,7 @@ def _answer(caller: Caller, row: Row[Revocation, Batch], progress: Progress) -> 
 
 
 def _reviews(caller: Caller, revocation: Revocation) -> bool:
-    """Choice: a reviewer of the direct superior union decides, those above it only see; never who asked."""
+    """Whether the caller may decide. Choice: only a reviewer of the direct superior union, and never the requester."""
     return (
         "reviewer" in caller.roles
         and str(revocation.reviewer_union_id) == caller.union_id
@@ -231,7 +231,7 @@ def _reviews(caller: Caller, revocation: Revocation) -> bool:
 
 
 def _have_a_controller_in_common(caller: Caller, revocation: Revocation) -> bool:
-    """Whether one person could act as who asked and as the caller; membership knows who may act as an account."""
+    """Whether one person could act as both the requester and the caller; membership provides the controllers."""
     requester = {str(one) for one in (revocation.requested_by, *revocation.requester_controllers)}
     return not requester.isdisjoint({caller.account_id, *caller.controllers})
 

@@ -1,4 +1,4 @@
-"""The revocation service: knows batches from events, takes requests, lets the superior union decide."""
+"""The revocation service: requests to revoke batches, which it knows from events, and the superior's decisions."""
 
 from nameko.timer import timer
 
@@ -21,7 +21,7 @@ from services.revocation import batches, closing, requests
 
 
 class RevocationService(Operable):
-    """Entrypoints only; what they do is in batches.py, requests.py and closing.py."""
+    """The service's entrypoints; the code is in batches.py, requests.py and closing.py."""
 
     name = "revocation"
 
@@ -43,6 +43,6 @@ class RevocationService(Operable):
 
     @timer(interval=60)
     def close_decided_requests(self) -> None:
-        """Closes requests of decided batches that no event will close any more."""
+        """Closes requests of decided batches that no event closes any more."""
         with self.database.begin() as session:
             closing.close_all_decided(session)

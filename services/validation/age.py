@@ -1,4 +1,4 @@
-"""The rule on age: nobody below the age of employment gets a card."""
+"""The rule on age: a person below the minimum working age gets no card."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ RULES = (AGE,)
 
 
 def check_age(birth_date: date | None, today: date) -> tuple[Finding, ...]:
-    """An error for a person younger than 16; a birth date that nobody knows is for the rule on retirement to name."""
+    """An error for a person younger than 16; an unknown birth date is reported by the rule on retirement."""
     if birth_date is None or _age(birth_date, today) >= YOUNGEST_MEMBER:
         return ()
     message = f"会员未满{YOUNGEST_MEMBER}周岁，不能办卡；请核对出生日期，或移除该会员"

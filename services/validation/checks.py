@@ -1,8 +1,8 @@
-"""Checks of applications: taken from a request, judged, kept, told; continued when the registry is back.
+"""Checks of applications: requested, judged, stored and published; resumed when the registry is back.
 
-The registry is asked within the transaction that holds the inbox row and the results, so that both commit together.
-That is bounded by the client's deadline of some seconds; all that is locked meanwhile are rows of waiting checks that
-are being continued, and other processes skip those.
+The registry is called within the transaction that holds the inbox row and the results, so that both commit together.
+The client's deadline limits that to some seconds; only rows of resumed waiting checks are locked meanwhile, and other
+processes skip them.
 """
 
 import json
@@ -46,7 +46,7 @@ from services.validation.registry import Question, Registry
 from services.validation.rules import RULES, Person
 
 CHUNK = 500
-"""How many waiting checks are continued in one transaction."""
+"""How many waiting checks are resumed in one transaction."""
 
 WAITING_REASON = "退休登记系统暂时没有应答，恢复后自动继续校验，无需重新提交"
 _PERSON_FIELDS = tuple(field.name for field in fields(Person))
@@ -60,9 +60,9 @@ _UNREADABLE = Judgement(
 
 @dataclass(frozen=True)
 class Check:
-    """A check to be made: which one, of whom, and the correlation id of the request that asked for it.
+    """A check to carry out: its number, the person, and the correlation id of its request.
 
-    `person` is None where the request does not say who it is.
+    `person` is None where the request lacks it.
     """
 
     application_id: UUID
@@ -73,13 +73,13 @@ class Check:
 
     @property
     def ref(self) -> str:
-        """What the registry knows it by: two checks of one application may be asked about at once."""
+        """The check's reference in calls to the registry, unique because two checks of one application may be in one call."""
         return f"{self.application_id}/{self.check_no}"
 
 
 @dataclass(frozen=True)
 class JudgedCheck:
-    """A check and what it came to."""
+    """A check and its judgement."""
 
     check: Check
     judgement: Judgement
@@ -91,10 +91,10 @@ class JudgedCheck:
 
 
 def take_request(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
-    """Makes the requested checks and publishes every result.
+    """Carries out the requested checks and publishes every result.
 
-    Who failed by the rules alone has the result at once even when the registry is away; the others wait, which is
-    published once, and `continue_waiting` resumes them. A check older than one already taken is left out as stale.
+    A person who fails by the rules alone gets the result at once even when the registry is away; the others wait,
+    which is published once, and `continue_waiting` resumes them. A check older than a known one is skipped as stale.
     """
     checks = _requested_checks(request)
     newest = _newest_taken(session, checks)
@@ -109,9 +109,9 @@ def take_request(session: Session, registry: Registry, request: ValidationReques
 
 
 def continue_waiting(session: Session, registry: Registry) -> int:
-    """Asks the registry again about up to CHUNK waiting checks that are due; keeps and publishes what is decided now.
+    """Calls the registry again for up to CHUNK due waiting checks; stores and publishes decided ones.
 
-    Several processes may do so at once: each takes rows that no other has. Answers how many were decided.
+    Several processes may do so at once: each takes rows that no other has locked. Returns how many were decided.
     """
     due = _due(session)
     judged = _judge(registry, [_waiting_check(row) for row in due])
@@ -130,7 +130,7 @@ def continue_waiting(session: Session, registry: Registry) -> int:
 
 
 def publish_results(session: Session, application_ids: Sequence[UUID], audience: str) -> list[UUID]:
-    """Publishes the newest check of each application for one consumer that lacks it; answers whose check there is."""
+    """Publishes the newest check of each application for one consumer that lacks it; returns the applications found."""
     newest = session.scalars(
         select(ApplicationCheck)
         .where(ApplicationCheck.application_id.in_(application_ids))
@@ -157,7 +157,7 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
 
 
 def get_check(work: Work, request: GetCheckRequest) -> CheckAnswer:
-    """The newest check of an application of the caller's union, document numbers masked; who has looked is recorded.
+    """The newest check of an application of the caller's union, with masked document numbers; the call is recorded.
 
     Raises NotFound.
     """
@@ -222,7 +222,7 @@ def _person(facts: PersonFacts | None) -> Person | None:
 
 
 def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
-    """The newest check number of each application that was checked before."""
+    """The newest known check number of each application that was checked before."""
     taken = (
         select(ApplicationCheck.application_id, func.max(ApplicationCheck.check_no))
         .where(ApplicationCheck.application_id.in_([check.application_id for check in checks]))
@@ -232,7 +232,7 @@ def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
 
 
 def _end_waiting(session: Session, applications: Collection[UUID]) -> None:
-    """The older checks of these applications wait no longer."""
+    """Ends the waiting of older checks of these applications."""
     if applications:
         session.execute(delete(WaitingCheck).where(WaitingCheck.application_id.in_(applications)))
 
@@ -253,7 +253,7 @@ def _waiting_check(row: WaitingCheck) -> Check:
 
 
 def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
-    """Everybody is asked about, those too who fail anyway: the clerk sees at once all that is wrong."""
+    """Judges checks; the registry is called also for persons who fail anyway: the clerk sees all errors at once."""
     answers = registry.ask([_question(check.ref, check.person) for check in checks if check.person])
     day = today()
     return [
@@ -266,7 +266,7 @@ def _question(ref: str, person: Person) -> Question:
     try:
         number = clean_document_number(person.document_number)
     except InvalidValue:
-        number = person.document_number  # the rules say what is wrong with it
+        number = person.document_number  # the rules report what is wrong with it
     return Question(ref, person.name, number)
 
 
@@ -297,7 +297,7 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
 
 
 def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
-    """Keeps who waits for the registry."""
+    """Stores the checks that wait for the registry."""
     rows = [
         {
             "application_id": one.check.application_id,
@@ -320,7 +320,7 @@ def _next_try(registry: Registry, tries: int) -> datetime:
 
 
 def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:
-    """One event for each union and request; it belongs to the work of that request even when the check had to wait."""
+    """Publishes one event for each union and request, with the request's correlation id even if the check waited."""
     groups = defaultdict(list)
     for one in judged:
         groups[one.check.union_id, one.check.correlation_id].append(one)
@@ -355,5 +355,5 @@ def _finding_answer(finding: CheckFinding) -> FindingAnswer:
 
 
 def _facts(finding: Finding | CheckFinding) -> dict[str, str]:
-    """All of a finding but its evidence."""
+    """A finding without its evidence."""
     return {name: getattr(finding, name) for name in ("rule", "rule_version", "code", "severity", "message")}

@@ -1,4 +1,4 @@
-"""What a check comes to: passed, failed, or waiting for the registry."""
+"""The judgement of a check: passed, failed, or waiting for the registry."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ Result = Literal["passed", "failed", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The result for one person and the findings that it rests on; while it waits there are none."""
+    """The result for one person and its findings; a waiting result has none."""
 
     result: Result
     findings: tuple[Finding, ...]
@@ -22,7 +22,7 @@ class Judgement:
 def judge(person: Person, answer: RegistryAnswer | None, today: date) -> Judgement:
     """The judgement of the rules in force. Without the registry's answer (None) nobody passes.
 
-    Who fails by the other rules has failed whatever the registry will say; the others wait for it.
+    A person who fails by the other rules fails whatever the registry answers; the others wait for it.
     """
     findings = check_person(person, answer, today)
     if passed(findings):

@@ -29,7 +29,7 @@ class ApplicationCheck(Base):
 
 
 class CheckFinding(Base):
-    """What a rule found in a check. `evidence` is a JSON object; like the message it speaks of the person."""
+    """A finding of a rule in a check. `evidence` is a JSON object; like the message it holds personal data."""
 
     __tablename__ = "check_finding"
     __table_args__ = (
@@ -50,7 +50,7 @@ class CheckFinding(Base):
 
 
 class WaitingCheck(Base):
-    """A check that the registry has not answered yet: the person is kept for as long as it waits and no longer."""
+    """A check that waits for the registry; the person is stored only while it waits."""
 
     __tablename__ = "waiting_check"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Asks the retirement registry over HTTP: in bulk, in bounded time, and never taking rubbish for an answer."""
+"""The HTTP client of the retirement registry: bulk calls with a deadline and strictly validated answers."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,32 +17,32 @@ from services.kit.strict_json import read_json
 from services.validation.rules import RegistryAnswer
 
 LARGEST_CALL = 100
-"""How many persons the registry takes in one call."""
+"""Most persons that the registry accepts in one call."""
 
 log = structlog.get_logger()
 
 
 @settings_class
 class RegistrySettings:
-    """Where the registry is, and how much of it and of our time is used."""
+    """The registry's address, and the limits on calls and time."""
 
     registry_url: str
     registry_calls_at_once: int = 5
     registry_connect_seconds: float = 1
     registry_read_seconds: float = 3
     registry_deadline_seconds: float = 8
-    """For all calls of one question together, with their retries."""
+    """Limit for all calls of one `ask` together, with their retries."""
     registry_failures: int = 3
-    """After so many questions in a row without any answer the registry counts as away ..."""
+    """After so many unanswered `ask` in a row the registry counts as away ..."""
     registry_rest_seconds: float = 5
-    """... and is left alone for so long."""
+    """... and is not called for this time."""
     registry_pauses: tuple[float, ...] = (2, 5, 10, 20, 30, 60)
-    """Seconds between the tries of one check; the last one stays."""
+    """Seconds between the attempts of one check; the last value repeats."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """Whom the registry is asked about; `ref` ties its answer to the person."""
+    """A person to ask the registry about; `ref` identifies the answer."""
 
     ref: str
     name: str
@@ -54,9 +54,9 @@ class NoAnswer(Exception):
 
 
 class Registry:
-    """The registry's client: pooled connections, a few calls at once, a breaker that spares a registry that is away.
+    """The registry's client: pooled connections, a few concurrent calls, and a circuit breaker while it is away.
 
-    Safe for several workers; they ask one after the other.
+    Safe for several workers, whose calls of `ask` run one after another.
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
@@ -70,10 +70,10 @@ class Registry:
         )
 
     def ask(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
-        """The answers that came, by ref: a person who is not among them has no answer yet.
+        """The received answers by ref; a missing person has no answer yet.
 
-        Takes `registry_deadline_seconds` at the longest. A call whose answer is not of the agreed form or speaks of
-        somebody who was not asked about counts as unanswered as a whole.
+        Takes at most `registry_deadline_seconds`. A call whose answer does not have the agreed form, or names a person
+        who was not in the call, counts as unanswered as a whole.
         """
         if not questions:
             return {}
@@ -87,17 +87,17 @@ class Registry:
         return answers
 
     def pause_after(self, tries: int) -> float:
-        """Seconds to wait before a person is asked about again who had no answer after so many tries."""
+        """Seconds to wait before the next attempt for a person without an answer after so many attempts."""
         pauses = self._settings.registry_pauses
         return pauses[min(tries, len(pauses)) - 1]
 
     def close(self) -> None:
-        """Gives up what is under way and closes the connections."""
+        """Cancels running calls and closes the connections."""
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
     def _ask_in_parts(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
-        """Raises NoAnswer when nobody was answered: with a part of the answers the registry is not away."""
+        """The answers of all calls; raises NoAnswer only if none came, for with some the registry is not away."""
         parts = (questions[start : start + LARGEST_CALL] for start in range(0, len(questions), LARGEST_CALL))
         calls = [self._calls.submit(self._call, part) for part in parts]
         done, late = wait(calls, self._settings.registry_deadline_seconds)
@@ -148,16 +148,16 @@ class _Answer(Schema):
 _ANSWER = _Answer()
 
 
-def _read_answers(document: Any, asked: set[str]) -> dict[str, RegistryAnswer]:
-    """The answers in a document, fewer than were asked for where it leaves somebody out. Raises ValidationError."""
+def _read_answers(document: Any, requested: set[str]) -> dict[str, RegistryAnswer]:
+    """The answers in a document, which may lack some of the requested ones. Raises ValidationError."""
     results = _ANSWER.load(document)["results"]
     answers = {result["ref"]: RegistryAnswer(result["status"], result["since"], result["source"]) for result in results}
-    if len(answers) < len(results) or not answers.keys() <= asked:
+    if len(answers) < len(results) or not answers.keys() <= requested:
         raise ValidationError("The answer speaks of somebody twice, or of somebody who was not asked about.")
     return answers
 
 
 def _adapter(calls_at_once: int) -> HTTPAdapter:
-    """Tries a call once more when it fails: a question changes nothing, so it may be asked twice."""
+    """An HTTP adapter that retries a failed call once, which is safe because a query changes nothing."""
     once_more = Retry(total=1, status_forcelist=(502, 503, 504), allowed_methods={"POST"}, backoff_factor=0.2)
     return HTTPAdapter(pool_connections=1, pool_maxsize=calls_at_once, max_retries=once_more)

@@ -1,4 +1,4 @@
-"""What validation can tell again to who lacks it: `python -m deploy.repair` asks for it."""
+"""Repairs that publish events of validation again for consumers that lack them; called by `python -m deploy.repair`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.validation.checks import publish_results
 
 
 def publish_results_to_batching(session: Session, ids: Sequence[str], _before: datetime) -> list[str]:
-    """Tells batching again what the newest checks of applications came to."""
+    """Publishes the newest checks of applications again for batching."""
     return [str(application_id) for application_id in publish_results(session, list(map(UUID, ids)), "batching")]
 
 

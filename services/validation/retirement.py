@@ -1,4 +1,4 @@
-"""Retirement: when a person reaches the statutory age, and whether the registry or the calculation says retired."""
+"""The rules on retirement: the statutory month, and whether a person is retired by the registry or by calculation."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REGISTRY = Rule("retirement.registry", "1", "退休登记", "本系统约定：�
 RULES = (STATUTORY, CATEGORY, REGISTRY)
 
 FLEXIBLE_MONTHS = 36
-"""By how many months one may retire earlier, or by agreement later, than the statutory month."""
+"""Most months by which a person may retire earlier, or by agreement later, than the statutory month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class FlexibleWindow:
 
 @dataclass(frozen=True, slots=True)
 class RegistryAnswer:
-    """What the retirement registry says of a person, since when and by whom; `unknown` has neither."""
+    """The retirement registry's answer on a person, with date and source; `unknown` has neither."""
 
     status: RegistryStatus
     date: datetime.date | None = None
@@ -46,7 +46,7 @@ class RegistryAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RetirementBasis:
-    """What the calculation needs: `special_month` is the month set by hand for the category `special` (特殊工种)."""
+    """The input of the calculation; `special_month` is the month set by hand for the category `special` (特殊工种)."""
 
     birth_date: datetime.date | None
     category: str | None
@@ -54,7 +54,7 @@ class RetirementBasis:
 
 
 def statutory_retirement(birth_month: datetime.date, category: str) -> Retirement:
-    """When a person born in that month retires; the day does not matter.
+    """The statutory retirement of a person born in that month; the day does not matter.
 
     Categories: M60 men, F55 women in cadre posts or flexible employment, F50 women in worker posts. Raises ValueError
     for any other. Source: decision of 2024-09-13, in force from 2025-01-01.
@@ -66,9 +66,9 @@ def statutory_retirement(birth_month: datetime.date, category: str) -> Retiremen
 
 
 def flexible_window(birth_month: datetime.date, category: str) -> FlexibleWindow:
-    """The months between which a person may choose: never below the age before the reform, never past 3 years late.
+    """The earliest and latest month: not before the age of the old law, not more than 3 years late.
 
-    Who reached the age before the reform has no choice: both months are the retirement month.
+    A person who reached the age of the old law before the reform has no choice: both months are the retirement month.
     """
     schedule = _schedule(category)
     delay = _delay(birth_month, schedule)
@@ -86,7 +86,7 @@ def is_retired(on: datetime.date, retirement_month: datetime.date) -> bool:
 
 
 def check_category(category: str | None, sex: Sex | None) -> tuple[Finding, ...]:
-    """The category must be one for the person's sex; the category `special` is for both."""
+    """Checks that the category fits the person's sex; the category `special` fits both."""
     schedule = _SCHEDULES.get(category or "")
     if schedule is None or sex is None or schedule.sex == sex:
         return ()
@@ -97,9 +97,9 @@ def check_category(category: str | None, sex: Sex | None) -> tuple[Finding, ...]
 def check_retirement(
     basis: RetirementBasis, registry: RegistryAnswer | None, today: datetime.date
 ) -> tuple[Finding, ...]:
-    """Whether the person is retired: the registry's fact decides, the calculation where the registry knows nothing.
+    """Checks whether the person is retired: the registry decides, or if it has no data the calculation.
 
-    `registry` None means that the registry has not answered yet: nobody passes for lack of an answer.
+    `registry` None means that the registry has not answered yet: then nobody passes.
     """
     if registry is None:
         message = "尚未取得退休登记的核对结果，请稍后重新提交系统校验"
@@ -155,7 +155,7 @@ def _months_after(month: datetime.date, months: int) -> datetime.date:
 
 
 def _retirement_month(basis: RetirementBasis) -> datetime.date | None:
-    """The month by calculation; None where the basis lacks what it needs."""
+    """The calculated month; None where the basis is incomplete."""
     if basis.category == "special":
         return basis.special_month and basis.special_month.replace(day=1)
     if basis.category is None or basis.birth_date is None:
@@ -188,7 +188,7 @@ def _what_the_calculation_lacks(basis: RetirementBasis) -> Finding:
 
 
 def _source(registry: RegistryAnswer) -> str:
-    """Who says so. Since when is evidence, and in no message: it tells the month of birth."""
+    """The registry's source, for messages; the date is only evidence, because it reveals the month of birth."""
     return f"（来源：{registry.source}）" if registry.source else ""
 
 

@@ -18,7 +18,7 @@ RULES: tuple[Rule, ...] = (*persons.RULES, *age.RULES, *retirement.RULES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person(Identity):
-    """Who is checked, as the member's record has it.
+    """The person who is checked, with the facts of the member's record.
 
     `retirement_category` is M60, F55, F50 or special, the last with the month set by hand.
     """
@@ -28,10 +28,10 @@ class Person(Identity):
 
 
 def check_person(person: Person, registry: RegistryAnswer | None, today: date) -> tuple[Finding, ...]:
-    """What the rules in force find about a person.
+    """The findings of the rules in force on a person.
 
-    `registry` None means that the registry has not answered, which keeps the person from passing. Where the document's
-    number tells birth date and sex, they count for more than the record's.
+    `registry` None means that the registry has not answered, so the person does not pass. Birth date and sex in the
+    document's number take precedence over the record's.
     """
     judged = persons.check_identity(person, today)
     birth_date, sex = person.birth_date, person.sex
@@ -44,16 +44,16 @@ def check_person(person: Person, registry: RegistryAnswer | None, today: date) -
     wrong_category = retirement.check_category(person.retirement_category, sex)
     findings += wrong_category
     if not wrong_category or (registry and registry.status == "retired"):
-        # By the categories of the other sex, tried in turn, the calculation would tell more of the birth date.
+        # Trying the categories of the other sex in turn would reveal more of the birth date by the calculation.
         basis = RetirementBasis(birth_date, person.retirement_category, person.special_retirement_month)
         findings += retirement.check_retirement(basis, registry, today)
     return tuple(findings)
 
 
 def _fits_nobody(person: Person, today: date) -> bool:
-    """Whether the document has a term that nobody's has, of whatever age.
+    """Whether the document has a validity term that is impossible at any age.
 
-    Whoever may change the dates of the document would find the birth date by trying, were it judged by that.
+    The person's own age is not used: who may change the document's dates could find the birth date by trying.
     """
     return person.document_expiry is not None and all(
         check_validity_term(date(year, 1, 1), person.document_issued, person.document_expiry, today)

@@ -1,4 +1,4 @@
-"""The validation service: checks applicants by rules and registry, tells the results, says which rules are in force."""
+"""The validation service: checks applicants by rules and registry, publishes the results, lists the rules in force."""
 
 from typing import Any
 
@@ -21,10 +21,10 @@ from services.validation.registry import Registry, RegistrySettings
 
 
 class RegistryClient(DependencyProvider):
-    """The retirement registry as a dependency: one client a process, shared by all workers."""
+    """The retirement registry as a dependency: one client for each process, shared by all workers."""
 
     def setup(self) -> None:
-        """Makes the client; nothing is asked yet."""
+        """Creates the client; it makes no call yet."""
         self.registry = Registry(read_settings(RegistrySettings))
 
     def stop(self) -> None:
@@ -37,7 +37,7 @@ class RegistryClient(DependencyProvider):
 
 
 class ValidationService(Operable):
-    """Entrypoints only; what they do is in checks.py and the rule modules."""
+    """The service's entrypoints; the code is in checks.py and the rule modules."""
 
     name = "validation"
 

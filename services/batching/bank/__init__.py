@@ -1,1 +1,1 @@
-"""The exchange with the bank: batches out, feedback in, receipts out."""
+"""Messages with the bank: batches out, feedback in, receipts out."""

@@ -1,4 +1,4 @@
-"""Bank feedback 银行反馈: many messages are judged and applied in one set; what cannot be true is rejected."""
+"""Bank feedback 银行反馈: judges and applies chunks of messages; contradictory results are rejected."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ from services.kit.settings import read_settings
 
 _FURTHEST_AHEAD = timedelta(days=1)
 _TAKEN_ONCE = ("uq_bank_feedback_content", "uq_application_card_digest", "uq_application_issued_member_id")
-"""What two processes can say at once that each of them finds to be new."""
+"""Unique indexes that two processes can violate when both find the same value unused."""
 _MOST_RACES = 5
 _processed_at = attrgetter("processed_at")
 _CHANGE = types_of(
@@ -62,17 +62,18 @@ _COUNT = types_of(Batch, ("batch_no", "issued", "refused", "released", "feedback
 
 
 Batched = Row[str, UUID, bool, str, str, datetime]
-"""What others are told of a batch, and when it was submitted."""
+"""The columns of a batch that events need, and the time of submission."""
 
 
 def apply_feedback(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    """Applies all results once, in a few statements; rejects those that are wrong, and sends the bank its receipts.
+    """Applies all results once, in a few statements; rejects invalid ones, and sends receipts to the bank.
 
-    A result says nothing new when it was applied before, or when the bank has said more since. A message whose results
-    are all wrong is rejected as it is; of one with some wrong results those alone are, in a message signed anew.
+    A result is a repetition when it was applied before, or when the bank has reported a later outcome since. A message
+    whose results are all invalid is rejected unchanged; of one with some invalid results only these are, in a newly
+    signed message.
 
-    Where another process takes an id or a card number at the same moment, all is judged again when that one has
-    committed: what it has said first is known then.
+    If a concurrent process stores the same id or card number, all is judged again after its commit, when its data is
+    visible.
     """
     for _ in range(_MOST_RACES):
         try:
@@ -105,13 +106,13 @@ def _apply(session: Session, feedbacks: Sequence[Feedback]) -> None:
 
 
 def _read_again(feedback: Feedback) -> Feedback:
-    """As it came: nothing of what became of it holds any more."""
+    """The feedback read again from its message, without earlier judgements."""
     feedback.message.rejection = None
     return read_feedback(feedback.message)
 
 
 def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Sequence[Feedback]) -> None:
-    """Finds what is wrong with messages as a whole: another content under a known id, and times that cannot be."""
+    """Finds faults of whole messages: other content under a known id, and implausible times."""
     contents = _known_contents(session, [feedback.feedback_id for feedback in feedbacks])
     behind = timedelta(seconds=read_settings(BankSettings).bank_clock_behind_seconds)
     latest = datetime.now(UTC) + _FURTHEST_AHEAD
@@ -129,7 +130,7 @@ def _judge_messages(session: Session, batches: dict[str, Batched], feedbacks: Se
 
 
 def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, bytes]:
-    """The digest of the first content that came under each id; none of what came before digests were kept."""
+    """The digest of the first content of each id; ids from before digests were kept are missing."""
     columns = (BankFeedback.feedback_id, BankFeedback.content_digest)
     known = select(*columns).where(
         is_any_of(BankFeedback.feedback_id, feedback_ids), BankFeedback.content_digest.is_not(None)
@@ -138,7 +139,7 @@ def _known_contents(session: Session, feedback_ids: Sequence[str]) -> dict[str, 
 
 
 def _lock_batches(session: Session, batch_nos: Iterable[str]) -> dict[str, Batched]:
-    """What is told of the batches by number, locked in order: who changes a batch's applications locks it first."""
+    """The batches by number, locked in order: all who change a batch's applications lock the batch first."""
     facts = (
         *(Batch.batch_no, Batch.union_id, Batch.personal, Batch.contact_name, Batch.contact_phone),
         Batch.submitted_at,
@@ -327,12 +328,12 @@ def _reject_refused(session: Session, feedback: Feedback) -> None:
     elif is_encrypted(feedback.message.body) or clear_text() == "all":
         feedback.message.reject(reason)
     else:
-        # Persons do not lie in clear text on the broker's disk; an operator may apply it from there on purpose.
+        # Encrypted, so that no personal data is in clear text on the broker; an operator may still replay it.
         _put_aside(session, feedback, reason, feedback.message.body)
 
 
 def _part_of(feedback: Feedback) -> dict[str, Any]:
-    """What is refused of a feedback, as one of its own."""
+    """The rejected results of a feedback, as a feedback of its own."""
     positions = sorted(feedback.refusals)
     return {
         **feedback.document,
@@ -343,7 +344,7 @@ def _part_of(feedback: Feedback) -> dict[str, Any]:
 
 
 def _put_aside(session: Session, feedback: Feedback, reason: str, content: bytes) -> None:
-    """Sends it to the rejected ones, encrypted for us and signed anew."""
+    """Sends content to the rejected queue, encrypted for us and newly signed."""
     headers = {**rejection_headers(reason, bank.FEEDBACK_QUEUE), bank.FEEDBACK_ID_HEADER: feedback.feedback_id}
     body = encrypted_for_us(content, bank.FEEDBACK_QUEUE)
     send_signed(session, own_exchange("batching"), bank.REJECTED_QUEUE, body, headers)

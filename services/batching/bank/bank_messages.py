@@ -1,4 +1,4 @@
-"""What the bank is sent, encrypted and signed: submitted batches, and applicants recalled from them."""
+"""Messages to the bank, encrypted and signed: submitted batches, and recalls of applicants."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ from services.kit.settings import read_settings, settings_class
 
 @settings_class
 class BankSettings:
-    """The keys that the bank and we sign by, and how far the bank's clock is trusted."""
+    """The keys that sign messages to and from the bank, and how far the bank's clock may differ."""
 
     bank_hmac_key: Key
     bank_hmac_second_key: Key = Key("")
@@ -39,12 +39,12 @@ class BankSettings:
 
 
 def bank_key() -> bytes:
-    """The key that we sign by."""
+    """The key that signs our messages."""
     return read_settings(BankSettings).bank_hmac_key.encode()
 
 
 def bank_keys() -> list[bytes]:
-    """The keys that feedback may be signed by."""
+    """The keys that may have signed feedback."""
     settings = read_settings(BankSettings)
     return [key.encode() for key in (settings.bank_hmac_key, settings.bank_hmac_second_key) if key]
 
@@ -75,7 +75,7 @@ def send_submitted(
 
 
 def send_recalled(session: Session, batch_no: str, applications: Sequence[Any], *, repeated: bool = False) -> None:
-    """Tells the bank whose cards it must no longer make."""
+    """Sends the bank a recall of applicants whose cards it must no longer make."""
     for part in in_messages(applications):
         applicants = [{"application_id": one.application_id, "member_no": one.member_no} for one in part]
         content = {"batch_no": batch_no, "repeated": repeated, "applicants": applicants}
@@ -88,7 +88,7 @@ def send_to_bank(session: Session, name: str, document: dict[str, Any]) -> None:
 
 
 def send_signed(session: Session, exchange: str, name: str, body: bytes, headers: dict[str, Any] | None = None) -> None:
-    """Sends a body, which may be encrypted, with the signature of its bytes when the transaction commits."""
+    """Sends a body, encrypted or not, with the signature of its bytes, when the transaction commits."""
     properties = {
         "content_type": CONTENT_TYPE if is_encrypted(body) else "application/json",
         "message_id": new_message_id(),

@@ -1,6 +1,6 @@
-"""What operators see and do of a batch at the bank: feedback, sending again, a wrong time put right.
+"""Operators' work on a batch at the bank: see its feedback, resend messages, correct a wrong time.
 
-On the command line, where no page can be reached:
+It also works on the command line, for when no page is available:
 `python -m services.batching.bank.bank_operations show|resend|correct`, with DATABASE_URL and the service's keys.
 """
 
@@ -48,7 +48,7 @@ _FEEDBACKS_SHOWN = 100
 
 
 def get_bank_batch(work: Work, request: BatchRequest) -> BankBatchAnswer:
-    """A batch with the bank's feedback and the times that it gave; raises NotFound."""
+    """A batch with the bank's feedback and reported times; raises NotFound."""
     session, batch_no = work.session, request.batch_no
     batch = session.get(Batch, batch_no)
     if batch is None:
@@ -69,7 +69,7 @@ def get_bank_batch(work: Work, request: BatchRequest) -> BankBatchAnswer:
 
 
 def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
-    """Sends a batch as it was submitted, with the recall of who was released since, or that recall alone.
+    """Sends a batch as it was submitted and the recall of those released since, or only the recall.
 
     Raises NotFound, and Conflict `nothing_recalled`.
     """
@@ -88,9 +88,9 @@ def resend(work: Work, request: ResendToBankRequest) -> ResendToBankAnswer:
 
 
 def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> CorrectProcessedAtAnswer:
-    """Puts the right time in the place of one that the bank gave, and publishes the cards that were issued then.
+    """Corrects a time that the bank reported, and publishes the correction for the cards that were issued at it.
 
-    Raises NotFound (also where nothing has that time) and Invalid for a time that cannot be right either.
+    Raises NotFound (also where nothing has that time) and Invalid for an implausible new time.
     """
     session = work.session
     batch = _locked(session, request.batch_no)
@@ -118,7 +118,7 @@ def _locked(session: Session, batch_no: str) -> Batch:
 
 
 def _frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
-    """The persons as they were submitted, in the register's order, with what else the bank was told of them."""
+    """The persons as submitted, in the register's order, with the other facts that the bank was sent."""
     return session.execute(
         select(
             BatchPerson.application_id,
@@ -137,7 +137,7 @@ def _frozen_persons(session: Session, batch_no: str) -> Sequence[Any]:
 
 
 def _released(session: Session, batch_no: str) -> Sequence[Any]:
-    """Whose cards the bank must not make. One who got the card all the same is no longer among them."""
+    """The released applications, whose cards the bank must not make; those issued nevertheless are not among them."""
     return session.execute(
         select(Application.application_id, Application.member_no)
         .where(Application.batch_no == batch_no, Application.state == State.RELEASED)
@@ -200,7 +200,7 @@ _COMMANDS: dict[str, tuple[Operation[Any, Any], Callable[[Work, Any], Any]]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does one command in a transaction, with its record in the log of acts; answers the exit status."""
+    """Runs one command in a transaction, with its audit event; returns the exit status."""
     asked = vars(_parser().parse_args(arguments))
     command = asked.pop("command")
     operation, use_case = _COMMANDS[command]
@@ -218,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[Work], Any]) -> Any:
-    """The log names who sat at the machine: there is no account on the command line."""
+    """Runs a command with an audit event; it names the user of the machine, for the command line has no account."""
     user = f"{getpass.getuser()}@command-line"
     caller = Caller(account_name=user, display_name=user)
     if not operation.is_command:

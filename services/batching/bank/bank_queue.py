@@ -1,6 +1,6 @@
-"""What is between the bank and us on the broker: declared before anything is sent, so that all has a way to go.
+"""Declares the bank's exchanges and queues before anything is sent, so that all messages can be routed.
 
-Only where one user of the broker is shared; else `deploy.broker` has declared it.
+It does so only where all programs share one broker user; otherwise `deploy.broker` has declared them.
 """
 
 import time
@@ -21,10 +21,10 @@ log = structlog.get_logger()
 
 
 class BankQueue(DependencyProvider):
-    """Declares it when the service starts, as soon as the broker is there."""
+    """Declares the bank's queues when the service starts, as soon as the broker is reachable."""
 
     def setup(self) -> None:
-        """Reads the settings; raises SettingsError where the bank's messages could not be encrypted as they must be."""
+        """Reads the settings; raises SettingsError where the required encryption of bank messages is not possible."""
         check_bank_keys()
         if clear_text() == "all":
             log.warning("bank_messages_in_clear")
@@ -32,12 +32,12 @@ class BankQueue(DependencyProvider):
         self._stopping = False
 
     def start(self) -> None:
-        """Declares in the background: the service can already answer."""
+        """Declares in the background, so that the service can already answer."""
         if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
             self.container.spawn_managed_thread(self._declare_until_done)
 
     def stop(self) -> None:
-        """Gives up."""
+        """Stops trying."""
         self._stopping = True
 
     def _declare_until_done(self) -> None:

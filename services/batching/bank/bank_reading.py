@@ -1,4 +1,4 @@
-"""Reads what the bank sends: the signature, the envelope, and each result by itself."""
+"""Reads feedback: verifies its signature, loads its envelope, and loads each result separately."""
 
 import json
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ from services.kit.strict_json import read_json
 
 LINES = "cut_from_lines"
 CONTENT = "cut_from_content"
-"""Fields of what batching has cut out of a feedback: the positions there, and the digest of the whole, hex."""
+"""Fields of a rejected part that batching cut out of a feedback: its positions there, and the whole's digest in hex."""
 CONTENT_BYTES = 16
 
 _LARGEST_CONTENT = (1 << 20) + (64 << 10)
-"""Bytes of what a feedback says: the contract has 1 MiB, and what is cut out of one also says where it was."""
+"""Bytes of the largest content: the contract allows 1 MiB, and a rejected part also has its positions."""
 
 _load_envelope = quick_load(bank.FeedbackEnvelope())
 _load_result = quick_load(bank.FeedbackResult())
@@ -41,19 +41,19 @@ class Fault(NamedTuple):
     reason: str | None = None
 
     def said_of(self, line: int | None) -> str:
-        """The fault as the header `x-reason` gives it: `results.1.card_no: …`, `results.0: unknown_batch`."""
+        """The fault in the form of the header `x-reason`: `results.1.card_no: …`, `results.0: unknown_batch`."""
         place = [] if line is None else ["results", str(line)]
         return f"{'.'.join(place + ([self.field] if self.field else [])) or 'message'}: {self.reason or self.code}"
 
 
 @dataclass(slots=True)
 class Feedback:
-    """One message of the bank, and what becomes of its results.
+    """One feedback message of the bank, and the outcome of its results.
 
-    `total` is how many results it holds; `results` are those that could be read, by their position; `refusals` the
-    faults of the others. `faults` are those of the message as a whole: with any, nothing of it is applied. `content` is
-    the digest by which another content under the same id is known. `lines` are the positions in the bank's message
-    where this one was cut out of it.
+    `total` is the number of its results; `results` are the valid ones by position; `refusals` the faults of the others.
+    `faults` are those of the whole message: with any, nothing of it is applied. `content` is a digest by which other
+    content under the same id is detected. `lines` are the positions in the bank's original message, for a part cut
+    out of it.
     """
 
     message: Message
@@ -69,28 +69,28 @@ class Feedback:
     applied: int = 0
     repeated: int = 0
     is_first: bool = True
-    """Whether nothing came under its id before."""
+    """Whether no earlier feedback has its id."""
     lines: list[int] | None = None
 
     @property
     def is_repetition(self) -> bool:
-        """Whether the same content came under this id before."""
+        """Whether an earlier feedback has this id and the same content."""
         return not self.is_first and not any(fault.code == "feedback_id_reused" for fault in self.faults)
 
     @property
     def rejected(self) -> int:
-        """How many results are not taken."""
+        """The number of rejected results."""
         return self.total if self.faults else len(self.refusals)
 
     def line(self, position: int) -> int:
-        """The position in the bank's own message."""
+        """The position in the bank's original message."""
         return self.lines[position] if self.lines else position
 
 
 def read_feedback(message: Message) -> Feedback:
     """The feedback in a message, with its faults.
 
-    Raises Reject where nobody can be answered: the signature is wrong, or there is no id to answer by.
+    Raises Reject where no receipt is possible: the signature is wrong, or there is no id for the receipt.
     """
     if not bank.is_signed(message.body, message.headers.get(bank.SIGNATURE_HEADER), bank_keys()):
         raise Reject("bad_signature")
@@ -133,7 +133,7 @@ def _document_in(message: Message) -> Any:
 
 
 def _without_envelope(message: Message, document: Any, error: ValidationError) -> Feedback:
-    """A feedback that can be answered and no more; raises Reject where it has no id."""
+    """A feedback with an invalid envelope, for its receipt only; raises Reject where it has no id."""
     faults = list(_faults(error))
     if not isinstance(document, dict) or any(fault.field == "feedback_id" for fault in faults):
         raise Reject(f"bad_schema: {', '.join(fault.field or '_schema' for fault in faults)}") from error
@@ -151,14 +151,14 @@ def _without_envelope(message: Message, document: Any, error: ValidationError) -
 
 
 def _faults(error: ValidationError) -> Iterator[Fault]:
-    """What marshmallow found, field by field: its sentences name limits, never values."""
+    """The faults of marshmallow's messages, by field; these name limits, never values."""
     for name, said in sorted(error.normalized_messages().items()):
         sentence = said[0] if isinstance(said, list) else "Some of it is wrong."
         yield Fault("bad_schema", None if name == "_schema" else str(name), sentence)
 
 
 def _content_of(document: dict[str, Any]) -> bytes:
-    """The digest of a document, however it was written down. Under a key: a card number must not be guessed by it."""
+    """The digest of a document's content, whatever its formatting; keyed, so that no card number can be guessed."""
     digest = document.get(CONTENT)
     if isinstance(digest, str) and LINES in document:
         try:

@@ -1,4 +1,4 @@
-"""Receipts: what became of each feedback, sent to the bank with the effects of the feedback itself."""
+"""Receipts: the outcome of each feedback, sent to the bank in the transaction of its effects."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from services.kit.events.contract import MESSAGE_SIZE
 from services.kit.events.envelope import new_message_id
 
 _LINES_A_MESSAGE = 10_000
-"""A message of receipts names no more rejected results than these and those of one feedback."""
+"""A receipt message that has reached this number of rejected results takes no further feedback."""
 
 
 def send_receipts(session: Session, feedbacks: Sequence[Feedback]) -> None:
-    """Answers each feedback: several in one message, for the bank may send results by the thousand, one a message."""
+    """Sends a receipt for each feedback, several in one message: the bank may send thousands of one-result messages."""
     for part in _in_parts(feedbacks):
         document = {"message_id": new_message_id(), "receipts": [_receipt(feedback) for feedback in part]}
         send_to_bank(session, bank.RECEIPT, document)
@@ -37,7 +37,7 @@ def _in_parts(feedbacks: Sequence[Feedback]) -> Iterator[list[Feedback]]:
 
 
 def _receipt(feedback: Feedback) -> dict[str, Any]:
-    """The contract's Receipt, written by hand: dumping it by the schema takes several times as long."""
+    """The contract's Receipt, built by hand because dumping by the schema takes several times as long."""
     return {
         "feedback_id": feedback.feedback_id,
         "batch_no": feedback.batch_no,
@@ -51,7 +51,7 @@ def _receipt(feedback: Feedback) -> dict[str, Any]:
 
 
 def _rejections(feedback: Feedback) -> list[dict[str, Any]]:
-    """The faults of the message; where it has none those of its results, each with all the lines that have it."""
+    """The message's faults, or if there are none, its results' faults, each with all its lines."""
     if feedback.faults:
         return [_rejection(fault, []) for fault in feedback.faults]
     lines: defaultdict[Fault, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What the bank's results do to the applications they speak of: judged one by one, in memory."""
+"""Judges the bank's results one by one in memory, and applies them to applications."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _COUNTED = (State.ISSUED, State.REFUSED, State.RELEASED)
 
 
 class Result(NamedTuple):
-    """One result of a feedback: of an applicant named by application or by member number."""
+    """One result of a feedback, for an applicant named by application or by member number."""
 
     batch_no: str
     processed_at: datetime
@@ -28,9 +28,9 @@ class Result(NamedTuple):
 
 @dataclass(slots=True)
 class Applicant:
-    """A submitted application as the bank's results find it and leave it.
+    """A submitted application while results are applied to it.
 
-    `version` counts the steps that are told; `told` is the decision to tell, `late` that it came after the release.
+    `version` counts the published steps; `told` is the decision to publish, `late` whether it came after the release.
     """
 
     application_id: UUID
@@ -49,10 +49,10 @@ class Applicant:
 
 
 class Applicants:
-    """Applicants of several batches, and which cards and members are taken already.
+    """The applicants of several batches, with the used card numbers and the members who have a card.
 
-    `card_owners` maps the digests of used card numbers to applications, `holders` members with an issued card to the
-    applications it came from. Both need only hold what the results can meet, and grow with what they issue.
+    `card_owners` maps digests of used card numbers to applications, `holders` maps members with an issued card to its
+    application. Both need to hold only entries that concern the results, and grow as cards are issued.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Applicants:
         self.counts: defaultdict[str, Counter[State]] = defaultdict(Counter)
 
     def take(self, result: Result) -> bool:
-        """Takes a result; False where it says nothing new. Raises Contradiction for one that cannot be true."""
+        """Applies a result; False where it is a repetition. Raises Contradiction for one that cannot be true."""
         applicant = self._find(result)
         if result.outcome is Outcome.ISSUED:
             self._refuse_second_card(applicant, result)
@@ -87,7 +87,7 @@ class Applicants:
         return True
 
     def changed(self) -> list[Applicant]:
-        """Those that any result has changed."""
+        """The applicants that were changed by a result."""
         return [applicant for applicant in self._by_id.values() if applicant.is_changed]
 
     def _find(self, result: Result) -> Applicant:
@@ -126,7 +126,7 @@ class Applicants:
 
 
 def _refuse(applicant: Applicant, result: Result, is_step: bool) -> None:
-    """Keeps the refusal; only where the application's state changed by it others are told."""
+    """Stores the refusal; it is published only if it changed the application's state."""
     if is_step:
         applicant.told = Outcome.REFUSED
         applicant.version += 1

@@ -9,7 +9,7 @@ from services.batching.models import BatchCounter
 
 
 def next_batch_no(session: Session, union_code: str, day: date) -> str:
-    """A number that no other batch has; two at once wait for one another."""
+    """A new, unique batch number; concurrent calls for one union wait for one another."""
     counted = (
         insert(BatchCounter)
         .values(union_code=union_code, day=day, last=1)

@@ -1,4 +1,4 @@
-"""Batches 办卡批次 as clerks and their superiors see them: lists, details, persons and what became of each."""
+"""Batches 办卡批次 as clerks and their superiors see them: lists, details, and persons with their outcome."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -36,9 +36,9 @@ from services.kit.schemas import UNSET
 UNTIL_FEEDBACK = "自行前往所选银行网点申办卡"
 
 UNDECIDED = Batch.total - Batch.issued - Batch.refused - Batch.released
-"""How many of a batch the bank has still to decide."""
+"""The number of a batch's applications that the bank has not decided."""
 
-# `approved` is kept only where the approval released somebody: see releases.py.
+# `approved` is stored only where the approval released somebody: see releases.py.
 _STATE = case(
     (Batch.revocation_state == "approved", "revoked"),
     (UNDECIDED == 0, "decided"),
@@ -54,7 +54,7 @@ _PROGRESS = (Outcome.ACCEPTED, Outcome.MADE)
 
 
 def visible_to(caller: Caller) -> ColumnElement[bool]:
-    """The batches of the caller's union; with a reach to subordinates those of all unions below it too."""
+    """The batches in the caller's scope: of its union, and where the scope includes them of its subordinates."""
     own = Batch.union_id == caller.union_id
     if caller.scope >= Scope.SUBORDINATES:
         return or_(own, Batch.superior_ids.contains([UUID(caller.union_id)]))
@@ -113,7 +113,7 @@ def load_batch(work: Work, batch_no: str) -> Batch:
 
 
 def bank_progress(application: Application) -> str | None:
-    """How far the bank is with an application that it has not decided on; None where it has said nothing or decided."""
+    """The bank's progress with an undecided application; None without any, and after the decision."""
     return application.bank_outcome if application.bank_outcome in _PROGRESS else None
 
 
@@ -146,7 +146,7 @@ def _midnight(day: Any) -> datetime:
 
 
 def _batch_facts(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    """The fields of a BatchAnswer, which answers with more have too."""
+    """The fields of a BatchAnswer and its subclasses."""
     batch: Batch = row.Batch
     return {
         "batch_no": batch.batch_no,

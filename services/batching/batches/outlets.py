@@ -1,4 +1,4 @@
-"""Branches that issue cards and their outlets: listed for who chooses, kept by the city's administrators."""
+"""Branches that issue cards and their outlets: listed for clerks, maintained by the city's administrators."""
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -62,7 +62,7 @@ def outlet_of_branch(session: Session, branch_code: str, outlet_code: str) -> Ou
 
 
 def can_be_chosen(session: Session, outlet_code: str) -> bool:
-    """Whether there is such an outlet and it is open."""
+    """Whether the outlet exists and is open."""
     found = select(Outlet.code).join(Branch, Branch.code == Outlet.branch_code)
     return session.scalar(found.where(Outlet.code == outlet_code, _OPEN)) is not None
 
@@ -77,7 +77,7 @@ def create_branch(work: Work, request: CreateBranchRequest) -> BranchAnswer:
 
 
 def update_branch(work: Work, request: UpdateBranchRequest) -> BranchAnswer:
-    """Changes the given fields of a branch; raises Forbidden, NotFound."""
+    """Changes the present fields of a branch; raises Forbidden, NotFound."""
     _check_city(work.caller)
     branch = work.session.get(Branch, request.code, with_for_update=True)
     if branch is None:
@@ -100,7 +100,7 @@ def create_outlet(work: Work, request: CreateOutletRequest) -> OutletAnswer:
 
 
 def update_outlet(work: Work, request: UpdateOutletRequest) -> OutletAnswer:
-    """Changes the given fields of an outlet; batches keep what was submitted. Raises Forbidden, NotFound."""
+    """Changes the present fields of an outlet; batches keep its former data. Raises Forbidden, NotFound."""
     _check_city(work.caller)
     outlet = work.session.get(Outlet, request.code, with_for_update=True)
     if outlet is None:

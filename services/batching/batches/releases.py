@@ -1,4 +1,4 @@
-"""Releases 释放: applications that leave a batch since it was revoked, or since their member got a card otherwise."""
+"""Releases 释放: applications leave a batch because it was revoked, or because their member got another card."""
 
 from datetime import datetime
 from uuid import UUID
@@ -26,7 +26,7 @@ from services.kit.events.subscribe import Reject, Retry
 
 
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
-    """Shows the request on the batch. Of events in any order the latest counts. Raises Reject."""
+    """Shows the request on the batch; the event with the latest time counts, in any order. Raises Reject."""
     _note(_lock(session, event.data.batch_no), "requested", event.data.requested_at)
 
 
@@ -36,14 +36,14 @@ def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) 
 
 
 def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
-    """Shows on the batch that nothing is to be decided. Raises Reject."""
+    """Shows on the batch that no decision is needed. Raises Reject."""
     _note(_lock(session, event.data.batch_no), "closed", event.data.closed_at)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
-    """Releases all that the bank has not decided.
+    """Releases all applications that the bank has not decided.
 
-    Where that is nobody the batch was not revoked, whatever the superior union agreed to: it shows as closed.
+    If there are none, nothing was revoked despite the approval, and the batch shows the request as closed.
     """
     batch = _lock(session, event.data.batch_no)
     released = _release(session, batch, "revoked", event.data.revocation_id)
@@ -62,9 +62,9 @@ def correction_refused(session: Session, event: Event[CorrectionRefusedData]) ->
 
 
 def _end(session: Session, union_id: UUID, application_id: UUID, detail: str | None) -> None:
-    """The application leaves the pending list or its batch; once decided it stays.
+    """Removes the application from the pending list or releases it from its batch, unless it is decided.
 
-    What ends it can overtake `members_queued`: it is tried again until the application is there.
+    The event can overtake `members_queued`: it is retried until the application exists.
     """
     this = Application.application_id == application_id
     if session.scalar(select(Application.application_id).where(this)) is None:
@@ -95,7 +95,7 @@ def _note(batch: Batch, state: str, at: datetime) -> None:
 def _release(
     session: Session, batch: Batch, reason: str, revocation_id: UUID | None, *chosen: ColumnElement[bool]
 ) -> int:
-    """Releases the undecided applications of a locked batch, and recalls them from the bank; answers how many."""
+    """Releases the undecided applications of a locked batch, and recalls them from the bank; returns how many."""
     released = session.execute(
         update(Application)
         .where(Application.batch_no == batch.batch_no, Application.state.in_(states_allowing(Step.RELEASE)), *chosen)

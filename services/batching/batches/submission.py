@@ -1,4 +1,4 @@
-"""Submitting a batch 提交办卡: all entries of a channel, or a member's own application, frozen and told at once."""
+"""Submission of a batch 提交办卡: all entries of a channel, or a member's own application, are frozen and published."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -42,7 +42,7 @@ from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 
 _NAMED = 20
-"""How many persons a refusal names."""
+"""Most persons that a refusal names."""
 _CHECK_TITLES = {
     Check.UNCHECKED: "未校验",
     Check.CHECKING: "校验中",
@@ -53,17 +53,17 @@ _CHECK_TITLES = {
 
 @settings_class
 class SubmissionSettings:
-    """When a batch counts for which month, and how long a passed check holds."""
+    """The month that a batch counts for, and how long a passed check is valid."""
 
     last_day_of_count: int = 20
-    """By which day of a month a batch must be submitted to count for that month."""
+    """The last day of a month on which a submitted batch counts for that month."""
     check_holds_hours: int = 24
-    """Choice: a check that passed longer ago is made again at the submission."""
+    """Choice: a check that passed longer ago is repeated at the submission."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Who submits what, where to, and whom the bank calls for collection."""
+    """The data of a submission: the union, the outlet, and the contact whom the bank calls for collection."""
 
     union_id: UUID
     union_code: str
@@ -81,12 +81,12 @@ class Submission:
 
 
 def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
-    """Makes a batch of all entries of a channel; answers it, with warnings about names.
+    """Submits all entries of a channel as a batch; returns it, with warnings about names.
 
     Raises Invalid `consent_required` and `consent_outdated`; Conflict `pending_empty` (also for the second of two
-    clerks), `not_all_complete` and `not_all_passed`, both naming whom it is about, `name_outside_charset`, and
-    `checks_outdated` where a passed check no longer holds: it is asked for anew then, in a transaction of its own.
-    Raises Problem `font_lacks` for a batch whose register could not be printed.
+    clerks), `not_all_complete` and `not_all_passed`, both with the names, `name_outside_charset`, and `checks_outdated`
+    where a passed check has expired: then a new check is requested, in a transaction of its own. Raises Problem
+    `font_lacks` for a batch whose register cannot be printed.
     """
     session, caller = work.session, work.caller
     refuse_unless_current(request.consent_version or None)
@@ -122,9 +122,9 @@ def submit_batch(work: Work, request: SubmitBatchRequest) -> SubmitBatchAnswer:
 
 
 def form_batch(session: Session, submission: Submission, applications: Sequence[Application]) -> Batch:
-    """Freezes the applications into a new batch and tells everyone, the bank too; each has its consent receipt.
+    """Freezes the applications, which have consent receipts, into a new batch, publishes it and sends it to the bank.
 
-    Register and bank have them in the order of the member numbers, in which people look them up on paper.
+    Register and bank message are ordered by member number, by which people search on paper.
     """
     applications = sorted(applications, key=attrgetter("member_no", "application_id"))
     submitted_at = datetime.now(UTC).replace(microsecond=0)
@@ -176,14 +176,14 @@ def form_batch(session: Session, submission: Submission, applications: Sequence[
 
 
 def count_month(submitted_at: datetime, last_day: int) -> str:
-    """The month that a submission counts for, as `2026-11`: after `last_day` in Shanghai it is the next one."""
+    """The month that a submission counts for, as `2026-11`: after `last_day` in Shanghai the next month."""
     day = submitted_at.astimezone(LOCAL_TIME).date()
     months = day.year * 12 + day.month - 1 + (day.day > last_day)
     return f"{months // 12}-{months % 12 + 1:02d}"
 
 
 def _recheck_outdated(database: Database, caller: Caller, channel: str) -> None:
-    """Raises Conflict `checks_outdated` when checks were asked for anew; it stays so when the submission is refused."""
+    """Raises Conflict `checks_outdated` after requesting new checks, which survive the refused submission."""
     hours = read_settings(SubmissionSettings).check_holds_hours
     with database.begin() as apart:
         audit_event = audit.AuditEvent("batching.check_pending", caller, correlation_id=correlation.get())
@@ -233,12 +233,12 @@ def _why_not_passed(application: Application) -> str:
 
 
 def _named(field: str, code: str, about: Iterable[tuple[Application, str]]) -> list[FieldProblem]:
-    """The first of those whom a refusal is about, by name."""
+    """The fields of a refusal that name the first persons concerned."""
     return [FieldProblem(field, code, f"{one.name}：{why}") for one, why in islice(about, _NAMED)]
 
 
 def _refuse_outside_charset(branch: Branch, channel: str, applications: Sequence[Application]) -> None:
-    """The ordinary channel takes only names that the branch's systems hold; the special one is made for the others."""
+    """Refuses names on the ordinary channel that the branch's systems cannot hold; the special channel is for them."""
     if channel == "special":
         return
     outside = [(one, lacking) for one in applications if (lacking := outside_charset(one.name, branch.charset))]
@@ -265,7 +265,7 @@ def _freeze(position: int, application: Application) -> RegisteredPerson:
 
 
 def _reason_text(application: Application) -> str | None:
-    """Why the person takes the special channel, with the clerk's note, as the register says it."""
+    """Why the person takes the special channel, with the clerk's note, for the register."""
     if application.channel != "special":
         return None
     return "：".join(filter(None, (application.channel_reason, application.channel_note))) or None
@@ -282,7 +282,7 @@ def _store_persons(
 
 
 def _move_into(session: Session, batch_no: str, applications: Sequence[Application]) -> Sequence[Any]:
-    """Marks the applications as submitted in the batch; answers their ids, members and new versions."""
+    """Marks the applications as submitted in the batch; returns their ids, members and new versions."""
     return session.execute(
         update(Application)
         .where(
@@ -310,7 +310,7 @@ def _publish_submitted(session: Session, submission: Submission, batch: Batch, s
 
 
 def _warnings(branch: Branch, channel: str, applications: Sequence[Application]) -> list[str]:
-    """What the clerk should know of names, though the branch's systems hold them."""
+    """Warnings for the clerk about names that the branch's systems can hold."""
     if channel == "special":
         return []
     choices = ((one.name, channel_for(one.document_type, one.name, branch.charset)) for one in applications)

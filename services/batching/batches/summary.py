@@ -1,4 +1,4 @@
-"""Counts of batches for the workbench: what waits for the bank, what was submitted, what was refused and why."""
+"""Counts of batches for the workbench: applications that await the bank, submitted ones, refused ones by reason."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ DAYS = 30
 
 
 def summarise(work: Work, _request: BatchSummaryRequest) -> BatchSummaryAnswer:
-    """Counts over the batches that the caller may see; by union for those below it."""
+    """Counts over the batches in the caller's scope; for subordinates by union."""
     session, caller = work.session, work.caller
     awaiting_bank = select(func.coalesce(func.sum(UNDECIDED), 0)).where(visible_to(caller))
     return BatchSummaryAnswer(
@@ -38,7 +38,7 @@ def summarise(work: Work, _request: BatchSummaryRequest) -> BatchSummaryAnswer:
 
 
 def _submitted_by_day(session: Session, caller: Caller) -> list[SubmittedDay]:
-    """The last DAYS days in Shanghai, days without a submission too."""
+    """Submitted applications on each of the last DAYS days in Shanghai, with days without any."""
     today = datetime.now(UTC).astimezone(LOCAL_TIME).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone(LOCAL_TIME.key, Batch.submitted_at), Date)
@@ -67,7 +67,7 @@ def _refused_by_reason(session: Session, caller: Caller) -> list[RefusalReason]:
 
 
 def _by_union(session: Session, caller: Caller) -> list[UnionBatches]:
-    """The batches of all unions below, by the direct subordinate that each is or is below."""
+    """The batches of all subordinates, summed by direct subordinate."""
     own = UUID(caller.union_id)
     below = Batch.superior_ids[func.array_position(Batch.superior_ids, own) + 1]
     names = ("total", "issued", "refused", "released")

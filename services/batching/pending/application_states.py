@@ -1,4 +1,4 @@
-"""The states of an application, of its check, and of what the bank says of it: which step leads where."""
+"""The states of an application, of its check and of its outcome at the bank, with their transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class State(StrEnum):
-    """Where an application stands: 待办中, 办理中, 已办卡, 银行退回, 已释放, 已移除."""
+    """The state of an application: 待办中, 办理中, 已办卡, 银行退回, 已释放, 已移除."""
 
     QUEUED = "queued"
     SUBMITTED = "submitted"
@@ -17,7 +17,7 @@ class State(StrEnum):
 
 
 class Step(StrEnum):
-    """What happens to an application."""
+    """A step that changes an application's state."""
 
     SUBMIT = "submit"
     REMOVE = "remove"
@@ -27,7 +27,7 @@ class Step(StrEnum):
 
 
 class Check(StrEnum):
-    """How far the system check of a queued application is; `waiting` goes on by itself when the registry is back."""
+    """The state of a queued application's system check; `waiting` resumes by itself when the registry is back."""
 
     UNCHECKED = "unchecked"
     CHECKING = "checking"
@@ -37,7 +37,7 @@ class Check(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the bank says of an applicant, in the order in which it happens; the last two decide."""
+    """The bank's outcome for an applicant, in the order in which it happens; the last two are decisions."""
 
     ACCEPTED = "accepted"
     MADE = "made"
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 
 
 UNDER_CHECK = (Check.CHECKING, Check.WAITING)
-"""While it is one of these, a result may come and no other check is asked for."""
+"""States in which a result is expected and no other check is requested."""
 
 _LEADS_TO: Mapping[Step, Mapping[State, State]] = {
     Step.SUBMIT: {State.QUEUED: State.SUBMITTED},
@@ -55,7 +55,7 @@ _LEADS_TO: Mapping[Step, Mapping[State, State]] = {
     Step.ISSUE: {State.SUBMITTED: State.ISSUED, State.RELEASED: State.ISSUED},
     Step.REFUSE: {State.SUBMITTED: State.REFUSED, State.RELEASED: State.RELEASED},
 }
-"""The bank's word is a fact: a card issued after the release is issued. A refusal after it changes nothing more."""
+"""The bank's outcome is a fact: a card issued after the release counts. A refusal after it changes nothing."""
 
 _ORDER = {None: 0, Outcome.ACCEPTED: 1, Outcome.MADE: 2, Outcome.ISSUED: 3, Outcome.REFUSED: 3}
 
@@ -65,7 +65,7 @@ class StepNotAllowed(Exception):
 
 
 class Contradiction(Exception):
-    """The bank says what cannot be after what it said before; `code` is stable and for the rejected queue."""
+    """A result contradicts what is known; `code` is stable and for the rejected queue."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -73,7 +73,7 @@ class Contradiction(Exception):
 
 
 class BankStatus(NamedTuple):
-    """What is known of a submitted application: its state, the bank's furthest word, the issued card."""
+    """The status of a submitted application: its state, the bank's furthest outcome, the issued card."""
 
     state: State
     outcome: Outcome | None = None
@@ -94,10 +94,10 @@ def states_allowing(step: Step) -> tuple[State, ...]:
 
 
 def apply_outcome(bank_status: BankStatus, outcome: Outcome, card: bytes | None = None) -> BankStatus:
-    """The standing after the bank's word; the same standing where the word is old or repeated.
+    """The status after an outcome of the bank; the same object where the outcome is old or repeated.
 
-    Words come in any order and more than once. Raises Contradiction for two different decisions or two different cards,
-    and StepNotAllowed for an application that was never submitted.
+    Outcomes come in any order and more than once. Raises Contradiction for two different decisions or two different
+    cards, and StepNotAllowed for an application that was never submitted.
     """
     if bank_status.outcome is Outcome.ISSUED and outcome is Outcome.ISSUED and bank_status.card != card:
         raise Contradiction("card_no_differs")

@@ -1,4 +1,4 @@
-"""Channels: whether an application takes the ordinary or the special channel, and why."""
+"""The rule that chooses an application's channel, ordinary or special."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +9,9 @@ Charset = Literal["gb2312", "gbk", "gb18030"]
 
 @dataclass(frozen=True, slots=True)
 class ChannelChoice:
-    """The channel an application takes; `locked` where the clerk cannot switch it back to ordinary.
+    """The channel of an application; `locked` where the clerk cannot switch it back to ordinary.
 
-    A choice may carry a reason on the ordinary channel too: it is then a warning for the clerk.
+    A reason on the ordinary channel is a warning for the clerk.
     """
 
     channel: Channel
@@ -23,9 +23,9 @@ class ChannelChoice:
 def channel_for(document_type: str, name: str, charset: Charset) -> ChannelChoice:
     """The channel for a normalised name and a document, at a branch whose systems take that character set.
 
-    Only the special channel takes a document that is no resident ID. A rare character (outside GBK) leads there too,
-    whatever the branch takes, but the clerk may switch. A character that GBK has and the branch's GB2312 lacks is
-    warned of only.
+    A document other than the resident ID requires the special channel. A rare character (outside GBK) leads there too,
+    whatever the branch takes, but the clerk may switch. A character in GBK but not in the branch's GB2312 only gives a
+    warning.
     """
     if document_type != "resident_id":
         return ChannelChoice("special", "document_type", "非居民身份证件，只能走特殊办卡通道", locked=True)

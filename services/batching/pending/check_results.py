@@ -1,4 +1,4 @@
-"""Results of system checks: taken for the check that is current, dropped when they are stale."""
+"""Applies results of system checks to current checks; results of older checks are ignored."""
 
 import json
 from collections import defaultdict
@@ -21,7 +21,7 @@ _RESULT = types_of(Application, ("application_id", "check_no", "check_state", "f
 
 
 def members_validated(session: Session, event: Event[MembersValidatedData]) -> None:
-    """Applies results of checks; a personal application then continues by itself."""
+    """Applies results of checks; personal applications then resume by themselves."""
     validated = event.data
     lock_pending(session, validated.union_id)
     taken = _take(session, validated)
@@ -58,7 +58,7 @@ def _take(session: Session, validated: MembersValidatedData) -> Sequence[Row[UUI
 
 
 def _findings_by_application(findings: Sequence[FindingFacts]) -> dict[UUID, str]:
-    """What each application's entry shows, as JSON."""
+    """The findings that each application's entry shows, as JSON."""
     shown = defaultdict(list)
     for finding in findings:
         entry = {"code": finding.code, "severity": finding.severity, "message": finding.message}

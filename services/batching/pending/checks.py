@@ -1,4 +1,4 @@
-"""System checks 系统校验 of queued applications: asking validation for them."""
+"""Requests validation's system checks 系统校验 of queued applications."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -25,20 +25,20 @@ from services.kit.schemas import UNSET
 
 
 class Outdated(NamedTuple):
-    """A person whose check no longer holds; `expired_on` where the document has run out."""
+    """A person whose passed check is no longer valid; `expired_on` where the document has expired."""
 
     name: str
     expired_on: date | None
 
 
 _AT_ONCE = 2_500
-"""How many applications are in memory at once: a union may have any number."""
+"""Most applications in memory at once, for a union may have any number."""
 
 
 def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswer:
     """Requests the check of the named applications, or of all of a channel that have not passed.
 
-    What is being checked already is left alone. Answers how many checks were requested.
+    Applications under check are skipped. Returns how many checks were requested.
     """
     session, union_id = work.session, UUID(work.caller.union_id)
     lock_pending(session, union_id)
@@ -46,15 +46,15 @@ def check_pending(work: Work, request: CheckPendingRequest) -> CheckPendingAnswe
         chosen = and_(is_any_of(Application.application_id, request.application_ids))
     else:
         chosen = and_(Application.channel == request.channel, Application.check_state != Check.PASSED)
-    asked = ask_for_checks(session, union_id, PENDING, chosen)
-    publish_pending_changed(session, union_id, "checking", asked)
-    return CheckPendingAnswer(checking=asked)
+    requested = ask_for_checks(session, union_id, PENDING, chosen)
+    publish_pending_changed(session, union_id, "checking", requested)
+    return CheckPendingAnswer(checking=requested)
 
 
 def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int) -> list[Outdated]:
-    """Asks for the check of those of a channel whose passed check no longer holds; answers whom, in member order.
+    """Requests checks for persons of a channel whose passed check is no longer valid; returns them by member number.
 
-    It is older than so many hours, or the document has run out since.
+    Such a check is older than so many hours, or the document has expired since.
     """
     now, day = datetime.now(UTC), today()
     outdated = and_(
@@ -82,25 +82,25 @@ def recheck_outdated(session: Session, union_id: UUID, channel: str, hours: int)
 
 
 def ask_for_checks(session: Session, union_id: UUID, *chosen: ColumnElement[bool]) -> int:
-    """Asks validation to check the union's queued applications among the chosen; each check has a new number."""
+    """Requests checks of the union's queued applications among the chosen, with new numbers; returns how many."""
     due = and_(
         Application.union_id == union_id,
         Application.state == State.QUEUED,
         Application.check_state.not_in(UNDER_CHECK),
         *chosen,
     )
-    asked = 0
+    requested = 0
     while True:
         taken = _take_for_check(session, due)
         _publish_requested(session, union_id, taken)
-        asked += len(taken)
+        requested += len(taken)
         if len(taken) < _AT_ONCE:
-            audit.record(session, new={"checking": asked})
-            return asked
+            audit.record(session, new={"checking": requested})
+            return requested
 
 
 def requested_checks(union_id: UUID, applications: Sequence[Any]) -> ValidationRequestedData:
-    """The request for the current checks of applications, or of rows with their columns."""
+    """The event data that requests the current checks of applications, or of rows with their columns."""
     return ValidationRequestedData(
         union_id=union_id,
         applications=[RequestedCheck(application_id=one.application_id, check_no=one.check_no) for one in applications],
@@ -109,7 +109,7 @@ def requested_checks(union_id: UUID, applications: Sequence[Any]) -> ValidationR
 
 
 def _take_for_check(session: Session, due: ColumnElement[bool]) -> Sequence[Any]:
-    """Marks at most _AT_ONCE of those that are due as being checked, and answers what is told of them."""
+    """Marks at most _AT_ONCE of the due applications as under check; returns the columns that the event needs."""
     next_ones = select(Application.application_id).where(due).limit(_AT_ONCE)
     return session.execute(
         update(Application)

@@ -1,4 +1,4 @@
-"""Consent receipts: who agreed to personal data going to the bank, to which text, and who says so."""
+"""Consent receipts: which member agreed to which text about personal data going to the bank, and who recorded it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from services.kit.rpc.work import Work
 def record_signed(
     session: Session, caller: Caller, applications: Sequence[Application], version: str, at: datetime
 ) -> None:
-    """Keeps that a clerk attests to the signature of each member."""
+    """Records a clerk's attestation that each member has signed."""
     rows = [
         {
             "application_id": application.application_id,
@@ -38,7 +38,7 @@ def record_signed(
 
 
 def record_on_phone(session: Session, consent: GivenConsent, applications: Sequence[Application]) -> None:
-    """Keeps what members agreed to on the phone."""
+    """Records the consents that members gave on the phone."""
     session.add_all(
         ConsentReceipt(
             application_id=application.application_id,
@@ -61,7 +61,7 @@ def receipts_of(session: Session, application_ids: Sequence[UUID]) -> dict[UUID,
 
 
 def consented_version(session: Session, batch_no: str) -> str:
-    """The text that a batch's members agreed to; that in force for a batch from before receipts were kept."""
+    """The text version that a batch's members agreed to; the current one for batches from before receipts were kept."""
     of_batch = (
         select(ConsentReceipt.version)
         .join(Application, Application.application_id == ConsentReceipt.application_id)
@@ -71,7 +71,7 @@ def consented_version(session: Session, batch_no: str) -> str:
 
 
 def get_form(work: Work, request: ConsentFormRequest) -> FileAnswer:
-    """The form of consent for everybody in one channel of the pending list, to be signed before the submission."""
+    """The consent form for all members on one channel of the pending list, to be signed before the submission."""
     waiting = work.session.execute(
         select(Application.member_no, Application.name)
         .where(Application.union_id == UUID(work.caller.union_id), PENDING, Application.channel == request.channel)
@@ -83,7 +83,7 @@ def get_form(work: Work, request: ConsentFormRequest) -> FileAnswer:
 
 
 def receipt_answer(receipt: ConsentReceipt | None) -> ConsentReceiptAnswer | None:
-    """A receipt as answers show it."""
+    """A receipt in the form of answers."""
     if receipt is None:
         return None
     return ConsentReceiptAnswer(version=receipt.version, basis=receipt.basis, given_at=receipt.given_at)

@@ -1,4 +1,4 @@
-"""Corrections of a person in the pending list (修改证件到期日, 完善信息): judged by the rules, told to the member."""
+"""Corrections of a person in the pending list (修改证件到期日, 完善信息): judged by the rules, then published."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ _NOT_YET_NEEDED = frozenset({"expiry_missing", "nationality_missing"})
 
 
 def correct(session: Session, application: Application, request: UpdatePendingRequest, corrected_by: UUID) -> None:
-    """Applies what the request says of the document, and publishes it for membership; the person is to be checked anew.
+    """Applies the request's changes of the document and publishes them for membership; the person needs a new check.
 
     Raises Invalid where the rules on document, nationality and validity refuse it, and Conflict `document_known` for a
     document under which somebody else has a card or is getting one.
@@ -65,13 +65,13 @@ def correct(session: Session, application: Application, request: UpdatePendingRe
 
 
 def judge(facts: PersonFacts) -> IdentityJudgement:
-    """What the rules on name, document and nationality find of a person today."""
+    """The findings of the rules on name, document and nationality on a person today."""
     identity = Identity(**{name: getattr(facts, name) for name in _IDENTITY})
     return check_identity(identity, today())
 
 
 def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None:
-    """Raises Invalid for errors in what was changed; type, number and nationality are judged together."""
+    """Raises Invalid for errors in changed fields; type, number and nationality are judged together."""
     fields = {"document_expiry"} & set(changed)
     if set(changed) - {"document_expiry"}:
         fields |= {"document_type", "document_number", "nationality"}
@@ -85,7 +85,7 @@ def refuse_invalid(judgement: IdentityJudgement, changed: Iterable[str]) -> None
 
 
 def _corrected(facts: PersonFacts, changed: Mapping[str, Any]) -> PersonFacts:
-    """The person with the changes; what the former number told of birth date and sex does not hold for another one."""
+    """The person with the changes; birth date and sex from a former number are dropped with it."""
     corrected = replace(facts, **changed)
     if changed.keys() & {"document_type", "document_number"}:
         of_number = judge(corrected).facts or DocumentFacts("", "")

@@ -1,4 +1,4 @@
-"""Queued members come onto the pending list, each on the channel that the document and the name call for."""
+"""Puts queued members on the pending list, each on the channel that the document and the name require."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
-    """Lists queued members; those that are listed already stay as they are."""
+    """Lists queued members; those that are listed already stay unchanged."""
     queued = event.data
     persons = {person.application_id: person for person in queued.persons}
     applications = {application.application_id: application for application in queued.applications}
@@ -72,9 +72,9 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> Sequence[Any]:
 def _part(
     session: Session, queued: MembersQueuedData, parted: Sequence[Any], refused: Sequence[dict[str, Any]]
 ) -> None:
-    """Tells that these are off the list before they were on it: their members are free, and hold up nobody else.
+    """Publishes that these applications were removed instead of listed: their members are free, and block nobody else.
 
-    A personal application has no clerk to tell why.
+    A personal application has no clerk to notify.
     """
     union_id = queued.union.union_id
     for part in in_messages(parted):
@@ -101,7 +101,7 @@ def _refused_member(entry: dict[str, Any]) -> RefusedMember:
 
 
 def _refused_entry(queued: MembersQueuedData, application: QueuedApplication, why: InvalidValue) -> dict[str, Any]:
-    """What is kept of a person who cannot be listed: that the application ended, and why."""
+    """The row of an application that cannot be listed: without the person, with the reason."""
     return {
         "application_id": application.application_id,
         "member_id": application.member_id,
@@ -136,6 +136,6 @@ def _entry(queued: MembersQueuedData, application: QueuedApplication, person: Pe
         "channel": choice.channel,
         "channel_reason": choice.reason,
         "channel_reason_code": choice.reason_code,
-        # The channel of an application is ordinary until told otherwise: the special one is its first step.
+        # An application starts on the ordinary channel, so the special one is its first step.
         "version": 1 if choice.channel == SPECIAL else 0,
     }

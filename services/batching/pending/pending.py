@@ -1,4 +1,4 @@
-"""The pending list 待办会员列表 of a union: shown with its counts, completed, switched between channels, cleared."""
+"""The pending list 待办会员列表 of a union: list and count entries, complete them, switch channels, remove them."""
 
 import json
 from collections.abc import Sequence
@@ -48,18 +48,18 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 
 LISTING_CHARSET: Charset = "gbk"
-"""What a name is judged by while no branch is chosen: whatever GBK has, some branch takes on the ordinary channel."""
+"""The character set for names while no branch is chosen: some branch takes all of GBK on the ordinary channel."""
 
 _REQUIRED_OF_SPECIAL = ("document_expiry", "nationality")
 
 
 def lock_pending(session: Session, union_id: UUID) -> None:
-    """Whoever changes a union's pending list does so alone until the transaction ends."""
+    """Locks a union's pending list against other changes until the transaction ends."""
     session.execute(text("select pg_advisory_xact_lock(hashtextextended(:list, 0))"), {"list": f"pending {union_id}"})
 
 
 def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
-    """A page of one channel's list by member number, as the register will have it, with the counts of both channels."""
+    """A page of one channel's list by member number, the register's order, with the counts of both channels."""
     union_id = UUID(work.caller.union_id)
     matching = (
         select(Application)
@@ -72,7 +72,7 @@ def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
 
 
 def count_pending(session: Session, union_id: UUID) -> PendingCounts:
-    """How many a union has on each channel, by check state and by completeness."""
+    """A union's counts on each channel, by check state and by completeness."""
     ordinary = dict.fromkeys(["total", *Check], 0)
     special = ordinary | dict.fromkeys(["complete", "incomplete", "ready"], 0)
     grouped = select(Application.channel, Application.check_state, COMPLETE, func.count()).where(
@@ -89,10 +89,10 @@ def count_pending(session: Session, union_id: UUID) -> PendingCounts:
 
 
 def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
-    """Changes an entry's document or channel; a changed document must be checked anew.
+    """Changes an entry's document or channel; a changed document needs a new check.
 
-    Raises NotFound, Invalid for what the rules refuse and for a switch without a reason, Conflict `document_known`, and
-    Conflict `channel_locked` for a document that only the special channel takes.
+    Raises NotFound, Invalid for values that the rules refuse and for a switch without a reason, Conflict
+    `document_known`, and Conflict `channel_locked` for a document that requires the special channel.
     """
     session, union_id = work.session, UUID(work.caller.union_id)
     audit.record(session, ("application", request.application_id))
@@ -119,7 +119,7 @@ def update_pending(work: Work, request: UpdatePendingRequest) -> PendingAnswer:
 def publish_channel(
     session: Session, union_id: UUID, channel: str, applications: Sequence[Any], reason: str | None = None
 ) -> None:
-    """Publishes the channel that these applications take from now on."""
+    """Publishes the new channel of these applications."""
     for part in in_messages(applications):
         data = ChannelAssignedData(union_id=union_id, channel=channel, reason=reason, applications=steps(part))
         publish(session, CHANNEL_ASSIGNED, data)
@@ -134,10 +134,10 @@ def remove_pending(work: Work, request: RemovePendingRequest) -> RemovePendingAn
 
 
 def remove_pending_many(work: Work, request: RemovePendingManyRequest) -> RemovePendingAnswer:
-    """Removes those of the named entries that are still there, or all of one kind; answers how many.
+    """Removes the named entries that still exist, or all of one kind; returns how many.
 
-    `not_passed`: the ordinary channel's that failed the check or had none (移除全部校验未通过及未校验会员),
-    `special_not_passed`: the special channel's; `incomplete`: those of the special channel whose information is
+    `not_passed`: those of the ordinary channel that failed the check or had none (移除全部校验未通过及未校验会员),
+    `special_not_passed`: those of the special channel; `incomplete`: those of the special channel whose information is
     incomplete (移除全部信息未完善会员).
     """
     without_pass = Application.check_state.in_((Check.FAILED, Check.UNCHECKED))
@@ -155,7 +155,7 @@ def remove_pending_many(work: Work, request: RemovePendingManyRequest) -> Remove
 def remove(
     session: Session, union_id: UUID, reason: str, *chosen: ColumnElement[bool], detail: str | None = None
 ) -> int:
-    """Removes queued applications of the union, personal ones too, and publishes why; answers how many."""
+    """Removes queued applications of the union, personal ones too, and publishes why; returns how many."""
     removed = session.execute(
         update(Application)
         .where(Application.union_id == union_id, Application.state.in_(states_allowing(Step.REMOVE)), *chosen)
@@ -174,7 +174,7 @@ def remove(
 
 
 def pending_answer(application: Application) -> PendingAnswer:
-    """An entry as the list shows it."""
+    """An entry in the form of the list."""
     choice = channel_for(application.document_type, application.name, LISTING_CHARSET)
     missing = missing_of(application)
     return PendingAnswer(
@@ -208,7 +208,7 @@ def pending_answer(application: Application) -> PendingAnswer:
 
 
 def missing_of(application: Application) -> list[str]:
-    """What the special channel still needs to know of an entry; COMPLETE says the same in SQL."""
+    """The fields that the special channel still requires of an entry; COMPLETE is the same in SQL."""
     return [name for name in _REQUIRED_OF_SPECIAL if getattr(application, name) is None]
 
 
@@ -226,7 +226,7 @@ def _filters(request: ListPendingRequest) -> list[ColumnElement[bool]]:
 
 
 def _changeable(application: Application) -> dict[str, Any]:
-    """What of an entry a clerk can change, for the audit event."""
+    """The values of an entry that a clerk can change, for the audit event."""
     names = (*CORRECTABLE, "channel", "channel_reason_code", "channel_note")
     return {name: getattr(application, name) for name in names}
 
@@ -253,7 +253,7 @@ def _switch_channel(application: Application, request: UpdatePendingRequest) -> 
 
 
 def _reason_of_switch(name: str, request: UpdatePendingRequest) -> str:
-    """Why the clerk switches somebody to the special channel whom no rule leads there; raises Invalid without it."""
+    """The clerk's reason for the special channel where no rule requires it; raises Invalid without one."""
     code = request.channel_reason_code
     if code is UNSET:
         raise Invalid([FieldProblem("channel_reason_code", "required", "请选择转入特殊办卡通道的原因")])

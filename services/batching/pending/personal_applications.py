@@ -1,4 +1,4 @@
-"""Personal applications 个人办卡: checked and submitted by themselves, each as a batch of one."""
+"""Personal applications 个人办卡: checked and submitted automatically, each as a batch of one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,11 +34,11 @@ log = structlog.get_logger()
 
 _UNPRINTABLE = "姓名用字无法打印，请到所在工会办理"
 NATIONALITY = "CHN"
-"""Only holders of a resident ID card apply for themselves, and only citizens hold one."""
+"""Only holders of a resident ID can apply personally, and only citizens hold one."""
 
 
 def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPersonalProgressAnswer:
-    """Outlet and bank's progress of each of the caller's own applications, newest first."""
+    """The outlet and the bank's progress of each personal application of the caller, newest first."""
     rows = work.session.execute(
         select(Application, Outlet)
         .join(PersonalApplication, PersonalApplication.application_id == Application.application_id)
@@ -52,7 +52,7 @@ def list_progress(work: Work, _request: ListPersonalProgressRequest) -> ListPers
 def begin(
     session: Session, queued: MembersQueuedData, choice: PersonalApplicationData, application_ids: Sequence[UUID]
 ) -> None:
-    """Keeps what the member chose and agreed to, and asks for the check.
+    """Stores the member's choice and consent, and requests the check.
 
     Without consent or an open outlet the application ends at once.
     """
@@ -80,9 +80,9 @@ def begin(
 
 
 def go_on(session: Session, checked: Sequence[Any]) -> None:
-    """Submits those that passed the check and removes those that failed; who waits for the registry waits on.
+    """Submits applications that passed the check and removes those that failed; others go on waiting for the registry.
 
-    Without a consent receipt, which an application of an earlier version may lack, nobody goes to the bank.
+    An application without a consent receipt, as of an earlier release, is removed and not sent to the bank.
     """
     by_result = {
         result: [row.application_id for row in checked if row.check_state == result]
@@ -114,7 +114,7 @@ def _load(session: Session, application_ids: Sequence[UUID]) -> Sequence[Applica
 
 
 def _submit(session: Session, application: Application, receipt: ConsentReceipt) -> bool:
-    """Whether it could be submitted: a batch whose register could not be printed is none."""
+    """Submits the application; False where its register cannot be printed."""
     chosen = session.get_one(PersonalApplication, application.application_id)
     outlet = session.get_one(Outlet, chosen.outlet_code)
     _suit_charset(application, session.get_one(Branch, outlet.branch_code))
@@ -143,7 +143,7 @@ def _submit(session: Session, application: Application, receipt: ConsentReceipt)
 
 
 def _suit_charset(application: Application, branch: Branch) -> None:
-    """A name that the branch's systems cannot hold takes the special channel."""
+    """Moves an application to the special channel if the branch's systems cannot hold its name."""
     choice = channel_for(application.document_type, application.name, branch.charset)
     if application.channel == "ordinary" and choice.reason_code:
         application.channel = "special"

@@ -1,4 +1,4 @@
-"""The person of an application: what is stored of one, how one is found, what others are told."""
+"""The person of an application: validation, digests to find one, and conversion between columns and PersonFacts."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,14 +24,14 @@ _OTHERS = (*_DATES, "sex", "phone", "address", "retirement_category")
 
 
 def document_digest(number: str) -> bytes:
-    """By which the holder of a document is found; spaces, width and case do not matter."""
+    """The digest that finds the holder of a document; spaces, width and case do not matter."""
     return blind_index(clean_document_number(number), "document_number")
 
 
 def usable(facts: PersonFacts | None) -> PersonFacts:
-    """A person as the value types keep one; raises InvalidValue, also where nothing is known of one.
+    """The person with all values cleaned; raises InvalidValue, also for None.
 
-    What the rules then say of the person is for the system check.
+    The rules on the person are applied by the system check.
     """
     if facts is None:
         raise InvalidValue("person_missing", "会员资料无法读取")
@@ -45,12 +45,12 @@ def usable(facts: PersonFacts | None) -> PersonFacts:
 
 
 def card_digest(number: str) -> bytes:
-    """By which a card number that was used before is known."""
+    """The digest that detects a card number that was used before."""
     return blind_index(number, "card_no")
 
 
 def stored(facts: PersonFacts) -> dict[str, Any]:
-    """The columns of an application for the facts of its person, by their names."""
+    """The columns of an application for the facts of its person, by name."""
     return {
         "name": facts.name,
         "document_type": facts.document_type,
@@ -65,12 +65,12 @@ def stored(facts: PersonFacts) -> dict[str, Any]:
 
 
 def nationality_of(application: Any) -> str | None:
-    """The nationality given, or else the one that only holders of the document can have."""
+    """The recorded nationality, or else the one that the document implies."""
     return application.nationality or implied_nationality(application.document_type)
 
 
 def facts_of(application: Any) -> PersonFacts:
-    """The person of an application, or of a row with its columns: the opposite of `stored`."""
+    """The person of an application, or of a row with its columns; the inverse of `stored`."""
     others = json.loads(application.other_facts)
     dates = {name: date.fromisoformat(others[name]) for name in _DATES if others[name]}
     return PersonFacts(

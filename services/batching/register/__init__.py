@@ -1,1 +1,1 @@
-"""What is printed of a batch: register, forms of consent, attachments."""
+"""Printed documents of a batch: register, consent form, attachments."""

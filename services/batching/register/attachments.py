@@ -1,4 +1,4 @@
-"""The attachments to print 需打印附件 in one .zip: register, pledge, letter of authorisation, form of consent."""
+"""The attachments to print 需打印附件 in one .zip: register, pledge, letter of authorisation, consent form."""
 
 import zipfile
 from io import BytesIO
@@ -19,7 +19,7 @@ _LINE = 24
 
 
 def attachments_zip(register: Register, consent_version: str) -> bytes:
-    """The .zip; raises Problem `font_lacks` as the register does."""
+    """The .zip file; raises Problem `font_lacks` as the register does."""
     signers = [(person.member_no, person.name) for person in register.persons]
     files = {
         "办卡清册.pdf": register_pdf(register),
@@ -72,7 +72,7 @@ def _authorisation(register: Register) -> bytes:
 
 
 def _form(register: Register, title: str, paragraphs: tuple[str, ...], signatures: tuple[str, ...]) -> bytes:
-    """One page: the title in the middle, the paragraphs, and at the right who signs, with the date."""
+    """A PDF of one page: the centred title, the paragraphs, and at the right the signatures with the date."""
     typeface = register_typeface()
     buffer = BytesIO()
     canvas = typeface.new_canvas(buffer, f"{title} {register.batch_no}")

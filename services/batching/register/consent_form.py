@@ -1,4 +1,4 @@
-"""The form of consent 个人信息处理告知同意书 to print: the text in force, and a line for each member to sign."""
+"""The consent form 个人信息处理告知同意书 to print: the text in force, and a line for each member to sign."""
 
 import time
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def consent_form(version: str, union_name: str, signers: Sequence[Signer]) -> by
 
 
 def _draw_row(canvas: Canvas, typeface: Typeface, top: float, texts: Sequence[str]) -> float:
-    """A row of boxes; a name too long for its box is written smaller, in lines. Answers where the next row begins."""
+    """Draws a row of boxes; a name too long for its box is smaller and wrapped. Returns the top of the next row."""
     canvas.setLineWidth(0.4)
     height = _height(typeface, texts)
     x: float = _MARGIN
@@ -81,4 +81,4 @@ def _end_page(canvas: Canvas, typeface: Typeface, version: str, page: int) -> No
     number = f"第 {page} 页"
     typeface.draw(canvas, WIDTH - _MARGIN - typeface.width(number, 8), 32, number, 8)
     canvas.showPage()
-    time.sleep(0)  # other requests and the broker's heartbeat go on between pages
+    time.sleep(0)  # yields between pages to other requests and the broker's heartbeat

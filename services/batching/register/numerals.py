@@ -6,7 +6,7 @@ _SECTIONS = ("", "万", "亿")
 
 
 def in_words(number: int) -> str:
-    """A whole number from 0 to below 10 ** 12, as 正确填写票据和结算凭证的基本规定 has amounts written."""
+    """Writes a whole number from 0 to below 10 ** 12 as 正确填写票据和结算凭证的基本规定 prescribes for amounts."""
     if not 0 <= number < 10 ** (4 * len(_SECTIONS)):
         raise ValueError(f"{number} is not written in words")
     words = ""
@@ -20,7 +20,7 @@ def in_words(number: int) -> str:
 
 
 def _section(number: int) -> str:
-    """1 to 9999; one 零 stands for all zeros between two other digits."""
+    """Writes 1 to 9999; one 零 stands for all zeros between two other digits."""
     words = ""
     for power in reversed(range(len(_PLACES))):
         digit = number // 10**power % 10

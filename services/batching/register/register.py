@@ -1,4 +1,4 @@
-"""The register 清册 of a batch: its content as it was frozen on submission, and the hash that proves it."""
+"""The register 清册 of a batch: its content as frozen on submission, and the hash that proves it."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from services.contracts.values import LONG_TERM, nationality_title
 TITLE = "上海工会会员服务卡办卡清册"
 HEADINGS = ("序号", "会员编号", "姓名", "证件类型", "证件号码", "证件到期日", "国籍")
 SEALS = ("工会（盖章）：", "经办人（签字）：", "银行回执（网点盖章）：")
-"""Who confirms the printed register: the union, its clerk, and the outlet that takes it."""
+"""The signatures of the printed register: the union, its clerk, and the outlet that receives it."""
 SEAL_DATE = "　　　年　　月　　日"
 LOCAL_TIME = ZoneInfo("Asia/Shanghai")
 CHANNEL_NAMES = {"ordinary": "普通", "special": "特殊"}
@@ -43,7 +43,7 @@ class RegisteredPerson:
     channel_reason: str | None = None
 
     def texts(self) -> tuple[str, ...]:
-        """What is printed of the person, by HEADINGS."""
+        """The printed texts of the person, in the order of HEADINGS."""
         return (
             str(self.position),
             self.member_no,
@@ -55,19 +55,19 @@ class RegisteredPerson:
         )
 
     def _document_text(self) -> str:
-        """The kind of document, and below it why the person takes the special channel."""
+        """The kind of document, and on the next line why the person takes the special channel."""
         name = DOCUMENT_NAMES[self.document_type]
         return f"{name}\n特殊原因：{self.channel_reason}" if self.channel_reason else name
 
     def _nationality_text(self) -> str:
-        """In Chinese words; a batch of an earlier release may leave out what the document tells."""
+        """The nationality in Chinese; batches of earlier releases may lack one that the document implies."""
         nationality = self.nationality or implied_nationality(self.document_type)
         return nationality_title(nationality) if nationality else "未登记"
 
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """All that the printed register says."""
+    """The content of the printed register."""
 
     batch_no: str
     channel: str
@@ -83,7 +83,7 @@ class Register:
     def digest(self) -> str:
         """SHA-256, in hex, of the content as JSON with sorted keys, without spaces, times in UTC.
 
-        A person without a reason is without that key, as in the registers from before there were reasons.
+        A person without a reason has no such key, as in registers from before there were reasons.
         """
         content = asdict(self)
         for person in content["persons"]:
@@ -95,11 +95,11 @@ class Register:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def submitted_text(self) -> str:
-        """The time of submission as it is printed, in Shanghai's time."""
+        """The printed time of submission, in Shanghai."""
         return self.submitted_at.astimezone(LOCAL_TIME).strftime("%Y-%m-%d %H:%M")
 
     def total_text(self) -> str:
-        """How many persons, in words and in figures."""
+        """The number of persons, in words and in figures."""
         count = len(self.persons)
         return f"合计：{in_words(count)}人（{count} 人）"
 

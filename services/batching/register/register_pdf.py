@@ -1,4 +1,4 @@
-"""The register as a PDF to print and take to the bank: the same content always gives the same bytes."""
+"""The register as a PDF to print for the bank; the same content always gives the same bytes."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ INNER = WIDTH - 2 * MARGIN
 SIZE = 8.5
 LINE = 11.5
 COLUMNS = (30, 62, 112, 94, 112, 58, INNER - 468)
-"""The widths of the columns, by HEADINGS."""
+"""The widths of the columns, in the order of HEADINGS."""
 QR_SIZE = 64
 QR_FORM = "batch_no"
 HEAD_TOP = HEIGHT - 76
 HEAD_SIZE = 9
 HEAD_LINE = 13
 HEAD_COLUMNS = (292, INNER - 292 - QR_SIZE - 8)
-"""The widths of the facts at the left and at the right; the QR code stands beside them."""
+"""The widths of the left and right facts in the head; the QR code is beside them."""
 TABLE_BOTTOM = 52
 SEALS_HEIGHT = 104
 NAMES_IN_PROBLEM = 10
@@ -53,13 +53,13 @@ def register_pdf(register: Register) -> bytes:
             _draw_end(canvas, typeface, register, bottom)
         _draw_foot(canvas, typeface, digest, f"第 {number} 页 共 {len(pages)} 页")
         canvas.showPage()
-        time.sleep(0)  # other requests and the broker's heartbeat go on between pages
+        time.sleep(0)  # yields between pages to other requests and the broker's heartbeat
     canvas.save()
     return buffer.getvalue()
 
 
 def refuse_unprintable(register: Register, typeface: Typeface) -> None:
-    """Raises Problem `font_lacks` unless the fonts have every character that is to be printed."""
+    """Raises Problem `font_lacks` unless the fonts have every character to print."""
     printed = [(fact, fact) for facts in _facts(register) for fact in facts]
     printed += [(person.name, "".join(person.texts())) for person in register.persons]
     unprintable = [(name, lacking) for name, text in printed if (lacking := typeface.lacking(text))]
@@ -73,7 +73,7 @@ def refuse_unprintable(register: Register, typeface: Typeface) -> None:
 
 
 def _facts(register: Register) -> tuple[tuple[str, ...], ...]:
-    """The head's lines, each of a fact at the left and one at the right, or of one for the whole width."""
+    """The lines of the head: each has a left and a right fact, or one of the whole width."""
     return (
         (f"批次编号：{register.batch_no}", f"办理通道：{CHANNEL_NAMES[register.channel]}"),
         (f"工会：{register.union_name}", f"办理总人数：{len(register.persons)} 人"),
@@ -103,7 +103,7 @@ def _cells(texts: Sequence[str], typeface: Typeface) -> Line:
 
 
 def _paginate(rows: Sequence[Line], available: float) -> Iterator[list[Line]]:
-    """The rows of each page; total and seals follow on the last one, beside one person at least."""
+    """The rows of each page; total and seals follow on the last page, with at least one person."""
     page: list[Line] = []
     left = available
     for row in rows:
@@ -145,7 +145,7 @@ def _draw_head(canvas: Canvas, typeface: Typeface, head: Sequence[Line]) -> None
 
 
 def _draw_table(canvas: Canvas, typeface: Typeface, rows: Sequence[Line], top: float) -> float:
-    """Heading and rows; answers where they end."""
+    """Draws heading and rows; returns where they end."""
     heading: Line = [[name] for name in HEADINGS]
     y = top
     canvas.setFillGray(0.92)
@@ -166,7 +166,7 @@ def _draw_table(canvas: Canvas, typeface: Typeface, rows: Sequence[Line], top: f
 
 
 def _draw_end(canvas: Canvas, typeface: Typeface, register: Register, top: float) -> None:
-    """The total, and the boxes in which union, clerk and bank confirm it."""
+    """Draws the total, and the boxes in which union, clerk and bank confirm it."""
     height = _height([[""]])
     canvas.rect(MARGIN, top - height, INNER, height)
     typeface.draw(canvas, MARGIN + 3, top - LINE + 0.5, register.total_text(), SIZE)

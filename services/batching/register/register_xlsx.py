@@ -1,4 +1,4 @@
-"""The register as an .xlsx workbook, with the same content and hash as the printed one, and made to be printed."""
+"""The register as an .xlsx workbook for printing, with the same content and hash as the PDF."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from services.batching.register.register import CHANNEL_NAMES, HEADINGS, SEAL_DA
 from services.kit.sheet_cells import saved, text_row
 
 WIDTHS = (6, 13, 22, 22, 22, 13, 14)
-"""The widths of the columns in digits, by HEADINGS; together they fill a page of A4."""
+"""The widths of the columns in digits, in the order of HEADINGS; together they fill an A4 page."""
 
 _LINE_HEIGHT = 16
 _AT_ONCE = 100
@@ -24,7 +24,7 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True)
 class _Look:
-    """How a row looks: how many columns each of its texts spans, and how high it is unless the program is to choose."""
+    """The layout of a row: how many columns each text spans, and its height, or None for the program's choice."""
 
     columns: Sequence[int]
     alignment: Alignment
@@ -50,7 +50,7 @@ _SEAL_DATE_LOOK = _Look(_SEAL_COLUMNS, Alignment(horizontal="right", vertical="c
 
 
 def register_xlsx(register: Register) -> bytes:
-    """One sheet: the batch's facts above, a line for each person, total and seals below; all cells are text."""
+    """A workbook of one sheet: the batch's facts, a line for each person, total and seals; all cells are text."""
     workbook = Workbook(write_only=True)
     workbook.properties.created = workbook.properties.modified = register.submitted_at.astimezone(UTC).replace(
         tzinfo=None
@@ -74,7 +74,7 @@ def register_xlsx(register: Register) -> bytes:
 
 
 class _Rows:
-    """Rows that are added to a sheet from above, whose cells may span several columns."""
+    """Adds rows to a sheet from the top; their cells may span several columns."""
 
     def __init__(self, sheet: Any) -> None:
         self._sheet = sheet
@@ -92,13 +92,13 @@ class _Rows:
         cells = text_row(self._sheet, spread)
         for cell in cells:
             if not cell.value:
-                cell.value = None  # what is spanned or unknown holds nothing, not an empty text
+                cell.value = None  # spanned and unknown cells hold nothing instead of an empty text
             cell.alignment, cell.font, cell.border = look.alignment, look.font, look.border
         if look.height:
             self._sheet.row_dimensions[self._count].height = look.height
         self._sheet.append(cells)
         if self._count % _AT_ONCE == 0:
-            time.sleep(0)  # other requests and the broker's heartbeat go on between rows
+            time.sleep(0)  # yields between rows to other requests and the broker's heartbeat
 
 
 def _facts(register: Register) -> Sequence[tuple[str, str]]:
@@ -115,15 +115,15 @@ def _facts(register: Register) -> Sequence[tuple[str, str]]:
 
 
 def _height_of(fact: str) -> float:
-    """Of a merged cell no program finds out how high it must be: a Chinese character is as wide as two digits."""
+    """The height of a row with a merged cell, which no program computes; a Chinese character is two digits wide."""
     width = sum(2 if ord(character) > 0x2E7F else 1 for character in fact)
     return _LINE_HEIGHT * (1 + width // (sum(WIDTHS[1:]) - 4))
 
 
 def _set_up(sheet: Any, batch_no: str, heading_row: int) -> None:
-    """How it is printed: on A4, as wide as the page, the headings on each page, numbered at the foot.
+    """Sets up printing: A4, fitted to the page's width, headings on each page, page numbers at the foot.
 
-    To be said before the first row is added: what is set here stands before the rows in the file.
+    Must be called before the first row is added, for the file has these settings before the rows.
     """
     sheet.page_setup.paperSize = Worksheet.PAPERSIZE_A4
     sheet.page_setup.orientation = Worksheet.ORIENTATION_PORTRAIT

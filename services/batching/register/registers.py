@@ -1,4 +1,4 @@
-"""Registers of stored batches: read back as they were frozen, proved by their hash, given out as files."""
+"""Registers of stored batches: loaded as frozen, verified by their hash, returned as files."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -43,7 +43,7 @@ def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
 
 
 def _load_own_batch(work: Work, batch_no: str) -> Batch:
-    """Whole document numbers are for the union of the batch, not for all who may see that it is there."""
+    """A batch of the caller's own union; others in scope may see the batch, but not its whole document numbers."""
     audit.record(work.session, ("batch", batch_no))
     batch = load_batch(work, batch_no)
     if str(batch.union_id) != work.caller.union_id:

@@ -1,4 +1,4 @@
-"""Text in PDF by several fonts: each character by the first font that has it, so that no name is printed wrong."""
+"""PDF text in several fonts: each character by the first font that has it, so that names are printed correctly."""
 
 import re
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ class FontSettings:
 
 
 class RegisterFont(TTFont):
-    """A font whose text can be copied and searched: reportlab notes code points where PDF wants UTF-16."""
+    """A font whose text can be copied and searched: reportlab writes code points where PDF requires UTF-16."""
 
     def addObjects(self, doc: Any) -> None:  # noqa: N802 - reportlab calls it so
-        """Adds the font's objects to the document, with the map to Unicode put right beyond U+FFFF."""
+        """Adds the font's objects to the document, with a map to Unicode that is corrected beyond U+FFFF."""
         super().addObjects(doc)
         for name, stream in doc.idToObject.items():
             if name.startswith("toUnicodeCMap:"):
@@ -39,7 +39,7 @@ class RegisterFont(TTFont):
 
 
 class Typeface:
-    """Fonts that stand in for one another; each is read when it is first needed, and embedded by what is used of it."""
+    """A list of fallback fonts; each is read when first needed, and only its used characters are embedded."""
 
     def __init__(self, files: Sequence[str]) -> None:
         self._files = files
@@ -51,14 +51,14 @@ class Typeface:
         return "".join(character for character in dict.fromkeys(text) if self._name_for(character) is None)
 
     def new_canvas(self, file: BinaryIO, title: str) -> Canvas:
-        """A document of A4 pages that refers to no other font than these; the same drawing gives the same bytes."""
+        """A document of A4 pages with only these fonts; the same drawing gives the same bytes."""
         first = str(self._font(0).fontName)
         canvas = Canvas(file, pagesize=A4, invariant=1, pageCompression=1, initialFontName=first)
         canvas.setTitle(title)
         return canvas
 
     def draw(self, canvas: Canvas, x: float, y: float, text: str, size: float) -> None:
-        """Writes the text from x on, in points."""
+        """Draws the text with its left end at x; all measures are in points."""
         if not text:
             return
         line = canvas.beginText(x, y)
@@ -68,11 +68,11 @@ class Typeface:
         canvas.drawText(line)
 
     def width(self, text: str, size: float) -> float:
-        """How wide the text is, in points."""
+        """The width of the text in points."""
         return float(sum(pdfmetrics.stringWidth(run, name, size) for name, run in self._runs(text)))
 
     def wrap(self, text: str, width: float, size: float) -> list[str]:
-        """The text in lines of `width`: broken anywhere but before closing marks (they hang) and in Latin words."""
+        """Wraps the text to lines of `width`, but not within Latin words or before closing marks, which overhang."""
         lines = []
         for paragraph in text.split("\n"):
             if self.width(paragraph, size) <= width:
@@ -112,12 +112,12 @@ class Typeface:
 
 @cache
 def register_typeface() -> Typeface:
-    """The typeface of all that is printed; reading a font takes up to half a second and 60 MB, once a process."""
+    """The process's typeface for all documents; reading a font takes up to half a second and 60 MB."""
     return Typeface(read_settings(FontSettings).register_fonts.split(","))
 
 
 def _break(line: str, following: str) -> int:
-    """Where a full line ends: at its last space where a Latin word would be cut, else where it is."""
+    """The end of a full line: its last space where a Latin word would be cut, otherwise the whole line."""
     is_within_word = following.isascii() and line[-1].isascii() and not following.isspace()
     return (line.rfind(" ") + 1 if is_within_word else 0) or len(line)
 

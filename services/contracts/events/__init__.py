@@ -1,1 +1,1 @@
-"""The events of each service: what happened, and who is told."""
+"""The events of each service, with their data and consumers."""

@@ -1,4 +1,4 @@
-"""All events there are, by their type."""
+"""All events, by type."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What services tell of acts: who did what, when, from where, on which records; and what acts are called in Chinese."""
+"""Audit events: who did what, when, from where, on which records; and the Chinese names of the kinds of records."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -33,7 +33,7 @@ RECORD_KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalPart(EventData):
-    """What of an act is personal: the person's name, and what was changed, numbers masked. Always sealed."""
+    """The personal data of an audit event: the person's name, and the changes with masked numbers. Always encrypted."""
 
     display_name: str | None = None
     old: dict[str, Any] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class PersonalPart(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ActRecordedData(EventData):
-    act_id: Annotated[UUID, "a UUID version 7; its time is that of the act"]
+    act_id: Annotated[UUID, "a UUID version 7; its time is when the command was called"]
     action: Annotated[str, "the command: `batching.submit_batch`"]
     outcome: Annotated[str, choice(*OUTCOMES)]
     problem_code: Annotated[str | None, "why it was refused"] = None
     account_id: UUID | None = None
     account_name: str | None = None
     member_id: Annotated[UUID | None, "who acted on the phone"] = None
-    union_id: Annotated[UUID | None, "the union of who acted"] = None
+    union_id: Annotated[UUID | None, "the caller's union"] = None
     roles: list[str] = field(default_factory=list)
     origin: Annotated[str | None, "the address it came from"] = None
     request_id: str | None = None
@@ -57,7 +57,7 @@ class ActRecordedData(EventData):
     records: Annotated[
         list[Annotated[str, Whole(r"^[a-z_]+:\S*$")]],
         validate.Length(max=MESSAGE_SIZE),
-        "`<kind>:<id>`; an act on more records is told in several events",
+        "`<kind>:<id>`; a command on more records publishes several events",
     ] = field(default_factory=list)
     union_ids: Annotated[list[UUID], "the unions that the records belong to"] = field(default_factory=list)
     personal: Annotated[PersonalPart, ENCRYPTED]
@@ -68,9 +68,9 @@ ACTS_RECORDED = {
         producer,
         "act_recorded",
         ActRecordedData,
-        "Somebody did something, or was refused; told of every command.",
+        "A command was carried out or refused; published for every command.",
         consumers=("membership",),
     )
     for producer in SERVICES
 }
-"""By the service that tells it. One queue of membership takes them all."""
+"""The contracts by publishing service. One queue of membership receives them all."""

@@ -1,4 +1,4 @@
-"""What batching tells: checks asked for, pending lists changed, batches submitted, the bank's results, releases."""
+"""The events of batching: requested checks, changed pending lists, submitted batches, the bank's results, releases."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -72,7 +72,7 @@ class MembersRefusedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectedFacts(EventData):
-    """All of a member that the pending list lets a clerk correct, as it is now. Always sealed."""
+    """The current values of all facts that a clerk can correct on the pending list. Always encrypted."""
 
     document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
     document_number: str
@@ -88,13 +88,13 @@ class MemberCorrectedData(EventData):
     application_id: UUID
     member_id: UUID
     corrected_by: Annotated[UUID, "the clerk's account"]
-    corrected_at: Annotated[datetime, "of two corrections the later holds"]
+    corrected_at: Annotated[datetime, "of two corrections the later one counts"]
     person: Annotated[CorrectedFacts, ENCRYPTED]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contact(EventData):
-    """Whom the bank calls for collection. Always sealed."""
+    """The person whom the bank calls for collection. Always encrypted."""
 
     name: str
     phone: str
@@ -169,8 +169,8 @@ class BatchReleasedData(EventData):
 class IssueTimesCorrectedData(EventData):
     batch_no: str
     union_id: UUID
-    said_at: Annotated[datetime, "the time of issue that was wrong"]
-    issued_at: Annotated[datetime, "the right one"]
+    said_at: Annotated[datetime, "the wrong time of issue"]
+    issued_at: Annotated[datetime, "the right time of issue"]
     applications: Annotated[list[ApplicationStep], CHUNK, "the version is that of the issue"]
 
 
@@ -178,7 +178,7 @@ VALIDATION_REQUESTED = EventContract(
     "batching",
     "validation_requested",
     ValidationRequestedData,
-    "The clerk asked for the system check of these members.",
+    "A clerk requested the system check of these members.",
     consumers=("validation",),
 )
 PENDING_CHANGED = EventContract(
@@ -203,7 +203,7 @@ MEMBERS_REFUSED = EventContract(
     "batching",
     "members_refused",
     MembersRefusedData,
-    "Queued members could not be listed, for what membership says of them cannot be kept: their clerk is told why.",
+    "Queued members could not be listed, for membership's data on them is invalid: their clerk is notified why.",
     consumers=("notification",),
 )
 MEMBER_CORRECTED = EventContract(

@@ -1,4 +1,4 @@
-"""What membership tells: members come, get numbers, are queued for a card; applications are cancelled; sessions end."""
+"""The events of membership: members registered, numbered and queued; applications cancelled; sessions ended."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ SESSION_ENDS = (
     *("signed_out", "signed_in_again", "ended_by_holder", "password_changed", "password_reset", "roles_changed"),
     *("account_disabled", "second_factor_passed", "second_factor_changed", "locked"),
 )
-"""Why a session ended before its time; one that is idle or too old ends by itself."""
+"""Why a session ended before it expired; an idle or too old one expires without an event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +59,14 @@ class QueuedApplication(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalApplication(EventData):
-    """What a member chose on the phone: such an application is checked and submitted without a clerk."""
+    """A member's choice on the phone; such an application is checked and submitted without a clerk."""
 
     outlet_code: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class GivenConsent(EventData):
-    """That the member agreed, on the phone, to personal data going to the bank. Always sealed."""
+    """The member's consent, on the phone, to personal data going to the bank. Always encrypted."""
 
     version: str
     given_at: datetime
@@ -106,7 +106,7 @@ class CorrectionRefusedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportStepData(EventData):
-    """Names an import that has work to be done."""
+    """An import that has work to do."""
 
     union_id: UUID
     import_id: UUID
@@ -114,12 +114,12 @@ class ImportStepData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRequestedData(ImportStepData):
-    """A file whose rows are to be read."""
+    """An import whose file is to be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportContinuedData(ImportStepData):
-    """Rows that wait to be registered."""
+    """An import whose rows wait to be judged or registered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class ImportProgressedData(EventData):
     union_id: UUID
     import_id: UUID
     state: Annotated[str, choice("running", "finished", "failed"), "whether it ended"]
-    phase: Annotated[str | None, choice(*IMPORT_STATES, allow_none=True), "the state, in more words"] = None
+    phase: Annotated[str | None, choice(*IMPORT_STATES, allow_none=True), "the detailed state"] = None
     failure: Annotated[str | None, "why it failed, in Chinese"] = None
     rows_total: int | None = None
     rows_read: int
@@ -143,7 +143,7 @@ class AuditHeadSignedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class OtpRecipient(EventData):
-    """Where the one-time password goes. Always sealed."""
+    """The recipient of a one-time password. Always encrypted."""
 
     phone: str
     code: str
@@ -151,7 +151,7 @@ class OtpRecipient(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class OtpPhone(EventData):
-    """The telephone that somebody gave. Always sealed."""
+    """The telephone in a request for a one-time password. Always encrypted."""
 
     phone: str
 
@@ -180,12 +180,12 @@ ACCOUNT_CHANGES = (
     *("link_sent", "password_set", "second_factor_on", "second_factor_off", "roles_changed"),
     *("phone_change_requested", "phone_changed", "phone_change_ended", "reopened", "unlocked"),
 )
-"""What of an account its holder is told of, whoever did it."""
+"""The changes of an account of which its holder is notified, whoever made them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHolder(EventData):
-    """Who is told, at which telephones, and who did it. Always sealed."""
+    """The holder to notify, at which telephones, and who made the change. Always encrypted."""
 
     account_name: str
     phones: Annotated[list[str], "the old number is among them"] = field(default_factory=list)
@@ -194,7 +194,7 @@ class AccountHolder(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountChangedData(EventData):
-    change_id: Annotated[UUID, "of this news: it is told once"]
+    change_id: Annotated[UUID, "of this change: its holder is notified once"]
     account_id: UUID
     union_id: UUID
     change: Annotated[str, choice(*ACCOUNT_CHANGES)]
@@ -207,7 +207,7 @@ class AccountChangedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ResetLinkRecipient(EventData):
-    """Where the link goes, and for which account. Always sealed."""
+    """The recipient of a reset link, and the account it is for. Always encrypted."""
 
     phone: str
     account_name: str
@@ -225,7 +225,7 @@ class ResetLinkMadeData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedPhone(EventData):
-    """The numbers that are told of it. Always sealed."""
+    """The numbers that are notified of the change. Always encrypted."""
 
     old_phone: str | None = None
     new_phone: str | None = None
@@ -271,7 +271,7 @@ CORRECTION_REFUSED = EventContract(
     "membership",
     "correction_refused",
     CorrectionRefusedData,
-    "What a clerk corrected in the pending list cannot be the member's: the application ends.",
+    "A clerk's correction in the pending list has another member's document: the application ends.",
     consumers=("batching", "notification"),
 )
 IMPORT_REQUESTED = EventContract(
@@ -292,7 +292,7 @@ IMPORT_PROGRESSED = EventContract(
     "membership",
     "import_progressed",
     ImportProgressedData,
-    "An import of members went on or ended.",
+    "An import of members progressed or ended.",
     consumers=("notification",),
     is_live=True,
 )
@@ -300,48 +300,48 @@ OTP_REQUESTED = EventContract(
     "membership",
     "otp_requested",
     OtpRequestedData,
-    "Somebody asked for a one-time password for a telephone; whether a member has it is looked up afterwards.",
+    "Somebody requested a one-time password for a telephone; whether it is a member's is looked up asynchronously.",
     consumers=("membership",),
 )
 OTP_ISSUED = EventContract(
     "membership",
     "otp_issued",
     OtpIssuedData,
-    "A one-time password was made and is to be sent to the member's phone.",
+    "A one-time password was created and is to be sent to the member's phone.",
     consumers=("notification",),
 )
 SESSIONS_ENDED = EventContract(
     "membership",
     "sessions_ended",
     SessionsEndedData,
-    "Sessions of an account or of a member on the phone ended before their time; nobody acts in them any more.",
+    "Sessions of an account or of a member on the phone were ended; they are no longer valid.",
 )
 RESET_LINK_MADE = EventContract(
     "membership",
     "reset_link_made",
     ResetLinkMadeData,
-    "An administrator made a link to choose a password; it goes to the account's telephone and to nobody else.",
+    "An administrator created a link to choose a password; it is sent only to the account's telephone.",
     consumers=("notification",),
 )
 ACCOUNT_CHANGED = EventContract(
     "membership",
     "account_changed",
     AccountChangedData,
-    "What proves an account or what it may do was changed, or is to be; its holder is told.",
+    "An account's credentials, telephone or roles changed, or are to change; its holder is notified.",
     consumers=("notification",),
 )
 MEMBER_PHONE_CHANGED = EventContract(
     "membership",
     "member_phone_changed",
     MemberPhoneChangedData,
-    "A member's phone was changed, or can be signed in by for the first time; it and the number before are told.",
+    "A member's phone changed, or can be used to sign in for the first time; the new and old numbers are notified.",
     consumers=("notification",),
 )
 AUDIT_HEAD_SIGNED = EventContract(
     "membership",
     "audit_head_signed",
     AuditHeadSignedData,
-    "The audit log goes to this entry; who hears of it remembers it, so that cutting the log shows.",
+    "The audit log ended at this entry; consumers keep it, so that a shortened log is detected.",
     consumers=("validation", "batching", "revocation", "notification"),
 )
 ACT_RECORDED = ACTS_RECORDED["membership"]

@@ -1,4 +1,4 @@
-"""What notification tells: a message lies in an inbox."""
+"""The event of notification: a message was posted to an inbox."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What revocation tells: a revocation was asked for, how the superior union decided, or that nothing is to decide."""
+"""The events of revocation: a request, the superior union's decision, or that no decision is needed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from services.kit.events.contract import ENCRYPTED, EventContract, EventData
 
 @dataclass(frozen=True, kw_only=True)
 class Applicant(EventData):
-    """Who asked for the revocation. Always sealed."""
+    """The person who requested the revocation. Always encrypted."""
 
     name: str
     phone: str
@@ -43,17 +43,17 @@ class RevocationDecidedData(EventData):
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationApprovedData(RevocationDecidedData):
-    """Batching releases what the bank has not decided."""
+    """An approval: batching releases the applications that the bank has not decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationRejectedData(RevocationDecidedData):
-    """The batch's members stay locked."""
+    """A rejection: the batch's members stay locked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationClosedData(EventData):
-    """No approval could release anybody any more; nobody decided."""
+    """The end of a request without a decision, because an approval could release nobody any more."""
 
     revocation_id: UUID
     batch_no: str
@@ -67,7 +67,7 @@ REVOCATION_REQUESTED = EventContract(
     "revocation",
     "revocation_requested",
     RevocationRequestedData,
-    "A union asked its superior to revoke a batch.",
+    "A union requested its superior to revoke a batch.",
     consumers=("batching", "notification"),
     is_live=True,
 )

@@ -1,4 +1,4 @@
-"""What validation tells: the result of each check that was asked for."""
+"""The event of validation: the result of each requested check."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,12 @@ class CheckResult(EventData):
     application_id: UUID
     check_no: Annotated[int, "the check this answers, from validation_requested"]
     result: Annotated[str, choice("passed", "failed", "waiting")]
-    checked_at: Annotated[datetime | None, "from when on a passed check holds"] = None
+    checked_at: Annotated[datetime | None, "the time from which a passed check is valid"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FindingFacts(EventData):
-    """One finding of a rule. Sealed, since messages and evidence speak of the person."""
+    """One finding of a rule. Encrypted, since messages and evidence contain personal data."""
 
     application_id: UUID
     rule: str
@@ -40,7 +40,7 @@ MEMBERS_VALIDATED = EventContract(
     "validation",
     "members_validated",
     MembersValidatedData,
-    "A check ended for these applications, or waits for the registry ('waiting': the check goes on by itself).",
+    "A check ended for these applications, or waits for the registry ('waiting': the check resumes by itself).",
     consumers=("batching", "notification"),
 )
 ACT_RECORDED = ACTS_RECORDED["validation"]

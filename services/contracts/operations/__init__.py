@@ -1,6 +1,6 @@
-"""The queries and commands of each service: requests, answers, and who is allowed.
+"""The queries and commands of each service: requests, answers, and who may call them.
 
-The service loads requests by them, and so does the gateway before it calls; the OpenAPI document is made from them.
+The service and the gateway both load requests by them; the OpenAPI document is generated from them.
 """
 
-from services.contracts.operations import operators as operators  # each service's, declared whichever is imported
+from services.contracts.operations import operators as operators  # declares them for each service

@@ -1,4 +1,4 @@
-"""What may be asked of the log of acts, which membership keeps."""
+"""The queries on the audit log, which membership keeps."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,15 +20,13 @@ from services.kit.schemas import UNSET, Unset
 
 @dataclass(frozen=True, kw_only=True)
 class SearchActsRequest:
-    """What is absent does not narrow. Acts come newest first; `before` is the answer's, for those behind it."""
+    """Absent filters are not applied. Audit events come newest first; `before` of an answer requests the next page."""
 
     account_id: Annotated[UUID | Unset, "who acted"] = UNSET
     account_name: Annotated[str | Unset, text(64), "who acted: the whole name of the account"] = UNSET
-    document_number: Annotated[DocumentNumber | Unset, "acts on the member with this number: the whole number"] = UNSET
+    document_number: Annotated[DocumentNumber | Unset, "of the member acted on: the whole number"] = UNSET
     record_kind: Annotated[str | Unset, choice(*RECORD_KINDS)] = UNSET
-    record_id: Annotated[str | Unset, text(100), "acts on this record; of a member, also those on its applications"] = (
-        UNSET
-    )
+    record_id: Annotated[str | Unset, text(100), "the record acted on; for a member, also its applications"] = UNSET
     action: Annotated[str | Unset, choice(*ACTIONS)] = UNSET
     outcome: Annotated[str | Unset, choice(*OUTCOMES)] = UNSET
     acted_from: Annotated[date | Unset, "day in Shanghai"] = UNSET
@@ -37,7 +35,7 @@ class SearchActsRequest:
     size: Annotated[int, validate.Range(min=1, max=LARGEST_PAGE, error=f"每页 1 至 {LARGEST_PAGE} 条")] = 20
 
     def __post_init__(self) -> None:
-        """`record_kind` and `record_id` belong together."""
+        """Validates that `record_kind` and `record_id` are present together."""
         if (self.record_kind is UNSET) != (self.record_id is UNSET):
             raise ValidationError("请同时填写对象类型和对象编号", "record_id")
 
@@ -51,7 +49,7 @@ class ActRecordAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ActAnswer:
-    """Who did what, when, from where, on which records. Operators are told nothing personal."""
+    """Who did what, when, from where, on which records. Operators get no personal data."""
 
     act_id: UUID
     at: datetime
@@ -76,7 +74,7 @@ class ActAnswer:
 @dataclass(frozen=True, kw_only=True)
 class ActsAnswer:
     items: list[ActAnswer]
-    before: Annotated[UUID | None, "null when nothing is behind"]
+    before: Annotated[UUID | None, "null on the last page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ class GetActRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ActDetailAnswer(ActAnswer):
-    """An act with its place in the chain."""
+    """An audit event with its place in the chain."""
 
     position: int
     hash: str
@@ -95,7 +93,7 @@ class ActDetailAnswer(ActAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class ListActNamesRequest:
-    """Takes nothing."""
+    """Has no parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)

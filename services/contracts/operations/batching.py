@@ -1,4 +1,4 @@
-"""What may be asked of batching: the pending list, branches and outlets, batches, registers, counts."""
+"""The operations of batching: the pending list, branches and outlets, batches, registers, counts."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -108,7 +108,7 @@ class ListPendingAnswer(PageAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckPendingRequest:
-    """Without ids: all of the channel that have not passed."""
+    """Without ids, all applications of the channel that have not passed are checked."""
 
     application_ids: ApplicationIds | Unset = UNSET
     channel: Annotated[str, choice(*CHANNELS)] = "ordinary"
@@ -116,7 +116,7 @@ class CheckPendingRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckPendingAnswer:
-    checking: Annotated[int, "how many are being checked by this request"]
+    checking: Annotated[int, "how many checks this request started"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +132,9 @@ class UpdatePendingRequest:
     channel_reason_code: Annotated[
         str | Unset,
         choice(*SWITCH_REASONS),
-        "why a clerk switches to the special channel somebody whom no rule leads there",
+        "why a clerk switches a member to the special channel for whom no rule requires it",
     ] = UNSET
-    channel_note: Annotated[str | Unset, text(200), "with the reason `other` it is required"] = UNSET
+    channel_note: Annotated[str | Unset, text(200), "required with the reason `other`"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ class RemovePendingRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RemovePendingManyRequest:
-    """Either all of one kind or those named."""
+    """Removes either all applications of one kind or the named ones."""
 
     which: Annotated[
         str | Unset,
@@ -155,7 +155,7 @@ class RemovePendingManyRequest:
     application_ids: ApplicationIds | Unset = UNSET
 
     def __post_init__(self) -> None:
-        """Exactly one of `which` and `application_ids`."""
+        """Validates that exactly one of `which` and `application_ids` is present."""
         if (self.which is UNSET) == (self.application_ids is UNSET):
             raise ValidationError("请选择要移除的会员，或一类会员", "which")
 
@@ -177,7 +177,7 @@ class ListBranchesRequest:
 class BranchAnswer:
     code: str
     name: str
-    charset: Annotated[str, choice(*CHARSETS), "what its systems can hold of a name"]
+    charset: Annotated[str, choice(*CHARSETS), "the character set in which its systems hold names"]
     closed: bool
 
 
@@ -253,7 +253,7 @@ class UpdateOutletRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitBatchRequest:
-    """The contact's number must be right: the bank calls it for collection."""
+    """The bank calls the contact's number for collection, so it must be right."""
 
     channel: Annotated[str, choice(*CHANNELS)]
     branch_code: Annotated[str, text(20)]
@@ -306,7 +306,7 @@ class BatchAnswer:
     released: int
     submitted_at: datetime
     feedback_at: datetime | None
-    feedback_text: Annotated[str | None, "until the bank speaks"]
+    feedback_text: Annotated[str | None, "what to expect; null after the bank's first feedback"]
     count_month: Annotated[str, "the month the batch counts for: 2026-11"]
     revocation_state: Annotated[str | None, choice(*REVOCATION_STATES, allow_none=True)]
     outlet: BatchOutlet
@@ -321,7 +321,7 @@ class ListBatchesAnswer(PageAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchRequest:
-    """Names a batch."""
+    """Identifies a batch."""
 
     batch_no: Annotated[str, text(40)]
 
@@ -352,7 +352,7 @@ class ListBatchMembersRequest(BatchRequest, PageRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentReceiptAnswer:
-    """That a member agreed to personal data going to the bank."""
+    """A member's consent to personal data going to the bank."""
 
     version: Annotated[str, "of the consent text"]
     basis: Annotated[str, choice(*BASES), "signed_form: as the clerk attests"]
@@ -366,7 +366,7 @@ class ConsentFormRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchMemberAnswer:
-    """A person of a batch and what became of the application."""
+    """A person of a batch and the state of the application."""
 
     application_id: UUID
     member_id: UUID
@@ -389,7 +389,7 @@ class ListBatchMembersAnswer(PageAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class GetRegisterRequest(BatchRequest):
-    """The register in one of two forms; asking for it marks the batch as printed."""
+    """The register in one of two formats; the request marks the batch as printed."""
 
     format: Annotated[str, choice("pdf", "xlsx")] = "pdf"
 
@@ -407,16 +407,16 @@ class RegisterAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class BankTime:
-    """A time that the bank gave as that of its decisions."""
+    """A time that the bank reported for its decisions."""
 
     processed_at: datetime
-    applications: Annotated[int, "that were decided at this time"]
+    applications: Annotated[int, "how many were decided at this time"]
     is_plausible: Annotated[bool, "false before the submission, or in the future"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BankFeedbackAnswer:
-    """A feedback of the bank, and how many of its results became what."""
+    """A feedback of the bank, and how many of its results were applied, repeated or rejected."""
 
     feedback_id: str
     received_at: datetime
@@ -429,7 +429,7 @@ class BankFeedbackAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class BankBatchAnswer:
-    """A batch as it lies between us and the bank; shows no person."""
+    """A batch's messages with the bank; contains no persons."""
 
     batch_no: str
     union_name: str
@@ -438,43 +438,43 @@ class BankBatchAnswer:
     issued: int
     refused: int
     released: int
-    recalled: Annotated[int, "applicants that a recall would name now"]
+    recalled: Annotated[int, "how many applicants a recall would name now"]
     feedback_at: datetime | None
     times: list[BankTime]
     feedbacks: Annotated[list[BankFeedbackAnswer], "newest first"]
 
 
-Reason = Annotated[str, text(200, 2), "stands in the log of acts"]
+Reason = Annotated[str, text(200, 2), "is kept in the audit log"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResendToBankRequest(BatchRequest):
-    """Sends what the bank was sent before once more, marked as repeated."""
+    """Sends an earlier message to the bank once more, marked as repeated."""
 
     what: Annotated[
-        str, choice("batch", "recall"), "batch: the batch as it was submitted, and the recall of who was released since"
+        str, choice("batch", "recall"), "batch: the batch as it was submitted, and the recall of those released since"
     ]
     reason: Reason
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResendToBankAnswer:
-    applicants: Annotated[int, "in the batch that was sent again"]
-    recalled: Annotated[int, "in the recall that was sent again"]
+    applicants: Annotated[int, "how many are in the batch that was sent again"]
+    recalled: Annotated[int, "how many are in the recall that was sent again"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectProcessedAtRequest(BatchRequest):
-    """Puts the right time in the place of a wrong one that the bank gave."""
+    """Corrects a wrong time that the bank reported."""
 
-    processed_at: Annotated[datetime, "as it is now, one of `times`"]
+    processed_at: Annotated[datetime, "the wrong time, one of `times`"]
     corrected_at: Annotated[datetime, "the right time: not before the submission, not in the future"]
     reason: Reason
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectProcessedAtAnswer:
-    applications: Annotated[int, "whose time of decision was corrected"]
+    applications: Annotated[int, "how many times of decision were corrected"]
 
 
 # Personal applications
@@ -482,7 +482,7 @@ class CorrectProcessedAtAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ListPersonalProgressRequest:
-    """Takes nothing: the member is known."""
+    """Has no parameters: the member is the caller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -492,7 +492,7 @@ class CollectionOutlet(BatchOutlet):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalProgressAnswer:
-    """Where the card of a personal application is to be collected, and how far the bank is."""
+    """The outlet where the card of a personal application is collected, and the bank's progress."""
 
     application_id: UUID
     outlet: CollectionOutlet
@@ -509,7 +509,7 @@ class ListPersonalProgressAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSummaryRequest:
-    """Takes nothing: the caller's union, and for a superior all unions below it."""
+    """Has no parameters: counts the caller's union, and for a superior all its subordinates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -540,7 +540,7 @@ class BatchSummaryAnswer:
     awaiting_bank: Annotated[int, "applications the bank has not decided"]
     submitted_by_day: Annotated[list[SubmittedDay], "30 days"]
     refused_by_reason: list[RefusalReason]
-    by_union: Annotated[list[UnionBatches], "for a superior: each direct subordinate with all below it"]
+    by_union: Annotated[list[UnionBatches], "for a superior: each direct subordinate with all its subordinates"]
 
 
 LIST_PENDING = query("batching.list_pending", ListPendingRequest, ListPendingAnswer, allow=own_union("clerk"))

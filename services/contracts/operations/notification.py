@@ -1,4 +1,4 @@
-"""What may be asked of notification: inbox messages, announcements, guides and their attachments."""
+"""The operations of notification: inbox messages, announcements, guides and their attachments."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ class MessageAnswer:
     kind: str
     title: str
     body: str
-    link: Annotated[str | None, "the page it is about"]
+    link: Annotated[str | None, "the page that it is about"]
     created_at: datetime
     read: bool
 
@@ -49,7 +49,7 @@ class MarkMessageReadRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkAllMessagesReadRequest:
-    """Takes nothing: all that the caller can see."""
+    """Has no parameters: marks all messages that the caller can see."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class GetAnnouncementRequest:
 @dataclass(frozen=True, kw_only=True)
 class NewAttachment:
     file_name: Annotated[str, text(100)]
-    content_type: Annotated[str, validate.Length(1, 100), "not believed: the name's ending and the content decide"]
+    content_type: Annotated[str, validate.Length(1, 100), "not trusted: the name's extension and the content decide"]
     content: Annotated[str, validate.Length(1, LARGEST_ATTACHMENT * 4 // 3, error="附件不能超过 10 MB"), "base64"]
 
 
@@ -108,7 +108,7 @@ Position = Annotated[int, validate.Range(0, 9999, error="序号为 0 至 9999")]
 
 
 def _video_url() -> fields.URL:
-    """A link for people to open; no program of ours follows it."""
+    """A field for a link that people open; our programs never fetch it."""
     length = validate.Length(max=500, error="链接最多 500 个字符")
     wrong: dict[str, Any] = {"invalid": "请填写 https:// 开头的链接"}
     return fields.URL(schemes={"https"}, allow_none=True, validate=length, error_messages=wrong)
@@ -116,7 +116,7 @@ def _video_url() -> fields.URL:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateAnnouncementRequest:
-    """What is shown on the sign-in page is for anybody."""
+    """An announcement on the sign-in page is public."""
 
     title: Annotated[str, text(100)]
     body: Annotated[str, lines(20_000)]
@@ -142,7 +142,7 @@ class WithdrawAnnouncementRequest(GetAnnouncementRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ListGuidesRequest(PageRequest):
-    """Takes nothing but the page."""
+    """Has no parameters but the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ class CreateGuideRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class GuideRequest:
-    """Names a guide."""
+    """Identifies a guide."""
 
     guide_id: UUID
 

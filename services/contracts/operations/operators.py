@@ -1,4 +1,4 @@
-"""What operators call of each service alike: how it does, and its dead letters."""
+"""The operations that operators call on every service: its status, and its dead letters."""
 
 from services.contracts.services import SERVICES
 from services.kit.operations.operators import OF_EVERY_SERVICE

@@ -1,4 +1,4 @@
-"""What may be asked of revocation: request the revocation of a batch, look at requests, decide on them."""
+"""The operations of revocation: request the revocation of a batch, list requests, decide on them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +17,12 @@ from services.kit.rpc.paging import PageAnswer, PageRequest
 from services.kit.schemas import UNSET, Unset
 
 REQUEST_STATES = ("requested", "approved", "rejected", "closed")
-"""`closed`: the bank had decided on all of the batch before anybody decided on the request."""
+"""`closed`: the bank decided on all of the batch before anybody decided on the request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRevocation:
-    """Asks the superior union to revoke a batch of the caller's union."""
+    """Requests the superior union to revoke a batch of the caller's union."""
 
     batch_no: Annotated[str, validate.Length(1, 64, error="请选择办卡批次")]
     applicant_name: Annotated[str, text(50)]
@@ -31,7 +31,7 @@ class RequestRevocation:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRevocations(PageRequest):
-    """Requests of the caller's union; for its reviewers and administrators of all unions below it too."""
+    """Requests of the caller's union; for its reviewers and administrators also of all subordinates."""
 
     state: Annotated[str | Unset, choice(*REQUEST_STATES)] = UNSET
     batch_no: Annotated[str | Unset, validate.Length(1, 64), "what the number begins with"] = UNSET
@@ -57,12 +57,12 @@ class RejectRevocation:
     """The superior union does not agree: the batch's members stay locked."""
 
     revocation_id: UUID
-    remark: Annotated[str, lines(200), "why not; the applicant reads it"]
+    remark: Annotated[str, lines(200), "the reason, which the applicant reads"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationAnswer:
-    """A request to revoke a batch, beside what is known of the batch."""
+    """A request to revoke a batch, with data of the batch."""
 
     revocation_id: UUID
     batch_no: str
@@ -83,7 +83,7 @@ class RevocationAnswer:
     decided_at: Annotated[datetime | None, "when it was decided or closed"]
     remark: str | None
     is_of_same_administrator: Annotated[
-        bool, "whether one administrator controls, since lately, who asked and the caller"
+        bool, "whether the same administrator recently controlled the requester's and the caller's accounts"
     ]
     can_decide: Annotated[bool, "whether it waits for the caller's decision"]
 

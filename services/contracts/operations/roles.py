@@ -1,14 +1,14 @@
-"""The roles of callers: staff of unions, operators, members on the phone, and who has not signed in."""
+"""The roles of callers: staff of unions, operators, members on the phone, and anonymous callers."""
 
 from services.kit.rpc.operation import ANONYMOUS, Permission, Scope
 
 LIMITED = "limited"
-"""The one role of an account that has to do something first, such as to choose a password."""
+"""The only role of an account that must do something first, such as choose a password."""
 STAFF = ("clerk", "reviewer", "administrator")
 ACCOUNTS = (*STAFF, "operator")
 ROLES = (*ACCOUNTS, "member", LIMITED, ANONYMOUS)
 
 
 def subordinates(*roles: str) -> Permission:
-    """Allows roles their union and all below it; clerks, who never look down, their union."""
+    """Allows roles to act on their union and all its subordinates; clerks only on their union."""
     return Permission(tuple((role, Scope.OWN_UNION if role == "clerk" else Scope.SUBORDINATES) for role in roles))

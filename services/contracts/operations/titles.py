@@ -1,4 +1,4 @@
-"""What the audit log calls what was done, in Chinese: operations by their names, and repairs on the command line."""
+"""The Chinese titles of actions in the audit log: operations by name, and repairs on the command line."""
 
 from services.contracts.operations import batching, notification, operators, revocation, validation
 from services.contracts.operations.membership import accounts, identity, imports, members

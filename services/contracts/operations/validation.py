@@ -1,4 +1,4 @@
-"""What may be asked of validation: the check of an application, the rules in force."""
+"""The queries of validation: the check of an application, the rules in force."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +18,7 @@ class GetCheckRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class FindingAnswer:
-    """What one rule found, with what is needed to see that it is right; document numbers in it are masked."""
+    """One finding of a rule, with the evidence to verify it; document numbers are masked."""
 
     rule: str
     rule_version: str
@@ -30,7 +30,7 @@ class FindingAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckAnswer:
-    """The newest check of an application; while the registry is away it waits and says why and until when."""
+    """The newest check of an application; while the registry is away it waits, with the reason and the next attempt."""
 
     application_id: UUID
     check_no: int
@@ -43,7 +43,7 @@ class CheckAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ListRulesRequest:
-    """Takes nothing: the rules in force are few."""
+    """Has no parameters: there are few rules in force."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The rules on identity documents: what a number must look like, what it tells of its holder, how long it is valid."""
+"""The rules on identity documents: the form of the number, the facts it contains, and the validity."""
 
 import re
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from services.contracts.values.numbers import clean_document_number
 from services.kit.text import InvalidValue
 
 EXPIRES_SOON = timedelta(days=90)
-"""Choice: how long before its expiry a document is warned of."""
+"""Choice: how long before its expiry a document gets a warning."""
 
 EARLIEST_BIRTH = date(1900, 1, 1)
 
 YOUNGEST_MEMBER = 16
-"""The age from which one may work (劳动法 article 15), which decides the century of a two-digit birth year."""
+"""The minimum working age (劳动法 article 15), which determines the century of a two-digit birth year."""
 
 DOCUMENT_TITLES = {
     "resident_id": "居民身份证",
@@ -79,7 +79,7 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
-    """What a number tells of its holder; None where this kind of number does not tell.
+    """The facts that a document number contains on its holder; None where its kind does not contain them.
 
     `number` is normalised; `person_number` is the part that stays the same when the document is renewed.
     """
@@ -92,7 +92,7 @@ class DocumentFacts:
 
 
 class InvalidDocumentNumber(ValueError):
-    """A number that its document cannot have; `finding` says why."""
+    """The number is invalid for its document; `finding` says why."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.code)
@@ -100,9 +100,9 @@ class InvalidDocumentNumber(ValueError):
 
 
 def read_document_number(document_type: str, number: str, today: date) -> DocumentFacts:
-    """What the number tells.
+    """The facts that a number contains.
 
-    Raises InvalidDocumentNumber for a number that this document cannot have, ValueError for an unknown type.
+    Raises InvalidDocumentNumber for a number that is invalid for the type, ValueError for an unknown type.
     """
     read = _READERS.get(document_type)
     if read is None:
@@ -115,7 +115,7 @@ def read_document_number(document_type: str, number: str, today: date) -> Docume
 
 
 def check_county(facts: DocumentFacts) -> tuple[Finding, ...]:
-    """Warns of a resident ID whose county is in no table; a county younger than its holder is normal."""
+    """Warns of a resident ID whose county code is unknown; a county newer than its holder is normal."""
     if facts.region is None or _is_known_county(facts.region):
         return ()
     message = f"证件号码前6位“{facts.region}”不在行政区划代码表中，请核对证件原件"
@@ -123,7 +123,7 @@ def check_county(facts: DocumentFacts) -> tuple[Finding, ...]:
 
 
 def check_agreement(facts: DocumentFacts, birth_date: date | None, sex: Sex | None) -> tuple[Finding, ...]:
-    """The birth date and sex of the form against those that the number tells; what either lacks is not compared."""
+    """Compares the entered birth date and sex with those in the number; missing ones are not compared."""
     findings = []
     if birth_date and facts.birth_date and birth_date != facts.birth_date:
         message = "登记的出生日期与证件号码中的不一致，请核对证件原件后修改"
@@ -143,7 +143,7 @@ def check_agreement(facts: DocumentFacts, birth_date: date | None, sex: Sex | No
 
 
 def check_chinese_passport(facts: DocumentFacts, nationality: str | None) -> tuple[Finding, ...]:
-    """A passport of the nationality CHN has a number of the form that China issues."""
+    """Checks that a passport of nationality CHN has a number of the form that China issues."""
     if nationality != "CHN" or _CHINESE_PASSPORT.fullmatch(facts.number):
         return ()
     message = "中国护照号码应为E加8位数字，或E加1位字母和7位数字；请核对护照号码和国籍，港澳居民请改用来往内地通行证"
@@ -151,7 +151,7 @@ def check_chinese_passport(facts: DocumentFacts, nationality: str | None) -> tup
 
 
 def check_expiry(expiry: date | None, today: date) -> tuple[Finding, ...]:
-    """A document is valid through its expiry date; LONG_TERM never expires, None means that nobody filled it in."""
+    """Checks the expiry date, the last valid day; LONG_TERM never expires, None means that it was not filled in."""
     if expiry is None:
         return (EXPIRY.error("expiry_missing", "证件到期日未填写，请核对证件后点击“修改证件到期日”补充"),)
     evidence = {"expiry": str(expiry), "checked_on": str(today)}
@@ -236,7 +236,7 @@ def _read_foreign_permanent_resident_id(number: str, today: date) -> DocumentFac
 
 
 def _read_new_foreign_number(number: str, today: date) -> DocumentFacts:
-    # No source that we hold says that the sequence tells the sex, as it does on a resident ID.
+    # None of our sources says that the sequence contains the sex, as on a resident ID.
     rule = FOREIGN_PERMANENT_RESIDENT_ID
     _require_form(rule, _CITIZEN_NUMBER, number, _FOREIGN_FORM)
     _require_province(rule, number, number[1:3])
@@ -356,7 +356,7 @@ def _follows(birth_date: date, issued: date, expiry: date, today: date) -> bool:
 
 
 def _same_day(day: date, year: int) -> tuple[date, ...]:
-    """The same day of another year; for 29 February both days that are taken for it."""
+    """The same day of another year; for 29 February both days that may stand for it."""
     if not MINYEAR <= year <= MAXYEAR:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""What a rule is and what it finds: the terms in which all rules on a person speak."""
+"""Rules and findings: the types that all rules on a person use."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,22 +11,22 @@ Sex = Literal["male", "female"]
 
 
 def passed(findings: "Iterable[Finding]") -> bool:
-    """Whether a person with these findings passes: warnings do not stand in the way."""
+    """Whether a person with these findings passes: none is an error."""
     return not any(errors_of(findings))
 
 
 def errors_of(findings: "Iterable[Finding]") -> "Iterator[Finding]":
-    """The findings that keep a person from passing."""
+    """The findings of severity error, with which a person does not pass."""
     return (finding for finding in findings if finding.severity == "error")
 
 
 def shown_message(code: str, message: str) -> str:
-    """A finding's message as it is shown beside a masked number: without the dates and digits that tell more of it."""
+    """A finding's message for display beside a masked number: without dates and digits that reveal hidden ones."""
     return _QUOTED.sub(lambda found: "*" * len(found.group()), message) if code in _QUOTING else message
 
 
 def shown_evidence(evidence: dict[str, str]) -> dict[str, str]:
-    """A finding's evidence as it is shown beside a masked number: without what tells the birth date or the sex."""
+    """A finding's evidence for display beside a masked number: without values that reveal birth date or sex."""
     return {name: value for name, value in evidence.items() if name not in _TELLING}
 
 
@@ -36,7 +36,7 @@ _QUOTING = frozenset(
         *("working_by_calculation", "retired_by_registry", "retired_by_calculation"),
     }
 )
-"""Codes of messages that quote, or quoted in former releases, what a masked number hides."""
+"""Codes whose messages quote, or in earlier releases quoted, hidden parts of a masked number."""
 _QUOTED = re.compile("[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?|(?<=“)[0-9]+(?=”)")
 _TELLING = frozenset(
     {
@@ -48,10 +48,10 @@ _TELLING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing a rule found about a person.
+    """One result of a rule on a person.
 
     `message` is Chinese and says what to do; `evidence` holds what is needed to check the finding by hand. Both may
-    hold personal data. Only the severity `error` keeps the person from passing.
+    hold personal data. A person with a finding of severity `error` does not pass.
     """
 
     rule: str
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule with its source. `version` changes whenever the rule can judge the same person differently."""
+    """A rule with its source. `version` changes whenever the rule may judge the same person differently."""
 
     id: str
     version: str
@@ -73,13 +73,13 @@ class Rule:
     in_force_from: date
 
     def error(self, code: str, message: str, **evidence: str) -> Finding:
-        """A finding that keeps the person from passing."""
+        """A finding with which the person does not pass."""
         return Finding(self.id, self.version, code, "error", message, evidence)
 
     def warning(self, code: str, message: str, **evidence: str) -> Finding:
-        """A finding that someone should look at."""
+        """A finding that a person should review."""
         return Finding(self.id, self.version, code, "warning", message, evidence)
 
     def info(self, code: str, message: str, **evidence: str) -> Finding:
-        """A finding that tells how the rule came to its judgement."""
+        """A finding that explains the rule's judgement."""
         return Finding(self.id, self.version, code, "info", message, evidence)

@@ -1,4 +1,4 @@
-"""The rules on names: what no name can have, and which characters banks and registers may lack."""
+"""The rules on names: invalid characters, and characters that banks and registers may lack."""
 
 from datetime import date
 
@@ -12,7 +12,7 @@ RULES = (FORM, CHARACTERS)
 
 
 def check_name(name: str) -> tuple[Finding, ...]:
-    """What is wrong with a name and which of its characters need care: at most one finding for each class."""
+    """The findings on a name's characters, invalid or needing care: at most one for each class."""
     try:
         cleaned = clean_name(name)
     except InvalidValue as damaged:

@@ -1,4 +1,4 @@
-"""The rule on nationality: which nationalities a document's holder can have, and what the number itself tells."""
+"""The rule on nationality: the nationalities that a document's holder can have, and that in the number itself."""
 
 from datetime import date
 
@@ -25,16 +25,16 @@ _HOLDERS = {
     "mainland_travel_permit_hm": frozenset({CHINA, "HKG", "MAC"}),
     "mainland_travel_permit_tw": frozenset({CHINA, "TWN"}),
 }
-"""Choice: residents of Hong Kong, Macao and Taiwan may be entered as Chinese or by where they live."""
+"""Choice: residents of Hong Kong, Macao and Taiwan may be entered as CHN or by their region's code."""
 
 
 def implied_nationality(document_type: str) -> str | None:
-    """The nationality that needs no filling in: only citizens hold a resident ID or an officer's card."""
+    """The nationality that the document implies, if any: only citizens hold a resident ID or an officer's card."""
     return CHINA if _HOLDERS.get(document_type) == frozenset({CHINA}) else None
 
 
 def check_nationality(document_type: str, facts: DocumentFacts | None, nationality: str | None) -> tuple[Finding, ...]:
-    """Whether a person of that nationality can hold the document; `facts` is what its number tells, where it is right.
+    """Checks whether a person of the nationality can hold the document; `facts` are those in its number if it is valid.
 
     A document that does not imply a nationality needs one.
     """
@@ -59,7 +59,7 @@ def check_nationality(document_type: str, facts: DocumentFacts | None, nationali
 
 
 def _told_by(number: str) -> str | None:
-    """The nationality in the number of a foreigner's permanent residence card, of either form."""
+    """The nationality in the number of a foreigner's permanent residence card, of the old or new form."""
     if number[0] == "9":
         country = pycountry.countries.get(numeric=number[3:6])
         return country.alpha_3 if country else None

@@ -1,4 +1,4 @@
-"""Name, document and nationality of one person judged together, as registration, completion and the check do alike."""
+"""Judges name, document and nationality of a person together; registration, completion and check share it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ RULES: tuple[Rule, ...] = (*names.RULES, *documents.RULES, *nationality.RULES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who someone is by the record; None where it says nothing.
+    """A person's identity as recorded; None for an unknown value.
 
     `document_expiry` is `values.LONG_TERM` for a document valid for life. `nationality` is ISO 3166 alpha-3.
     """
@@ -28,14 +28,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class IdentityJudgement:
-    """What the rules find of an identity, and what the document's number tells where it is right."""
+    """The findings on an identity, and the facts in the document number if it is valid."""
 
     findings: tuple[Finding, ...]
     facts: documents.DocumentFacts | None
 
 
 def check_identity(identity: Identity, today: date) -> IdentityJudgement:
-    """What the rules on name, document and nationality find."""
+    """The findings of the rules on name, document and nationality."""
     findings = [*names.check_name(identity.name)]
     facts = None
     try:

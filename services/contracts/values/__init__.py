@@ -1,7 +1,7 @@
 """Value types: how a name, a number, a phone, an address or a text is cleaned, and when it is refused.
 
-The API, imports, events and searches use the same ones, so that what one of them accepts the others accept too. Each
-`clean_*` answers the form that is kept, the same one when it is given its own answer, or raises InvalidValue.
+The API, imports, events and searches share them, so that all accept the same values. Each `clean_*` returns the stored
+form, is idempotent, and raises InvalidValue.
 """
 
 from services.contracts.values.dates import LONG_TERM, clean_day, clean_month, today

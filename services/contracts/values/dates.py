@@ -11,12 +11,12 @@ LONG_TERM = date(9999, 12, 31)
 
 
 def today() -> date:
-    """The day in Shanghai, by which documents expire and ages count."""
+    """The current day in Shanghai, by which documents expire and ages are counted."""
     return datetime.now(_SHANGHAI).date()
 
 
 def clean_day(text: str) -> date:
-    """A day such as `2030-01-31`, `20300131` or `2030年1月31日`, with a time behind it or not; 长期 is LONG_TERM."""
+    """Reads a day such as `2030-01-31`, `20300131` or `2030年1月31日`, with or without a time; 长期 is LONG_TERM."""
     written = "".join(clean_compatible(text).split())
     if written in _FOR_LIFE:
         return LONG_TERM
@@ -27,7 +27,7 @@ def clean_day(text: str) -> date:
 
 
 def clean_month(text: str) -> date:
-    """The first day of a month such as `2035-01`, `2035年1月`, or of the month of a day."""
+    """Reads a month such as `2035-01` or `2035年1月`, or a day of it; returns its first day."""
     found = _MONTH.fullmatch("".join(clean_compatible(text).split()))
     return _day(text, found[1], found[2], "1") if found else clean_day(text).replace(day=1)
 

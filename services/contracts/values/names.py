@@ -1,4 +1,4 @@
-"""Names: the one form in which they are kept, and the classes of their characters."""
+"""Names: their stored form, and the classes of their characters."""
 
 import re
 import unicodedata
@@ -11,13 +11,13 @@ CharacterClass = Literal["ordinary", "gbk_only", "rare", "private_use", "not_all
 
 DOT = "\u00b7"
 LONGEST_NAME = 50
-"""Choice: code points that a name may have."""
+"""Choice: most code points that a name may have."""
 
 
 def clean_name(text: str) -> str:
-    """NFKC, one form of dot and apostrophe, no space but between Latin words, nothing invisible.
+    """Cleans a name: NFKC, one form of dot and apostrophe, spaces only between Latin words, nothing invisible.
 
-    Whether all its characters can be in a name is for `character_class` to say.
+    Whether its characters are allowed in names is decided by `character_class`.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -31,7 +31,7 @@ def character_class(character: str) -> CharacterClass:
     """How common a character of a cleaned name is.
 
     `ordinary`: in GB2312. `gbk_only`: in GBK, not in GB2312. `rare`: a letter or ideograph outside GBK.
-    `private_use`: means nothing outside the system that typed it. `not_allowed`: no character of a name.
+    `private_use`: has a meaning only in the system that typed it. `not_allowed`: not allowed in a name.
     """
     if character in _PUNCTUATION:
         return "ordinary"
@@ -44,19 +44,19 @@ def character_class(character: str) -> CharacterClass:
     return "gbk_only" if _is_encodable(character, "gbk") else "rare"
 
 
-# NFKC keeps most of these apart, or turns them into others.
+# NFKC does not unify most of these, or turns them into others.
 _FORMS = {
     **dict.fromkeys(map(ord, "\u30fb\uff65\u2027\u0387\u2022\uff0e\ufe52\u2219\u22c5"), DOT),
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bb\u02bc\u02b9\u2032\u00b4\u0060\uff07\uff40"), "'"),
 }
 _PUNCTUATION = frozenset(f"{DOT} -'.")
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
-"""Hangul fillers: letters that nobody sees."""
+"""Hangul fillers: invisible letters."""
 _PLAIN = re.compile("[\u4e00-\u9fff]+")
 _IDEOGRAPH = "々〇\u3400-\u9fff\U00020000-\U0003fffd"
 _NEEDLESS_SPACE = re.compile(f"(?<=[{_IDEOGRAPH}]) (?=[{_IDEOGRAPH}])| (?={DOT})|(?<={DOT}) ")
 _FULL_STOP = re.compile(rf"(?<=[{_IDEOGRAPH}]) ?\. ?|\. ?(?=[{_IDEOGRAPH}])")
-"""The dot of a name that is typed as a full stop; behind Latin letters it ends an abbreviation."""
+"""A full stop that stands for the dot of a name; after Latin letters it ends an abbreviation instead."""
 _REPEATED_DOT = re.compile(f"{DOT}{{2,}}")
 
 
@@ -65,7 +65,7 @@ def _is_letter(character: str) -> bool:
 
 
 def _is_supplementary_ideograph(character: str) -> bool:
-    # By range, since Python's own table of characters is older than the latest ideographs.
+    # By range, since Python's character table lacks the latest ideographs.
     return "\U00020000" <= character <= "\U0003fffd"
 
 

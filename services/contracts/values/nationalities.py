@@ -1,4 +1,4 @@
-"""Nationalities: three letters (ISO 3166-1 alpha-3), and the words that people write and read for them."""
+"""Nationalities: three-letter codes (ISO 3166-1 alpha-3), and their Chinese names."""
 
 import gettext
 from functools import cache
@@ -9,7 +9,7 @@ from services.kit.text import InvalidValue, clean_compatible
 
 
 def clean_nationality(text: str) -> str:
-    """The three letters of a nationality that is given by them or by its Chinese name, such as 中国 or 韩国."""
+    """The three-letter code of a nationality, from the code or from its Chinese name, such as 中国 or 韩国."""
     written = "".join(clean_compatible(text).split())
     code = written.upper()
     if code in _titles():
@@ -20,7 +20,7 @@ def clean_nationality(text: str) -> str:
 
 
 def nationality_title(code: str) -> str:
-    """The Chinese name of a nationality; the code itself where it is none that we know."""
+    """The Chinese name of a nationality; for an unknown code the code itself."""
     return _titles().get(code, code)
 
 

@@ -1,4 +1,4 @@
-"""Numbers of documents, and addresses: the one form in which they are kept."""
+"""Document numbers and addresses: their stored form."""
 
 import unicodedata
 
@@ -6,12 +6,12 @@ from services.kit.text import clean_compatible
 
 
 def clean_address(text: str) -> str:
-    """An address in half width (NFKC), so that `123弄` finds `１２３弄`."""
+    """Cleans an address to half width (NFKC), so that `123弄` finds `１２３弄`."""
     return clean_compatible(text)
 
 
 def clean_document_number(text: str) -> str:
-    """A document's number: NFKC, upper case, without spaces and the apostrophe that marks text in a sheet."""
+    """Cleans a document number: NFKC, upper case, without spaces and the apostrophe that marks text in a sheet."""
     number = "".join(clean_compatible(text).split()).lstrip("'’‘`")
-    # Upper case can make characters (ŉ) that NFKC takes apart again.
+    # Upper case can create characters (from ŉ) that NFKC decomposes again.
     return unicodedata.normalize("NFKC", number.upper())

@@ -1,4 +1,4 @@
-"""Telephone numbers: as people paste them, kept in one form."""
+"""Telephone numbers: their stored form."""
 
 import re
 
@@ -6,7 +6,7 @@ from services.kit.text import InvalidValue, clean_compatible
 
 
 def clean_mobile(text: str) -> str:
-    """A mobile number of China's mainland, as 11 digits."""
+    """Cleans a mobile number of China's mainland to 11 digits."""
     digits = _COUNTRY.sub("", _dialled(text)).replace("-", "")
     if not _MOBILE.fullmatch(digits):
         raise InvalidValue("phone_form", "请填写 11 位手机号")
@@ -14,12 +14,12 @@ def clean_mobile(text: str) -> str:
 
 
 def is_mobile(phone: str) -> bool:
-    """Whether a cleaned number is that of a mobile phone, which alone gets an SMS."""
+    """Whether a cleaned number is a mobile number; only these get SMS."""
     return _MOBILE.fullmatch(phone) is not None
 
 
 def clean_phone(text: str) -> str:
-    """A mobile number as 11 digits, or a fixed line as `021-12345678-123`: area code and extension where given."""
+    """Cleans a mobile number to 11 digits, a fixed line to `021-12345678-123`, with area code and extension if any."""
     dialled = _dialled(text)
     local = _COUNTRY.sub("", dialled)
     if _MOBILE.fullmatch(local.replace("-", "")):
@@ -38,5 +38,5 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30
 
 
 def _dialled(text: str) -> str:
-    """Digits, dashes and a leading plus, without the spaces, dots and brackets between them."""
+    """Keeps digits, dashes and a leading plus, without spaces, dots and brackets."""
     return re.sub("[ .()'’‘`]", "", clean_compatible(text).translate(_DASHES)).strip("-")

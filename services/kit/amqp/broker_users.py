@@ -1,7 +1,7 @@
-"""Who is who on the broker: whose user a message was published by, and whether that is whose it should be.
+"""The broker's users: which program published a message, and whether that program is its producer.
 
-Each program has a user whose name ends with the program's: `membership`, `cards_membership`. The property `user_id` of
-a message is checked by the broker when it is published, so no program can put another's name there.
+Each program has its own user, whose name ends with the program's: `membership`, `cards_membership`. The broker checks
+the property `user_id` of each published message, so no program can publish under another's name.
 """
 
 from dataclasses import dataclass
@@ -14,36 +14,36 @@ from services.kit.settings import MessagingSettings, SettingsError, is_productio
 
 @dataclass(frozen=True)
 class BrokerUsers:
-    """The users of one system, as one of its programs knows them.
+    """The broker users of one system, as one of its programs sees them.
 
-    Where one user is shared by all programs, as in tests, there is nobody to tell apart: then nothing is refused, and
-    services declare by themselves what they need. Else `deploy.broker` has declared all.
+    Where all programs share one user, as in tests, publishers cannot be distinguished: then no message is refused, and
+    services declare the queues and exchanges they need. Otherwise `deploy.broker` has declared them.
     """
 
     own: str
     prefix: str | None
-    """What the names of all users begin with; None where one user is shared."""
+    """The common prefix of all user names; None where one user is shared."""
 
     @classmethod
     def of(cls, amqp_uri: str, program: str) -> "BrokerUsers":
-        """As the user in the address tells, whose program this is."""
+        """The users of the system, derived from the user in this program's broker address."""
         own = user_of(amqp_uri)
         return cls(own, own.removesuffix(program) if own.endswith(program) else None)
 
     @property
     def is_shared(self) -> bool:
-        """Whether all programs use one user."""
+        """Whether all programs share one user."""
         return self.prefix is None
 
     def name_of(self, program: str) -> str:
-        """The user of a program."""
+        """The user name of a program."""
         return self.own if self.prefix is None else f"{self.prefix}{program}"
 
     def refusal(self, message: Delivery, *programs: str, queue: str, is_former_taken: bool) -> str | None:
-        """Why a message that came for this queue is none of these programs'; None where it is.
+        """Why a message of this queue was not published by one of these programs; None where it was.
 
-        `is_former_taken` lets those pass that name no publisher, or do not prove whom they name, as releases before
-        sent and moved them.
+        With `is_former_taken`, messages are accepted that name no publisher or do not prove the publisher they name:
+        earlier releases sent and moved them so.
         """
         if self.is_shared:
             return None
@@ -57,7 +57,7 @@ class BrokerUsers:
 
 
 def require_own_user(settings: MessagingSettings, program: str) -> None:
-    """Refuses production where the broker's user is not the program's own; raises SettingsError."""
+    """Raises SettingsError in production where the broker user is not the program's own."""
     if is_production() and BrokerUsers.of(settings.amqp_uri, program).is_shared:
         raise SettingsError(
             f"Settings in the environment: AMQP_URI names a user that is not {program}'s own: its name must end"

@@ -1,4 +1,4 @@
-"""Connections to the broker that are our own: opened in bounded time, dropped without waiting for the other side."""
+"""Connections to the broker: opened within a time limit, dropped without waiting for the other side."""
 
 import contextlib
 import socket
@@ -13,7 +13,7 @@ from kombu.utils.url import parse_url
 from services.kit.amqp.transport import Content, Transport
 
 BROKER_ERRORS = (amqp.AMQPError, OSError)
-"""What py-amqp raises when the broker is away or says no; timeouts are OSErrors."""
+"""What py-amqp raises when the broker is unreachable or refuses; timeouts are OSErrors."""
 
 PERSISTENT = 2
 
@@ -22,7 +22,7 @@ PERSISTENT = 2
 class Outgoing:
     """A message to publish: the body's bytes, and AMQP properties (`application_headers` holds the headers).
 
-    The broker gives back a mandatory one that no queue takes; another vanishes then.
+    The broker returns a mandatory message that is routed to no queue; it drops any other.
     """
 
     exchange: str
@@ -37,7 +37,7 @@ class Outgoing:
         return Content(self.body, **self.properties)
 
     def name_publisher(self, user: str) -> None:
-        """Writes down who publishes it, which the broker checks; before it is published for the first time."""
+        """Sets the publishing user, which the broker checks; to be called before the first publication."""
         self.content.properties["user_id"] = user
 
     def copy_for(self, routing_key: str, mandatory: bool) -> "Outgoing":
@@ -54,10 +54,10 @@ def open_connection(
     heartbeat: int = 0,
     connect_timeout: float = 5,
 ) -> Connection:
-    """A connected connection that the broker lists by `name`; raises one of BROKER_ERRORS.
+    """An open connection that the broker lists by `name`; raises one of BROKER_ERRORS.
 
-    By `amqps://` the broker's certificate must be for its name and of a trusted authority: one of the system's, or of
-    the file that SSL_CERT_FILE names.
+    With `amqps://` the broker's certificate must match its host name and come from a trusted authority: one of the
+    system's, or of the file that SSL_CERT_FILE names.
     """
     address = parse_url(amqp_uri)
     is_secure = address["transport"] == "amqps"
@@ -65,7 +65,7 @@ def open_connection(
         amqp_uri,
         transport=Transport,
         port=address["port"] or (5671 if is_secure else 5672),
-        # Said by name: kombu would ask for the certificate of 127.0.0.1 where the address says localhost.
+        # Set explicitly: kombu would expect a certificate for 127.0.0.1 where the address says localhost.
         ssl={"server_hostname": address["hostname"]} if is_secure else False,
         heartbeat=heartbeat,
         connect_timeout=connect_timeout,
@@ -76,17 +76,17 @@ def open_connection(
 
 
 def user_of(amqp_uri: str) -> str:
-    """The user by which an address connects."""
+    """The user name in a broker address."""
     return str(parse_url(amqp_uri)["userid"] or "guest")
 
 
 def bound_waits(connection: Connection, seconds: float) -> None:
-    """No read or write of this connection takes longer: a frozen broker shows as an error."""
+    """Limits each read and write of the connection to so many seconds, so that a frozen broker becomes an error."""
     connection.connection.sock.settimeout(seconds)
 
 
 def drop(connection: Connection | None) -> None:
-    """Ends a connection that may be broken: closes its socket and waits for nobody."""
+    """Ends a connection that may be broken: closes its socket without a closing handshake."""
     if connection is None:
         return
     if connection.connected:

@@ -1,7 +1,7 @@
-"""Who had published a message that a service has moved: kept in a header, with a proof that its programs wrote it.
+"""The original publisher of a message that a service has moved: kept in a header, with proof that the service wrote it.
 
-Whoever has the service's broker password can publish to its queues too. The proof is made by a key that its programs
-hold and the broker does not: HMAC-SHA-256 over the queue, the message's id, who published it, and its content.
+Anyone with the service's broker password can publish to its queues too. So the proof is made with a key that the
+service holds and the broker does not: HMAC-SHA-256 over the queue, the message's id, its publisher, and its content.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
 
 PUBLISHER = "x-publisher"
-"""The header in which a service that moves a message keeps who had published it; empty where that was not known."""
+"""The header in which a service that moves a message keeps its original publisher; empty where that was not known."""
 PROOF = "x-publisher-proof"
 
 _KEY_FOR = b"union card services, who published a moved message 1\0"
@@ -26,7 +26,7 @@ _KEY_FOR = b"union card services, who published a moved message 1\0"
 
 @settings_class
 class MovingSettings:
-    """What the key of proofs is derived from, for each service another; without it nothing is proved."""
+    """The secret from which each service derives its own key for proofs; without it nothing is proved."""
 
     blind_index_key: Key = Key()
 
@@ -37,13 +37,13 @@ class Publisher:
 
     user: str | None
     is_proved: bool = True
-    """By the broker's word, or by the proof of who moved it."""
+    """Whether the broker, or the proof of the service that moved the message, vouches for the user."""
 
 
 def publisher_of(message: Delivery, own: str, queue: str) -> Publisher:
-    """Who first published a message that came for this queue, which belongs to `own`.
+    """The original publisher of a message of this queue, which belongs to the user `own`.
 
-    What `own` has published with the header it has moved, and what others write there says nothing.
+    A message that `own` published with the header is one that it has moved. The header of any other user is ignored.
     """
     user: str | None = message.properties.get("user_id")
     headers = message.headers or {}
@@ -56,9 +56,9 @@ def publisher_of(message: Delivery, own: str, queue: str) -> Publisher:
 
 
 def kept_publisher(message: Delivery, own: str, queue: str) -> dict[str, str]:
-    """The headers that keep who published a message of this queue when `own` moves it.
+    """The headers that keep the original publisher of a message of this queue when `own` moves it.
 
-    What was not proved before is not proved by this.
+    An unproved publisher stays unproved.
     """
     publisher = publisher_of(message, own, queue)
     kept = publisher.user or ""
@@ -67,7 +67,7 @@ def kept_publisher(message: Delivery, own: str, queue: str) -> dict[str, str]:
 
 
 def can_prove(queue: str) -> bool:
-    """Whether this process holds the key by which moves of this queue's messages are proved."""
+    """Whether this process holds the key that proves moves of this queue's messages."""
     return _key(owner_of(queue)) is not None
 
 

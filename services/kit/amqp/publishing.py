@@ -1,4 +1,4 @@
-"""Publishing on a connection of our own: with confirms, pipelined; or at once and unconfirmed, for requests."""
+"""Publishers with a connection of their own: with pipelined confirms, or at once and unconfirmed for requests."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,24 +25,24 @@ from services.kit.operations.logs import class_name
 log = structlog.get_logger()
 
 WINDOW = 500
-"""How many messages may be on their way unconfirmed."""
+"""How many messages may be unconfirmed at a time."""
 
 
-_ONE_MESSAGES_AFFAIR = (amqp.AccessRefused, amqp.PreconditionFailed)
-"""By what the broker closes the channel for the sake of one message: nobody may publish it so."""
+_REFUSALS_OF_ONE_MESSAGE = (amqp.AccessRefused, amqp.PreconditionFailed)
+"""Errors by which the broker closes the channel because one message is not allowed."""
 _FRAME_OVERHEAD = 64
 _LONGEST_NAME = 255
 """Bytes of the name of an exchange or of a routing key."""
 
 
 class NotConfirmed(OSError):
-    """The broker did not confirm in time: nothing is known of the messages, they are to be published again."""
+    """The broker did not confirm in time: whether it has the messages is unknown, so they are to be published again."""
 
 
 class ConfirmedPublisher:
-    """Publishes persistent messages under the user's name, and knows of each whether the broker took it.
+    """Publishes persistent messages under the user's name and reports for each whether the broker confirmed it.
 
-    Not for two workers at once. Every error drops the connection; the next call opens a new one.
+    Not safe for concurrent workers. Every error drops the connection; the next call opens a new one.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
@@ -56,18 +56,18 @@ class ConfirmedPublisher:
         self._exchanges: set[str] = {""}
 
     def publish(self, messages: Sequence[Outgoing]) -> dict[int, str]:
-        """Publishes all; answers why the broker did not take some, by their positions. The others are safe.
+        """Publishes the messages; returns by position why the broker refused some. The others are confirmed.
 
-        Raises one of BROKER_ERRORS when the outcome is not known: then any of them may have been taken or not.
+        Raises one of BROKER_ERRORS when the outcome is unknown: the broker may have taken any of them.
         """
-        self._connect()  # a user who is not let in at all is no trouble of one message
+        self._connect()  # a user who may not connect at all is not a refusal of one message
         try:
-            return self._publish_set(messages)
-        except _ONE_MESSAGES_AFFAIR:
+            return self._publish_together(messages)
+        except _REFUSALS_OF_ONE_MESSAGE:
             return self._publish_each(messages)
 
     def declare(self, declaration: Callable[[amqp.Channel], Any]) -> Any:
-        """Runs a declaration on this publisher's connection and answers its result; raises as `publish`."""
+        """Runs a declaration on this publisher's connection and returns its result; raises as `publish`."""
         try:
             return declaration(self._connect()[1])
         except BaseException:
@@ -79,8 +79,8 @@ class ConfirmedPublisher:
         drop(self._connection)
         self._connection = self._channel = None
 
-    def _publish_set(self, messages: Sequence[Outgoing]) -> dict[int, str]:
-        """What the broker did not take; raises AccessRefused where one of them may not be published so."""
+    def _publish_together(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """Why the broker refused some, by position; raises one of _REFUSALS_OF_ONE_MESSAGE where one is not allowed."""
         try:
             sent, refused = self._send(messages)
         except BaseException:
@@ -96,26 +96,26 @@ class ConfirmedPublisher:
         return refused
 
     def _publish_each(self, messages: Sequence[Outgoing]) -> dict[int, str]:
-        """As the set, where one message that is not allowed closed the channel under all others."""
+        """Publishes one by one, after a message that is not allowed has closed the channel for all."""
         refused: dict[int, str] = {}
         for position, message in enumerate(messages):
             self._connect()
             try:
-                if reason := self._publish_set([message]).get(0):
+                if reason := self._publish_together([message]).get(0):
                     refused[position] = reason
-            except _ONE_MESSAGES_AFFAIR as error:
+            except _REFUSALS_OF_ONE_MESSAGE as error:
                 refused[position] = f"not allowed: {error.reply_text}"
         return refused
 
     def _send(self, messages: Sequence[Outgoing]) -> tuple[dict[int, int], dict[int, str]]:
-        """The positions of what was sent and confirmed by delivery tags, and why the others could not be sent."""
+        """The positions of the sent messages by delivery tag, and by position why the others could not be sent."""
         deadline = time.monotonic() + self._seconds
         connection, channel = self._connect()
         sent: dict[int, int] = {}
         for message in messages:
             message.name_publisher(self._user)
-        flaws = ((position, self._flaw(connection, message)) for position, message in enumerate(messages))
-        refused = {position: flaw for position, flaw in flaws if flaw}
+        reasons = ((position, self._why_unsendable(connection, message)) for position, message in enumerate(messages))
+        refused = {position: reason for position, reason in reasons if reason}
         with connection.connection.written_together() as flush:
             for position, message in enumerate(messages):
                 if position in refused:
@@ -130,8 +130,8 @@ class ConfirmedPublisher:
         self._wait_for_confirms(connection, deadline, 0)
         return sent, refused
 
-    def _flaw(self, connection: Connection, message: Outgoing) -> str | None:
-        """Why a message cannot be sent; one such must not hold up all others."""
+    def _why_unsendable(self, connection: Connection, message: Outgoing) -> str | None:
+        """Why a message cannot be sent, found before it can block the others; None where it can."""
         if not self._exists(connection, message.exchange):
             return "no such exchange"
         try:
@@ -163,7 +163,7 @@ class ConfirmedPublisher:
         return connection, channel
 
     def _exists(self, connection: Connection, exchange: str) -> bool:
-        """Publishing to an exchange that is not there would close the channel with all that is on its way."""
+        """Checked first, because publishing to a missing exchange closes the channel with all unconfirmed messages."""
         if exchange in self._exchanges:
             return True
         try:
@@ -185,7 +185,7 @@ class ConfirmedPublisher:
 class DirectPublisher:
     """Publishes requests and replies at once, under the user's name and unconfirmed.
 
-    A connection that broke meanwhile is opened anew.
+    A broken connection is opened anew.
     """
 
     def __init__(self, amqp_uri: str, name: str, seconds: float) -> None:
@@ -198,9 +198,9 @@ class DirectPublisher:
         self._publishing = Semaphore()
 
     def publish(self, document: bytes, exchange: str, routing_key: str, **properties: Any) -> None:
-        """Hands one JSON document to the broker, with properties as kombu's `Producer.publish` takes them.
+        """Publishes one JSON document, with properties as kombu's `Producer.publish` takes them.
 
-        Raises one of BROKER_ERRORS where there is no broker. Safe for many workers.
+        Raises one of BROKER_ERRORS where the broker is unreachable. Safe for concurrent workers.
         """
         with self._publishing:
             try:
@@ -213,7 +213,7 @@ class DirectPublisher:
                 raise
 
     def close(self) -> None:
-        """Closes the connection when the broker has all that was published: what is on its way may go with a drop."""
+        """Closes the connection after the broker has received all that was published; `drop` may lose some of it."""
         connection, self._connection, self._producer = self._connection, None, None
         with suppress(*BROKER_ERRORS):
             if connection is not None:
@@ -226,7 +226,7 @@ class DirectPublisher:
         self._connection = self._producer = None
 
     def _publish(self, document: bytes, exchange: str, routing_key: str, properties: dict[str, Any]) -> None:
-        """The properties are those that kombu adds to the document's own."""
+        """Publishes with kombu's Producer, which adds the properties to those of the document."""
         if self._connection is None or self._producer is None:
             self._connection = open_connection(self._amqp_uri, self._name, connect_timeout=self._seconds)
             bound_waits(self._connection, self._seconds)
@@ -244,7 +244,7 @@ class DirectPublisher:
 
 
 class _Confirms:
-    """What the broker has said of the messages of one channel, by delivery tags from 1."""
+    """The broker's confirms and returns on one channel; delivery tags count from 1."""
 
     def __init__(self) -> None:
         self.open: dict[int, None] = {}
@@ -258,13 +258,13 @@ class _Confirms:
         channel.events["basic_return"].add(self._return)
 
     def expect(self) -> int:
-        """The delivery tag of the next message."""
+        """Registers the next message; returns its delivery tag."""
         self._last += 1
         self.open[self._last] = None
         return self._last
 
     def take_refused(self) -> tuple[set[int], dict[tuple[str, str], str]]:
-        """The tags nacked, and the addresses (exchange, routing key) that lead nowhere with the broker's reason."""
+        """Returns and clears the nacked tags, and the reasons of unroutable addresses (exchange, routing key)."""
         refused = self._nacked, self._returned
         self._nacked, self._returned = set(), {}
         return refused
@@ -279,7 +279,7 @@ class _Confirms:
                 self._nacked.add(refused)
 
     def _return(self, error: Exception, exchange: str, routing_key: str, _message: Any) -> None:
-        """A return does not name its delivery tag; whether a message has a route depends on its address alone."""
+        """Keeps the address: a return names no delivery tag, and routing depends on the address alone."""
         self._returned[exchange, routing_key] = str(error)
 
     def _tags(self, tag: int, multiple: bool) -> list[int]:

@@ -10,88 +10,88 @@ from services.kit.events.contract import EventContract
 from services.kit.system import the_system
 
 EVENTS_EXCHANGE = "events"
-"""What an outbox row calls the exchange of its service's events, and by which the release before sent all of them."""
+"""Stands in an outbox row for the exchange of its service's events; the previous release sent all events by it."""
 RPC_EXCHANGE = "nameko-rpc"
-"""The way of requests, which are the gateway's alone; the release before sent replies by it too."""
+"""The exchange of requests, to which only the gateway publishes; the previous release sent replies by it too."""
 COUNTS_EXCHANGE = "gateway.counts"
 DELIVERY_LIMIT = 20
-"""Deliveries without an ack after which the broker dead-letters a message by itself: crashes and restarts count."""
+"""Deliveries without an ack after which the broker dead-letters a message itself; a crash or restart counts as one."""
 
 
 class QueueChanged(RuntimeError):
-    """The broker holds the queue with other arguments than the code's; someone must migrate it."""
+    """The queue exists on the broker with arguments other than the code's; an operator must migrate it."""
 
 
 def queue_name(service: str, event_name: str) -> str:
-    """The queue of a service for an event: it does not depend on the method that handles it."""
+    """The queue of a service for an event; the name does not depend on the method that handles it."""
     return f"{service}.{event_name}"
 
 
 def dead_queue(queue: str) -> str:
-    """Where the dead letters of a queue lie."""
+    """The dead-letter queue of a queue."""
     return f"{queue}.dead"
 
 
 def rejected_queue(queue: str) -> str:
-    """Where what we refuse of a foreign queue lies."""
+    """The queue of messages that were rejected from an external queue."""
     return f"{queue}.rejected"
 
 
 def retry_queue(service: str, seconds: float) -> str:
-    """Where messages of any queue of a service wait `seconds` before they come back."""
+    """The queue in which messages of any queue of a service wait `seconds` before they return."""
     return f"{service}.retry-{seconds:g}"
 
 
 def delay_exchange(service: str, seconds: float) -> str:
-    """By which a service sends a message to wait; the routing key is the queue that it comes back to."""
+    """The exchange by which a service sends a message to a retry queue; the routing key is the queue it returns to."""
     return f"{service}.delay-{seconds:g}"
 
 
 def dead_letters_lock(service: str) -> str:
-    """A queue whose one consumer alone reads the service's dead letters."""
+    """A queue that serves as a lock: only its one consumer may read the service's dead letters."""
     return f"{service}.dead-letters-lock"
 
 
 def own_exchange(service: str) -> str:
-    """Where a service reaches its own queues by their names; by the default exchange it could reach everybody's."""
+    """The exchange by which a service reaches its own queues by name; the default exchange would reach everyone's."""
     return f"{service}.own"
 
 
 def strays_exchange(service: str) -> str:
-    """Where what comes back from waiting goes while its queue is missing: by a policy on the service's own exchange."""
+    """The exchange for retried messages whose queue is missing; a policy makes it the own exchange's alternate."""
     return f"{service}.strays"
 
 
 def strays_queue(service: str) -> str:
-    """The dead letters that such messages become."""
+    """The dead-letter queue of such messages."""
     return dead_queue(strays_exchange(service))
 
 
 def events_exchange(producer: str) -> str:
-    """Where a service publishes its events, and nobody else."""
+    """The exchange to which a service alone publishes its events."""
     return f"{producer}.events"
 
 
 def replies_exchange(service: str) -> str:
-    """Where a service replies to requests, and nobody else."""
+    """The exchange to which a service alone publishes its replies."""
     return f"{service}.replies"
 
 
 def request_queue(service: str) -> str:
-    """Where a service's requests wait, named as Nameko does it."""
+    """The queue of a service's requests, named as Nameko does it."""
     return f"rpc-{service}"
 
 
 def owner_of(queue: str) -> str:
-    """The service that a queue belongs to: its name begins with it, but for that of an external queue."""
+    """The service that owns a queue: the name's first part, except for external queues."""
     prefix, external = queue.partition(".")[0], the_system().external
     return external.owner if prefix == external.prefix else prefix
 
 
 def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
-    """The producer's exchange, the queue bound to its service's copies of an event, and first its dead-letter queue.
+    """Declares a subscription: dead-letter queue, producer's exchange, and the queue bound to its copies of an event.
 
-    It is bound as the releases before sent, too: no release sends by both.
+    The queue is also bound as earlier releases sent; no release sends by both.
     """
     _declare_copies(channel, queue, contract)
     declare_exchange(channel, EVENTS_EXCHANGE)
@@ -100,7 +100,7 @@ def declare_subscription(channel: amqp.Channel, queue: str, contract: EventContr
 
 
 def declare_only_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
-    """The same without the ways of the releases before, which are taken away where they are there."""
+    """Declares a subscription without the bindings of earlier releases, and removes these where they exist."""
     _declare_copies(channel, queue, contract)
     declare_exchange(channel, EVENTS_EXCHANGE)
     for key in _former_keys(queue, contract):
@@ -108,34 +108,34 @@ def declare_only_subscription(channel: amqp.Channel, queue: str, contract: Event
 
 
 def declare_missing_subscription(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
-    """Another service's subscription, made where it is missing."""
+    """Declares another service's subscription where it is missing."""
     if not is_queue(channel, queue):
         declare_subscription(channel, queue, contract)
 
 
 def declare_exchange(channel: amqp.Channel, name: str) -> None:
-    """A durable topic exchange."""
+    """Declares a durable topic exchange."""
     Exchange(name, "topic", channel=channel).declare()
 
 
 def declare_direct_exchange(channel: amqp.Channel, name: str) -> str:
-    """A durable direct exchange, of which one program is the only producer; answers its name."""
+    """Declares a durable direct exchange with one program as its only producer; returns its name."""
     Exchange(name, "direct", channel=channel).declare()
     return name
 
 
 def declare_counts_exchange(channel: amqp.Channel) -> None:
-    """Where the gateway's processes tell one another their counts; it goes with the broker, and comes with them."""
+    """Declares the exchange for gossip of rate-limit counters; it is not durable, so each process declares it."""
     Exchange(COUNTS_EXCHANGE, "fanout", durable=False, channel=channel).declare()
 
 
 def bind(channel: amqp.Channel, queue: str, exchange: str, routing_key: str = "") -> None:
-    """Has a queue get what is published to an exchange by a routing key."""
+    """Binds a queue to an exchange by a routing key."""
     Queue(queue, Exchange(exchange), routing_key, channel=channel).queue_bind()
 
 
 def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
-    """A quorum queue whose dead letters go to `dead` with the broker's own confirms; its owner reaches both by name.
+    """Declares a quorum queue that dead-letters to `dead` at least once; its owner reaches both by name.
 
     The dead-letter queue comes first: without it the broker would drop what it cannot deliver.
     """
@@ -147,7 +147,7 @@ def declare_working_queue(channel: amqp.Channel, queue: str, dead: str) -> None:
 
 
 def declare_quorum_queue(channel: amqp.Channel, name: str, arguments: dict[str, Any]) -> None:
-    """A durable quorum queue with further arguments; raises QueueChanged where it exists with others."""
+    """Declares a durable quorum queue with further arguments; raises QueueChanged where it exists with others."""
     try:
         Queue(name, queue_arguments={"x-queue-type": "quorum", **arguments}, channel=channel).queue_declare()
     except amqp.PreconditionFailed as error:
@@ -155,7 +155,7 @@ def declare_quorum_queue(channel: amqp.Channel, name: str, arguments: dict[str, 
 
 
 def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> None:
-    """The waiting place for `seconds` before a message goes back to the queue of its routing key, and the way there."""
+    """Declares where a message waits `seconds` before it returns to its routing key's queue: exchange and queue."""
     name, way = retry_queue(service, seconds), delay_exchange(service, seconds)
     back = {**_dead_letters_to(own_exchange(service)), "x-message-ttl": int(seconds * 1000)}
     declare_quorum_queue(channel, name, back)
@@ -164,10 +164,10 @@ def declare_retry_queue(channel: amqp.Channel, service: str, seconds: float) -> 
 
 
 def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -> None:
-    """A way out for what comes back to one of these queues, all of the service, while it is missing.
+    """Declares where retried messages go while their queue, one of these of the service, is missing.
 
-    RabbitMQ holds 32 dead letters that find no queue, and then all behind them. Only these queues have the way: what
-    is published to another that is missing still comes back to its publisher.
+    After 32 dead letters that find no queue, RabbitMQ blocks all behind them. Only these queues are covered: a message
+    that is published to any other missing queue is still returned to its publisher.
     """
     way, dead = declare_direct_exchange(channel, strays_exchange(service)), strays_queue(service)
     declare_quorum_queue(channel, dead, {})
@@ -177,19 +177,19 @@ def declare_strays(channel: amqp.Channel, service: str, queues: Iterable[str]) -
 
 
 def declare_dead_letters_lock(channel: amqp.Channel, service: str) -> str:
-    """The queue, always empty, that one reader of the service's dead letters consumes; answers its name."""
+    """Declares the empty queue that the one reader of the service's dead letters consumes; returns its name."""
     name = dead_letters_lock(service)
     Queue(name, channel=channel).queue_declare()
     return name
 
 
 def is_queue(channel: amqp.Channel, name: str) -> bool:
-    """Whether there is such a queue; asks on a channel of its own, which the broker closes where there is none."""
+    """Whether the queue exists; checked on a channel of its own, which the broker closes where it does not."""
     return depth_of(channel.connection, name) is not None
 
 
 def depth_of(connection: amqp.Connection | Connection, name: str) -> tuple[int, int] | None:
-    """How many messages are ready in a queue, and how many consumers it has; None where there is no such queue."""
+    """The numbers of ready messages and of consumers of a queue; None where it does not exist."""
     try:
         with connection.channel() as probe:
             found = Queue(name, channel=probe).queue_declare(passive=True)
@@ -199,13 +199,13 @@ def depth_of(connection: amqp.Connection | Connection, name: str) -> tuple[int, 
 
 
 def declare_passing_queue(channel: amqp.Channel, name: str) -> str:
-    """A queue that belongs to one connection and goes with it."""
+    """Declares a queue that belongs to one connection and is deleted with it; returns its name."""
     Queue(name, durable=False, exclusive=True, channel=channel).queue_declare()
     return name
 
 
 def declare_request_queue(channel: amqp.Channel, service: str) -> str:
-    """The queue of a service's requests, named and bound as Nameko does it; answers its name."""
+    """Declares the queue of a service's requests, named and bound as Nameko does it; returns its name."""
     name = request_queue(service)
     declare_exchange(channel, RPC_EXCHANGE)
     declare_direct_exchange(channel, replies_exchange(service))
@@ -215,7 +215,7 @@ def declare_request_queue(channel: amqp.Channel, service: str) -> str:
 
 
 def _declare_copies(channel: amqp.Channel, queue: str, contract: EventContract) -> None:
-    """The queue with its dead letters, bound to what the producer sends to its service."""
+    """Declares the queue with its dead-letter queue, bound to the copies that the producer sends to its service."""
     declare_working_queue(channel, queue, dead_queue(queue))
     declare_exchange(channel, events_exchange(contract.producer))
     bind(channel, queue, events_exchange(contract.producer), contract.key_for(owner_of(queue)))
@@ -226,7 +226,7 @@ def _former_keys(queue: str, contract: EventContract) -> list[str]:
 
 
 def _dead_letters_to(exchange: str, queue: str | None = None) -> dict[str, Any]:
-    """Without a queue, to the one that the message's routing key names."""
+    """Arguments for dead-lettering to a queue; without one, to the queue that the message's routing key names."""
     return {
         "x-dead-letter-exchange": exchange,
         **({"x-dead-letter-routing-key": queue} if queue else {}),

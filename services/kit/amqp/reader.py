@@ -1,4 +1,4 @@
-"""Reads one queue on a connection of its own: reconnects with growing pauses, keeps the heartbeat, stops gracefully."""
+"""Reads one queue on a connection of its own: reconnects with backoff, keeps the heartbeat, stops gracefully."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ _LONGEST_PAUSE = 5.0
 
 
 class QueueReader:
-    """Hands the messages of a queue to `on_message(message)` as they come; the receiver acks them through the reader.
+    """Passes the messages of a queue to `on_message(message)` as they come; the receiver acks them through the reader.
 
-    `declare(channel)` declares the queue and answers its name; it runs again after each reconnection.
+    `declare(channel)` declares the queue and returns its name; it runs again after each reconnection.
     `prefetch` is how many messages may be unacked at once; 0 reads without acks.
-    `is_full()` says that nothing more is to be taken off the connection for now: prefetch counts messages, not bytes.
-    `is_idle()` says on stopping whether the connection can be closed without an ack being lost.
-    While it stops, one message more than `prefetch` may come, and `on_message` may not ack.
+    While `is_full()`, nothing more is read from the connection: prefetch counts messages, not bytes.
+    `is_idle()` tells on stopping whether the connection can be closed without losing an ack.
+    While the reader stops, one message more than `prefetch` may come, and `on_message` may not ack.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class QueueReader:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether nothing new is taken any more."""
+        """Whether the reader takes no new messages."""
         return self._stopping
 
     def why_not_ready(self) -> str | None:
-        """What keeps messages from coming; None where nothing does."""
+        """Why the queue is not consumed; None where it is."""
         return None if self.is_consuming else f"{self.name} is not consumed"
 
     def run(self) -> None:
-        """Reads until `stop`; returns when what was taken is done. Raises QueueChanged, for which no retry helps."""
+        """Reads until `stop` and until all taken messages are handled. Raises QueueChanged, which no retry can fix."""
         try:
             self._read_and_reconnect()
         except QueueChanged as error:
@@ -79,19 +79,19 @@ class QueueReader:
             self._announce(None)
 
     def wait_until_ready(self) -> None:
-        """Returns when the queue is consumed for the first time, or never will be; raises QueueChanged."""
+        """Returns when the queue is first consumed, or when reading has ended; raises QueueChanged."""
         self._ready.wait()
 
     def renew(self) -> None:
-        """Declares and binds anew, on a new connection."""
+        """Makes the reader reconnect, and so declare and bind again."""
         self._is_stale = True
 
     def stop(self) -> None:
-        """Takes nothing new; `run` returns soon, when what was taken is done."""
+        """Takes nothing new; `run` returns when all taken messages are handled."""
         self._stopping = True
 
     def ack(self, message: Delivery, *, with_all_before: bool = False) -> None:
-        """Acks; after a lost connection there is nothing to ack: the broker delivers the message again."""
+        """Acks a message; does nothing after a lost connection, for the broker delivers the message again."""
         self._settle(
             message,
             with_all_before,
@@ -99,7 +99,7 @@ class QueueReader:
         )
 
     def bury(self, message: Delivery, *, with_all_before: bool = False) -> None:
-        """Leaves it to the broker to move a message to the queue's dead letters, as it is."""
+        """Nacks a message, so that the broker moves it unchanged to the dead-letter queue."""
         self._settle(
             message,
             with_all_before,
@@ -151,11 +151,11 @@ class QueueReader:
             self.on_lost()
 
     def _cancel(self, consumer: Consumer) -> None:
-        """Has no more delivered; nothing may be acked meanwhile.
+        """Cancels the consumer; nothing may be acked meanwhile.
 
-        A quorum queue assigns us more for each ack, and what it has assigned when the cancel comes is neither delivered
-        nor given to others before the connection ends: it comes again as redelivered. So where it may assign, a `get`
-        comes first, which is answered after all acks have been dealt with; what it brings is taken too, out of turn.
+        A quorum queue assigns us another message for each ack. One that is assigned when the cancel arrives is not
+        delivered to anybody until the connection ends, and then counts as redelivered. So where the queue may assign, a
+        `get` comes first: it is answered after all acks are processed; the message that it returns is taken as well.
         """
         (queue,) = consumer.queues
         if len(self._unsettled) < self._prefetch and (one_more := queue.get()) is not None:
@@ -170,7 +170,7 @@ class QueueReader:
         try:
             self._on_message(message)
         except TimeoutError as error:
-            # By itself it would say that nothing came, and the message would be neither handled nor given back.
+            # A TimeoutError would mean that nothing came, and the message would be neither handled nor returned.
             raise ConnectionError("a message could not be taken in time") from error
 
     def _read(self, connection: Connection, is_over: Callable[[], bool]) -> None:
@@ -180,7 +180,7 @@ class QueueReader:
                 raise ConnectionError("what was bound is to be bound anew")
             beat = connection.heartbeat_check
             if self.is_full():
-                # Who does not read cannot know whether the other side is silent, but is to be heard itself.
+                # Without reading, the other side's heartbeat cannot be checked, but ours must still be sent.
                 beat = connection.connection.send_heartbeat
                 time.sleep(_FULL_SECONDS)
             else:
@@ -188,7 +188,7 @@ class QueueReader:
                     connection.connection.drain_all(timeout=_LOOK_UP_SECONDS)
             now = time.monotonic()
             if now - turn_at >= _TURN_SECONDS:
-                time.sleep(0)  # what has come already is read without yielding
+                time.sleep(0)  # yields: reading what has arrived already does not
                 turn_at = time.monotonic()
             if now - beat_at >= 1:
                 beat_at = now

@@ -1,7 +1,7 @@
-"""What our messages need beyond kombu's own transport over py-amqp: whole frames, pipelined writing, no trust.
+"""kombu's transport over py-amqp, extended: reads whole frames, writes pipelined, and trusts no sender.
 
-`Connection(uri, transport=Transport)` is kombu's as ever. Each private attribute of a library that is used here is held
-by tests/unit/test_transport.py; what each gains stands in docs/decisions/0052-kombu-carries-the-messages.md.
+Use it as `kombu.Connection(uri, transport=Transport)`. tests/unit/test_transport.py checks each private attribute of a
+library that is used here; docs/decisions/0052-kombu-carries-the-messages.md says what each is for.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from kombu.transport import pyamqp
 from services.kit.operations.logs import class_name
 
 UNREADABLE = "x-unreadable"
-"""The header that stands for all properties of a message where they cannot be read; it says why."""
+"""The header that replaces all properties of a message where they cannot be read; it holds the reason."""
 
 _READ_AHEAD = 8192
 _WRITTEN_AT_ONCE = 65536
@@ -27,7 +27,7 @@ _FRAME_END = 0xCE
 
 
 class Delivery(pyamqp.Message):
-    """A message as it came. kombu's would unpack the body of one that its sender calls compressed, however large."""
+    """A received message. Unlike kombu's it never decompresses a body, which could become arbitrarily large."""
 
     def __init__(self, message: amqp.Message, channel: "Channel | None" = None, **options: Any) -> None:
         super(pyamqp.Message, self).__init__(
@@ -42,7 +42,7 @@ class Delivery(pyamqp.Message):
 
 
 class Channel(pyamqp.Channel):
-    """A channel whose bodies are bytes, whatever their senders call them."""
+    """A channel whose message bodies are bytes, whatever encoding their senders name."""
 
     Message = Delivery
 
@@ -51,31 +51,31 @@ class Channel(pyamqp.Channel):
 
 
 class Connection(pyamqp.Connection):
-    """A connection that takes in the frames that have come whole, some kilobytes at the most, in one go.
+    """A connection that reads all complete frames that have arrived, up to some kilobytes, at once.
 
-    That takes a fifth of the time of py-amqp's reading, which asks for each frame in three parts.
+    That takes a fifth of the time of py-amqp's reading, which reads each frame in three parts.
     """
 
     Channel = Channel
 
     def connect(self, callback: Callable[[], None] | None = None) -> None:
-        """Connects, and fills the buffer that py-amqp reads from: by itself it asks nine times a message."""
+        """Connects, and gives py-amqp a buffer to read from; without it py-amqp reads nine times a message."""
         super().connect(callback)
         receive = self.transport._quick_recv
         self.transport._quick_recv = lambda size: receive(max(size, _READ_AHEAD))
 
     def drain_all(self, timeout: float | None = None) -> None:
-        """As `drain_events`, but for all that lies here whole: it may bring several messages, or none."""
+        """As `drain_events`, for all complete frames that have arrived: it may bring several messages, or none."""
         if not self._take_whole_frames():
             self.drain_events(timeout=timeout)
             self._take_whole_frames()
 
     @contextlib.contextmanager
     def written_together(self) -> Iterator[Callable[[], None]]:
-        """Gathers what is written meanwhile into large pieces; what is yielded sends the last and takes in what came.
+        """Gathers writes within the `with` into large pieces; yields a function that sends the rest and reads replies.
 
-        By itself py-amqp goes to the network once a message for writing and once for reading, which is half of the time
-        that publishing takes. Without that last call the rest is lost.
+        Without it py-amqp writes to and reads from the network once a message, which is half of the time of publishing.
+        The yielded function must be called at the end, or the last piece is lost.
         """
         transport = self.transport
         send, gathered = transport._write, bytearray()
@@ -85,7 +85,7 @@ class Connection(pyamqp.Connection):
                 piece = bytes(gathered)
                 gathered.clear()
                 send(piece)
-            # What py-amqp answers by itself, as to a channel that the broker closes, has to go out at once.
+            # What py-amqp sends on its own, as when the broker closes a channel, has to go out at once.
             transport._write = send
             try:
                 with contextlib.suppress(TimeoutError):
@@ -105,9 +105,9 @@ class Connection(pyamqp.Connection):
             transport._write = send
 
     def _take_whole_frames(self) -> bool:
-        """Whether there were any. Raises UnexpectedFrame for what is no frame."""
+        """Handles complete frames; returns whether there were any. Raises UnexpectedFrame for anything but a frame."""
         transport, has_taken = self._transport, False
-        while self._transport is not None:  # until the broker ends the connection
+        while self._transport is not None:  # None once the broker has ended the connection
             ahead = transport._read_buffer
             if len(ahead) < _HEAD.size:
                 break
@@ -124,17 +124,17 @@ class Connection(pyamqp.Connection):
 
 
 class Transport(pyamqp.Transport):
-    """kombu's transport with these connections."""
+    """kombu's transport with the Connection of this module."""
 
     Connection = Connection
 
 
 class Content(amqp.Message):
-    """Body and properties of a message to publish, whose properties are written once: they are measured, then sent."""
+    """Body and properties of a message to publish; the properties are serialized once, to be measured and then sent."""
 
     @cached_property
     def written_properties(self) -> bytes:
-        """The properties as they go to the broker; raises whatever py-amqp does for those that it cannot write."""
+        """The serialized properties; raises whatever py-amqp does for properties that it cannot write."""
         return bytes(super()._serialize_properties())
 
     def _serialize_properties(self) -> bytes:
@@ -142,10 +142,10 @@ class Content(amqp.Message):
 
 
 def _read_properties(frame: bytes, offset: int) -> tuple[dict[str, Any], int]:
-    """What py-amqp reads, where it can.
+    """The properties that py-amqp reads; where it fails, the header UNREADABLE alone.
 
-    A stranger's properties (a time in the year 50,000, letters of another alphabet) break its reading. That must not
-    cost the connection, and with it an attempt of each message that came over it.
+    An outsider's properties (a time in the year 50,000, bytes that are not UTF-8) can make py-amqp fail. That must not
+    break the connection, for each unacked message on it would lose a delivery attempt.
     """
     try:
         properties, end = serialization.decode_properties_basic(frame, offset)

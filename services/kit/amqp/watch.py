@@ -1,4 +1,4 @@
-"""Watches the broker for one process: what is missing that it needs, and whether messages are taken."""
+"""Watches the broker for one process: whether needed queues and exchanges exist, and whether it accepts messages."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from services.kit.settings import MessagingSettings, read_settings
 log = structlog.get_logger()
 
 RESTORE = "python -m deploy.broker declare"
-"""What an operator runs, as the broker's administrator, to make all that is missing."""
+"""The command that an operator runs, as the broker's administrator, to declare all that is missing."""
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_WHILE_MISSING = 1.0
@@ -30,17 +30,17 @@ _NOTHING = "application/octet-stream"
 
 
 class BrokerWatch(SharedExtension):
-    """What keeps a process's messages from their queues; looks by itself, on connections of its own.
+    """Checks periodically, on connections of its own, what keeps a process's messages from their queues.
 
-    A broker that is short of memory or disk reads nothing more from connections that publish, and says so to these
-    alone. So the watch publishes a message now and then that leads nowhere. What it asks of queues goes over another
-    connection, which is answered meanwhile.
+    A broker that is short of memory or disk stops reading from connections that publish, and tells only these. So the
+    watch periodically publishes an unroutable message. It checks queues on another connection, which the broker still
+    answers meanwhile.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.on_restored: list[Callable[[], None]] = []
-        """Called when an exchange is there again: what was bound to it no longer is."""
+        """Called when a missing exchange exists again, for its bindings are lost."""
 
     def setup(self) -> None:
         """Reads the settings."""
@@ -56,31 +56,31 @@ class BrokerWatch(SharedExtension):
             self._needed.append(strays_queue(service))
         self._is_stopping = False
         self.missing: tuple[str, ...] = ()
-        """Queues and exchanges, each with the word before its name."""
+        """Missing queues and exchanges, as `queue <name>` and `exchange <name>`."""
         self.is_blocked = False
 
     def start(self) -> None:
-        """Begins to watch; the broker may come later."""
+        """Starts watching; the broker need not be reachable yet."""
         works = {"publishing": self._watch_publishing, "queues": self._watch_queues}
         self._threads = [
             self.container.spawn_managed_thread(partial(self._watch, what, work)) for what, work in works.items()
         ]
 
     def stop(self) -> None:
-        """Watches no more."""
+        """Stops watching."""
         self._is_stopping = True
         for thread in self._threads:
             thread.wait()
 
     def why_not_ready(self) -> list[str]:
-        """Each missing queue or exchange with what restores it, and whether the broker takes messages."""
+        """Each missing queue or exchange with the command that restores it, and that the broker accepts no messages."""
         reasons = [f"the {name} is missing; the administrator restores it: {RESTORE}" for name in self.missing]
         if self.is_blocked:
             reasons.append("the broker takes no messages: it is short of memory or disk")
         return reasons
 
     def _watch(self, what: str, work: Callable[[Connection], None]) -> None:
-        """Does the work on a connection until we stop; where it breaks, on another one after a rest."""
+        """Does the work on a connection until stopped; after an error on a new one, after an interval."""
         while not self._is_stopping:
             connection = None
             try:
@@ -94,12 +94,12 @@ class BrokerWatch(SharedExtension):
                 drop(connection)
 
     def _watch_queues(self, connection: Connection) -> None:
-        self._rest(_SECONDS_WHILE_MISSING)  # who starts makes what it may
+        self._rest(_SECONDS_WHILE_MISSING)  # processes that start declare what they may
         while not self._is_stopping:
-            self._look(connection)
+            self._check_queues(connection)
             self._rest(_SECONDS_WHILE_MISSING if self.missing else _SECONDS_BETWEEN_LOOKS)
 
-    def _look(self, connection: Connection) -> None:
+    def _check_queues(self, connection: Connection) -> None:
         found = {queue for queue, _, _ in depths(connection, self._needed)}
         queues = [queue for queue in self._needed if queue not in found]
         exchanges = missing_exchanges(connection, self._needed_exchanges)
@@ -138,7 +138,7 @@ class BrokerWatch(SharedExtension):
         log.info("broker_unblocked")
 
     def _rest(self, seconds: float, connection: Connection | None = None) -> None:
-        """Waits, and hears meanwhile what the broker says on the connection."""
+        """Waits, and meanwhile handles what the broker sends on the connection."""
         until = time.monotonic() + seconds
         while not self._is_stopping and time.monotonic() < until:
             if connection is None:

@@ -1,4 +1,4 @@
-"""Many rows in one statement: values travel in one array parameter a column, however many they are."""
+"""Statements for many rows: the values of each column are one array parameter, however many rows there are."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -15,7 +15,7 @@ Types = Mapping[str, TypeEngine[Any]]
 
 
 def values_table(name: str, columns: Types, rows: Sequence[Sequence[Any]]) -> TableValuedAlias:
-    """The rows as a table to join, update or insert from; values stand in the order of the columns."""
+    """The rows as a table to join, update or insert from; each row has its values in the order of the columns."""
     arrays = zip(*rows, strict=True) if rows else ([] for _ in columns)
     unnested = func.unnest(*(_array(values, kind) for values, kind in zip(arrays, columns.values(), strict=True)))
     return unnested.table_valued(*(column(key, kind) for key, kind in columns.items()), name=name).render_derived()
@@ -34,7 +34,7 @@ def is_any_of(attribute: InstrumentedAttribute[Any], values: Iterable[Any]) -> C
 def insert_rows(model: type[DeclarativeBase] | Table, rows: Sequence[Mapping[str, Any]]) -> Insert:
     """The statement that inserts the rows, which all have the same columns; there is at least one.
 
-    What is pending in the session is not flushed before.
+    The session's pending changes are not flushed before it.
     """
     table: Any = model if isinstance(model, Table) else model.__table__
     columns = {name: table.c[name].type for name in rows[0]}
@@ -43,7 +43,7 @@ def insert_rows(model: type[DeclarativeBase] | Table, rows: Sequence[Mapping[str
 
 
 class _ArrayText(UserDefinedType[Any]):
-    """A list as PostgreSQL writes arrays: psycopg takes several times as long to write one of many values."""
+    """A list written as a PostgreSQL array literal; psycopg takes several times as long for many values."""
 
     cache_ok = True
 
@@ -51,11 +51,11 @@ class _ArrayText(UserDefinedType[Any]):
         self.kind = kind
 
     def get_col_spec(self, **_: Any) -> str:
-        """It is no column's type; what is bound by it has the type that it is cast to."""
+        """None: no column has this type, and a bound value has the type that it is cast to."""
         return "unknown"
 
     def bind_processor(self, dialect: Any) -> Callable[[Any], str]:
-        """Writes the values as the type of the column does, then the array."""
+        """Converts each value as the column's type does, then writes the array."""
         kind = self.kind
         if isinstance(kind, TypeDecorator):
             return lambda values: _written(kind.process_bind_param(value, dialect) for value in values)
@@ -95,4 +95,4 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
     datetime: lambda value: f'"{value.isoformat()}"',
     date: lambda value: value.isoformat(),
 }
-"""How a value stands in an array; a subclass is written as the first of these that it is one of."""
+"""How a value is written in an array, by its type; a subclass is written as the first of these that it extends."""

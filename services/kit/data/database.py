@@ -48,7 +48,7 @@ _READ_ONLY = "25006"
 _NO_CHANGES = (_READ_ONLY, "53100")
 """SQLSTATEs: a read-only transaction, and a full disk."""
 _FILL_A_FILE = text("select count(*) from generate_series(1, 10000)")
-"""More than fits into 64 kB, so the database writes it to a file: readiness sees a full disk by it."""
+"""Exceeds 64 kB, so the database writes it to a temporary file: readiness detects a full disk by it."""
 
 
 class EncryptedText(TypeDecorator[str]):
@@ -82,9 +82,9 @@ class EncryptedBytes(TypeDecorator[bytes]):
 
 
 def opened(stored: bytes) -> bytes:
-    """What EncryptedBytes keeps, read past SQLAlchemy; what a version before left plain is answered as it is.
+    """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotOpen.
 
-    Raises CannotOpen.
+    A value that an earlier version left unencrypted is returned as it is.
     """
     return keyring().decrypt(stored) if is_encrypted(stored) else stored
 
@@ -100,7 +100,7 @@ outbox = Table(
     Column("body", EncryptedBytes, nullable=False),
     Column("properties", JSON, nullable=False),
     Column("mandatory", Boolean, nullable=False),
-    # Of an event who has not confirmed a copy yet, with spaces between.
+    # The recipients of an event whose copies are not confirmed yet, separated by spaces.
     Column("recipients", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -130,7 +130,7 @@ handled_request = Table(
 audit_head = Table(
     "audit_head",
     _messaging,
-    # Both, for what contradicts is kept as well.
+    # Both columns are the key, for contradicting statements on one position are all kept.
     Column("position", BigInteger, primary_key=True),
     Column("hash", LargeBinary, primary_key=True),
     Column("statement", Text, nullable=False),
@@ -139,9 +139,9 @@ audit_head = Table(
 
 
 def new_metadata() -> MetaData:
-    """Metadata that names constraints in one way and holds the kit's tables.
+    """Metadata with naming conventions for constraints and with the kit's tables.
 
-    So that type checkers know the base: `class Base(DeclarativeBase): metadata = new_metadata()`.
+    Use it as `class Base(DeclarativeBase): metadata = new_metadata()`, so that type checkers know the base.
     """
     metadata = MetaData(naming_convention=NAMING)
     for table in _messaging.sorted_tables:
@@ -150,29 +150,29 @@ def new_metadata() -> MetaData:
 
 
 def create_messaging_tables(op: Any) -> None:
-    """Makes the kit's tables within an Alembic revision; vacuum follows the outbox closely: its rows come and go."""
+    """Creates the kit's tables in an Alembic revision; the outbox is vacuumed often, for its rows are short-lived."""
     _messaging.create_all(op.get_bind())
     op.execute("alter table outbox set (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000)")
 
 
 def add_outbox_recipients(op: Any) -> None:
-    """Adds the recipients of events, within an Alembic revision; a new database has them from its first one."""
+    """Adds the outbox's recipients column within an Alembic revision; a new database has it from its first revision."""
     op.execute("alter table outbox add column if not exists recipients text")
 
 
 def drop_outbox_recipients(op: Any) -> None:
-    """Forgets them: the release before sends one copy for all."""
+    """Drops the recipients column; the previous release sends one copy to all."""
     op.execute("alter table outbox drop column if exists recipients")
 
 
 def add_audit_heads(op: Any) -> None:
-    """Adds what the service remembers of the audit log's ends, for good, within an Alembic revision."""
+    """Adds the append-only table of signed audit-log heads, within an Alembic revision."""
     audit_head.create(op.get_bind(), checkfirst=True)
     make_append_only(op, audit_head.name, [], "What is remembered of the audit log never changes.")
 
 
 def drop_audit_heads(op: Any) -> None:
-    """Forgets them."""
+    """Drops the table of signed audit-log heads."""
     op.execute(f"drop table {audit_head.name}")
     op.execute(f"drop function keep_{audit_head.name}")
 
@@ -183,9 +183,9 @@ def drop_messaging_tables(op: Any) -> None:
 
 
 def make_append_only(op: Any, table: str, encrypted: Sequence[str], words: str) -> None:
-    """Lets the database refuse, with these words, to change or delete a table's rows, within an Alembic revision.
+    """Makes a table append-only in an Alembic revision: the database refuses changes and deletes with `words`.
 
-    Only the encrypted columns may change, and only to values under another key: what they say is proved elsewhere.
+    Only encrypted columns may change, and only to values under another key; their content is proved elsewhere.
     """
     same_key = " or ".join(
         f"(new.{name} is distinct from old.{name} and coalesce({_key_of('new', name)} = {_key_of('old', name)}, true))"
@@ -214,12 +214,12 @@ def make_append_only(op: Any, table: str, encrypted: Sequence[str], words: str) 
 
 
 def _key_of(row: str, column: str) -> str:
-    """The bytes of an encrypted value that tell its key."""
+    """SQL for the bytes of an encrypted value that name its key."""
     return f"substring({row}.{column} from 1 for 2 + get_byte({row}.{column}, 1))"
 
 
 class WritesWhileReading(RuntimeError):
-    """Our own code tried to write in a transaction that is for reading; the database would take changes."""
+    """Our own code tried to write in a read-only transaction, although the database takes changes."""
 
 
 class Database(DependencyProvider):
@@ -229,11 +229,11 @@ class Database(DependencyProvider):
         self.engine: Engine | None = None
 
     def setup(self) -> None:
-        """Makes the engine; connections are opened when they are needed."""
+        """Creates the engine; connections are opened when they are needed."""
         self.engine = engine_for(read_settings(DatabaseSettings), self.container.service_name)
 
     def why_not_ready(self) -> str | None:
-        """What keeps the service from its database, such as tables of another version; None where nothing does."""
+        """Why the service cannot use its database, such as tables of another version; None where it can."""
         if self.engine is None:
             return "the database is not set up"
         wanted = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
@@ -268,7 +268,7 @@ class Database(DependencyProvider):
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session in a transaction that the database keeps from writing; raises WritesWhileReading."""
+        """A session in a read-only transaction; raises WritesWhileReading."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={"postgresql_readonly": True})
             try:
@@ -281,9 +281,9 @@ class Database(DependencyProvider):
 
 @cache
 def head_revision(service_folder: Path) -> str | None:
-    """The version that the names of a service's migrations end with; None where it has none.
+    """The newest revision of a service's migrations, by their file names; None where there are none.
 
-    Alembic knows it too, but takes as long to load as the half of a service.
+    Alembic knows it too, but takes half as long to load as a service.
     """
     names = sorted(path.name for path in (service_folder / "migrations" / "versions").glob("v[0-9]*.py"))
     return names[-1][1:5] if names else None
@@ -303,9 +303,9 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
             "connect_timeout": 5,
             "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
             f" -c lock_timeout={int(settings.lock_timeout_seconds * 1000)}"
-            # What is asked differs too much for one plan: a common name or a rare one, a union of ten or of a million.
+            # Parameters differ too much for one generic plan: common or rare names, unions of ten or of a million.
             " -c plan_cache_mode=force_custom_plan"
-            # All we ask is short: starting workers for it takes longer than they save.
+            # Our queries are short: starting parallel workers takes longer than they save.
             " -c max_parallel_workers_per_gather=0",
         },
     )
@@ -314,20 +314,20 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
 
 
 def _leave_to_the_database(connection: Any, _record: Any) -> None:
-    """After a reading transaction SQLAlchemy would ask for writing ones, even of a database that is to be read only."""
+    """Resets the read-only mode of a connection; SQLAlchemy would request writing even of a read-only database."""
     if connection is not None and not connection.closed and connection.read_only is not None:
         connection.read_only = None
 
 
 def takes_no_changes(error: BaseException) -> bool:
-    """Whether an SQLAlchemy error says that the database is read-only or its disk full: it may answer questions."""
+    """Whether an SQLAlchemy error says that the database is read-only or its disk full; it may still answer queries."""
     return isinstance(error, DBAPIError) and _sqlstate(error) in _NO_CHANGES
 
 
 def is_database_away(error: BaseException) -> bool:
     """Whether an SQLAlchemy error says that the database cannot be reached, is shutting down or takes no changes.
 
-    That has nothing to do with what we asked.
+    Such an error does not depend on the statement.
     """
     if isinstance(error, TimeoutError):
         return True
@@ -341,12 +341,12 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def is_beyond_limits(error: OperationalError) -> bool:
-    """Whether the database can never do it, for what it is given is too long or too much for it (SQLSTATE 54)."""
+    """Whether the statement exceeds a limit of the database (SQLSTATE class 54), so that it can never succeed."""
     return str(_sqlstate(error)).startswith("54")
 
 
 def is_violated(error: IntegrityError, constraints: Collection[str]) -> bool:
-    """Whether it is one of these constraints or unique indexes that the database holds to."""
+    """Whether the error is a violation of one of these constraints or unique indexes."""
     return getattr(getattr(error.orig, "diag", None), "constraint_name", None) in constraints
 
 

@@ -1,4 +1,4 @@
-"""Personal data: sealed in events and in the database, found by blind indexes."""
+"""Encryption of personal data in events and in the database, and blind indexes to find it."""
 
 import base64
 import hashlib
@@ -19,42 +19,42 @@ from services.kit.settings import SettingsError, is_production, read_settings, s
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
-"""How often a process in use looks whether the file of keys has changed."""
+"""How often a process that uses keys checks whether their file has changed."""
 
 _NONCE = 12
 _VERSION = b"\x01"
 
 
 class CannotOpen(ValueError):
-    """The sealed value was changed, is none, or was sealed with a key that this process does not have."""
+    """The value is not an encrypted one, was changed, or was encrypted with a key that this process does not have."""
 
 
 class Keyring:
-    """AES-256-GCM keys by their ids: the first one seals, each of them opens what it sealed."""
+    """AES-GCM keys by their ids: the first one encrypts, each decrypts what was encrypted with it."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
 
     @classmethod
     def from_text(cls, text: str) -> "Keyring":
-        """Keys written as `k2:base64,k1:base64` or one a line, the current one first; 16, 24 or 32 bytes long each."""
+        """Reads `k2:base64,k1:base64`, or one key a line; the current key first, each of 16, 24 or 32 bytes."""
         return cls(_read_keys(text))
 
     def key_ids(self) -> list[str]:
-        """The ids of all keys, that of the one which seals first."""
+        """The ids of all keys, first that of the one which encrypts."""
         return list(self._ciphers)
 
     def prefix(self) -> bytes:
-        """What everything that `encrypt` answers now begins with: it tells the key."""
+        """The first bytes of all that `encrypt` returns now; they name the key."""
         return encrypted_prefix(next(iter(self._ciphers)))
 
     def seal(self, plain: str | bytes) -> str:
-        """A token `v1.<key id>.<base64url>` that only holders of the key can open."""
+        """Encrypts to a token `v1.<key id>.<base64url>`, which only holders of the key can decrypt."""
         key_id, sealed = self._encrypt(plain)
         return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
 
     def open(self, token: str) -> bytes:
-        """What `seal` closed; raises CannotOpen."""
+        """Decrypts a token of `seal`; raises CannotOpen."""
         try:
             version, key_id, encoded = token.split(".")
             sealed = _unbase64(encoded)
@@ -65,19 +65,19 @@ class Keyring:
         return self._decrypt(key_id, sealed)
 
     def encrypt(self, plain: str | bytes) -> bytes:
-        """As `seal`, in the bytes that the database keeps: version, length of the key id, key id, nonce, text."""
+        """Encrypts to the bytes that the database keeps: version, length of the key id, key id, nonce, ciphertext."""
         key_id, encrypted = self._encrypt(plain)
         return encrypted_prefix(key_id) + encrypted
 
     def decrypt(self, stored: bytes) -> bytes:
-        """What `encrypt` closed; raises CannotOpen."""
+        """Decrypts bytes of `encrypt`; raises CannotOpen."""
         if len(stored) < 2 or stored[:1] != _VERSION:
             raise CannotOpen("This is no encrypted value.")
         end = 2 + stored[1]
         return self._decrypt(stored[2:end].decode(), stored[end:])
 
     def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
-        """The id of the key that seals, and what it made of the text."""
+        """The id of the current key, and the nonce and ciphertext."""
         nonce = os.urandom(_NONCE)
         key_id, cipher = next(iter(self._ciphers.items()))
         return key_id, nonce + cipher.encrypt(nonce, _to_bytes(plain), key_id.encode())
@@ -98,8 +98,8 @@ class Keyring:
 class FileKeyring(Keyring):
     """The keys of a file that may change while the process runs.
 
-    It looks at the file once in LOOK_SECONDS while it is used, and at once for a key that it does not know. A file that
-    cannot be read, or holds no keys, changes nothing: what was known stays in use.
+    In use, it checks the file every LOOK_SECONDS, and at once for an unknown key. A file that cannot be read or holds
+    no keys is ignored: the known keys stay in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,29 +109,29 @@ class FileKeyring(Keyring):
         super().__init__(_read_keys(path.read_text()))
 
     def key_ids(self) -> list[str]:
-        """As the file says now."""
-        self._look()
+        """The ids of the keys that are in the file now."""
+        self._reload_if_changed()
         return super().key_ids()
 
     def prefix(self) -> bytes:
-        """As the file says now."""
-        self._look_now_and_then()
+        """As `Keyring.prefix`, for the keys that are in the file now."""
+        self._reload_periodically()
         return super().prefix()
 
     def _encrypt(self, plain: str | bytes) -> tuple[str, bytes]:
-        self._look_now_and_then()
+        self._reload_periodically()
         return super()._encrypt(plain)
 
     def _cipher(self, key_id: str) -> AESGCM | None:
         if key_id not in self._ciphers:
-            self._look()
+            self._reload_if_changed()
         return super()._cipher(key_id)
 
-    def _look_now_and_then(self) -> None:
+    def _reload_periodically(self) -> None:
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._look()
+            self._reload_if_changed()
 
-    def _look(self) -> None:
+    def _reload_if_changed(self) -> None:
         self._looked_at = time.monotonic()
         try:
             found = _identity(self._path)
@@ -139,7 +139,7 @@ class FileKeyring(Keyring):
                 return
             text = self._path.read_text()
             keys = _read_keys(text)
-            _refuse_flaws(text)
+            _refuse_unfit_keys(text)
         except (OSError, SettingsError) as error:
             log.error("keys_not_taken", error=type(error).__name__)
             return
@@ -150,12 +150,12 @@ class FileKeyring(Keyring):
 
 @settings_class
 class PersonalDataSettings:
-    """The keys of personal data; one environment has the same in all its services."""
+    """The keys of personal data, which are the same in all services of an environment."""
 
     personal_data_keys: Key
     blind_index_key: Key
     personal_data_keys_file: str = ""
-    """Where the keys came from, if they are in a file: they are read again when it changes."""
+    """The file of the keys, if they are in one; it is read again when it changes."""
 
 
 @cache
@@ -168,7 +168,7 @@ def keyring() -> Keyring:
 
 
 def encrypted_prefix(key_id: str) -> bytes:
-    """What a value that is encrypted with this key begins with in the database."""
+    """The first bytes of a database value that is encrypted with this key."""
     return _VERSION + bytes([len(key_id)]) + key_id.encode()
 
 
@@ -178,12 +178,12 @@ def is_encrypted(stored: bytes) -> bool:
 
 
 def token_prefix(key_id: str) -> str:
-    """What a token that is sealed with this key begins with."""
+    """The beginning of a token that is encrypted with this key."""
     return f"v1.{key_id}."
 
 
 def blind_index(value: str, purpose: str) -> bytes:
-    """16 bytes by which an encrypted value is found without being read; equal values of one purpose are equal."""
+    """16 bytes to find an encrypted value by without decryption; equal values of one purpose have equal indexes."""
     key = read_settings(PersonalDataSettings).blind_index_key.encode()
     return hmac.digest(key, f"{purpose}\0{value}".encode(), hashlib.sha256)[:16]
 
@@ -204,7 +204,7 @@ def _read_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
-def _refuse_flaws(text: str) -> None:
+def _refuse_unfit_keys(text: str) -> None:
     if is_production() and (wrong := flaws([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
         raise SettingsError("; ".join(wrong))
 
@@ -214,7 +214,7 @@ def _no_keys() -> SettingsError:
 
 
 def _identity(path: Path) -> tuple[int, int, int]:
-    """What differs between two versions of a file."""
+    """Values that differ between two versions of a file."""
     found = path.stat()
     return found.st_mtime_ns, found.st_ino, found.st_size
 

@@ -1,4 +1,4 @@
-"""Brings one service's database to the newest version of its tables: `python -m services.kit.data.migrate <service>`.
+"""Migrates one service's database to its newest revision: `python -m services.kit.data.migrate <service>`.
 
 A service's `migrations/env.py` is one call of `run_migrations`; its `migrations/versions/` hold the steps.
 """
@@ -21,11 +21,11 @@ SERVICES_FOLDER = Path(__file__).parents[2]
 
 
 LOCK_SECONDS = 1
-"""How long a migration waits for a table. Whoever needs it meanwhile waits behind the migration, clerks too."""
+"""How long a migration waits for a table's lock. All who need the table, clerks included, wait behind it meanwhile."""
 
 _PAUSE_SECONDS = 1
 _LOCKED = ("55P03", "40P01")
-"""PostgreSQL's codes for a lock that was not had in time, and for two who wait for one another."""
+"""SQLSTATEs: a lock that was not obtained in time, and a deadlock."""
 
 
 class DatabaseIsNewer(Exception):
@@ -33,12 +33,12 @@ class DatabaseIsNewer(Exception):
 
 
 def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> None:
-    """Apply the migrations of a service that its database has not had yet, all of them or none.
+    """Apply the outstanding migrations of a service to its database, all of them or none.
 
-    Two processes may do so at once: the second waits and finds nothing left to do. Where a table is in use for longer
-    than LOCK_SECONDS all is taken back, so that others get their turn, and tried again.
-    Raises DatabaseIsNewer when the database knows a version that this code does not, and OperationalError when a table
-    was never free within `patience_seconds`.
+    Two processes may do so at once: the second waits and finds nothing left to do. Where a table is locked for longer
+    than LOCK_SECONDS all is rolled back, so that others can proceed, and tried again.
+    Raises DatabaseIsNewer when the database has a revision that this code does not know, and OperationalError when a
+    table was not free within `patience_seconds`.
     """
     config = _configuration(service)
     engine = create_engine(database_url, poolclass=NullPool)
@@ -56,7 +56,7 @@ def upgrade(service: str, database_url: str, patience_seconds: float = 600) -> N
 
 
 def check(service: str, database_url: str) -> None:
-    """Raise alembic's CommandError where the service's models say other than its migrated database."""
+    """Raise alembic's CommandError where the service's models differ from its migrated database."""
     config = _configuration(service)
     engine = create_engine(database_url, poolclass=NullPool)
     with engine.begin() as connection:
@@ -65,7 +65,7 @@ def check(service: str, database_url: str) -> None:
 
 
 def run_migrations(metadata: MetaData) -> None:
-    """Do what alembic was asked to, on the connection that it was given: called by each `migrations/env.py`."""
+    """Run alembic's current command on its configured connection; called by each `migrations/env.py`."""
     connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=False)
     with context.begin_transaction():

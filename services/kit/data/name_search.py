@@ -1,4 +1,4 @@
-"""Names in SQL: found and ordered whatever the case of their letters."""
+"""Names in SQL: searched and ordered without regard to case."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ def caseless(name: Any) -> ColumnElement[str]:
 
 
 def begins_with(name: Any, beginning: str) -> ColumnElement[bool]:
-    """Whether a name begins so, which is cleaned; for lists that another index has narrowed before."""
+    """Whether a name begins with a cleaned text; for lists that another index has narrowed before."""
     key = caseless(literal(beginning))
     return func.left(caseless(name), func.length(key)) == key

@@ -1,4 +1,4 @@
-"""Pages of a list: the rows asked for and how many match, at a cost that does not grow with the table."""
+"""Pages of a list: the rows of a page and how many match, at a cost that does not grow with the table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,9 +16,9 @@ def page_of(
     request: PageRequest | dict[str, Any],
     count_to: int = DEEPEST_ROW,
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], Counted]:
-    """The rows of the page that is requested, and how many match, counted to `count_to`.
+    """The rows of the requested page, and how many rows match, counted up to `count_to`.
 
-    Raises Problem `page_too_deep` for a page behind DEEPEST_ROW.
+    Raises Problem `page_too_deep` for a page beyond DEEPEST_ROW.
     """
     page, size = (request["page"], request["size"]) if isinstance(request, dict) else (request.page, request.size)
     if page * size > DEEPEST_ROW:

@@ -1,7 +1,7 @@
-"""Brings a service's encrypted columns under the current key while the service works.
+"""Encrypts a service's encrypted columns anew with the current key, while the service works.
 
-`python -m services.kit.data.reencrypt <service>`, on the database of DATABASE_URL_<SERVICE>. What is under the current
-key already is left alone, so it can be stopped at any moment and started again.
+`python -m services.kit.data.reencrypt <service>`, on the database of DATABASE_URL_<SERVICE>. It skips values under the
+current key, so it can be stopped at any moment and started again.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from services.kit.data.encryption import encrypted_prefix, keyring, token_prefix
 from services.kit.settings import SettingsError
 
 CHUNK = 500
-"""Rows that one transaction takes: others wait for one of them for some milliseconds at the most."""
+"""Rows in one transaction, so that others wait for a row some milliseconds at most."""
 
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
@@ -51,7 +51,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EncryptedTable:
-    """A table and those of its columns that are kept encrypted."""
+    """A table and its encrypted columns."""
 
     table: Table
     columns: tuple[Column[Any], ...]
@@ -63,7 +63,7 @@ class EncryptedTable:
 
 
 def encrypted_tables(metadata: MetaData) -> list[EncryptedTable]:
-    """The tables that hold something encrypted."""
+    """The tables that have encrypted columns."""
     found = []
     for table in metadata.sorted_tables:
         columns = tuple(one for one in table.columns if isinstance(one.type, (EncryptedText, EncryptedBytes)))
@@ -73,15 +73,15 @@ def encrypted_tables(metadata: MetaData) -> list[EncryptedTable]:
 
 
 def reencrypt(engine: Engine, metadata: MetaData, say: Say = print) -> int:
-    """Brings all encrypted values under the current key; answers how many rows are left, because others held them.
+    """Encrypts all values anew with the current key; returns how many rows are left because others had them locked.
 
-    Rows that somebody works on are passed over and met again in the next round, and so are those that come meanwhile.
+    Locked rows are skipped and tried again in the next round, and so are rows that are added meanwhile.
     """
     return sum(_reencrypt_table(engine, one, say) for one in encrypted_tables(metadata))
 
 
 def uses_of_key(engine: Engine, metadata: MetaData, key_id: str) -> Counter[str]:
-    """How many rows of which table need a key: in encrypted columns, or within messages that wait in the outbox."""
+    """How many rows of each table need a key: in encrypted columns, or within messages that wait in the outbox."""
     uses: Counter[str] = Counter()
     prefix = encrypted_prefix(key_id)
     for one in encrypted_tables(metadata):
@@ -100,7 +100,7 @@ def metadata_of(service: str) -> MetaData:
 
 
 def _reencrypt_table(engine: Engine, one: EncryptedTable, say: Say) -> int:
-    """Goes round until nothing is left but what others hold for too long; answers how much that is."""
+    """Repeats rounds until only rows are left that others keep locked; returns how many."""
     begun = at_work = time.monotonic()
     changed = 0
     while True:
@@ -119,13 +119,13 @@ def _reencrypt_table(engine: Engine, one: EncryptedTable, say: Say) -> int:
 
 
 def _go_round(engine: Engine, one: EncryptedTable) -> int:
-    """Goes through a table once by its primary key, a chunk a transaction; answers how many rows it changed."""
+    """Goes through a table once by its primary key, a chunk a transaction; returns how many rows it changed."""
     changed = 0
     after: ColumnElement[bool] = true()
     while True:
         with engine.begin() as connection:
             stale = select(*one.keys, *one.columns).where(_is_under_another_key(one), after).order_by(*one.keys)
-            # Nobody waits for us longer than a chunk, and we wait for nobody: so there is no deadlock either.
+            # Others wait for us no longer than a chunk takes, and we wait for nobody, so there is no deadlock.
             rows = connection.execute(stale.limit(CHUNK).with_for_update(key_share=True, skip_locked=True)).all()
             if not rows:
                 return changed
@@ -136,7 +136,7 @@ def _go_round(engine: Engine, one: EncryptedTable) -> int:
 
 
 def _write(connection: Connection, one: EncryptedTable, rows: Sequence[Row[Any]]) -> None:
-    """Writes the values back, which encrypts them anew."""
+    """Writes the values back, which encrypts them with the current key."""
     columns = (*one.keys, *one.columns)
     fresh = values_table("fresh", {column.name: column.type for column in columns}, [tuple(row) for row in rows])
     connection.execute(

@@ -1,7 +1,7 @@
-"""Mends one service's own data: `python -m services.kit.data.repair <service>`, on the database of DATABASE_URL.
+"""Repairs one service's own data: `python -m services.kit.data.repair <service>`, on the database of DATABASE_URL.
 
-An order comes on the standard input as JSON, and what was done, or would be, goes to the standard output: called by
-`python -m deploy.repair`, which knows what is broken. Each service says in its `repairs.py` what it can mend.
+`python -m deploy.repair`, which knows what is broken, calls it with an order as JSON on standard input; the result, or
+in a trial the expected one, goes to standard output. Each service declares its repairs in its `repairs.py`.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from services.kit.settings import DatabaseSettings, SettingsError, read_settings
 
 @dataclass(frozen=True)
 class Repair:
-    """What a service can mend: in plain words, the kind of record that is named, and how.
+    """One repair that a service offers: its description, the kind of record whose ids it takes, and its function.
 
-    `mend` is given ids and the moment before which what it touches must have begun; in the session's transaction it
-    finds those that are broken still, mends them and answers them. It may be run twice and beside everything else.
+    `mend(session, ids, before)` repairs, in the session's transaction, those of the records that are still broken and
+    began before that moment; it returns their ids. It may run repeatedly and concurrently with the service.
     """
 
     says: str
@@ -40,7 +40,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Order:
-    """Which repair, of which ids, of what began before which moment; without an operator it is only tried."""
+    """A repair to carry out: name, ids, the moment before which they began. Without an operator it is a trial."""
 
     name: str
     ids: Sequence[str]
@@ -49,15 +49,15 @@ class Order:
 
 
 def repairs_of(service: str) -> Mapping[str, Repair]:
-    """What a service can mend, by name."""
+    """The repairs of a service, by name."""
     found: Mapping[str, Repair] = import_module(f"services.{service}.repairs").REPAIRS
     return found
 
 
 def carry_out(session: Session, service: str, order: Order) -> list[str]:
-    """Mends and records it as the operator's act, then commits; answers the ids that were mended.
+    """Repairs, records an audit event of the operator, and commits; returns the repaired ids.
 
-    Without an operator all is taken back, and the ids are those that would be mended.
+    Without an operator all is rolled back, and the ids are those that would be repaired.
     """
     repair = repairs_of(service)[order.name]
     correlation.set(new_message_id())
@@ -75,10 +75,10 @@ def carry_out(session: Session, service: str, order: Order) -> list[str]:
 
 
 def answer(session: Session, service: str, order: dict[str, Any]) -> Any:
-    """Who the account `operator` is, or which of `ids` the repair `name` has mended.
+    """Handles an order: `operator` looks an account up as a Caller; otherwise the repair `name` is done on `ids`.
 
-    Without a `caller`, in whose name it is done, those that it would mend. Raises LookupError, and ValidationError for
-    what no event can say.
+    A repair returns the repaired ids; without a `caller`, in whose name it is recorded, it is a trial. Raises
+    LookupError, and ValidationError for data that no event can hold.
     """
     if "operator" in order:
         find: Callable[[Session, str], Caller] = import_module(f"services.{service}.repairs").operator
@@ -89,7 +89,7 @@ def answer(session: Session, service: str, order: dict[str, Any]) -> Any:
 
 
 def main() -> int:
-    """Carries out the order; answers the exit status."""
+    """Carries out the order; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("service")
     service = parser.parse_args().service

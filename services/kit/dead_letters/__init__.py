@@ -1,1 +1,1 @@
-"""Messages that could not be handled: found, shown, replayed, discarded."""
+"""Dead letters, the messages that could not be handled: find, show, replay, discard."""

@@ -1,4 +1,4 @@
-"""Dead letters of all services and rejected messages of the bank: found, shown, replayed, discarded; by AMQP only."""
+"""Finds, shows, replays and discards dead letters of all services and rejected messages of the bank, by AMQP only."""
 
 import hashlib
 import json
@@ -45,9 +45,9 @@ _ENVELOPE = ("id", "source", "type", "subject", "time", "correlationid", "causat
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that lies in a queue of dead letters.
+    """A message in a dead-letter queue.
 
-    `attempts` are those since the last replay, `replays` what was before each of them.
+    `attempts` are those since the last replay; `replays` hold the history before each replay.
     """
 
     queue: str
@@ -66,7 +66,7 @@ class DeadLetter:
 
     @property
     def all_attempts(self) -> int:
-        """How often it was tried in all, over its replays."""
+        """The number of attempts in all, with those before replays."""
         return self.attempts + (self.replays[-1].attempts if self.replays else 0)
 
     @property
@@ -76,21 +76,21 @@ class DeadLetter:
 
     @property
     def is_external(self) -> bool:
-        """Whether it is an outside party's message that was rejected."""
+        """Whether it is a rejected message of an outside party."""
         return self.queue == the_system().external.rejected
 
     @property
     def external_id(self) -> str | None:
-        """What the outside party calls its rejected message, or the one that this is a part of."""
+        """The outside party's id of its rejected message, or of the message that this is a part of."""
         return the_system().letters.external_id(self) if self.is_external else None
 
     @cached_property
     def content(self) -> bytes:
-        """The body as it can be read: one that is encrypted for a service, by this service alone."""
+        """The body, decrypted where this process can: an encrypted one only by the service that it is for."""
         return the_system().letters.content(self) if self.is_external else self.body
 
     def summary(self) -> DeadLetterAnswer:
-        """What an operator sees of it in a list."""
+        """The letter as an operator sees it in a list."""
         return DeadLetterAnswer(
             queue=self.queue,
             id=self.id,
@@ -107,7 +107,7 @@ class DeadLetter:
         )
 
     def detail(self) -> DeadLetterDetailAnswer:
-        """The same, where it failed, what was before each replay, and what of its content is open."""
+        """The summary, with where it failed, its replays, and the content that is not personal data."""
         return DeadLetterDetailAnswer(
             **vars(self.summary()),
             original_queue=self.original_queue,
@@ -119,7 +119,7 @@ class DeadLetter:
         )
 
     def shown(self) -> str:
-        """The body for a person's eye: sealed values as they are, other long numbers masked."""
+        """The body for display: encrypted values as they are, other long numbers masked."""
         try:
             text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
@@ -129,10 +129,10 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Works on the broker's queues of dead letters; what is looked at is returned.
+    """Works on the broker's dead-letter queues; letters that are only read are returned to their queue.
 
-    A service's letters have one reader at a time, so that each finds all of them. Who comes meanwhile waits up to
-    `wait_seconds`, and then raises InUse.
+    A service's letters have one reader at a time, so that each finds all of them. Another one waits up to
+    `wait_seconds` and then raises InUse.
     """
 
     def __init__(self, amqp_uri: str, publish_seconds: float = 30, wait_seconds: float = 60) -> None:
@@ -141,16 +141,16 @@ class DeadLetters:
         self._wait_seconds = wait_seconds
 
     def letters(self, queue: str) -> list[DeadLetter]:
-        """All that lies in a queue, the oldest failure first; raises LookupError where there is no such queue."""
+        """All letters of a queue, the oldest failure first; raises LookupError where there is no such queue."""
         with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
             return sorted(
                 (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
             )
 
     def each(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
-        """All that lies in these queues one by one, in no order: for more than memory holds.
+        """All letters of these queues one by one, in no order: for more than memory holds.
 
-        Queues that were never needed are passed over. Nobody else reads while the caller goes through them.
+        Queues that do not exist yet are skipped. Nobody else can read while the caller iterates.
         """
         with reading(self._amqp_uri, self._wait_seconds) as now:
             for queue, size in now.sizes(queues).items():
@@ -161,17 +161,17 @@ class DeadLetters:
                         yield _letter(queue, message)
 
     def first(self, queue: str) -> DeadLetter | None:
-        """The first message of any queue, at work or dead, put back at once."""
+        """The first message of any queue, a working or a dead-letter one; it is returned to the queue at once."""
         with reading(self._amqp_uri, self._wait_seconds) as now:
             message = now.first(queue)
         return None if message is None else _letter(queue, message)
 
-    def replay(self, queue: str, wanted: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
-        """Sends the wanted messages back to the queues that they came from; answers their ids.
+    def replay(self, queue: str, predicate: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
+        """Sends the letters that fulfil the predicate back to their original queues; returns their ids.
 
-        They keep their message ids, so that one which was handled after all is not handled twice, their history, to
-        which is added `by` whom they were replayed, and who published them: a forged one is refused again. Each is
-        taken away here only when the broker has confirmed it there.
+        They keep their message ids, so that one which was handled after all is not handled twice; their history, to
+        which `by` whom they were replayed is added; and their publisher, so that a forged one is refused again. Each is
+        removed here only when the broker has confirmed it there.
         """
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
@@ -179,7 +179,7 @@ class DeadLetters:
             with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
                 for message in messages:
                     letter = _letter(queue, message)
-                    if not wanted(letter):
+                    if not predicate(letter):
                         continue
                     if letter.original_queue is None:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
@@ -198,13 +198,13 @@ class DeadLetters:
             publisher.drop()
         return replayed
 
-    def discard(self, queue: str, wanted: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
-        """Takes the wanted messages away for good, which is logged with the reason; answers them."""
+    def discard(self, queue: str, predicate: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
+        """Deletes the letters that fulfil the predicate and logs the reason; returns them."""
         discarded = []
         with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
             for message in messages:
                 letter = _letter(queue, message)
-                if wanted(letter):
+                if predicate(letter):
                     log.warning(
                         "discarded", queue=queue, message_id=letter.id, type=letter.type, cause=letter.cause, why=reason
                     )
@@ -214,9 +214,9 @@ class DeadLetters:
 
 
 def open_content(letter: DeadLetter) -> dict[str, Any]:
-    """What a letter says but for personal data: of an event what its contract keeps open, of an external one its ids.
+    """A letter's content without personal data: an event's unencrypted fields, an external message's ids, as JSON.
 
-    It is open JSON, as the body has it. Of a body that is neither, nothing.
+    It is empty for a body that is neither.
     """
     try:
         document = json.loads(letter.content)
@@ -230,7 +230,7 @@ def open_content(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _open_fields(schema: Schema, values: Any) -> dict[str, Any]:
-    """The fields that the schema knows and does not seal."""
+    """The values of the fields that the schema knows and does not encrypt."""
     found = {}
     for name, field in schema.fields.items():
         if isinstance(field, EncryptedField) or name not in values:
@@ -255,12 +255,12 @@ def _first_death(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """A header where it is text: what the broker moved by itself has the headers that its sender made up."""
+    """A header if it is text, else None: a message that the broker moved has whatever headers its sender set."""
     return value if isinstance(value, str) else None
 
 
 def _id(message_id: Any, body: bytes) -> str:
-    """The id that the sender gave, if it can stand in an address; the gateway refuses slashes however written."""
+    """The sender's message id if it can stand in a URL, else a hash; the gateway refuses slashes however encoded."""
     if isinstance(message_id, str) and _ADDRESSABLE.fullmatch(message_id) and message_id not in {".", ".."}:
         return message_id
     whole = message_id.encode("utf-8", "surrogatepass") if isinstance(message_id, str) and message_id else body
@@ -268,7 +268,7 @@ def _id(message_id: Any, body: bytes) -> str:
 
 
 def _moment(value: Any) -> str | None:
-    """A time of a header in ISO 8601 and UTC, so that all can be put in order; None for what is none."""
+    """A header's time in ISO 8601 and UTC, so that all can be sorted; None for anything else."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (TypeError, ValueError):

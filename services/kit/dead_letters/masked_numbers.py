@@ -1,13 +1,13 @@
-"""Long numbers in texts that operators are shown: masked, whatever they are."""
+"""Masks all long numbers in texts that operators see, whatever they mean."""
 
 import re
 
 _LONG_NUMBER = re.compile(r"(?<![\w.])(?:[A-Z]{1,3}|\d{2})\d{5,}\w{2}(?!\.?\w)")
-"""Also at the end of a sentence; not a part of a path or of a word."""
+"""A long number, also at the end of a sentence; not a part of a path or of a word."""
 
 
 def without_numbers(text: str) -> str:
-    """A text with its long numbers masked, of which a third at most is shown."""
+    """The text with its long numbers masked; at most a third of each is shown."""
     return _LONG_NUMBER.sub(_hidden, text)
 
 

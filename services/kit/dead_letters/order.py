@@ -5,5 +5,5 @@ from typing import Any
 
 
 def oldest_first(letter: Mapping[str, Any]) -> tuple[str, str, str]:
-    """By the last failure; letters of the same moment by queue and id. Moments are ISO 8601 in UTC."""
+    """The sort key: the last failure (ISO 8601 in UTC), then queue and id."""
     return letter["failed_at"] or "", letter["queue"], letter["id"]

@@ -1,7 +1,8 @@
-"""The reading of queues of dead letters: one reader of a service's at a time, who takes all of a queue and returns it.
+"""Reads dead-letter queues: one reader at a time for each service takes all messages of a queue and returns them.
 
-AMQP has no looking without taking: a letter that one reader has in hand is in nobody else's list. So who reads is the
-one consumer of an empty queue for as long as the connection lives, which is as long as it has letters in hand.
+AMQP cannot read without taking: a letter that one reader holds is missing from another's list. So a reader first
+becomes the only consumer of an empty queue, a lock that lasts as long as its connection and so as long as it holds
+letters.
 """
 
 import time
@@ -22,21 +23,21 @@ from services.kit.problems import Unavailable
 log = structlog.get_logger()
 
 MOST_IN_HAND = 65_535
-"""Letters of one queue that are read at once: AMQP counts unacked messages by 16 bits."""
+"""Most letters of one queue that are read at once: AMQP counts unacked messages by 16 bits."""
 
 _HEARTBEAT_SECONDS = 60
-"""After twice as long without a word the broker takes the lock from a machine that has vanished."""
+"""After twice as long without a heartbeat the broker frees the lock of a machine that has vanished."""
 _SECONDS_AFTER_A_KILL = 0.1
-"""The lock is free a moment before the letters of a reader who was killed are back."""
+"""When a reader is killed, its lock is free a moment before its letters are back in the queue."""
 _SECONDS_TO_RETURN = 5.0
 _SECONDS_FOR_A_LETTER = 10.0
 _RETRY_AFTER = 5
 _IN_USE = "exclusive"
-"""How the broker says that a queue has a consumer already."""
+"""A word of the broker's error when a queue has a consumer already."""
 
 
 class InUse(Unavailable):
-    """Somebody else reads the service's dead letters, and has done so for as long as we may wait."""
+    """Somebody else reads the service's dead letters, and did so for as long as we may wait."""
 
     def __init__(self) -> None:
         super().__init__(_RETRY_AFTER, "dead_letters_in_use", "其他人员正在查看或处理死信", "请稍候几秒再试。")
@@ -53,7 +54,7 @@ class Reading:
 
     @contextmanager
     def taken(self, queue: str) -> Iterator["Taken"]:
-        """All that lies in a queue now; what is not removed lies there again at the end.
+        """Takes all messages of a queue; those that are not removed are returned to it at the end.
 
         Raises LookupError where there is no such queue, and InUse.
         """
@@ -68,7 +69,7 @@ class Reading:
         self._wait_for_return(queue, size - taken.removed)
 
     def sizes(self, queues: Iterable[str]) -> dict[str, int]:
-        """How many letters lie in each of the queues that there are; raises InUse."""
+        """The number of letters in each of the queues that exist; raises InUse."""
         found = {}
         for queue in queues:
             self._lock(owner_of(queue))
@@ -78,13 +79,13 @@ class Reading:
         return found
 
     def first(self, queue: str) -> Delivery | None:
-        """The first message of any queue, put back at once."""
+        """The first message of any queue; it is returned to the queue at once."""
         with self._connection.channel() as channel:
             message: Delivery | None = Queue(queue, channel=channel).get()
             return message
 
     def _lock(self, owner: str) -> None:
-        """Waits for those who read before us. What a reader had in hand who was killed is back before we read."""
+        """Waits for the lock, and until the letters of a reader that was killed are back in their queue."""
         if owner in self._locked:
             return
         while not self._takes_lock(owner):
@@ -112,7 +113,7 @@ class Reading:
         return None if found is None else found[0]
 
     def _wait_for_return(self, queue: str, left: int) -> None:
-        """The broker puts messages back a moment after the channel has closed; the next command is to find them."""
+        """Waits until the messages are back in the queue, a moment after the channel has closed."""
         deadline = time.monotonic() + _SECONDS_TO_RETURN
         while (self._size(queue) or 0) < left and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -128,7 +129,7 @@ class Taken:
         self.removed = 0
 
     def __iter__(self) -> Iterator[Delivery]:
-        """Each once, in the order in which they lie, and at last what came back while we read."""
+        """Each message once, in the queue's order, and finally those that came back while we read."""
         come: deque[Delivery] = deque()
         if self._count:
             Consumer(
@@ -150,7 +151,7 @@ class Taken:
             yield come.popleft()
 
     def remove(self, message: Delivery) -> None:
-        """Takes a message away for good."""
+        """Deletes a message."""
         message.ack()
         self.removed += 1
         self._channel.connection.send_heartbeat()
@@ -158,7 +159,7 @@ class Taken:
 
 @contextmanager
 def reading(amqp_uri: str, wait_seconds: float) -> Iterator[Reading]:
-    """Reads queues of dead letters, alone: others wait until this ends, and we up to `wait_seconds` for them."""
+    """Opens a Reading, which excludes other readers until it ends; waits up to `wait_seconds` for them."""
     connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
     try:
         yield Reading(connection, amqp_uri, wait_seconds)

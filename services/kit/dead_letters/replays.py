@@ -9,16 +9,16 @@ from services.kit.amqp.transport import Delivery
 from services.kit.events.failures import REPLAYS, without_history
 
 _MOST_KEPT = 10
-"""Replays that are kept: the newest. Each tells which one it was, so none is uncounted."""
+"""How many replays are kept, the newest ones. Each has its number, so the total is known."""
 LONGEST_REASON = 200
-"""Characters that are kept of each text."""
+"""Most characters that are kept of each text."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """The attempts before one replay, and the replay itself; `reason` may be shorter than it was.
+    """A replay and the attempts before it; `reason` may be shortened.
 
-    `number` counts from 1, `attempts` all that were made up to then.
+    `number` counts from 1; `attempts` counts all attempts up to the replay.
     """
 
     number: int
@@ -32,7 +32,7 @@ class Replay:
 
 
 def replays_of(headers: Mapping[str, Any]) -> tuple[Replay, ...]:
-    """The replays that a message's headers tell of, oldest first; none where a stranger made them up."""
+    """The replays in a message's headers, oldest first; none where the header is not of our form."""
     try:
         return tuple(_replay(document) for document in json.loads(headers.get(REPLAYS) or "[]"))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -42,7 +42,7 @@ def replays_of(headers: Mapping[str, Any]) -> tuple[Replay, ...]:
 def replayed_properties(
     message: Delivery, before: Sequence[Replay], now: Replay, publisher: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The message's properties for its replay: its attempts start anew; it tells what was before and whose it is."""
+    """The message's properties for its replay: attempts start anew; the headers hold its replays and its publisher."""
     properties = without_history(message)
     kept = [*before, now][-_MOST_KEPT:]
     history = json.dumps([asdict(replay) for replay in kept], ensure_ascii=False)
@@ -50,7 +50,7 @@ def replayed_properties(
 
 
 def _replay(document: dict[str, Any]) -> Replay:
-    """Raises one of the errors that `replays_of` takes for nonsense."""
+    """One replay of the header; raises one of the errors that `replays_of` treats as an invalid header."""
     replay = Replay(**{field.name: document[field.name] for field in fields(Replay)})
     texts = (replay.cause, replay.reason, replay.replayed_at, replay.replayed_by)
     moments = (replay.first_failed_at or "", replay.failed_at or "")

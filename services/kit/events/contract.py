@@ -1,4 +1,4 @@
-"""What an event is: a CloudEvents 1.0 document whose data a marshmallow schema holds to its word."""
+"""Event contracts: an event is a CloudEvents 1.0 document whose data a marshmallow schema validates."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,23 +18,23 @@ Item = TypeVar("Item")
 Data = TypeVar("Data")
 SPEC_VERSION = "1.0"
 MESSAGE_SIZE = 500
-"""How many applications one event speaks of at the most; a larger set goes out in several events."""
+"""How many applications one event names at most; more are published in several events."""
 
 LIVE = "live"
-"""The recipient that stands for all open pages: their copy of an event may go unheard."""
+"""The recipient that stands for all open pages; their copy of an event may be routed to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventData:
-    """Base of all event data: reads what it knows and ignores the rest, so that a producer can add fields."""
+    """Base of all event data. Unknown fields are ignored on reading, so that a producer can add fields."""
 
     IGNORES_UNKNOWN: ClassVar[bool] = True
 
 
 class EncryptedField(fields.Field[Any]):
-    """Personal data that travels encrypted: the value of the inner field as a sealed token.
+    """A field of personal data that travels encrypted, as a token of the inner field's value.
 
-    In Python it is the inner field's value, on the wire one string that only holders of the key can open.
+    In Python it is the inner field's value, on the wire one string that only holders of the key can decrypt.
     """
 
     def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
@@ -61,9 +61,9 @@ class EncryptedField(fields.Field[Any]):
 
 
 class Parted(fields.List[Any]):
-    """A list from which an item that breaks the contract is parted, so that it holds up none of the others.
+    """A list that drops items which break the contract, so that these do not block the others.
 
-    Whoever reads it must look for whom it lacks.
+    Its consumer must check which items are missing.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
@@ -92,30 +92,30 @@ class _Parted(Wrapping):
 
 
 ENCRYPTED = _Encrypted()
-"""Marks what of a message travels encrypted."""
+"""Marks a field of a message that travels encrypted."""
 PARTED = _Parted()
-"""Marks a list from which an item that breaks the contract is parted."""
+"""Marks a list that drops items which break the contract."""
 CHUNK = validate.Length(1, MESSAGE_SIZE)
-"""Holds a list to as many items as one event may have."""
+"""Limits a list to as many items as one event may have, at least one."""
 
 
 @dataclass(frozen=True)
 class EventContract(Generic[Data]):
-    """One kind of event: who publishes it, what it is called, what its data holds."""
+    """One kind of event: its producer, its name and the type of its data."""
 
     producer: str
     name: str
     data: type[Data]
     summary: str
     consumers: tuple[str, ...] = ()
-    """The services that must hear it; without any it is for live pages only and may go unheard."""
+    """The services that must receive it; without any it is for live pages only and may be routed to nobody."""
     version: int = 1
     is_live: bool = False
-    """Whether live pages hear it besides its consumers."""
+    """Whether live pages receive it besides its consumers."""
 
     @property
     def schema(self) -> "type[DataclassSchema]":
-        """What loads and dumps its data."""
+        """The schema that loads and dumps its data."""
         return schema_of(self.data)
 
     @property
@@ -125,12 +125,12 @@ class EventContract(Generic[Data]):
 
     @property
     def routing_key(self) -> str:
-        """What the outbox keeps it under, and what releases that sent one copy for all published it by."""
+        """The routing key in the outbox; earlier releases, which sent one copy to all, published by it."""
         return self.type
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Who gets a copy of its own: each consumer, and live pages by one that may go unheard."""
+        """The recipients of a copy each: all consumers, and `LIVE` for live pages."""
         return (*self.consumers, LIVE) if self.is_live or not self.consumers else self.consumers
 
     def key_for(self, recipient: str) -> str:
@@ -143,17 +143,17 @@ class EventContract(Generic[Data]):
         return f"asyncapi.json#/components/schemas/{self.schema.__name__}"
 
     def dump(self, data: Data | Mapping[str, Any]) -> dict[str, Any]:
-        """The data as JSON types, checked on the way; raises ValidationError for data that breaks the contract."""
-        used = _used(self.schema)
-        wire = used.dump(data)
-        missing = [name for name in used.required if wire.get(name) is None]
+        """The data as JSON types; raises ValidationError for data that breaks the contract."""
+        codec = _codec_of(self.schema)
+        wire = codec.dump(data)
+        missing = [name for name in codec.required if wire.get(name) is None]
         if missing:
             raise ValidationError({name: ["Missing data for required field."] for name in missing})
         return wire
 
     def read(self, wire: Mapping[str, Any]) -> Data:
         """The data of a document; raises ValidationError for one that breaks the contract."""
-        loaded: Data = _used(self.schema).load(wire)
+        loaded: Data = _codec_of(self.schema).load(wire)
         return loaded
 
 
@@ -163,13 +163,13 @@ def choice(*values: str, **kwargs: Any) -> fields.String:
 
 
 def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
-    """The items in parts that fit into one message each."""
+    """Splits the items into parts that fit into one message each."""
     return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 
 
 @dataclass(frozen=True)
-class _Used:
-    """A schema in use: making one takes longer than loading with it."""
+class _Codec:
+    """The functions of a schema instance, kept because making one takes longer than loading with it."""
 
     load: Callable[[Any], Any]
     dump: Callable[[Any], dict[str, Any]]
@@ -177,7 +177,7 @@ class _Used:
 
 
 @cache
-def _used(kind: "type[DataclassSchema]") -> _Used:
+def _codec_of(kind: "type[DataclassSchema]") -> _Codec:
     schema = kind()
     required = tuple(name for name, field in schema.fields.items() if field.required)
-    return _Used(quick_load(schema), quick_dump(schema), required)
+    return _Codec(quick_load(schema), quick_dump(schema), required)

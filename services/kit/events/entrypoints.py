@@ -1,4 +1,4 @@
-"""The entrypoints behind subscriptions: what a queue brings is run as a worker, settled when the worker has ended."""
+"""The entrypoints behind subscriptions: each message is handled by a worker and settled when the worker has ended."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +57,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Message:
-    """A message of a foreign queue: its raw body and headers, and in `data` what `decode` made of them."""
+    """A message of an external queue: its raw body and headers, and in `data` the result of `decode`."""
 
     body: bytes
     headers: dict[str, Any]
@@ -65,22 +65,22 @@ class Message:
     received: Delivery
     data: Any = None
     is_fresh: bool = False
-    """Whether nobody has used `data` since it was made."""
+    """Whether no handler has used `data` since it was decoded."""
     rejection: Exception | None = None
     is_rejection_lost: bool = False
-    """Whether the database would not take the rejection down."""
+    """Whether the database could not store the rejection."""
 
     def reject(self, reason: str) -> None:
-        """Sends this one to the rejected queue, as it is, with the reason; in the batch's transaction."""
+        """Sends this message unchanged to the rejected queue, with the reason, in the chunk's transaction."""
         self.rejection = Reject(reason)
 
     def forget(self) -> None:
-        """Lets go what was made of it, which refers back to it: it would stay until garbage is looked for."""
+        """Releases its data and rejection, which refer back to it: such a cycle stays until garbage is collected."""
         self.data = self.rejection = None
 
 
 class QueueEntrypoint(Entrypoint):
-    """Runs the method as a worker of the container for what a queue of its own brings; one worker at a time."""
+    """Runs the method as a worker of the container for the messages of a queue of its own, one worker at a time."""
 
     prefetch = 1
 
@@ -95,7 +95,7 @@ class QueueEntrypoint(Entrypoint):
         self._is_over = False
 
     def setup(self) -> None:
-        """Makes the reader of the queue."""
+        """Creates the reader of the queue."""
         self.settings = read_settings(MessagingSettings)
         self.users = BrokerUsers.of(self.settings.amqp_uri, self.container.service_name)
         self.queue = self.name_queue()
@@ -104,13 +104,13 @@ class QueueEntrypoint(Entrypoint):
         self.reader.on_lost = self._forget
 
     def start(self) -> None:
-        """Consumes; returns when the broker has said so."""
+        """Starts consuming; returns when the broker has confirmed it."""
         self._reading = self.container.spawn_managed_thread(self.reader.run)
         self._working = self.container.spawn_managed_thread(self._run)
         self.reader.wait_until_ready()
 
     def stop(self) -> None:
-        """Takes nothing new and returns when what was taken is done and acked: the broker repeats what is left."""
+        """Takes nothing new and returns when the taken messages are handled; the broker redelivers unacked ones."""
         self.reader.stop()
         if self._reading is not None:
             self._reading.wait()
@@ -120,7 +120,7 @@ class QueueEntrypoint(Entrypoint):
             self._working.wait()
 
     def why_not_ready(self) -> str | None:
-        """What keeps messages from coming."""
+        """Why the queue is not consumed; None where it is."""
         return self.reader.why_not_ready()
 
     def name_queue(self) -> str:
@@ -128,19 +128,19 @@ class QueueEntrypoint(Entrypoint):
         raise NotImplementedError
 
     def declare(self, channel: amqp.Channel) -> str:
-        """Declares the queue and what belongs to it; answers its name."""
+        """Declares the queue and what belongs to it; returns its name."""
         raise NotImplementedError
 
     def handle(self, first: Any) -> None:
-        """Does all that needs to be done with what was taken, up to its ack."""
+        """Handles the taken message, with more where they are handled together, up to the ack."""
         raise NotImplementedError
 
     def take(self, message: Delivery) -> None:
-        """Takes what the broker delivers."""
+        """Queues a delivered message for the worker."""
         self._taken.put(message)
 
     def take_more(self, seconds: float) -> Any:
-        """The next that is taken within the time; None where nothing is."""
+        """The next message that comes within the time; None where none does."""
         try:
             return self._taken.get(timeout=seconds) if seconds > 0 else self._taken.get_nowait()
         except Empty:
@@ -149,11 +149,11 @@ class QueueEntrypoint(Entrypoint):
     def published_by_producer(
         self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
-        """The contracts of whose events the message can be one, by who published it; where of none, also why."""
+        """The contracts that the message's publisher may publish, and why if there are none."""
         how: Any = {"queue": self.queue, "is_former_taken": self.settings.takes_former}
-        able = [contract for contract in contracts if self.users.refusal(message, contract.producer, **how) is None]
-        if able:
-            return able, ""
+        allowed = [one for one in contracts if self.users.refusal(message, one.producer, **how) is None]
+        if allowed:
+            return allowed, ""
         producers = (contract.producer for contract in contracts)
         reason = self.users.refusal(message, *producers, **how) or ""
         metrics.messages_refused.labels(self.queue).inc()
@@ -161,7 +161,7 @@ class QueueEntrypoint(Entrypoint):
         return [], reason
 
     def attempt(self, argument: Any) -> Exception | None:
-        """Runs the method as a worker; answers its error."""
+        """Runs the method as a worker; returns its error, or None."""
         done = Signal()
 
         def settle(_context: Any, error: Any, exc_info: Any) -> tuple[Any, Any]:
@@ -183,7 +183,7 @@ class QueueEntrypoint(Entrypoint):
         return error
 
     def backoff(self) -> Iterator[None]:
-        """Yields after growing pauses, while the messages at hand are still ours: not stopping, connection not lost."""
+        """Yields after growing intervals, until we stop or the connection that brought the messages is lost."""
         lost, pause = self._connections_lost, 0.1
         while True:
             until = time.monotonic() + pause
@@ -206,43 +206,43 @@ class QueueEntrypoint(Entrypoint):
                 self._is_busy = False
 
     def _forget(self) -> None:
-        """What was taken over a lost connection comes again over the next."""
+        """Drops the messages of a lost connection; the broker delivers them again over the next."""
         self._connections_lost += 1
         while not self._taken.empty():
             self._taken.get_nowait()
 
 
 class Subscription(QueueEntrypoint):
-    """The entrypoint behind `subscribe`; several contracts are one event that several producers tell."""
+    """The entrypoint behind `subscribes`; several contracts are one event that several producers publish."""
 
     def __init__(self, *contracts: EventContract) -> None:
         super().__init__()
         self.contracts = contracts
 
     def setup(self) -> None:
-        """Makes the reader, and the publisher that moves failed messages on."""
+        """Creates the reader, and the dead-letter publisher, which moves failed messages."""
         super().setup()
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} failures", self.settings.publish_seconds
         )
 
     def stop(self) -> None:
-        """Stops reading, then closes the connection of failures."""
+        """Stops reading, then closes the dead-letter publisher's connection."""
         super().stop()
         self._dead_letter_publisher.drop()
 
     def name_queue(self) -> str:
-        """`<service>.<event name>`: it does not depend on the method."""
+        """`<service>.<event name>`, which does not depend on the method."""
         return queue_name(self.container.service_name, self.contracts[0].name)
 
     def declare(self, channel: amqp.Channel) -> str:
-        """The queue bound to the event, with its dead letters; made here where one user is shared."""
+        """Declares, where one user is shared, the queue bound to the event and its dead-letter queue."""
         for contract in self.contracts if self.users.is_shared else ():
             declare_subscription(channel, self.queue, contract)
         return self.queue
 
     def handle(self, first: Delivery) -> None:
-        """Handles one event, or moves it on, and acks."""
+        """Handles one event, or moves it to a retry or dead-letter queue, and acks."""
         held_since = time.monotonic()
         error = self._handle_once(first)
         backoff = self.backoff()
@@ -269,7 +269,7 @@ class Subscription(QueueEntrypoint):
         return self.attempt(event)
 
     def _move(self, message: Delivery, error: Exception, verdict: RetryLater | DeadLetterIt) -> bool:
-        """Publishes the message to where it waits or rests; False where it is to be left to the broker unacked."""
+        """Publishes the message to a retry or the dead-letter queue; False where it is to stay unacked."""
         properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
         exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.backoff()):
@@ -278,8 +278,8 @@ class Subscription(QueueEntrypoint):
                 refused = self._dead_letter_publisher.publish(
                     [Outgoing(exchange, routing_key, message.body, properties)]
                 )
-            except BROKER_ERRORS as trouble:
-                log.warning("move_failed", queue=self.queue, error=class_name(trouble))
+            except BROKER_ERRORS as broker_error:
+                log.warning("move_failed", queue=self.queue, error=class_name(broker_error))
                 continue
             if not refused:
                 counter = metrics.messages_dead if isinstance(verdict, DeadLetterIt) else metrics.messages_retried
@@ -288,18 +288,18 @@ class Subscription(QueueEntrypoint):
                 return True
             log.warning("move_refused", queue=self.queue, to=exchange, by=routing_key, reason=refused[0])
             with suppress(QueueChanged, *BROKER_ERRORS):
-                self._dead_letter_publisher.declare(self.declare)  # our own queue of dead letters may be missing
+                self._dead_letter_publisher.declare(self.declare)  # our own dead-letter queue may be missing
         return False
 
     def _address(self, verdict: RetryLater | DeadLetterIt) -> tuple[str, str]:
-        """The exchange and the routing key by which a message goes to where it waits or rests."""
+        """The exchange and routing key of the retry queue or the dead-letter queue."""
         service = self.container.service_name
         if isinstance(verdict, DeadLetterIt):
             return own_exchange(service), dead_queue(self.queue)
         return delay_exchange(service, verdict.seconds), self.queue
 
     def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | DeadLetterIt) -> None:
-        """Makes a retry queue when it is first needed, where nobody has made it before."""
+        """Declares a retry queue when it is first needed, where one user is shared."""
         if isinstance(verdict, RetryLater) and self.users.is_shared:
             declare_retry_queue(channel, self.container.service_name, verdict.seconds)
 
@@ -307,7 +307,7 @@ class Subscription(QueueEntrypoint):
 class BatchSubscription(QueueEntrypoint):
     """The entrypoint behind `subscribe_batch`.
 
-    Small messages are read as they come: while a set waits for the database, the next one is made ready.
+    Small messages are decoded as they come: while one chunk waits for the database, the next is prepared.
     """
 
     def __init__(self, queue: str, size: int, wait_seconds: float, read: Callable[[Message], None]) -> None:
@@ -322,7 +322,7 @@ class BatchSubscription(QueueEntrypoint):
         self.prefetch = 3 * size
 
     def setup(self) -> None:
-        """Makes the reader, which pauses while we hold much, and the publisher of what the database never sees."""
+        """Creates the reader, which pauses while we hold much, and the publisher of rejections past the database."""
         super().setup()
         self.reader.is_full = lambda: self._held >= _MOST_HELD
         self._dead_letter_publisher = ConfirmedPublisher(
@@ -331,24 +331,24 @@ class BatchSubscription(QueueEntrypoint):
         self._moving = Semaphore()
 
     def stop(self) -> None:
-        """Stops reading, then closes the connection of rejections."""
+        """Stops reading, then closes the publisher's connection."""
         super().stop()
         self._dead_letter_publisher.drop()
 
     def name_queue(self) -> str:
-        """The foreign queue."""
+        """The external queue's name."""
         return self._external_queue
 
     def declare(self, channel: amqp.Channel) -> str:
-        """The queue, and the one that takes what is rejected; made here where one user is shared."""
+        """Declares, where one user is shared, the queue and the queue of rejected messages."""
         if self.users.is_shared:
             declare_working_queue(channel, self.queue, rejected_queue(self.queue))
         return self.queue
 
     def take(self, message: Delivery) -> None:
-        """Takes a message; one that is too large to be read is rejected as it is. Raises one of BROKER_ERRORS."""
+        """Takes a message; one that is too large to be read is rejected unchanged. Raises one of BROKER_ERRORS."""
         size = len(message.body)
-        # What is acked is acked with all before it, so after one that is left to the broker all are.
+        # An ack covers all messages before it, so after one that stays with the broker all others stay too.
         self._leaves_rest |= self.reader.is_stopping and (size > LARGEST_MESSAGE or self.reader.is_full())
         if self._leaves_rest:
             return
@@ -359,18 +359,18 @@ class BatchSubscription(QueueEntrypoint):
         self._held += size
         taken = Message(message.body, message.headers or {}, message.properties.get("message_id"), message)
         if self._held <= _MOST_READ_AHEAD:
-            with suppress(Exception):  # whoever handles it meets the error again
+            with suppress(Exception):  # the handler decodes it again and meets the error
                 self._read(taken)
         self._taken.put(taken)
 
     def handle(self, first: Message) -> None:
-        """Handles a set in place until it is done, and acks it at once.
+        """Handles a chunk, with retries, until it is done, and acks it as a whole.
 
-        After a set that is left unacked when we stop, no other is handled: its ack would be theirs too.
+        After a chunk that stays unacked when we stop, no other is handled: an ack would cover the earlier one too.
         """
         messages = self._gather(first)
         if not self._has_abandoned:
-            self._has_abandoned = not self._handle_set(messages) and self.reader.is_stopping
+            self._has_abandoned = not self._handle_chunk(messages) and self.reader.is_stopping
         self._held = max(0, self._held - sum(len(one.body) for one in messages))
         for message in messages:
             message.forget()
@@ -379,8 +379,8 @@ class BatchSubscription(QueueEntrypoint):
         super()._forget()
         self._held = 0
 
-    def _handle_set(self, messages: list[Message]) -> bool:
-        """Whether the set is acked or buried."""
+    def _handle_chunk(self, messages: list[Message]) -> bool:
+        """Handles a chunk; returns whether it is acked or dead-lettered."""
         last = messages[-1].received
         for _ in chain([None], self.backoff()):
             error = self.attempt(messages)
@@ -391,7 +391,7 @@ class BatchSubscription(QueueEntrypoint):
                 metrics.messages_handled.labels(self.queue).inc(len(messages))
                 return True
             if not is_passing(error):
-                # Not even the rejection could be written down: the broker moves the set to the rejected queue.
+                # Not even the rejection could be stored: the broker moves the chunk to the rejected queue.
                 self.reader.bury(last, with_all_before=True)
                 metrics.messages_dead.labels(self.queue).inc(len(messages))
                 return True
@@ -400,7 +400,7 @@ class BatchSubscription(QueueEntrypoint):
     def _gather(self, first: Message) -> list[Message]:
         gathered, until = [first], time.monotonic() + self._wait_seconds
         size = len(first.body)
-        while len(gathered) < self._size and size < _LARGEST_SET:
+        while len(gathered) < self._size and size < _LARGEST_CHUNK:
             message = self.take_more(until - time.monotonic())
             if message is None:
                 break
@@ -409,21 +409,21 @@ class BatchSubscription(QueueEntrypoint):
         return gathered
 
     def _reject_lost(self, messages: list[Message]) -> bool:
-        """Rejects past the database what it would not take down; False where the set is to be left unacked."""
+        """Publishes rejections that the database could not store; False where the chunk is to stay unacked."""
         lost = [message for message in messages if message.is_rejection_lost]
         for _ in chain([None], self.backoff()):
             try:
                 while lost:
                     self._reject(lost[-1].received, lost[-1].rejection or Reject("unknown"))
                     lost.pop()
-            except BROKER_ERRORS as trouble:
-                log.warning("rejection_failed", queue=self.queue, error=class_name(trouble))
+            except BROKER_ERRORS as error:
+                log.warning("rejection_failed", queue=self.queue, error=class_name(error))
                 continue
             return True
         return False
 
     def _reject(self, message: Delivery, rejection: Exception) -> None:
-        """Publishes a message with its reason where the rejected lie. Raises one of BROKER_ERRORS."""
+        """Publishes a message with its reason to the rejected queue. Raises one of BROKER_ERRORS."""
         properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
         outgoing = Outgoing(own, rejected_queue(self.queue), message.body, properties)
         with self._moving:
@@ -445,18 +445,18 @@ class Listener(QueueEntrypoint):
         self.contracts = {contract.type: contract for contract in contracts}
 
     def setup(self) -> None:
-        """Makes the reader, which binds anew what was bound to an exchange that was away."""
+        """Creates the reader, which binds its queue again after an exchange was missing."""
         super().setup()
         self.watch.on_restored.append(self.reader.renew)
 
     def name_queue(self) -> str:
-        """A name of this process alone."""
+        """A queue name that only this process uses."""
         return f"{self.container.service_name}.listen.{new_message_id()}"
 
     def declare(self, channel: amqp.Channel) -> str:
-        """A queue that goes with the connection, bound to what pages hear of the events.
+        """Declares a queue that is deleted with the connection, bound to the live pages' copies of the events.
 
-        By the former exchange producers of the release before send.
+        It is also bound to the exchange that producers of the previous release publish to.
         """
         declare_passing_queue(channel, self.queue)
         for contract in self.contracts.values():
@@ -469,7 +469,7 @@ class Listener(QueueEntrypoint):
         return self.queue
 
     def _bind_to_former(self, channel: amqp.Channel) -> None:
-        """Without the permissions of an upgrade nothing of the release before is heard."""
+        """Binds to the previous release's exchange; without the permissions of an upgrade it does nothing."""
         with suppress(amqp.AccessRefused, amqp.NotFound), channel.connection.channel() as former:
             if self.users.is_shared:
                 declare_exchange(former, EVENTS_EXCHANGE)
@@ -478,7 +478,7 @@ class Listener(QueueEntrypoint):
                     bind(former, self.queue, EVENTS_EXCHANGE, key)
 
     def handle(self, first: Delivery) -> None:
-        """Hands the event on; what is wrong with it is the affair of those who keep it."""
+        """Passes the event to the method; an invalid event is ignored, for its consumers dead-letter it."""
         contract = self.contracts.get(first.delivery_info["routing_key"].removesuffix(f".{LIVE}"))
         if contract is None or self.published_by_producer(first, [contract])[1]:
             return
@@ -488,10 +488,10 @@ class Listener(QueueEntrypoint):
 
 _GONE = object()
 LARGEST_MESSAGE = 2 << 20
-"""Bytes of a message that is read at all: what it says is up to 1 MiB, and a third more where it is encrypted."""
-_LARGEST_SET = 4 << 20
-"""Bytes of the messages that are handled in one transaction."""
+"""Bytes of the largest message that is read: its content is at most 1 MiB, and a third more when encrypted."""
+_LARGEST_CHUNK = 4 << 20
+"""Bytes of messages at which a chunk, handled in one transaction, takes no more."""
 _MOST_HELD = 8 << 20
-"""Bytes of the messages that are taken off the connection ahead of their turn."""
+"""Bytes of messages held at which no more are read from the connection."""
 _MOST_READ_AHEAD = 2 << 20
-"""Bytes of the messages up to which they are read ahead of their turn: what is read takes twenty times as much."""
+"""Bytes of messages held up to which they are decoded ahead: decoded, they take twenty times the memory."""

@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope in which events travel, and the work that a message belongs to."""
+"""The CloudEvents 1.0 envelope of events, and the correlation and causation ids of the message at hand."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from services.kit.events.contract import SPEC_VERSION, Data, EventContract
 from services.kit.strict_json import read_json
 
 LARGEST_EVENT = 4_000_000
-"""Bytes of an event: five hundred applications with all their persons need a quarter of it."""
+"""Bytes of the largest event; five hundred applications with all their persons need a quarter of it."""
 _LONGEST_ID = 255
 
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
-"""The id that all messages of one piece of work share, from the first request on."""
+"""The id that all messages share which result from one request."""
 
 causation: ContextVar[str | None] = ContextVar("causation", default=None)
 """The id of the message or request that is being handled now."""
 
 
 class NotAnEvent(ValueError):
-    """A body that is no event, or not the event that it should be; the message says what is wrong, without values."""
+    """A body is not an event, or not the expected one; the message says what is wrong, without values."""
 
 
 Data_co = TypeVar("Data_co", covariant=True)
@@ -33,7 +33,7 @@ Data_co = TypeVar("Data_co", covariant=True)
 
 @dataclass(frozen=True)
 class Event(Generic[Data_co]):
-    """An event that came: its envelope, and its data as the contract's schema loaded it."""
+    """A received event: its envelope, and its data as the contract's schema loaded it."""
 
     id: str
     type: str
@@ -46,12 +46,12 @@ class Event(Generic[Data_co]):
 
 
 def new_message_id() -> str:
-    """A UUID version 7: later ones are larger, which indexes like."""
+    """A new UUID version 7; later ones are larger, which keeps indexes compact."""
     return str(uuid7())
 
 
 def wrap(contract: EventContract[Data], data: Data | Mapping[str, Any], subject: str | None) -> dict[str, Any]:
-    """The event document for data, which is checked and dumped by the contract; it gets a new id."""
+    """The event document, with a new id, for data that the contract checks and dumps."""
     message_id = new_message_id()
     document = {
         "specversion": SPEC_VERSION,
@@ -97,7 +97,7 @@ def unwrap_one_of(contracts: Sequence[EventContract[Data]], body: bytes) -> Even
     except NotAnEvent:
         raise
     except Exception as error:
-        # A stranger's bytes can break the reading in any way; whatever it is, this is not our event.
+        # An outsider's bytes can raise any error in reading; whichever it is, this is not our event.
         raise NotAnEvent(_without_values(error)) from error
 
 
@@ -120,7 +120,7 @@ def _moment(value: Any) -> datetime:
 
 
 def _without_values(error: Exception) -> str:
-    """Which fields are wrong and why; of errors whose messages may quote what they met only the class."""
+    """Which fields are invalid and why; for errors whose messages may quote values, only the class."""
     if isinstance(error, (ValidationError, KeyError, json.JSONDecodeError)):
         return f"{type(error).__name__}: {error}"[:1000]
     return type(error).__name__

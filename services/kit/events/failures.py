@@ -1,4 +1,4 @@
-"""What becomes of a message whose handling failed: held back, tried again later, or laid among the dead letters."""
+"""Decides about a message whose handling failed: requeue it, retry it later, or dead-letter it."""
 
 import math
 import time
@@ -27,7 +27,7 @@ TRACEBACK = "x-traceback"
 CONSUMER = "x-consumer"
 ORIGINAL_QUEUE = "x-original-queue"
 REPLAYS = "x-replays"
-"""What became of a message before each of its replays, as JSON; kept when it fails again."""
+"""The header with a message's history before each of its replays, as JSON; kept when it fails again."""
 
 _HISTORY = {
     *(ATTEMPTS, FIRST_FAILED_AT, LAST_FAILED_AT, CAUSE, REASON, TRACEBACK, CONSUMER, ORIGINAL_QUEUE),
@@ -37,20 +37,20 @@ _HISTORY = {
 }
 
 _COPYING = {"cc", "bcc"}
-"""Headers by which the broker would copy what we move to further queues of ours."""
+"""Headers by which the broker would copy a message that we move to further queues."""
 _NOT_OURS = ("expiration", "user_id", "cluster_id")
-"""Properties that only their sender may set, or that would let what we keep vanish."""
+"""Properties that are dropped: only the sender may set them, or they would make a kept message expire."""
 _LARGEST_HEADERS = 32_000
 _MOST_ATTEMPTS = 1_000_000
 
-_WRONG_IN_ITSELF = (DataError, UnicodeError)
-"""What the database cannot hold today it cannot hold tomorrow."""
-_PASSING = (requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
+_PERMANENT = (DataError, UnicodeError)
+"""Errors for values that the database can never hold."""
+_TRANSIENT = (requests.ConnectionError, requests.Timeout, amqp.AMQPError, ConnectionError, TimeoutError)
 _LONGEST_HEADER = 8000
 
 
 class Retry(Exception):
-    """Raised by a handler for trouble that passes (the registry is away): the message is tried again, without limit.
+    """Raised by a handler for a transient error (the registry is away): the message is tried again, without limit.
 
     `after` overrides the delay in seconds (the nearest retry queue that waits at least as long is taken);
     `give_up_after` seconds after the first failure it becomes a dead letter. The reason holds no personal data.
@@ -64,7 +64,7 @@ class Retry(Exception):
 
 
 class Reject(Exception):
-    """Raised by a handler for a message that is wrong in itself: a dead letter at once. The reason as with Retry."""
+    """Raised by a handler for an invalid message, which is dead-lettered at once. The reason holds no personal data."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -73,30 +73,30 @@ class Reject(Exception):
 
 @dataclass(frozen=True)
 class Requeue:
-    """The message stays unacked and is handled again in a moment: what it needs is away for every message."""
+    """The message stays unacked and is handled again in a moment: every message lacks what it needs."""
 
 
 @dataclass(frozen=True)
 class RetryLater:
-    """The message waits in the retry queue of `seconds`."""
+    """The message waits `seconds` in a retry queue."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class DeadLetterIt:
-    """The message goes to the dead letters."""
+    """The message is dead-lettered."""
 
 
 def decide(
     error: Exception, headers: Mapping[str, Any], held_since: float, settings: MessagingSettings
 ) -> Requeue | RetryLater | DeadLetterIt:
-    """What becomes of a message, by its error and by the attempts that its headers count.
+    """Decides what to do with a failed message, by its error and by the attempts that its headers count.
 
     `held_since` is the monotonic time when this delivery was first handled.
     """
     attempts = attempts_of(headers) + 1
-    if isinstance(error, (Reject, *_WRONG_IN_ITSELF)):
+    if isinstance(error, (Reject, *_PERMANENT)):
         return DeadLetterIt()
     if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
         return Requeue()
@@ -111,14 +111,14 @@ def decide(
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether trying again later may help without anyone changing anything."""
+    """Whether the error is transient: a later attempt may succeed without any change."""
     if isinstance(error, OperationalError):
         return not is_beyond_limits(error)
-    return isinstance(error, (Retry, *_PASSING)) or is_database_away(error)
+    return isinstance(error, (Retry, *_TRANSIENT)) or is_database_away(error)
 
 
 def attempts_of(headers: Mapping[str, Any]) -> int:
-    """How often handling has failed before; headers come from outside and can say anything."""
+    """How often handling has failed before; the header comes from outside and may hold anything."""
     said = headers.get(ATTEMPTS, 0)
     return min(max(said, 0), _MOST_ATTEMPTS) if isinstance(said, int) else 0
 
@@ -126,9 +126,9 @@ def attempts_of(headers: Mapping[str, Any]) -> int:
 def failed_properties(
     message: Delivery, error: Exception, queue: str, publisher: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The message's properties with what is known of its failure in the headers; kept over all its attempts.
+    """The message's properties, with its failure and its earlier history in the headers.
 
-    So is its `publisher`, headers that `kept_publisher` makes.
+    `publisher` are the headers of `kept_publisher`.
     """
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()
@@ -149,16 +149,16 @@ def failed_properties(
 
 
 def without_history(message: Delivery) -> dict[str, Any]:
-    """The message's properties as its sender gave them, persistent: no failures of ours, no deaths of the broker's.
+    """The sender's properties, made persistent, without our failure headers and the broker's death headers.
 
-    Nor what would make it another message when it is we who publish it; see `_kept`.
+    Properties and headers are dropped that would change the message when we publish it; see `_kept`.
     """
     kept = {name: value for name, value in message.properties.items() if name not in _NOT_OURS}
     return {**kept, "delivery_mode": PERSISTENT, "application_headers": _kept(message.headers or {})}
 
 
 def rejection_headers(reason: str, queue: str) -> dict[str, Any]:
-    """The headers of a message that is rejected in part: a message of our own, which has failed once."""
+    """The headers of our own message that holds the rejected part of a message; it counts as failed once."""
     now = datetime.now(UTC).isoformat()
     return {
         ATTEMPTS: 1,
@@ -171,12 +171,12 @@ def rejection_headers(reason: str, queue: str) -> dict[str, Any]:
 
 
 def reason_of(error: Exception) -> str:
-    """The reason that our own code wrote; of other errors only the class: their messages may quote personal data."""
+    """The reason of our own errors; of other errors only the class, for their messages may quote personal data."""
     return shortened(str(getattr(error, "reason", None) or class_name(error)))
 
 
 def shortened(reason: str) -> str:
-    """A reason as it fits into a header."""
+    """A reason cut to fit into a header."""
     return reason[:1000]
 
 
@@ -187,7 +187,7 @@ def _delay(attempts: int, after: float | None, delays: tuple[float, ...]) -> flo
 
 
 def _kept(headers: Mapping[Any, Any]) -> dict[str, Any]:
-    """Headers that can be written down and published: what is nested or no JSON becomes text, what is too much goes."""
+    """Headers that can be stored and published: nested or non-JSON values become text, too many are dropped."""
     kept: dict[str, Any] = {}
     room = _LARGEST_HEADERS
     for name, value in headers.items():

@@ -1,4 +1,4 @@
-"""Which messages a consumer has handled: a row each, in the transaction of the message's effects."""
+"""The inbox: one row for each message that a consumer has handled, in the transaction of its effects."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ _REMEMBER = text(
 
 
 def first_time(session: Session, consumer: str, message_id: str) -> bool:
-    """Remembers a message; False where the consumer has handled it before."""
+    """Records a message; False where the consumer has handled it before."""
     return bool(new_among(session, consumer, [message_id]))
 
 
 def new_among(session: Session, consumer: str, message_ids: Sequence[str]) -> set[str]:
-    """Remembers messages, in one statement; answers those that the consumer has not handled before."""
+    """Records messages in one statement; returns those that the consumer has not handled before."""
     return set(session.execute(_REMEMBER, {"consumer": consumer, "ids": list(message_ids)}).scalars())

@@ -1,4 +1,4 @@
-"""Messages to send, written in the transaction of the change that they speak of. The relay publishes them."""
+"""The outbox: messages to send, written in the transaction of the change they are about. The relay publishes them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ def publish(
     subject: str | None = None,
     audience: str | None = None,
 ) -> str:
-    """Tells an event when the session's transaction commits; answers its message id.
+    """Publishes an event when the session's transaction commits; returns its message id.
 
-    `data` is checked and dumped by the contract's schema: marshmallow's ValidationError comes from here.
-    Each of its recipients gets a copy of its own; the one for live pages may go unheard. With an `audience` only this
-    consumer gets one, who lacks what others have handled.
+    The contract's schema checks and dumps `data`; raises marshmallow's ValidationError.
+    Each recipient gets a copy of its own. With an `audience` only this consumer gets one: it lacks the event, which the
+    others have handled.
     Correlation and causation are those of the message or request that is being handled.
     """
     message = _event(contract, data, subject)
@@ -39,7 +39,7 @@ def publish(
 
 
 def publish_all(session: Session, events: Sequence[tuple[EventContract[Any], Any]]) -> None:
-    """Tells many events as `publish` does, in one statement and in this order."""
+    """Publishes many events as `publish` does, in one statement and in this order."""
     if events:
         _add(session, [_row(_event(contract, data, None), contract.recipients) for contract, data in events])
 
@@ -51,10 +51,10 @@ def send(
     body: dict[str, Any] | bytes,
     headers: dict[str, Any] | None = None,
 ) -> str:
-    """Sends a message that is no event when the transaction commits; answers its message id.
+    """Sends a message that is no event when the transaction commits; returns its message id.
 
-    A dict goes out as compact UTF-8 JSON; bytes go out as they are, up to 10 MB. Who signs a body signs bytes and sends
-    those. The exchange `""` reaches a queue by its name.
+    A dict is sent as compact UTF-8 JSON; bytes are sent unchanged, up to 10 MB, as a signed body needs. The exchange
+    `""` reaches a queue by its name.
     """
     message_id = new_message_id()
     properties = {
@@ -69,12 +69,12 @@ def send(
 
 
 def send_as_it_is(session: Session, message: Outgoing) -> None:
-    """Sends a message with its own properties when the transaction commits; headers that JSON lacks become text."""
+    """Sends a message with its own properties when the transaction commits; values that JSON lacks become text."""
     _add(session, [_row(message)])
 
 
 def to_json(document: Any) -> bytes:
-    """A document as compact UTF-8 JSON, as all our messages are written."""
+    """A document as compact UTF-8 JSON, the form of all our messages."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -93,9 +93,9 @@ def _event(contract: EventContract[Data], data: Data | Mapping[str, Any], subjec
 
 
 def _add(session: Session, messages: Sequence[dict[str, Any]]) -> None:
-    """Writes them down; the first of a transaction say so to the relay, which hears it when the transaction commits.
+    """Inserts outbox rows; the first of a transaction also notify the relay, which wakes when the transaction commits.
 
-    So do the first of a savepoint: rolled back, it takes what was said in it away.
+    The first of a savepoint notify too, for a rolled-back savepoint takes its notification with it.
     """
     rows = insert_rows(outbox, messages)
     transaction = session.get_nested_transaction() or session.get_transaction()

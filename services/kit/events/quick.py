@@ -1,7 +1,7 @@
-"""Loads and dumps by a schema's fields without marshmallow's machinery, which takes several times as long.
+"""Loads and dumps by a schema's fields without marshmallow's own code, which takes several times as long.
 
-The schema stays the only truth: its fields and validators are read once, and what is not as it should be, or has a hook
-or kind of field that is not known here, is left to the schema itself, whose results and errors these are.
+The schema stays the only definition: its fields and validators are read once. An invalid value, and any hook or kind of
+field that is unknown here, is left to the schema itself, which gives the result or raises the error.
 """
 
 import re
@@ -15,32 +15,32 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 from services.kit.schemas import UNSET, DataclassSchema
 
 Change = Callable[[Any], Any]
-"""What makes one value of another; raises one of _ODD where the schema is to be asked."""
+"""Converts a value; raises one of _INVALID where the schema itself is to be used."""
 
-_ODD = (ValidationError, ValueError, TypeError, LookupError, AttributeError)
+_INVALID = (ValidationError, ValueError, TypeError, LookupError, AttributeError)
 _LISTS = (list, tuple)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?[+-][0-9]{2}:[0-9]{2}")
 _LEFT = object()
-"""Stands for a default that only the field itself can make."""
+"""Stands for a default that only the field itself can compute."""
 
 
 def quick_load(schema: Schema) -> Callable[[Any], dict[str, Any]]:
-    """What loads as `schema.load` does."""
+    """A function that loads as `schema.load` does."""
     return _first(_reading_by(schema), schema.load)
 
 
 def quick_dump(schema: Schema) -> Callable[[Any], dict[str, Any]]:
-    """What dumps as `schema.dump` does."""
+    """A function that dumps as `schema.dump` does."""
     return _first(_writing_by(schema), schema.dump)
 
 
 def quick_deserialize(field: fields.Field[Any]) -> Change:
-    """What loads a value as `field.deserialize` does."""
+    """A function that loads a value as `field.deserialize` does."""
     return _first(_reading(field), field.deserialize)
 
 
 def quick_serialize(field: fields.Field[Any]) -> Change:
-    """What dumps a value that is not None as the field does."""
+    """A function that dumps a value other than None as the field does."""
     return _first(_writing(field), _plainly_written(field))
 
 
@@ -51,7 +51,7 @@ def _first(quick: Change | None, thorough: Change) -> Change:
     def change(value: Any) -> Any:
         try:
             return quick(value)
-        except _ODD:
+        except _INVALID:
             return thorough(value)
 
     return change
@@ -78,13 +78,13 @@ def _reading_by(schema: Schema) -> Change | None:
         return None
     parts = [(field.attribute or name, _key(name, field), _taking(field)) for name, field in schema.load_fields.items()]
     defaults = {field.attribute or name: field.load_default for name, field in schema.load_fields.items()}
-    given = {name: default for name, default in defaults.items() if default is not missing and not callable(default)}
+    fixed = {name: default for name, default in defaults.items() if default is not missing and not callable(default)}
     must_be_there = {_key(name, field) for name, field in schema.load_fields.items() if _must_be_there(field)}
 
     def read(document: Any) -> dict[str, Any]:
         if not document.keys() >= must_be_there:
             raise LookupError
-        loaded = dict(given)
+        loaded = dict(fixed)
         for target, key, take in parts:
             value = document.get(key, missing)
             if value is not missing:
@@ -97,7 +97,7 @@ def _reading_by(schema: Schema) -> Change | None:
 
 
 def _made_by(schema: Schema, hooks: dict[str, Any]) -> Callable[..., Any]:
-    """What a schema makes of the fields that it loaded; its hook is taken away from the others."""
+    """The type that a schema makes of loaded fields; removes the hook that makes it from `hooks`."""
     if not isinstance(schema, DataclassSchema) or [name for name, *_ in hooks["post_load"]] != ["make"]:
         return dict
     del hooks["post_load"]
@@ -105,7 +105,7 @@ def _made_by(schema: Schema, hooks: dict[str, Any]) -> Callable[..., Any]:
 
 
 def _must_be_there(field: fields.Field[Any]) -> bool:
-    """Whether only the field itself can say what a missing value is."""
+    """Whether only the field itself can handle a missing value."""
     return field.required or callable(field.load_default)
 
 
@@ -138,7 +138,7 @@ def _writing_by(schema: Schema) -> Change | None:
 
 
 def _dumped_part(name: str, field: fields.Field[Any]) -> tuple[str, str, Any, Change]:
-    """Where a field's value comes from and goes, what stands for a missing one, its writer."""
+    """A field's attribute and key, the value for a missing one, and its writer."""
     is_left = callable(field.dump_default) or "." in (field.attribute or name)
     return field.attribute or name, _key(name, field), _LEFT if is_left else field.dump_default, _writing(field)
 
@@ -162,7 +162,7 @@ def _plainly_written(field: fields.Field[Any]) -> Change:
 
 
 def _of_type(kind: type, change: Change) -> Change:
-    """The change, for values of just this type."""
+    """The conversion, for values of exactly this type."""
 
     def changed(value: Any) -> Any:
         if type(value) is not kind:

@@ -1,4 +1,4 @@
-"""Publishes the outbox: one relay at work for each database, the others stand by."""
+"""Publishes the outbox: one relay, the leader, works for each database; the others stand by."""
 
 import time
 from collections import Counter
@@ -36,7 +36,7 @@ from services.kit.system import the_system
 log = structlog.get_logger()
 
 _LOCK = 0x6F757462
-"""The advisory lock of the relay at work; advisory locks are kept apart by database."""
+"""The advisory lock of the leader; advisory locks are separate for each database."""
 
 _DUE = """
 select id, exchange, routing_key, body, properties, mandatory, recipients from (
@@ -47,7 +47,7 @@ select id, exchange, routing_key, body, properties, mandatory, recipients from (
 ) as counted
 where bytes_before < 4000000 order by id
 """
-"""What could not be deleted afterwards, as in a database that takes no changes, would be published again and again."""
+"""Finds nothing in a read-only database: rows that cannot be deleted afterwards would be published repeatedly."""
 _POSTPONE = """
 update outbox set attempts = attempts + 1, last_error = refused.reason, recipients = refused.recipients,
     next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
@@ -61,7 +61,7 @@ select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
 from (select created_at, attempts, last_error from outbox order by id limit 10000) as oldest
 """
 POLL_SECONDS = 1.0
-"""How long a relay at work waits to be told of a commit before it looks by itself."""
+"""How long the leader waits for a commit's notification before it polls."""
 _STANDBY_SECONDS = 1.0
 _PURGE_SECONDS = 60.0
 _PURGE = """
@@ -73,15 +73,15 @@ _MEASURE_SECONDS = 2.0
 
 
 _LONGEST_LIST = 10
-"""Reasons that readiness names of messages that the broker does not take."""
+"""Most reasons for refused messages that readiness reports."""
 
 
 class Relay(DependencyProvider):
-    """The service's relay as a dependency: it only has to be there. It works on a connection of its own.
+    """The service's relay as a dependency that needs no call. It works on a database connection of its own.
 
-    Whoever holds the database's advisory lock works. The lock goes with the connection, so a relay that cannot reach
-    the database does not publish on, and a standby takes over within a second. Killed at any point it loses nothing:
-    rows are deleted when the broker has confirmed them, and published again when that was not noted in time.
+    Leader election is by the database's advisory lock. The lock ends with the connection, so a relay that cannot reach
+    the database stops publishing, and a standby takes over within a second. A relay that is killed loses nothing: rows
+    are deleted when the broker has confirmed them, and published again if that could not be recorded.
     """
 
     watch = BrokerWatch()
@@ -100,13 +100,13 @@ class Relay(DependencyProvider):
         self._thread = self.container.spawn_managed_thread(self._run)
 
     def stop(self) -> None:
-        """Returns when what is on its way is confirmed and deleted; the workers have ended before."""
+        """Returns when all published rows are confirmed and deleted; the workers have ended before."""
         self._stopping = True
         if self._thread is not None:
             self._thread.wait()
 
     def why_not_ready(self) -> list[str]:
-        """What the broker did not take again and again, of what the relay at work is to publish."""
+        """The reasons why the broker repeatedly refused messages of this relay, if it is the leader."""
         return [f"the outbox keeps what the broker does not take: {reason}" for reason in self._refusals]
 
     def _run(self) -> None:
@@ -169,7 +169,7 @@ class Relay(DependencyProvider):
             self._refusals = []
 
     def _publish(self, database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
-        """As `publish_due`; nothing to a broker that takes nothing: it would have all of it twice afterwards."""
+        """As `publish_due`, but nothing to a blocked broker, which would receive all of it twice afterwards."""
         return 0 if self.watch.is_blocked else publish_due(database, publisher)
 
     def _look_after(self, database: "psycopg.Connection[Any]") -> None:
@@ -179,13 +179,13 @@ class Relay(DependencyProvider):
         self._measure(database)
         if database.execute(_TAKES_CHANGES).fetchone() is None:
             return
-        self._hurry(database)
+        self._retry_after_restore(database)
         if self._measured_at - self._purged_at > _PURGE_SECONDS:
             self._purged_at = self._measured_at
             self._purge(database)
 
-    def _hurry(self, database: "psycopg.Connection[Any]") -> None:
-        """Tries at once what waits, when a queue is there again that was missing."""
+    def _retry_after_restore(self, database: "psycopg.Connection[Any]") -> None:
+        """Makes all postponed rows due when a queue that was missing exists again."""
         missing = set(self.watch.missing)
         if self._missing - missing:
             database.execute(_HURRY)
@@ -204,7 +204,7 @@ class Relay(DependencyProvider):
 
 
 def declare_outlets(channel: amqp.Channel, producer: str) -> None:
-    """The producer's exchange, and a queue for each consumer, even one that never ran, and for an outside party."""
+    """Declares the producer's exchange, all consumers' queues, even of ones that never ran, and external queues."""
     declare_exchange(channel, events_exchange(producer))
     external = the_system().external
     if external.owner == producer and not is_queue(channel, external.queues[0]):
@@ -215,10 +215,10 @@ def declare_outlets(channel: amqp.Channel, producer: str) -> None:
 
 
 def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
-    """Publishes what is due, at most 500 rows; deletes those of which the broker confirmed all copies.
+    """Publishes due rows, at most 500; deletes those of which the broker confirmed all copies.
 
-    Answers how many were due. What the broker refused stays, with the reason, a pause that doubles, and of an event
-    the recipients that still lack it: nobody else gets it again. Raises BROKER_ERRORS with all rows left.
+    Returns how many were due. A refused row stays with the reason, a doubled interval, and the recipients that still
+    lack it, so that nobody else gets it again. Raises BROKER_ERRORS and then leaves all rows.
     """
     rows = database.execute(_DUE).fetchall()
     if not rows:
@@ -238,7 +238,7 @@ def publish_due(database: "psycopg.Connection[Any]", publisher: ConfirmedPublish
 
 @dataclass(frozen=True)
 class _Copy:
-    """What one recipient gets of the row at a position; a message that is no event has no recipient."""
+    """One recipient's copy of the row at a position; a message that is no event has no recipient."""
 
     position: int
     recipient: str | None
@@ -246,7 +246,7 @@ class _Copy:
 
 
 _Reasons = dict[str | None, str]
-"""Why the broker refused copies, by their recipients."""
+"""Why the broker refused a row's copies, by recipient."""
 
 
 def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused: Sequence[_Reasons]) -> None:
@@ -260,7 +260,7 @@ def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused:
 
 
 def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
-    """The messages to publish, whose bodies rest encrypted; and by their positions why other rows cannot be opened."""
+    """The messages to publish, with decrypted bodies; and by position why other rows cannot be decrypted."""
     copies: list[_Copy] = []
     closed: dict[int, _Reasons] = {}
     for position, row in enumerate(rows):
@@ -277,13 +277,13 @@ def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
 
 
 def _exchange(row: Any) -> str:
-    """Of an event, its producer's own."""
+    """The exchange to publish to: for an event, its producer's own."""
     exchange: str = row.exchange
     return events_exchange(row.routing_key.partition(".")[0]) if exchange == EVENTS_EXCHANGE else exchange
 
 
 def _recipients(row: Any) -> Sequence[str | None]:
-    """Who lacks a copy; of a row that a process of the release before wrote, all whom the contract names."""
+    """The recipients that lack a copy; for a row of the previous release, all recipients of the contract."""
     if row.recipients:
         return tuple(row.recipients.split())
     contract = the_system().events.get(row.routing_key) if row.exchange == EVENTS_EXCHANGE else None
@@ -291,7 +291,7 @@ def _recipients(row: Any) -> Sequence[str | None]:
 
 
 def _with_queue(copy: _Copy, reason: str) -> str:
-    """The reason and, of an event, the queue that did not take it."""
+    """The reason and, for an event, the queue that did not receive it."""
     if copy.recipient in (None, LIVE):
         return reason
     event_name = copy.message.routing_key.split(".")[1]

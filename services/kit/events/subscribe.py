@@ -1,4 +1,4 @@
-"""Subscriptions: entrypoints that hand events to a method once, in a transaction, and ack after it has committed."""
+"""Subscriptions: entrypoints that pass each event to a method once, in a transaction, and ack after the commit."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,21 +37,21 @@ def subscribes(
 def subscribes(
     *contracts: EventContract[Data],
 ) -> Callable[[Callable[[Any, Session, Event[Data]], None]], Callable[..., Exception | None]]: ...
-def subscribes(*given: Any) -> Any:
-    """The entrypoint that hands each event of a kind to `handler(session, event)` once.
+def subscribes(*arguments: Any) -> Any:
+    """The entrypoint that passes each event of a kind to `handler(session, event)` once.
 
     As a decorator it takes a method `(self, session, event)` of a service that has more than a database. Where several
     producers publish an event of one name, their contracts share one queue.
 
     The transaction of `session` holds the inbox row and the handler's effects, committed before the ack. The service
-    has its database as `self.database`. The handler raises Retry for a transient error and Reject for a message that is
-    wrong; other errors are tried again a few times and then become dead letters.
+    has its database as `self.database`. The handler raises Retry for a transient error and Reject for an invalid
+    message; after other errors the message is tried again a few times and then dead-lettered.
     """
 
-    contracts = [one for one in given if isinstance(one, EventContract)]
-    if len(contracts) == len(given):
+    contracts = [one for one in arguments if isinstance(one, EventContract)]
+    if len(contracts) == len(arguments):
         return partial(_subscription, contracts)
-    handler = given[-1]
+    handler = arguments[-1]
     return _subscription(contracts, lambda _service, session, event: handler(session, event))
 
 
@@ -75,21 +75,21 @@ def subscribe_batch(
     `message.data`; where it raises Reject, ValueError or ValidationError the message is rejected without reaching the
     method. The method calls `message.reject(reason)` for single ones. Rejected messages go to `<queue>.rejected` with
     the reason in the header `x-reason`. The same message can come twice, so the method must know what it has done
-    (`inbox.new_among(session, consumer, ids)` helps). When it fails with an error that does not pass, it is called
-    again with each message alone, and those that fail are rejected; so it is to have no effect but in `session`.
+    (`inbox.new_among(session, consumer, ids)` helps). When it fails with an error that is not transient, it is called
+    again with each message alone, and those that fail are rejected; so all its effects must be in `session`.
     """
 
     def decorate(method: Handler) -> Handler:
-        handler = _SetHandler(method, queue, decode)
+        handler = _ChunkHandler(method, queue, decode)
         return _entrypoint(handler, BatchSubscription(queue, size, wait_seconds, handler.read))
 
     return decorate
 
 
 def listen(*contracts: EventContract[Any]) -> Callable[[Handler], Handler]:
-    """Hears events while the process lives: `method(self, event)`; each process hears each event, none is kept.
+    """Calls `method(self, event)` for events that come while the process runs; each process receives each event.
 
-    For hints that pages refresh themselves by: without inbox, ack or retry.
+    For notifications on which pages refresh: without inbox, ack or retry.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -102,8 +102,8 @@ def listen(*contracts: EventContract[Any]) -> Callable[[Handler], Handler]:
     return decorate
 
 
-class _SetHandler:
-    """Handles a set of messages in one transaction, and when that fails each of them alone."""
+class _ChunkHandler:
+    """Handles a chunk of messages in one transaction, and when that fails each message alone."""
 
     def __init__(self, method: Handler, queue: str, decode: Callable[[Message], Any] | None) -> None:
         self._method = method
@@ -111,7 +111,7 @@ class _SetHandler:
         self._decode = decode
 
     def __call__(self, service: Any, messages: list[Message]) -> None:
-        """Returns when each message is handled or rejected; raises errors that pass."""
+        """Returns when each message is handled or rejected; raises transient errors."""
         try:
             self._handle(service, messages)
         except Exception as error:
@@ -122,7 +122,7 @@ class _SetHandler:
                 self._handle_alone(service, message)
 
     def read(self, message: Message) -> None:
-        """Makes the message's `data`, or its rejection."""
+        """Decodes the message into its `data`, or sets its rejection."""
         message.rejection, message.is_rejection_lost = None, False
         if self._decode is not None:
             try:
@@ -148,9 +148,9 @@ class _SetHandler:
             if is_passing(error):
                 raise
             message.rejection = error
-            self._note_rejection(service, message)
+            self._store_rejection(service, message)
 
-    def _note_rejection(self, service: Any, message: Message) -> None:
+    def _store_rejection(self, service: Any, message: Message) -> None:
         try:
             with service.database.begin() as session:
                 self._send_rejected(session, [message])
@@ -170,7 +170,7 @@ class _SetHandler:
 
 
 def _entrypoint(handle: Handler, entrypoint: Entrypoint) -> Handler:
-    """The service's method as nameko calls it: its errors are answered, for nameko would log them with their values."""
+    """The service's method as nameko calls it: it returns its errors, which nameko would log with their values."""
 
     def answer_error(service: Any, argument: Any) -> Exception | None:
         try:

@@ -1,4 +1,4 @@
-"""Which queues and exchanges there are: named by the contracts of the system, owned by its services."""
+"""The queues and exchanges of the system, as its contracts name them and its services own them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +23,7 @@ from services.kit.system import the_system
 
 
 def event_queues() -> list[str]:
-    """Where events wait for the services that must hear them."""
+    """The queues in which events wait for their consumers."""
     return list(
         dict.fromkeys(
             queue_name(consumer, event.name) for event in the_system().events.values() for consumer in event.consumers
@@ -32,7 +32,7 @@ def event_queues() -> list[str]:
 
 
 def dead_queues(service: str | None = None) -> list[str]:
-    """Where what could not be handled lies; of one service or of all."""
+    """The dead-letter queues of one service or of all."""
     found = [
         *map(dead_queue, event_queues()),
         *map(strays_queue, the_system().services),
@@ -42,7 +42,7 @@ def dead_queues(service: str | None = None) -> list[str]:
 
 
 def all_queues(retry_delays: Iterable[float]) -> list[str]:
-    """Every queue that outlasts a connection, whether it was needed yet or not."""
+    """All durable queues, whether they were needed yet or not."""
     delays = list(retry_delays)
     return [
         *map(request_queue, the_system().services),
@@ -54,7 +54,7 @@ def all_queues(retry_delays: Iterable[float]) -> list[str]:
 
 
 def needed_queues(service: str) -> list[str]:
-    """The queues in which messages wait that a service sends, or that come to it."""
+    """The queues of the messages that a service sends or receives."""
     if service not in the_system().services:
         return []
     heard = [queue for queue in event_queues() if owner_of(queue) == service]
@@ -71,7 +71,7 @@ def needed_queues(service: str) -> list[str]:
 
 
 def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
-    """The exchanges that a service or the gateway publishes to, or hears by."""
+    """The exchanges that a service or the gateway publishes to or binds queues to."""
     if program not in the_system().services:
         live = {event.producer for event in the_system().events.values() if event.is_live}
         return [
@@ -88,7 +88,7 @@ def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:
 
 
 def missing_exchanges(connection: Connection, exchanges: Iterable[str]) -> list[str]:
-    """Those that there are not. Needs no permission on them."""
+    """Those of the exchanges that do not exist. Needs no permission on them."""
     missing, channel = [], connection.channel()
     for exchange in exchanges:
         try:
@@ -101,7 +101,7 @@ def missing_exchanges(connection: Connection, exchanges: Iterable[str]) -> list[
 
 
 def depths(connection: Connection, queues: Iterable[str]) -> Iterator[tuple[str, int, int]]:
-    """Of the queues that there are: name, messages that are ready, consumers. Needs no permission on them."""
+    """Name, ready messages and consumers of each queue that exists. Needs no permission on them."""
     channel = connection.channel()
     for queue in queues:
         try:

@@ -1,6 +1,6 @@
-"""Records who did what: each command tells its act by the outbox, in the transaction of the change that it made.
+"""Audit events, which record who did what: each command publishes one in the transaction of its change.
 
-`command` begins the act and tells it; the function at work notes on which records, and what was changed.
+The entrypoint of a command begins and publishes the event; the use case adds its records and changes by `record`.
 """
 
 import re
@@ -26,18 +26,18 @@ log = structlog.get_logger()
 
 _AT_WORK = "act"
 _LAST_REFUSAL = 499
-"""Statuses up to here are refusals; what is behind them is our own trouble, and in the log."""
+"""Problem statuses up to here are refusals and recorded; those above are our own errors, which are logged."""
 
 _SECRET = re.compile("password|secret|token|otp|captcha|digest|recovery")
 Record = tuple[str, Any]
-"""A kind out of the contract's RECORD_KINDS, and the id."""
+"""A kind from the contract's RECORD_KINDS, and an id."""
 
 
 _LONGEST_RECORD = 1000
 
 
 def record_reference(kind: str, record_id: Any) -> str:
-    """A record as acts name it, `<kind>:<id>`: whatever somebody asked for as an id, it has no odd characters there.
+    """A record as audit events name it, `<kind>:<id>`; unusual characters of a requested id are replaced.
 
     Raises LookupError for a kind that has no name.
     """
@@ -54,7 +54,7 @@ def referred_record(reference: str) -> tuple[str, str]:
 
 @dataclass
 class AuditEvent:
-    """What a caller asks for, and what the function at work notes of it."""
+    """The audit event of one command: who called it, and the records and changes that the use case adds."""
 
     action: str
     caller: Caller
@@ -68,12 +68,12 @@ class AuditEvent:
 
     @property
     def is_of_somebody(self) -> bool:
-        """Whether it is to be recorded: nobody's acts are where they touch an account or a member."""
+        """Whether to record it: an anonymous caller's event is recorded only if the use case added something."""
         return self.is_noted or bool(self.caller.account_id or self.caller.member_id)
 
 
 def audit_event_of(action: str, request: Request) -> AuditEvent:
-    """The act that a request asks for; who acts on the phone acts on their own data first of all."""
+    """The audit event of a request; a member who calls is its first record, for members act on their own data."""
     caller = Caller.from_dict(request.caller)
     audit_event = AuditEvent(action, caller, request.request_id, request.correlation_id)
     if caller.member_id:
@@ -82,7 +82,7 @@ def audit_event_of(action: str, request: Request) -> AuditEvent:
 
 
 def begin(session: Session, audit_event: AuditEvent) -> None:
-    """Lets the function that works on this session note what belongs to the act."""
+    """Makes `record` on this session add to the audit event."""
     session.info[_AT_WORK] = audit_event
 
 
@@ -93,11 +93,11 @@ def record(
     new: Mapping[str, Any] | None = None,
     union_id: Any = None,
 ) -> None:
-    """Notes records that the command at work acts on, what was and what is now, and the union they belong to.
+    """Adds to the command's audit event: the affected records, old and new values, and the union they belong to.
 
-    Where `old` and `new` both name a value, it is kept if it differs; numbers are masked and secrets left out. Without
-    a command at work, as within the handling of an event, it does nothing. Acts of nobody known are recorded only where
-    something is noted, were it nothing but this call.
+    Values that are the same in `old` and `new` are left out; numbers are masked and secrets left out. Outside a
+    command, as in an event handler, it does nothing. A call without arguments suffices to have an anonymous caller's
+    event recorded.
     """
     audit_event: AuditEvent | None = session.info.get(_AT_WORK)
     if audit_event is None:
@@ -113,7 +113,7 @@ def record(
 
 
 def record_actor(session: Session, caller: Caller) -> None:
-    """Notes who acts, where the command itself finds it out, as signing in does; the address stays the request's."""
+    """Sets the event's caller where the command itself identifies it, as at sign-in; the request's address stays."""
     audit_event: AuditEvent | None = session.info.get(_AT_WORK)
     if audit_event is not None:
         audit_event.is_noted = True
@@ -126,13 +126,13 @@ def references(kind: str, record_ids: Iterable[Any]) -> list[Record]:
 
 
 def publish_audit_event(session: Session, producer: str, audit_event: AuditEvent) -> None:
-    """Tells a done act when the session's transaction commits; on more records than an event holds, as several acts."""
+    """Publishes a done command's audit event when the transaction commits; several events for very many records."""
     if audit_event.is_of_somebody:
         _publish(session, producer, audit_event, {"outcome": "done"}, {"old": audit_event.old, "new": audit_event.new})
 
 
 def publish_refusal(database: Database, producer: str, audit_event: AuditEvent, problem: Problem) -> None:
-    """Tells a refused act in a transaction of its own: the command's was rolled back. Never fails."""
+    """Publishes a refused command's audit event in a new transaction: the command's was rolled back. Never fails."""
     if problem.status > _LAST_REFUSAL or not audit_event.is_of_somebody:
         return
     try:
@@ -143,7 +143,7 @@ def publish_refusal(database: Database, producer: str, audit_event: AuditEvent, 
 
 
 def masked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as JSON types for a record of acts: numbers masked by their names, secrets left out."""
+    """Values as JSON types for an audit event: numbers are masked by field name, secrets left out."""
     return {name: _masked(name, value) for name, value in values.items() if not _SECRET.search(name)}
 
 
@@ -151,7 +151,7 @@ def _publish(
     session: Session, producer: str, audit_event: AuditEvent, outcome: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
     caller = audit_event.caller
-    told = {
+    common = {
         "action": audit_event.action,
         "account_id": caller.account_id,
         "account_name": caller.account_name,
@@ -166,7 +166,7 @@ def _publish(
         **outcome,
     }
     for records in in_messages(list(dict.fromkeys(audit_event.records))) or [[]]:
-        data = {**told, "act_id": uuid7(), "records": records}
+        data = {**common, "act_id": uuid7(), "records": records}
         publish(session, the_system().audit_events[producer], data, subject=caller.account_id or caller.member_id)
 
 

@@ -1,7 +1,7 @@
-"""Signed heads of the audit log: where its chain ended at a moment, as membership states it and others remember it.
+"""Signed heads of the audit log: membership states where its chain ended at a moment, and other services keep that.
 
-A statement is a JWS (RFC 7515) over position, hash and time. The services keep all that they hear of: a chain that was
-cut, written anew or restored from a backup lacks what they remember.
+A statement is a JWS (RFC 7515) over position, hash and time. The services keep all that they receive: a chain that was
+cut, rewritten or restored from a backup lacks heads that they have kept.
 """
 
 import json
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 @settings_class
 class AuditHeadSettings:
-    """By what heads of the audit log are known to be membership's."""
+    """The keys that verify membership's signatures of audit-log heads."""
 
     audit_public_keys: KeySet = KeySet("")
     """The public keys that signed heads of the audit log are verified by, a JWK Set of Ed25519 keys; needed in
@@ -42,7 +42,7 @@ class AuditHeadSettings:
 
 @dataclass(frozen=True)
 class SignedHead:
-    """Where the chain ended, and the statement that says so."""
+    """Where the chain ended, and the signed statement of it."""
 
     position: int
     hash: bytes
@@ -51,11 +51,11 @@ class SignedHead:
 
 
 class NotSigned(ValueError):
-    """A statement that is none, or that none of the keys has signed."""
+    """The text is not a statement, or none of the keys has signed it."""
 
 
 class RemembersAuditHeads(DependencyProvider):
-    """Holds a process back from production that could not tell membership's heads from others'."""
+    """Prevents a process from starting in production without the keys that verify membership's heads."""
 
     def setup(self) -> None:
         """Reads the keys. Raises SettingsError."""
@@ -65,7 +65,7 @@ class RemembersAuditHeads(DependencyProvider):
             log.warning("audit_heads_not_remembered")
 
     def get_dependency(self, worker_ctx: Any) -> None:
-        """Nothing: `remember` is a function."""
+        """None: `remember_head` needs no dependency."""
 
 
 class HasStatement(Protocol):
@@ -77,10 +77,10 @@ class HasStatement(Protocol):
 
 
 def remember_head(session: Session, event: Event[HasStatement]) -> None:
-    """Keeps a head that membership has signed, for good. Raises Reject for one that it has not.
+    """Keeps a head that membership has signed, permanently. Raises Reject for one that it has not.
 
-    One that says otherwise of a position than one before is kept beside it: `audit_verify` finds that the chain lacks
-    one of them.
+    A head that contradicts an earlier one of its position is kept too: `audit_verify` finds that the chain lacks one of
+    them.
     """
     keys = public_keys()
     if not keys:
@@ -96,7 +96,7 @@ def remember_head(session: Session, event: Event[HasStatement]) -> None:
 
 
 def keep(session: Session, head: SignedHead) -> None:
-    """Keeps a head; one that is kept already stays as it is."""
+    """Stores a head unless it is stored already."""
     values = {"position": head.position, "hash": head.hash, "statement": head.statement}
     session.execute(insert(audit_head).values(values).on_conflict_do_nothing())
 
@@ -115,7 +115,7 @@ def verified(statement: str, keys: Sequence[OKPKey]) -> SignedHead:
 
 
 def signed(position: int, digest: bytes, key: OKPKey) -> SignedHead:
-    """States by a private key where the chain ends now."""
+    """A head, signed with a private key, that states where the chain ends now."""
     at = datetime.now(UTC)
     document = {"position": position, "hash": digest.hex(), "at": at.isoformat(timespec="microseconds")}
     protected = {"alg": ALGORITHM, "kid": key.kid}
@@ -124,13 +124,13 @@ def signed(position: int, digest: bytes, key: OKPKey) -> SignedHead:
 
 
 def public_keys() -> Sequence[OKPKey]:
-    """By which statements are verified; none where the setting is empty. Raises SettingsError."""
+    """The keys that verify statements; none where the setting is empty. Raises SettingsError."""
     return signing_keys(read_settings(AuditHeadSettings).audit_public_keys, "AUDIT_PUBLIC_KEYS", private=False)
 
 
 @cache
 def signing_keys(text: KeySet, variable: str, *, private: bool) -> Sequence[OKPKey]:
-    """The Ed25519 keys of a JWK Set; raises SettingsError where it is none."""
+    """The Ed25519 keys of a JWK Set; raises SettingsError for anything else."""
     if not text:
         return ()
     try:

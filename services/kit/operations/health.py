@@ -1,4 +1,4 @@
-"""What a process says of itself over HTTP: /healthz it lives, /readyz it can work, /metrics for Prometheus."""
+"""Health over HTTP: /healthz (the process is alive), /readyz (it can work), /metrics (for Prometheus)."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from services.kit.settings import SettingsError
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
     """A WSGI application for nameko containers.
 
-    An extension with `why_not_ready()`, which answers one reason or several, has a say in /readyz.
+    Extensions with a method `why_not_ready()`, which returns one reason or several, are asked for /readyz.
     """
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -33,7 +33,7 @@ def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
 
 
 def not_ready(containers: Sequence[Any]) -> list[str]:
-    """What keeps the containers' services from working; empty where nothing does."""
+    """The reasons why the containers' services cannot work; empty where they can."""
     reasons = [] if all(container.started for container in containers) else ["starting"]
     for container in containers:
         for extension in container.extensions:
@@ -43,8 +43,10 @@ def not_ready(containers: Sequence[Any]) -> list[str]:
 
 
 def _keys() -> dict[str, list[str]]:
-    """The ids of the keys of personal data, the one that seals first, where the process has any: a rotation waits for
-    all processes to know the new one."""
+    """The ids of the process's keys of personal data, if any, the encrypting one first.
+
+    A key rotation waits until all processes know the new key.
+    """
     try:
         return {"personal_data_keys": keyring().key_ids()}
     except SettingsError:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stdout, bound to the message or request at work, never with personal data."""
+"""Logs: one JSON object a line on stdout, with the ids of the current message or request, without personal data."""
 
 import logging
 import sys
@@ -34,14 +34,14 @@ def configure_logs(service: str, level: str = "INFO") -> None:
             ],
         )
     )
-    # Libraries may log what they handle, SQLAlchemy the rows that it fetched: only we speak below a warning.
+    # Libraries may log values, SQLAlchemy fetched rows: only our own records below a warning are written.
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for our_own in ("services", "gateway", "deploy", "__main__"):
         logging.getLogger(our_own).setLevel(level)
 
 
 def traceback_without_values(error: BaseException) -> str:
-    """Where an error came from and through what, without messages: these may quote personal data."""
+    """The traceback of an error and its causes without their messages, which may quote personal data."""
     lines: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(lines) < 200:
@@ -66,7 +66,7 @@ def _named(service: str) -> Any:
 
 
 def _without_arguments_of_errors(record: logging.LogRecord) -> bool:
-    """Libraries put the text of an exception into the message: keep only the words around it."""
+    """Removes exceptions from a library's message, because their texts may quote values; the words around them stay."""
     if record.exc_info:
         record.args = None
     return True

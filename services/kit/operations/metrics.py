@@ -1,4 +1,4 @@
-"""What Prometheus is told of messages, requests and the outbox."""
+"""The Prometheus metrics of messages, requests and the outbox."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -37,7 +37,7 @@ from services.kit.schemas import required
 from services.kit.settings import MessagingSettings, ProcessSettings, read_settings
 
 _SECONDS_TO_WAIT = 4.0
-"""For another operator who reads the letters; the gateway waits ten seconds for the answer."""
+"""How long to wait for another reader of the letters; the gateway waits ten seconds for the answer."""
 
 
 class Operations(DependencyProvider):
@@ -50,16 +50,16 @@ class Operations(DependencyProvider):
         self._started_at = datetime.now(UTC)
 
     def get_dependency(self, worker_ctx: Any) -> "Operations":
-        """Itself: it is the same for all workers."""
+        """The same object for all workers."""
         return self
 
     def status(self) -> StatusAnswer:
-        """The version of the code, since when it runs, and what keeps it from working."""
+        """The version of the code, the start time, and the reasons why it cannot work."""
         reasons = not_ready([self.container])
         return StatusAnswer(release=self._release, started_at=self._started_at, reasons=reasons)
 
     def queues(self, name: str | None) -> list[str]:
-        """The service's queues of dead letters, or the one of this name; raises NotFound where it has none such."""
+        """The service's dead-letter queues, or the one of this name; raises NotFound where it has no such queue."""
         own = dead_queues(self.container.service_name)
         if name is None:
             return own
@@ -68,7 +68,7 @@ class Operations(DependencyProvider):
         return [name]
 
     def find(self, queue: str, letter_id: str) -> DeadLetter | None:
-        """A letter of a queue; None where it is not there, or the queue was never needed."""
+        """A letter of a queue; None where the letter or the queue does not exist."""
         found = [letter for letter in self.letters.each([queue]) if letter.id == letter_id]
         return found[0] if found else None
 
@@ -85,14 +85,14 @@ class Operable:
 
     @handles(LIST_DEAD_LETTERS)
     def list_dead_letters(self, work: Work, request: ServiceDeadLettersRequest) -> ServiceDeadLettersAnswer:
-        """The dead letters whose last failure is the oldest, and how many there are in all; raises InUse."""
+        """The dead letters with the oldest last failures, and how many there are in all; raises InUse."""
         found = [letter.summary() for letter in self.operations.letters.each(self.operations.queues(request.queue))]
         found.sort(key=lambda summary: oldest_first(vars(summary)))
         return ServiceDeadLettersAnswer(items=found[: request.limit], total=len(found))
 
     @handles(GET_DEAD_LETTER)
     def get_dead_letter(self, work: Work, request: GetDeadLetterRequest) -> DeadLetterDetailAnswer:
-        """One letter with its history and what is open of its content; raises InUse."""
+        """One letter with its history and its content without personal data; raises InUse."""
         (queue,) = self.operations.queues(request.queue)
         letter = self.operations.find(queue, request.id)
         if letter is None:
@@ -101,7 +101,7 @@ class Operable:
 
     @handles(REPLAY_DEAD_LETTERS)
     def replay_dead_letters(self, work: Work, request: ReplayDeadLettersRequest) -> SettledAnswer:
-        """Sends letters back to the queue that they came from."""
+        """Sends letters back to their original queues."""
         (queue,) = self.operations.queues(request.queue)
         predicate = _all if request.all else _among(required(request.ids))
         ids = self.operations.letters.replay(queue, predicate, work.caller.account_name or "")
@@ -110,13 +110,13 @@ class Operable:
 
     @handles(DISCARD_DEAD_LETTERS)
     def discard_dead_letters(self, work: Work, request: DiscardDeadLettersRequest) -> SettledAnswer:
-        """Deletes letters for good."""
+        """Deletes letters."""
         self.operations.queues(request.queue)
         return discard_letters(work.session, self.operations.letters, request)
 
 
 def discard_letters(session: Session, letters: DeadLetters, request: DiscardDeadLettersRequest) -> SettledAnswer:
-    """Discards letters and records which; of the bank's, which feedbacks they were: the invariants ask for those."""
+    """Deletes letters and records them; for the bank's also their feedback ids, which the invariants check."""
     discarded = letters.discard(request.queue, _among(request.ids), request.reason)
     ids = [letter.id for letter in discarded]
     feedbacks = [letter.external_id for letter in discarded if letter.external_id]

@@ -1,4 +1,4 @@
-"""What operators ask of each service: how it does, and what lies among its dead letters."""
+"""The operations that operators call on each service: its status and its dead letters."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,10 @@ from services.kit.rpc.operation import CommonOperation
 from services.kit.rpc.paging import PageAnswer, PageRequest
 
 DEEPEST_LETTER = 10_000
-"""As in every list, no page lies deeper."""
+"""The last row that a page may contain, as in every list."""
 
 MOST_SETTLED = 1000
-"""Dead letters that one request names."""
+"""Most dead letters that one request may name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class StatusAnswer:
 class ServiceStatus:
     service: str
     answers: Annotated[bool, "whether a process answered within 2 seconds"]
-    processes: Annotated[int | None, "how many take its requests"]
+    processes: Annotated[int | None, "how many processes take its requests"]
     status: StatusAnswer | None
 
 
@@ -45,17 +45,17 @@ class ServicesAnswer:
 @dataclass(frozen=True, kw_only=True)
 class QueueDepth:
     queue: str
-    service: Annotated[str, "whose it is"]
+    service: Annotated[str, "the service that owns it"]
     kind: Annotated[str, validate.OneOf(("requests", "events", "retry", "dead", "to_bank", "from_bank"))]
     messages: Annotated[int, "that are ready"]
     consumers: int
-    is_missing: Annotated[bool, "it is not there; the broker's administrator restores it"]
+    is_missing: Annotated[bool, "it does not exist; the broker's administrator restores it"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueuesAnswer:
     items: list[QueueDepth]
-    restore_command: Annotated[str, "what restores queues that are missing"]
+    restore_command: Annotated[str, "the command that restores missing queues"]
 
 
 @dataclass(frozen=True, kw_only=True)

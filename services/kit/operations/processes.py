@@ -1,6 +1,6 @@
-"""Work in a process of its own: what would keep other requests waiting, and what reads files that strangers made.
+"""Runs work in a process of its own: work that would block other requests, or reads untrusted files.
 
-`python -m services.kit.operations.processes module memory cpu_seconds` runs a module within these bounds.
+`python -m services.kit.operations.processes module memory cpu_seconds` runs a module within these limits.
 """
 
 import os
@@ -13,19 +13,19 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[3]
 _BUFFER = 1024 * 1024
-"""Bytes. Eventlet's pipes have no buffer unless told so, and read lines byte by byte then."""
+"""Bytes. Without a buffer size eventlet's pipes read lines byte by byte."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-"""Variables that the process gets: none of them is a secret."""
+"""Environment variables that the process gets; none of them is a secret."""
 
 
 class ProcessFailed(Exception):
-    """The process has not done its work: it was killed, or ran out of memory or time."""
+    """The process failed: it was killed, or ran out of memory or time."""
 
 
 def run_bounded(module: str, content: bytes, *, memory: int, cpu_seconds: int) -> Iterator[bytes]:
-    """What `python -m module` writes, line by line, when it reads the content; raises ProcessFailed.
+    """Runs `python -m module` with the content as input and yields its output lines; raises ProcessFailed.
 
-    In a service others have their turns meanwhile: it waits for the pipe as a green thread does.
+    In a service other green threads run while it waits for the pipe.
     """
     with os.fdopen(os.memfd_create("input"), "w+b") as given:
         given.write(content)

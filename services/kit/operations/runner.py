@@ -1,13 +1,13 @@
 """Runs Nameko services in one process: `python -m services.kit.operations.runner services.membership.service`.
 
-The first lines must come before any other import: sockets, locks and psycopg are to yield to the other greenlets.
+The first lines must come before any other import, so that sockets, locks and psycopg yield to other green threads.
 """
 
 # ruff: noqa: E402
 import gc
 import os
 
-gc.disable()  # until all is imported: none of it is garbage, and looking for some takes a tenth of the time
+gc.disable()  # during imports, which create no garbage; collecting takes a tenth of their time
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"
 from services.kit.concurrency import Signal, at_most, serve_http, spawn, spawn_from_signal, wait_together
 
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 def run(modules: Sequence[str]) -> int:
-    """Runs the services until SIGTERM or SIGINT; answers the exit status."""
+    """Runs the services until SIGTERM or SIGINT; returns the exit status."""
     settings = read_settings(ProcessSettings)
     classes = [cls for module in modules for cls in service_classes(import_module(module))]
     gc.enable()
@@ -85,8 +85,8 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
         try:
             runner.start()
             gc.collect()
-            gc.set_threshold(20_000)  # a set of messages lives for longer than Python's 700: a tenth of a busy process
-            gc.freeze()  # what is there from the start stays: looking through it for garbage takes 0.1 s each time
+            gc.set_threshold(20_000)  # a chunk of messages outlives Python's 700; that cost a tenth of the time
+            gc.freeze()  # objects from the start stay; collecting through them takes 0.1 s each time
             log.info("started")
             runner.wait()
             end(None)

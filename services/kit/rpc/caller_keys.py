@@ -1,6 +1,6 @@
-"""Makes a key by which the gateway signs requests: `python -m services.kit.rpc.caller_keys <id>`.
+"""Generates a key with which the gateway signs requests: `python -m services.kit.rpc.caller_keys <id>`.
 
-With keys in CALLER_SIGNING_KEYS it tells their public parts instead, for CALLER_PUBLIC_KEYS of the services.
+With keys in CALLER_SIGNING_KEYS it prints their public parts instead, for CALLER_PUBLIC_KEYS of the services.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from services.kit.settings import SettingsError
 
 
 def main() -> int:
-    """Prints both settings, or the public one; answers the exit status."""
+    """Prints both settings, or the public one; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("id", nargs="?", default="k1", help="the key's id: letters and digits (k1)")
     key_id = parser.parse_args().id

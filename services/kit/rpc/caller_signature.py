@@ -1,8 +1,8 @@
-"""The gateway's signature under a request: who asks, what for and with which data came from the gateway alone.
+"""The gateway's signature of a request, which proves that caller, operation and data come from the gateway.
 
-Signed are the bytes of the request, in which the caller's session, the request id, the data and the deadline are, the
-name of the operation, the id of this one call, and where its reply goes. So a signature is good for one request, and no
-longer than somebody waits for the answer. The key is Ed25519's: who checks a signature cannot make one.
+It covers the bytes of the request (the caller's session, the request id, the data and the deadline), the name of the
+operation, the id of the call, and the reply address. So a signature is valid for one request, and no longer than
+somebody waits for the answer. The key is an Ed25519 key: a service that verifies signatures cannot make them.
 """
 
 import base64
@@ -23,9 +23,9 @@ from services.kit.settings import SettingsError, is_production, read_settings, s
 
 SIGNATURE = "x-signature"
 DEMO_ID = "demo"
-"""Begins the ids of the demo's keys: of a public key nothing else tells whose it is."""
+"""The prefix of the ids of demo keys, by which their public keys are recognized."""
 LONGEST_SECONDS = 300
-"""How far ahead the deadline of a signed request may be."""
+"""How many seconds ahead the deadline of a signed request may be."""
 
 _CONTEXT = b"union card services, request 1"
 _KEY_BYTES = 32
@@ -43,14 +43,14 @@ class SigningSettings:
 class CheckingSettings:
     """The public parts of the gateway's keys, as `k2:base64,k1:base64`: `python -m services.kit.rpc.caller_keys`.
 
-    They must be set in production; without any, nobody's signature is asked for.
+    They must be set in production; without any, signatures are not checked.
     """
 
     caller_public_keys: str = ""
 
 
 class Signer:
-    """Signs requests; without a key, outside production, it signs nothing."""
+    """Signs requests; without a key, which only non-production allows, it signs nothing."""
 
     def __init__(self, keys: str) -> None:
         private = _read("CALLER_SIGNING_KEYS", keys, Ed25519PrivateKey.from_private_bytes)
@@ -58,7 +58,7 @@ class Signer:
         self._key = private.get(self._key_id)
 
     def headers(self, routing_key: str, call_id: str, reply_to: str, body: bytes) -> dict[str, str]:
-        """The header that bears the signature of a request."""
+        """The header with the signature of a request."""
         if self._key is None:
             return {}
         signature = self._key.sign(_signed(routing_key, call_id, reply_to, body))
@@ -66,7 +66,7 @@ class Signer:
 
 
 class Checker:
-    """Checks signatures; each key checks what it signed."""
+    """Verifies signatures by the public key whose id they name."""
 
     def __init__(self, keys: str) -> None:
         self._keys: Mapping[str, Ed25519PublicKey] = _read(
@@ -75,9 +75,9 @@ class Checker:
         self._seen: dict[str, float] = {}
 
     def refusal(self, message: Delivery, request: Request, *, is_former_taken: bool) -> str | None:
-        """Why a request does not count as the gateway's; None where it does.
+        """Why a request is not accepted as the gateway's; None where it is.
 
-        `is_former_taken` lets those pass that are not signed at all, as the release before sends them.
+        With `is_former_taken`, unsigned requests are accepted, as the previous release sends them.
         """
         said = (message.headers or {}).get(SIGNATURE)
         if not self._keys or (said is None and is_former_taken):
@@ -89,7 +89,7 @@ class Checker:
         return None
 
     def is_repeated(self, message: Delivery, request: Request) -> bool:
-        """Whether this process has had the call before, and the broker does not say that it delivers it again."""
+        """Whether this process has received the call before, and the broker does not mark it as redelivered."""
         call_id = str(message.properties.get("correlation_id"))
         if not self._keys or message.delivery_info["redelivered"]:
             return False
@@ -113,7 +113,7 @@ class Checker:
         return True
 
     def _forget_old(self) -> None:
-        """Calls in the order in which they came; one that outlasts those behind it goes with the next."""
+        """Forgets calls whose deadlines have passed, oldest first; a later deadline delays those behind it."""
         now = time.time()
         while self._seen:
             oldest = next(iter(self._seen))
@@ -141,7 +141,7 @@ def checker() -> Checker:
 
 
 def public_keys(signing_keys: str) -> str:
-    """The public parts of keys that sign, in the same form."""
+    """The public parts of signing keys, in the same form."""
     private = _read("CALLER_SIGNING_KEYS", signing_keys, Ed25519PrivateKey.from_private_bytes)
     parts = {key_id: key.public_key().public_bytes_raw() for key_id, key in private.items()}
     return ",".join(f"{key_id}:{base64.b64encode(part).decode()}" for key_id, part in parts.items())
@@ -172,4 +172,4 @@ def _parts(text: str) -> dict[str, str]:
 
 
 _GRACE = 10.0
-"""Seconds past its deadline for which a call is remembered."""
+"""Seconds for which a call is remembered after its deadline."""

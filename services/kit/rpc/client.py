@@ -1,4 +1,4 @@
-"""The side of RPC that asks: calls with a deadline, and one queue of replies a process."""
+"""The RPC client: calls with a deadline, and one reply queue for each process."""
 
 import json
 import time
@@ -40,7 +40,7 @@ _SECONDS_TO_LISTEN = 1.0
 
 
 class ReplyListener(SharedExtension):
-    """The process's one queue of replies, and who waits for which."""
+    """The process's one reply queue, and the calls that wait for replies."""
 
     watch = BrokerWatch()
 
@@ -48,11 +48,11 @@ class ReplyListener(SharedExtension):
         super().__init__()
         self.waiting: dict[str, _Waiting] = {}
         self.services: set[str] = set()
-        """Who may be asked, and so reply."""
+        """The services that are called, and so may reply."""
         self.address = ""
 
     def setup(self) -> None:
-        """Makes the reader of replies and the publisher of requests; raises SettingsError without a key to sign by."""
+        """Creates the reader of replies and the publisher of requests; raises SettingsError without a signing key."""
         self._settings = settings = read_settings(MessagingSettings)
         self._users = BrokerUsers.of(settings.amqp_uri, self.container.service_name)
         self._signer = signer()
@@ -63,7 +63,7 @@ class ReplyListener(SharedExtension):
         self.publisher = DirectPublisher(settings.amqp_uri, f"{self.container.service_name} requests", seconds=3)
 
     def start(self) -> None:
-        """Listens; the broker may come later."""
+        """Starts listening; the broker need not be reachable yet."""
         self._thread = self.container.spawn_managed_thread(self.reader.run)
 
     def stop(self) -> None:
@@ -73,11 +73,11 @@ class ReplyListener(SharedExtension):
         self.publisher.close()
 
     def why_not_ready(self) -> str | None:
-        """What keeps messages from coming."""
+        """Why replies cannot be received; None where they can."""
         return self.reader.why_not_ready()
 
     def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Sends a request and waits for its reply; raises Unavailable, and says at once where the broker takes none."""
+        """Sends a request and waits for its reply; raises Unavailable, at once BrokerBlocked for a blocked broker."""
         if self.watch.is_blocked:
             raise BrokerBlocked(RETRY_AFTER)
         if not self._is_listening():
@@ -105,13 +105,13 @@ class ReplyListener(SharedExtension):
             self.waiting.pop(call_id, None)
 
     def _is_listening(self) -> bool:
-        """Whether a reply can come. Requests come before the first connection is there: they wait a moment for it."""
+        """Whether replies can be received. Early requests wait a moment for the first connection."""
         with at_most(_SECONDS_TO_LISTEN):
             self.reader.wait_until_ready()
         return self.reader.is_consuming
 
     def _declare(self, channel: amqp.Channel) -> str:
-        """A new queue for each connection: the broker may still hold the one of the connection that was lost."""
+        """Declares a new queue for each connection, for the broker may still hold that of a lost connection."""
         self.address = new_message_id()
         queue = declare_passing_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
         for service in sorted(self.services):
@@ -121,13 +121,13 @@ class ReplyListener(SharedExtension):
         if self._users.is_shared:
             declare_exchange(channel, RPC_EXCHANGE)
         if self._settings.takes_former:
-            # Services of the release before reply where requests go; only the permissions of an upgrade let us hear.
+            # Services of the previous release reply by the exchange of requests; an upgrade's permissions allow it.
             with suppress(amqp.AccessRefused), channel.connection.channel() as former:
                 bind(former, queue, RPC_EXCHANGE, self.address)
         return queue
 
     def _receive(self, message: Delivery) -> None:
-        """Takes a reply that came by the exchange of the service that was asked, where nobody else can put one."""
+        """Takes a reply from the called service's own exchange, to which nobody else can publish."""
         call_id, exchange = message.properties.get("correlation_id"), message.delivery_info["exchange"]
         waiting = self.waiting.get(call_id)
         if waiting is None:
@@ -140,7 +140,7 @@ class ReplyListener(SharedExtension):
         waiting.reply.send(json.loads(message.body)["result"])
 
     def _disappoint(self) -> None:
-        """Replies to what was asked over a lost connection have nowhere to go."""
+        """Fails all waiting calls, whose reply queue was lost with the connection."""
         for waiting in list(self.waiting.values()):
             waiting.reply.send_exception(ConnectionResetError("The connection for replies was lost."))
         self.waiting.clear()
@@ -148,14 +148,14 @@ class ReplyListener(SharedExtension):
 
 @dataclass
 class _Waiting:
-    """Who was asked, and what comes of it."""
+    """A waiting call: the called service and the reply to come."""
 
     service: str
     reply: Signal = field(default_factory=Signal)
 
 
 class ServiceClient(DependencyProvider):
-    """Asks another service: `self.membership.call("queue_members", caller, data)`."""
+    """Calls another service: `self.membership.call("queue_members", caller, data)`."""
 
     replies = ReplyListener()
 
@@ -164,7 +164,7 @@ class ServiceClient(DependencyProvider):
         self.deadline = deadline
 
     def setup(self) -> None:
-        """Says whose replies are to be heard."""
+        """Registers the service as one whose replies are accepted."""
         self.replies.services.add(self.service)
 
     def get_dependency(self, worker_ctx: Any) -> "ServiceClient":
@@ -179,9 +179,9 @@ class ServiceClient(DependencyProvider):
         request_id: str | None = None,
         deadline: float | None = None,
     ) -> Any:
-        """The service's answer. Raises Problem: the service's own, or Unavailable (503) past the deadline in seconds.
+        """The service's answer. Raises Problem: the service's own, or Unavailable (503) after `deadline` seconds.
 
-        After a 503 a command may still have been done: ask again with the same request id.
+        After a 503 a command may still have been carried out: repeat it with the same request id.
         """
         seconds = deadline or self.deadline
         request = {

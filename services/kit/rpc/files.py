@@ -1,4 +1,4 @@
-"""How a file travels in an answer: name, content type, content as base64."""
+"""Files in answers: name, content type, content as base64."""
 
 import base64
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Annotated
 
 @dataclass(frozen=True, kw_only=True)
 class FileAnswer:
-    """A file a person downloads."""
+    """A file that a person downloads."""
 
     file_name: str
     content_type: str

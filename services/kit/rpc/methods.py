@@ -1,4 +1,4 @@
-"""Methods that other processes ask for: queries and commands on Nameko's RPC wire, with roles and request ids."""
+"""RPC entrypoints of queries and commands, with authorization, audit events and request ids."""
 
 import json
 import time
@@ -50,10 +50,10 @@ def handles(operation: Any, use_case: Any = None) -> Any:
     """The entrypoint of an operation. `approve = handles(APPROVE, requests.approve)` calls `use_case(work, request)`;
     as a decorator it takes a method `(self, work, request)` of a service that has more than a database.
 
-    The request is loaded by its schema (unknown fields are refused), the caller authorized, and all is one transaction
-    of `self.database`, with the audit event of a command. A request id that was handled before answers the same again
-    and changes nothing; with other data it is the Problem `idempotency_key_reused`. The answer becomes JSON; dates,
-    UUIDs and decimals become strings.
+    The schema loads the request (unknown fields are refused), the caller is authorized, and all runs in one transaction
+    of `self.database`, with the audit event of a command. A repeated request id gets the same answer again and changes
+    nothing; with other data it is the Problem `idempotency_key_reused`. The answer becomes JSON; dates, UUIDs and
+    decimals become strings.
     """
     if use_case is None:
         return partial(_entrypoint_of, operation)
@@ -66,13 +66,13 @@ def _entrypoint_of(
     load = operation.request_schema().load
 
     def run(service: Any, audit_event: AuditEvent, request: Request) -> str:
-        asked = load(request.data)
+        loaded = load(request.data)
         if not operation.uses_database:
-            return plain_json(method(service, Work(None, audit_event.caller), asked))
+            return plain_json(method(service, Work(None, audit_event.caller), loaded))
         if not operation.is_command:
             with service.database.read() as session:
-                return plain_json(method(service, Work(session, audit_event.caller, service.database), asked))
-        return _carry_out(service, audit_event, request, lambda work: method(service, work, asked))
+                return plain_json(method(service, Work(session, audit_event.caller, service.database), loaded))
+        return _carry_out(service, audit_event, request, lambda work: method(service, work, loaded))
 
     is_command, name = operation.is_command, operation.method
     answer = _answering(name, run, _record_refusal if is_command else _record_nothing)
@@ -127,16 +127,16 @@ def _answering(
 
 
 def _record_refusal(service: Any, audit_event: AuditEvent, problem: Problem) -> None:
-    """What a form got wrong before anything was looked at is no Problem yet, and is not recorded."""
+    """Records a refusal; an invalid request raises ValidationError, which is no Problem, and is not recorded."""
     audit.publish_refusal(service.database, service.name, audit_event, problem)
 
 
 def _record_nothing(service: Any, audit_event: AuditEvent, problem: Problem) -> None:
-    """Questions are not acts."""
+    """Does nothing: queries have no audit events."""
 
 
 def _authorize(name: str, caller: Caller) -> Caller:
-    """The caller with the reach that it has for the method; raises Forbidden."""
+    """The caller with its scope for the operation; raises Forbidden."""
     rule = operation_of(name).allow
     if not rule.allows(caller.roles):
         raise Forbidden
@@ -144,12 +144,12 @@ def _authorize(name: str, caller: Caller) -> Caller:
 
 
 def _once(session: Session, name: str, caller: Caller, request: Request, run: Callable[[], Any]) -> str:
-    """The answer that the request id got before, or what `run` answers now, kept in the same transaction.
+    """The earlier answer to the request id, or the result of `run`, stored in the same transaction.
 
-    A second request with the id, at the same time, waits here for the first one's commit.
+    A concurrent request with the same id waits here for the first one's commit.
     """
     account = caller.account_id or caller.member_id or ANONYMOUS
-    # By a key: who reads the table alone must not find numbers in it by trying all there are.
+    # Keyed, so that a reader of the table alone cannot find numbers by trying all possible ones.
     fingerprint = blind_index(json.dumps([name, request.data], sort_keys=True, ensure_ascii=False), "request")
     row = {"account_id": account, "request_id": request.request_id, "name": name, "fingerprint": fingerprint}
     this = (handled_request.c.account_id == account, handled_request.c.request_id == request.request_id)

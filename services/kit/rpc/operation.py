@@ -1,4 +1,4 @@
-"""What may be called of a service: one declaration names an operation, its request and answer, and who is allowed.
+"""Operations of services: one declaration names an operation, its request and answer, and who may call it.
 
     APPROVE = command("revocation.approve_revocation", ApproveRevocation, RevocationAnswer,
                       allow=subordinates("reviewer"), title="同意撤销")
@@ -25,23 +25,23 @@ class Scope(IntEnum):
     """Whose data a role may act on; of an account that holds several roles, the widest counts."""
 
     NO_UNION = 0
-    """What belongs to no union: announcements, outlets, rules, queues."""
+    """Data that belongs to no union: announcements, outlets, rules, queues."""
     SELF = 1
-    """The account, or the member, alone."""
+    """Only the own account or member."""
     OWN_UNION = 2
     SUBORDINATES = 3
-    """The own union and all below it."""
+    """The own union and all its subordinates."""
 
 
 @dataclass(frozen=True)
 class Permission:
-    """The roles that may call an operation, each with its scope. Where anybody may, `anonymous` is among them."""
+    """The roles that may call an operation, each with its scope; `anonymous` among them allows everyone."""
 
     scope_of_role: tuple[tuple[str, Scope], ...]
 
     @property
     def roles(self) -> frozenset[str]:
-        """Who may call it."""
+        """The roles that may call it."""
         return frozenset(role for role, _ in self.scope_of_role)
 
     def allows(self, roles: Collection[str]) -> bool:
@@ -55,7 +55,7 @@ class Permission:
 
 @dataclass(frozen=True, eq=False)
 class Operation(Generic[Asked, Answered]):
-    """A query or command of a service, or what the gateway answers itself. `name` is `<service>.<method>`.
+    """A query or command of a service, or one that the gateway answers itself. `name` is `<service>.<method>`.
 
     `title` is what the audit log calls it in Chinese: commands have one, and queries whose calls are recorded.
     """
@@ -70,28 +70,28 @@ class Operation(Generic[Asked, Answered]):
 
     @property
     def service(self) -> str:
-        """Who handles it."""
+        """The service that handles it."""
         return self.name.partition(".")[0]
 
     @property
     def method(self) -> str:
-        """What it is called there."""
+        """The method's name in the service."""
         return self.name.partition(".")[2]
 
     @property
     def request_schema(self) -> type[DataclassSchema]:
-        """What loads a request; raises TypeError for what the gateway answers without one."""
+        """The schema that loads a request; raises TypeError for an operation without one, which the gateway answers."""
         if self.request is None:
             raise TypeError(f"{self.name} takes no request.")
         return schema_of(self.request)
 
 
 OPERATIONS: dict[str, Operation[Any, Any]] = {}
-"""All operations that were declared, by their names."""
+"""All declared operations, by name."""
 
 
 class DeclaredTwice(ValueError):
-    """Two operations have one name."""
+    """Two operations have the same name."""
 
 
 @overload
@@ -101,7 +101,7 @@ def command(
     name: str, request: type[Asked], answer: type[Answered], *, allow: Permission, title: str
 ) -> Operation[Asked, Answered]: ...
 def command(name: str, request: type[Any], answer: Any = None, *, allow: Permission, title: str) -> Operation[Any, Any]:
-    """Declares an operation that changes state. Without an answer the route says 204."""
+    """Declares an operation that changes state. Without an answer type the route returns 204."""
     return _declare(Operation(name, request, answer, allow, is_command=True, title=title))
 
 
@@ -132,7 +132,7 @@ class CommonOperation(Generic[Asked, Answered]):
 
     @property
     def request_schema(self) -> type[DataclassSchema]:
-        """What loads a request."""
+        """The schema that loads a request."""
         return schema_of(self.request)
 
     def of(self, service: str) -> Operation[Asked, Answered]:
@@ -159,17 +159,17 @@ def operation_of(name: str) -> Operation[Any, Any]:
 
 
 def no_union(*roles: str) -> Permission:
-    """Allows roles what belongs to no union."""
+    """Allows roles to act on data that belongs to no union."""
     return Permission(tuple((role, Scope.NO_UNION) for role in roles))
 
 
 def own_data(*roles: str) -> Permission:
-    """Allows roles what is their own."""
+    """Allows roles to act on their own data."""
     return Permission(tuple((role, Scope.SELF) for role in roles))
 
 
 def own_union(*roles: str) -> Permission:
-    """Allows roles their union."""
+    """Allows roles to act on their union's data."""
     return Permission(tuple((role, Scope.OWN_UNION) for role in roles))
 
 

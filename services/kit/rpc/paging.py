@@ -1,4 +1,4 @@
-"""How lists are asked for and answered: page, size, total."""
+"""Requests and answers of paged lists: page, size, total."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -7,7 +7,7 @@ from marshmallow import validate
 
 LARGEST_PAGE = 200
 DEEPEST_ROW = 10_000
-"""Rows are paged, and as a rule counted, up to here: beyond it a search must be narrowed; so pages cost the same."""
+"""The last row that is paged, and usually counted. Beyond it a search must be narrowed, which bounds a page's cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class PageRequest:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many rows match; where more match than are counted, `is_exact` is false and `total` how many were."""
+    """How many rows match; where more match than are counted, `is_exact` is false and `total` the counted number."""
 
     total: int
     is_exact: bool
@@ -28,7 +28,7 @@ class Counted:
 
 @dataclass(frozen=True, kw_only=True)
 class PageAnswer:
-    """Base of all list answers; each list says what its `items` are."""
+    """Base of all list answers; each list declares the type of its `items`."""
 
     page: int
     size: int
@@ -38,7 +38,7 @@ class PageAnswer:
 
     @classmethod
     def of(cls, items: list[Any], request: PageRequest, counted: Counted, **more: Any) -> Self:
-        """The answer to a list request; `more` are the fields that this list has besides."""
+        """The answer to a list request; `more` are further fields of this list."""
         return cls(
             items=items,
             page=request.page,

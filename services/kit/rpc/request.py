@@ -1,4 +1,4 @@
-"""Requests as they travel between the gateway and the services, and the JSON of their answers."""
+"""Requests from the gateway to the services, and the JSON of their answers."""
 
 import json
 import time
@@ -15,10 +15,10 @@ from services.kit.schemas import values_of
 from services.kit.strict_json import read_json
 
 RETRY_AFTER = 5
-"""Seconds after which a caller may ask again for what is not available now."""
+"""Seconds after which a caller may repeat a request that was unavailable."""
 
 HEARS_SERVICE = "x-hears-service"
-"""The header of a request whose reply is heard at the exchange of the service's own replies."""
+"""The header of a request whose caller receives replies from the service's own exchange."""
 
 _GRACE = 2.0
 """Seconds by which the clocks of two machines may differ before a request counts as late."""
@@ -26,9 +26,9 @@ _GRACE = 2.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: an account of a union, a member on the phone (role `member`), or nobody known (role `anonymous`).
+    """The caller of an operation: an account of a union, a member on the phone (role `member`), or role `anonymous`.
 
-    An account that has to do something first, such as to choose a password, has the role `limited` and no other.
+    An account that must do something first, such as choose a password, has only the role `limited`.
     """
 
     account_id: str | None = None
@@ -42,21 +42,21 @@ class Caller:
     superior_ids: tuple[str, ...] = ()
     """All unions above the caller's, the city's first, its superior last."""
     controllers: tuple[str, ...] = ()
-    """Who else may act as the caller: who made, reset or changed the account lately, or has one with its telephone."""
+    """Accounts that could act as the caller: that recently created, reset or changed it, or share its telephone."""
     member_id: str | None = None
     session_id: str | None = None
     origin: str | None = None
     """The address that the request came from."""
     scope: Scope = Scope.OWN_UNION
-    """How far the caller reaches in what it asks for now; each service finds it out for itself."""
+    """Whose data the caller may act on in this operation; each service determines it."""
 
     @property
     def is_of_the_city(self) -> bool:
-        """Whether the caller's union is the city's, above which there is none."""
+        """Whether the caller's union is the city's, the root of the tree."""
         return self.union_id is not None and self.superior_union_id is None
 
     def to_dict(self) -> dict[str, Any]:
-        """The caller as JSON types, without the reach."""
+        """The caller as JSON types, without the scope."""
         document = {**asdict(self), "roles": sorted(self.roles)}
         del document["scope"]
         return document
@@ -77,7 +77,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it travels. `deadline` is in seconds of the epoch: past it nobody waits for the answer."""
+    """One request on the wire. After `deadline`, in seconds of the epoch, nobody waits for the answer."""
 
     caller: dict[str, Any]
     data: dict[str, Any]
@@ -87,7 +87,7 @@ class Request:
 
     @classmethod
     def from_body(cls, body: bytes, message: Delivery) -> "Request":
-        """The request in a Nameko RPC body; any error means that it is none."""
+        """The request in a Nameko RPC body; any exception means that the body is not a request."""
         document = read_json(body)["args"][0]
         return cls(
             caller=document.get("caller") or {},
@@ -103,12 +103,12 @@ class Request:
 
 
 def problem_json(problem: Problem) -> str:
-    """The answer that holds a problem."""
+    """The JSON answer with a problem."""
     return plain_json({"problem": problem.to_dict()})
 
 
 def plain_json(value: Any) -> str:
-    """Dates, UUIDs and decimals as strings: kombu's JSON would wrap them in envelopes of its own."""
+    """A value as compact JSON with dates, UUIDs and decimals as strings; kombu's JSON would wrap them in objects."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_as_json)
 
 

@@ -1,4 +1,4 @@
-"""The side of RPC that answers: one queue of requests a service, each handled by a worker."""
+"""The RPC server: one queue of requests for each service, each request handled by a worker."""
 
 from typing import Any
 
@@ -29,11 +29,11 @@ _GATEWAY = "gateway"
 class RequestServer(SharedExtension, ProviderCollector):
     """The service's one queue of requests: each is handled by a worker, answered, and acked.
 
-    Requests are taken from the gateway alone, and with its signature.
+    Only requests that the gateway published and signed are accepted.
     """
 
     def setup(self) -> None:
-        """Makes the reader of requests and the publisher of replies; raises SettingsError without the keys it needs."""
+        """Creates the reader of requests and the publisher of replies; raises SettingsError without the needed keys."""
         self._settings = settings = read_settings(MessagingSettings)
         service = self.container.service_name
         self._users = BrokerUsers.of(settings.amqp_uri, service)
@@ -47,16 +47,16 @@ class RequestServer(SharedExtension, ProviderCollector):
         self._publisher = DirectPublisher(settings.amqp_uri, f"{service} replies", seconds=3)
 
     def start(self) -> None:
-        """Takes requests; returns when the broker has said so."""
+        """Starts taking requests; returns when the broker has confirmed it."""
         self._thread = self.container.spawn_managed_thread(self.reader.run)
         self.reader.wait_until_ready()
 
     def why_not_ready(self) -> str | None:
-        """What keeps messages from coming."""
+        """Why requests cannot be received; None where they can."""
         return self.reader.why_not_ready()
 
     def drain(self) -> None:
-        """Takes nothing new and returns when what runs is answered and acked."""
+        """Takes nothing new and returns when all taken requests are answered and acked."""
         self.reader.stop()
         if self._thread is not None:
             self._thread.wait()
@@ -76,7 +76,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         try:
             request = Request.from_body(message.body, message)
         except Exception:
-            # A stranger's bytes can break the reading in any way.
+            # An outsider's bytes can raise any error in reading.
             request = None
         if request is not None and (refusal := self._refusal(message, request)):
             metrics.rpc_refused.labels(self.container.service_name).inc()
@@ -111,13 +111,13 @@ class RequestServer(SharedExtension, ProviderCollector):
         ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
 
     def _exchange_for(self, message: Delivery) -> str | None:
-        """Where a reply is heard: at the service's own exchange; by the release before, where requests go."""
+        """The exchange to reply by: the service's own, or for the previous release's callers that of requests."""
         if (message.headers or {}).get(HEARS_SERVICE):
             return replies_exchange(self.container.service_name)
         return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
 
     def _answer(self, message: Delivery, answer: str | None) -> None:
-        """Replies, where someone waits, and acks; a reply that cannot be sent is the caller's deadline's affair."""
+        """Replies, where someone waits, and acks; if the reply cannot be sent, the caller runs into its deadline."""
         try:
             exchange = self._exchange_for(message)
             if answer is not None and exchange and message.properties.get("reply_to"):
@@ -135,11 +135,11 @@ class RequestServer(SharedExtension, ProviderCollector):
 
 
 class MethodMisnamed(AssertionError):
-    """A service's attribute has another name than the operation that it handles: one would be called for the other."""
+    """A service's attribute is not named as its operation, so calls would reach the wrong method."""
 
 
 class QueryEntrypoint(Entrypoint):
-    """The entrypoint of a query; `operation_method` is how the operation is called in its service."""
+    """The entrypoint of a query; `operation_method` is the operation's name in its service."""
 
     server = RequestServer()
 
@@ -148,7 +148,7 @@ class QueryEntrypoint(Entrypoint):
         self._operation_method = operation_method
 
     def setup(self) -> None:
-        """Lets the server find this method; raises MethodMisnamed, and NoOperation where none is declared."""
+        """Registers the method with the server; raises MethodMisnamed, and NoOperation where none is declared."""
         name = f"{self.container.service_name}.{self.method_name}"
         if self.method_name != self._operation_method:
             raise MethodMisnamed(f"{name} handles {self._operation_method}.")
@@ -156,11 +156,11 @@ class QueryEntrypoint(Entrypoint):
         self.server.register_provider(self)
 
     def stop(self) -> None:
-        """Returns when the server has answered what it had taken."""
+        """Returns when the server has answered all taken requests."""
         self.server.drain()
 
     def can_repeat(self, request: Request) -> bool:
-        """Whether a request may be run that the broker delivers again after a lost connection."""
+        """Whether a request may run again that the broker redelivers after a lost connection."""
         return True
 
 
@@ -168,10 +168,10 @@ class CommandEntrypoint(QueryEntrypoint):
     """The entrypoint of a command."""
 
     def setup(self) -> None:
-        """Lets the server find this method; raises KeyError in a service that cannot tell what its callers did."""
+        """Registers the method with the server; raises KeyError in a service without a contract for audit events."""
         _ = the_system().audit_events[self.container.service_name]
         super().setup()
 
     def can_repeat(self, request: Request) -> bool:
-        """Without a request id nobody knows whether the first delivery was carried out, or still is."""
+        """Only with a request id; without one it is unknown whether the first delivery was done, or still runs."""
         return request.request_id is not None

@@ -1,4 +1,4 @@
-"""What a use case works with: the transaction, who calls, and the service's database."""
+"""What a use case works with: the transaction, the caller, and the service's database."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -11,7 +11,7 @@ from services.kit.rpc.request import Caller
 
 @dataclass(frozen=True)
 class Work:
-    """One call of an operation. What is recorded of it in the audit log goes by the session (audit.record)."""
+    """One call of an operation. `audit.record` adds to its audit event through the session."""
 
     _session: Session | None
     caller: Caller
@@ -19,10 +19,10 @@ class Work:
 
     @property
     def session(self) -> Session:
-        """The transaction; an operation that uses no database has none."""
+        """The session in the call's transaction; fails for an operation that uses no database."""
         return cast(Session, self._session)
 
     @property
     def database(self) -> Database:
-        """For what stays though the transaction is rolled back, such as the count of wrong passwords."""
+        """The database, for writes that must survive a rollback, such as the count of wrong passwords."""
         return cast(Database, self._database)

@@ -1,1 +1,1 @@
-"""The queries and commands of membership, by room."""
+"""The operations of membership, by subject."""

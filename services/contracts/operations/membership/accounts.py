@@ -1,4 +1,4 @@
-"""The queries and commands about unions and their accounts: roles, locks, reset links, changes of telephone."""
+"""The operations on unions and their accounts: roles, locks, reset links, changes of telephone."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +39,7 @@ class UnionAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountAnswer:
-    """An account with its union, as its holder and the page's header need it."""
+    """An account with its union, for its holder and the page header."""
 
     account_id: UUID
     account_name: str
@@ -57,8 +57,8 @@ class AccountAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ListUnionsRequest(PageRequest):
-    q: Annotated[str | Unset, text(50), "what the code begins with, or part of the name"] = UNSET
-    superior_union_id: Annotated[UUID | Unset, "only those right below this union"] = UNSET
+    q: Annotated[str | Unset, text(50), "the beginning of the code, or part of the name"] = UNSET
+    superior_union_id: Annotated[UUID | Unset, "only the direct subordinates of this union"] = UNSET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +80,14 @@ class CreateUnionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class UnionRequest:
-    """Names a union."""
+    """Identifies a union."""
 
     union_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameUnionsRequest:
-    """Unions that messages name by id or by code alone."""
+    """Looks up names of unions that messages name only by id or code."""
 
     union_ids: Annotated[list[Annotated[str, text(64)]], validate.Length(max=100)] = field(default_factory=list)
     codes: Annotated[list[Annotated[str, text(64)]], validate.Length(max=100)] = field(default_factory=list)
@@ -112,7 +112,7 @@ class RenameUnionRequest(UnionRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ListAccountsRequest(PageRequest):
-    union_id: Annotated[UUID | Unset, "of this union alone; without it of all within reach"] = UNSET
+    union_id: Annotated[UUID | Unset, "only of this union; if absent, of all unions in scope"] = UNSET
     q: Annotated[str | Unset, text(50), "part of the account or the display name, or the whole telephone number"] = (
         UNSET
     )
@@ -121,7 +121,7 @@ class ListAccountsRequest(PageRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRequest:
-    """Names an account."""
+    """Identifies an account."""
 
     account_id: UUID
 
@@ -164,7 +164,7 @@ class CreateAccountRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class NewAccountAnswer(AccountItem):
-    """An account whose holder has a link to choose the first password."""
+    """A new account, whose holder gets a link to choose the first password."""
 
     sent_to: Annotated[str, "the telephone that gets the link, masked"]
     expires_at: Annotated[datetime, "until when the link works"]
@@ -172,7 +172,7 @@ class NewAccountAnswer(AccountItem):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateAccountRequest:
-    """What is absent stays as it is. The telephone is changed by two administrators."""
+    """Absent fields stay unchanged. Changing the telephone takes two administrators."""
 
     account_id: UUID
     display_name: Annotated[str | Unset, text(50)] = UNSET
@@ -182,7 +182,7 @@ class UpdateAccountRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ResetLinkAnswer:
-    """A link that is sent to the account's telephone alone; the newest one is the only one that works."""
+    """A link that is sent only to the account's telephone; only the newest link works."""
 
     expires_at: datetime
     sent_to: Annotated[str, "the telephone that gets it by SMS, masked"]
@@ -191,13 +191,13 @@ class ResetLinkAnswer:
 @dataclass(frozen=True, kw_only=True)
 class RequestPhoneChangeRequest:
     account_id: UUID
-    phone: Annotated[Mobile | None, "the new number; null takes the old away"]
-    reason: Annotated[str, text(200, shortest=2), "who confirms reads it"]
+    phone: Annotated[Mobile | None, "the new number; null removes the old one"]
+    reason: Annotated[str, text(200, shortest=2), "the confirming administrator reads it"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneChangeRequest:
-    """Names a change that was asked for."""
+    """Identifies a requested change of telephone."""
 
     change_id: UUID
 
@@ -210,7 +210,7 @@ class ListPhoneChangesRequest(PageRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneChangeAnswer:
-    """A telephone number that waits for a second administrator, or what became of it."""
+    """A requested change of telephone that waits for a second administrator, or its outcome."""
 
     change_id: UUID
     account_id: UUID
@@ -219,7 +219,7 @@ class PhoneChangeAnswer:
     union_id: UUID
     union_name: str
     old_phone: Annotated[str | None, "masked"]
-    new_phone: Annotated[str | None, "whole for who can confirm it, masked for others"]
+    new_phone: Annotated[str | None, "whole for those who can confirm it, masked for others"]
     reason: str
     state: Annotated[str, choice(*PHONE_CHANGE_STATES)]
     requested_by: UUID
@@ -228,7 +228,7 @@ class PhoneChangeAnswer:
     expires_at: datetime
     decided_by_name: str | None
     decided_at: datetime | None
-    can_confirm: Annotated[bool, "whether it waits for the caller, who is another than who asked for it"]
+    can_confirm: Annotated[bool, "whether the caller, who is not the requester, can confirm it"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +249,7 @@ class CheckResetLinkAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ResetPasswordForm(CheckResetLinkRequest):
-    """What who chooses a password by a link fills in."""
+    """The form for choosing a password by a link."""
 
     new_password: NewPassword
 

@@ -1,4 +1,4 @@
-"""What may be asked about signing in: captchas, sessions, passwords, second factors, codes by SMS."""
+"""The operations of sign-in: captchas, sessions, passwords, second factors, codes by SMS."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaForm:
-    """A captcha and its answer, for forms that somebody unknown sends."""
+    """A captcha and its answer, for forms of anonymous callers."""
 
     captcha_id: Annotated[str, text(600), "of a captcha that was not answered before"]
     captcha_answer: Annotated[str, text(20, 0), "case does not matter; empty where there is no picture"] = ""
@@ -40,17 +40,17 @@ class CaptchaForm:
 
 @dataclass(frozen=True, kw_only=True)
 class SignInForm(Credentials, CaptchaForm):
-    """What who signs in fills in."""
+    """The sign-in form."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaptchaVerdict:
-    """What the gateway, which made the captcha, says of the answer."""
+    """The verdict of the gateway, which made the captcha, on the answer."""
 
     captcha_id: UUID
     expires_at: datetime
     is_right: bool
-    level: Annotated[int | None, "how hard it was; null from a gateway of a release that knows no levels"] = None
+    level: Annotated[int | None, "its difficulty; null from a gateway of a release without levels"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +66,11 @@ class CaptchaLevelAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """What the gateway knows of the browser that signs in."""
+    """The gateway's data on the browser that signs in."""
 
     user_agent: str | None
     device_id: Annotated[UUID | None, "the browser, by its long-lived cookie"] = None
-    replaces: Annotated[UUID | None, "the session that the browser had until now"]
+    replaces: Annotated[UUID | None, "the session that the browser had before"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +81,17 @@ class SignInRequest(Credentials):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionAnswer:
-    """A session as the gateway needs to know it."""
+    """A session, for the gateway."""
 
     session_id: UUID
-    caller: Annotated[dict[str, Any], "who acts in it"]
+    caller: Annotated[dict[str, Any], "the caller of its requests"]
     ends_at: Annotated[datetime, "unless it is used again"]
     next_step: Annotated[str | None, choice(*NEXT_STEPS, allow_none=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignInAnswer:
-    """Somebody who signed in, and the session."""
+    """The account that signed in, and its session."""
 
     account: AccountAnswer
     session: SessionAnswer
@@ -104,7 +104,7 @@ class SessionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SignOutRequest:
-    """Takes nothing: the session is known."""
+    """Has no parameters: the session is the caller's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +114,13 @@ class ListMySessionsRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class MySession:
-    """A session of one's own that lives."""
+    """An active session of the caller."""
 
     session_id: UUID
     started_at: datetime
-    used_at: Annotated[datetime, "within half a minute"]
+    used_at: Annotated[datetime, "accurate to half a minute"]
     origin: Annotated[str | None, "the address"]
-    user_agent: Annotated[str | None, "the browser's own words"]
+    user_agent: Annotated[str | None, "the browser's User-Agent header"]
     is_current: bool
 
 
@@ -151,7 +151,7 @@ class CurrentPasswordRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class EnrolSecondFactorAnswer:
-    secret: Annotated[str, "base32, for who cannot scan"]
+    secret: Annotated[str, "base32, for users who cannot scan"]
     otpauth_uri: str
     qr_svg: Annotated[str, "the URI as a QR code, an SVG document"]
 
@@ -163,19 +163,19 @@ class SecondFactorCodeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryCodesAnswer:
-    recovery_codes: Annotated[list[str], "each lets in once, in place of a code; told once"]
+    recovery_codes: Annotated[list[str], "each can be used once in place of a code; shown only once"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmedSecondFactorAnswer(RecoveryCodesAnswer):
-    """The codes, and the session that takes the place of the caller's."""
+    """The recovery codes, and the session that replaces the caller's."""
 
     session: SessionAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOtpForm(CaptchaForm):
-    """What who wants a one-time password fills in."""
+    """The form that requests a one-time password."""
 
     phone: Mobile
 
@@ -183,20 +183,20 @@ class RequestOtpForm(CaptchaForm):
 @dataclass(frozen=True, kw_only=True)
 class RequestOtpRequest:
     phone: Mobile
-    captcha: Annotated[CaptchaVerdict | None, "null from a gateway of a release that asked for none"] = None
+    captcha: Annotated[CaptchaVerdict | None, "null from a gateway of a release without captchas here"] = None
     device_id: Annotated[UUID | None, "the browser in which the password will work"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOtpAnswer:
-    """The same whether the number is known or not."""
+    """The answer is the same whether the number is known or not."""
 
     expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalSignInForm:
-    """What a member fills in on the phone."""
+    """The sign-in form of a member on the phone."""
 
     phone: Mobile
     code: Annotated[str, fields.String(load_only=True, validate=Whole(r"^[0-9]{6}$", error="请填写 6 位验证码"))]
@@ -216,7 +216,7 @@ class SignedInMember:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalSignInAnswer:
-    """A member who signed in, and the session."""
+    """The member who signed in, and the session."""
 
     member: SignedInMember
     session: SessionAnswer

@@ -1,4 +1,4 @@
-"""What may be asked about sheets of members: preview, confirmation, progress, errors, the template."""
+"""The operations on imports of members: preview, confirmation, progress, errors, the template."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmImportRequest(ImportRequest):
-    """Says that what was previewed is to be registered. Said again, it changes nothing."""
+    """Confirms that the previewed members are to be registered. Repeating it changes nothing."""
 
     sheets: Annotated[
         list[Annotated[int, fields.Integer(strict=True, validate=validate.Range(1))]] | Unset,
@@ -42,11 +42,11 @@ class ConfirmImportRequest(ImportRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class NotRead:
-    """What was passed over on a sheet, and why."""
+    """What was skipped on a sheet, and why."""
 
     reason: str
-    rows: Annotated[int, "rows that hold something"]
-    cells: Annotated[int, "cells that hold something"]
+    rows: Annotated[int, "rows that are not empty"]
+    cells: Annotated[int, "cells that are not empty"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class ImportSheet:
     name: Annotated[str, "empty for a text file"]
     is_hidden: bool
     reason: Annotated[str | None, "why it cannot be registered"]
-    headings: Annotated[list[str], "those that were understood"]
+    headings: Annotated[list[str], "those that were recognized"]
     rows: Annotated[int, "rows that were read"]
     not_read: list[NotRead]
     is_chosen: Annotated[bool | None, "whether its rows are registered; null until confirmed"]
@@ -65,9 +65,9 @@ class ImportSheet:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportAnswer:
-    """An import and how far it is.
+    """An import and its progress.
 
-    A file is read (`reading`), shown (`previewed`), and registered when that is confirmed (`running`). It has
+    A file is read (`reading`), previewed (`previewed`), and after confirmation registered (`running`). The import is
     `finished` when all its members have their numbers.
     """
 
@@ -77,13 +77,13 @@ class ImportAnswer:
     failure: Annotated[str | None, "why the file cannot be read, or the import ended"]
     sheets: Annotated[list[ImportSheet], "empty until read"]
     rows_total: Annotated[int | None, "null until counted"]
-    rows_new: Annotated[int, "of the preview: what can be registered, unless somebody has the number"]
+    rows_new: Annotated[int, "of the preview: rows that can be registered, unless another member has the number"]
     rows_known: Annotated[int, "rejected rows of members; 0 until confirmed"]
-    rows_wrong: Annotated[int, "of the preview: what cannot be registered"]
+    rows_wrong: Annotated[int, "of the preview: rows that cannot be registered"]
     rows_read: Annotated[int, "rows that were registered or rejected"]
     rows_accepted: int
     rows_rejected: int
-    rows_warned: Annotated[int, "accepted rows of which something should be looked at"]
+    rows_warned: Annotated[int, "accepted rows with warnings"]
     started_at: datetime
     expires_at: Annotated[datetime | None, "until when a preview can be confirmed"]
     finished_at: datetime | None
@@ -91,7 +91,7 @@ class ImportAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewedRow:
-    """A row of the file; numbers are masked, and columns that were not understood are left out."""
+    """A row of the file; numbers are masked, and unrecognized columns are left out."""
 
     sheet_no: int
     line_no: int
@@ -103,10 +103,10 @@ class PreviewedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPreviewAnswer:
-    """What a file says, before anybody is registered."""
+    """The content of a file before its members are registered."""
 
     rows: Annotated[list[PreviewedRow], "the first rows of each sheet"]
-    wrong: Annotated[list[PreviewedRow], "the first rows that are wrong"]
+    wrong: Annotated[list[PreviewedRow], "the first invalid rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class ListImportsAnswer(PageAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class GetImportTemplateRequest:
-    """Takes nothing: there is one template."""
+    """Has no parameters: there is one template."""
 
 
 START_IMPORT = command(

@@ -1,4 +1,4 @@
-"""What may be asked about members: the list, registration, queueing, counts, and the member's own phone page."""
+"""The operations on members: the list, registration, queueing, counts, and the member's own phone page."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -37,20 +37,20 @@ CARD_STATES = ("none", "pending", "submitted", "issued")
 
 
 LARGEST_EXPORT = 50_000
-"""Members in one sheet."""
+"""Most members in one exported sheet."""
 
 
 LARGEST_QUEUEING = 10_000
-"""Members that one request can queue."""
+"""Most members that one request can queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberFilter:
-    """Which members of one union; what is absent does not narrow."""
+    """Filters for the members of one union; absent ones are not applied."""
 
     union_id: Annotated[UUID | Unset, "a subordinate union; the caller's own where absent"] = UNSET
     name: Annotated[NamePart | Unset, "what the name begins with"] = UNSET
-    document_number: Annotated[DocumentNumber | Unset, "the whole number; such searches are counted and on record"] = (
+    document_number: Annotated[DocumentNumber | Unset, "the whole number; such searches are counted and recorded"] = (
         UNSET
     )
     document_end: Annotated[
@@ -81,10 +81,10 @@ class SelectableReason:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberItem:
-    """A member as the list shows one."""
+    """A member in the list."""
 
     member_id: UUID
-    member_no: Annotated[str | None, "null until it is given"]
+    member_no: Annotated[str | None, "null until it is assigned"]
     name: str
     document_type: Annotated[str, choice(*DOCUMENT_TYPES)]
     document_number: Annotated[str, "masked"]
@@ -92,7 +92,7 @@ class MemberItem:
     applied_at: datetime | None
     channel: Annotated[str | None, choice(*CHANNELS, allow_none=True)]
     card_state: Annotated[str, choice(*CARD_STATES)]
-    application_id: Annotated[UUID | None, "the one of the card state"]
+    application_id: Annotated[UUID | None, "the application of the card state"]
     selectable: Annotated[bool, "whether the member can be queued"]
     reason: SelectableReason | None
 
@@ -100,12 +100,12 @@ class MemberItem:
 @dataclass(frozen=True, kw_only=True)
 class ListMembersAnswer(PageAnswer):
     items: list[MemberItem]
-    hint: Annotated[str, "who is not in this list, and how they apply"]
+    hint: Annotated[str, "which members are not in this list, and how they apply"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberSearchRequest:
-    """A search that another service answers; it counts with those that membership answers."""
+    """A search by number that another service answers; it counts towards the same limit as membership's searches."""
 
     document_number: DocumentNumber
     place: Annotated[str, text(100), "the method that answers it"]
@@ -147,17 +147,17 @@ class CorrectedField:
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionAnswer:
-    """What a clerk corrected of a member in the pending list."""
+    """A clerk's correction of a member in the pending list."""
 
     corrected_at: datetime
     corrected_by: Annotated[str | None, "the clerk's name"]
-    refused: Annotated[bool, "the document is another member's: nothing was taken"]
+    refused: Annotated[bool, "the document is another member's: nothing was changed"]
     changes: list[CorrectedField]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberAnswer(MemberItem):
-    """What is known of a member; numbers are masked, and what a document's number tells is left out."""
+    """A member's data; numbers are masked, and facts that a document number contains are left out."""
 
     union_id: UUID
     document_expiry: Annotated[date | None, "9999-12-31 is 长期"]
@@ -165,7 +165,7 @@ class MemberAnswer(MemberItem):
     nationality: Annotated[str | None, "ISO 3166-1 alpha-3"]
     phone: Annotated[str | None, "masked"]
     phone_held_until: Annotated[
-        datetime | None, "until when the member can do nothing on the phone, whose number was changed"
+        datetime | None, "until when the member can do nothing on the phone, because its number was changed"
     ]
     address: str | None
     retirement_category: Annotated[str | None, choice(*RETIREMENT_CATEGORIES, allow_none=True)]
@@ -178,7 +178,7 @@ class MemberAnswer(MemberItem):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberFacts:
-    """What a clerk says of a member; null or absent is not known."""
+    """A member's facts as a clerk enters them; null or absent means unknown."""
 
     name: PersonName | Unset = UNSET
     document_type: Annotated[str | Unset, choice(*DOCUMENT_TYPES)] = UNSET
@@ -212,7 +212,7 @@ class UpdateMemberRequest(MemberFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class RevealMemberRequest:
-    """Asks for whole numbers; who asked and why is kept."""
+    """Requests whole numbers; the caller and the reason are recorded."""
 
     member_id: UUID
     reason: Annotated[str, text(200, shortest=2)]
@@ -220,7 +220,7 @@ class RevealMemberRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RevealedNumbers:
-    """The numbers as they are, with what that of the document tells or the clerk wrote down."""
+    """The whole numbers, with the facts that the document number contains or the clerk entered."""
 
     document_number: str
     birth_date: date | None
@@ -231,21 +231,21 @@ class RevealedNumbers:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportMembersRequest:
-    """Whole numbers are for administrators, who say why."""
+    """Whole numbers are only for administrators, who give a reason."""
 
     filter: MemberFilter | Unset = UNSET
     whole_numbers: bool = False
     reason: Annotated[str | Unset, text(200, shortest=2)] = UNSET
 
     def __post_init__(self) -> None:
-        """Whole numbers need a reason."""
+        """Validates that whole numbers have a reason."""
         if self.whole_numbers and self.reason is UNSET:
             raise ValidationError("导出完整号码须填写理由", "reason")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueMembersRequest:
-    """Either the named members or all of a filter that have no card 添加全部的未办卡会员至待办."""
+    """Queues either the named members or all of a filter that have no card 添加全部的未办卡会员至待办."""
 
     member_ids: Annotated[
         list[UUID] | Unset, validate.Length(1, LARGEST_QUEUEING, error=f"请选择 1 至 {LARGEST_QUEUEING} 位会员")
@@ -253,7 +253,7 @@ class QueueMembersRequest:
     filter: MemberFilter | Unset = UNSET
 
     def __post_init__(self) -> None:
-        """Exactly one of `member_ids` and `filter`."""
+        """Validates that exactly one of `member_ids` and `filter` is present."""
         if (self.member_ids is UNSET) == (self.filter is UNSET):
             raise ValidationError("请勾选会员，或选择全部未办卡会员", "member_ids")
 
@@ -277,7 +277,7 @@ class QueueMembersAnswer:
     skipped: int
     skipped_by_reason: list[SkippedReason]
     skipped_members: Annotated[list[SkippedMember], "the first hundred"]
-    more: Annotated[bool, f"by filter: more could be queued than {LARGEST_QUEUEING}; ask again"]
+    more: Annotated[bool, f"by filter: more than {LARGEST_QUEUEING} could be queued; repeat the request"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +311,7 @@ class UnionMembers:
 class MemberSummaryAnswer:
     by_card_state: CardStateCounts
     applications_by_day: Annotated[list[ApplicationsOfDay], "30 days"]
-    by_union: Annotated[list[UnionMembers], "for a superior: each direct subordinate with all below it"]
+    by_union: Annotated[list[UnionMembers], "for a superior: each direct subordinate with all its subordinates"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,7 +321,7 @@ class GetPersonalProfileRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalProfileAnswer:
-    """What a member sees of himself, and what may be corrected (会员信息梳理)."""
+    """A member's own data, and which of it the member may correct (会员信息梳理)."""
 
     member_id: UUID
     member_no: str | None
@@ -336,7 +336,7 @@ class PersonalProfileAnswer:
     card_state: Annotated[str, choice(*CARD_STATES)]
     card_no: Annotated[str | None, "masked"]
     can_apply: bool
-    reason: Annotated[str | None, "why one cannot apply here"]
+    reason: Annotated[str | None, "why the member cannot apply here"]
 
 
 @dataclass(frozen=True, kw_only=True)
