@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from gateway.gossip import CountsGossip
 
+from gateway.gossip import CountsGossip
 from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
 from gateway.stream import Streams, TooManyStreams
