@@ -1,4 +1,4 @@
-"""Says what it would mend of the local stack, or of the system that the environment names; does it with --yes."""
+"""Lists possible repairs of the local stack, or of the system that the environment names; --yes does them."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 
 def main() -> int:
-    """Answers 0 where nothing is left broken that it knows of, 1 where something is, 2 where nothing could be read."""
+    """Returns 0 if no known violation is left, 1 if some are, 2 if the system could not be read."""
     options = _parser().parse_args()
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     if options.yes and not options.by:
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, left: list[str]) -> bool:
-    """Whether there was something to mend; what was not done is added to what is left."""
+    """Runs one task and returns whether there was something to repair; adds what was not done to `left`."""
     try:
         mended = runner.carry_out(task, caller)
     except RepairError as error:
@@ -73,8 +73,9 @@ def _runner(older_than: timedelta) -> Runner:
     """Raises KeyError for a variable that is missing, and StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
         system = System.given(os.environ)
-        given = {one: {**os.environ, **system.keys, "DATABASE_URL": system.database_urls[one]} for one in SERVICES}
-        return Runner(system, given, older_than)
+        urls = system.database_urls
+        environments = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        return Runner(system, environments, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
     return Runner(System.of_stack(running), environments, older_than)
