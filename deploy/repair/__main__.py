@@ -70,12 +70,12 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 
 def _runner(older_than: timedelta) -> Runner:
-    """Raises KeyError for a variable that is missing, and StackError."""
+    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
         system = System.given(os.environ)
         urls = system.database_urls
-        environments = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
-        return Runner(system, environments, older_than)
+        named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
     return Runner(System.of_stack(running), environments, older_than)
@@ -84,15 +84,15 @@ def _runner(older_than: timedelta) -> Runner:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.repair",
-        description="Mends what the invariants name, where that is safe, by the services' own code. Says what it would "
-        "do; does it with --yes.",
+        description="Repairs violations of invariants, where that is safe, by the services' own code. Lists repairs; "
+        "does them with --yes.",
         epilog="Another system than the local one is named as for python -m deploy.invariants.",
     )
     parser.add_argument("--yes", action="store_true", help="do it")
     parser.add_argument("--by", default="", help="the account of the operator in whose name it is recorded")
-    parser.add_argument("--settle", type=float, default=10, help="seconds that what is on its way may take (10)")
+    parser.add_argument("--settle", type=float, default=10, help="seconds that messages on their way may take (10)")
     parser.add_argument(
-        "--older-than", type=float, default=10, help="minutes since when a thing must be stuck that is ended (10)"
+        "--older-than", type=float, default=10, help="minutes for which a thing must be stuck to be ended (10)"
     )
     return parser
 
