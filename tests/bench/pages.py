@@ -233,15 +233,15 @@ _HOW = """
 `GET /api/v1/members?size=20` through the HTTP API, with a clerk's session: gateway, RPC over RabbitMQ, membership,
 PostgreSQL and back. Two membership services with a gateway each, one whose only union has 10,000 members and one
 whose only union has {many}, drawn from the same distribution; both are measured in turn, {times} times a search after a
-warming, and the medians compared. One union that has them all is the hardest case: in reality twenty thousand unions share
-them. An answer holds the page and the number of matches, counted to 10,000 at most, with an address to 1,000: list,
-search and count are one answer. A search that matches fewer of 10,000 members than of {many} pays for the counting
-too.
+warming, and the medians compared. One union that has them all is the hardest case: in reality twenty thousand unions
+share them. An answer holds the page and the number of matches, counted to 10,000 at most, with an address to 1,000:
+list, search and count are one answer. A search that matches fewer of 10,000 members than of {many} pays for the
+counting too.
 
 The members are made by one SQL statement (`tests/bench/pages.py`), the indexes as the migrations define them, built
 after it; with them the larger table has {sizes} GB, which the system's cache may hold. Document number, phone and
-card are the same encrypted values in each row, the digests are one for each member; only the one that is searched for is
-correct. Indexes that have just been built are more compact than grown ones.
+card are the same encrypted values in each row, the digests are one for each member; only the one that is searched for
+is correct. Indexes that have just been built are more compact than grown ones.
 
 What bounds the figures: most of the time is HTTP and RPC, the same for both, which brings the ratio nearer to one. Deep
 pages skip member by member, the same in both; in the larger table the members of a common name lie

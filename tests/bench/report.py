@@ -19,7 +19,8 @@ _HEAD = """# Benchmarks
 
 Made by `make bench`. A part that is measured again, as by `python -m tests.bench --only pages`, replaces its section;
 each names its date and machine. Nodes, product, simulators and measurement shared the machine; PostgreSQL
-waited for the disk at each commit. Ours and the floor or peer ran in turn; figures are medians, with the span in brackets.
+waited for the disk at each commit. Ours and the floor or peer ran in turn; figures are medians, with the span in
+brackets.
 
 """
 

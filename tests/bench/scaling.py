@@ -164,9 +164,10 @@ def _rows(persons: int, speeds: dict[int, Runs]) -> list[Row]:
 _HOW = """
 Messages `validation_requested` are in the queue before the processes begin (they are held by SIGSTOP); time runs
 until the last check is written. {runs} runs in turn. The simulated registry takes {latency} ms a call of at most 100
-persons, and a process makes up to five calls at once for one message, one message after the other. A message of five persons
-is what a clerk sends who adds a few: then a process waits for the registry most of the time, and more processes wait
-side by side. With 500 persons a message, as of a union that queues thousands, a process computes more than it waits.
+persons, and a process makes up to five calls at once for one message, one message after the other. A message of five
+persons is what a clerk sends who adds a few: then a process waits for the registry most of the time, and more processes
+wait side by side. With 500 persons a message, as of a union that queues thousands, a process computes more than it
+waits.
 
 What bounds the figures: with five persons the registry's time; the more persons, the more the two cores, which
 processes, database, broker and registry share. Cores used by the processes of validation in the last run: {used}.
