@@ -1,1 +1,1 @@
-"""How the system is deployed: the local stack, simulators of the systems outside, and the manifests."""
+"""How the system is deployed: the local stack, simulators of external systems, and the manifests."""

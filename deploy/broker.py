@@ -2,10 +2,10 @@
 
 `python -m deploy.broker definitions` prints users, permissions and policies as `rabbitmqctl import_definitions` takes
 them: the virtual host is BROKER_VHOST, a password comes from AMQP_PASSWORD_MEMBERSHIP … AMQP_PASSWORD_BANK.
-`python -m deploy.broker declare` makes exchanges and queues as the administrator of AMQP_URI; services make none, so
-RETRY_DELAYS must be as theirs.
-With `--beside-former` both add what the release before needs, until all its processes are replaced; without it they
-take that away. Each may be done again at any time: with other passwords it changes them.
+`python -m deploy.broker declare` declares exchanges and queues as the administrator of AMQP_URI; services declare none,
+so RETRY_DELAYS must be as theirs.
+With `--beside-former` both add what the previous release needs, until all its processes are replaced; without it they
+remove that. Each may be repeated at any time, and changes passwords that differ.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from services.kit.settings import MessagingSettings
 
 _HASHING = "rabbit_password_hashing_sha256"
 _UNLIMITED = 2**31 - 1
-"""RabbitMQ 3.10 refuses -1, which says the same from 4.0 on."""
+"""RabbitMQ 3.10 does not accept -1, which means the same from 4.0 on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class User:
 
 
 def definitions(vhost: str, users: Mapping[str, User], *, beside_former: bool = False) -> dict[str, Any]:
-    """Users, given by their programs, and what they may do in a virtual host, in RabbitMQ's own form."""
+    """Returns users and permissions in a virtual host as RabbitMQ's definitions; `users` are by program."""
     allowed = {program: permissions_of(program, beside_former=beside_former) for program in users}
     return {
         "users": [_user(user, allowed[program].limits) for program, user in users.items()],
@@ -84,10 +84,10 @@ def declare_all(
     *,
     beside_former: bool = False,
 ) -> None:
-    """Makes every exchange and queue that lasts, for all services, and for those too that never ran yet.
+    """Declares all permanent exchanges and queues, also those of services that have never run.
 
-    Without `beside_former` the queues hear no more of what the release before sends, where they did.
-    Raises QueueChanged where the broker holds one with other arguments.
+    Without `beside_former` the bindings that the previous release needs are removed.
+    Raises QueueChanged if a queue exists with other arguments.
     """
     connection = open_connection(amqp_uri, "deploy")
     try:
@@ -97,36 +97,36 @@ def declare_all(
 
 
 def main() -> int:
-    """Does one command; answers the exit status."""
+    """Runs one command; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("definitions", "declare"))
-    parser.add_argument("--beside-former", action="store_true", help="let the release before work as well")
+    parser.add_argument("--beside-former", action="store_true", help="let the previous release work as well")
     options = parser.parse_args()
-    wanted = {
+    needed = {
         "definitions": ["BROKER_VHOST", *map(password_variable, PROGRAMS)],
         "declare": ["AMQP_URI"],
     }[options.command]
-    given = {variable: os.environ.get(variable, "") for variable in wanted}
-    if missing := [variable for variable, text in given.items() if not text]:
+    values = {variable: os.environ.get(variable, "") for variable in needed}
+    if missing := [variable for variable, text in values.items() if not text]:
         print(f"not set: {', '.join(missing)}", file=sys.stderr)
         return 2
-    if "AMQP_URI" in given:
-        declare_all(given["AMQP_URI"], *_given_delays(), beside_former=options.beside_former)
+    if "AMQP_URI" in values:
+        declare_all(values["AMQP_URI"], *_configured_delays(), beside_former=options.beside_former)
     else:
-        users = {program: User(program, given[password_variable(program)]) for program in PROGRAMS}
-        document = definitions(given["BROKER_VHOST"], users, beside_former=options.beside_former)
+        users = {program: User(program, values[password_variable(program)]) for program in PROGRAMS}
+        document = definitions(values["BROKER_VHOST"], users, beside_former=options.beside_former)
         print(json.dumps(document, indent=1))
     return 0
 
 
-def _given_delays() -> list[tuple[float, ...]]:
-    """RETRY_DELAYS, where they are set."""
+def _configured_delays() -> list[tuple[float, ...]]:
+    """Returns RETRY_DELAYS as the only item; empty if they are not set."""
     text = os.environ.get("RETRY_DELAYS")
     return [tuple(map(float, text.split(",")))] if text else []
 
 
 def password_variable(program: str) -> str:
-    """The variable that holds the password of a program's user."""
+    """Returns the variable with the password of a program's user."""
     return f"AMQP_PASSWORD_{program.upper()}"
 
 
@@ -150,9 +150,10 @@ def _declare(channel: amqp.Channel, retry_delays: Iterable[float], beside_former
 
 
 def _policy(vhost: str) -> dict[str, Any]:
-    """A quorum queue keeps a message however often it was taken and returned, unless its own argument says otherwise.
+    """Returns the policy that removes the delivery limit from quorum queues that set none themselves.
 
-    From 4.0 on RabbitMQ would drop the 21st time what has no dead-letter queue: a dead letter, a batch for the bank.
+    From 4.0 on RabbitMQ drops a message at its 21st delivery if the queue has no dead-letter queue, as those of dead
+    letters and of batches for the bank.
     """
     return {
         "vhost": vhost,
@@ -165,7 +166,7 @@ def _policy(vhost: str) -> dict[str, Any]:
 
 
 def _strays_policy(vhost: str, service: str) -> dict[str, Any]:
-    """What comes back from waiting to a queue that is missing becomes a dead letter, and holds up nothing behind it."""
+    """Returns the policy that dead-letters a retried message whose queue is missing, so that it blocks no others."""
     return {
         "vhost": vhost,
         "name": strays_exchange(service),

@@ -1,4 +1,4 @@
-"""docs/databases/, an entity diagram and a list of tables of each service's database, made from the models."""
+"""Generates docs/databases/ from the models: an entity diagram and a list of tables for each service."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -27,7 +27,7 @@ _OF_THE_KIT = {
 
 
 def texts() -> dict[str, str]:
-    """Each service's document by its file name."""
+    """Returns each service's document by file name."""
     return {f"{service}.md": _text(service) for service in SERVICES}
 
 
@@ -38,7 +38,7 @@ def _text(service: str) -> str:
 
 
 def _diagram(metadata: MetaData) -> Iterator[str]:
-    """Mermaid's lines: each table with its columns, then each foreign key."""
+    """Yields the lines of a Mermaid diagram: each table with its columns, then each foreign key."""
     tables = sorted(metadata.tables.values(), key=lambda table: table.name)
     for table in tables:
         yield f"    {table.name} {{"
@@ -59,7 +59,7 @@ def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
 
 
 def _type_of(column: "Column[object]") -> str:
-    """The column's type as one word, which is what Mermaid takes."""
+    """Returns the column's type as one word, as Mermaid requires."""
     if isinstance(column.type, EncryptedText):
         return "encrypted"
     name = column.type.compile(postgresql.dialect()).lower().replace(" with time zone", "tz")

@@ -20,7 +20,7 @@ from services.kit.settings import is_production
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Does what the command line asks on the broker of AMQP_URI; answers the exit status."""
+    """Runs the command on the broker of AMQP_URI; returns the exit status."""
     options = _parser().parse_args(arguments)
     amqp_uri = os.environ.get("AMQP_URI")
     if not amqp_uri:
@@ -77,7 +77,7 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
 
 
 def _replay(letters: DeadLetters, options: argparse.Namespace) -> int:
-    """As the service's own user, with its key: of nobody else its consumer believes who had published a message."""
+    """Replays as the service's own user with its key: consumers trust only these to state who published a message."""
     owner = owner_of(options.queue)
     is_shared = BrokerUsers.of(os.environ["AMQP_URI"], owner).is_shared
     if is_production() and is_shared:
@@ -86,11 +86,11 @@ def _replay(letters: DeadLetters, options: argparse.Namespace) -> int:
     if not is_shared and not can_prove(options.queue):
         print(f"BLIND_INDEX_KEY must be that of {owner}: with it is proved who had published them", file=sys.stderr)
         return 2
-    return _report("replayed", letters.replay(options.queue, _wanted(options), options.by))
+    return _report("replayed", letters.replay(options.queue, _chosen(options), options.by))
 
 
 def _discard(letters: DeadLetters, options: argparse.Namespace) -> int:
-    discarded = letters.discard(options.queue, _wanted(options), options.reason)
+    discarded = letters.discard(options.queue, _chosen(options), options.reason)
     return _report("discarded", [letter.id for letter in discarded])
 
 
@@ -99,24 +99,24 @@ def _report(done: str, ids: list[str]) -> int:
     return 0 if ids else 1
 
 
-def _wanted(options: argparse.Namespace) -> Callable[[DeadLetter], bool]:
+def _chosen(options: argparse.Namespace) -> Callable[[DeadLetter], bool]:
     return lambda letter: options.all or letter.id in options.ids
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Look after messages that could not be handled.")
     commands = parser.add_subparsers(required=True)
-    listing = commands.add_parser("list", help="what lies where, and why: all of it, the oldest failure first")
+    listing = commands.add_parser("list", help="all dead letters with their causes, the oldest failure first")
     listing.add_argument("queue", nargs="?")
     listing.add_argument("--size", type=_positive, help="letters a page (all on one)")
     listing.add_argument("--page", type=_positive, default=1, help="which page of that size (1)")
     listing.set_defaults(run=_list)
-    showing = commands.add_parser("show", help="one message and its history; personal data stays sealed or masked")
+    showing = commands.add_parser("show", help="one message and its history; personal data stay encrypted or masked")
     showing.add_argument("queue")
     showing.add_argument("id")
     showing.set_defaults(run=_show)
-    replaying = commands.add_parser("replay", help="back to the queues they came from")
-    discarding = commands.add_parser("discard", help="away for good; the reason is logged")
+    replaying = commands.add_parser("replay", help="send them back to the queues they came from")
+    discarding = commands.add_parser("discard", help="delete them permanently; the reason is logged")
     for command, run in ((replaying, _replay), (discarding, _discard)):
         command.add_argument("queue")
         which = command.add_mutually_exclusive_group(required=True)
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _whose() -> str | None:
-    """The service whose user AMQP_URI names; None where it is nobody's, as the administrator."""
+    """Returns the service whose user AMQP_URI names; None for the administrator."""
     return next((one for one in SERVICES if not BrokerUsers.of(os.environ["AMQP_URI"], one).is_shared), None)
 
 
@@ -141,7 +141,7 @@ def _positive(text: str) -> int:
 
 
 def _who() -> str:
-    """Whom the operating system knows; a container may know nobody."""
+    """Returns the name of the operating system's user, which a container may lack."""
     try:
         return f"{getpass.getuser()}, on the command line"
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""The documents that are made from the code: `--write` makes them, `--check` names those that are out of date."""
+"""Generates the documents that follow from the code: `--write` writes them, `--check` lists outdated ones."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def documents() -> dict[str, str]:
-    """Each document's text by its path below `docs`."""
+    """Returns each document's text by its path in `docs`."""
     return {
         "api/openapi.json": openapi.text(),
         "policy.md": policy_document.text(),
@@ -23,7 +23,7 @@ def documents() -> dict[str, str]:
 
 
 def main() -> int:
-    """Writes or checks them all; answers the exit status."""
+    """Writes or checks all documents; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--write", action="store_true")

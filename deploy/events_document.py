@@ -1,4 +1,4 @@
-"""The event catalogue (docs/events), made from the contracts: pages for people and an AsyncAPI 3 document."""
+"""Generates the event catalogue (docs/events) from the contracts: Markdown pages and an AsyncAPI 3 document."""
 
 import base64
 import json
@@ -24,14 +24,14 @@ BANK_SUMMARIES = {
 }
 _CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
 BANK_GUIDE = _CONTRACTS / "bank.md"
-"""What an integrator must know, with places for what follows from the contracts."""
+"""The guide for the bank's integrators, a template with placeholders for what follows from the contracts."""
 ENCRYPTION_EXAMPLE = _CONTRACTS / "bank_encryption_example.json"
-"""A message that was encrypted once, for each time it would be another, and the key that reads it."""
+"""A stored encrypted message with its key; encrypting it anew would give another text each time."""
 _SAMPLE_KEY = "a sample key of 32 bytes or more"
 
 
 def texts() -> dict[str, str]:
-    """File name → content of everything the catalogue holds."""
+    """Returns the catalogue's files: name → content."""
     pages = {"README.md": _index(), "bank.md": _bank_page(), "asyncapi.json": _asyncapi()}
     for producer in dict.fromkeys(contract.producer for contract in EVENTS.values()):
         pages[f"{producer}.md"] = _producer_page(producer)
@@ -111,7 +111,7 @@ def _rejections() -> list[str]:
 
 
 def _sample_encryption() -> list[str]:
-    """One message in all its steps, for an integrator to try a program by."""
+    """Returns one message in all steps of its encryption, as a test case for integrators."""
     sample = json.loads(ENCRYPTION_EXAMPLE.read_text("utf-8"))
     parts = sample["jwe"].split(".")
     header = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
@@ -145,7 +145,7 @@ def _field_rows(schema: Schema, prefix: str) -> list[str]:
 
 
 def _fields(schema: Schema, prefix: str) -> Iterator[tuple[str, fields.Field[Any]]]:
-    """Each field with its path, those of nested objects behind the object."""
+    """Yields each field with its path; fields of a nested object follow the object."""
     for name, field in schema.fields.items():
         yield f"{prefix}{name}", field
         nested = _nested(field)
@@ -158,7 +158,7 @@ def _meaning(field: fields.Field[Any]) -> str:
 
 
 def _limits(field: fields.Field[Any]) -> str:
-    """What its description says of its values, and what its validators do."""
+    """Returns the limits of a field's values, from its description and its validators."""
     said = [str(field.metadata["limits"])] if "limits" in field.metadata else []
     for validator in field.validators:
         if isinstance(validator, validate.OneOf):
@@ -169,16 +169,16 @@ def _limits(field: fields.Field[Any]) -> str:
     return "; ".join(said)
 
 
-def _unsealed(field: fields.Field[Any]) -> fields.Field[Any]:
+def _decrypted(field: fields.Field[Any]) -> fields.Field[Any]:
     return field.inner if isinstance(field, EncryptedField) else field
 
 
 def _is_list(field: fields.Field[Any]) -> bool:
-    return isinstance(_unsealed(field), fields.List)
+    return isinstance(_decrypted(field), fields.List)
 
 
 def _nested(field: fields.Field[Any]) -> Schema | None:
-    inner = _unsealed(field)
+    inner = _decrypted(field)
     if isinstance(inner, fields.List):
         inner = inner.inner
     return inner.schema if isinstance(inner, fields.Nested) else None
@@ -295,7 +295,7 @@ def _envelope(contract: EventContract[Any]) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(title="events", version="1", openapi_version="3.1.0", plugins=[plugin])
-    plugin.converter.add_attribute_function(_seal_attribute)  # type: ignore[union-attr]
+    plugin.converter.add_attribute_function(_encryption_attribute)  # type: ignore[union-attr]
     for schema in [contract.schema for contract in EVENTS.values()] + list(bank.MESSAGES.values()):
         if schema.__name__ not in spec.components.schemas:
             spec.components.schema(schema.__name__, schema=schema)
@@ -306,7 +306,7 @@ def _schema_name(schema: Any) -> str:
     return schema.__name__ if isinstance(schema, type) else type(schema).__name__
 
 
-def _seal_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+def _encryption_attribute(self: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
     if not isinstance(field, EncryptedField):
         return {}
     return {

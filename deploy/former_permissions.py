@@ -1,6 +1,6 @@
-"""What the users of the release before 2026-11-29 may do on the broker, for the time of an upgrade from it.
+"""Broker permissions of the release before 2026-11-29, needed during an upgrade from it.
 
-To be removed with `former_release_until` when no system runs that release any more.
+Remove this with `former_release_until` when no system runs that release any more.
 """
 
 import re
@@ -19,7 +19,7 @@ _REPLY_ADDRESS = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def former_permissions_of(program: str) -> Permissions:
-    """What the user of a service, of the gateway or of the bank was allowed."""
+    """Returns the former permissions of a service, the gateway or the bank."""
     if program == "gateway":
         return _of_gateway()
     if program == "bank":
@@ -28,24 +28,24 @@ def former_permissions_of(program: str) -> Permissions:
 
 
 def _of_service(service: str, more: Iterable[str] = (), unread: Iterable[str] = ()) -> Permissions:
-    """A service has what bears its name, tells its own events, hears those that it consumes, and replies."""
+    """A service owns what has its name, publishes its own events, consumes those of its contracts, and replies."""
     own = [rf"{service}\..+", re.escape(request_queue(service)), *more]
     shared = [EVENTS_EXCHANGE, RPC_EXCHANGE]
-    told = [keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
-    heard = [keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]
+    published = [keys_of(event, event.recipients) for event in EVENTS.values() if event.producer == service]
+    consumed = [keys_of(event, [service]) for event in EVENTS.values() if service in event.consumers]
     return Permissions(
         configure=any_of(own),
         write=any_of([*own, *shared]),
         read=any_of([*(name for name in own if name not in unread), *shared]),
         topics={
-            EVENTS_EXCHANGE: OfTopic(any_of(told), any_of(heard)),
+            EVENTS_EXCHANGE: OfTopic(any_of(published), any_of(consumed)),
             RPC_EXCHANGE: OfTopic(any_of([_REPLY_ADDRESS]), any_of([re.escape(f"{service}.*")])),
         },
     )
 
 
 def _of_batching() -> Permissions:
-    """As a service, and what lies between us and the bank is batching's: all but reading what waits for the bank."""
+    """Batching is a service that also owns the bank's exchanges and queues; it may not read what waits for the bank."""
     of_the_bank = [*map(re.escape, (bank.BATCHES_QUEUE, bank.RECEIPTS_QUEUE))]
     names = [bank.EXCHANGE, bank.FEEDBACK_QUEUE, bank.REJECTED_QUEUE]
     common = _of_service("batching", [*map(re.escape, names), *of_the_bank], of_the_bank)
@@ -58,19 +58,19 @@ def _of_batching() -> Permissions:
 
 
 def _of_gateway() -> Permissions:
-    """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections."""
+    """The gateway calls services; its queues for replies, live events and counts end with its connections."""
     own = [
         *(r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"),
         re.escape(own_exchange("gateway")),
     ]
-    asked = rf"({'|'.join(SERVICES)})\.[a-z_]+"
-    heard = [keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
+    methods = rf"({'|'.join(SERVICES)})\.[a-z_]+"
+    streamed = [keys_of(event, [LIVE]) for event in (*STREAMED, SESSIONS_ENDED)]
     return Permissions(
         configure=any_of(own),
         write=any_of([*own, RPC_EXCHANGE]),
         read=any_of([*own, EVENTS_EXCHANGE, RPC_EXCHANGE]),
         topics={
-            EVENTS_EXCHANGE: OfTopic(read=any_of(heard)),
-            RPC_EXCHANGE: OfTopic(any_of([asked]), any_of([_REPLY_ADDRESS])),
+            EVENTS_EXCHANGE: OfTopic(read=any_of(streamed)),
+            RPC_EXCHANGE: OfTopic(any_of([methods]), any_of([_REPLY_ADDRESS])),
         },
     )

@@ -1,4 +1,4 @@
-"""Permissions in RabbitMQ's form: regular expressions over names of queues and exchanges, and over routing keys."""
+"""Permissions as RabbitMQ takes them: regular expressions over names of queues and exchanges, and routing keys."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ NOTHING = "^$"
 
 @dataclass(frozen=True)
 class OfTopic:
-    """The routing keys of a topic exchange that a user may publish with, and bind queues by."""
+    """The routing keys of a topic exchange with which a user may publish (write) and bind queues (read)."""
 
     write: str = NOTHING
     read: str = NOTHING
@@ -29,10 +29,10 @@ class Permissions:
     """Consume, get and purge a queue, bind to an exchange."""
     topics: dict[str, OfTopic] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
-    """What the user may have at once, by RabbitMQ's own names."""
+    """The user's limits, such as connections, by RabbitMQ's names."""
 
     def beside(self, other: "Permissions") -> "Permissions":
-        """What one or the other allows."""
+        """Returns what either of the two allows."""
         exchanges = {**self.topics, **other.topics}
         return Permissions(
             _either(self.configure, other.configure),
@@ -50,18 +50,18 @@ class Permissions:
 
 
 def any_of(patterns: Iterable[str]) -> str:
-    """The whole name is one of these."""
+    """Returns a pattern that matches a whole name by one of these patterns."""
     alternatives = "|".join(patterns)
     return f"^({alternatives})$" if alternatives else NOTHING
 
 
 def exactly(names: Iterable[str]) -> str:
-    """The name is one of these, letter by letter."""
+    """Returns a pattern that matches exactly these names."""
     return any_of(map(re.escape, names))
 
 
 def keys_of(event: EventContract, recipients: Iterable[str]) -> str:
-    """The keys of copies for these recipients, and the former one, by which an older release tells and hears."""
+    """Returns a pattern of the keys of copies for these recipients, and of the former key of the previous release."""
     return rf"{re.escape(event.type)}(\.({'|'.join(recipients)}))?"
 
 

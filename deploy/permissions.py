@@ -1,9 +1,9 @@
-"""Who may do what on the broker: a user for each program, with permissions that follow from the contracts.
+"""Broker permissions: a user for each program, with permissions derived from the contracts.
 
-What a service reads and tells is in the contracts, what pages hear in the gateway: nothing is listed here a second
-time. RabbitMQ checks a routing key when something is published, not when exchanges are bound to one another, nor for an
+The contracts say which events a service publishes and consumes, the gateway which ones pages receive.
+RabbitMQ checks a routing key when something is published, not when exchanges are bound to one another, nor for an
 alternate exchange, a dead-letter route or the header CC. So a service may declare and bind nothing, and may publish
-only to exchanges of which it is the one producer.
+only to exchanges of which it is the only producer.
 """
 
 import re
@@ -45,9 +45,9 @@ may do everything, is for deploying only.
 
 
 def permissions_of(program: str, *, beside_former: bool = False) -> Permissions:
-    """What the user of a service, of the gateway or of the bank may do; nobody reaches the default exchange.
+    """Returns what a service, the gateway or the bank may do; nobody may use the default exchange.
 
-    `beside_former` lets processes of the release before work as well, for the time of an upgrade.
+    `beside_former` lets processes of the previous release work as well during an upgrade.
     """
     if program == "gateway":
         allowed = _of_gateway()
@@ -59,13 +59,13 @@ def permissions_of(program: str, *, beside_former: bool = False) -> Permissions:
 
 
 def text() -> str:
-    """The table for people."""
+    """Returns docs/broker-permissions.md."""
     rows = [row for program in PROGRAMS for row in _rows(program)]
     return f"{_ABOUT}\n| user | on | configure | write | read |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def _of_service(service: str) -> Permissions:
-    """A service tells its own events, replies, moves messages among its own queues, and reads these."""
+    """A service publishes its own events and replies, and reads its queues and moves messages among them."""
     queues = [queue for queue in event_queues() if owner_of(queue) == service]
     ways = [events_exchange(service), replies_exchange(service), own_exchange(service)]
     read = [
@@ -75,7 +75,7 @@ def _of_service(service: str) -> Permissions:
         request_queue(service),
         dead_letters_lock(service),
     ]
-    told = [
+    published = [
         re.escape(event.key_for(recipient))
         for event in EVENTS.values()
         if event.producer == service
@@ -85,16 +85,16 @@ def _of_service(service: str) -> Permissions:
         configure=NOTHING,
         write=any_of([*map(re.escape, ways), rf"{service}\.delay-{_SECONDS}"]),
         read=any_of([*map(re.escape, read), rf"{service}\.retry-{_SECONDS}"]),
-        topics={events_exchange(service): OfTopic(write=any_of(told))},
+        topics={events_exchange(service): OfTopic(write=any_of(published))},
     )
 
 
 def _of_batching() -> Permissions:
-    """As a service, and it sends to the bank and reads what the bank sends."""
+    """Batching is a service that also sends to the bank and reads what the bank sends."""
     common = _of_service("batching")
     ways = {
         bank.EXCHANGE: OfTopic(write=exactly([bank.SUBMITTED, bank.RECALLED, bank.RECEIPT])),
-        # An exchange is called as its queue is: who reads the queue must not bind to the exchange.
+        # The exchange has its queue's name: a reader of the queue must not bind to the exchange.
         bank.FEEDBACK_EXCHANGE: OfTopic(),
     }
     return common.beside(
@@ -103,12 +103,12 @@ def _of_batching() -> Permissions:
 
 
 def _of_gateway() -> Permissions:
-    """The gateway asks services; its queues of replies, of events for pages and of counts go with its connections.
+    """The gateway calls services; its queues for replies, live events and counts end with its connections.
 
-    It alone may ask, so what it declares leads nowhere where it could not publish itself.
+    Only the gateway may call services, so its bindings give it no exchange that it could not publish to itself.
     """
     own = [r"rpc\.reply-gateway-.+", r"gateway\.listen\..+", rf"{re.escape(COUNTS_EXCHANGE)}(\..+)?"]
-    heard = {
+    streamed = {
         events_exchange(service): OfTopic(
             read=exactly(event.key_for(LIVE) for event in (*STREAMED, SESSIONS_ENDED) if event.producer == service)
         )
@@ -120,14 +120,14 @@ def _of_gateway() -> Permissions:
         configure=any_of(own),
         write=any_of([*own, *map(re.escape, ways)]),
         read=any_of([*own, *map(re.escape, sources)]),
-        topics={**heard, RPC_EXCHANGE: OfTopic(write=any_of([rf"({'|'.join(SERVICES)})\.[a-z_]+"]))},
+        topics={**streamed, RPC_EXCHANGE: OfTopic(write=any_of([rf"({'|'.join(SERVICES)})\.[a-z_]+"]))},
     )
 
 
 def _of_bank() -> Permissions:
-    """The bank takes what waits for it and sends feedback, and nothing else.
+    """The bank reads its two queues and sends feedback, nothing else.
 
-    Who reads a queue may empty it: RabbitMQ knows no right to consume without the right to purge.
+    A reader of a queue may also empty it: RabbitMQ has no right to consume without the right to purge.
     """
     return Permissions(
         configure=NOTHING,
@@ -150,5 +150,5 @@ def _rows(program: str) -> list[str]:
 
 
 def _cell(pattern: str) -> str:
-    """A regular expression in a table's cell: its bars would end the cell."""
+    """Formats a regular expression for a table's cell and escapes its bars, which would end the cell."""
     return "nothing" if pattern == NOTHING else f"`{pattern}`".replace("|", r"\|")

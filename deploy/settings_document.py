@@ -1,4 +1,4 @@
-"""docs/settings.md, the one list of all settings, made from the classes that read them."""
+"""Generates docs/settings.md, the list of all settings, from the classes that read them."""
 
 import ast
 import inspect
@@ -22,7 +22,7 @@ _READ_BY = {
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",
 }
-"""The kinds that no one program has for itself."""
+"""Which programs read the settings classes that several programs share."""
 
 _HEAD = """# Settings
 
@@ -42,7 +42,7 @@ Besides: `python -m services.kit.data.migrate <service>` reads `DATABASE_URL_<SE
 
 
 def text() -> str:
-    """The list for people: one row a variable, those that all read first."""
+    """Returns the document: one row for each variable, common ones first."""
     rows: dict[str, str] = {}
     for kind in sorted(_kinds(), key=_order):
         said = _sayings(kind)
@@ -52,7 +52,7 @@ def text() -> str:
 
 
 def _kinds() -> Iterator[type[Any]]:
-    """All kinds of settings of services and gateway."""
+    """Returns all settings classes of services and gateway."""
     for module in (*(f"services.{service}.service" for service in SERVICES), "gateway.service"):
         import_module(module)
     return (kind for kind in settings.declared() if kind.__module__.partition(".")[0] in ("services", "gateway"))
@@ -79,7 +79,7 @@ def _text(value: Any) -> str:
 
 
 def _sayings(kind: type[Any]) -> dict[str, str]:
-    """The text under each field; where there is none, what the class says of all."""
+    """Returns the docstring of each field, or that of the class for fields without one."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(body, ast.ClassDef)  # noqa: S101
     said, field = {}, None

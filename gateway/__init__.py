@@ -1,1 +1,1 @@
-"""The HTTP gateway: who may ask what, and which service answers. It keeps nothing that lasts."""
+"""The HTTP gateway checks each request, has a service answer it, and stores nothing permanently."""

@@ -1,4 +1,4 @@
-"""Answers as HTTP: JSON, files, and problems as RFC 9457 documents."""
+"""Builds HTTP responses: JSON, file downloads, and problems as RFC 9457 documents."""
 
 import base64
 import json
@@ -26,26 +26,26 @@ _TITLES = {
 
 
 def json_answer(document: Any, status: int = 200, location: str | None = None) -> Response:
-    """A JSON document; `location` is where what was created can be read."""
+    """Returns a JSON response; `location` is the path at which a created resource can be read."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     headers = {"Location": location} if location else None
     return Response(text, status, headers, content_type="application/json")
 
 
 def no_content() -> Response:
-    """Done, and nothing to say."""
+    """Returns an empty response with status 204."""
     return Response(status=204)
 
 
 def file_download(file: Mapping[str, Any]) -> Response:
-    """The file of a FileAnswer to save under its name."""
+    """Returns the file of a FileAnswer as a download under its name."""
     response = Response(base64.b64decode(file["content"]), content_type=file["content_type"])
     response.headers.set("Content-Disposition", "attachment", **_attachment(file["file_name"]))
     return response
 
 
 def problem_answer(problem: Problem, instance: str) -> Response:
-    """The problem as application/problem+json; `instance` is the path that was asked for."""
+    """Returns the problem as application/problem+json; `instance` is the path of the request."""
     document = {"type": _PROBLEM_TYPE + problem.code, **problem.to_dict(), "instance": instance}
     response = json_answer(document, problem.status)
     response.content_type = "application/problem+json"
@@ -55,7 +55,7 @@ def problem_answer(problem: Problem, instance: str) -> Response:
 
 
 def http_error_answer(error: HTTPException, instance: str) -> Response:
-    """The problem that Werkzeug found in a request: unknown path, wrong method, broken body."""
+    """Returns the problem for an error that Werkzeug found in a request: unknown path, wrong method, broken body."""
     code, title = _TITLES.get(error.code or 400, _TITLES[400])
     response = problem_answer(Problem(code, error.code or 400, title), instance)
     if isinstance(error, MethodNotAllowed):
@@ -63,9 +63,9 @@ def http_error_answer(error: HTTPException, instance: str) -> Response:
     return response
 
 
-def _attachment(given: str) -> dict[str, str]:
-    """The names of a download: a plain one, and in RFC 5987's form one that is not ASCII."""
-    file_name = _harmless(given)
+def _attachment(name: str) -> dict[str, str]:
+    """Returns the parameters that name a download: `filename` in ASCII, and `filename*` (RFC 5987) for other names."""
+    file_name = _harmless(name)
     plain = file_name.encode("ascii", "ignore").decode().strip(". ") or "download"
     if plain == file_name:
         return {"filename": plain}
@@ -73,7 +73,7 @@ def _attachment(given: str) -> dict[str, str]:
 
 
 def _harmless(file_name: str) -> str:
-    """The name without folders, and without characters that mean something to systems or turn what a reader sees."""
+    """Returns the name without folders and without control, formatting and reserved characters."""
     base = re.split(r"[/\\]", file_name)[-1]
     visible = "".join(character for character in base if unicodedata.category(character)[0] != "C")
     stem, dot, ending = _NOT_IN_NAMES.sub("_", visible).strip(". ").rpartition(".")

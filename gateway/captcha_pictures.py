@@ -1,7 +1,8 @@
-"""Draws the picture of a captcha: characters that a person reads, and that programs do not part from one another.
+"""Draws the picture of a captcha: a person can read its characters, a program can hardly separate them.
 
-Each character has a face, size, slant and warp of its own and touches its neighbours; the line bends, strokes of the
-characters' own width and colour cross it, and the ground is uneven. `tests/security/test_captcha_programs.py` measures.
+Each character has its own font, size, slant and warp and touches its neighbours. The line bends, strokes of the
+characters' width and colour cross it, and the background is uneven. `tests/security/test_captcha_programs.py` measures
+how many of these pictures programs read.
 """
 
 import io
@@ -16,17 +17,17 @@ import reportlab
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 CHARACTERS = "CEHKPRXY34679"
-"""Of those that are taken for one another (0 and O, 4 and A, 5 and S, 7 and T) at most one; and none that two make."""
+"""At most one of each group that looks alike (0 and O, 4 and A, 5 and S, 7 and T), and none that two others form."""
 LENGTH = 5
 _WIDTH, _HEIGHT = 240, 80
 _SCALE = 2
-"""Drawn so many times larger, so that edges are soft at the size that is shown."""
+"""The picture is drawn this many times larger, so that edges are smooth at the final size."""
 _FONTS = ("Vera.ttf", "VeraBd.ttf", "VeraBI.ttf")
-"""They come with reportlab, which registers are made with: no machine lacks them."""
+"""Part of reportlab, which makes the registers, so that they are installed everywhere."""
 
 
 def draw(answer: str) -> bytes:
-    """A PNG of the characters."""
+    """Returns a PNG of the characters."""
     random = secrets.SystemRandom()
     size = (_WIDTH * _SCALE, _HEIGHT * _SCALE)
     ink = _ink(random)
@@ -42,7 +43,7 @@ def draw(answer: str) -> bytes:
 
 
 def _line_of(answer: str, size: tuple[int, int], random: Random) -> Image.Image:
-    """The characters in a row, each over the edge of the one before."""
+    """Draws the characters in a row, each overlapping the one before."""
     line = Image.new("L", size)
     glyphs = [_glyph(character, random) for character in answer]
     overlap = [*(random.uniform(0.02, 0.09) * min(a.width, b.width) for a, b in pairwise(glyphs)), 0.0]
@@ -59,7 +60,7 @@ def _line_of(answer: str, size: tuple[int, int], random: Random) -> Image.Image:
 
 
 def _glyph(character: str, random: Random) -> Image.Image:
-    """One character, slanted and with its corners pulled."""
+    """Draws one character, slanted and with its corners displaced."""
     font = _font(random.choice(_FONTS), random.randrange(44, 56) * _SCALE)
     left, top, right, bottom = font.getbbox(character)
     margin = 12 * _SCALE
@@ -78,7 +79,7 @@ def _glyph(character: str, random: Random) -> Image.Image:
 
 
 def _bent(line: Image.Image, random: Random) -> Image.Image:
-    """The line along a wave, by narrow columns and rows that are moved."""
+    """Bends the line along a wave by shifting narrow columns and rows."""
     width, height = line.size
     for is_upright, reach in ((True, 5.0), (False, 4.0)):
         phase, length = random.uniform(0, math.tau), random.uniform(0.5, 0.9) * (width if is_upright else height * 1.6)
@@ -93,7 +94,7 @@ def _bent(line: Image.Image, random: Random) -> Image.Image:
 
 
 def _cut(mask: Image.Image, random: Random) -> Image.Image:
-    """Thin gaps through the characters, so that none is in one piece."""
+    """Cuts thin gaps through the characters, so that none is in one piece."""
     pen = ImageDraw.Draw(mask)
     width, height = mask.size
     for _ in range(2):
@@ -102,7 +103,7 @@ def _cut(mask: Image.Image, random: Random) -> Image.Image:
 
 
 def _strokes(size: tuple[int, int], random: Random) -> Image.Image:
-    """Curves about as thick as the characters' thin parts, across all of them."""
+    """Draws curves across all characters, about as thick as their thin parts."""
     strokes = Image.new("L", size)
     pen = ImageDraw.Draw(strokes)
     for _ in range(2):
@@ -111,7 +112,7 @@ def _strokes(size: tuple[int, int], random: Random) -> Image.Image:
 
 
 def _curve(width: int, height: int, random: Random) -> list[tuple[float, float]]:
-    """From the left edge to the right one, up and down."""
+    """Returns the points of a curve that goes up and down from the left edge to the right one."""
     begin, end = random.uniform(0.2, 0.8) * height, random.uniform(0.2, 0.8) * height
     swing, phase = random.uniform(0.10, 0.28) * height, random.uniform(0, math.tau)
     waves = random.uniform(0.6, 1.6)
@@ -126,7 +127,7 @@ def _curve(width: int, height: int, random: Random) -> list[tuple[float, float]]
 
 
 def _ground(size: tuple[int, int], random: Random) -> Image.Image:
-    """A pale ground with spots and faint characters, none of them as dark as the ink."""
+    """Draws a pale background with spots and faint characters, all lighter than the ink."""
     pale = tuple(random.randrange(222, 250) for _ in range(3))
     ground = Image.new("RGB", size, pale)
     pen = ImageDraw.Draw(ground)
@@ -139,7 +140,7 @@ def _ground(size: tuple[int, int], random: Random) -> Image.Image:
 
 
 def _ink(random: Random) -> tuple[int, int, int]:
-    """Dark enough for a contrast of 4.5 to 1 on any of the grounds."""
+    """Returns a colour dark enough for a contrast of 4.5 to 1 on any background."""
     return random.randrange(20, 80), random.randrange(20, 70), random.randrange(20, 95)
 
 

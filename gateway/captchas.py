@@ -1,7 +1,7 @@
-"""Captchas: a picture to read and work for the browser, sealed with the answer into a token that nobody else can open.
+"""Makes and checks captchas: a picture to read and proof of work; the answer is encrypted in the captcha's token.
 
-Nothing is kept when one is made, so that making many costs no room. That one counts once, and how hard it must be for
-an address, is membership's to say.
+Nothing is stored when a captcha is made, so that making many costs no memory. Membership accepts each captcha once and
+decides how hard captchas must be for an address.
 """
 
 import base64
@@ -26,19 +26,19 @@ from services.kit.problems import FieldProblem, Invalid, Problem
 
 SECONDS = 5 * 60
 IMAGE, WORK = "image", "work"
-"""Kinds: a picture to read with some work, or, for who cannot see it, more work and no picture."""
+"""The kinds: a picture with some work, or more work without a picture for those who cannot see it."""
 MORE_BITS_WITHOUT_PICTURE = 5
 _MOST_BITS = 26
-"""Above this a browser would work for minutes."""
+"""More bits would take a browser minutes."""
 _WAIT_SECONDS_A_LEVEL = 2
 _CLOCKS_DIFFER_SECONDS = 1
 _NONCE_BYTES = 12
-_SEALED_FOR = b"captcha with work"
+_ASSOCIATED_DATA = b"captcha with work"
 
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What a token holds; times are in seconds since 1970, and a puzzle without a picture has an empty answer."""
+    """The content of a token; times are in seconds since 1970, and a puzzle without a picture has an empty answer."""
 
     captcha_id: str
     purpose: str
@@ -50,13 +50,13 @@ class Puzzle:
 
     @property
     def salt(self) -> str:
-        """What the work is done on: 32 hexadecimal digits that no other captcha has."""
+        """The salt of the proof of work: 32 hexadecimal digits, unique to the captcha."""
         return UUID(self.captcha_id).hex
 
 
 @dataclass(frozen=True)
 class Captcha:
-    """A captcha to show: its token, its puzzle, and the picture as a data URI, if it has one."""
+    """A captcha to show: its token, its puzzle, and its picture, if any, as a data URI."""
 
     token: str
     puzzle: Puzzle
@@ -64,16 +64,16 @@ class Captcha:
 
 
 class Captchas:
-    """Makes captchas and judges answers; `bits` is the work beside a picture. `now` is in seconds since 1970."""
+    """Makes captchas and judges answers; `bits` is the work beside a picture, `now` returns seconds since 1970."""
 
     def __init__(self, secret: str, bits: int, now: Callable[[], float] = time.time) -> None:
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_SEALED_FOR).derive(secret.encode())
+        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=_ASSOCIATED_DATA).derive(secret.encode())
         self._cipher = AESGCM(key)
         self._bits = bits
         self._now = now
 
     def make(self, kind: str, purpose: str, level: int = 0) -> Captcha:
-        """A new captcha for a purpose; each level doubles the work and asks to wait longer."""
+        """Makes a captcha for a purpose; each level doubles the work and lengthens the wait before an answer."""
         has_picture = kind == IMAGE
         characters = captcha_pictures.CHARACTERS
         answer = "".join(secrets.choice(characters) for _ in range(captcha_pictures.LENGTH)) if has_picture else ""
@@ -86,12 +86,12 @@ class Captchas:
             answers_from=self._now() + level * _WAIT_SECONDS_A_LEVEL,
             expires_at=self._now() + SECONDS,
         )
-        return Captcha(self._seal(puzzle), puzzle, _data_uri(answer) if has_picture else None)
+        return Captcha(self._encrypt(puzzle), puzzle, _data_uri(answer) if has_picture else None)
 
     def judge(self, purpose: str, token: str, answer: str, solution: str) -> dict[str, Any]:
-        """Whether the answer is right, as membership is told of it (CaptchaVerdict); case and spaces do not matter.
+        """Returns the verdict on an answer as membership receives it (CaptchaVerdict); case and spaces do not matter.
 
-        Raises Invalid `captcha_expired` for a token that is too old, for another purpose or none of ours, Problem
+        Raises Invalid `captcha_expired` for a token that is too old, for another purpose or not from us, Problem
         `captcha_too_early`, and Invalid `captcha_work_wrong` where the work was not done.
         """
         puzzle = self.open(token)
@@ -102,31 +102,31 @@ class Captchas:
             raise _too_early(math.ceil(early))
         if not is_solved(puzzle.salt, puzzle.bits, solution):
             raise _refusal("captcha_work_wrong", "安全验证未完成", "请换一张验证码，等待安全验证完成后再提交。")
-        given = "".join(answer.split()).upper().encode()
+        characters = "".join(answer.split()).upper().encode()
         return {
             "captcha_id": puzzle.captcha_id,
             "expires_at": datetime.fromtimestamp(puzzle.expires_at, UTC).isoformat(),
-            "is_right": secrets.compare_digest(given, puzzle.answer.encode()),
+            "is_right": secrets.compare_digest(characters, puzzle.answer.encode()),
             "level": puzzle.level,
         }
 
     def seconds_until(self, moment: float) -> int:
-        """Whole seconds from now until then; 0 where it has passed."""
+        """Returns the whole seconds from now until a moment; 0 when it has passed."""
         return max(0, math.ceil(moment - self._now()))
 
     def open(self, token: str) -> Puzzle | None:
-        """What a token holds; None for one that we did not make."""
+        """Decrypts a token; returns None for one that we did not make."""
         try:
-            sealed = base64.urlsafe_b64decode(token.encode("ascii"))
-            text = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _SEALED_FOR)
+            encrypted = base64.urlsafe_b64decode(token.encode("ascii"))
+            text = self._cipher.decrypt(encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], _ASSOCIATED_DATA)
         except (ValueError, InvalidTag):
             return None
         return Puzzle(**json.loads(text))
 
-    def _seal(self, puzzle: Puzzle) -> str:
+    def _encrypt(self, puzzle: Puzzle) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, json.dumps(asdict(puzzle)).encode(), _SEALED_FOR)
-        return base64.urlsafe_b64encode(nonce + sealed).decode()
+        encrypted = self._cipher.encrypt(nonce, json.dumps(asdict(puzzle)).encode(), _ASSOCIATED_DATA)
+        return base64.urlsafe_b64encode(nonce + encrypted).decode()
 
 
 def _refusal(code: str, title: str, detail: str) -> Invalid:

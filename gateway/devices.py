@@ -1,6 +1,7 @@
-"""Devices: a long-lived signed cookie names the browser, so that who signed in with it before is no stranger.
+"""Devices: a long-lived signed cookie identifies a browser, so that accounts that signed in with it are recognized.
 
-It signs nobody in. Membership knows which accounts and members a device has signed in, and binds SMS codes to it.
+The cookie signs nobody in. Membership knows which accounts and members a device has signed in, and binds SMS
+codes to it.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ _SECONDS = 365 * 24 * 3600
 
 
 class Devices:
-    """Reads and writes the cookie; its key is made of the secret of the sessions."""
+    """Reads and writes the cookie; its key is derived from the secret of the sessions."""
 
     def __init__(self, secret: str, *, secure: bool) -> None:
         self._signer = URLSafeSerializer(secret, salt="device", signer_kwargs={"digest_method": hashlib.sha256})
@@ -22,21 +23,21 @@ class Devices:
 
     @property
     def cookie(self) -> str:
-        """The cookie's name; with its prefix, browsers take it from this host over HTTPS only."""
+        """The cookie's name; with its prefix, browsers accept it from this host over HTTPS only."""
         return "__Host-device" if self._secure else "device"
 
     def id_in(self, request: Request) -> str | None:
-        """The device that the cookie names; none when it is missing or forged."""
+        """Returns the device that the cookie names; None when it is missing or forged."""
         try:
             return str(self._signer.loads(request.cookies.get(self.cookie, "")))
         except BadSignature:
             return None
 
     def new_id(self) -> str:
-        """The id of a device that comes for the first time."""
+        """Returns an id for a device that has none yet."""
         return str(uuid4())
 
     def keep(self, response: Response, device_id: str) -> None:
-        """Gives the browser the cookie, or lets it keep it for another year."""
+        """Sets the cookie, or extends it for another year."""
         attributes: dict[str, Any] = {"secure": self._secure, "httponly": True, "samesite": "Strict", "path": "/"}
         response.set_cookie(self.cookie, str(self._signer.dumps(device_id)), max_age=_SECONDS, **attributes)

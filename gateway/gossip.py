@@ -1,6 +1,6 @@
-"""What the processes of the gateway tell one another a few times a second: their counts of requests and open streams.
+"""Gossip of rate-limit counters: gateway processes exchange counts of requests and open streams four times a second.
 
-A hint, not a record: it is not kept, and who misses one hears the grown count with the next.
+Messages are not stored. Counts only grow, so a process that misses one message catches up with the next.
 """
 
 import time
@@ -25,13 +25,13 @@ log = structlog.get_logger()
 
 SECONDS_BETWEEN = 0.25
 _REMINDER_SECONDS = 5
-"""So often the open streams are told even if they did not change: a process that started meanwhile learns of them."""
+"""The open streams are published at this interval even if unchanged, for processes that started meanwhile."""
 _SILENT_SECONDS = 20
-"""After this, the streams of a process that says nothing any more count as closed."""
+"""The streams of a process that has been silent for this long count as closed."""
 
 
 class CountsGossip:
-    """One process's part in it. `open_streams()` tells the number of streams open here by account."""
+    """One process's part in the gossip; `open_streams()` returns the number of streams open here by account."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class CountsGossip:
         self._limits = limits
         self._open_streams = open_streams
         self._now = now
-        self._told_streams: dict[str, int] = {}
-        self._told_at = -float(_REMINDER_SECONDS)
+        self._published_streams: dict[str, int] = {}
+        self._published_at = -float(_REMINDER_SECONDS)
         self._elsewhere: dict[str, tuple[float, dict[str, int]]] = {}
         self._is_stopping = False
         self._publisher = DirectPublisher(settings.amqp_uri, "gateway counts", seconds=3)
         self.reader = QueueReader("gateway counts", settings, self._declare, self._receive, prefetch=0)
 
     def run(self) -> None:
-        """Tells news until `stop`."""
+        """Publishes changed counts until `stop`."""
         while not self._is_stopping:
             time.sleep(SECONDS_BETWEEN)
             news = self.news()
@@ -64,31 +64,31 @@ class CountsGossip:
                 log.info("counts_not_told")
 
     def stop(self) -> None:
-        """Tells and hears no more."""
+        """Stops publishing and consuming."""
         self._is_stopping = True
         self.reader.stop()
         self._publisher.drop()
 
     def news(self) -> dict[str, Any] | None:
-        """What the others do not know yet; None where there is nothing."""
+        """Returns the counts that the others do not know yet; None if there are none."""
         counts, streams = self._limits.take_untold(), self._open_streams()
-        is_reminder = self._now() - self._told_at >= _REMINDER_SECONDS
-        if not counts and streams == self._told_streams and not (is_reminder and streams):
+        is_reminder = self._now() - self._published_at >= _REMINDER_SECONDS
+        if not counts and streams == self._published_streams and not (is_reminder and streams):
             return None
-        self._told_streams, self._told_at = streams, self._now()
+        self._published_streams, self._published_at = streams, self._now()
         return {"process": self._process, "counts": counts, "streams": streams}
 
     def hear(self, news: dict[str, Any]) -> None:
-        """Takes in what a process told; its own words mean nothing to it."""
+        """Applies the counts of another process; ignores this process's own message."""
         if news["process"] == self._process:
             return
         self._limits.learn(news["process"], news["counts"])
         self._elsewhere[news["process"]] = (self._now(), news["streams"])
 
     def streams_elsewhere(self, account: str) -> int:
-        """How many streams of an account are open at other processes."""
-        heard_since = self._now() - _SILENT_SECONDS
-        self._elsewhere = {name: told for name, told in self._elsewhere.items() if told[0] >= heard_since}
+        """Returns how many streams of an account are open at other processes."""
+        seen_since = self._now() - _SILENT_SECONDS
+        self._elsewhere = {name: seen for name, seen in self._elsewhere.items() if seen[0] >= seen_since}
         return sum(streams.get(account, 0) for _, streams in self._elsewhere.values())
 
     def _declare(self, channel: amqp.Channel) -> str:

@@ -1,9 +1,9 @@
-"""The security headers of every answer: one set for all, one policy for what is no page and one for pages."""
+"""Security headers of every response: common ones, and a Content-Security-Policy each for the API and for pages."""
 
 from werkzeug.wrappers import Response
 
 NO_PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""What the API answers is never shown as a page, whatever it holds."""
+"""Browsers never render an answer of the API as a page, whatever it contains."""
 
 PAGE_POLICY = "; ".join(
     (
@@ -23,10 +23,10 @@ PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Scripts and styles come from files of ours alone; a register is looked at in a frame before it is printed."""
+"""Scripts and styles come only from our own files; frames are allowed for the print preview of a register."""
 
 PAGE = {"Content-Security-Policy": PAGE_POLICY}
-"""What an answer that is a page, or a part of one, says of itself."""
+"""The header of a response that is a page or a part of one."""
 
 _ALL = {
     "Cache-Control": "no-store",
@@ -59,6 +59,6 @@ _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains
 
 
 def secure(response: Response, *, by_https: bool) -> None:
-    """Adds the headers that the answer does not set itself; `by_https` where browsers are to come by HTTPS alone."""
+    """Adds the headers that the response does not set itself; `by_https` if browsers must use HTTPS."""
     for name, value in {**_ALL, **(_HTTPS_ONLY if by_https else {})}.items():
         response.headers.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""Which events pages hear of, who hears them, and the few facts they are told."""
+"""Live updates by event: which events pages are notified of, who receives them, and which facts they carry."""
 
 from collections.abc import Callable
 from dataclasses import fields, make_dataclass, replace
@@ -10,14 +10,14 @@ from services.kit.events.contract import EncryptedField, EventContract, EventDat
 from services.kit.events.envelope import Event
 
 Data = Any
-"""The data of one of these events: a dataclass, with what is open of it."""
+"""The data of one of these events: a dataclass of its unencrypted fields."""
 
 Facts = dict[str, Any]
-"""What pages are told, as JSON values by their names."""
+"""The facts of a notification: JSON values by name."""
 
 
 def notice_of(event: Event) -> Notice:
-    """What pages are told of an event of STREAMED."""
+    """Returns the notification for an event of STREAMED."""
     contract, audiences, facts = _STREAMED[event.type]
     return Notice(contract.name, facts(event.data), audiences(event.data))
 
@@ -87,8 +87,8 @@ _STREAMED = {
 }
 
 
-def _without_sealed(contract: EventContract) -> EventContract:
-    """The same event, read without its personal data: the gateway holds no key to it."""
+def _without_encrypted(contract: EventContract) -> EventContract:
+    """Returns the event's contract without its encrypted fields: the gateway has no key to personal data."""
     hints = get_type_hints(contract.data, include_extras=True)
     made = contract.schema._declared_fields
     open_fields = [
@@ -100,5 +100,5 @@ def _without_sealed(contract: EventContract) -> EventContract:
     return replace(contract, data=data)
 
 
-STREAMED = tuple(_without_sealed(contract) for contract, _, _ in _STREAMED.values())
-"""The events to listen for."""
+STREAMED = tuple(_without_encrypted(contract) for contract, _, _ in _STREAMED.values())
+"""The events that the gateway subscribes to."""

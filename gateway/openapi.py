@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and from the schemas that check their requests."""
+"""Generates the OpenAPI 3.1 document from the routes and the schemas of their requests and answers."""
 
 import json
 import re
@@ -17,13 +17,13 @@ _DESCRIPTION = """\
 Everything that the pages do, for integrators. Texts that people read are in Simplified Chinese.
 
 Sign in with `POST /api/v1/sessions`; the answer sets the cookie `session` (`__Host-session` over HTTPS). A session ends
-after 30 minutes without a request and after 12 hours; what a page asks by itself says so with the header
-`X-Background: 1` and counts as no use. As long as `next_step` of the account is not null, only that step and signing
-out are allowed.
+after 30 minutes without a request and after 12 hours; background requests of a page, marked with the header
+`X-Background: 1`, do not count. As long as `next_step` of the account is not null, only that step and signing out are
+allowed.
 
-Lists take `page` and `size` and answer `items` and `total`. A query parameter without a value counts as not given; an
-unknown one is refused. A command takes the header `Idempotency-Key`: sent again with the same key, it answers the same
-and changes nothing twice. Whatever goes wrong is told as `application/problem+json` with a stable `code`; with 503
+Lists take `page` and `size` and answer `items` and `total`. A query parameter without a value is ignored; an unknown
+one is refused. A command takes the header `Idempotency-Key`: repeated with the same key, it gives the same answer and
+changes nothing twice. Every error is answered as `application/problem+json` with a stable `code`; with 503
 comes `Retry-After`."""
 
 
@@ -43,19 +43,19 @@ class Problem(Schema):
     status = fields.Integer(required=True)
     title = fields.String(required=True, metadata={"description": "in Chinese"})
     detail = fields.String(metadata={"description": "what to do, in Chinese"})
-    instance = fields.String(required=True, metadata={"description": "the path that was asked for"})
+    instance = fields.String(required=True, metadata={"description": "the path of the request"})
     wrong_fields = fields.List(fields.Nested(FieldProblem), data_key="fields")
     retry_after = fields.Integer(metadata={"description": "seconds"})
 
 
 def text() -> str:
-    """The document as docs/api/openapi.json holds it."""
+    """Returns the document as text, as in docs/api/openapi.json."""
     return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole document as JSON types."""
+    """Returns the whole document as JSON types."""
     plugin = MarshmallowPlugin(schema_name_resolver=_component_name)
     spec = APISpec(
         title="Union card services",
@@ -139,7 +139,7 @@ def _answer(route: Route) -> dict[str, Any]:
 
 
 def _refusals(route: Route) -> list[int]:
-    """The statuses of the problems that the route can answer with, in order."""
+    """Returns the statuses of the problems that the route can answer with, in order."""
     changes, reads_body = route.method != "GET", route.uploads or (route.request and route.method not in WITHOUT_BODY)
     found = {
         400: True,
@@ -161,7 +161,7 @@ def _refusals(route: Route) -> list[int]:
 
 
 def _own_fields(route: Route) -> list[str]:
-    """The fields of the request that come neither from the query nor from the body."""
+    """Returns the fields of the request that come neither from the query nor from the body."""
     return [*route.path_names, *route.fixed]
 
 
@@ -172,7 +172,7 @@ def _converter(plugin: MarshmallowPlugin) -> Any:
 
 
 def _component_name(schema: Any) -> str:
-    """`batching.PendingAnswer`: names of two services may be the same."""
+    """Returns a name such as `batching.PendingAnswer`: two services may use the same class name."""
     kind = schema if isinstance(schema, type) else type(schema)
     if kind.__module__ == __name__:
         return kind.__name__

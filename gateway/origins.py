@@ -1,4 +1,4 @@
-"""Where a request comes from: the socket's other end, or what proxies of our own say of it."""
+"""The client's address: the socket's peer, or the address that our own proxies report."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,10 +9,10 @@ App = Callable[..., Iterable[bytes]]
 
 
 def behind_proxies(app: App, number: int) -> App:
-    """The app, to which `REMOTE_ADDR` is what the outermost of so many proxies of ours saw (`X-Forwarded-For`).
+    """Wraps the app so that `REMOTE_ADDR` is the address that the outermost of our proxies saw (`X-Forwarded-For`).
 
-    Each of them adds an address at the header's end; what stands before these is a stranger's word. Without proxies
-    the headers count for nothing. `X-Forwarded-Proto` is read in the same way; our proxies hand `Host` on as it came.
+    Each of our `number` proxies appends an address to the header; what stands before these may be forged. Without
+    proxies the headers are ignored. `X-Forwarded-Proto` is read in the same way; our proxies pass `Host` on unchanged.
     """
     fixed: Any = ProxyFix(app, x_for=number, x_proto=number, x_host=0)
     return fixed if number else app

@@ -1,7 +1,7 @@
-"""The pages: the console for every path that is not the API's, the phone pages under /m, and the files that they load.
+"""Serves the pages: the console for every path outside the API, the phone pages under /m, and the files they load.
 
-The build puts a content hash into the name of each file in `assets/`, so that browsers may keep it for ever; the two
-documents name these files, and are asked for anew each time.
+The build puts a content hash into the name of each file in `assets/`, so that browsers may cache it for ever; the two
+HTML documents that name these files are fetched anew each time.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ _PAGES = gateway_query("pages", no_union(ANONYMOUS))
 
 
 DIST = Path(__file__).parent / "web" / "dist"
-"""Where the build puts them; read at each request, so that a new build needs no restart."""
+"""The build's output; read at each request, so that a new build needs no restart."""
 
 _CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -33,10 +33,10 @@ _COMPRESSED = frozenset({".css", ".html", ".js", ".svg"})
 
 
 class PagePath(BaseConverter):
-    """A path that a page may have: any that belongs neither to the API nor to the assets.
+    """Matches the path of a page: any that belongs neither to the API nor to the assets.
 
-    Its first part, which pages choose themselves, has no dot: a file is asked for there. Those behind it are data, such
-    as the name of a queue or the id of a message, and may be anything.
+    The first segment has no dot, since a dot there means a file. The following segments are data, such as the name of
+    a queue or the id of a message, and may be anything.
     """
 
     regex = r"(?s:(?!api(?:/|$)|assets(?:/|$))[^/.]+(?:/.*)?)"
@@ -79,7 +79,7 @@ def _document(request: Request, name: str) -> Response:
 
 
 def _file(request: Request, path: Path) -> Response:
-    """The file, compressed as the build left it beside it where the browser takes that."""
+    """Returns the file, or the compressed copy that the build made of it, if the browser accepts that."""
     response = Response(content_type=_CONTENT_TYPES[path.suffix])
     if path.suffix in _COMPRESSED:
         response.vary.add("Accept-Encoding")

@@ -1,4 +1,4 @@
-"""Holds a request against the policy, and against the pages that it may come from, before anything of it is read."""
+"""Checks roles, host and origin of a request before its content is read."""
 
 from urllib.parse import urlsplit
 
@@ -13,31 +13,31 @@ _OWN_PAGES = frozenset({"same-origin", "none"})
 
 
 class NotSignedIn(Problem):
-    """The route is for those who are signed in."""
+    """The route requires a sign-in."""
 
     def __init__(self) -> None:
         super().__init__("not_signed_in", 401, "请先登录", "尚未登录或登录已失效，请登录后重试。")
 
 
 def check_roles(rule: Permission, caller: Caller | None) -> None:
-    """Lets pass whom the rule lets in; raises Problem 401 for nobody and 403 for somebody else."""
+    """Raises Problem 401 if the rule requires a sign-in and there is none, and 403 if the caller's roles do not fit."""
     if rule.allows(caller.roles if caller else ()):
         return
     raise Forbidden if caller else NotSignedIn
 
 
 def check_host(request: Request, hosts: frozenset[str]) -> None:
-    """Lets pass what was sent to one of our names; raises Problem 421 for another, which a proxy or browser made up."""
+    """Raises Problem 421 for a request to a host that is none of our names: the header was forged or misrouted."""
     if hosts and request.host.lower() not in hosts:
         raise Problem("unknown_host", 421, "请求的网站名称有误", "请通过本系统的正式网址访问。")
 
 
 def check_origin(request: Request) -> None:
-    """Lets pass what our own pages and programs send; raises Problem 403 for what another site's page may have sent.
+    """Raises Problem 403 for a changing request that a page of another site may have sent (CSRF).
 
-    Browsers name where a changing request comes from in `Sec-Fetch-Site` or `Origin`, and no script can forge these.
-    Programs name neither, and nor did old browsers; so without them a request must be one that no page can make a
-    browser send to a foreign site unasked: JSON, another method than POST, or with a header of our own.
+    Browsers state where a changing request comes from in `Sec-Fetch-Site` or `Origin`, which no script can forge.
+    Programs and old browsers send neither. Without them, a request must be one that a browser sends to another site
+    only after a preflight: JSON, another method than POST, or with a header of our own.
     """
     if request.method in _SAFE_METHODS:
         return
@@ -54,7 +54,7 @@ def check_origin(request: Request) -> None:
 
 
 def _asks_browsers_first(request: Request) -> bool:
-    """Whether a browser would ask us by a preflight, which we never grant, before it sent this for a foreign page."""
+    """Whether a browser sends this for another site's page only after a preflight, which we never grant."""
     return (
         request.mimetype == "application/json"
         or request.method != "POST"

@@ -1,11 +1,11 @@
-"""docs/policy.md: each route with who may use it and how far, made from the routes and the policy table."""
+"""Generates docs/policy.md: each route with the roles that may use it and their scope."""
 
 from gateway.api import RESOURCES
 from gateway.routes import Route
 from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS, Scope
 
-_REACHES = {Scope.NO_UNION: "yes", Scope.SELF: "own", Scope.OWN_UNION: "union", Scope.SUBORDINATES: "below"}
+_SCOPES = {Scope.NO_UNION: "yes", Scope.SELF: "own", Scope.OWN_UNION: "union", Scope.SUBORDINATES: "subordinates"}
 _INTRODUCTION = """\
 # Who may do what
 
@@ -13,15 +13,15 @@ Made by `make docs` from the operations of `services/contracts/operations` and t
 checks the role before it reads a request; the service that owns the data checks it again, and binds what it reads and
 changes to the scope.
 
-**own**: one's own account or, on the phone, one's own data · **union**: the own union · **below**: the own union and
-all below it · **yes**: what belongs to no union · empty: 403, or 401 for who is not signed in. What lies outside the
-reach is answered as if it were not there: 404.
+**own**: one's own account or, on the phone, one's own data · **union**: the own union · **subordinates**: the own union
+and all its subordinates · **yes**: what belongs to no union · empty: 403, or 401 if nobody is signed in. Data outside
+the scope are answered as if they did not exist: 404.
 
 """
 
 
 def text() -> str:
-    """The whole document."""
+    """Returns the whole document."""
     roles = [role for role in ROLES if role != ANONYMOUS]
     lines = [
         f"| route | asks | {' | '.join(roles)} | not signed in |",
@@ -37,4 +37,4 @@ def _line(route: Route, roles: list[str]) -> str:
 
 
 def _cell(route: Route, role: str) -> str:
-    return _REACHES[route.rule.scope_of([role])] if route.rule.allows([role]) else ""
+    return _SCOPES[route.rule.scope_of([role])] if route.rule.allows([role]) else ""

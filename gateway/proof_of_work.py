@@ -1,7 +1,7 @@
-"""Proof of work: numbers that a browser must search for, and that are checked at once (after Hashcash, in parts).
+"""Proof of work: a browser searches for numbers, and the gateway checks them at once (after Hashcash, in parts).
 
-A solution is PARTS numbers of eight hexadecimal digits: SHA-256 of salt, part and number begins with so many zero bits.
-Several small searches take more even a time than one large one.
+A solution is PARTS numbers of eight hexadecimal digits: SHA-256 of salt, part and number begins with the
+required zero bits. The time of several small searches varies less than that of one large search.
 """
 
 import re
@@ -12,16 +12,16 @@ SOLUTION = r"^[0-9a-f]{64}$"
 _BITS_OF_PARTS = 3
 _NUMBER_DIGITS = 8
 _MOST_BITS_OF_A_PART = 28
-"""A number has 32 bits: with fewer left one might not be found."""
+"""A number has 32 bits; with more zero bits required, a part might have no solution."""
 
 
 def bits_of_part(bits: int) -> int:
-    """How many zero bits each part needs, so that all parts take 2 to the power of `bits` hashes on average."""
+    """Returns the zero bits that each part needs, so that all parts take 2 to the power of `bits` hashes on average."""
     return min(max(0, bits - _BITS_OF_PARTS), _MOST_BITS_OF_A_PART)
 
 
 def is_solved(salt: str, bits: int, solution: str) -> bool:
-    """Whether it is a solution for this salt."""
+    """Whether the solution is right for this salt."""
     if not re.fullmatch(SOLUTION, solution):
         return False
     digits = [solution[at : at + _NUMBER_DIGITS] for at in range(0, len(solution), _NUMBER_DIGITS)]
@@ -29,7 +29,7 @@ def is_solved(salt: str, bits: int, solution: str) -> bool:
 
 
 def solve(salt: str, bits: int) -> str:
-    """A solution, as a program of ours finds it."""
+    """Finds a solution; for our own programs, such as tests and the demo."""
     return "".join(_search(_hashed(salt, part), bits_of_part(bits)) for part in range(PARTS))
 
 

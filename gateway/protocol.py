@@ -1,6 +1,6 @@
-"""One connection's HTTP: requests within bounds of size and time, refusals as problem documents.
+"""Reads HTTP requests from one connection within limits of size and time; refusals are problem documents.
 
-A client that sends too slowly, too much or ambiguously is refused before a worker or memory is spent on it.
+A request that is too slow, too large or ambiguous is refused before it takes a worker or much memory.
 """
 
 import re
@@ -24,18 +24,18 @@ from services.kit.settings import read_settings
 log = structlog.get_logger()
 
 IDLE_SECONDS = 60
-"""How long a connection may rest between two requests."""
+"""How long a connection may be idle between two requests."""
 SLOWEST_BYTES = 50_000
-"""For so many bytes of its length a body may take a second longer."""
+"""A body may take one second longer for each this many bytes of its length."""
 LINGER_SECONDS = 10
-"""How long the rest of a refused body is read and forgotten, so that its sender gets to see the answer."""
+"""How long the rest of a refused body is read and discarded, so that the client receives the answer."""
 
 REFUSAL_SECONDS = 2
 """The same after a request that could not be read."""
 
 _FIRST_LINE = re.compile(rb"[^\x00-\x20\x7f]+ [^\x00-\x20\x7f]+ [^\x00-\x20\x7f]+\r\n")
 _HEADER_LINE = re.compile(rb"(?![ \t])[^\r\n]*\r\n")
-"""A line ends in CR LF and holds neither of them alone; none continues the line before."""
+"""A line ends in CR LF and contains neither of them alone; it does not continue the line before."""
 
 
 class _TooSlow(TimeoutError):
@@ -43,11 +43,11 @@ class _TooSlow(TimeoutError):
 
 
 class _BrokenLine(ValueError):
-    """A line that a proxy may end elsewhere than we do, or that never ended."""
+    """A line that a proxy may end at another place than we do, or that never ended."""
 
 
 class _HeaderLines:
-    """Reads the lines of a request's headers; raises _BrokenLine for one that could be read in two ways."""
+    """Reads the header lines of a request; raises _BrokenLine for an ambiguous one."""
 
     def __init__(self, rfile: Any) -> None:
         self._rfile = rfile
@@ -60,13 +60,13 @@ class _HeaderLines:
 
 
 class CarefulProtocol(HttpProtocol):
-    """eventlet's protocol; what it would pass on, guess or answer in pages of its own is refused in our words."""
+    """eventlet's HTTP protocol, made strict: ambiguous requests are refused, every refusal is a problem document."""
 
     def parse_request(self) -> bool:
-        """Whether there is a request that has no flaw; what is none has been answered."""
+        """Returns whether there is a valid request; an invalid one has been answered."""
         if not _FIRST_LINE.fullmatch(self.raw_requestline):
             return self._refuse(protocol_problem(400))
-        self.rfile: Any = _HeaderLines(self.rfile)  # eventlet puts the one for bodies back
+        self.rfile: Any = _HeaderLines(self.rfile)  # eventlet restores the one for bodies
         try:
             with time_limit(read_settings(GatewaySettings).header_seconds, _TooSlow()):
                 if not super().parse_request():
@@ -77,16 +77,16 @@ class CarefulProtocol(HttpProtocol):
             return self._refuse(protocol_problem(400))
         except (HeaderLineTooLong, HeadersTooLarge):
             return self._refuse(protocol_problem(431))
-        target = self.requestline.split()[1]  # as it came: Python's parser mends some
-        flaw = flaw_of(self.command, target, self.request_version, self.headers)
-        return self._refuse(flaw) if flaw else True
+        target = self.requestline.split()[1]  # as received: Python's parser corrects some
+        problem = flaw_of(self.command, target, self.request_version, self.headers)
+        return self._refuse(problem) if problem else True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What Python's parser found wrong, told without its own page, which names versions."""
+        """Answers an error of Python's parser with our problem document; its own page names versions."""
         self._refuse(protocol_problem(code))
 
     def get_environ(self) -> dict[str, Any]:
-        """The WSGI environment, with a body that keeps to time."""
+        """Returns the WSGI environment, with a body that must arrive in time."""
         environ: dict[str, Any] = super().get_environ()
         environ["wsgi.input"] = environ["eventlet.input"] = _TimedBody(environ["eventlet.input"])
         return environ
@@ -110,7 +110,7 @@ class CarefulProtocol(HttpProtocol):
         return False
 
     def _linger(self) -> None:
-        """Takes in and forgets what is still on its way, or the client's system would throw our answer away."""
+        """Reads and discards what the client still sends; otherwise its system would drop our answer."""
         with suppress(OSError), time_limit(REFUSAL_SECONDS, _TooSlow()):
             self.wfile.flush()
             self.connection.shutdown(SHUT_WR)
@@ -119,7 +119,7 @@ class CarefulProtocol(HttpProtocol):
 
 
 class _TimedBody(Input):
-    """A body that must come at a bearable pace; whoever reads it meets the problem 408 where it does not."""
+    """A body with a deadline: reading raises Problem 408 when it arrives too slowly."""
 
     def __init__(self, body: Input) -> None:
         super().__init__(body.rfile, body.content_length, body.get_socket(), body.wfile, body.wfile_line)
@@ -127,7 +127,7 @@ class _TimedBody(Input):
         self._until = time.monotonic() + seconds
 
     def discard(self, buffer_size: int = 1 << 16) -> None:
-        """Reads on for a while; raises OSError, which ends the connection, where the body does not end meanwhile."""
+        """Discards the rest of the body; raises OSError, which ends the connection, if it does not end in time."""
         with time_limit(LINGER_SECONDS, _TooSlow()):
             while super()._do_read(self.rfile.read1, buffer_size):
                 pass

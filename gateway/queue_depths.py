@@ -1,4 +1,4 @@
-"""How full the broker's queues are: asked for passively, for which no permission on a queue is needed."""
+"""Reads the depths of the broker's queues by passive declaration, which needs no permission on a queue."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 def depths(names: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Of those that there are: name, ready messages, consumers; raises Unavailable where the broker does not answer."""
+    """Returns name, ready messages and consumers of each existing queue; raises Unavailable if the broker is away."""
     connection = None
     try:
         connection = open_connection(read_settings(MessagingSettings).amqp_uri, "gateway depths")
@@ -36,9 +36,9 @@ def depths(names: Iterable[str]) -> list[tuple[str, int, int]]:
 
 
 def depths_of_all() -> tuple[list[tuple[str, int, int]], list[str]]:
-    """As `depths`, of every queue that outlasts a connection; and those that are missing though none may be.
+    """Returns the depths of all permanent queues, and the names of those that should exist but are missing.
 
-    A retry queue is made when it is first needed.
+    Retry queues are never missing: each is declared when it is first needed.
     """
     found = depths(topology.all_queues(read_settings(MessagingSettings).retry_delays))
     names = {name for name, _, _ in found}
@@ -46,5 +46,5 @@ def depths_of_all() -> tuple[list[tuple[str, int, int]], list[str]]:
 
 
 def kind_of(queue: str) -> str:
-    """What a queue is for."""
+    """Returns what a queue is for."""
     return _KINDS.get(queue, "retry")

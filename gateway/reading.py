@@ -1,4 +1,4 @@
-"""Reading requests: queries, JSON bodies and uploads, each within its bounds and by its schema."""
+"""Reads requests: queries, JSON bodies and uploads, within limits and by schema."""
 
 import base64
 import json
@@ -15,32 +15,32 @@ from services.kit.problems import FieldProblem, Invalid, Problem, invalid_fields
 JSON_LIMIT = 1 << 20
 UPLOAD_LIMIT = 20 << 20
 ANONYMOUS_LIMIT = 16 << 10
-"""Bytes of JSON that are read from somebody who is not signed in."""
+"""The most bytes of JSON that are read from a client that is not signed in."""
 _DEEPEST = 20
-"""How deep objects and lists may lie in one another; the deepest request of ours has four."""
+"""How deep objects and lists may be nested; our deepest request has four levels."""
 _FORM_OVERHEAD = 64 << 10
 _LONGEST_KEY = 200
 
 
 def read_query(request: Request, schema: type[Schema]) -> dict[str, Any]:
-    """The query's parameters as text. Empty ones count as not given: a search form sends them all.
+    """Returns the query's parameters as text, without empty ones: a search form sends all its fields.
 
-    A parameter may come more than once only where the schema holds a list; otherwise Problem 422.
+    Raises Problem 422 for a parameter that comes more than once although the schema has no list for it.
     """
     lists = {name for name, field in schema().fields.items() if isinstance(field, fields.List)}
     query: dict[str, Any] = {}
     for name, values in request.args.lists():
-        given = [value for value in values if value]
-        if len(given) > 1 and name not in lists:
+        filled = [value for value in values if value]
+        if len(filled) > 1 and name not in lists:
             raise Invalid([FieldProblem(name, "repeated", "此项只能填写一次")])
-        if given:
-            query[name] = given if name in lists else given[0]
+        if filled:
+            query[name] = filled if name in lists else filled[0]
     _refuse_unstorable_text(query)
     return query
 
 
 def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
-    """The JSON object in the body, {} when there is no body; `limit` in bytes. Raises HTTP errors 400, 413 and 415."""
+    """Returns the JSON object in the body, {} without a body; `limit` in bytes. Raises HTTP errors 400, 413 and 415."""
     _check_length(request, limit)
     if not request.content_length:
         return {}
@@ -56,7 +56,7 @@ def read_json(request: Request, limit: int = JSON_LIMIT) -> dict[str, Any]:
 
 
 def read_upload(request: Request) -> dict[str, str]:
-    """The form's field `file` as {file_name, content}, the content as base64. Raises HTTP errors 413 and 415."""
+    """Returns the form's field `file` as {file_name, content}, content in base64. Raises HTTP errors 413 and 415."""
     _check_length(request, UPLOAD_LIMIT + _FORM_OVERHEAD)
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType
@@ -70,7 +70,7 @@ def read_upload(request: Request) -> dict[str, str]:
 
 
 def read_request_id(request: Request) -> str | None:
-    """The id of a command, from the header Idempotency-Key; services keep the ids of each account apart."""
+    """Returns the id of a command from the header Idempotency-Key; services keep the ids of each account apart."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         raise Problem("invalid_idempotency_key", 400, "请求编号有误", f"请求编号应为 1 至 {_LONGEST_KEY} 个字符。")
@@ -78,7 +78,7 @@ def read_request_id(request: Request) -> str | None:
 
 
 def check_request(schema: type[Schema], data: Mapping[str, Any]) -> None:
-    """Raises Problem 422, which names each wrong field, for what the service would refuse to read."""
+    """Raises Problem 422, which names each invalid field, for data that the service would refuse."""
     try:
         schema().load(data)
     except ValidationError as error:
@@ -86,7 +86,7 @@ def check_request(schema: type[Schema], data: Mapping[str, Any]) -> None:
 
 
 def _check_length(request: Request, limit: int) -> None:
-    """Only bodies that tell their length beforehand are read, and only within the limit."""
+    """Raises an HTTP error unless the body states its length beforehand and is within the limit."""
     if "Transfer-Encoding" in request.headers:
         raise Problem("length_required", 411, "请求须注明内容长度")
     if (request.content_length or 0) > limit:
@@ -108,7 +108,7 @@ def _is_deeper_than(depth: int, document: Any) -> bool:
 
 
 def _refuse_unstorable_text(query: Mapping[str, Any]) -> None:
-    """NUL characters and halves of surrogate pairs may stand in a query, but no database can keep them."""
+    """Raises Problem 422 for NUL characters and lone surrogates, which the database cannot store."""
     text = json.dumps(query, ensure_ascii=False)
     try:
         text.encode()

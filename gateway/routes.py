@@ -1,4 +1,4 @@
-"""How routes are declared: method, path, roles, schemas, and who answers. A resource's routes read as a table."""
+"""Declares routes: method, path, operation, schemas, and the function that answers; `gateway.api` lists them."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -27,7 +27,7 @@ _NO_CONTENT = 204
 
 
 class Service(Protocol):
-    """A service that can be asked."""
+    """A service that can be called."""
 
     def call(
         self,
@@ -37,12 +37,12 @@ class Service(Protocol):
         request_id: str | None = None,
         deadline: float | None = None,
     ) -> Any:
-        """The service's answer; raises Problem."""
+        """Returns the service's answer; raises Problem."""
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What answers are made from."""
+    """What routes need to answer: services, sessions, streams, limits and settings."""
 
     services: Mapping[str, Service]
     captchas: Captchas
@@ -50,22 +50,22 @@ class Dependencies:
     sessions: Sessions
     streams: Streams
     not_ready: Callable[[], list[str]]
-    """What keeps this process from working; empty where nothing does."""
+    """Returns what keeps this process from working; empty when it is ready."""
     limits: Limits
     hosts: frozenset[str] = frozenset()
-    """The names by which browsers may call; any where it is empty."""
+    """The host names that browsers may use; empty allows any."""
     by_https: bool = False
-    """Whether browsers are to come by HTTPS alone."""
+    """Whether browsers must use HTTPS."""
 
     def forget_sessions(self, session_ids: Collection[str]) -> None:
-        """Lets nobody act or listen in these sessions any more."""
+        """Drops these sessions and ends their streams."""
         self.sessions.forget(session_ids)
         self.streams.cut(session_ids)
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request that its route is to answer."""
+    """One HTTP request with its route, path values and session."""
 
     request: Request
     route: "Route"
@@ -75,32 +75,32 @@ class RequestContext:
 
     @property
     def caller(self) -> Caller:
-        """Who asks; somebody anonymous when nobody is signed in, and on a route that is for everybody."""
+        """The caller; anonymous if nobody is signed in, and on a public route."""
         return self.session.caller if self.session else Caller(origin=self.request.remote_addr)
 
     @property
     def signed_in(self) -> Session:
-        """The session, on a route that is for those signed in; raises Problem 401."""
+        """The session, on a route that requires one; raises Problem 401."""
         if self.session is None:
             raise NotSignedIn
         return self.session
 
     def find_session(self) -> Session | None:
-        """The session, on a route that is for everybody; raises Unavailable."""
+        """Looks the session up on a public route; raises Unavailable."""
         return self.dependencies.sessions.find(self.request, self.dependencies.services["membership"])
 
-    def go_on_in(self, response: Response, begun: Mapping[str, Any]) -> None:
-        """Gives the browser the session that takes the place of the one that it acted in (SessionAnswer)."""
+    def go_on_in(self, response: Response, session: Mapping[str, Any]) -> None:
+        """Replaces the browser's session by a new one (SessionAnswer)."""
         self.dependencies.forget_sessions([self.signed_in.session_id])
-        self.dependencies.sessions.start(response, begun)
+        self.dependencies.sessions.start(response, session)
 
     @property
     def device_id(self) -> str | None:
-        """The device that the browser's cookie names, if it has one of ours."""
+        """The device that the browser's cookie names, if the cookie is ours."""
         return self.dependencies.devices.id_in(self.request)
 
     def visit(self, device_id: str | None) -> dict[str, Any]:
-        """What membership keeps of a browser that signs in (Visit)."""
+        """Returns what membership stores about a browser that signs in (Visit)."""
         return {
             "device_id": device_id,
             "user_agent": self.request.headers.get("User-Agent"),
@@ -108,7 +108,7 @@ class RequestContext:
         }
 
     def read(self) -> dict[str, Any]:
-        """What the route's schema asks for, from the path and the query or body; raises Problem 422."""
+        """Returns the request's data from path and query or body, checked by the route's schema; raises Problem 422."""
         if self.route.request is None:
             return {}
         if self.route.method in WITHOUT_BODY:
@@ -116,21 +116,21 @@ class RequestContext:
         limit = self.route.body_limit if self.session else min(self.route.body_limit, reading.ANONYMOUS_LIMIT)
         return self.complete(reading.read_json(self.request, limit))
 
-    def complete(self, given: dict[str, Any]) -> dict[str, Any]:
-        """`given` and the values that path and route give, checked by the route's schema; raises Problem 422.
+    def complete(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Adds the values of path and route to `values` and checks all by the route's schema; raises Problem 422.
 
-        The values stay as they came: the service loads them by the same schema.
+        The values are returned as received: the service loads them by the same schema.
         """
         own = {**self.path_values, **self.route.fixed}
-        if own.keys() & given.keys():
-            raise invalid_fields(dict.fromkeys(own.keys() & given.keys(), "Unknown field."))
-        data = {**given, **own}
+        if own.keys() & values.keys():
+            raise invalid_fields(dict.fromkeys(own.keys() & values.keys(), "Unknown field."))
+        data = {**values, **own}
         if self.route.request is not None:
             reading.check_request(self.route.request, data)
         return data
 
     def ask(self, operation: Operation[Any, Any], data: dict[str, Any]) -> Any:
-        """What the service answers; raises Problem."""
+        """Calls an operation of a service and returns its answer; raises Problem."""
         request_id = reading.read_request_id(self.request) if self.route.takes_key else None
         return self.dependencies.services[operation.service].call(
             operation.method, self.caller, data, request_id=request_id, deadline=self.route.deadline
@@ -142,14 +142,14 @@ Respond = Callable[[RequestContext], Response]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
-    """One method on one path, and everything that is to be known about it.
+    """One method on one path, with everything that the gateway knows about it.
 
-    `operation` says who may use it, what path, query or body and `fixed` give together, and what is answered. The route
-    names its own `request` or `answer` where browsers send or get another than the service: a dataclass, or the content
-    type of an answer that is not JSON. `deadline` is in seconds, without one the client's own counts; `body_limit` in
-    bytes. Of a command that `has_secrets`, such as passwords, no trace may be kept: it takes no Idempotency-Key. What
-    monitors ask every few seconds `is_unlimited`. What is for everybody, but tells more to those signed in,
-    `knows_callers`.
+    `operation` declares who may use the route, its request (path, query or body, and `fixed` values together) and its
+    answer. A route has its own `request` or `answer` where browsers send or get something else than the service does: a
+    dataclass, or the content type of an answer that is not JSON. `deadline` is in seconds (default: the RPC client's),
+    `body_limit` in bytes. A command that `has_secrets`, such as passwords, takes no Idempotency-Key: nothing of it may
+    be stored. `is_unlimited` exempts what monitors call every few seconds from rate limits. `knows_callers` marks a
+    public route that answers more to those signed in.
     """
 
     method: str
@@ -184,22 +184,22 @@ class Route:
 
     @property
     def rule(self) -> Permission:
-        """Who may use it."""
+        """Who may use the route."""
         return self.operation.allow
 
     @property
     def is_public(self) -> bool:
-        """Whether it is for everybody: then nobody asks who comes, unless it `knows_callers`."""
+        """Whether everybody may use the route; the session is then looked up only if it `knows_callers`."""
         return ANONYMOUS in self.rule.roles
 
     @property
     def takes_key(self) -> bool:
-        """Whether the header Idempotency-Key counts: for commands of those signed in."""
+        """Whether the route reads the header Idempotency-Key: commands of those signed in do."""
         return self.method != "GET" and not self.is_public and not self.has_secrets
 
     @property
     def kind(self) -> str | None:
-        """What it counts as among the limits; sensitive are commands with secrets and those that need no sign-in."""
+        """The rate limit that applies; sensitive are commands with secrets and those that need no sign-in."""
         if self.is_unlimited:
             return None
         if self.uploads or (isinstance(self.answer, str) and self.answer != "text/event-stream"):
@@ -210,7 +210,7 @@ class Route:
 
     @property
     def path_names(self) -> list[str]:
-        """The names of the values in the path."""
+        """The names of the path's parameters."""
         return _PATH_VALUE.findall(self.path)
 
     @property
@@ -220,13 +220,13 @@ class Route:
 
 
 def gateway_query(method: str, allow: Permission) -> Operation[Any, Any]:
-    """Declares what the gateway answers itself."""
+    """Declares a query that the gateway answers itself."""
     operation: Operation[Any, Any] = query(f"gateway.{method}", allow=allow)
     return operation
 
 
 def route(method: str, path: str, operation: Operation[Any, Any], **properties: Any) -> Callable[[Respond], Route]:
-    """Makes the function that follows the route's answer; `properties` are those of Route."""
+    """Returns a decorator that makes a function the route's answer; `properties` are those of Route."""
     return lambda respond: Route(method=method, path=path, operation=operation, respond=respond, **properties)
 
 
@@ -239,17 +239,18 @@ def rpc_route(
     tells_of_numbers: bool = False,
     **properties: Any,
 ) -> Route:
-    """A route that calls one operation of a service and answers what that answers.
+    """Returns a route that calls one operation of a service and passes its answer on.
 
-    `location` is a template of the path at which what was created can be read, filled from the answer. Where another
-    service than membership `tells_of_numbers`, membership counts the search first, or refuses it.
+    `location` is the template of the path at which a created resource can be read, filled from the answer. With
+    `tells_of_numbers`, for searches by document number outside membership, membership counts the search first and may
+    refuse it.
     """
 
     def respond(context: RequestContext) -> Response:
         data = context.read()
         if tells_of_numbers and "document_number" in data:
-            sought = {"document_number": data["document_number"], "place": operation.name}
-            context.ask(COUNT_NUMBER_SEARCH, sought)
+            search = {"document_number": data["document_number"], "place": operation.name}
+            context.ask(COUNT_NUMBER_SEARCH, search)
         answer = context.ask(operation, data)
         if context.route.status == _NO_CONTENT:
             return no_content()
@@ -259,7 +260,7 @@ def rpc_route(
 
 
 def file_route(path: str, operation: Operation[Any, Any], *, content_type: str, **properties: Any) -> Route:
-    """A route that downloads the FileAnswer of an operation."""
+    """Returns a route that downloads the FileAnswer of an operation."""
 
     def respond(context: RequestContext) -> Response:
         return file_download(context.ask(operation, context.read()))

@@ -1,4 +1,4 @@
-"""From a request to its route and back: checked, answered, and every trouble told as a problem document."""
+"""Finds the route of a request, checks the request and answers it; every error becomes a problem document."""
 
 import time
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _request_seconds = Histogram(
 
 
 class Router:
-    """Answers requests by the routes declared."""
+    """Answers requests by the declared routes."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._map = Map(
@@ -38,7 +38,7 @@ class Router:
         )
 
     def answer(self, request: Request, dependencies: Dependencies) -> Response:
-        """The answer to a request; never raises."""
+        """Returns the response to a request; never raises."""
         started = time.perf_counter()
         correlation_id = new_message_id()
         correlation.set(correlation_id)
@@ -80,13 +80,13 @@ class Router:
         return route, session, response
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
-        """The route, and the values in the path as text. Raises HTTP errors 404 and 405."""
+        """Returns the route and the path's values as text; raises HTTP errors 404 and 405."""
         route, values = self._map.bind("").match(request.path, request.method)
         return route, {name: str(value) for name, value in values.items()}
 
 
 def _count(allowances: list[Allowance], allowance: Allowance | None) -> None:
-    """Notes what is left; raises TooManyRequests where nothing was."""
+    """Adds an allowance to the list; raises TooManyRequests if it is spent."""
     if allowance:
         allowances.append(allowance)
         if allowance.is_spent:
@@ -94,7 +94,7 @@ def _count(allowances: list[Allowance], allowance: Allowance | None) -> None:
 
 
 def _record(request: Request, route: Route | None, session: Session | None, response: Response, seconds: float) -> None:
-    """The access line and the metric name the route, never the address: that may hold personal data."""
+    """Logs and counts the request by its route, never by its URL, which may hold personal data."""
     template = route.template if route else "unknown"
     method = request.method if route else "any"
     _request_seconds.labels(method, template, response.status_code).observe(seconds)

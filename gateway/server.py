@@ -1,4 +1,4 @@
-"""HTTP in and out: Nameko's web server, made to outlive rude clients and to stop without breaking answers off."""
+"""Nameko's web server, hardened against misbehaving clients, and stopped without breaking answers off."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -25,31 +25,32 @@ from services.kit.settings import read_settings
 log = structlog.get_logger()
 
 _SOCKET_SECONDS = 60
-"""How long a client may leave us waiting within a request or an answer."""
+"""How long a client may stall within a request or an answer."""
 _STOP_SECONDS = 10
 _LONGEST_FIRST_LINE = 16384
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _IDLE, _CLOSING = "idle", "close"
-"""eventlet's words for a connection between two requests, and for one that ends after the request at work."""
+"""eventlet's states of a connection: between two requests, and to be closed after the current request."""
 
 _ALIVE = "/healthz"
-"""Needs no worker where none is free: that services are slow does not mean that this process is ill."""
+"""Answered even if no worker is free: slow services do not mean that this process is unhealthy."""
 
 _requests_turned_away = Counter("http_requests_turned_away", "Requests beyond those that may wait for a worker.")
 _connections_refused = Counter("http_connections_refused", "Connections beyond what one process takes.", ["reason"])
 
 
 class PublicRequest(Request):
-    """A request whose form has few and small parts; files are told apart and lie on disk above half a megabyte."""
+    """A request whose form may have few and small parts; files above half a megabyte are spooled to disk."""
 
     max_form_parts = 20
     max_form_memory_size = 1 << 17
-    """Werkzeug reads files too by it, in pieces of 64 KiB beside what is left of the piece before."""
+    """Werkzeug applies this to files as well, whose pieces are up to 64 KiB plus the rest of the piece before."""
 
 
 class PublicServer(WebServer):
-    """Hands every request to the one entrypoint there is. Each connection is its own affair: in Nameko's server the
-    error of one client's socket ends the whole service.
+    """Passes every request to the only entrypoint, and isolates connections.
+
+    In Nameko's own server an error of one client's socket ends the whole service.
     """
 
     def __init__(self) -> None:
@@ -57,12 +58,12 @@ class PublicServer(WebServer):
         self._connections: list[list[Any]] = []
 
     def get_wsgi_app(self) -> Callable[..., Iterable[bytes]]:
-        """All paths and methods, wherever they come from: routes are the gateway's own affair."""
+        """Returns an app that takes all paths and methods: the gateway finds the route itself."""
 
         def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             (entrypoint,) = self._providers
             request = PublicRequest(environ)
-            request.path_values = {}  # type: ignore[attr-defined]  # where Nameko looks for the method's arguments
+            request.path_values = {}  # type: ignore[attr-defined]  # Nameko takes the method's arguments from it
             response = self._busy_answer(request) or entrypoint.handle_request(request)
             answer: Iterable[bytes] = response(environ, start_response)
             return answer
@@ -70,7 +71,7 @@ class PublicServer(WebServer):
         return behind_proxies(app, read_settings(GatewaySettings).trusted_proxies)
 
     def get_wsgi_server(self, *arguments: Any, **options: Any) -> Any:
-        """eventlet's server, which sends each piece of a stream at once and gives up on silent clients."""
+        """Returns eventlet's server, set to send each piece of a stream at once and to drop silent clients."""
         server = super().get_wsgi_server(*arguments, protocol=CarefulProtocol, **options)
         server.socket_timeout, server.keepalive = _SOCKET_SECONDS, IDLE_SECONDS
         server.minimum_chunk_size = 1
@@ -78,7 +79,7 @@ class PublicServer(WebServer):
         return server
 
     def run(self) -> None:
-        """Accepts connections; while the process has no file left for one, they wait."""
+        """Accepts connections; they wait while the process has no file descriptor left."""
         log.info("listening", what="http", port=self._sock.getsockname()[1])
         while self._is_accepting:
             try:
@@ -96,9 +97,9 @@ class PublicServer(WebServer):
                 _turn_away(socket)
 
     def unregister_provider(self, provider: Any) -> None:
-        """The first step of a stop: no new connection, and soon no new request on those there are.
+        """Begins the stop: no new connections, and after a wait window no new requests on existing ones.
 
-        Who has just connected is about to ask, and is heard.
+        The window lets clients that have just connected send their request.
         """
         self._is_accepting = False
         self._gt.kill()
@@ -109,18 +110,18 @@ class PublicServer(WebServer):
         super().unregister_provider(provider)
 
     def stop(self) -> None:
-        """The last step: returns when the answers that the workers made are sent."""
+        """Ends the stop: returns when the workers' answers have been sent."""
         self._wait_for_connections(_STOP_SECONDS)
         super().stop()
 
     def _wait_for_connections(self, seconds: float) -> None:
-        """Returns when there are none any more, or the time is over."""
+        """Returns when no connections are left or the time is over."""
         until = time.monotonic() + seconds
         while self._connections and time.monotonic() < until:
             time.sleep(0.02)
 
     def _busy_answer(self, request: Request) -> Response | None:
-        """What is answered at once where all workers wait for services, and as many requests for a worker as may."""
+        """Returns an immediate answer if all workers are busy and the waiting list is full; otherwise None."""
         pool, settings = self.container._worker_pool, read_settings(GatewaySettings)
         if pool.free() > 0 or pool.waiting() < settings.most_waiting:
             return None
@@ -133,7 +134,7 @@ class PublicServer(WebServer):
         return response
 
     def _has_room_for(self, address: Any) -> bool:
-        """Whether one more connection is taken; where all are taken, the one that rests longest makes room."""
+        """Whether one more connection is accepted; at the limit, the first idle connection is closed to make room."""
         settings = read_settings(GatewaySettings)
         of_address = sum(connection[0][0] == address[0] for connection in self._connections)
         if not settings.trusted_proxies and of_address >= settings.connections_per_address:
@@ -159,7 +160,7 @@ class PublicServer(WebServer):
 
 
 class CatchAllRoute(HttpRequestHandler):
-    """The entrypoint for all paths and methods: `method(self, request) -> Response`."""
+    """The catch-all route, an entrypoint for all paths and methods: `method(self, request) -> Response`."""
 
     server = PublicServer()
 

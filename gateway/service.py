@@ -1,4 +1,4 @@
-"""The gateway's Nameko service: hands each request to its route, and each event to the pages that listen."""
+"""The gateway's Nameko service: passes each request to its route, and each event to the open pages."""
 
 from functools import partial
 from typing import Any
@@ -30,10 +30,10 @@ _ROUTER = Router((*ROUTES, *documentation.ROUTES, *pages.ROUTES))
 
 
 class Runtime(DependencyProvider):
-    """What one process has of its own: known sessions, open streams, counts of requests, and how ready it is."""
+    """The runtime context of one process: known sessions, open streams, request counts, and readiness."""
 
     def setup(self) -> None:
-        """Reads the settings, so that a process without a secret does not start."""
+        """Reads the settings, so that a process without its secret does not start."""
         settings = read_settings(GatewaySettings)
         limits = Limits(settings.budgets)
         self._streams = Streams(
@@ -54,31 +54,31 @@ class Runtime(DependencyProvider):
         )
 
     def start(self) -> None:
-        """Begins to tell the other processes what this one counts, and to hear from them; the broker may come later."""
+        """Starts the gossip of counts with the other processes; the broker may be away at first."""
         self._hearing = self.container.spawn_managed_thread(self._gossip.reader.run)
         self._telling = self.container.spawn_managed_thread(self._gossip.run)
 
     def stop(self) -> None:
-        """Ends the streams: their pages come back to another process."""
+        """Ends the streams; their pages reconnect to another process."""
         self._streams.close()
         self._gossip.stop()
         self._telling.wait()
         self._hearing.wait()
 
     def get_dependency(self, worker_ctx: Any) -> "Runtime":
-        """Itself: it is the same for all workers."""
+        """Returns itself: all workers share it."""
         return self
 
     def dependencies(self, **services: Service) -> Dependencies:
-        """All that routes make answers from."""
+        """Returns what routes need to answer."""
         return self._dependencies(services=services)
 
     def forget_sessions(self, event: Event) -> None:
-        """Lets nobody act or listen in these sessions any more."""
+        """Drops the event's sessions and ends their streams."""
         self.dependencies().forget_sessions([str(session_id) for session_id in event.data.session_ids])
 
     def broadcast(self, event: Event) -> None:
-        """Tells the pages that are to hear of it."""
+        """Sends the event's notification to its pages."""
         self._streams.publish(notice_of(event))
 
     def _open_elsewhere(self, account: str) -> int:
@@ -86,7 +86,7 @@ class Runtime(DependencyProvider):
 
 
 class Gateway:
-    """What comes in: requests and events."""
+    """The entrypoints: HTTP requests and events."""
 
     name = "gateway"
 
@@ -99,7 +99,7 @@ class Gateway:
 
     @catch_all
     def answer(self, request: Request) -> Response:
-        """Any request: the routes know the rest."""
+        """Answers any HTTP request by its route."""
         dependencies = self.runtime.dependencies(
             membership=self.membership,
             validation=self.validation,
@@ -111,10 +111,10 @@ class Gateway:
 
     @listen(SESSIONS_ENDED)
     def forget_sessions(self, event: Event) -> None:
-        """Sessions that ended, wherever that was."""
+        """Drops sessions that ended at any process."""
         self.runtime.forget_sessions(event)
 
     @listen(*STREAMED)
     def broadcast(self, event: Event) -> None:
-        """Any event that pages hear of."""
+        """Notifies pages of an event."""
         self.runtime.broadcast(event)

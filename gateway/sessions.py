@@ -1,4 +1,4 @@
-"""Sessions: a signed cookie names one, membership knows it, and this process remembers for a while what it heard."""
+"""Sessions: a signed cookie names one, membership keeps it, and each process caches it for a short time."""
 
 import hashlib
 import time
@@ -16,18 +16,18 @@ from services.kit.rpc.operation import ANONYMOUS
 from services.kit.rpc.request import Caller
 
 CHECK_SECONDS = 30
-"""For so long membership's word is believed without asking again; an end that it tells counts at once."""
+"""How long a cached session is used without asking membership; the event that it ended applies at once."""
 GRACE_SECONDS = 5 * 60
-"""For so long it is believed where membership does not answer."""
+"""How long a cached session is used while membership does not answer."""
 BACKGROUND = "X-Background"
-"""The header of what a page asks by itself: that keeps no session from going idle."""
+"""The header of a page's background requests, which do not keep a session from becoming idle."""
 
 _REMEMBER_ENDS_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody signed in. `ends_at` is in seconds since 1970 and moves on with each use."""
+    """A signed-in caller; `ends_at` is in seconds since 1970 and is extended with each use."""
 
     session_id: str
     caller: Caller
@@ -36,19 +36,22 @@ class Session:
 
 @dataclass(frozen=True)
 class _Known:
-    """What membership said of a session, and when; `use_told_at` is when it last heard of a use."""
+    """A cached session, when membership was asked, and when a use was last reported to it."""
 
     session: Session
     checked_at: float
-    use_told_at: float
+    use_reported_at: float
 
     def may_be_believed(self, now: float, since: float, seconds: float) -> bool:
-        """Whether it counts for so long since then; a limited session may have done its step at another process."""
+        """Whether the cache is valid for `seconds` from `since`.
+
+        A limited session is never cached: another process may have completed its sign-in.
+        """
         return now - since < seconds and now < self.session.ends_at and LIMITED not in self.session.caller.roles
 
 
 class Sessions:
-    """The sessions that this process knows. `now` tells the time in seconds since 1970."""
+    """The sessions that this process caches; `now` returns seconds since 1970."""
 
     def __init__(self, secret: str, *, secure: bool, now: Callable[[], float] = time.time) -> None:
         self._signer = URLSafeSerializer(secret, salt="session", signer_kwargs={"digest_method": hashlib.sha256})
@@ -59,20 +62,20 @@ class Sessions:
 
     @property
     def cookie(self) -> str:
-        """The cookie's name; with its prefix, browsers take it from this host over HTTPS only."""
+        """The cookie's name; with its prefix, browsers accept it from this host over HTTPS only."""
         return "__Host-session" if self._secure else "session"
 
     def find(self, request: Request, membership: Any) -> Session | None:
-        """The session that a request belongs to; none when its cookie is missing or forged, or it has ended.
+        """Returns the session of a request; None if the cookie is missing or forged, or the session has ended.
 
-        Raises Unavailable where membership does not answer and has not been heard of this session lately.
+        Raises Unavailable if membership does not answer and the session is not cached.
         """
         session_id = self.id_in(request)
         if session_id is None:
             return None
         known = self._known.get(session_id)
         is_use = _is_use(request)
-        since = 0.0 if known is None else known.use_told_at if is_use else known.checked_at
+        since = 0.0 if known is None else known.use_reported_at if is_use else known.checked_at
         if known is None or not known.may_be_believed(self._now(), since, CHECK_SECONDS):
             known = self._ask(session_id, request, membership, "use_session" if is_use else "look_at_session")
         if known is None:
@@ -80,38 +83,38 @@ class Sessions:
         return replace(known.session, caller=replace(known.session.caller, origin=request.remote_addr))
 
     def id_in(self, request: Request) -> str | None:
-        """The session that the cookie names, alive or not; none when it is missing or forged."""
+        """Returns the session id in the cookie, ended or not; None if the cookie is missing or forged."""
         try:
             return str(self._signer.loads(request.cookies.get(self.cookie, "")))
         except BadSignature:
             return None
 
-    def start(self, response: Response, begun: Mapping[str, Any]) -> None:
-        """Gives the browser the session that membership began (SessionAnswer)."""
-        session = _session_of(begun)
+    def start(self, response: Response, answer: Mapping[str, Any]) -> None:
+        """Sets the cookie for a session that membership started (SessionAnswer)."""
+        session = _session_of(answer)
         self._known[session.session_id] = _Known(session, self._now(), self._now())
         response.set_cookie(self.cookie, str(self._signer.dumps(session.session_id)), **self._attributes())
 
     def end(self, response: Response) -> None:
-        """Lets the browser forget the cookie."""
+        """Deletes the browser's cookie."""
         response.delete_cookie(self.cookie, **self._attributes())
 
     def forget(self, session_ids: Iterable[str]) -> None:
-        """Believes nothing of these sessions any more, not even an answer that is on its way."""
+        """Drops these sessions from the cache and ignores answers about them that are on their way."""
         for session_id in session_ids:
             self._known.pop(session_id, None)
             self._ended[session_id] = self._now()
 
-    def _ask(self, session_id: str, request: Request, membership: Any, question: str) -> _Known | None:
+    def _ask(self, session_id: str, request: Request, membership: Any, method: str) -> _Known | None:
         known, now = self._known.get(session_id), self._now()
         self._forget_old(now)
         caller = Caller(roles=frozenset({ANONYMOUS}), origin=request.remote_addr)
         try:
-            session = _session_of(membership.call(question, caller, {"session_id": session_id}))
+            session = _session_of(membership.call(method, caller, {"session_id": session_id}))
         except Unavailable as problem:
             if known and known.may_be_believed(now, known.checked_at, GRACE_SECONDS):
                 return known
-            if problem.code == DATABASE_READ_ONLY and question == "use_session":
+            if problem.code == DATABASE_READ_ONLY and method == "use_session":
                 return self._ask(session_id, request, membership, "look_at_session")
             raise
         except Problem as problem:
@@ -121,8 +124,8 @@ class Sessions:
             return None
         if session_id in self._ended:
             return None
-        use_told_at = now if question == "use_session" else known.use_told_at if known else 0.0
-        self._known[session_id] = known = _Known(session, now, use_told_at)
+        use_reported_at = now if method == "use_session" else known.use_reported_at if known else 0.0
+        self._known[session_id] = known = _Known(session, now, use_reported_at)
         return known
 
     def _forget_old(self, now: float) -> None:
@@ -134,10 +137,10 @@ class Sessions:
 
 
 def _is_use(request: Request) -> bool:
-    """A page that only listens, or asks by itself, is not in use."""
+    """Whether a request counts as use of the session; streams and background requests do not."""
     return BACKGROUND not in request.headers and "text/event-stream" not in request.headers.get("Accept", "")
 
 
-def _session_of(begun: Mapping[str, Any]) -> Session:
-    ends_at = datetime.fromisoformat(begun["ends_at"]).timestamp()
-    return Session(begun["session_id"], Caller.from_dict(begun["caller"]), ends_at)
+def _session_of(answer: Mapping[str, Any]) -> Session:
+    ends_at = datetime.fromisoformat(answer["ends_at"]).timestamp()
+    return Session(answer["session_id"], Caller.from_dict(answer["caller"]), ends_at)

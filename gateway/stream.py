@@ -1,6 +1,6 @@
-"""Live updates: what changed in a union, told to its open pages as server-sent events without personal data.
+"""Live updates: open pages receive changes in their union as server-sent events, without personal data.
 
-A page learns that something changed and asks again for what it shows; whether it hears every notice is not promised.
+A notification only says that something changed, and the page fetches its data again. Delivery is not guaranteed.
 """
 
 import json
@@ -20,21 +20,21 @@ from services.kit.rpc.methods import Caller
 
 HEARTBEAT_SECONDS = 15
 QUEUE_SIZE = 100
-"""Notices that may wait for a slow page before it is cut off; it comes back and starts with a resync."""
+"""How many notifications may wait for a slow page before its stream is ended; it reconnects and gets a resync."""
 
 _open_streams = Gauge("http_streams_open", "Pages that listen to live updates.")
 
 
 @dataclass(frozen=True)
 class Audience:
-    """The accounts of a union; with `role`, those that hold it; with `account_id`, that one alone."""
+    """The accounts of a union; with `role`, those that have it; with `account_id`, that account only."""
 
     union_id: str
     role: str | None = None
     account_id: str | None = None
 
     def includes(self, caller: Caller) -> bool:
-        """Whether the caller is to hear it."""
+        """Whether the caller belongs to the audience."""
         if self.account_id is not None:
             return caller.account_id == self.account_id
         return caller.union_id == self.union_id and (self.role is None or self.role in caller.roles)
@@ -42,7 +42,7 @@ class Audience:
 
 @dataclass(frozen=True)
 class Notice:
-    """What pages are told: which kind of thing changed, which one, how many."""
+    """A notification to pages: which kind of thing changed, which one, and how many."""
 
     type: str
     facts: dict[str, Any]
@@ -50,7 +50,7 @@ class Notice:
 
 
 class TooManyStreams(Problem):
-    """The account looks at more pages at once than it may."""
+    """The account has too many pages open at once."""
 
     def __init__(self) -> None:
         super().__init__("too_many_streams", 429, "打开的页面过多", "请关闭不用的页面后刷新。")
@@ -58,9 +58,10 @@ class TooManyStreams(Problem):
 
 
 class Streams:
-    """The open streams of this process; each account may have `most_per_account` over all processes, 0 is any number.
+    """The open streams of this process.
 
-    `elsewhere(account)` tells how many streams of an account are open at the other processes.
+    Each account may have `most_per_account` streams over all processes, 0 is no limit; `elsewhere(account)` returns how
+    many of its streams are open at the other processes.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class Streams:
         self._listeners: dict[str | None, set[_Listener]] = defaultdict(set)
 
     def publish(self, notice: Notice) -> None:
-        """Tells the notice to each listener of its audiences, once; never waits for one."""
+        """Sends a notification once to each listener of its audiences, without waiting."""
         for listener in self._find(notice.audiences):
             listener.tell(notice)
 
     def listen(self, session: Session) -> Iterator[bytes]:
-        """The stream for a session as bytes to send, from a `resync` until the session ends or the page is too slow.
+        """Returns a session's stream as bytes, from a `resync` until the session ends or the page is too slow.
 
         Raises TooManyStreams.
         """
@@ -90,12 +91,12 @@ class Streams:
         return self._notices(session)
 
     def open_by_account(self) -> Counter[str]:
-        """How many streams of each account are open here."""
+        """Returns how many streams of each account are open at this process."""
         accounts = (listener.caller.account_id for those in self._listeners.values() for listener in those)
         return Counter(account for account in accounts if account)
 
     def close(self) -> None:
-        """Ends all streams; the pages come back to another process."""
+        """Ends all streams; the pages reconnect to another process."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
                 listener.cut()
@@ -142,7 +143,7 @@ class Streams:
 
 
 class _Listener:
-    """One open page. None among its notices ends the stream."""
+    """One open page; None in its queue of notifications ends the stream."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller

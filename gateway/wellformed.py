@@ -1,7 +1,7 @@
-"""What is wrong with a request before anybody reads what it asks: ambiguous framing, odd paths, forged hosts.
+"""Checks that a request is well formed before it is read: framing, path, host and headers.
 
-Two programs that read the same bytes differently, such as a proxy and this gateway, can be played off against each
-other; so what could be read in two ways is refused, and its connection ends.
+Attackers exploit that two programs, such as a proxy and this gateway, read the same bytes differently (request
+smuggling). So an ambiguous request is refused and its connection is closed.
 """
 
 import re
@@ -22,40 +22,40 @@ _METHOD = re.compile(r"[A-Z]{1,20}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TARGET = re.compile(r"/[\x21-\x7e]*")
-_ODD_PATH = re.compile(r"//|\\|%2f|%5c", re.IGNORECASE)
+_AMBIGUOUS_PATH = re.compile(r"//|\\|%2f|%5c", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
 _BROKEN_LINES = (FirstHeaderLineIsContinuationDefect, MalformedHeaderDefect, MissingHeaderBodySeparatorDefect)
 
 
 def flaw_of(method: str, target: str, version: str, headers: Message) -> Problem | None:
-    """The problem that a request's first line and headers are, with which its connection is to end; None for none."""
+    """Returns the problem with a request's first line and headers, after which the connection is closed, or None."""
     if not _METHOD.fullmatch(method) or version not in ("HTTP/1.0", "HTTP/1.1"):
         return protocol_problem(400)
-    return _flaw_of_target(target) or _flaw_of_headers(headers, version) or _flaw_of_framing(headers)
+    return _error_in_target(target) or _error_in_headers(headers, version) or _error_in_framing(headers)
 
 
 def protocol_problem(status: int) -> Problem:
-    """What is told of a request that cannot be read."""
+    """Returns the problem for a request that cannot be read."""
     code, title = _PROBLEMS.get(status, _PROBLEMS[400])
     return Problem(code, status, title)
 
 
-def _flaw_of_target(target: str) -> Problem | None:
+def _error_in_target(target: str) -> Problem | None:
     if len(target) > LONGEST_TARGET:
         return protocol_problem(414)
     path = target.partition("?")[0]
-    if not _TARGET.fullmatch(target) or _ODD_PATH.search(path):
+    if not _TARGET.fullmatch(target) or _AMBIGUOUS_PATH.search(path):
         return protocol_problem(400)
     try:
         decoded = unquote(path, errors="strict")
     except UnicodeDecodeError:
         return protocol_problem(400)
-    is_odd = _CONTROL.search(decoded) or not {".", ".."}.isdisjoint(decoded.split("/"))
-    return protocol_problem(400) if is_odd else None
+    is_invalid = _CONTROL.search(decoded) or not {".", ".."}.isdisjoint(decoded.split("/"))
+    return protocol_problem(400) if is_invalid else None
 
 
-def _flaw_of_headers(headers: Message, version: str) -> Problem | None:
+def _error_in_headers(headers: Message, version: str) -> Problem | None:
     if any(isinstance(defect, _BROKEN_LINES) for defect in headers.defects):
         return protocol_problem(400)
     for name, value in headers.items():
@@ -66,7 +66,7 @@ def _flaw_of_headers(headers: Message, version: str) -> Problem | None:
     return None if is_named_once and all(map(_HOST.fullmatch, hosts)) else protocol_problem(400)
 
 
-def _flaw_of_framing(headers: Message) -> Problem | None:
+def _error_in_framing(headers: Message) -> Problem | None:
     lengths = headers.get_all("Content-Length", [])
     if "Transfer-Encoding" in headers:
         return protocol_problem(400 if lengths else 411)

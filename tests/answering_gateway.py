@@ -1,4 +1,4 @@
-"""The gateway's own routes in this process, before services that answer as their contracts have it."""
+"""The gateway's routes in this process, with fake services that answer by their contracts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from tests.gateway_page import Call, Page, a_session_answer
 
 
 def a_page_of(role: str) -> Page:
-    """A browser in which somebody of this role is signed in; nobody where it is `anonymous`."""
+    """Returns a browser that is signed in with this role; not signed in for `anonymous`."""
     page = Page(ROUTES)
     for name, service in page.services.items():
         service.answers |= answers_of(name)
@@ -26,7 +26,7 @@ def a_page_of(role: str) -> Page:
 
 
 def asked_of_services(page: Page) -> list[Call]:
-    """What the services were asked, but for whose session it is."""
+    """Returns the calls to services, without those that look up the session."""
     calls = [call for service in page.services.values() for call in service.calls]
     return [call for call in calls if call.name not in ("use_session", "look_at_session")]
 

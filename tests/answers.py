@@ -1,4 +1,4 @@
-"""Answers of services as their contracts have them: for each method that a route asks, one that its schema allows."""
+"""Sample answers of services: for each method that a route calls, one that its schema allows."""
 
 import base64
 from collections.abc import Mapping
@@ -48,12 +48,12 @@ _OTHERS: Mapping[str, Any] = {
         )
     },
 }
-"""Of methods whose answer no route hands on as it is."""
+"""The answers of methods whose answer no route passes on unchanged."""
 
 
 @cache
 def answers_of(service: str) -> dict[str, Any]:
-    """By method; those that begin a session are left out."""
+    """Returns the answers by method, without those that start a session."""
     found: dict[str, Any] = {name: an_answer(schema) for name, schema in _OTHERS.items()}
     found["batching.get_register"] = _register
     found["membership.count_number_search"] = {}
@@ -64,7 +64,7 @@ def answers_of(service: str) -> dict[str, Any]:
 
 
 def an_answer(schema: Any) -> dict[str, Any]:
-    """All fields of the schema, each with a value that it allows, as JSON has them."""
+    """Returns an allowed JSON value for each field of the schema."""
     if isinstance(schema, type) and is_dataclass(schema):
         schema = schema_of(schema)
     made = schema() if isinstance(schema, type) else schema

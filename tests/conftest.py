@@ -1,7 +1,7 @@
-"""Real nodes for the tests: one PostgreSQL and one RabbitMQ a session, a fresh database and virtual host a test; and a
-whole stack for the session, for the tests that look at the system from outside.
+"""Real nodes for the tests: one PostgreSQL and one RabbitMQ for a session, a fresh database and virtual host for a
+test, and a whole stack for the tests that use the system from outside.
 
-`TEST_NODES=keep` leaves the nodes running for the next session, which then starts at once. Several sessions may run
+`TEST_NODES=keep` keeps the nodes running for the next session, which then starts at once. Several sessions may run
 at the same time: names of databases and virtual hosts carry the process id.
 """
 
@@ -28,13 +28,13 @@ os.environ.setdefault("ENVIRONMENT", "test")
 os.environ.setdefault("PERSONAL_DATA_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("BLIND_INDEX_KEY", "dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
 os.environ.setdefault("AUDIT_KEYS", "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4=")
-# How long an example takes is the machine's affair, which does other things besides.
+# No deadline for examples, since the machine may be busy.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Keeps how long each test took, the longest first. Called by pytest, of several workers in none."""
+    """Stores how long each test took, the longest first. pytest calls it, but not in workers."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.getreports(outcome):
@@ -49,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[Nodes]:
-    """Both nodes, shared with every other test session that runs at this moment."""
+    """Both nodes, shared with all test sessions that run now."""
     make_private(NODES_FOLDER)
     with open_private(NODES_FOLDER / "sessions.lock", "w") as sessions:
         fcntl.flock(sessions, fcntl.LOCK_SH)
@@ -90,9 +90,9 @@ def module_amqp_uri(nodes: Nodes) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def stack(nodes: Nodes) -> Iterator[Stack]:
-    """The running system of this test run, shared by its workers: each test has a union of its own there.
+    """The running system of this test run, shared by its workers; each test has its own union there.
 
-    Who kills, restarts or misconfigures a program takes a system of their own.
+    A test that kills, restarts or misconfigures a program must start its own system.
     """
     with shared_stack(nodes, STACK_FOLDER) as running:
         yield running
@@ -100,7 +100,7 @@ def stack(nodes: Nodes) -> Iterator[Stack]:
 
 @pytest.fixture
 def queue_depths(nodes: Nodes) -> Callable[[str], dict[str, int]]:
-    """`queue_depths(amqp_uri)` tells the messages, ready and unacknowledged, in each queue behind that address."""
+    """`queue_depths(amqp_uri)` returns the messages, ready and unacknowledged, in each queue of that virtual host."""
     return lambda uri: nodes.rabbitmq.queue_depths(uri.rpartition("/")[2])
 
 

@@ -1,7 +1,7 @@
-"""Fresh databases for tests: a copy of a migrated one, emptied after the test and handed to a later one.
+"""Fresh databases for tests: copies of a migrated one, emptied after a test and reused by a later one.
 
-Making a database takes some 200 ms of processor time, emptying one 10 ms. One whose tables, rights or migration a test
-changed is dropped.
+Making a database takes some 200 ms of processor time, emptying one 10 ms. A database whose tables, rights or migration
+a test changed is dropped.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ NODES_FOLDER = ROOT / ".local" / "test"
 _numbers = itertools.count(1)
 _idle: defaultdict[tuple[Postgres, str], list["_Database"]] = defaultdict(list)
 _TRUNCATED_BYTES = 1 << 20
-"""Tables from this size on are truncated, which makes files anew; rows of smaller ones are deleted."""
+"""Tables from this size on are truncated, which makes new files; the rows of smaller ones are deleted."""
 
 _SHAPE = """
 select md5(string_agg(part, E'\\n' order by part)) from (
@@ -78,7 +78,7 @@ select relname, pg_relation_size(oid) from pg_class
 
 @contextmanager
 def fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
-    """`create("membership")` is the URL of a migrated, empty database that nobody else uses until the end."""
+    """Yields `create`; `create("membership")` returns the URL of a migrated, empty database for exclusive use."""
     with ExitStack() as after:
 
         def create(service: str) -> str:
@@ -91,12 +91,12 @@ def fresh_databases(nodes: Nodes) -> Iterator[DatabaseFactory]:
 
 
 def unique_name(kind: str) -> str:
-    """A name that no other test of this process, and no other process, gives to a database or virtual host."""
+    """Returns a name for a database or virtual host that is unique over tests and processes."""
     return f"{kind}_{os.getpid()}_{next(_numbers)}"
 
 
 def drop_idle_databases(nodes: Nodes) -> None:
-    """Leave none of those behind that this process made."""
+    """Drops all idle databases that this process made."""
     for databases in _idle.values():
         while databases:
             nodes.postgres.drop_database(databases.pop().name)
@@ -104,7 +104,7 @@ def drop_idle_databases(nodes: Nodes) -> None:
 
 @functools.cache
 def _template(nodes: Nodes, service: str) -> str:
-    """A migrated database of the service to copy from; made anew when its tables or migrations have changed."""
+    """Returns a migrated database of the service to copy; makes it anew when tables or migrations have changed."""
     name = f"template_{service}_{_fingerprint(service)}"
     with (NODES_FOLDER / f"{service}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -131,7 +131,7 @@ def _make(nodes: Nodes, service: str) -> _Database:
 
 
 def _return(postgres: Postgres, service: str, database: _Database) -> None:
-    """Empty the database for a later test, or drop it where it is no longer as it was made."""
+    """Empties the database for a later test, or drops it if its structure has changed."""
     _end_connections(postgres, database.name)
     try:
         with _connect(postgres, database.name) as connection:
@@ -151,20 +151,20 @@ def _connect(postgres: Postgres, name: str = "postgres") -> psycopg.Connection:
 
 
 def _end_connections(postgres: Postgres, name: str) -> None:
-    """Returns when nobody is connected any more, such as a process that the test has just killed."""
+    """Ends all connections, such as those of a process that the test has just killed, and waits until they are gone."""
     with _connect(postgres) as connection:
         ended = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = %s"
         connection.execute(ended, [name])
 
 
 def _shape(connection: psycopg.Connection) -> str:
-    """What tells tables, rights and migration of a database from those of another."""
+    """Returns a description of a database's tables, rights and migration."""
     row = connection.execute(_SHAPE).fetchone()
     return str(row and row[0])
 
 
 def _empty(connection: psycopg.Connection) -> None:
-    # Rows of the audit log are kept by triggers, and others by foreign keys, which this session does not heed.
+    # Triggers protect the audit log, and foreign keys other rows; this session ignores both.
     connection.execute("set session_replication_role = replica")
     tables = connection.execute(_TABLES).fetchall()
     for name, size in tables:

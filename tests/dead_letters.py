@@ -1,4 +1,4 @@
-"""What nobody can take: sent by the bank or a service, and found again as an operator finds it."""
+"""Sends messages that become dead letters, and finds them as an operator does."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ CARD = "6222021234567890128"
 
 
 def send_unsigned(stack: Stack, application_id: str) -> str:
-    """The bank sends a result on this application that nobody signed; the id of the letter that becomes of it."""
+    """Lets the bank send an unsigned result on this application; returns the id of its dead letter."""
     result = {"application_id": application_id, "outcome": "issued", "card_no": CARD}
     feedback = {"feedback_id": f"unsigned-{uuid4()}", "batch_no": "cbc1", "results": [result]}
     body = json.dumps(feedback).encode()
@@ -30,7 +30,7 @@ def send_unsigned(stack: Stack, application_id: str) -> str:
 
 
 def tell_nonsense(stack: Stack, message_id: str) -> None:
-    """revocation tells an event that breaks its contract."""
+    """Lets revocation publish an event that violates its contract."""
     connection = open_connection(stack.addresses.amqp_uris["revocation"], "test")
     channel = connection.channel()
     channel.confirm_select()
@@ -42,13 +42,13 @@ def tell_nonsense(stack: Stack, message_id: str) -> None:
 
 
 def letter_in(operator: ApiClient, queue: str, letter_id: str) -> dict[str, Any] | None:
-    """A letter as the list has it, unless it is not there: who looks at a queue has all of it in hand for a moment."""
+    """Returns a dead letter from the list, or None: a concurrent reader holds all messages of a queue for a moment."""
     letters = operator.all_pages("operations/dead-letters", queue=queue)
     return next((one for one in letters if one["id"] == letter_id), None)
 
 
 def settle(operator: ApiClient, queue: str, how: str, **order: Any) -> list[str]:
-    """Has letters replayed or discarded, and once more while somebody else has them in hand; answers their ids."""
+    """Replays or discards dead letters, retrying while another reader holds them; returns their ids."""
     path = f"operations/dead-letters/{queue}/{how}"
     ids: list[str] = wait_until(lambda: operator.post(path, order)["ids"], "the letters are settled")
     return ids

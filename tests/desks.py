@@ -1,7 +1,7 @@
-"""Clerks of new unions, each with members of its own, so that no test sees what another one does.
+"""Clerks of new unions with their own members, so that tests do not affect one another.
 
-The tests of a worker have a superior union of their own as well. What is numbered here has its number from the worker:
-no two workers give the same name, code, document or telephone to a running system.
+Each worker's tests also have their own superior union. Numbers here derive from the worker, so that no two workers use
+the same name, code, document or telephone in a running system.
 """
 
 import itertools
@@ -26,7 +26,7 @@ _WORKER = 1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"
 _numbers = itertools.count(_WORKER * 1_000_000)
 _serials = itertools.count()
 _REGIONS = ("310106", "310107", "310109", "310112", "310113", "310114", "310116", "310117")
-"""Districts in which nobody of the demonstration was registered: a worker's people have one of them."""
+"""Districts without people of the demonstration; a worker's people have one of them."""
 _FIRST_BIRTH, _DAYS_OF_BIRTH = date(1980, 1, 1), 7000
 _FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
 _GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂兰辉玲丹萍鹏华红玉飞斌梅琳建文"
@@ -34,7 +34,7 @@ _GIVEN = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂�
 
 @dataclass(frozen=True)
 class Office:
-    """A superior union: its administrator, and the reviewer who decides on what is asked of it."""
+    """A superior union, with its administrator and its reviewer."""
 
     administrator: ApiClient
     reviewer: ApiClient
@@ -45,7 +45,7 @@ class Office:
         return union
 
     def found_union(self, number: int, kind: str = "grassroots") -> dict[str, Any]:
-        """A new union below this one."""
+        """Creates a subordinate union."""
         name = f"上海窗口第{number}号公司工会" if kind == "grassroots" else f"第{number}号街道总工会"
         code = a_union_code(number)
         superior = self.union["union_id"]
@@ -57,7 +57,7 @@ class Office:
 
 @dataclass(frozen=True)
 class Desk:
-    """A clerk at the API; `account_name` is to sign in with, and `number` is no other desk's."""
+    """A clerk at the API, with the account's name and a number that is unique over desks."""
 
     number: int
     account_name: str
@@ -69,7 +69,7 @@ class Desk:
         return str(self.clerk.account["union"]["union_id"])
 
     def register(self, *people: Person) -> list[str]:
-        """Registers people one by one, and waits until all have a number; answers their ids."""
+        """Registers people one by one, and waits until all have a number; returns their ids."""
         member_ids = [str(self.clerk.post("members", form_of(person))["member_id"]) for person in people]
         self._wait_for_numbers()
         return member_ids
@@ -82,17 +82,17 @@ class Desk:
             raise ValueError(f"The import came to be {ended}.")
 
     def queue_all(self) -> None:
-        """Puts all on the pending list, and waits until they stand there."""
+        """Queues all, and waits until they are on the pending list."""
         queued = self.clerk.post("members/queue", {"filter": {}})["queued"]
         wait_until(lambda: self._listed() == queued, "all are on the pending list", _PATIENCE_SECONDS)
 
     def check_all(self, channel: str = "ordinary") -> None:
-        """Has a channel checked, and waits for the results."""
+        """Requests the check of a channel, and waits for the results."""
         self.clerk.post("pending/validate", {"channel": channel})
         wait_until(lambda: self._undecided(channel) == 0, "every check has a result", _PATIENCE_SECONDS)
 
     def submit_all(self, channel: str = "ordinary") -> str:
-        """Has all members queued, checked and submitted by this channel; the number of the batch."""
+        """Queues, checks and submits all members by this channel; returns the batch's number."""
         self.queue_all()
         self.check_all(channel)
         outlet = self.clerk.get("outlets", q="国华广场")["items"][0]
@@ -102,7 +102,7 @@ class Desk:
         return str(self.clerk.post("batches", {"channel": channel, **chosen, **contact, **consent})["batch_no"])
 
     def ask_back(self, batch_no: str) -> dict[str, Any]:
-        """Requests the revocation of a batch, as soon as revocation has heard of it."""
+        """Requests the revocation of a batch, as soon as revocation has received it."""
         body = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": "13812345678"}
 
         return once_found(lambda: self.clerk.post("revocations", body), "revocation has heard of the batch")
@@ -124,12 +124,12 @@ class Desk:
 
 
 def a_desk(gateway_url: str) -> Desk:
-    """The clerk of a new union, below the superior union of this worker's desks."""
+    """Returns the clerk of a new union under this worker's superior union."""
     return a_desk_below(office_of_this_worker(gateway_url))
 
 
 def a_desk_below(office: Office) -> Desk:
-    """The clerk of a new union below this one."""
+    """Returns the clerk of a new union under this office's union."""
     number = next(_numbers)
     union = office.found_union(number)
     name = f"desk{number}"
@@ -138,14 +138,14 @@ def a_desk_below(office: Office) -> Desk:
 
 @cache
 def office_of_this_worker(gateway_url: str) -> Office:
-    """The superior union of this worker's desks, below 杨浦区总工会."""
+    """Returns the superior union of this worker's desks, under 杨浦区总工会."""
     return an_office_below(ApiClient(gateway_url).sign_in("yangpu-admin", demo_password()))
 
 
 def an_office_below(administrator: ApiClient) -> Office:
-    """A new superior union below the administrator's, with people of its own.
+    """Creates a superior union under the administrator's, with its own accounts.
 
-    The city opens the reviewer's account: nobody decides on what accounts of the same administrator ask for.
+    The city creates the reviewer's account, since nobody may decide on requests of accounts of the same administrator.
     """
     number = next(_numbers)
     above = Office(administrator, administrator)
@@ -156,12 +156,12 @@ def an_office_below(administrator: ApiClient) -> Office:
 
 
 def an_administrator_of(desk: Desk) -> ApiClient:
-    """An administrator of the desk's union."""
+    """Returns an administrator of the desk's union."""
     return an_account(desk.office.administrator, desk.union_id, f"office{desk.number}", "administrator")
 
 
 def an_account(administrator: ApiClient, union_id: str, name: str, *roles: str) -> ApiClient:
-    """The holder of a new account of the union, signed in with a password of its own."""
+    """Creates an account of the union; returns its holder's client, signed in with a new password."""
     phone = a_phone()
     given = {"account_name": name, "display_name": "王芳", "roles": list(roles), "phone": phone}
     administrator.post(f"unions/{union_id}/accounts", given)
@@ -171,24 +171,24 @@ def an_account(administrator: ApiClient, union_id: str, name: str, *roles: str) 
 
 
 def limited(holder: ApiClient, name: str, password: str = DESK_PASSWORD) -> ApiClient:
-    """The holder signed in again, before the second factor that was turned on for it: nothing else is allowed."""
+    """Turns on a second factor and signs in again; returns the client before that step, which may do nothing else."""
     totp = TOTP(holder.post("me/second-factor", {"current_password": password})["secret"])
     holder.post("me/second-factor/confirm", {"code": totp.now()})
     return ApiClient(holder.base).sign_in(name, password)
 
 
 def a_phone() -> str:
-    """A mobile telephone number that nobody else has."""
+    """Returns a unique mobile telephone number."""
     return f"137{next(_numbers):08d}"
 
 
 def people(count: int) -> list[Person]:
-    """So many who can get a card by the ordinary channel, of whom a running system knows none yet."""
+    """Returns new people who can get a card by the ordinary channel."""
     return [_person(next(_serials)) for _ in range(count)]
 
 
 def once_found(ask: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:
-    """The answer, once it is no 404 any more; `what` says what that takes."""
+    """Returns the answer once it is no longer 404; `what` describes that for the error message."""
 
     def answer() -> dict[str, Any] | None:
         try:

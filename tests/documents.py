@@ -1,4 +1,4 @@
-"""Documents as requests and answers have them, read as the product reads them."""
+"""Loads documents of requests, answers and events as the product does."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,13 +13,13 @@ from services.kit.schemas import as_dict, schema_of
 
 
 def loaded(kind: type[Any], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a document, as a dict; raises ValidationError."""
+    """Returns the values of a document as a dict; raises ValidationError."""
     values: dict[str, Any] = as_dict(read(kind, document))
     return values
 
 
 def errors_in(kind: type[Any], document: Mapping[str, Any]) -> Any:
-    """What is wrong in a document, by fields."""
+    """Returns the errors in a document, by field."""
     try:
         read(kind, document)
     except ValidationError as error:
@@ -28,23 +28,23 @@ def errors_in(kind: type[Any], document: Mapping[str, Any]) -> Any:
 
 
 def unwrapped(contract: EventContract[Any], body: bytes) -> Event[dict[str, Any]]:
-    """The event in a body, with its data as a dict."""
+    """Returns the event in a body, with its data as a dict."""
     event = unwrap(contract, body)
     return replace(event, data=as_dict(event.data))
 
 
 def event_data(contract: EventContract[Any], wire: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of an event's document, as a dict; raises ValidationError."""
+    """Returns the data of an event's document as a dict; raises ValidationError."""
     values: dict[str, Any] = as_dict(contract.read(wire))
     return values
 
 
 def an_event(data: Data) -> Event[Data]:
-    """An event that holds this data."""
+    """Returns an event with this data."""
     return Event("e1", "type", "/source", None, datetime.now(UTC), None, None, data)
 
 
 def read(kind: type[Item], document: Mapping[str, Any]) -> Item:
-    """A message of this kind; raises ValidationError."""
+    """Loads a message of this kind; raises ValidationError."""
     made: Item = schema_of(kind)().load(document)
     return made

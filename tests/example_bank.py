@@ -1,4 +1,4 @@
-"""The example of a bank's program as a process, and what stands in its books."""
+"""The example of a bank's program as a process, and the content of its file."""
 
 import json
 import os
@@ -24,11 +24,11 @@ class ExampleBank:
     books: Path
 
     def receipts(self) -> list[dict[str, Any]]:
-        """The receipts of all feedback, as they came."""
+        """Returns the receipts of all feedback, as received."""
         return [json.loads(row[0]) for row in self._rows("select receipt from feedback where receipt is not null")]
 
     def unanswered(self) -> int:
-        """How many feedbacks have no receipt yet."""
+        """Returns how many feedbacks have no receipt yet."""
         return len(self._rows("select 1 from feedback where receipt is null"))
 
     def _rows(self, query: str) -> list[Any]:
@@ -38,7 +38,7 @@ class ExampleBank:
 
 @contextmanager
 def example_bank(amqp_uri: str, folder: Path, **keys: str) -> Iterator[ExampleBank]:
-    """Runs it as its operator would, on a file of books in the folder; it ends by SIGTERM, and ends well."""
+    """Runs it as an operator would, with its file in the folder; stops it by SIGTERM and checks its exit status."""
     books = folder / "books.sqlite"
     command = [sys.executable, "deploy/simulators/example_bank.py", "--books", str(books)]
     passed_on = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}

@@ -1,4 +1,4 @@
-"""Asks what the OpenAPI document lets one ask, in ways that nobody thought of, and judges the answers by it."""
+"""Fuzz tests: sends generated requests by the OpenAPI document, and checks the answers against it."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ from gateway import openapi
 
 Cookies = dict[str, dict[str, str]]
 Ask = Callable[[Any, str], Any]
-"""The answer to a case of schemathesis by somebody of a role."""
+"""Sends a case of schemathesis as a role and returns the answer."""
 _CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -31,13 +31,13 @@ _CHECKS = [
     response_headers_conformance,
 ]
 _MODES = [GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
-"""One request in three breaks the schema."""
+"""One request in three violates the schema."""
 
 
 def fuzz_over_http(gateway_url: str, method: str, template: str, cookies: Cookies, examples: int) -> str:
-    """What is wrong with an answer to one of so many requests, by each role in turn; empty when nothing is.
+    """Returns the errors in answers to `examples` requests by each role; empty if there are none.
 
-    An operation that nobody of `cookies` may use is asked by nobody.
+    An operation that no role of `cookies` may use is requested without a sign-in.
     """
     with requests.Session() as http:
 
@@ -49,7 +49,7 @@ def fuzz_over_http(gateway_url: str, method: str, template: str, cookies: Cookie
 
 
 def fuzz(method: str, template: str, roles: Sequence[str], examples: int, ask_by: Ask) -> str:
-    """What is wrong with an answer to one of so many requests, each by one of the roles; empty when nothing is."""
+    """Returns the errors in answers to `examples` requests, each by one of the roles; empty if there are none."""
     cases = st.sampled_from(_MODES).flatmap(lambda mode: _operation(method, template).as_strategy(generation_mode=mode))
 
     @_quietly(examples)
@@ -70,7 +70,7 @@ def fuzz(method: str, template: str, roles: Sequence[str], examples: int, ask_by
 
 
 def right_requests(method: str, template: str, number: int) -> list[Any]:
-    """So many cases that keep to the document."""
+    """Returns cases that conform to the document."""
     found: list[Any] = []
 
     @_quietly(number)
@@ -84,7 +84,7 @@ def right_requests(method: str, template: str, number: int) -> list[Any]:
 
 
 def _quietly(examples: int) -> settings:
-    """The same requests each time."""
+    """Returns settings that generate the same requests each time."""
     return settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )

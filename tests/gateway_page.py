@@ -1,4 +1,4 @@
-"""The gateway without a network: its own routes, sessions and streams before services that answer as a test says."""
+"""The gateway without a network: its routes, sessions and streams, with fake services whose answers a test sets."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ SUPERIOR_UNION_ID = "0192f0c1-0000-7000-8000-000000000002"
 
 @dataclass(frozen=True)
 class Call:
-    """What a service was asked."""
+    """A call to a service."""
 
     name: str
     caller: Caller
@@ -59,7 +59,7 @@ class FakeService:
 
 
 class Clock:
-    """A time that passes when a test says so; seconds since 1970."""
+    """A clock that tests advance; seconds since 1970."""
 
     def __init__(self) -> None:
         self.seconds = 1_750_000_000.0
@@ -72,7 +72,7 @@ class Clock:
 
 
 class Page(Client):
-    """A browser at the gateway, with the services behind it in `services` and the time in `clock`."""
+    """A browser at the gateway; `services` are the fake services, `clock` is the time."""
 
     def __init__(self, routes: Iterable[Route], *, secure: bool = False) -> None:
         self.clock = Clock()
@@ -91,7 +91,7 @@ class Page(Client):
         super().__init__(self._app)
 
     def sign_in_as(self, *roles: str, **changes: Any) -> Caller:
-        """Gives the browser a session, as a sign-in does."""
+        """Gives the browser a session, as signing in does."""
         caller = a_caller(roles, **changes)
         response = Response()
         begun = self.a_session_of(caller)
@@ -101,13 +101,13 @@ class Page(Client):
         return caller
 
     def answered_captcha(self, purpose: str = "sign_in", kind: str = IMAGE, level: int = 0) -> dict[str, str]:
-        """What a form holds of a captcha, answered rightly and worked for."""
+        """Returns a form's fields of a captcha with the right answer and its proof of work."""
         made = self.captchas.make(kind, purpose, level)
         work = solve(made.puzzle.salt, made.puzzle.bits)
         return {"captcha_id": made.token, "captcha_answer": made.puzzle.answer, "proof_of_work": work}
 
     def a_session_of(self, caller: Caller) -> dict[str, Any]:
-        """What membership says of a session that was used just now (SessionAnswer)."""
+        """Returns membership's answer about a session that was just used (SessionAnswer)."""
         return a_session_answer(caller, self.clock.seconds + 1800)
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -127,12 +127,12 @@ class Page(Client):
 
 @cache
 def _router(routes: tuple[Route, ...]) -> Router:
-    """The same one for the same routes: it takes long to make."""
+    """Returns a router, cached by its routes since it is slow to make."""
     return Router(routes)
 
 
 def a_caller(roles: Sequence[str] = ("clerk",), **changes: Any) -> Caller:
-    """Somebody of a grassroots union."""
+    """Returns a caller of a grassroots union."""
     facts: dict[str, Any] = {
         "account_id": "0192f0c1-0000-7000-8000-0000000000aa",
         "account_name": "jianlang",
@@ -149,12 +149,12 @@ def a_caller(roles: Sequence[str] = ("clerk",), **changes: Any) -> Caller:
 
 
 def a_session(roles: Sequence[str] = ("clerk",), now: float = 1_750_000_000.0, **changes: Any) -> Session:
-    """Somebody who signed in just now."""
+    """Returns a session that has just started."""
     return Session(SESSION_ID, a_caller(roles, **changes), now + 1800)
 
 
 def a_session_answer(caller: Caller, ends_at: float) -> dict[str, Any]:
-    """A session as membership tells of it (SessionAnswer)."""
+    """Returns a session as membership answers it (SessionAnswer)."""
     return {
         "session_id": caller.session_id,
         "caller": caller.to_dict(),
@@ -163,7 +163,7 @@ def a_session_answer(caller: Caller, ends_at: float) -> dict[str, Any]:
 
 
 def a_cookie(secret: str, session_id: str = SESSION_ID) -> str:
-    """The cookie of a session, `session=...`, as a gateway of the demo with this secret gives it to a browser."""
+    """Returns a session's cookie, `session=...`, as a demo gateway with this secret sets it."""
     response = Response()
     Sessions(secret, secure=False).start(response, a_session_answer(a_caller(session_id=session_id), 0))
     return response.headers["Set-Cookie"].partition(";")[0]

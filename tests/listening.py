@@ -1,4 +1,4 @@
-"""Where a process listens that was given port 0: it says so in its log."""
+"""Finds the port of a process that was started with port 0, in its log."""
 
 import json
 import time
@@ -11,9 +11,9 @@ _SECONDS_TO_LISTEN = 90
 
 
 def listening_url(log_file: Path, what: str, is_running: Callable[[], bool] = lambda: True) -> str:
-    """The URL of a process's `health` or `http` endpoint, once its log names the port.
+    """Returns the URL of a process's `health` or `http` endpoint, once its log names the port.
 
-    Raises TimeoutError with what the process has written, also when it has ended before it listened.
+    Raises TimeoutError with the process's output, also if it ended before it listened.
     """
     deadline = time.monotonic() + _SECONDS_TO_LISTEN
     while time.monotonic() < deadline:

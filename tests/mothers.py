@@ -1,4 +1,4 @@
-"""Object mothers: the things of the field that tests start from, each valid until a test changes it."""
+"""Object mothers: valid objects of the field that tests start from and change."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ from services.validation.rules import Person
 def a_resident_number(
     birth_date: date = date(1985, 6, 15), sex: str = "male", region: str = "310115", sequence: int = 1
 ) -> str:
-    """A valid resident ID number, its check digit computed by python-stdnum; `sequence` from 0 to 499."""
+    """Returns a valid resident ID number, with the check digit by python-stdnum; `sequence` is from 0 to 499."""
     first_seventeen = f"{region}{birth_date:%Y%m%d}{sequence * 2 + (sex == 'male'):03}"
     return f"{first_seventeen}{ric.calc_check_digit(first_seventeen + '0')}"
 
 
 def a_person(**changes: Any) -> Person:
-    """A man born in 1985 with a resident ID, in whom no rule finds anything on 2026-03-01 while he works."""
+    """Returns a working man born in 1985 with a resident ID, for whom no rule has a finding on 2026-03-01."""
     facts: dict[str, Any] = {
         "name": "王建国",
         "document_type": "resident_id",
@@ -46,7 +46,7 @@ def a_person(**changes: Any) -> Person:
 def a_validation_request(
     *persons: Person, check_no: int = 1, union_id: UUID | None = None, application_ids: Sequence[UUID] = ()
 ) -> dict[str, Any]:
-    """The data of a `validation_requested` for these persons, in their order; ids that are not given are new."""
+    """Returns the data of a `validation_requested` for these persons, in their order; missing ids are new."""
     ids = list(application_ids) or [uuid4() for _ in persons]
     return {
         "union_id": union_id or uuid4(),
@@ -59,7 +59,7 @@ def a_validation_request(
 
 
 def a_union_code(serial: int) -> str:
-    """A valid 统一社会信用代码 of a union."""
+    """Returns a valid 统一社会信用代码 of a union."""
     first_seventeen = f"81310000{serial:09}"
     return f"{first_seventeen}{uscc.calc_check_digit(first_seventeen)}"
 
@@ -68,7 +68,7 @@ _births = itertools.count()
 
 
 def a_member_form(**changes: Any) -> dict[str, Any]:
-    """What a clerk sends to register a man, or who else `changes` says; each form has a resident ID of its own."""
+    """Returns a clerk's form to register a man, with `changes`; each form has its own resident ID."""
     serial = next(_births)
     birth_date = changes.get("birth_date") or date(1960 + serial // 500 % 40, 6, 15)
     number = a_resident_number(date.fromisoformat(str(birth_date)), changes.get("sex") or "male", sequence=serial % 500)
@@ -79,7 +79,7 @@ _numbers = itertools.count(1)
 
 
 def a_union(**changes: Any) -> dict[str, Any]:
-    """UnionFacts of a grassroots union below a superior below the city's; its code is its own."""
+    """Returns UnionFacts of a grassroots union with a unique code, under a superior union under the city's."""
     superior = uuid4()
     facts = {
         "union_id": uuid4(),
@@ -92,7 +92,7 @@ def a_union(**changes: Any) -> dict[str, Any]:
 
 
 def a_clerk_of(union: Mapping[str, Any]) -> Caller:
-    """Somebody who works for the union of these UnionFacts."""
+    """Returns a clerk of the union of these UnionFacts."""
     return Caller(
         account_id=str(uuid4()),
         roles=frozenset({"clerk"}),
@@ -105,7 +105,7 @@ def a_clerk_of(union: Mapping[str, Any]) -> Caller:
 
 
 def an_applicant(**changes: Any) -> dict[str, Any]:
-    """PersonFacts of a member who takes the ordinary channel; the document number is the member's own."""
+    """Returns PersonFacts of a member for the ordinary channel, with a unique document number."""
     number = next(_numbers)
     birth_date = date(1980 + number % 20, 1 + number // 20 % 12, 1 + number // 240 % 28)
     facts = {
@@ -119,7 +119,7 @@ def an_applicant(**changes: Any) -> dict[str, Any]:
 
 
 def a_queueing(*applicants: dict[str, Any], union: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """The data of a `members_queued` for these applicants, each a member of its own with a number."""
+    """Returns the data of a `members_queued` for these applicants, each another member with a number."""
     data = {
         "union": union,
         "queued_by": uuid4(),
@@ -135,25 +135,25 @@ def a_queueing(*applicants: dict[str, Any], union: dict[str, Any], **changes: An
 
 
 def a_consent(**changes: Any) -> dict[str, Any]:
-    """GivenConsent of a member on the phone, to the text in force."""
+    """Returns GivenConsent of a member on the phone, to the text in force."""
     facts = {"version": CURRENT_CONSENT.version, "given_at": datetime.now(UTC), "origin": "203.0.113.7"}
     return facts | changes
 
 
 def a_card_number() -> str:
-    """A synthetic card number of 16 digits that no other test has, its last digit by Luhn."""
+    """Returns a unique synthetic card number of 16 digits, the last one by Luhn."""
     first_fifteen = f"622478{next(_numbers):09}"
     return f"{first_fifteen}{luhn.calc_check_digit(first_fifteen)}"
 
 
 def an_act(**changes: Any) -> dict[str, Any]:
-    """As `an_audit_event`, as a dict."""
+    """Returns `an_audit_event` as a dict."""
     act: dict[str, Any] = as_dict(an_audit_event(**changes))
     return act
 
 
 def an_audit_event(**changes: Any) -> ActRecordedData:
-    """A clerk changed a member's telephone number."""
+    """Returns the audit event of a clerk who changed a member's telephone number."""
     personal = {"display_name": "王芳", "old": {"phone": "138****0000"}, "new": {"phone": "139****1111"}}
     facts = {
         "act_id": uuid7(),

@@ -1,4 +1,4 @@
-"""Members on the phone: the one-time passwords that the simulated provider was given to send, and sign-ins by them."""
+"""Members on the phone: one-time passwords from the simulated SMS provider, and signing in with them."""
 
 import re
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from deploy.local.stack import Stack
 
 
 def messages_to(stack: Stack, phone: str) -> list[str]:
-    """The texts that were sent to a telephone, oldest first."""
+    """Returns the texts that were sent to a telephone, oldest first."""
     sent = requests.get(f"{stack.simulator_urls['sms']}/messages", params={"phone": phone}, timeout=30).json()["items"]
     return [str(one["text"]) for one in sent]
 
 
 def asked_code(stack: Stack, phone: str, ask: Callable[[], Any]) -> str:
-    """The one-time password that a phone gets by asking for one, not one that was asked for before."""
+    """Requests a one-time password by `ask` and returns the new one that the phone gets."""
     before = len(_codes(stack, phone))
     ask()
     return wait_until(lambda: _codes(stack, phone)[before:], "the one-time password was sent")[-1]
 
 
 def signed_in(stack: Stack, phone: str) -> ApiClient:
-    """The member with this telephone, signed in."""
+    """Returns a client that is signed in as the member with this telephone."""
     member = ApiClient(stack.gateway_url)
     code = asked_code(stack, phone, lambda: member.ask_for_code(phone))
     member.post("personal/sessions", {"phone": phone, "code": code})

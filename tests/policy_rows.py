@@ -1,4 +1,4 @@
-"""Rows of the policy for routes and methods that only tests have."""
+"""Policy rows for routes and methods that exist only in tests."""
 
 from services.kit.rpc.operation import OPERATIONS, Operation, own_union
 
@@ -7,6 +7,6 @@ OF_TESTS: set[str] = set()
 
 
 def authorized(allowed_by: str, *roles: str) -> None:
-    """Lets these roles in to what a test's own route or method is called."""
+    """Allows these roles to use a test's own route or method of this name."""
     OF_TESTS.add(allowed_by)
     OPERATIONS[allowed_by] = Operation(allowed_by, None, None, own_union(*roles), is_command=True)

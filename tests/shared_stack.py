@@ -1,4 +1,4 @@
-"""One running system for all workers of a test run: the first that needs it starts it, the last one ends it."""
+"""One running system for all workers of a test run: the first that needs it starts it, the last one stops it."""
 
 import fcntl
 import os
@@ -20,10 +20,10 @@ _SETTINGS = {"BANK_MODE": "manual", "LOG_LEVEL": "DEBUG", **UNLIMITED}
 
 @contextmanager
 def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
-    """The system of this test run in this folder, with fresh seeded databases, and its captchas' secret.
+    """Yields the system of this test run in this folder, with fresh seeded databases; its captchas can be solved.
 
-    The bank decides only when a test tells it to. All tests come from one address: how much of it is too much is tried
-    apart.
+    The bank decides only when a test orders it to. Rate limits are off, since all tests come from one address; other
+    tests cover them.
     """
     name = f"stack_{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}"
     make_private(folder.parent)
@@ -48,7 +48,7 @@ def shared_stack(nodes: Nodes, folder: Path) -> Iterator[Stack]:
 
 
 def _start(nodes: Nodes, folder: Path, name: str) -> None:
-    """Nothing of it is left where it cannot be started."""
+    """Starts the stack; removes all of it if that fails."""
     try:
         start_fresh(folder, make_addresses(nodes, name), settings=_SETTINGS)
         assert [process.name for process in status(folder) if process.record.restarts] == []
@@ -64,7 +64,7 @@ def _runs(folder: Path, name: str) -> bool:
 
 
 def _is_last(users: int) -> bool:
-    """Whether nobody else uses it any more; the lock is given up where somebody does."""
+    """Whether no other worker uses it; releases the lock if one does."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

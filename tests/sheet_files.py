@@ -1,4 +1,4 @@
-"""Spreadsheet files of kinds that no library here writes: .xls of 95 and 97, .xlsb and .ods, made record by record."""
+"""Writes spreadsheet files that no library here can write, record by record: .xls of 95 and 97, .xlsb and .ods."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 
 
 def an_xls(*rows: Sequence[Any], is_padded: bool = True, code_page: int = 1200, is_locked: bool = False) -> bytes:
-    """As programs write it since 1997. Some do not fill its stream up: then it is kept among the small ones."""
+    """Returns an .xls as written since 1997; without padding the stream is stored as a small one."""
     name = "名册".encode("utf-16-le")
     begin = [_record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6)) for kind in (5, 0x10)]
     page = _record(0x0042, struct.pack("<H", code_page)) + _formats(20)
@@ -30,7 +30,7 @@ def an_xls(*rows: Sequence[Any], is_padded: bool = True, code_page: int = 1200, 
 
 
 def an_xls_of_95(*rows: Sequence[Any], charset: str = "gbk", code_page: int | None = 936, name: str = "名册") -> bytes:
-    """As Excel 95 and many report programs write it: its texts are bytes of the code page that it names."""
+    """Returns an .xls as of Excel 95 and many report programs: texts are in the code page that it names."""
     begin = [_record(0x0809, struct.pack("<HHHH", 0x0500, kind, 0x0DBB, 0x07CC)) for kind in (5, 0x10)]
     page = b"" if code_page is None else _record(0x0042, struct.pack("<H", code_page))
     page += _formats(16)
@@ -41,7 +41,7 @@ def an_xls_of_95(*rows: Sequence[Any], charset: str = "gbk", code_page: int | No
 
 
 def an_xlsb(*rows: Sequence[Any]) -> bytes:
-    """An Excel binary workbook [MS-XLSB]; a date has the format that shows it as one."""
+    """Returns an Excel binary workbook [MS-XLSB]; dates have a date format."""
     extent = struct.pack("<IIII", 0, len(rows) - 1, 0, max(map(len, rows)) - 1)
     records = [_long_record(129), _long_record(148, extent), _long_record(145)]
     for line, row in enumerate(rows):
@@ -66,7 +66,7 @@ def an_xlsb(*rows: Sequence[Any]) -> bytes:
 
 
 def an_ods(*rows: str) -> bytes:
-    """An OpenDocument spreadsheet of one table; the rows are XML, see `ods_row`."""
+    """Returns an OpenDocument spreadsheet of one table; the rows are XML, see `ods_row`."""
     names = ("office", "table", "text", "manifest")
     spaces = [f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in names]
     spaces.append('xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"')
@@ -81,7 +81,7 @@ def an_ods(*rows: str) -> bytes:
 
 
 def ods_row(*cells: Any, repeated: int = 1) -> str:
-    """A row as LibreOffice writes it: equal cells that follow one another are one, which says how often it comes."""
+    """Returns a row as LibreOffice writes it: consecutive equal cells are one cell with a repeat count."""
     written: list[tuple[Any, int]] = []
     for cell in cells:
         if written and written[-1][0] == cell:
@@ -123,7 +123,7 @@ def _record(kind: int, data: bytes) -> bytes:
 
 
 def _formats(size: int) -> bytes:
-    """A number as it is, and one that is shown as a date."""
+    """Returns two number formats: general and date."""
     return b"".join(_record(0x00E0, struct.pack("<HH", 0, number).ljust(size, b"\0")) for number in (0, 14))
 
 
@@ -147,7 +147,7 @@ def _cell_of_95(line: int, column: int, value: Any, charset: str) -> bytes:
 
 
 def _compound(name: str, stream: bytes) -> bytes:
-    """A compound file [MS-CFB] of one stream: sector 0 is the table, 1 the directory, then the stream."""
+    """Returns a compound file [MS-CFB] of one stream: sector 0 is the table, 1 the directory, then the stream."""
     small = len(stream) < _SMALL_STREAM
     content = _filled(stream, _SMALL_SECTOR) if small else stream
     sectors = _filled(content, _SECTOR)

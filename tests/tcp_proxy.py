@@ -1,4 +1,4 @@
-"""A TCP proxy before a broker or a database, which can freeze, delay, cut and refuse connections."""
+"""A TCP proxy in front of a broker or database that can freeze, delay, cut and refuse connections."""
 
 import socket
 import threading
@@ -9,10 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class TcpProxy:
-    """Passes bytes to the host of an address until told otherwise; `url` is that address through the proxy.
+    """Forwards connections to the host of an address; `url` is that address through the proxy.
 
-    `target` is where connections are made to from now on, and may be set anew; where nothing listens, they are refused.
-    `refused` counts the connections that were not taken.
+    `target` is the destination of new connections and may be changed; connections are refused if nothing listens there.
+    `refused` counts the refused connections.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,30 +38,30 @@ class TcpProxy:
         self._flowing.set()
 
     def freeze(self) -> None:
-        """Connections stay open, and nothing comes through."""
+        """Keeps connections open, but forwards nothing."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Lets bytes through again."""
+        """Forwards bytes again."""
         self._flowing.set()
 
     def delay(self, seconds: float) -> None:
-        """Lets each piece wait for so long before it goes on, in each direction; 0 is no delay."""
+        """Delays each piece in each direction; 0 is no delay."""
         self._delay = seconds
 
     def cut(self) -> None:
-        """Ends all connections; new ones are welcome."""
+        """Ends all connections; new ones are accepted."""
         for end in list(self._open):
             _end(end)
         self._open.clear()
 
     def refuse(self) -> None:
-        """Ends all connections and takes no new ones."""
+        """Ends all connections and accepts no new ones."""
         self._refusing = True
         self.cut()
 
     def welcome(self) -> None:
-        """Takes new connections again."""
+        """Accepts new connections again."""
         self._refusing = False
 
     def _accept(self) -> None:

@@ -1,6 +1,6 @@
 """Which tests `make test` leaves to `make test-all`, and why: the table of tests/README.md.
 
-`python -m tests.tiers --write` makes the table anew; the test of it says when that is due.
+`python -m tests.tiers --write` writes the table; a test fails if it is outdated.
 """
 
 import ast
@@ -14,7 +14,7 @@ _BEGIN, _END = "<!-- long tests: make docs -->\n", "<!-- end of long tests -->\n
 
 
 def with_table(document: str) -> str:
-    """The document with the table that the markers of today make."""
+    """Returns the document with a table of the current markers."""
     before, _, rest = document.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     rows = "".join(f"| {where} | {reason} |\n" for where, reason in long_tests())
@@ -22,7 +22,7 @@ def with_table(document: str) -> str:
 
 
 def long_tests() -> list[tuple[str, str]]:
-    """Each file, test or variant that is marked `long`, with its reason, in order of place."""
+    """Returns each file, test or variant that is marked `long`, with its reason, ordered by place."""
     found: list[tuple[str, str]] = []
     for path in sorted(FOLDER.rglob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Settings of a stack that lets one address ask and fail as often as tests and measurements do, for little work."""
+"""Settings of a stack without rate limits and with little proof of work, for tests and measurements."""
 
 from gateway.limits import KINDS
 

@@ -1,1 +1,1 @@
-"""The handbook 操作手册: its pictures are taken of a running system, its chapters are in docs/handbook."""
+"""The handbook 操作手册: pictures of a running system, and chapters in docs/handbook."""

@@ -1,4 +1,4 @@
-"""Makes docs/handbook/handbook.html and handbook.pdf of the chapters and the pictures: `make handbook`."""
+"""Builds docs/handbook/handbook.html and handbook.pdf from the chapters and pictures: `make handbook`."""
 
 import base64
 import html
@@ -35,7 +35,7 @@ class Chapter:
 
 
 def main() -> int:
-    """Writes both files; the pictures must be there: `make screenshots`."""
+    """Writes both files; `make screenshots` must have taken the pictures."""
     document = book(chapters())
     HTML.write_text(document, encoding="utf-8")
     with chromium() as browser:
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def chapters() -> list[Chapter]:
-    """All chapters in their order."""
+    """Returns all chapters in order."""
     reader = MarkdownIt("commonmark").enable("table")
     found = []
     for path in sorted(FOLDER.glob("[0-9]*.md")):
@@ -67,13 +67,13 @@ def chapters() -> list[Chapter]:
 
 
 def pictures(chapter: Chapter) -> list[Path]:
-    """The files of the pictures that a chapter shows."""
+    """Returns the picture files that a chapter shows."""
     images = [child for token in chapter.tokens for child in token.children or () if child.type == "image"]
     return [(FOLDER / str(image.attrs["src"])).resolve() for image in images]
 
 
 def book(parts: list[Chapter]) -> str:
-    """The whole handbook as one HTML document that needs no other file."""
+    """Returns the whole handbook as one self-contained HTML document."""
     contents = "".join(f'<li><a href="#{part.name}">{html.escape(part.title)}</a></li>' for part in parts)
     body = "".join(f'<section id="{part.name}">{_rendered(part)}</section>' for part in parts)
     return (

@@ -1,6 +1,6 @@
-"""Debian's Chromium without a window, which goes nowhere by itself, and what people do in it.
+"""Starts Debian's headless Chromium without its background requests, and does there what people do.
 
-Its headless shell has the engine of Chromium and none of the window: a page takes half the processor time.
+The headless shell has Chromium's engine without the window, so that a page takes half the processor time.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _ARGUMENTS = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser for as long as it is needed."""
+    """Yields a browser, closed at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
         yield browser
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def answer_captcha_on_the_phone(page: Page) -> None:
-    """Takes another captcha on the phone's first page, and fills its answer in."""
+    """Requests a new captcha on the phone's first page and fills in its answer."""
     another = page.get_by_role("button", name="看不清，换一张图形码")
     page.get_by_role("img", name="图形码图片").wait_for()
     with page.expect_response("**/api/v1/captchas") as made:

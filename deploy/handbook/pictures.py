@@ -1,4 +1,4 @@
-"""Which pictures there are: of which page, for whom, and what is done before it is looked at."""
+"""Declares the handbook's pictures: the page, the account, and the steps before the picture is taken."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ def _nothing(_page: Page) -> None:
 
 @dataclass(frozen=True)
 class Picture:
-    """`docs/images/<name>.png`. `{batch_no}` and `{revocation_id}` in the path are the working day's."""
+    """A picture, `docs/images/<name>.png`; `{batch_no}` and `{revocation_id}` in its path are the working day's."""
 
     name: str
     caption: str
     path: str
     ready: str
-    """A text that stands on the page when all of it has come."""
+    """A text that is on the page once it has loaded."""
     account: str | None = None
-    """Who has signed in; nobody without it."""
+    """The account that is signed in; None for nobody."""
     audit_event: Callable[[Page], None] = _nothing
 
 
@@ -69,14 +69,14 @@ def _await_rows(page: Page) -> None:
 def _open_letter(page: Page) -> None:
     page.get_by_role("link", name="查看详情").first.click()
     page.get_by_role("dialog", name="死信详情").get_by_role("region", name="消息内容").wait_for()
-    source = page.get_by_role("region", name="错误位置")  # where the code lies on this computer is nobody's business
+    source = page.get_by_role("region", name="错误位置")  # hide this computer's folder of the code
     source.evaluate("(place, folder) => { place.textContent = place.textContent.replaceAll(folder, '') }", f"{ROOT}/")
 
 
 def _open_register(page: Page) -> None:
     page.get_by_role("button", name="打印清册").first.click()
     page.get_by_title("办卡清册预览").wait_for()
-    page.wait_for_timeout(_PDF_VIEWER_MS)  # the viewer of PDFs does not say when it has drawn
+    page.wait_for_timeout(_PDF_VIEWER_MS)  # the PDF viewer does not signal when it has drawn
 
 
 PICTURES = (
@@ -111,4 +111,4 @@ PICTURES = (
     Picture("dead-letter", "死信详情", "/dead-letters", "查看详情", "ops", _open_letter),
     Picture("submit", "提交办卡", "/pending", "未通过", "jianlang", _open_submit),
 )
-"""The console's, in an order in which none spoils what another one shows. The phone's are taken along one story."""
+"""The console's pictures, ordered so that none changes what a later one shows; the phone's follow one story."""

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images of a stack of its own with demo data: `make screenshots`."""
+"""Takes the pictures of docs/images from a separate stack with demo data: `make screenshots`."""
 
 import argparse
 import io
@@ -28,12 +28,12 @@ _MEMBER_ON_THE_PHONE = "13900000001"
 
 
 def main() -> int:
-    """Takes all pictures of a stack with fresh demo data, which is forgotten after it, or of one that runs."""
+    """Takes all pictures from a temporary stack with fresh demo data, or from one that is running."""
     parser = argparse.ArgumentParser(prog="python -m deploy.handbook.screenshots", description="The pictures.")
     parser.add_argument("--of", type=Path, help="the folder of a stack that runs with demo data nobody has touched")
-    given = parser.parse_args().of
-    if given:
-        take_all(stack.find(given.absolute()))
+    folder = parser.parse_args().of
+    if folder:
+        take_all(stack.find(folder.absolute()))
         return 0
     web.build()
     stack.reset(_FOLDER)
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def take_all(running: Stack) -> None:
-    """All pictures of a stack whose demo data nobody has touched."""
+    """Takes all pictures from a stack whose demo data are unchanged."""
     learn_secret(running.folder)
     IMAGES.mkdir(exist_ok=True)
     day = work(running)
@@ -115,7 +115,7 @@ def _page(browser: Browser, running: Stack, size: tuple[int, int], account: str 
 
 
 def _keep(page: Page, name: str) -> None:
-    """With few colours: the pages have not many, and the files are a third."""
+    """Saves a picture with a reduced palette: pages have few colours, and the files are a third of the size."""
     page.locator(".el-skeleton").first.wait_for(state="hidden")
     taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
     taken.quantize(_COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)

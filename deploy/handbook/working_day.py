@@ -1,4 +1,4 @@
-"""What the demo's people have done before the pictures are taken, so that no page is empty."""
+"""Does a day's work with the demo accounts before the pictures are taken, so that no page is empty."""
 
 import base64
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _CONTACT = {"contact_name": "王芳", "contact_phone": "13812345678"}
 
 @dataclass(frozen=True)
 class WorkingDay:
-    """What is on the pages: a batch that the bank answers, one whose revocation waits, and a message to settle."""
+    """The result: a batch that the bank answers, one with an open revocation request, and a dead letter."""
 
     answered_batch: str
     revocation_id: str
 
 
 def work(stack: Stack) -> WorkingDay:
-    """Two batches of imported members: the bank answers one, the other is to be revoked. The rest is on the list.
+    """Submits two batches of imported members: the bank answers one, a revocation of the other is requested.
 
-    What the bank sends unsigned waits for an operator.
+    The other members stay on the pending list; an unsigned feedback of the bank waits for an operator.
     """
     bank = stack.simulator_urls["bank"]
     requests.put(f"{bank}/control", json={"mode": "manual"}, timeout=5).raise_for_status()
@@ -50,7 +50,7 @@ def work(stack: Stack) -> WorkingDay:
 
 
 def at_a_desk(stack: Stack, account_name: str) -> ApiClient:
-    """Signs in as people's browsers do, so that the account's list of devices looks as theirs."""
+    """Signs in with a browser's headers, so that the account's list of devices looks real."""
     client = ApiClient(stack.gateway_url)
     client.http.headers["User-Agent"] = _BROWSER
     return client.sign_in(account_name, demo_password())
@@ -105,5 +105,5 @@ def _send_unsigned(bank: str, operator: ApiClient) -> None:
 
 def _ask_for_another_phone(administrator: ApiClient) -> None:
     (account,) = administrator.get("accounts", q="guoding")["items"]
-    asked = {"phone": "13812345679", "reason": "原手机号已停用，已电话核实本人"}
-    administrator.post(f"accounts/{account['account_id']}/phone-changes", asked)
+    change = {"phone": "13812345679", "reason": "原手机号已停用，已电话核实本人"}
+    administrator.post(f"accounts/{account['account_id']}/phone-changes", change)

@@ -1,4 +1,4 @@
-"""Holds what all services and the broker keep against what must always hold: `python -m deploy.invariants`."""
+"""Checks the data of all services and the broker against the invariants: `python -m deploy.invariants`."""
 
 from deploy.invariants.checker import INVARIANTS, check
 from deploy.invariants.system import System

@@ -1,4 +1,4 @@
-"""Checks the invariants of the local stack, or of the system that the environment names, and prints what is broken."""
+"""Checks the invariants of the local stack, or of the system that the environment names, and prints violations."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from deploy.local.stack import StackError
 
 
 def main() -> int:
-    """Checks once the system is at rest; answers 1 where something is broken, 2 where nothing could be read."""
+    """Checks the system once it is at rest; returns 1 for violations, 2 if nothing could be read."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.invariants",
         description="Holds what all services and the broker keep against what must always hold. Changes nothing.",

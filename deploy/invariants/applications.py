@@ -86,13 +86,13 @@ _RUNNING_IMPORTS = """
 
 
 def membership_and_batching_agree(snapshots: Snapshots) -> Iterator[Violation]:
-    """Every application ever queued is in one state, and membership and batching know the same of it."""
+    """Every application ever queued is in one state, on which membership and batching agree."""
     membership = Side("membership", snapshots.rows("membership", _IN_MEMBERSHIP))
     return disagreements("applications_agree", membership, Side("batching", snapshots.rows("batching", _IN_BATCHING)))
 
 
 def revocation_and_batching_agree(snapshots: Snapshots) -> Iterator[Violation]:
-    """Revocation knows of each application in a batch what batching knows."""
+    """Revocation and batching agree on each application in a batch."""
     batching = Side("batching", snapshots.rows("batching", _BATCHED))
     return disagreements(
         "revocation_agrees", batching, Side("revocation", snapshots.rows("revocation", _IN_REVOCATION))
@@ -100,7 +100,7 @@ def revocation_and_batching_agree(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def states_are_possible(snapshots: Snapshots) -> Iterator[Violation]:
-    """A state goes with its batch, the bank's word and the card."""
+    """An application's state is consistent with its batch, the bank's outcome and the card."""
     for row in snapshots.rows("batching", _IMPOSSIBLE):
         card = "a card" if row["has_card"] else "no card"
         detail = f"{row['state']} in batch {row['batch_no']}, the bank says {row['bank_outcome']}, {card}"
@@ -108,7 +108,7 @@ def states_are_possible(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def no_step_is_lost(snapshots: Snapshots) -> Iterator[Violation]:
-    """Membership has heard of each step of each application: versions have no gap."""
+    """Membership has received each step of each application: versions have no gap."""
     for row in snapshots.rows("membership", _STEPS_LOST):
         detail = f"{row['kept']} of {row['steps']} steps kept; {row['state']}, by its history {row['newest']}"
         yield Violation("no_step_lost", str(row["application_id"]), detail)
@@ -121,7 +121,7 @@ def one_live_application(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def one_issued_card(snapshots: Snapshots) -> Iterator[Violation]:
-    """A member has at most one issued card, and no card is two members'."""
+    """A member has at most one issued card, and no card belongs to two members."""
     for service in ("membership", "batching"):
         yield from _several(snapshots, "one_issued_card", service, _SEVERAL.format(states="'issued'"))
     yield from _several(snapshots, "one_issued_card", "batching", _SAME_CARD)
@@ -144,7 +144,7 @@ def card_states_follow_applications(snapshots: Snapshots) -> Iterator[Violation]
 
 
 def checks_agree(snapshots: Snapshots) -> Iterator[Violation]:
-    """The current check of each application is the newest that validation made; its result is what the list shows."""
+    """The current check of each application is validation's newest; the pending list shows its result."""
     for application_id, current, made in paired(
         snapshots.rows("batching", _CHECKED), snapshots.rows("validation", _CHECKS)
     ):
@@ -161,7 +161,7 @@ def checks_agree(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def checks_are_finished(snapshots: Snapshots) -> Iterator[Violation]:
-    """Each check has its result; none waits, for the registry either."""
+    """Each check has its result; none waits, not even for the registry."""
     for row in snapshots.rows("validation", _UNFINISHED_CHECKS):
         detail = (
             f"check {row['check_no']} is {row['result']}, checked at {row['checked_at']}, "
@@ -171,7 +171,7 @@ def checks_are_finished(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def imports_are_finished(snapshots: Snapshots) -> Iterator[Violation]:
-    """No import goes on for ever."""
+    """No import is still running."""
     for row in snapshots.rows("membership", _RUNNING_IMPORTS):
         detail = f"{row['state']}, {row['rows_read']} of {row['rows_total']} rows read"
         yield Violation("import_finished", str(row["import_id"]), detail)

@@ -1,4 +1,4 @@
-"""What all services and the file of heads remember of the audit log: a log that was cut or restored lacks it."""
+"""Heads of the audit log that services and the file of heads remember; a truncated or restored log lacks some."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,9 +18,10 @@ from services.kit.settings import SettingsError
 FILE = "AUDIT_HEAD_FILE"
 _STATEMENTS = "select statement from audit_head order by position"
 _SIGNS = "membership"
-_UNTOLD_MINUTES = 10
-"""After so long an act is covered by an end that all remember: it may come five minutes late, and is told at once."""
-_UNTOLD = """
+_UNCOVERED_MINUTES = 10
+"""By then an audit event is covered by a head that all remember: it may arrive five minutes late, and each head is
+published at once."""
+_UNCOVERED = """
     select position from audit_entry
     where position > {after} and coalesce(recorded_at, at) < now() - interval '{minutes} minutes'
     order by position limit 1
@@ -29,11 +30,11 @@ _UNTOLD = """
 
 @dataclass(frozen=True)
 class Remembered:
-    """What is remembered, by who does: a service, or the file where one is set.
+    """The remembered heads by source: each service, and the file if one is set.
 
-    `is_signed` says whether there are keys by which membership signs. `newest` is the position of the newest end that
-    membership signed, 0 where there is none; of a service that cannot be read there is nothing. `unsigned` counts what
-    membership did not sign.
+    `is_signed` says whether membership has signing keys. `newest` is the position of the newest head that membership
+    signed, 0 if there is none; services that cannot be read are missing. `unsigned` counts heads without a valid
+    signature.
     """
 
     is_signed: bool
@@ -43,12 +44,12 @@ class Remembered:
 
 
 def signed_heads(system: System, snapshots: Snapshots) -> list[str]:
-    """All that is remembered, signed or not, each after who remembers it; of a service that cannot be read, nothing."""
+    """Returns all remembered heads, signed or not, each after its source; skips services that cannot be read."""
     return [f"{source} {line}" for source, lines in _lines(system, snapshots).items() for line in lines]
 
 
 def remembered(system: System, snapshots: Snapshots) -> Remembered:
-    """What is remembered, told from what somebody else put there."""
+    """Returns the remembered heads, those that membership signed apart from forged ones."""
     keys = _public_keys(system)
 
     @cache
@@ -61,16 +62,16 @@ def remembered(system: System, snapshots: Snapshots) -> Remembered:
     newest: dict[str, int] = {}
     unsigned: dict[str, int] = {}
     for source, lines in _lines(system, snapshots).items():
-        said = {line.rpartition(" ")[2]: position_of(line.rpartition(" ")[2]) for line in lines}
-        positions = [position for position in said.values() if position is not None]
-        statements |= {statement for statement, position in said.items() if position is not None}
+        position_by_line = {line.rpartition(" ")[2]: position_of(line.rpartition(" ")[2]) for line in lines}
+        positions = [position for position in position_by_line.values() if position is not None]
+        statements |= {statement for statement, position in position_by_line.items() if position is not None}
         newest[source] = max(positions, default=0)
-        unsigned[source] = len(said) - len(positions)
+        unsigned[source] = len(position_by_line) - len(positions)
     return Remembered(bool(keys), frozenset(statements), newest, unsigned)
 
 
 def heads_are_signed(known: Remembered) -> Iterator[Violation]:
-    """What is remembered is what membership signed."""
+    """Membership signed every remembered head."""
     for source, count in known.unsigned.items():
         if count:
             yield Violation(
@@ -79,26 +80,27 @@ def heads_are_signed(known: Remembered) -> Iterator[Violation]:
 
 
 def heads_are_remembered(snapshots: Snapshots, known: Remembered) -> Iterator[Violation]:
-    """Each service has heard of the newest head that membership has told; they and the file know of an end of these
-    minutes, whatever membership's database says that it has told.
+    """Each service remembers the newest head that membership published, and they and the file have a recent one.
+
+    The second rule holds whatever membership's database says it has published.
     """
     for source, position in known.newest.items():
         if source != FILE and position < known.newest.get(_SIGNS, 0):
             detail = f"remembers the audit log up to entry {position}, membership told of {known.newest[_SIGNS]}"
             yield Violation("audit_head_remembered", source, detail)
         elif source != _SIGNS and known.is_signed:
-            for row in snapshots.rows(_SIGNS, _UNTOLD.format(after=position, minutes=_UNTOLD_MINUTES)):
+            for row in snapshots.rows(_SIGNS, _UNCOVERED.format(after=position, minutes=_UNCOVERED_MINUTES)):
                 detail = f"remembers the audit log up to entry {position}, entry {row['position']} is older than"
-                yield Violation("audit_head_remembered", source, f"{detail} {_UNTOLD_MINUTES} minutes")
+                yield Violation("audit_head_remembered", source, f"{detail} {_UNCOVERED_MINUTES} minutes")
     for service in set(SERVICES) - known.newest.keys():
-        next(snapshots.rows(service, _STATEMENTS), None)  # raises Unreadable, for it could not be read before
+        next(snapshots.rows(service, _STATEMENTS), None)  # raises Unreadable, as before
 
 
 def _public_keys(system: System) -> Sequence[OKPKey]:
-    """None where they cannot be read: then nothing counts as signed."""
-    given = system.keys.get("AUDIT_PUBLIC_KEYS")
+    """Returns the public keys; empty if they cannot be read, so that nothing counts as signed."""
+    key_set = system.keys.get("AUDIT_PUBLIC_KEYS")
     with suppress(SettingsError):
-        return signing_keys(KeySet(given), "AUDIT_PUBLIC_KEYS", private=False) if given else public_keys()
+        return signing_keys(KeySet(key_set), "AUDIT_PUBLIC_KEYS", private=False) if key_set else public_keys()
     return ()
 
 

@@ -1,4 +1,4 @@
-"""The bank's results: each applied once, or waiting in the rejected queue with its reason."""
+"""The bank's results: each is applied once, or waits in the rejected queue with its reason."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -38,17 +38,18 @@ def feedback_adds_up(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def results_are_applied_once(snapshots: Snapshots) -> Iterator[Violation]:
-    """As many results were applied to a batch as its applications show: at least one for each that the bank has spoken
-    of, and no step of any twice."""
+    """The results applied to a batch match its applications: at least one for each that the bank has answered, and no
+    step twice.
+    """
     for row in snapshots.rows("batching", _APPLIED):
         detail = f"{row['applied']} results applied; its applications show {row['heard']} to {row['most']}"
         yield Violation("result_applied_once", row["batch_no"], detail)
 
 
 def rejected_results_wait(snapshots: Snapshots, waiting: frozenset[str]) -> Iterator[Violation]:
-    """What was rejected of a feedback lies in the rejected queue, unless an operator has discarded it since.
+    """A rejected result is in the rejected queue, unless an operator has discarded it since.
 
-    `waiting` are the ids of the feedbacks that lie there. One that was replayed has a newer record.
+    `waiting` are the ids of the feedbacks in that queue. A replayed feedback has a newer record.
     """
     discarded = _discarded_feedbacks(snapshots)
     for row in snapshots.rows("batching", _REJECTED):
@@ -59,6 +60,6 @@ def rejected_results_wait(snapshots: Snapshots, waiting: frozenset[str]) -> Iter
 
 
 def _discarded_feedbacks(snapshots: Snapshots) -> dict[str, datetime]:
-    """The feedbacks whose letters operators have discarded, and when they last did so."""
+    """Returns the feedbacks whose dead letters operators have discarded, with the newest time."""
     discards = ((row["at"], map(referred_record, row["records"])) for row in snapshots.rows("membership", _DISCARDS))
     return {record_id: at for at, records in discards for kind, record_id in records if kind == "feedback"}

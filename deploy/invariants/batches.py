@@ -1,4 +1,4 @@
-"""Batches and revocations: persons as they were submitted, counts that add up, services that agree."""
+"""Batches and revocations: persons as submitted, counts that add up, services that agree."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from deploy.invariants.violations import Side, Violation, disagreements, paired
 from services.batching.register.register import Register, RegisteredPerson
 from services.kit.data.encryption import CannotOpen, Keyring
 
-# Of an approval that released nobody only batching says that it is closed.
+# Only batching calls an approval that released nobody closed.
 _IN_BATCHING = """
     select batch_no, union_id, superior_union_id, channel, total, submitted_at,
         case revocation_state when 'closed' then 'approved' else revocation_state end as revocation_state
@@ -84,13 +84,13 @@ _UNDECIDED = """
 
 
 def revocation_knows_batches(snapshots: Snapshots) -> Iterator[Violation]:
-    """Revocation knows each batch as it was submitted, and batching how far its revocation is."""
+    """Revocation knows each batch as submitted, and batching knows the state of its revocation."""
     batching = Side("batching", snapshots.rows("batching", _IN_BATCHING))
     return disagreements("batches_agree", batching, Side("revocation", snapshots.rows("revocation", _IN_REVOCATION)))
 
 
 def revocations_are_done(snapshots: Snapshots) -> Iterator[Violation]:
-    """One open request a batch, none where all is decided; what was approved, and only that, is revoked."""
+    """A batch has at most one open request, none if all is decided; exactly the approved batches are revoked."""
     for row in snapshots.rows("revocation", _OPEN_TWICE):
         yield Violation("revocation_done", row["batch_no"], f"{row['several']} open requests")
     latest, undecided = snapshots.rows("revocation", _LATEST), snapshots.rows("batching", _UNDECIDED)
@@ -108,7 +108,7 @@ def revocations_are_done(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def counts_add_up(snapshots: Snapshots) -> Iterator[Violation]:
-    """A batch counts its persons and its applications by their states."""
+    """A batch's counts match its persons and the states of its applications."""
     for row in snapshots.rows("batching", _COUNTS):
         kept = ", ".join(f"{name} {row[name]}" for name in ("total", "issued", "refused", "released"))
         found = ", ".join(
@@ -119,27 +119,27 @@ def counts_add_up(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def persons_are_those_of_their_applications(snapshots: Snapshots) -> Iterator[Violation]:
-    """Who is in a batch is its application's member, and has agreed to it."""
+    """Each person in a batch is the application's member and has given consent."""
     for row in snapshots.rows("batching", _STRANGERS):
         detail = f"a person of {row['batch_no']}, the application is in {row['now_in']}, consent {row['consent']}"
         yield Violation("batch_persons", str(row["application_id"]), detail)
 
 
 def numbers_have_no_gap(snapshots: Snapshots) -> Iterator[Violation]:
-    """Each union's batch numbers of a day are counted without gap."""
+    """Each union's batch numbers of a day have no gap."""
     for row in snapshots.rows("batching", _NUMBERS):
         detail = f"{row['last']} numbers counted, {row['given']} batches"
         yield Violation("batch_numbers", f"{row['union_code']}/{row['day']}", detail)
 
 
 def registers_say_the_same(snapshots: Snapshots, keyring: Keyring) -> Iterator[Violation]:
-    """A batch's persons are those whose hash was kept when it was submitted."""
+    """A batch's persons match the hash that was stored at its submission."""
     for batch_no, rows in groupby(snapshots.rows("batching", _REGISTERS), itemgetter("batch_no")):
         lines = list(rows)
         try:
             found = _register(keyring, lines).digest()
         except (CannotOpen, UnicodeDecodeError):
-            yield Violation("register_unchanged", batch_no, "a value cannot be opened")
+            yield Violation("register_unchanged", batch_no, "a value cannot be decrypted")
             continue
         if found != lines[0]["register_hash"]:
             detail = f"the hash is {lines[0]['register_hash']}, that of what it says now {found}"
@@ -148,27 +148,27 @@ def registers_say_the_same(snapshots: Snapshots, keyring: Keyring) -> Iterator[V
 
 def _register(keyring: Keyring, lines: list[RowMapping]) -> Register:
     batch = lines[0]
-    opened = partial(_opened, keyring)
+    decrypted = partial(_decrypted, keyring)
     plain = ("batch_no", "channel", "union_code", "union_name", "outlet_name", "outlet_address", "submitted_at")
     return Register(
         **{name: batch[name] for name in plain},
-        contact_name=opened(batch["contact_name"]),
-        contact_phone=opened(batch["contact_phone"]),
+        contact_name=decrypted(batch["contact_name"]),
+        contact_phone=decrypted(batch["contact_phone"]),
         persons=tuple(
             RegisteredPerson(
                 position=line["position"],
                 member_no=line["member_no"],
                 name=line["name"],
                 document_type=line["document_type"],
-                document_number=opened(line["document_number"]),
+                document_number=decrypted(line["document_number"]),
                 document_expiry=line["document_expiry"],
                 nationality=line["nationality"],
-                channel_reason=opened(line["channel_reason"]) if line["channel_reason"] else None,
+                channel_reason=decrypted(line["channel_reason"]) if line["channel_reason"] else None,
             )
             for line in lines
         ),
     )
 
 
-def _opened(keyring: Keyring, stored: bytes) -> str:
+def _decrypted(keyring: Keyring, stored: bytes) -> str:
     return keyring.decrypt(bytes(stored)).decode()

@@ -1,4 +1,4 @@
-"""Reads a whole system once and holds it against every invariant."""
+"""Reads a whole system and checks every invariant."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from services.kit.operations.logs import class_name
 
 _LOOK_AGAIN_SECONDS = 0.5
 _KEYS_OF_PERSONAL_DATA = "PERSONAL_DATA_KEYS"
-"""As a variable, or as a file that another one names: both at once are refused."""
+"""The setting, as a variable or as a file named by another variable; both at once are refused."""
 
 _IN_DATABASES: Mapping[str, Callable[[Snapshots], Iterator[Violation]]] = {
     "applications_agree": applications.membership_and_batching_agree,
@@ -56,15 +56,15 @@ INVARIANTS = (
     "service_readable",
     "broker_readable",
 )
-"""The names of all that is checked."""
+"""The names of all invariants."""
 
 
 def check(system: System, *, settle_seconds: float = 0, allowed: Sequence[str] = ()) -> list[Violation]:
-    """All that does not hold; nothing where all does. A service or broker that cannot be read is a violation itself.
+    """Returns all violations; a service or broker that cannot be read is one itself.
 
-    The system is expected to be at rest: nobody asks it for anything. What was asked before may need `settle_seconds`
-    to be finished, so long the check is repeated while anything is on its way or broken.
-    `allowed` are patterns such as `dead_letter_explained:notification.*`: an operator knows why.
+    The system is expected to be at rest, without requests. For up to `settle_seconds` the check is repeated while
+    messages are on their way or violations remain, so that earlier requests can finish.
+    `allowed` are patterns of known violations, such as `dead_letter_explained:notification.*`.
     """
     until = time.monotonic() + settle_seconds
     while True:
@@ -129,16 +129,17 @@ def _registers_say_the_same(system: System, snapshots: Snapshots) -> Iterator[Vi
 
 
 def act_log_holds(system: System, heads: Sequence[str] = ()) -> Iterator[Violation]:
-    """The log of acts is one chain, sealed by the keys, in which all these signed heads are; another process verifies
-    it, which has the keys.
+    """The audit log is one chain, authenticated by the keys, that contains all these signed heads.
+
+    Another process, which has the keys, verifies it.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS_OF_PERSONAL_DATA)}
     environment = {**ours, **system.keys, "DATABASE_URL": system.database_urls["membership"]}
     command = [sys.executable, "-W", "ignore", "-m", "services.membership.audit.audit_verify"]
     if heads:
         command += ["--heads", "-"]
-    told = "".join(f"{head}\n" for head in heads)
-    verified = subprocess.run(command, env=environment, input=told, capture_output=True, text=True, check=False)
+    lines = "".join(f"{head}\n" for head in heads)
+    verified = subprocess.run(command, env=environment, input=lines, capture_output=True, text=True, check=False)
     if verified.returncode:
         last_line = (verified.stderr.strip().splitlines() or ["no word"])[-1]
         yield Violation("act_log_holds", "membership", last_line)

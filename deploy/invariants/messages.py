@@ -1,4 +1,4 @@
-"""Messages on their way: outboxes and queues are empty at rest, and each dead letter has been explained."""
+"""Messages: at rest, outboxes and queues are empty, and each dead letter is explained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _OUTBOX = "select id, routing_key, attempts, last_error, created_at from outbox 
 
 @dataclass(frozen=True)
 class Letters:
-    """What the broker holds: the depths of the queues, the dead letters in them, the feedbacks among these."""
+    """The broker's content: queue depths, unexplained dead letters, and rejected feedbacks."""
 
     depths: dict[str, int]
     unexplained: list[Violation]
@@ -24,7 +24,7 @@ class Letters:
 
 
 def look_at_broker(system: System) -> Letters:
-    """Reads all queues. What a consumer has taken and not acked is not seen."""
+    """Reads all queues, without the messages that consumers hold unacknowledged."""
     sizes = queue_depths(system)
     unexplained, rejected = [], set()
     for service in SERVICES:
@@ -37,8 +37,8 @@ def look_at_broker(system: System) -> Letters:
 
 
 def queue_depths(system: System) -> dict[str, int]:
-    """How many messages are ready in each queue."""
-    # By a service: the bank's user may not open as many channels as there can be missing queues.
+    """Returns the number of ready messages in each queue."""
+    # As a service: each missing queue costs a channel, and the bank's user may open only a few.
     connection = open_connection(system.amqp_uris[SERVICES[0]], "invariants")
     try:
         return {name: ready for name, ready, _ in depths(connection, all_queues(system.retry_delays))}
@@ -47,19 +47,19 @@ def queue_depths(system: System) -> dict[str, int]:
 
 
 def vhost_of(system: System) -> str:
-    """The broker's virtual host; part of an address that is no secret."""
+    """Returns the broker's virtual host, the part of the address that is not secret."""
     return system.amqp_uris[SERVICES[0]].rpartition("/")[2] or "/"
 
 
 def waiting_messages(sizes: dict[str, int]) -> Iterator[Violation]:
-    """Every queue is empty but for those of dead letters."""
+    """Every queue but those of dead letters is empty."""
     for queue in sorted(sizes.keys() - set(dead_queues())):
         if sizes[queue]:
             yield Violation("queue_empty", queue, f"{sizes[queue]} messages wait")
 
 
 def outboxes_are_empty(snapshots: Snapshots) -> Iterator[Violation]:
-    """All that services told has been published."""
+    """All events in the outboxes have been published."""
     for service in SERVICES:
         for row in snapshots.rows(service, _OUTBOX):
             detail = f"{row['routing_key']} since {row['created_at']}, {row['attempts']} tries, {row['last_error']}"
@@ -67,7 +67,7 @@ def outboxes_are_empty(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def _is_explained(letter: DeadLetter) -> bool:
-    """What the bank sent wrong explains itself by its reason; an event of our own should never have died."""
+    """Whether a dead letter is explained: invalid bank messages are, by their reason; events of our own never are."""
     return letter.queue == bank.REJECTED_QUEUE and bool(letter.reason)
 
 

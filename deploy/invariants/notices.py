@@ -1,4 +1,4 @@
-"""Who had to be told was told, once: inbox messages and SMS."""
+"""Notifications: everybody concerned has received each inbox message and SMS, once."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,7 @@ _TEXTED_DECISIONS = "select count(*) as texted from sms where kind = 'revocation
 
 
 def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
-    """Every SMS was sent, or failed for a reason that is kept."""
+    """Every SMS was sent, or failed with a recorded reason."""
     for row in snapshots.rows("notification", _UNSETTLED_SMS):
         detail = (
             f"{row['kind']} is {row['state']} after {row['attempts']} tries, sent at {row['sent_at']}, "
@@ -61,7 +61,7 @@ def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def clerks_were_told(snapshots: Snapshots) -> Iterator[Violation]:
-    """A union's clerk was told of each batch and of each card, the reviewer and the clerk of each revocation."""
+    """Clerks have a message about each batch and its cards; clerks and reviewers have one about each revocation."""
     yield from disagreements(
         "clerk_told",
         Side("batching", snapshots.rows("batching", _FACTS_OF_BATCHES)),
@@ -75,7 +75,7 @@ def clerks_were_told(snapshots: Snapshots) -> Iterator[Violation]:
 
 
 def contacts_were_texted(snapshots: Snapshots) -> Iterator[Violation]:
-    """A batch's contact had an SMS of each card issued or refused, who asked for a revocation one of its decision."""
+    """A batch's contact has an SMS about each issued or refused card, a revocation's applicant about the decision."""
     yield from disagreements(
         "contact_texted",
         Side("batching", snapshots.rows("batching", _CARDS_OF_BATCHES)),

@@ -1,4 +1,4 @@
-"""Where a system's databases, broker and keys are, and its databases as they were at one moment each."""
+"""Addresses and keys of a system, and consistent snapshots of its databases."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,9 +20,9 @@ ROWS_AT_ONCE = 5000
 
 @dataclass(frozen=True)
 class System:
-    """What the checker reads. It changes nothing there.
+    """The databases, broker and keys that the checker reads; it changes nothing.
 
-    `database_urls` are by service, `amqp_uris` by program: who reads dead letters must be let to those of the service.
+    `database_urls` are by service, `amqp_uris` by program, since only a service's user may read its dead letters.
     `keys` are membership's settings AUDIT_KEYS, AUDIT_PUBLIC_KEYS, AUDIT_HEAD_FILE, PERSONAL_DATA_KEYS (or _FILE),
     BLIND_INDEX_KEY and ENVIRONMENT.
     """
@@ -34,14 +34,14 @@ class System:
 
     @classmethod
     def of_stack(cls, stack: Stack) -> "System":
-        """The system that runs on this machine."""
+        """Returns the system of the stack on this machine."""
         return cls(
             stack.addresses.database_urls, stack.addresses.amqp_uris, **_from_settings(stack.environment("membership"))
         )
 
     @classmethod
     def given(cls, environment: Mapping[str, str]) -> "System":
-        """A system somewhere, by the same variables by which a stack is given its databases and its broker.
+        """Returns the system that the environment names, by the same variables as a stack's databases and broker.
 
         Raises KeyError for the first that is missing.
         """
@@ -56,14 +56,14 @@ class System:
         )
 
     def keyring(self) -> Keyring:
-        """By which the persons of a batch are read, to hold them against the hash of its register."""
+        """The keys that decrypt a batch's persons, to compare them with the hash of its register."""
         if path := self.keys.get("PERSONAL_DATA_KEYS_FILE"):
             return FileKeyring(Path(path))
         return Keyring.from_text(self.keys["PERSONAL_DATA_KEYS"])
 
 
 class Unreadable(Exception):
-    """A service's database cannot be read: it is away, or lacks what the query asks for."""
+    """A service's database cannot be read: it is away, or its schema does not fit the query."""
 
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(service, reason)
@@ -72,14 +72,14 @@ class Unreadable(Exception):
 
 
 class Snapshots:
-    """The five databases, each as it was at one moment; `away` are those that cannot be read, and why."""
+    """Consistent snapshots of the five databases; `away` are those that cannot be read, with the reason."""
 
     def __init__(self, connections: Mapping[str, Connection], away: Mapping[str, str]) -> None:
         self._connections = connections
         self._away = away
 
     def rows(self, service: str, query: str) -> Iterator[RowMapping]:
-        """What a query of a service's database answers, a few thousand rows at a time; raises Unreadable."""
+        """Yields the rows of a query on a service's database, fetched in chunks; raises Unreadable."""
         if service in self._away:
             raise Unreadable(service, self._away[service])
         connection = self._connections[service]
@@ -94,7 +94,7 @@ class Snapshots:
 
 @contextmanager
 def snapshots_of(system: System) -> Iterator[Snapshots]:
-    """The databases, for as long as they are looked at; those too that are away."""
+    """Yields the snapshots, and closes them at the end."""
     with ExitStack() as opened:
         connections: dict[str, Connection] = {}
         away: dict[str, str] = {}
@@ -115,7 +115,7 @@ def _snapshot(opened: ExitStack, url: str) -> Connection:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """What the database says of itself; of other errors only the class: their messages may quote values."""
+    """Returns the message of a connection error, and only the class of others, whose messages may quote values."""
     if isinstance(error, (OperationalError, ProgrammingError, InterfaceError)):
         return str(error.orig).strip().splitlines()[0]
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""What is found broken, and the comparing of what two sides know of the same things."""
+"""Violations of invariants, and the comparison of two services' data about the same things."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from sqlalchemy import RowMapping
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant that does not hold, for what, and what both sides say; never personal data."""
+    """An invariant that does not hold, the offender, and the details; without personal data."""
 
     invariant: str
     offender: str
     detail: str
     sides: Mapping[str, RowMapping | None] = field(default_factory=dict, compare=False, repr=False)
-    """What each of two sides knows, by its name; None where it knows nothing."""
+    """What each of two sides knows, by the side's name; None if it knows nothing."""
 
     def __str__(self) -> str:
         return f"{self.invariant}:{self.offender}  {self.detail}"
@@ -23,14 +23,14 @@ class Violation:
 
 @dataclass(frozen=True)
 class Side:
-    """What one of two sides knows: rows in the order of their first column, which no two of them share."""
+    """The rows of one of two sides, ordered by their first column, which is unique."""
 
     name: str
     rows: Iterable[RowMapping]
 
 
 def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]:
-    """Where only one side knows something, or a column differs; both sides are read once, side by side."""
+    """Yields a violation for each row that one side lacks or that differs; reads both sides once, in parallel."""
     for key, left, right in paired(one.rows, other.rows):
         if left is None or right is None:
             knows, lacks = (one, other) if right is None else (other, one)
@@ -49,7 +49,7 @@ def disagreements(invariant: str, one: Side, other: Side) -> Iterator[Violation]
 def paired(
     lefts: Iterable[RowMapping], rights: Iterable[RowMapping]
 ) -> Iterator[tuple[Any, RowMapping | None, RowMapping | None]]:
-    """Rows of two streams by the same key, which is the first column of both and in whose order both come."""
+    """Yields key, left and right row of two streams, both ordered by their first column, the key."""
     left_rows, right_rows = iter(lefts), iter(rights)
     left, right = next(left_rows, None), next(right_rows, None)
     while left is not None or right is not None:

@@ -27,7 +27,7 @@ FOLDER = ROOT / ".local"
 
 
 def main() -> int:
-    """Do one command; the exit code says whether it went well."""
+    """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="The whole system on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start what does not run, restart what has changed")
@@ -52,7 +52,7 @@ def main() -> int:
     )
     rotation.add_argument("--drop", default="", help="the id of a key that nothing needs any more")
     arguments = parser.parse_args()
-    # It says so whenever migrations import tables; who starts the stack can do nothing about it.
+    # The warning comes whenever migrations import tables, and whoever starts the stack cannot act on it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:
         return _do(arguments)
@@ -109,14 +109,17 @@ def _run(scale: str, *, with_bank: bool) -> int:
 
 
 def _bank_client() -> NoReturn:
-    """Becomes the example of a bank's program, which ends by Ctrl-C."""
+    """Replace this process by the example of a bank's program, until Ctrl-C."""
     running = stack.find(FOLDER)
     if "bank" in running.simulator_urls:
         raise StackError("The simulated bank runs, and two would share the batches: make run BANK=none")
     stack_secrets = keep_secrets(FOLDER)
-    given = {"AMQP_URI": bank_uri(FOLDER, stack_secrets), **{name: stack_secrets[name] for name in BANK_SECRETS}}
+    bank_environment = {
+        "AMQP_URI": bank_uri(FOLDER, stack_secrets),
+        **{name: stack_secrets[name] for name in BANK_SECRETS},
+    }
     program, books = str(ROOT / "deploy" / "simulators" / "example_bank.py"), str(FOLDER / stack.BANK_BOOKS)
-    os.execve(sys.executable, [sys.executable, program, "--books", books], {**os.environ, **given})  # noqa: S606
+    os.execve(sys.executable, [sys.executable, program, "--books", books], {**os.environ, **bank_environment})  # noqa: S606
 
 
 def _status() -> int:
@@ -136,7 +139,7 @@ def _status() -> int:
 
 
 def _audit_verify(head: str, lost: str) -> int:
-    """Checks the log of acts against a head that lies outside of its database, and all that is remembered of it."""
+    """Verify the audit log against a head that is kept outside of its database, and against all remembered heads."""
     running = stack.find(FOLDER)
     logged = re.findall(r'"head": "(\d+):([0-9a-f]+)"', running.log("membership"))
     newest = max(logged, key=lambda one: int(one[0]), default=None)

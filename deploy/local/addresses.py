@@ -1,4 +1,4 @@
-"""Where the broker and the databases are: what the caller's environment names, private nodes for the rest."""
+"""Addresses of the broker and the databases: from the environment, else of private nodes."""
 
 import os
 import secrets
@@ -21,9 +21,9 @@ VHOST = "cards"
 
 
 def given_amqp_uris() -> dict[str, str]:
-    """The broker that the caller wants to be used instead of a private one, by program.
+    """Return the broker's addresses from the environment, by program, which replace a private broker.
 
-    `AMQP_URI` is for all of them, `AMQP_URI_BATCHING` for one.
+    `AMQP_URI` is for all programs, `AMQP_URI_BATCHING` for one.
     """
     everybody = os.environ.get("AMQP_URI")
     uris = {program: os.environ.get(f"AMQP_URI_{program.upper()}") or everybody for program in PROGRAMS}
@@ -31,23 +31,23 @@ def given_amqp_uris() -> dict[str, str]:
 
 
 def given_database_urls() -> dict[str, str]:
-    """The databases, by service, that the caller wants to be used instead of private ones."""
+    """Return the databases' addresses from the environment, by service, which replace private ones."""
     urls = {service: os.environ.get(f"DATABASE_URL_{service.upper()}") for service in SERVICES}
     return {service: url for service, url in urls.items() if url}
 
 
 def private_nodes() -> tuple[str, ...]:
-    """The nodes that the stack must run itself."""
+    """Return the nodes that the stack must run itself."""
     database = () if len(given_database_urls()) == len(SERVICES) else ("postgres",)
     broker = () if len(given_amqp_uris()) == len(PROGRAMS) else ("rabbitmq",)
     return (*database, *broker)
 
 
 def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
-    """Start the private nodes that are needed, with a database and two roles per service and a user per program on the
-    broker, and tell all addresses.
+    """Start the private nodes that are needed and return all addresses.
 
-    While FORMER_RELEASE_UNTIL is ahead the release before may work as well, until `end_upgrade`.
+    A private node has a database with two roles for each service, and a broker user for each program. Until
+    FORMER_RELEASE_UNTIL or `end_upgrade` the previous release may work as well.
     """
     with ThreadPoolExecutor() as both:
         broker = both.submit(_broker, folder, stack_secrets)
@@ -56,27 +56,27 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
 
 
 def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
-    """Whether processes of the release before may still run, or have left messages."""
+    """Whether processes of the previous release may still run, or may have left messages."""
     return MessagingSettings(Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")).takes_former
 
 
 def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:
-    """Take away on the private broker what only the release before needs; when none of its processes is left."""
+    """Remove from the private broker what only the previous release needs, once none of its processes is left."""
     if len(given_amqp_uris()) < len(PROGRAMS):
         _prepare_broker(nodes.start_rabbitmq(folder), VHOST, _users(stack_secrets))
 
 
 def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
-    """The broker as the bank reaches it: the one that the caller names, or the private node of this folder."""
-    if given := given_amqp_uris().get("bank"):
-        return given
+    """Return the bank's address of the broker: from the environment, or of the private node of this folder."""
+    if uri := given_amqp_uris().get("bank"):
+        return uri
     user = broker_user(stack_secrets, "bank")
     return nodes.start_rabbitmq(folder).uri(VHOST, user.name, user.password)
 
 
 @contextmanager
 def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
-    """All that a stack needs on given nodes, under names that begin with `name`, gone at the end."""
+    """Make all that a stack needs on these nodes, under names that begin with `name`, and drop it at the end."""
     try:
         yield make_addresses(on, name)
     finally:
@@ -84,7 +84,7 @@ def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
 
 
 def make_addresses(on: Nodes, name: str) -> Addresses:
-    """All that a stack needs on given nodes, under names that begin with `name`, until `forget_addresses`."""
+    """Make all that a stack needs on these nodes, under names that begin with `name`, until `forget_addresses`."""
     users = {program: User(f"{name}_{program}", secrets.token_hex(16)) for program in PROGRAMS}
     password = secrets.token_hex(16)
     databases = {service: f"{name}_{service}" for service in SERVICES}
@@ -98,7 +98,7 @@ def make_addresses(on: Nodes, name: str) -> Addresses:
 
 
 def forget_addresses(on: Nodes, name: str) -> None:
-    """Drops what `make_addresses` made under this name, as far as it is there."""
+    """Drop what `make_addresses` made under this name, as far as it exists."""
     on.rabbitmq.delete_vhost(name)
     on.rabbitmq.delete_users(f"{name}_{program}" for program in PROGRAMS)
     for service in SERVICES:
@@ -106,11 +106,11 @@ def forget_addresses(on: Nodes, name: str) -> None:
 
 
 def _broker(folder: Path, stack_secrets: Mapping[str, str]) -> dict[str, str]:
-    given = given_amqp_uris()
-    if len(given) == len(PROGRAMS):
-        return given
+    named = given_amqp_uris()
+    if len(named) == len(PROGRAMS):
+        return named
     broker, upgrading = nodes.start_rabbitmq(folder), is_upgrading(stack_secrets)
-    return _prepare_broker(broker, VHOST, _users(stack_secrets), beside_former=upgrading) | given
+    return _prepare_broker(broker, VHOST, _users(stack_secrets), beside_former=upgrading) | named
 
 
 def _users(stack_secrets: Mapping[str, str]) -> dict[str, User]:
@@ -120,7 +120,7 @@ def _users(stack_secrets: Mapping[str, str]) -> dict[str, User]:
 def _prepare_broker(
     broker: RabbitMQ, vhost: str, users: Mapping[str, User], *, beside_former: bool = False
 ) -> dict[str, str]:
-    """A virtual host with all that lasts in it, and what each program may do there; answers their addresses."""
+    """Make a virtual host with its exchanges, queues, users and permissions; return the addresses by program."""
     broker.create_vhost(vhost)
     broker.import_definitions(definitions(vhost, users, beside_former=beside_former))
     declare_all(broker.uri(vhost), beside_former=beside_former)
@@ -128,15 +128,15 @@ def _prepare_broker(
 
 
 def _databases(folder: Path, stack_secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The addresses for running and for migrating."""
-    given = given_database_urls()
-    missing = [service for service in SERVICES if service not in given]
+    """Return the addresses for running and for migrating."""
+    named = given_database_urls()
+    missing = [service for service in SERVICES if service not in named]
     if not missing:
-        return given, {}
+        return named, {}
     server = nodes.start_postgres(folder)
     for service in missing:
         _prepare(server, service, stack_secrets)
-    return given | {service: _url(server, service, service, stack_secrets) for service in missing}, {
+    return named | {service: _url(server, service, service, stack_secrets) for service in missing}, {
         service: _url(server, service, owner_of(service), stack_secrets) for service in missing
     }
 

@@ -1,7 +1,7 @@
-"""Asks whether any pinned package has a known vulnerability: `python -m deploy.local.audit_dependencies`.
+"""Checks the pinned packages for known vulnerabilities: `python -m deploy.local.audit_dependencies`.
 
-Fails on a finding. Where neither service can be asked, or neither knows the packages, it says so in one line and fails
-nothing: a machine without a network can still check the code.
+Fails on a finding. If neither service answers or knows the packages, it prints one line and does not fail, so that a
+machine without a network can still check the code.
 """
 
 import json
@@ -20,11 +20,11 @@ Ask = Callable[[str, str], dict[str, Any]]
 
 
 class NotAnswered(RuntimeError):
-    """A service gave no report; the message says why in a few words."""
+    """A service gave no report; the message says why."""
 
 
 def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
-    """The findings, and why packages of a lock could not be audited."""
+    """Returns the findings, and why packages of a lock could not be audited."""
     findings: list[str] = []
     obstacles: list[str] = []
     for lock in locks:
@@ -33,7 +33,9 @@ def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
         except NotAnswered as obstacle:
             obstacles.append(f"{lock}: {obstacle}")
             continue
-        findings += [_line(package, flaw) for package in packages for flaw in package.get("vulns", ())]
+        findings += [
+            _line(package, vulnerability) for package in packages for vulnerability in package.get("vulns", ())
+        ]
         skipped = sum("skip_reason" in package for package in packages)
         if skipped:
             obstacles.append(f"{lock}: {skipped} of {len(packages)} packages are not known to the service")
@@ -41,7 +43,7 @@ def audit(locks: Sequence[str], ask: Ask) -> tuple[list[str], list[str]]:
 
 
 def ask_pip_audit(service: str, lock: str) -> dict[str, Any]:
-    """pip-audit's report on a lock file; raises NotAnswered."""
+    """Returns pip-audit's report on a lock file; raises NotAnswered."""
     options = ("--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off")
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, *options, "-r", lock]
     try:
@@ -55,7 +57,7 @@ def ask_pip_audit(service: str, lock: str) -> dict[str, Any]:
 
 
 def _first_report(lock: str, ask: Ask) -> list[dict[str, Any]]:
-    """The packages as the first service tells of them that knows any."""
+    """Returns the packages as reported by the first service that knows any."""
     reasons = []
     for service in _SERVICES:
         try:
@@ -69,9 +71,9 @@ def _first_report(lock: str, ask: Ask) -> list[dict[str, Any]]:
     raise NotAnswered("; ".join(reasons))
 
 
-def _line(package: dict[str, Any], flaw: dict[str, Any]) -> str:
-    mended = ", ".join(flaw.get("fix_versions", ())) or "no version yet"
-    return f"{package['name']} {package['version']}: {flaw['id']}, mended in {mended}"
+def _line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
+    mended = ", ".join(vulnerability.get("fix_versions", ())) or "no version yet"
+    return f"{package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}"
 
 
 def _main() -> int:

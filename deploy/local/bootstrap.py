@@ -1,9 +1,9 @@
-"""Makes a bare machine able to run the project: checks, Debian packages, the virtual environment, node for the pages.
+"""Prepares a bare machine to run the project: checks, Debian packages, virtual environment, node for the pages.
 
     python3 deploy/local/bootstrap.py run|test
 
-Runs before anything is installed, so it needs the standard library alone, and Python 3.7 to say which one is needed.
-Everything is checked before anything is changed; what it may not do itself it says in one message.
+Runs before anything is installed, so it uses the standard library only, and runs on Python 3.7 to say which version is
+needed. Everything is checked before anything is changed; what it may not do itself is printed in one message.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _LOCKS = {"run": "requirements.lock", "test": "requirements-dev.lock"}
 _NODE_LOCK = "requirements-node.lock"
 _CHROMIUM = "/usr/bin/chromium-headless-shell"
 _PYTHONS = ((3, 11), (3, 12), (3, 13))
-"""The locks hold for these."""
+"""The Python versions that the lock files support."""
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A package and the sign that it, or something as good, is there."""
+    """A package, and the test whether it or an equivalent is installed."""
 
     name: str
     is_there: bool
 
 
 def main() -> int:
-    """Make the machine ready for `run` or `test`; 1 and one message when that is not possible."""
+    """Prepare the machine for `run` or `test`; return 1 with one message if that is not possible."""
     purpose = sys.argv[1]
     missing = missing_packages(purpose)
     objection = _objection(missing)
@@ -62,14 +62,14 @@ def main() -> int:
 
 
 def shut_local_folder() -> None:
-    """Let nobody but its owner enter `.local`: secrets, messages and logs lie there."""
+    """Let only its owner enter `.local`, which holds secrets, messages and logs."""
     folder = ROOT / ".local"
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
 
 
 def missing_packages(purpose: str) -> list[str]:
-    """The Debian packages that must be installed first; a broker or database given by address is not needed."""
+    """Return the Debian packages that must be installed first; none for a broker or database given by address."""
     needs_broker = purpose == "test" or not os.environ.get("AMQP_URI")
     needs_database = purpose == "test" or not all(os.environ.get(f"DATABASE_URL_{name.upper()}") for name in SERVICES)
     fonts_given = bool(os.environ.get("REGISTER_FONTS"))
@@ -82,7 +82,7 @@ def missing_packages(purpose: str) -> list[str]:
         DebianPackage(
             "chromium-headless-shell", purpose != "test" or Path("/usr/bin/chromium-headless-shell").exists()
         ),
-        DebianPackage("python3-venv", _flaw_of_venv() is None or importlib.util.find_spec("ensurepip") is not None),
+        DebianPackage("python3-venv", _error_in_venv() is None or importlib.util.find_spec("ensurepip") is not None),
     ]
     return [package.name for package in packages if not package.is_there]
 
@@ -91,13 +91,13 @@ def machine_has_node() -> bool:
     """Whether the machine's own node and npm can build the pages: 20.19 or later of 20, or 22.13 or later."""
     if not shutil.which("npm") or not shutil.which("node"):
         return False
-    told = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
-    version = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
+    output = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    version = tuple(int(part) for part in re.findall(r"\d+", output)[:2])
     return (20, 19) <= version < (21, 0) or version >= (22, 13)
 
 
 def _objection(missing: list[str]) -> str | None:
-    """What a person must do first, None when we can go on."""
+    """Return what a person must do first, or None."""
     if sys.version_info[:2] not in _PYTHONS:
         return _objection_to_python()
     if not missing:
@@ -115,8 +115,10 @@ def _objection(missing: list[str]) -> str | None:
 
 def _objection_to_python() -> str:
     *others, newest = (f"{major}.{minor}" for major, minor in _PYTHONS)
-    flaw = "too old" if sys.version_info[:2] < _PYTHONS[0] else "too new"
-    needed = f"Python {', '.join(others)} or {newest} is needed; this is {sys.version.split()[0]}, which is {flaw}.\n"
+    mismatch = "too old" if sys.version_info[:2] < _PYTHONS[0] else "too new"
+    needed = (
+        f"Python {', '.join(others)} or {newest} is needed; this is {sys.version.split()[0]}, which is {mismatch}.\n"
+    )
     fitting = _fitting_python()
     if fitting:
         return f"{needed}  This machine has a fitting one:  make {sys.argv[1]} PYTHON={fitting}"
@@ -127,7 +129,7 @@ def _objection_to_python() -> str:
 
 
 def _fitting_python() -> str | None:
-    """The path of a Python of this machine that the locks hold for; Debian's own first."""
+    """Return the path of an installed Python that the lock files support; Debian's own first."""
     places = ["/usr/bin", *os.environ.get("PATH", "").split(os.pathsep)]
     names = ["python3", *(f"python{major}.{minor}" for major, minor in reversed(_PYTHONS))]
     found = (shutil.which(name, path=place) for place in places for name in names)
@@ -137,8 +139,8 @@ def _fitting_python() -> str | None:
 def _version_of(python: str) -> tuple[int, ...] | None:
     command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
     try:
-        told = subprocess.run(command, capture_output=True, check=False)
-        return tuple(int(part) for part in told.stdout.split())
+        done = subprocess.run(command, capture_output=True, check=False)
+        return tuple(int(part) for part in done.stdout.split())
     except (OSError, ValueError):
         return None
 
@@ -147,8 +149,8 @@ def _has_postgres() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
 
 
-def _flaw_of_venv() -> str | None:
-    """Why the virtual environment must be made anew, None where it fits the Python that runs this."""
+def _error_in_venv() -> str | None:
+    """Return why the virtual environment must be remade; None if it fits the running Python."""
     try:
         settings = (VENV / "pyvenv.cfg").read_text()
         starts_pip = (VENV / "bin" / "pip").read_text()
@@ -179,9 +181,9 @@ def install_packages(names: list[str]) -> None:
 
 @contextmanager
 def _no_services_started() -> Iterator[None]:
-    """Keep packages from starting system services of their own: Debian asks policy-rc.d, where 101 means no.
+    """Keep packages from starting system services: Debian runs policy-rc.d, where status 101 forbids it.
 
-    What stood there before is put back, also when we are interrupted.
+    The former policy-rc.d is restored, also after an interruption.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before = _POLICY.read_bytes() if _POLICY.exists() else None
@@ -206,17 +208,17 @@ def _install_python_packages(purpose: str) -> None:
 
 
 def _make_venv() -> None:
-    """Make the virtual environment, unless it is there and fits."""
-    flaw = _flaw_of_venv()
-    if flaw is None:
+    """Make the virtual environment, unless there is a fitting one."""
+    error = _error_in_venv()
+    if error is None:
         return
     if VENV.exists():
-        print(f"{VENV.name} {flaw}: making it anew", flush=True)
+        print(f"{VENV.name} {error}: making it anew", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
 
 
 def _install_lock(lock: Path) -> None:
-    """Install exactly what the lock file names, unless that was done before."""
+    """Install exactly what the lock file names, unless that has been done."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     done = VENV / "installed" / digest
     if done.exists():

@@ -1,4 +1,4 @@
-"""Answers captchas of a stack whose secret one has, and does their work: programs have no way around captchas."""
+"""Solves captchas of a stack whose secret is known, with their proof of work: programs cannot bypass captchas."""
 
 import os
 import time
@@ -14,12 +14,12 @@ _SECRET = "SESSION_SECRET"  # noqa: S105 - the name of the variable
 
 
 def learn_secret(folder: Path) -> None:
-    """From now on captchas of the stack in this folder can be answered."""
+    """Reads the secret of the stack in this folder, so that its captchas can be solved."""
     os.environ[_SECRET] = keep_secrets(folder)[_SECRET]
 
 
 def solve(captcha_id: str) -> str:
-    """The answer; raises LookupError where the secret is not that of the stack that made the captcha."""
+    """Returns the answer; raises LookupError if the secret is not that of the stack that made the captcha."""
     puzzle = Captchas(os.environ.get(_SECRET, ""), bits=0).open(captcha_id)
     if puzzle is None:
         raise LookupError(f"{_SECRET} in the environment is not that of the stack: read it from its secrets.env")
@@ -27,9 +27,9 @@ def solve(captcha_id: str) -> str:
 
 
 def answered(ask: Callable[[str, dict[str, Any]], Mapping[str, Any]], purpose: str) -> dict[str, str]:
-    """The fields of a form that hold a captcha, its answer and its work; `ask` posts to a path of the API.
+    """Returns a form's fields with a captcha, its answer and its work; `ask` posts to a path of the API.
 
-    Waits as long as the captcha asks for. Raises LookupError as `solve` does.
+    Waits as long as the captcha requires. Raises LookupError as `solve` does.
     """
     made = ask("captchas", {"purpose": purpose})
     work = made["proof_of_work"]

@@ -1,4 +1,4 @@
-"""A small HTTP client for the API, as an integrator would write one: sign in, ask, command, wait."""
+"""A small HTTP client for the API, as an integrator would write one: sign in, query, command, wait."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ CONNECT_AND_READ_SECONDS = (5, 60)
 
 
 class ApiProblem(Exception):
-    """An answer that is a problem document."""
+    """The API answered with a problem document."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         reason = problem.get("detail") or problem.get("title")
@@ -25,7 +25,7 @@ class ApiProblem(Exception):
 
 
 class ApiClient:
-    """One signed-in person's view of the API; `base` is the gateway's URL."""
+    """A client of the API for one account; `base` is the gateway's URL."""
 
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
@@ -33,22 +33,22 @@ class ApiClient:
         self.account: dict[str, Any] = {}
 
     def sign_in(self, account_name: str, password: str) -> "ApiClient":
-        """Signs in, and from then on acts as this account; answers captchas as `captcha_solver` can."""
+        """Signs in with a captcha that `captcha_solver` solves; later requests are of this account."""
         credentials = {"account_name": account_name, "password": password}
         self.account = self.post("sessions", {**credentials, **answered(self.post, "sign_in")})
         return self
 
     def ask_for_code(self, phone: str) -> dict[str, Any]:
-        """Lets a one-time password be sent to a member's phone, which signs in by this client alone."""
+        """Requests a one-time password for a member's phone, which is valid for this client only."""
         sent: dict[str, Any] = self.post("personal/otp", {"phone": phone, **answered(self.post, "sms_code")})
         return sent
 
     def get(self, path: str, **query: Any) -> Any:
-        """The JSON answer to a question."""
+        """Returns the JSON answer to a query."""
         return self._json("GET", path, params={name: value for name, value in query.items() if value is not None})
 
     def post(self, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> Any:
-        """Carries out a command; `key` makes its repetition known (a new one is made for each call)."""
+        """Sends a command; `key` is its idempotency key (by default a new one for each call)."""
         headers = {"Idempotency-Key": key or str(uuid4())}
         return self._json("POST", path, json={} if body is None else body, headers=headers)
 
@@ -65,7 +65,7 @@ class ApiClient:
         return self._json("POST", path, files={"file": (file_name, content)}, headers={"Idempotency-Key": str(uuid4())})
 
     def import_members(self, file_name: str, content: bytes, seconds: float = 180) -> dict[str, Any]:
-        """Registers the members of a sheet, all that its preview shows; answers the import when it has ended."""
+        """Imports a sheet, confirms its whole preview, and returns the import when it has ended."""
         path = f"members/imports/{self.upload('members/imports', file_name, content)['import_id']}"
         read = wait_until(lambda: self._unless(path, "reading"), "the sheet is read", seconds)
         if read["state"] == "previewed":
@@ -73,11 +73,11 @@ class ApiClient:
         return wait_until(lambda: self._unless(path, "running", "previewed"), "the import has ended", seconds)
 
     def download(self, path: str) -> bytes:
-        """A file's bytes."""
+        """Returns a file's bytes."""
         return self._request("GET", path).content
 
     def all_pages(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """The items of all pages of a list."""
+        """Returns the items of all pages of a list."""
         items: list[dict[str, Any]] = []
         page = 0
         while True:
@@ -104,7 +104,7 @@ class ApiClient:
 
 
 def wait_until(ask: Callable[[], Answer | None], what: str, seconds: float = 60) -> Answer:
-    """Asks until the answer is true, and gives it; raises TimeoutError that says what did not happen."""
+    """Calls `ask` until its answer is truthy and returns it; raises TimeoutError that says what did not happen."""
     deadline = time.monotonic() + seconds
     pause = 0.02
     while True:

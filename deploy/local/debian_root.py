@@ -1,8 +1,8 @@
-"""Runs the tests in a bare root of the other Debian: `python3 -m deploy.local.debian_root run trixie [make test]`.
+"""Runs the tests in a fresh root of the other Debian: `python3 -m deploy.local.debian_root run trixie [make test]`.
 
-The root holds what a fresh machine has, and the committed project. It lies in `.local/debian/<suite>`; `drop` deletes
-it, and `again` instead of `run` goes on in it. What is mounted for it is seen by its processes alone, and they end with
-this program, also when it is killed. It needs root, and no package but the standard library.
+The root in `.local/debian/<suite>` holds what a fresh machine has, and the committed project. `drop` deletes it, and
+`again` instead of `run` reuses it. Only its own processes see its mounts, and they end with this program, also when it
+is killed. It needs root, and only the standard library.
 """
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ _NEW_MOUNTS, _NEW_PROCESS_IDS, _SIGNAL_AT_PARENTS_DEATH = 0x00020000, 0x20000000
 
 
 def other_suite(os_release: str) -> str:
-    """The supported Debian that this machine, by its /etc/os-release, is not."""
+    """Return the supported Debian suite that this machine, by its /etc/os-release, does not run."""
     return "bookworm" if re.search(r"^VERSION_CODENAME=trixie$", os_release, re.MULTILINE) else "trixie"
 
 
 def sources(targets: str, suite: str) -> str:
-    """A sources.list of the suite, from what `apt-get indextargets` tells of this machine's: address, codename,
-    component and origin of each.
+    """Return a sources.list for the suite, made from this machine's sources.
+
+    `targets` is the output of `apt-get indextargets`: address, codename, component and origin of each.
     """
     lines = [line.split() for line in targets.splitlines()]
     of_debian = [words for words in lines if len(words) == 4 and words[3] == "Debian"]
@@ -68,21 +69,23 @@ def sources(targets: str, suite: str) -> str:
 
 
 def client_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What clients of package registries are told by variables; no more of the environment reaches the root."""
-    told = {name: value for name, value in environment.items() if _CLIENT_VARIABLES.fullmatch(name)}
-    told.pop("PIP_CACHE_DIR", None)
-    return told
+    """Return the variables that configure clients of package registries; the root gets no others."""
+    variables = {name: value for name, value in environment.items() if _CLIENT_VARIABLES.fullmatch(name)}
+    variables.pop("PIP_CACHE_DIR", None)
+    return variables
 
 
 def named_paths(texts: Iterable[str]) -> list[Path]:
-    """The files and folders of this machine that settings of clients name: certificates, constraints, packages."""
+    """Return the files and folders that the clients' settings name: certificates, constraints, packages."""
     words = (word for text in texts for word in re.split(r"[\s=:,\"']+(?:file:)?", text))
     return sorted({Path(word) for word in words if word.startswith("/") and Path(word).exists()})
 
 
 def client_folders(paths: Iterable[Path], root: Path) -> set[Path]:
-    """The folders of packages among the paths, each with what stands beside it, which an index names by `../`, unless
-    that is somebody's home. What the root has itself, such as its authorities, it keeps.
+    """Return the folders of packages among the paths, widened to their parents.
+
+    An index may name files beside its folder by `../`; a home or a top-level folder is not taken. What the root has
+    itself, such as certificate authorities, is left out.
     """
     folders = (path for path in paths if path.is_dir())
     chains = ([folder, folder.parent] if _is_narrow(folder.parent) else [folder] for folder in folders)
@@ -91,8 +94,9 @@ def client_folders(paths: Iterable[Path], root: Path) -> set[Path]:
 
 
 def apart(work: Callable[[], int]) -> int:
-    """Do the work, and answer its exit status, in a process whose mounts nobody else sees: all processes that it starts
-    end with it, and it ends with this one.
+    """Do the work in a process with private mounts and return its exit status.
+
+    All processes that it starts end with it, and it ends with this one.
     """
     kernel = ctypes.CDLL(None, use_errno=True)
     if kernel.unshare(_NEW_MOUNTS | _NEW_PROCESS_IDS):
@@ -101,7 +105,7 @@ def apart(work: Callable[[], int]) -> int:
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     kernel.prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
-    _mount("--make-rprivate", "/")  # a machine may share its mounts with whoever is apart
+    _mount("--make-rprivate", "/")  # mounts may be shared with the new namespace by default
     os._exit(work())
 
 
@@ -122,7 +126,7 @@ def main() -> int:
 
 
 def _is_narrow(folder: Path) -> bool:
-    """Whether a folder is none at the machine's top and nobody's home."""
+    """Whether a folder is neither at the top level nor a home."""
     is_home = folder.parent == Path("/home") or Path.home().is_relative_to(folder)
     return len(folder.parts) > 2 and not is_home
 
@@ -136,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _work(root: Path, options: argparse.Namespace) -> int:
-    """Make the root, unless it is to be there, lay the project into it, and run the command."""
+    """Make the root, unless it is reused, unpack the project in it, and run the command."""
     _mount("-t", "proc", "proc", "/proc")
     if options.action == "run":
         _make_root(root, options.suite)
@@ -147,8 +151,8 @@ def _work(root: Path, options: argparse.Namespace) -> int:
 
 def _make_root(root: Path, suite: str) -> None:
     print(f"making a bare root of {suite}", flush=True)
-    told = [line for line in _output("apt-config", "dump").splitlines() if _CLIENT_OPTIONS_OF_APT.match(line)]
-    options = [f"--aptopt={line}" for line in told]
+    lines = [line for line in _output("apt-config", "dump").splitlines() if _CLIENT_OPTIONS_OF_APT.match(line)]
+    options = [f"--aptopt={line}" for line in lines]
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_BARE}", *options, suite, str(root)]
     known = sources(_targets(), suite)
     subprocess.run([*command, "-"] if known else command, input=known, text=True, check=True)
@@ -160,7 +164,7 @@ def _targets() -> str:
 
 
 def _lay_project(place: Path) -> None:
-    """Unpack what is committed."""
+    """Unpack the committed files."""
     place.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE) as archive:
         subprocess.run(["tar", "--extract", "--directory", str(place)], stdin=archive.stdout, check=True)
@@ -169,7 +173,7 @@ def _lay_project(place: Path) -> None:
 
 
 def _run(root: Path, command: list[str]) -> int:
-    """Run a command in the project's folder in the root, and bury the processes that it orphans."""
+    """Run a command in the project's folder in the root, and reap the processes that it orphans."""
     inside = ["chroot", str(root), "env", f"--chdir=/{_PROJECT}", *command]
     started = subprocess.Popen(inside, env={**_ENVIRONMENT, **client_environment(os.environ)})
     while True:
@@ -195,7 +199,7 @@ def _mount_all(root: Path) -> None:
 
 
 def _client_files() -> Iterator[tuple[Path, Path]]:
-    """Files that package clients are told by, and where they lie in the root."""
+    """Yield the configuration files of package clients, and their places in the root."""
     home = Path.home()
     for file in _settings_of_clients():
         yield file, Path("root") / file.relative_to(home) if file.is_relative_to(home) else file.relative_to("/")

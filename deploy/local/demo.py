@@ -1,4 +1,4 @@
-"""Tells the manual's story on the running system, through its public interfaces only; fails where anything differs.
+"""Plays the manual's story on the running system through its public interfaces; fails if anything differs.
 
 `make demo`: a superior union's administrator sets up a grassroots union, its clerk gets cards for 200 members, the bank
 answers, the superior union's reviewer decides on revocations. Each line says what happened and after how many seconds.
@@ -27,17 +27,17 @@ from services.contracts.bank import REJECTED_QUEUE
 from services.kit.dead_letters.letters import DeadLetters
 from services.membership.seed import demo_password
 
-CLERK_PASSWORD = "plum-blossom-and-pine"  # noqa: S105 - of a clerk who exists for this story only
+CLERK_PASSWORD = "plum-blossom-and-pine"  # noqa: S105 - of a clerk who exists in this story only
 REJECTING_REMARK = "卡片已在制作，不同意撤销"
 
 
 class Differs(Exception):
-    """Something is not as the story expects."""
+    """A result differs from what the story expects."""
 
 
 @dataclass
 class Story:
-    """What the chapters hand on to one another."""
+    """The state that the chapters share."""
 
     stack: Stack
     people: People
@@ -68,7 +68,7 @@ class Story:
 
 
 def main() -> int:
-    """Tells the story; the exit status is 0 only where all is as expected."""
+    """Plays the story; returns exit status 0 only if all is as expected."""
     try:
         running = find(ROOT / ".local")
     except StackError as missing:
@@ -81,7 +81,7 @@ def main() -> int:
 
 
 def tell_story(stack: Stack, seed: int | None = None) -> int:
-    """The whole story on a running stack; each seed has people of its own. Returns the exit status."""
+    """Plays the whole story on a running stack, with other people for each seed; returns the exit status."""
     learn_secret(stack.folder)
     chosen = int(time.time()) if seed is None else seed
     administrator, reviewer, clerk = (ApiClient(stack.gateway_url) for _ in range(3))
@@ -91,8 +91,8 @@ def tell_story(stack: Stack, seed: int | None = None) -> int:
     try:
         for chapter in CHAPTERS:
             chapter(story)
-    except (Differs, ApiProblem, TimeoutError) as trouble:
-        print(f"\nThe story differs from what is expected in '{chapter.__name__}': {trouble}", file=sys.stderr)
+    except (Differs, ApiProblem, TimeoutError) as error:
+        print(f"\nThe story differs from what is expected in '{chapter.__name__}': {error}", file=sys.stderr)
         return 1
     finally:
         _set_bank_mode(story, bank_before)
@@ -101,7 +101,7 @@ def tell_story(stack: Stack, seed: int | None = None) -> int:
 
 
 def sign_in(story: Story) -> None:
-    """The superior union sets up a grassroots union with a clerk, who chooses a password by the link in an SMS."""
+    """The superior union creates a grassroots union with a clerk, who sets a password by the link in an SMS."""
     password = demo_password()
     story.administrator.sign_in("yangpu-admin", password)
     story.reviewer.sign_in("yangpu", password)
@@ -128,7 +128,7 @@ def sign_in(story: Story) -> None:
 
 
 def import_members(story: Story) -> None:
-    """The clerk fills in the template, looks at its preview and confirms it; bad rows come back with their errors."""
+    """The clerk fills in the template, previews and confirms it; invalid rows come back with their errors."""
     sheet = fill_in(story.clerk.download("members/imports/template.xlsx"), story.people.rows)
     finished = story.clerk.import_members("会员名册.xlsx", sheet)
     story.expect("the import's state", finished["state"], "finished")
@@ -145,7 +145,7 @@ def import_members(story: Story) -> None:
 
 
 def wait_for_numbers(story: Story) -> None:
-    """Numbers are given asynchronously; a member without one cannot be queued."""
+    """Member numbers are assigned asynchronously; a member without one cannot be queued."""
     wait_until(lambda: all(member["member_no"] for member in _members(story)), "every member has a number")
     story.expect("members that can be queued", sum(member["selectable"] for member in _members(story)), 200)
     found = story.clerk.get("members", document_number=story.people.rare_name.document_number)["items"]
@@ -177,17 +177,17 @@ def queue_all(story: Story) -> None:
 
 
 def check_all(story: Story) -> None:
-    """The system checks identity and retirement; who failed is removed."""
+    """The system checks identity and retirement; those who failed are removed."""
     registry, number = story.stack.simulator_urls["registry"], story.people.registry_retired.document_number
     requests.put(f"{registry}/control/persons", json={number: {"status": "retired", "since": "2026-03-01"}}, timeout=5)
     story.expect_refusal("not_all_passed", lambda: _submit(story, "ordinary"))
-    begun = time.monotonic()
+    started = time.monotonic()
     story.clerk.post("pending/validate")
     counts = wait_until(
         lambda: _if(_counts(story)["ordinary"], lambda c: c["unchecked"] + c["checking"] + c["waiting"] == 0),
         "every check has a result",
     )
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     failed = story.clerk.all_pages("pending", channel="ordinary", check_state="failed")
     expected = sorted(person.name for person in story.people.removed)
     story.expect("who failed", sorted(entry["name"] for entry in failed), expected)
@@ -200,7 +200,7 @@ def check_all(story: Story) -> None:
 
 
 def complete_special_channel(story: Story) -> None:
-    """The special channel asks for document type, expiry and nationality; its system check is the same."""
+    """The special channel requires document type, expiry and nationality; its system check is the same."""
     for entry in story.clerk.get("pending", channel="special")["items"]:
         person = next(p for p in (story.people.rare_name, story.people.passport) if p.name == entry["name"])
         story.clerk.patch(
@@ -225,7 +225,7 @@ def complete_special_channel(story: Story) -> None:
 
 
 def submit_batches(story: Story) -> None:
-    """Both channels are submitted to an outlet with everybody's consent, and the registers printed."""
+    """Both channels are submitted to an outlet with everybody's consent, and the registers are printed."""
     form = story.clerk.download("pending/consent-form.pdf?channel=ordinary")
     story.expect("the form of consent is a PDF", form[:5], b"%PDF-")
     story.expect_refusal("consent_required", lambda: story.clerk.post("batches", _form_without_consent(story)))
@@ -251,10 +251,10 @@ def submit_batches(story: Story) -> None:
 
 
 def bank_answers_in_parts(story: Story) -> None:
-    """The bank answers for half of the ordinary batch: in parts, out of order, twice; one is refused; some is junk."""
+    """The bank answers for half of the ordinary batch: in parts, out of order, twice; one refusal, some invalid."""
     batch_no = story.batches["ordinary"]["batch_no"]
     _bank_has(story, batch_no, len(story.people.ordinary))
-    begun = time.monotonic()
+    started = time.monotonic()
     _order_feedback(story, batch_no, {"outcome": "accepted"})
     _order_feedback(story, batch_no, {"outcome": "issued", "count": 99, "parts": 7, "duplicate": True, "reorder": True})
     _order_feedback(story, batch_no, {"outcome": "refused", "count": 1})
@@ -264,7 +264,7 @@ def bank_answers_in_parts(story: Story) -> None:
     )
     wait_until(lambda: _state_counts(story)["issued"] == 99, "99 members have a card")
     story.tell(
-        f"Bank feedback in 7 parts, each twice and out of order, took {time.monotonic() - begun:.2f} s: issued "
+        f"Bank feedback in 7 parts, each twice and out of order, took {time.monotonic() - started:.2f} s: issued "
         f"{row['issued']}, refused {row['refused']}"
     )
     _send_nonsense(story)
@@ -273,7 +273,7 @@ def bank_answers_in_parts(story: Story) -> None:
 
 
 def revoke_special_batch(story: Story) -> None:
-    """The clerk asks to revoke the special batch; the superior union agrees; its members are free again."""
+    """The clerk requests to revoke the special batch; the superior union agrees; its members are free again."""
     batch_no = story.batches["special"]["batch_no"]
     revocation = _request_revocation(story, batch_no)
     story.expect_refusal("revocation_open", lambda: _request_revocation(story, batch_no))
@@ -316,7 +316,7 @@ def reject_revocation_of_ordinary_batch(story: Story) -> None:
 
 
 def late_card(story: Story) -> None:
-    """A card of the revoked batch is issued after all: the member has it, and the newer application is cancelled."""
+    """A card of the revoked batch is issued late: the member has it, and the newer application is cancelled."""
     batch_no = story.batches["special"]["batch_no"]
     person = story.people.rare_name
     member = story.clerk.get("members", document_number=person.document_number)["items"][0]
@@ -333,12 +333,12 @@ def late_card(story: Story) -> None:
 
 
 def bank_finishes(story: Story) -> None:
-    """The bank issues the rest; who was concerned has been told."""
+    """The bank issues the rest; everybody concerned has been notified."""
     batch_no = story.batches["ordinary"]["batch_no"]
     _order_feedback(story, batch_no, {"outcome": "issued", "parts": 3})
     wait_until(lambda: _batch(story, batch_no)["state"] == "decided", "the bank has decided on all")
     wait_until(lambda: _state_counts(story)["issued"] == len(story.people.ordinary), "all but one of them have a card")
-    wait_until(lambda: _revocation_has_heard(story, batch_no), "revocation has heard of all that the bank decided")
+    wait_until(lambda: _revocation_has_applied(story, batch_no), "revocation has applied all of the bank's decisions")
     wait_until(lambda: _is_refused(story, batch_no, "batch_decided"), "a decided batch cannot be revoked")
     inbox = wait_until(
         lambda: _if(story.clerk.get("messages", size=200), lambda inbox: inbox["unread"] >= 4), "the clerk has messages"
@@ -356,7 +356,7 @@ def bank_finishes(story: Story) -> None:
 
 
 def check_what_must_hold(story: Story) -> None:
-    """Membership and batching agree on every application; nobody has two live applications; nothing is left over."""
+    """Membership and batching agree on every application, nobody has two live ones, and no message is left."""
     members = _members(story)
     states = Counter(member["card_state"] for member in members)
     issued = len(story.people.ordinary)
@@ -404,7 +404,7 @@ def _members(story: Story) -> list[dict[str, Any]]:
 
 
 def _history(story: Story, member_id: str) -> list[str]:
-    """The states of a member's applications, newest first."""
+    """Returns the states of a member's applications, newest first."""
     return [application["state"] for application in story.clerk.get(f"members/{member_id}")["applications"]]
 
 
@@ -451,7 +451,7 @@ def _request_revocation(story: Story, batch_no: str) -> dict[str, Any]:
             raise
         return revocation
 
-    return wait_until(ask, f"revocation has heard of {batch_no}")
+    return wait_until(ask, f"revocation has applied {batch_no}")
 
 
 def _order_feedback(story: Story, batch_no: str, order: dict[str, Any]) -> None:
@@ -483,7 +483,7 @@ def _send_nonsense(story: Story) -> None:
 
 
 def _rejected(story: Story) -> int:
-    """How many of the story's messages wait in the rejected queue, where others may lie as well."""
+    """Returns how many of the story's messages are in the rejected queue, which may hold others as well."""
     letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
     mark = _mark(story)
     return sum(mark in (letter.external_id or "") or mark.encode() in letter.body for letter in letters)
@@ -493,8 +493,8 @@ def _mark(story: Story) -> str:
     return f"of-story-{story.seed:010}"
 
 
-def _revocation_has_heard(story: Story, batch_no: str) -> bool:
-    """Whether the list of requests, which is revocation's, shows all of a batch's applicants as decided."""
+def _revocation_has_applied(story: Story, batch_no: str) -> bool:
+    """Whether revocation's list of requests shows all of a batch's applicants as decided."""
     return any(
         request["issued"] + request["refused"] + request["released"] == request["total"]
         for request in story.clerk.all_pages("revocations")
@@ -503,7 +503,7 @@ def _revocation_has_heard(story: Story, batch_no: str) -> bool:
 
 
 def _is_refused(story: Story, batch_no: str, code: str) -> bool:
-    """Whether a revocation is refused with this code; revocation hears of the bank's decisions a moment later."""
+    """Whether a revocation is refused with this code; revocation receives the bank's decisions a moment later."""
     try:
         _request_revocation(story, batch_no)
     except ApiProblem as refused:
@@ -516,7 +516,7 @@ def _set_bank_mode(story: Story, mode: str) -> None:
 
 
 def _union_code(seed: int) -> str:
-    """A valid 统一社会信用代码 for a grassroots union: 81, region 310110, a serial, the check of GB 32100."""
+    """Returns a valid 统一社会信用代码 for a grassroots union: 81, region 310110, serial, check digit by GB 32100."""
     alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
     body = f"81310110{seed % 10**9:09d}"
     total = sum(alphabet.index(character) * pow(3, position, 31) for position, character in enumerate(body))

@@ -1,4 +1,4 @@
-"""The people of the demonstration: an .xlsx as a clerk would fill it in, from the template that the system offers."""
+"""The people of the demonstration, as an .xlsx that a clerk fills in from the system's template."""
 
 import io
 import random
@@ -35,7 +35,7 @@ class Person:
 
 @dataclass(frozen=True)
 class People:
-    """All who are in the sheet, by what is to become of them."""
+    """All people in the sheet, by the outcome that the story expects."""
 
     ordinary: list[Person]
     failing: list[Person]
@@ -46,23 +46,23 @@ class People:
 
     @property
     def importable(self) -> list[Person]:
-        """The 200 whose rows are good."""
+        """The 200 people whose rows are valid."""
         return [*self.ordinary, *self.removed, self.rare_name, self.passport]
 
     @property
     def removed(self) -> list[Person]:
-        """Who does not pass the system check."""
+        """The people who do not pass the system check."""
         return [*self.failing, self.registry_retired]
 
     @property
     def rows(self) -> list[Person]:
-        """All rows, the broken ones in the middle."""
+        """All rows, the invalid ones in the middle."""
         half = len(self.importable) // 2
         return [*self.importable[:half], *self.broken_rows, *self.importable[half:]]
 
 
 def make_people(seed: int) -> People:
-    """200 importable people and four broken rows; another seed gives other people."""
+    """Makes 200 importable people and four invalid rows; another seed gives other people."""
     dice = random.Random(seed)
     ordinary = [_working(dice) for _ in range(191)]
     failing = [_retired(dice) for _ in range(3)]
@@ -89,7 +89,7 @@ def make_people(seed: int) -> People:
 
 
 def fill_in(template: bytes, rows: list[Person]) -> bytes:
-    """The template with a row for each person, by the headings in its first row."""
+    """Returns the template with a row for each person, by the headings in its first row."""
     workbook = load_workbook(io.BytesIO(template))
     sheet: Any = workbook.worksheets[0]
     headings = [str(cell.value or "").strip("*").strip() for cell in sheet[1]]
@@ -104,7 +104,7 @@ def fill_in(template: bytes, rows: list[Person]) -> bytes:
 
 
 def resident_id(birth: date, sequence: int, region: str = "310110") -> str:
-    """A valid 18-digit number (GB 11643-1999)."""
+    """Returns a valid 18-digit number (GB 11643-1999)."""
     body = f"{region}{birth:%Y%m%d}{sequence:03d}"
     check = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, body, strict=True)) % 11
     return body + _CHECK_DIGITS[check]

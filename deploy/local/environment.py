@@ -1,4 +1,4 @@
-"""What each process of the stack is started with: addresses, ports, secrets, and the version of the code."""
+"""The environment of each process of the stack: addresses, ports, secrets, and the version of the code."""
 
 import base64
 import hashlib
@@ -29,15 +29,15 @@ _PASSWORDS = (
 SIMULATORS = ("registry", "bank", "sms")
 PREFERRED_GATEWAY_PORT = 8000
 AUDIT_HEADS = "audit_heads"
-"""The file that grows by a line with each chunk of audit events."""
+"""The file to which each chunk of audit events appends a line."""
 _PROVES = "PUBLISHERS_ARE_PROVED"
-"""Stands among the secrets of a stack whose programs prove who had published what they move."""
+"""Marks, among the secrets, a stack whose programs prove who published the messages that they move."""
 RETIRED_KEYS = "personal_data_keys.retired"
-"""Keys that nothing running needs any more: backups of the databases still do."""
+"""Keys that only backups of the databases still need."""
 _SOURCES = ("services", "gateway", "deploy/simulators")
 _OF_SERVICES = ("PERSONAL_DATA_KEYS_FILE", "BLIND_INDEX_KEY", "CALLER_PUBLIC_KEYS", "AUDIT_PUBLIC_KEYS")
 BANK_SECRETS = ("BANK_HMAC_KEY", "BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")
-"""What a bank's program knows."""
+"""The secrets that the bank's program needs."""
 _SECRETS_OF = {
     **dict.fromkeys(SERVICES, _OF_SERVICES),
     "membership": (*_OF_SERVICES, "AUDIT_KEYS", "AUDIT_SIGNING_KEYS", "AUDIT_HEAD_FILE"),
@@ -48,38 +48,38 @@ _SECRETS_OF = {
     "sms": (),
 }
 _GATEWAY_WORKERS = "200"
-"""A request waits in a worker: one service that is frozen must not take those of all the others."""
+"""Each waiting request occupies a worker: one frozen service must not use up the workers of all."""
 
 _PROOF_OF_WORK_BITS = "16"
-"""A quarter of what browsers do elsewhere: programs of ours sign in all the time."""
+"""A quarter of the default work, since our own programs sign in all the time."""
 
 _AUDIT_HEAD_MINUTES = "0"
-"""Each end of the audit log is told within ten seconds: few things are done here, and tests wait for it."""
+"""Each head of the audit log is published within ten seconds: little happens here, and tests wait for it."""
 
 NO_RESOLVER = {"EVENTLET_NO_GREENDNS": "yes"}
-"""The system looks names up: eventlet's resolver takes 0.3 s to load, and all addresses here are numbers as a rule."""
+"""Name resolution by the system: eventlet's resolver takes 0.3 s to load, and addresses here are mostly numeric."""
 
 _PASSED_ON = ("HOME", "PATH", "LANG", "TZ", "REGISTER_FONTS", "DEMO_PASSWORD", "COVERAGE_PROCESS_CONFIG")
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the broker and each service's database are, each with the user that a program is there."""
+    """The addresses of the broker and of each service's database, with each program's user."""
 
     amqp_uris: Mapping[str, str] = field(repr=False)
     """By program: the services, `gateway`, `bank`."""
     database_urls: Mapping[str, str] = field(repr=False)
     owner_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """As the roles that migrate, where these are others."""
+    """The databases as the roles that migrate, if these are others."""
 
     def migration_url(self, service: str) -> str:
-        """The address at which a service's database is migrated."""
+        """Return the address with which a service's database is migrated."""
         return self.owner_urls.get(service, self.database_urls[service])
 
 
 @dataclass(frozen=True)
 class RuntimeContext:
-    """All that the processes of one stack share."""
+    """What the processes of one stack share."""
 
     addresses: Addresses
     ports: Mapping[str, int]
@@ -90,13 +90,13 @@ class RuntimeContext:
 
 
 class ScaleError(ValueError):
-    """SCALE cannot be read, or names what cannot have several processes."""
+    """SCALE is invalid, or names a program that cannot have several processes."""
 
 
 def read_scale(text: str, *, with_bank: bool = True) -> dict[str, int]:
-    """The number of processes of each service out of `validation=3 batching=2`; one where nothing is said.
+    """Parse the number of processes of each service, as in `validation=3 batching=2`; the default is one.
 
-    Without the simulated bank somebody else is the bank. Raises ScaleError.
+    Without `with_bank` no bank is simulated, since another program is the bank. Raises ScaleError.
     """
     scale = {**dict.fromkeys(SERVICES, 1), "bank": int(with_bank)}
     for word in text.replace(",", " ").split():
@@ -108,16 +108,16 @@ def read_scale(text: str, *, with_bank: bool = True) -> dict[str, int]:
 
 
 def process_names(scale: Mapping[str, int]) -> list[str]:
-    """The names of all processes: simulators but for those of scale 0, services by scale, gateway."""
+    """Return the names of all processes: simulators unless scaled to 0, services by scale, gateway."""
     simulators = [f"{simulator}-1" for simulator in SIMULATORS if scale.get(simulator, 1)]
     services = [f"{service}-{number}" for service in SERVICES for number in range(1, scale[service] + 1)]
     return [*simulators, *services, "gateway-1"]
 
 
 def keep_ports(folder: Path, names: list[str], chosen_anew: bool, gateway_port: int | None) -> dict[str, int]:
-    """The port of each process's health endpoint or API, and `gateway`: chosen once, kept in `state.json`.
+    """Return the port of each process's health endpoint or API, and of `gateway`; they are kept in `state.json`.
 
-    `chosen_anew` when nothing of ours runs: then a port that another program has taken meanwhile is replaced.
+    With `chosen_anew`, when no process of ours runs, a port that another program has taken meanwhile is replaced.
     """
     state = read_state(folder)
     ports: dict[str, int] = state.get("ports", {})
@@ -133,7 +133,7 @@ def keep_ports(folder: Path, names: list[str], chosen_anew: bool, gateway_port: 
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What the stack of this folder remembers from start to start."""
+    """Return what the stack of this folder remembers between starts."""
     path = folder / "state.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -143,10 +143,10 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def keep_secrets(folder: Path) -> dict[str, str]:
-    """The stack's secrets: made at random where they are missing, kept in `secrets.env`, which only its owner reads.
+    """Return the stack's secrets; missing ones are made at random and kept in the private file `secrets.env`.
 
-    They are marked as the demo's, so that production refuses them. The keys of personal data are in a file of their
-    own, because they change while everything runs.
+    They are marked as the demo's, so that production refuses them. The keys of personal data are in another file,
+    because they change while everything runs.
     """
     path = folder / "secrets.env"
     kept = dict(line.split("=", 1) for line in path.read_text().splitlines()) if path.exists() else {}
@@ -164,11 +164,11 @@ def keep_secrets(folder: Path) -> dict[str, str]:
     }
     if made.keys() - kept.keys():
         if kept and _PROVES not in kept:
-            # What a stack of the release before has left in its queues names no publisher, or does not prove it.
+            # Messages that the previous release left in the queues do not name a publisher, or do not prove it.
             kept["FORMER_RELEASE_UNTIL"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         kept = {**made, **kept}
         write_private(path, "".join(f"{name}={value}\n" for name, value in kept.items()))
-    # A stack that is older than the file of keys has them among its secrets.
+    # A stack older than the file of keys has them among its secrets.
     keys = kept.pop("PERSONAL_DATA_KEYS", None)
     if not keys_file(folder).exists():
         write_keys(folder, keys.split(",") if keys else [f"k1:{random_key()}"])
@@ -181,58 +181,58 @@ def keep_secrets(folder: Path) -> dict[str, str]:
 
 
 def _audit_keys() -> dict[str, str]:
-    """By what membership signs where the audit log ends, and by what all verify it."""
+    """Return the key with which membership signs heads of the audit log, and its public key for verifying."""
     private = new_signing_keys(f"{DEMO_MARK}-audit")
     return {"AUDIT_SIGNING_KEYS": private, "AUDIT_PUBLIC_KEYS": public_part(private)}
 
 
 def _key_pair(owner: str) -> dict[str, str]:
-    """A private key, by which its owner decrypts, and its public part for the other side."""
+    """Return a private key with which its owner decrypts, and its public key for the other side."""
     private = new_encryption_keys(f"{DEMO_MARK}-{owner.lower()}")
     return {f"{owner}_PRIVATE_KEYS": private, f"{owner}_PUBLIC_KEYS": public_part(private)}
 
 
 def keys_file(folder: Path) -> Path:
-    """Where the keys of personal data are, one a line as `id:base64`; the first one seals."""
+    """Return the file of the keys of personal data: one a line as `id:base64`; the first one encrypts."""
     return folder.resolve() / "personal_data_keys"
 
 
 def read_keys(folder: Path) -> list[str]:
-    """The lines of the file of keys."""
+    """Return the lines of the file of keys."""
     return keys_file(folder).read_text().split()
 
 
 def write_keys(folder: Path, keys: Sequence[str]) -> None:
-    """Replaces the file of keys."""
+    """Replace the file of keys."""
     write_private(keys_file(folder), "".join(f"{key}\n" for key in keys))
 
 
 def random_key() -> str:
-    """32 bytes in base64, of which the first letters are the demo's mark."""
+    """Return 32 bytes in base64 that begin with the demo's mark."""
     return DEMO_MARK + base64.b64encode(secrets.token_bytes(26)).decode()
 
 
 def forget_passwords(folder: Path) -> None:
-    """Let the next `keep_secrets` make new passwords for broker and databases; keys stay: data is sealed by them."""
+    """Let the next `keep_secrets` make new passwords for broker and databases; keys stay, since they encrypt data."""
     path = folder / "secrets.env"
     kept = [line for line in path.read_text().splitlines(keepends=True) if line.split("=")[0] not in _PASSWORDS]
     write_private(path, "".join(kept))
 
 
 def broker_user(stack_secrets: Mapping[str, str], program: str) -> User:
-    """The user that a program is on the broker."""
+    """Return a program's user on the broker."""
     return User(program, stack_secrets[password_variable(program)])
 
 
 def database_password(stack_secrets: Mapping[str, str], role: str) -> str:
-    """The password of a service's role, or of the owner of its database."""
+    """Return the password of a service's role, or of the owner of its database."""
     return stack_secrets[_password_name(role)]
 
 
 def source_version() -> str:
-    """A digest of all that the processes run: it changes when a source file or a pinned package does.
+    """Return a digest of the running code: it changes with each source file and pinned package.
 
-    Not of the pages: the gateway reads them at each request.
+    Pages are not included: the gateway reads them at each request.
     """
     files = [path for folder in _SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
     digest = hashlib.sha256()
@@ -243,12 +243,12 @@ def source_version() -> str:
 
 
 def planned_processes(scale: Mapping[str, int], context: RuntimeContext) -> tuple[Process, ...]:
-    """The processes of a stack, each with all that it is started with."""
+    """Return the processes of a stack, each with its command and environment."""
     return tuple(_process(name, context) for name in process_names(scale))
 
 
 def service_environment(service: str, context: RuntimeContext) -> dict[str, str]:
-    """What a service's processes, migrations and seeds see, but for the port of their health endpoint."""
+    """Return the environment of a service's processes, migrations and seeds, without the health port."""
     ports = context.ports
     return {
         **_common_environment(service, context),
@@ -264,8 +264,8 @@ def _process(name: str, context: RuntimeContext) -> Process:
     port = context.ports[name]
     if program in SERVICES:
         module = ["services.kit.operations.runner", f"services.{program}.service"]
-        told = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
-        environment = {**told, **service_environment(program, context), "HEALTH_PORT": str(port)}
+        more = {"AUDIT_HEAD_MINUTES": _AUDIT_HEAD_MINUTES} if program == "membership" else {}
+        environment = {**more, **service_environment(program, context), "HEALTH_PORT": str(port)}
     elif program in SIMULATORS:
         module = [f"deploy.simulators.{program}"]
         environment = {**_common_environment(program, context), f"{program.upper()}_PORT": str(port)}

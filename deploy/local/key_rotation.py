@@ -1,7 +1,7 @@
-"""Gives personal data of a running stack a new key, and drops an old one when nothing needs it any more.
+"""Adds an encryption key for personal data of a running stack, and drops an old key that nothing needs any more.
 
-`make rotate-keys` may be interrupted at any point and called again. At no moment is there anything that some process
-cannot open: all know a new key before the first one seals with it, and an old one stays until nothing is left of it.
+`make rotate-keys` may be interrupted at any point and repeated. Every process can decrypt everything at any time: all
+know a new key before any encrypts with it, and an old key stays until nothing is encrypted with it.
 """
 
 import json
@@ -40,14 +40,14 @@ from services.kit.settings import MessagingSettings
 
 _SECONDS_TO_KNOW = 60.0
 _SECONDS_TO_DRAIN = 30.0
-_SECONDS_TO_SEAL = 5.0
-"""After a change of the file every process seals with the first key; an event is sealed as it is told."""
+_SECONDS_TO_ENCRYPT = 5.0
+"""After this time since a change of the file, every process encrypts, including new events, with the first key."""
 
 
 def rotate(folder: Path) -> int:
-    """Adds a key, lets it seal, brings all tables under it, and says what still needs the old ones; the exit status.
+    """Adds a key, encrypts with it, re-encrypts all tables, and prints what still needs old keys; returns exit status.
 
-    Raises StackError where a process does not get to know a key, with nothing lost: call it again.
+    Raises StackError if a process does not learn a key; nothing is lost, and it can be repeated.
     """
     stack = find(folder)
     keys = read_keys(folder)
@@ -55,11 +55,11 @@ def rotate(folder: Path) -> int:
     if new == keys[0]:
         new = f"k{_number(new) + 1}:{random_key()}"
         write_keys(folder, [*keys, new])
-        print(f"{_id(new)}: added; it can open")
+        print(f"{_id(new)}: added; it can decrypt")
     _wait_until_known(folder, "knows", lambda known: set(map(_id, read_keys(folder))) <= set(known))
     write_keys(folder, [new, *(key for key in keys if key != new)])
-    _wait_until_known(folder, "seals with", lambda known: known[:1] == [_id(new)])
-    print(f"{_id(new)}: seals in all processes", flush=True)
+    _wait_until_known(folder, "encrypts with", lambda known: known[:1] == [_id(new)])
+    print(f"{_id(new)}: encrypts in all processes", flush=True)
     done = [_reencrypt(folder, service) for service in SERVICES]
     for old in map(_id, read_keys(folder)[1:]):
         uses = _uses(stack, folder, old)
@@ -68,13 +68,13 @@ def rotate(folder: Path) -> int:
 
 
 def drop(folder: Path, key_id: str) -> int:
-    """Takes a key out of use; it is put aside, for backups need it. Answers 1 where something needs it still."""
+    """Retires a key and keeps it aside for backups; returns 1 if something still needs it."""
     stack = find(folder)
     keys = read_keys(folder)
     dropped = next((key for key in keys[1:] if _id(key) == key_id), None)
     if dropped is None:
         raise StackError(f"{key_id} is not one of the old keys ({', '.join(map(_id, keys[1:])) or 'there are none'})")
-    # The outboxes first: what leaves them comes into the queues.
+    # The outboxes first: their events go into the queues.
     uses = _uses(stack, folder, key_id) or _queues_in_use(stack, folder)
     if uses:
         print(f"{key_id}: still needed by {'; '.join(uses)}", file=sys.stderr)
@@ -103,12 +103,12 @@ def _needs(folder: Path, service: str, key_id: str) -> list[str]:
 
 
 def _command(service: str, *options: str) -> list[str]:
-    """The keys are for a process of its own."""
+    """Returns the command for a service's keys, run in a separate process with the service's environment."""
     return [sys.executable, "-W", "ignore", "-m", "services.kit.data.reencrypt", service, *options]
 
 
 def _environment(folder: Path, service: str) -> dict[str, str]:
-    """What the service's own processes are started with."""
+    """Returns the environment of the service's own processes."""
     started_with = next((one.environment for one in read_plan(folder).processes if one.program == service), None)
     if started_with is None:
         raise StackError(f"no process of {service} is planned: its database cannot be found")
@@ -116,7 +116,7 @@ def _environment(folder: Path, service: str) -> dict[str, str]:
 
 
 def _wait_until_known(folder: Path, what: str, is_known: Callable[[list[str]], bool]) -> None:
-    """Asks each process that holds keys which ones it knows, until all answer as they should."""
+    """Waits until every process with keys knows those that `is_known` requires."""
     deadline = time.monotonic() + _SECONDS_TO_KNOW
     waiting = [one for one in read_plan(folder).processes if "PERSONAL_DATA_KEYS_FILE" in one.environment]
     while waiting := [process for process in waiting if not is_known(_known_keys(process))]:
@@ -135,12 +135,12 @@ def _known_keys(process: Process) -> list[str]:
 
 
 def _uses(stack: Stack, folder: Path, key_id: str) -> list[str]:
-    """Which tables, outboxes and dead letters need a key."""
+    """Returns the tables, outboxes and dead letters that need a key."""
     with ThreadPoolExecutor() as at_once:
         needs = at_once.map(lambda service: _needs(folder, service, key_id), SERVICES)
         uses = [need for of_service in needs for need in of_service]
     for service in SERVICES:
-        # As the service itself, whose user alone may read its queues.
+        # As the service itself: only its user may read its queues.
         letters = DeadLetters(stack.addresses.amqp_uris[service]).each(dead_queues(service))
         counts = Counter(letter.queue for letter in letters if token_prefix(key_id).encode() in letter.body)
         uses += [f"{count} messages of {queue}" for queue, count in counts.items()]
@@ -148,11 +148,11 @@ def _uses(stack: Stack, folder: Path, key_id: str) -> list[str]:
 
 
 def _queues_in_use(stack: Stack, folder: Path) -> list[str]:
-    """The queues in which something waits that was told before the newest key sealed; what came first waits first."""
-    sealed_since = keys_file(folder).stat().st_mtime + _SECONDS_TO_SEAL
+    """Returns the queues whose first message was published before the newest key was used."""
+    encrypted_since = keys_file(folder).stat().st_mtime + _SECONDS_TO_ENCRYPT
     deadline = time.monotonic() + _SECONDS_TO_DRAIN
     in_use = _working_queues()
-    while in_use := [queue for queue in _not_empty(stack, in_use) if _told_at(stack, queue) < sealed_since]:
+    while in_use := [queue for queue in _not_empty(stack, in_use) if _published_at(stack, queue) < encrypted_since]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)
@@ -165,8 +165,8 @@ def _working_queues() -> list[str]:
     return [*queues, *(retry_queue(service, seconds) for service in SERVICES for seconds in delays)]
 
 
-def _told_at(stack: Stack, queue: str) -> float:
-    """When the first message of a queue was told; it is looked at and put back."""
+def _published_at(stack: Stack, queue: str) -> float:
+    """Returns when the first message of a queue was published; peeks at it and requeues it."""
     first = DeadLetters(stack.addresses.amqp_uris[queue.partition(".")[0]]).first(queue)
     if first is None:
         return math.inf

@@ -1,6 +1,6 @@
-"""Private PostgreSQL and RabbitMQ nodes on loopback ports, with all that they hold in one folder.
+"""Private PostgreSQL and RabbitMQ nodes on loopback ports, with all their data in one folder.
 
-Starting is safe from several processes at once, and finds what already runs.
+Several processes may start them at once; nodes that already run are reused.
 """
 
 import fcntl
@@ -26,10 +26,10 @@ class Nodes:
 
 
 def start(folder: Path, durable: bool = True) -> Nodes:
-    """Start what does not run yet of the nodes of this folder, and wait until both are ready.
+    """Start those nodes of this folder that do not run, and wait until both are ready.
 
     `durable` off is for tests: PostgreSQL does not wait for the disk.
-    Raises RuntimeError, with what the node said, when one does not come up.
+    Raises RuntimeError, with the node's output, if one does not start.
     """
     with ThreadPoolExecutor() as both:
         database = both.submit(start_postgres, folder, durable)
@@ -38,13 +38,13 @@ def start(folder: Path, durable: bool = True) -> Nodes:
 
 
 def start_postgres(folder: Path, durable: bool = True) -> Postgres:
-    """Start PostgreSQL alone, or find it running; as `start`."""
+    """Start only PostgreSQL, unless it runs; as `start`."""
     with _alone(folder, "postgres"):
         return postgres.start(folder.resolve(), durable)
 
 
 def start_rabbitmq(folder: Path) -> RabbitMQ:
-    """Start RabbitMQ alone, or find it running; as `start`."""
+    """Start only RabbitMQ, unless it runs; as `start`."""
     with _alone(folder, "rabbitmq"):
         return rabbitmq.start(folder.resolve())
 

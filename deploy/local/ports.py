@@ -1,4 +1,4 @@
-"""Loopback ports for programs that must be told theirs: each is held by a socket from the moment it is chosen.
+"""Loopback ports for programs that need a configured port: each is held by a socket as soon as it is chosen.
 
 They are chosen outside the range that the kernel gives to outgoing connections.
 """
@@ -10,8 +10,8 @@ import time
 LOOPBACK = "127.0.0.1"
 _CHOICES = range(15_000, 31_000)
 _held: dict[int, socket.socket] = {}
-"""A bound socket that does not listen keeps others from choosing its port, and lets the program that was told the port
-listen on it, for both have SO_REUSEADDR. The sockets close when this process ends."""
+"""The sockets that hold ports until this process ends. A socket that is bound but does not listen keeps others from
+choosing its port, and lets the intended program listen on it, since both set SO_REUSEADDR."""
 
 
 def is_free(port: int) -> bool:
@@ -26,10 +26,10 @@ def is_free(port: int) -> bool:
 
 
 def hold_port(preferred: int | None = None, wait_seconds: float = 0.0) -> int:
-    """A loopback port that no other process is given by chance while this process lives.
+    """Return a loopback port that no other process is assigned by chance while this process lives.
 
-    The preferred one if nothing listens there or it becomes free within `wait_seconds`, whoever holds it: a program
-    that is started again listens where it did. Raises RuntimeError when none is found.
+    It is the preferred one if nothing listens there or it becomes free within `wait_seconds`, even if held, so that a
+    restarted program keeps its port. Raises RuntimeError if no port is found.
     """
     if preferred is not None and _becomes_free(preferred, wait_seconds):
         _hold(preferred)
@@ -44,7 +44,7 @@ def _hold(port: int) -> bool:
     """Whether the port is held by a new socket of this process now."""
     holder = socket.socket()
     try:
-        # Without SO_REUSEADDR, so that a port which another process holds is refused.
+        # Without SO_REUSEADDR, so that a port that another process holds is refused.
         holder.bind((LOOPBACK, port))
     except OSError:
         holder.close()

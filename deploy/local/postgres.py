@@ -29,7 +29,7 @@ _ALWAYS = {
     "max_connections": "300",
     "timezone": "UTC",
     "log_min_duration_statement": "500ms",
-    # A log holds no values: none of parameters, none of the rows that an error is about.
+    # The log has no values, neither of parameters nor of rows that caused an error.
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
@@ -42,7 +42,7 @@ _HAND_OVER = (
     "grant select, insert, update, delete on all tables in schema public to {role}",
     "grant usage on all sequences in schema public to {role}",
 )
-"""For tables that an earlier release made: they belonged to the role that the service runs as."""
+"""For tables of earlier releases, which belonged to the role that the service runs as."""
 
 _RIGHTS = (
     "revoke create on schema public from public",
@@ -55,13 +55,13 @@ _RIGHTS = (
 
 @dataclass(frozen=True)
 class Postgres:
-    """An address of a running node and the right to make databases on it."""
+    """A running node, with the right to make databases on it."""
 
     port: int
     password: str
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
-        """The SQLAlchemy URL of a database; as the superuser unless a role is named."""
+        """Return the SQLAlchemy URL of a database; as the superuser unless a role is named."""
         return f"postgresql+psycopg://{user}:{password or self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def has_database(self, name: str) -> bool:
@@ -72,14 +72,14 @@ class Postgres:
     def create_database(self, name: str, template: str = "template0") -> None:
         """Make a database: empty, or a copy of a template that nobody is connected to."""
         with self._connect() as connection:
-            # Copied as files, which is what releases before 15 do: half the time of the way that is for busy servers.
+            # Copying files, as releases before 15 do, takes half the time of the default, which suits busy servers.
             how = sql.SQL("strategy file_copy" if connection.info.server_version >= 150_000 else "")
             names = sql.Identifier(name), sql.Identifier(template)
             connection.execute(sql.SQL("create database {} template {} {}").format(*names, how))
             connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
 
     def close_shared_databases(self) -> None:
-        """Let nobody but superusers connect to the databases that every node has: what lies there all would see."""
+        """Let only superusers connect to the databases that every node has, where all roles would see the content."""
         with self._connect() as connection:
             is_open = "select datname from pg_database where datname = any(%s)"
             is_open += " and has_database_privilege('public', datname, 'connect')"
@@ -87,8 +87,9 @@ class Postgres:
                 connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
 
     def prepare_private_database(self, name: str, password: str, owner_password: str) -> None:
-        """Make a database that only two roles may connect to: one of its name, which reads and writes rows, and its
-        owner, which migrates its tables. Done again it gives the roles the passwords of now.
+        """Make a database that only two roles may connect to.
+
+        The role of its name reads and writes rows, the owner migrates tables. Repeated, it updates the passwords.
         """
         database, owner = sql.Identifier(name), sql.Identifier(owner_of(name))
         with self._connect() as connection:
@@ -135,30 +136,30 @@ class Postgres:
 
 
 def owner_of(database: str) -> str:
-    """The role that owns a database and all that is in it."""
+    """Return the role that owns a database and all that is in it."""
     return f"{database}_owner"
 
 
 def data_folder(folder: Path) -> Path:
-    """Where the data lies."""
+    """Return the folder of the data."""
     return postgres_home.home_of(folder) / "data"
 
 
 def start(folder: Path, durable: bool) -> Postgres:
-    """Start the node of this folder, or find it running; made first where there is none.
+    """Start the node of this folder unless it runs; it is made if there is none.
 
     `durable` off is for tests: a crash of the machine may lose data, nothing else changes.
-    Raises RuntimeError with the end of the log when it does not come up.
+    Raises RuntimeError with the end of the log if it does not start.
     """
     if data_folder(folder) == folder / "postgres" / "data" and os.geteuid() == 0:
-        stop(folder)  # before it is moved to where its user may enter
+        stop(folder)  # before it moves to a folder that its user may enter
     data = postgres_home.settle(folder) / "data"
     if not (data / "PG_VERSION").exists():
         _initialise(data)
     data.parent.chmod(0o700)
     port = _running_port(data)
     if port is None:
-        # The processes of a killed server hold its port for a moment, and clients know it by this port.
+        # The processes of a killed server hold its port for a moment, and clients know the node by this port.
         port = hold_port(_last_port(data), wait_seconds=5)
         _write_settings(data, port, durable)
         _start_server(data)
@@ -172,9 +173,9 @@ def is_running(folder: Path) -> bool:
 
 
 def stop(folder: Path) -> None:
-    """Stop the node of this folder, if it runs; connections are ended. Raises RuntimeError where it does not end.
+    """Stop the node of this folder, if it runs, and end its connections. Raises RuntimeError if it does not end.
 
-    By its signal: pg_ctl would have to enter the folder as the user postgres.
+    It is stopped by a signal, since pg_ctl would have to enter the folder as the user postgres.
     """
     data = data_folder(folder)
     server = _running_pid(data)
@@ -189,18 +190,18 @@ def stop(folder: Path) -> None:
 
 
 def drop(folder: Path) -> None:
-    """Stop the node and delete all that it holds."""
+    """Stop the node and delete its data."""
     stop(folder)
     postgres_home.drop(folder)
 
 
 def pid(folder: Path) -> int | None:
-    """The process id of the postmaster, None where it does not run."""
+    """Return the process id of the postmaster, None if it does not run."""
     return _running_pid(data_folder(folder))
 
 
 def binaries() -> Path | None:
-    """The folder of the newest PostgreSQL's initdb and pg_ctl, None where it is not installed."""
+    """Return the folder of the newest PostgreSQL's initdb and pg_ctl, None if it is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -222,7 +223,7 @@ def _owns_tables(connection: "psycopg.Connection", role: str) -> bool:
 
 
 def _initialise(data: Path) -> None:
-    half = data.with_name("data.making")  # so that what a killed initdb leaves is not taken for a database
+    half = data.with_name("data.making")  # so that the rest of a killed initdb is not taken for a database
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(mode=0o700)
     postgres_home.hand_over(half)
@@ -250,7 +251,7 @@ def _start_server(data: Path) -> None:
         try:
             _pg_ctl(data, "start", "-w", "-t", "60", "-l", str(log))
         except RuntimeError:
-            # The processes that a killed server leaves behind need a moment to notice; until then it cannot start.
+            # The processes of a killed server need a moment to end; until then it cannot start.
             if attempt == _ATTEMPTS - 1:
                 raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}") from None
             time.sleep(1)

@@ -1,9 +1,9 @@
-"""Where a private PostgreSQL node has its files: below its folder, or for root in a place that its user may enter.
+"""Finds the files of a private PostgreSQL node: in its folder, or for root in a place that its user may enter.
 
-PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not enter the folder: it is its
-owner's alone. Root's node is in a folder of its own in the home of that user. Its name is random and lies in the
-node's folder; what lies in it names the node's folder. Only where both agree it is taken for the node's: neither
-another checkout at the same path nor a copy of this one finds the database of this one.
+PostgreSQL refuses to run as root, so root starts it as the user postgres, who may not enter the node's private folder.
+Root's node is therefore in a folder with a random name in the home of that user. The node's folder holds this name,
+and the place names the node's folder. The place is used only if both agree, so that neither another checkout at the
+same path nor a copy of this one uses this one's database.
 """
 
 import logging
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def home_of(folder: Path) -> Path:
-    """The folder that holds the data, the log and the password of this folder's node, whether it is made yet or not.
+    """Return the folder of the data, log and password of this folder's node, whether it exists yet or not.
 
-    What an earlier release left below the folder of root is there until `settle`.
+    Data of an earlier release stay in root's folder until `settle`.
     """
     below, apart = folder / "postgres", _apart(folder)
     if apart is None or (_holds_data(below) and not _holds_data(apart)):
@@ -34,10 +34,10 @@ def home_of(folder: Path) -> Path:
 
 
 def settle(folder: Path) -> Path:
-    """The home of the node, made where there is none, and moved to where its user may enter it.
+    """Return the home of the node; make it if there is none, and move it to where its user may enter it.
 
-    It can be killed at any moment and done again. The node must be at rest. Raises RuntimeError where root has nobody
-    to run it as.
+    It may be killed at any moment and repeated. The node must not run. Raises RuntimeError if root has no user to run
+    it as.
     """
     below = folder / "postgres"
     if os.geteuid() != 0:
@@ -61,7 +61,7 @@ def settle(folder: Path) -> Path:
 
 
 def drop(folder: Path) -> None:
-    """Delete all that is the node's, wherever it lies; what is another's, by a copied id, stays."""
+    """Delete the node's files, wherever they are; files of another node with a copied id stay."""
     places = [folder / "postgres"]
     if (home := _apart(folder)) is not None:
         places += [home, home.with_suffix(".moving")]
@@ -71,7 +71,7 @@ def drop(folder: Path) -> None:
 
 
 def hand_over(path: Path) -> None:
-    """Make a file or folder that of PostgreSQL's user, where root runs it; a link itself, not what it leads to."""
+    """Give a file or folder to PostgreSQL's user if root runs it; of a link the link itself, not its target."""
     account = _account() if os.geteuid() == 0 else None
     if account is not None:
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -89,7 +89,7 @@ def _fill(moving: Path, below: Path, folder: Path) -> None:
 
 
 def _apart(folder: Path) -> Path | None:
-    """The place of its own that is this folder's, if it has one yet."""
+    """Return this folder's place outside of it, if there is one."""
     account = _account() if os.geteuid() == 0 else None
     place = _place(folder) if account else None
     if place is None:
@@ -97,13 +97,13 @@ def _apart(folder: Path) -> Path | None:
     try:
         owner = Path((place / _MARKER).read_text())
     except OSError:
-        # Made by nobody, or deleted: it is free to be this folder's.
+        # Not yet made, or deleted: this folder may use it.
         return place if not place.exists() else None
     return place if owner == folder.resolve() or not _has_same_id(owner, folder) else None
 
 
 def _has_same_id(owner: Path, folder: Path) -> bool:
-    """Whether the folder that a place names goes on being its owner: it was not moved to where this one is."""
+    """Whether the folder that a place names is still its owner, and was not moved to this folder."""
     try:
         return (owner / _ID).read_text() == (folder / _ID).read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Folders and files of the local stack that nobody but their owner reads: they hold secrets, logs and messages."""
+"""Private folders and files of the local stack, which hold secrets, logs and messages: only their owner reads them."""
 
 import os
 import tempfile
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import IO, Any
 
 UMASK = 0o077
-"""By which the stack's programs write: what they make is their owner's alone."""
+"""The umask of the stack's programs: their files are private."""
 _TOP = Path(__file__).resolve().parents[2] / ".local"
 
 
 def make_private(folder: Path) -> Path:
-    """Make a folder, or find it, and shut it for others, as `.local` above it; what it holds already is shut too."""
+    """Make a folder private, with its content and the `.local` above it; create it if it does not exist."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     above = [_TOP] if _TOP in folder.resolve().parents else []
     for path in (*above, folder, *folder.iterdir(), *(folder / "logs").glob("*")):
@@ -21,7 +21,7 @@ def make_private(folder: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, were it open to others before; who is killed leaves the one before."""
+    """Replace a file atomically by a private one; after a kill the former file is still there."""
     handle, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w") as file:
@@ -39,12 +39,12 @@ def write_private(path: Path, text: str) -> None:
 
 
 def open_private(path: Path, mode: str) -> IO[Any]:
-    """Open a file to write it; one that is made by this only its owner reads."""
+    """Open a file for writing; a new one is private."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _shut(path: Path) -> None:
-    with suppress(FileNotFoundError):  # a neighbour's file that was there for a moment
+    with suppress(FileNotFoundError):  # a temporary file of another process
         mode = path.lstat().st_mode
         if mode & UMASK and not path.is_symlink():
             path.chmod(mode & 0o7700)

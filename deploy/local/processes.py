@@ -1,4 +1,4 @@
-"""The plan of which processes shall run, and the record of which do: the two files between stack and supervisor."""
+"""The plan of which processes should run and the record of which do: two files shared by stack and supervisor."""
 
 import fcntl
 import hashlib
@@ -12,7 +12,7 @@ from deploy.local.private_files import write_private
 
 @dataclass(frozen=True)
 class Process:
-    """One process that shall run; one that differs in anything from what runs is started anew."""
+    """One process that should run; if it differs in anything from the running one, that is restarted."""
 
     name: str
     """`validation-2`: the program and its number."""
@@ -30,11 +30,11 @@ class Process:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the supervisor keeps running: processes, and the private nodes of its folder."""
+    """What the supervisor keeps running: processes, and the private nodes of its folder."""
 
     processes: tuple[Process, ...] = ()
     nodes: tuple[str, ...] = ()
-    """`postgres`, `rabbitmq`: those that nobody else runs for us."""
+    """`postgres` and `rabbitmq`, as far as the stack runs them itself."""
 
     @property
     def digest(self) -> str:
@@ -47,7 +47,7 @@ class ProcessRecord:
 
     pid: int | None = None
     state: str = "waiting"
-    """`running`, or `waiting` to be started again."""
+    """`running`, or `waiting` to be restarted."""
     since: float = 0.0
     restarts: int = 0
     last_exit: int | None = None
@@ -55,7 +55,7 @@ class ProcessRecord:
 
 @dataclass
 class Record:
-    """What the supervisor has made of the plan with this digest."""
+    """The state of the processes under the plan with this digest."""
 
     plan: str = ""
     processes: dict[str, ProcessRecord] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of this folder; an empty one where none was written."""
+    """Return the plan of this folder, or an empty one."""
     written = _read(folder / "plan.json")
     processes = [Process(**{**entry, "command": tuple(entry["command"])}) for entry in written.get("processes", [])]
     return Plan(tuple(processes), tuple(written.get("nodes", [])))
@@ -77,14 +77,14 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def read_record(folder: Path) -> Record:
-    """The record of this folder; an empty one where none was written."""
+    """Return the record of this folder, or an empty one."""
     written = _read(folder / "record.json")
     processes = {name: ProcessRecord(**entry) for name, entry in written.get("processes", {}).items()}
     return Record(written.get("plan", ""), processes)
 
 
 def supervisor_pid(folder: Path) -> int | None:
-    """The process id of the supervisor that is at work in this folder, None when there is none."""
+    """Return the process id of the supervisor that runs in this folder, or None."""
     try:
         with (folder / "supervisor.lock").open("r+") as lock:
             try:
@@ -105,5 +105,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _replace(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that only its owner reads (a plan holds secrets), so that nobody ever sees half of it."""
+    """Replace a file atomically by a private one, since a plan holds secrets."""
     write_private(path, json.dumps(content, indent=1))

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node whose data, log, cookie and password are in one folder. It needs no root."""
+"""A private RabbitMQ node with its data, log, cookie and password in one folder; it needs no root."""
 
 import base64
 import json
@@ -20,11 +20,11 @@ from deploy.local.private_files import UMASK, make_private, open_private, write_
 ADMINISTRATOR = "cards"
 LARGEST_MESSAGE = 64 << 20
 SHARE_OF_MEMORY = 0.5
-"""While the node uses more of the machine's, it takes nothing from publishers."""
+"""While the node uses more than this share of the machine's memory, it blocks publishers."""
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _SECONDS_TO_START = 120
 _SECONDS_TO_STOP = 60
-# A quorum queue's leader is asked itself, for what the server lists of it is up to five seconds old.
+# Depths come from each quorum queue's leader, since the server's list is up to five seconds old.
 _QUEUE_DEPTHS = """
 [{binary_to_list(element(4, amqqueue:get_name(Queue))),
   case amqqueue:get_type(Queue) of
@@ -47,18 +47,18 @@ end.
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    """An address of a running node and the right to make virtual hosts on it."""
+    """A running node, with the right to make virtual hosts on it."""
 
     folder: Path
     port: int
     password: str
 
     def uri(self, vhost: str, user: str = ADMINISTRATOR, password: str | None = None) -> str:
-        """The AMQP address of a virtual host; as the administrator unless a user is named."""
+        """Return the AMQP address of a virtual host; as the administrator unless a user is named."""
         return f"amqp://{user}:{password or self.password}@{LOOPBACK}:{self.port}/{vhost}"
 
     def import_definitions(self, definitions: Mapping[str, Any]) -> None:
-        """Make or change what a document of definitions holds, as `rabbitmqctl import_definitions` does."""
+        """Import definitions, as `rabbitmqctl import_definitions` does."""
         document = base64.b64encode(json.dumps(definitions).encode()).decode()
         _evaluate(self.folder, f'ok = rabbit_definitions:import_raw(base64:decode("{document}")).')
 
@@ -70,7 +70,7 @@ class RabbitMQ:
             )
 
     def create_vhost(self, name: str) -> None:
-        """Make a virtual host, if it is not there, that the administrator may do everything in."""
+        """Make a virtual host, unless it exists, with all permissions for the administrator."""
         _evaluate(
             self.folder,
             f'case rabbit_vhost:exists(<<"{name}">>) of true -> ok; '
@@ -84,26 +84,26 @@ class RabbitMQ:
         _evaluate(self.folder, f'catch rabbit_vhost:delete(<<"{name}">>, <<"{ADMINISTRATOR}">>).')
 
     def queue_depths(self, vhost: str) -> dict[str, int]:
-        """The messages in each queue of a virtual host at this moment, ready and unacknowledged together."""
+        """Return the messages in each queue of a virtual host now, ready and unacknowledged together."""
         answer = _evaluate(self.folder, _QUEUE_DEPTHS % vhost)
         return {name: int(depth) for name, depth in re.findall(r'\{"([^"]+)",\s*(\d+)\}', answer)}
 
     def delete_if_empty(self, vhost: str, queue: str) -> bool:
-        """Delete a quorum queue in which nothing lies, ready or unacknowledged; False where something does.
+        """Delete a quorum queue if it holds no message, ready or unacknowledged; return whether it did.
 
-        By AMQP only classic queues can be deleted so.
+        By AMQP this is possible for classic queues only.
         """
         return "deleted" in _evaluate(self.folder, _DELETE_IF_EMPTY % (vhost, queue, ADMINISTRATOR))
 
     def limit_memory(self, share: float) -> None:
-        """Take nothing from publishers while the node uses more than this share of the machine's memory."""
+        """Block publishers while the node uses more than this share of the machine's memory."""
         _evaluate(self.folder, f"ok = vm_memory_monitor:set_vm_memory_high_watermark({share:.9f}).")
 
 
 def start(folder: Path) -> RabbitMQ:
-    """Start the node of this folder, or find it running; made first where there is none.
+    """Start the node of this folder unless it runs; it is made if there is none.
 
-    Raises RuntimeError with the end of the log when it does not come up.
+    Raises RuntimeError with the end of the log if it does not start.
     """
     home = folder / "rabbitmq"
     make_private(home)
@@ -119,7 +119,7 @@ def is_running(folder: Path) -> bool:
 
 
 def stop(folder: Path) -> None:
-    """Stop the node of this folder, if it runs, and the port mapper that it started."""
+    """Stop the node of this folder, if it runs, and its port mapper."""
     server = pid(folder)
     if server is None:
         return
@@ -133,13 +133,13 @@ def stop(folder: Path) -> None:
 
 
 def drop(folder: Path) -> None:
-    """Stop the node and delete all that it holds."""
+    """Stop the node and delete its data."""
     stop(folder)
     shutil.rmtree(folder / "rabbitmq", ignore_errors=True)
 
 
 def pid(folder: Path) -> int | None:
-    """The process id of the Erlang machine, None where it does not run."""
+    """Return the process id of the Erlang machine, None if it does not run."""
     try:
         server = int((folder / "rabbitmq" / "rabbitmq.pid").read_text())
         command = Path(f"/proc/{server}/cmdline").read_text()
@@ -158,9 +158,9 @@ def _state(home: Path) -> dict[str, Any]:
 
 
 def _write_settings(home: Path) -> None:
-    """Choose ports, anew where another program has taken one, and write what the server reads at its start."""
+    """Choose ports, new ones where another program has taken the old, and write the server's configuration."""
     if (home / "state.json").exists():
-        _stop_port_mapper(home)  # that of a server that was killed
+        _stop_port_mapper(home)  # of a server that was killed
         state = _state(home)
     else:
         state = {"password": secrets.token_hex(16)}
@@ -176,9 +176,9 @@ def _write_settings(home: Path) -> None:
         f"default_pass = {state['password']}\n"
         "log.file.level = warning\n"
         f"vm_memory_high_watermark.relative = {SHARE_OF_MEMORY}\n"
-        # Below this much free disk the broker blocks publishers; Debian's default of 50 MB suits a laptop as well.
+        # The broker blocks publishers if less disk is free; Debian's default of 50 MB also suits a laptop.
         "disk_free_limit.absolute = 50MB\n"
-        # A file of 20 MB goes in one request; from 4.0 on RabbitMQ's own limit would be 16 MB.
+        # A file of 20 MB is one request; from 4.0 on RabbitMQ's default limit is 16 MB.
         f"max_message_size = {LARGEST_MESSAGE}\n",
     )
 
@@ -189,7 +189,7 @@ def _launch(home: Path) -> None:
     pid_file = home / "rabbitmq.pid"
     pid_file.unlink(missing_ok=True)
     with open_private(home / "startup.log", "w") as log:
-        # RABBITMQ_ALLOW_INPUT makes the script become the Erlang machine instead of waiting beside it.
+        # RABBITMQ_ALLOW_INPUT makes the script exec the Erlang machine instead of waiting for it.
         server = subprocess.Popen(
             [str(_SERVER), "-noinput"],
             env={**_environment(home), "RABBITMQ_ALLOW_INPUT": "1"},
@@ -215,7 +215,7 @@ def _launch(home: Path) -> None:
 
 
 def _stop_port_mapper(home: Path) -> None:
-    """End the port mapper: it refuses for a moment, until it has noticed that the server is gone."""
+    """End the port mapper; retry, since it refuses until it notices that the server is gone."""
     for _ in range(50):
         subprocess.run(["epmd", "-kill"], env=_environment(home), capture_output=True, check=False)
         if is_free(_state(home)["port_mapper_port"]):
@@ -224,7 +224,7 @@ def _stop_port_mapper(home: Path) -> None:
 
 
 def _is_ready(home: Path) -> bool:
-    """Whether the node says that it has booted: its port opens earlier than that."""
+    """Whether the node reports that it has booted; its port opens earlier."""
     try:
         return _evaluate(home.parent, "rabbit:is_booted().") == "true"
     except RuntimeError:
@@ -232,10 +232,10 @@ def _is_ready(home: Path) -> bool:
 
 
 def _evaluate(folder: Path, expression: str) -> str:
-    """Evaluate one Erlang expression on the node, and give what it printed.
+    """Evaluate one Erlang expression on the node, and return what it printed.
 
-    The same that `rabbitmqctl eval` does, in 3 ms instead of 2 s. The node gives each caller a name of its own (-R):
-    by the name that all callers have otherwise, one is refused for as long as another is answered.
+    It does the same as `rabbitmqctl eval`, in 3 ms instead of 2 s. With -R the node gives each caller its own name;
+    callers that share a name are refused while another is answered.
     """
     environment = _environment(folder / "rabbitmq")
     called = subprocess.run(

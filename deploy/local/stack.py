@@ -1,4 +1,4 @@
-"""The whole system on this machine: started, found again, looked at and stopped as one."""
+"""Starts, finds, inspects and stops the whole system on this machine."""
 
 import fcntl
 import hashlib
@@ -59,14 +59,14 @@ _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
 _HOPELESS_RESTARTS = 6
 BANK_BOOKS = "example_bank.sqlite"
-"""What the example of a bank's program keeps, when it is the bank of this stack."""
+"""The file of the example of a bank's program, if that is the bank of this stack."""
 _ONE_EACH = dict.fromkeys(SERVICES, 1)
 
 Say = Callable[[str], None]
 
 
 class StackError(RuntimeError):
-    """The stack cannot be started; the message says what is in the way and where to read on."""
+    """The stack cannot be started; the message says why, and which log or document to read."""
 
 
 @dataclass(frozen=True)
@@ -79,27 +79,27 @@ class Stack:
     simulator_urls: Mapping[str, str]
 
     def pids(self, program: str) -> list[int]:
-        """The process ids of a service, of a simulator or of `gateway`, at this moment."""
+        """Return the current process ids of a service, a simulator or `gateway`."""
         records = read_record(self.folder).processes.items()
         return [record.pid for name, record in records if name.rpartition("-")[0] == program and record.pid]
 
     def kill(self, program: str, with_signal: signal.Signals = signal.SIGKILL) -> list[int]:
-        """Send a signal to all processes of a program; the supervisor starts again what dies of it."""
+        """Send a signal to all processes of a program; the supervisor restarts those that die."""
         pids = self.pids(program)
         for pid in pids:
             os.kill(pid, with_signal)
         return pids
 
     def wait_until_ready(self, seconds: float = _SECONDS_TO_BE_READY) -> None:
-        """Wait until each process answers that it is ready; raises StackError naming those that are not in time."""
+        """Wait until each process is ready; raises StackError that names those that are not in time."""
         _wait_until_ready(self.folder, read_plan(self.folder), seconds)
 
     def environment(self, program: str) -> dict[str, str]:
-        """What the processes of a program were started with."""
+        """Return the environment of a program's processes."""
         return next(dict(one.environment) for one in read_plan(self.folder).processes if one.program == program)
 
     def log(self, program: str) -> str:
-        """What all processes of a program have written so far."""
+        """Return the logs of all processes of a program so far."""
         return "".join(path.read_text() for path in sorted((self.folder / "logs").glob(f"{program}-*.log")))
 
 
@@ -113,9 +113,9 @@ class ProcessStatus:
 
 
 def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) -> Stack:
-    """Start what does not run of the stack in this folder and restart what has changed, until all of it is ready.
+    """Start the stack in this folder: start what does not run, restart what has changed, wait until all is ready.
 
-    Nodes, databases and demo data are made where they are missing. Raises StackError.
+    Missing nodes, databases and demo data are made. Raises StackError.
     """
     with _alone(folder):
         say("nodes: starting, or finding what runs")
@@ -131,9 +131,9 @@ def start(folder: Path, scale: Mapping[str, int] = _ONE_EACH, say: Say = print) 
 
 
 def rotate(folder: Path, say: Say = print) -> Stack:
-    """Give every program new passwords for broker and databases, and start it anew with them. Raises StackError.
+    """Give every program new passwords for broker and databases, and restart it with them. Raises StackError.
 
-    What is connected stays so until its process is started anew; what connects meanwhile is refused and tries again.
+    Open connections last until their process restarts; new ones with an old password are refused and retried.
     """
     plan = read_plan(folder)
     if supervisor_pid(folder) is None or not plan.processes:
@@ -144,11 +144,11 @@ def rotate(folder: Path, say: Say = print) -> Stack:
 
 
 def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: Say = print) -> None:
-    """Restart the processes of these programs, the next one when the one before is ready again. Raises StackError.
+    """Restart the processes of these programs one by one, each when the one before is ready. Raises StackError.
 
-    Each finishes what it has taken. A program with a second process answers meanwhile; of one without, requests wait.
-    Where the code is another than that which runs, databases are migrated first and each process starts as this code
-    says: so a system is upgraded.
+    Each process finishes its work first. Requests to a program with a single process wait meanwhile.
+    If the code has changed, databases are migrated first and processes start by the new code's plan: this upgrades a
+    running system.
     """
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
@@ -163,26 +163,26 @@ def restart_one_by_one(folder: Path, programs: Collection[str] = SERVICES, say: 
 
 
 def find(folder: Path) -> Stack:
-    """The stack that runs in this folder; raises StackError when none does."""
+    """Return the stack that runs in this folder; raises StackError if none does."""
     if supervisor_pid(folder) is None:
         raise StackError("The system does not run: make run")
     started_with = {process.program: process.environment for process in read_plan(folder).processes}
 
     def addresses(variable: str) -> dict[str, str]:
-        return {program: given[variable] for program, given in started_with.items() if variable in given}
+        return {program: values[variable] for program, values in started_with.items() if variable in values}
 
     return _stack(folder, Addresses(addresses("AMQP_URI"), addresses("DATABASE_URL")))
 
 
 def stop(folder: Path) -> None:
-    """Let every process finish what it does, then end it; the private nodes last."""
+    """Let every process finish its work and end, the private nodes last."""
     with _alone(folder):
         _stop_processes(folder)
         nodes.stop(folder)
 
 
 def reset(folder: Path) -> None:
-    """Stop the stack and forget all that it holds: data, ports, secrets, logs."""
+    """Stop the stack and delete its data, ports, secrets and logs."""
     with _alone(folder):
         _stop_processes(folder)
         nodes.drop(folder)
@@ -201,7 +201,7 @@ def reset(folder: Path) -> None:
 
 
 def status(folder: Path) -> list[ProcessStatus]:
-    """How each planned process does; empty when no supervisor is at work."""
+    """Return the status of each planned process; empty if no supervisor runs."""
     if supervisor_pid(folder) is None:
         return []
     record = read_record(folder)
@@ -222,7 +222,7 @@ def running_stack(
     settings: Mapping[str, str] | None = None,
     say: Say = print,
 ) -> Iterator[Stack]:
-    """A whole fresh stack on given nodes, stopped at the end; its folder with the logs stays for reading.
+    """Run a fresh stack on these nodes and stop it at the end; its folder with the logs stays.
 
     `settings` are environment variables of every process, for instance shorter retry delays.
     """
@@ -239,7 +239,7 @@ def start_fresh(
     settings: Mapping[str, str] | None = None,
     say: Say = print,
 ) -> Stack:
-    """A whole stack on given nodes, as `running_stack`, which runs until `stop`. What the folder held is forgotten."""
+    """Start a fresh stack on these nodes, as `running_stack`, until `stop`; the folder's former content is deleted."""
     if folder.exists():
         _stop_processes(folder)
         shutil.rmtree(folder)
@@ -285,7 +285,7 @@ def _stack(folder: Path, addresses: Addresses) -> Stack:
 
 
 def _prepare_databases(folder: Path, context: RuntimeContext, say: Say) -> None:
-    """Migrate and seed, unless this code has done so with these databases before."""
+    """Migrate and seed the databases, unless this code has already done so."""
     databases = {service: _without_password(url) for service, url in context.addresses.database_urls.items()}
     version = hashlib.sha256(json.dumps([context.version, databases]).encode()).hexdigest()
     state = read_state(folder)
@@ -319,7 +319,7 @@ def _run(module: list[str], environment: dict[str, str], failure: str) -> None:
 
 
 def _supervise(folder: Path, plan: Plan) -> None:
-    """Hand the plan to the supervisor, started if there is none, and wait until it has taken it."""
+    """Pass the plan to the supervisor, which is started if there is none, and wait until it has read it."""
     pid = supervisor_pid(folder)
     if pid is not None and read_record(folder).plan == plan.digest:
         return
@@ -375,7 +375,7 @@ def _is_ready(process: Process) -> bool:
 
 
 def _planned_by_this_code(folder: Path, plan: Plan, say: Say) -> tuple[Process, ...]:
-    """The processes of a plan; where other code has planned them, planned anew, with nodes and databases made ready."""
+    """Return a plan's processes; if other code planned them, plan them anew and prepare nodes and databases."""
     if all(process.version == source_version() for process in plan.processes):
         return plan.processes
     context = _context(folder, _scale_of(plan), find_addresses(folder, keep_secrets(folder)), None, {})
@@ -389,7 +389,7 @@ def _scale_of(plan: Plan) -> dict[str, int]:
 
 
 def _restart(folder: Path, process: Process) -> None:
-    """Have the supervisor end what runs by the process's name, and wait until another, started as it says, is ready."""
+    """Have the supervisor replace the process of this name, and wait until the new one is ready."""
     before = read_record(folder).processes[process.name]
     plan = read_plan(folder)
     if process in plan.processes:

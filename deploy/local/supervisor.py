@@ -1,10 +1,10 @@
 """Keeps the planned processes and nodes running: `python -m deploy.local.supervisor <folder>`.
 
-A process that dies is started again after a pause that grows with each early death. SIGHUP makes it read the plan
-again; SIGTERM ends all processes gracefully, then itself. It does not outlive being killed: neither do its processes.
+A process that dies is restarted after a backoff that grows with each early death. SIGHUP makes the supervisor read the
+plan again; SIGTERM ends all processes gracefully, then itself. If it is killed, its processes end too.
 
-Supervisord was not taken because it starts a process that dies after its first seconds again at once, without end,
-gives up on one that dies within them, and keeps the processes when it is killed itself.
+Supervisord does not fit: it restarts a process that dies after its first seconds at once and without end, gives up on
+one that dies earlier, and leaves the processes running when it is killed itself.
 """
 
 import ctypes
@@ -47,13 +47,13 @@ _NODES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], object]]] = {
 
 
 def pause_before_restart(early_deaths: int) -> float:
-    """Seconds to wait before a process is started again: 0.5, 1, 2 … 30."""
+    """Return the backoff in seconds before a process is restarted: 0.5, 1, 2 … 30."""
     return min(0.5 * 2.0 ** min(early_deaths, 10), _LONGEST_PAUSE)
 
 
 @dataclass
 class Child:
-    """A planned process and what became of it. Times are of the monotonic clock."""
+    """A planned process and its state; times are of the monotonic clock."""
 
     process: Process
     running: subprocess.Popen[bytes] | None = None
@@ -63,7 +63,7 @@ class Child:
     record: ProcessRecord = field(default_factory=ProcessRecord)
 
     def look_after(self, folder: Path, now: float) -> bool:
-        """Start it if it is time, notice its death; True when something changed."""
+        """Start it if it is due, notice its death; return whether something changed."""
         if self.running is None:
             if now < self.start_at:
                 return False
@@ -71,7 +71,7 @@ class Child:
             return True
         if self.running.poll() is None:
             return False
-        self._bury(now)
+        self._reap(now)
         return True
 
     def _start(self, folder: Path, now: float) -> None:
@@ -88,7 +88,7 @@ class Child:
         self.started_at = now
         self.record.pid, self.record.state, self.record.since = self.running.pid, "running", time.time()
 
-    def _bury(self, now: float) -> None:
+    def _reap(self, now: float) -> None:
         assert self.running is not None  # noqa: S101
         if now - self.started_at >= _STABLE_AFTER:
             self.early_deaths = 0
@@ -146,7 +146,7 @@ class Supervisor:
         write_record(self.folder, Record(self.plan.digest, children))
 
     def _keep_nodes_running(self) -> None:
-        """On a thread of its own, for a node takes seconds to start."""
+        """Restart dead nodes, on a separate thread since a node takes seconds to start."""
         failures = 0
         while not self._stopping.wait(pause_before_restart(failures)):
             for name in self.plan.nodes:
@@ -169,7 +169,7 @@ class Supervisor:
 
 
 def _end(children: list[Child]) -> None:
-    """Ask the processes to finish what they do; kill those that do not."""
+    """Ask the processes to finish their work; kill those that do not end in time."""
     running = [child.running for child in children if child.running is not None]
     for process in running:
         process.terminate()
@@ -198,7 +198,7 @@ def _say(text: str) -> None:
 
 
 def _lock(file: IO[str]) -> None:
-    """Become the folder's one supervisor; somebody who only looks whether there is one holds the lock for a moment."""
+    """Become the folder's only supervisor; wait a moment, since those who check for one hold the lock briefly."""
     for _ in range(50):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -213,7 +213,7 @@ def _main() -> None:
     folder = Path(sys.argv[1])
     supervisor = Supervisor(folder)
     supervisor.listen_to_signals()
-    # Opened for appending: whoever asks for the supervisor meanwhile must not find the file emptied.
+    # Opened for appending, so that others who look for the supervisor do not find the file empty.
     with (folder / "supervisor.lock").open("a+") as lock:
         _lock(lock)
         lock.truncate(0)

@@ -1,6 +1,6 @@
 """Builds and checks the pages in gateway/web: `python -m deploy.local.web build|check|format`.
 
-Nothing is done twice for the same sources: a digest of them is kept beside what was made of them.
+Nothing is repeated for unchanged sources: a digest of them is kept beside the output.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 
 
 def build() -> None:
-    """Make gateway/web/dist, unless it is of these sources. Raises RuntimeError with what npm says."""
+    """Build gateway/web/dist, unless it is up to date. Raises RuntimeError with npm's output."""
     with _alone():
         _install()
         if not (_is_done("built", _sources()) and (DIST / "index.html").exists()):
@@ -69,7 +69,7 @@ def _npm(*arguments: str) -> None:
 
 
 def _put_in_place() -> None:
-    """In two renames, so that the gateway finds the old pages or the new ones."""
+    """Replace the pages by two renames, so that the gateway finds either the old or the new ones."""
     old = WEB / "dist.old"
     shutil.rmtree(old, ignore_errors=True)
     if DIST.exists():

@@ -1,4 +1,4 @@
-"""Mends what the invariants name, where that is safe: `python -m deploy.repair`."""
+"""Repairs violations of invariants where that is safe: `python -m deploy.repair`."""
 
 from deploy.repair.plan import Task, plan
 from deploy.repair.runner import Runner

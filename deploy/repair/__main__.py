@@ -1,4 +1,4 @@
-"""Says what it would mend of the local stack, or of the system that the environment names; does it with --yes."""
+"""Lists possible repairs of the local stack, or of the system that the environment names; --yes does them."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ _SHOWN = 10
 
 
 def main() -> int:
-    """Answers 0 where nothing is left broken that it knows of, 1 where something is, 2 where nothing could be read."""
+    """Returns 0 if no known violation is left, 1 if some are, 2 if the system could not be read."""
     options = _parser().parse_args()
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     if options.yes and not options.by:
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, left: list[str]) -> bool:
-    """Whether there was something to mend; what was not done is added to what is left."""
+    """Runs one task and returns whether there was something to repair; adds what was not done to `left`."""
     try:
         mended = runner.carry_out(task, caller)
     except RepairError as error:
@@ -70,11 +70,12 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 
 
 def _runner(older_than: timedelta) -> Runner:
-    """Raises KeyError for a variable that is missing, and StackError."""
+    """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
         system = System.given(os.environ)
-        given = {one: {**os.environ, **system.keys, "DATABASE_URL": system.database_urls[one]} for one in SERVICES}
-        return Runner(system, given, older_than)
+        urls = system.database_urls
+        named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
+        return Runner(system, named, older_than)
     running = stack.find(ROOT / ".local")
     environments: Mapping[str, Mapping[str, str]] = {one: running.environment(one) for one in SERVICES}
     return Runner(System.of_stack(running), environments, older_than)
@@ -83,15 +84,15 @@ def _runner(older_than: timedelta) -> Runner:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m deploy.repair",
-        description="Mends what the invariants name, where that is safe, by the services' own code. Says what it would "
-        "do; does it with --yes.",
+        description="Repairs violations of invariants, where that is safe, by the services' own code. Lists repairs; "
+        "does them with --yes.",
         epilog="Another system than the local one is named as for python -m deploy.invariants.",
     )
     parser.add_argument("--yes", action="store_true", help="do it")
     parser.add_argument("--by", default="", help="the account of the operator in whose name it is recorded")
-    parser.add_argument("--settle", type=float, default=10, help="seconds that what is on its way may take (10)")
+    parser.add_argument("--settle", type=float, default=10, help="seconds that messages on their way may take (10)")
     parser.add_argument(
-        "--older-than", type=float, default=10, help="minutes since when a thing must be stuck that is ended (10)"
+        "--older-than", type=float, default=10, help="minutes for which a thing must be stuck to be ended (10)"
     )
     return parser
 

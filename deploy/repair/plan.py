@@ -1,4 +1,4 @@
-"""Which violation is mended by which service's repair, and what forbids it: a message that may come yet."""
+"""Plans repairs: which service repairs which violation, unless a message that is on its way may still do so."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,10 +38,9 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class Remedy:
-    """A service's repair, the violations that it mends, and the events by which they could mend themselves yet.
+    """A service's repair, the violations that it repairs, and the events that could still resolve them without it.
 
-    `dies_with_letter` says of one that a dead letter carries that it is mended all the same; else the letter is to be
-    settled first.
+    If one of these events is a dead letter, that must be settled first, unless the remedy `dies_with_letter`.
     """
 
     service: str
@@ -53,18 +52,18 @@ class Remedy:
     dies_with_letter: bool = False
 
     def queues(self, retry_delays: Iterable[float]) -> list[str]:
-        """Where such an event may be on its way."""
+        """Returns the queues in which such an event may be on its way."""
         working = [queue_name(self.consumer, one.name) for one in self.events if self.consumer in one.consumers]
         return [*working, *(retry_queue(self.consumer, seconds) for seconds in retry_delays)]
 
     def dead_queues(self) -> list[str]:
-        """Where such an event may lie dead."""
+        """Returns the dead-letter queues in which such an event may be."""
         return [dead_queue(queue) for queue in self.queues(())]
 
 
 @dataclass(frozen=True)
 class Task:
-    """Ids that one repair is to mend."""
+    """The ids for one repair."""
 
     remedy: Remedy
     ids: list[str] = field(default_factory=list)
@@ -75,7 +74,7 @@ def plan(
     is_on_its_way: Callable[[Remedy], bool],
     letters: Mapping[str, Sequence[bytes]],
 ) -> tuple[list[Task], list[str]]:
-    """What can be mended, and of the rest what a person has to know, one line each.
+    """Returns the tasks, and one line for each violation that cannot be repaired.
 
     `letters` are the bodies of the dead letters by their queue.
     """
@@ -107,7 +106,7 @@ def _has_letter(violation: Violation, remedy: Remedy, letters: Mapping[str, Sequ
 
 
 def _lacks(side: str) -> Callable[[Violation], bool]:
-    """Whether a side knows nothing, and the other does."""
+    """Returns a test for violations in which one side lacks the row."""
     return lambda one: side in one.sides and one.sides[side] is None
 
 
@@ -117,7 +116,7 @@ def _is_queued_in_membership_alone(one: Violation) -> bool:
 
 
 def _is_behind(side: str) -> Callable[[Violation], bool]:
-    """Whether a side knows an older version than batching."""
+    """Returns a test for violations in which a side has an older version than batching."""
 
     def fits(one: Violation) -> bool:
         theirs, ours = one.sides.get(side), one.sides.get("batching")
@@ -133,7 +132,7 @@ def _revocation_differs_alone(one: Violation) -> bool:
     return {name for name in ours if ours[name] != theirs[name]} == {"revocation_state"}
 
 
-def _validation_never_heard(one: Violation) -> bool:
+def _validation_lacks_check(one: Violation) -> bool:
     ours, theirs = one.sides.get("batching"), one.sides.get("validation")
     return ours is not None and (theirs is None or theirs["check_no"] < ours["check_no"])
 
@@ -148,18 +147,18 @@ def _clerk_lacks_submission(one: Violation) -> bool:
     ours, theirs = one.sides.get("batching"), one.sides.get("notification")
     if ours is None:
         return False
-    told = theirs or {"submitted": 0, "issued": 0, "refused": 0}
-    return not told["submitted"] and (told["issued"], told["refused"]) == (ours["issued"], ours["refused"])
+    sent = theirs or {"submitted": 0, "issued": 0, "refused": 0}
+    return not sent["submitted"] and (sent["issued"], sent["refused"]) == (ours["issued"], ours["refused"])
 
 
-def _nobody_was_told(one: Violation) -> bool:
-    """Of the request, or of the decision on it; of what was told once nothing is told again."""
+def _newest_message_is_missing(one: Violation) -> bool:
+    """Whether only the newest message is missing, of the request or of the decision; older ones are not sent again."""
     ours, theirs = one.sides.get("revocation"), one.sides.get("notification")
-    told = theirs or {"asked": 0, "decided": 0}
+    sent = theirs or {"asked": 0, "decided": 0}
     if ours is None:
         return False
     newest = "decided" if ours["decided"] else "asked"
-    return not told[newest] and all(told[name] == ours[name] for name in ("asked", "decided") if name != newest)
+    return not sent[newest] and all(sent[name] == ours[name] for name in ("asked", "decided") if name != newest)
 
 
 def _always(_: Violation) -> bool:
@@ -207,7 +206,7 @@ REMEDIES = (
         "batching",
         "ask_for_checks_again",
         "checks_agree",
-        _validation_never_heard,
+        _validation_lacks_check,
         (VALIDATION_REQUESTED,),
         "validation",
     ),
@@ -231,7 +230,7 @@ REMEDIES = (
         "revocation",
         "publish_revocations_to_notification",
         "revocation_told",
-        _nobody_was_told,
+        _newest_message_is_missing,
         _DECISIONS,
         "notification",
     ),

@@ -1,4 +1,4 @@
-"""Runs the repairs, each in a process of its service's code with its service's database alone."""
+"""Runs the repairs, each in a process of its service with only that service's database."""
 
 import json
 import os
@@ -25,19 +25,19 @@ _OF_SECRETS = ("DATABASE_URL", "PERSONAL_DATA_KEYS")
 
 
 class RepairError(Exception):
-    """A service's repair was not done, and says why."""
+    """A service's repair failed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A system, the environment of each service's processes, and how old a thing must be that is ended or freed."""
+    """A system, the environment of each service's processes, and the minimum age of what is ended or freed."""
 
     system: System
     environments: Mapping[str, Mapping[str, str]]
     older_than: timedelta = timedelta(minutes=10)
 
     def look(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
-        """What can be mended and what is left to a person, by two looks that find the same."""
+        """Returns tasks, and lines about the rest; only violations that two checks find are repaired."""
         first = {(one.invariant, one.offender, one.detail) for one in check(self.system, settle_seconds=settle_seconds)}
         carried = self._carried()
         if first:
@@ -50,12 +50,12 @@ class Runner:
         return tasks, [*left, *moving]
 
     def operator(self, account_name: str) -> dict[str, Any]:
-        """The operator in whose name repairs are recorded; raises RepairError for who is none."""
+        """Returns the operator in whose name repairs are recorded; raises RepairError for another account."""
         caller: dict[str, Any] = self._ask("membership", {"operator": account_name})
         return caller
 
     def carry_out(self, task: Task, caller: dict[str, Any] | None) -> list[str]:
-        """Mends, and answers the ids that were mended; without a caller those that would be. Raises RepairError."""
+        """Repairs and returns the repaired ids; without a caller those that would be repaired. Raises RepairError."""
         before = datetime.now(UTC) - self.older_than
         order = {"name": task.remedy.name, "ids": task.ids, "before": before.isoformat(), "caller": caller}
         mended: list[str] = self._ask(task.remedy.service, order)
@@ -77,7 +77,7 @@ class Runner:
         return json.loads(ran.stdout)
 
     def _carried(self) -> Callable[[Remedy], bool]:
-        """Says of a remedy whether one of its events is in a queue or an outbox now."""
+        """Returns a test whether one of a remedy's events is in a queue or an outbox now."""
         depths = queue_depths(self.system)
         with snapshots_of(self.system) as look:
             waiting = {row["routing_key"] for service in SERVICES for row in look.rows(service, _OUTBOX)}

@@ -1,1 +1,1 @@
-"""Stand-ins for the systems outside: the retirement registry, the bank, the SMS gateway."""
+"""Simulators of external systems: the retirement registry, the bank, the SMS provider."""

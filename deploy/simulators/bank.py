@@ -1,7 +1,7 @@
-"""A simulated bank: takes batches and recalls from the broker, sends feedback by itself or as it is told over HTTP.
+"""A simulated bank: receives batches and recalls from the broker, sends feedback automatically or on HTTP requests.
 
-`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (messages by BANK_HMAC_SECOND_KEY are taken too),
-BANK_PRIVATE_KEYS and UNION_PUBLIC_KEYS (JWK Sets; without them feedback goes in clear text), BANK_PORT; BANK_MODE
+`python -m deploy.simulators.bank` with AMQP_URI, BANK_HMAC_KEY (messages by BANK_HMAC_SECOND_KEY are accepted too),
+BANK_PRIVATE_KEYS and UNION_PUBLIC_KEYS (JWK Sets; without them feedback is in clear text), BANK_PORT; BANK_MODE
 `auto` (the default) decides on each applicant in steps BANK_DELAY_MS apart and refuses about one in
 BANK_REFUSE_EVERY, `manual` waits for orders.
 BANK_LEDGER names a file that outlasts the process. It shares the message contracts with the product, nothing else.
@@ -41,7 +41,7 @@ from services.kit.settings import refuse_production
 RESULTS_A_MESSAGE = 200
 TICK_SECONDS = 0.2
 NEXT_STEP = {None: "accepted", "accepted": "made"}
-"""After these steps comes the decision."""
+"""The steps before the decision."""
 
 
 class Control(Schema):
@@ -52,7 +52,7 @@ class Control(Schema):
 
 
 class FeedbackOrder(Schema):
-    """What to tell of a batch: these `results`, or `outcome` for the first `count` applicants not yet decided."""
+    """The feedback to send on a batch: these `results`, or `outcome` for the first `count` undecided applicants."""
 
     results = fields.List(fields.Dict(keys=fields.String()), load_default=None, validate=validate.Length(min=1))
     outcome = fields.String(load_default="issued", validate=validate.OneOf(contract.OUTCOMES))
@@ -83,7 +83,7 @@ class RawOrder(Schema):
 
 
 class Bank:
-    """The bank's desk: what it may be asked and told over HTTP, and what it does by itself."""
+    """The bank: its HTTP interface for control, and its automatic mode."""
 
     def __init__(
         self, ledger: Ledger, reader: BatchReader, sender: FeedbackSender, keys: Keys, control: dict[str, Any]
@@ -95,7 +95,7 @@ class Bank:
         self._control = control
 
     def routes(self) -> dict[str, Callable[..., Any]]:
-        """The table of routes."""
+        """Returns the table of routes."""
         return {
             "GET /batches": lambda _request: {"items": self._ledger.batches()},
             "GET /batches/<batch_no>": self.get_batch,
@@ -108,54 +108,54 @@ class Bank:
         }
 
     def get_batch(self, _request: Request, batch_no: str) -> dict[str, Any]:
-        """One batch with its applicants."""
+        """Returns one batch with its applicants."""
         try:
             return self._ledger.batch(batch_no)
         except UnknownBatch as unknown:
             raise NotFound from unknown
 
     def send_feedback(self, request: Request, batch_no: str) -> Response:
-        """Sends what was ordered and answers when the broker has it, or at once where it is to be sent later.
+        """Sends the ordered feedback and answers when the broker has it, or at once if it is delayed.
 
-        A batch that the bank does not know can be spoken of by explicit results.
+        With explicit results the batch may be unknown to the bank.
         """
         order = read_json(request, FeedbackOrder())
         results = self._ordered_results(batch_no, order)
         messages = self._messages(batch_no, results, order)
-        told = [] if order["malformed"] or order["unsigned"] else results  # what nobody learns of can be told again
+        noted = [] if order["malformed"] or order["unsigned"] else results  # invalid feedback can be sent again
         if order["delay_ms"]:
-            threading.Timer(order["delay_ms"] / 1000, self._tell, (batch_no, told, messages)).start()
+            threading.Timer(order["delay_ms"] / 1000, self._send, (batch_no, noted, messages)).start()
         else:
-            self._tell_or_refuse(batch_no, told, messages)
+            self._send_or_refuse(batch_no, noted, messages)
         return json_response({"messages": len(messages), "results": len(results)}, 202)
 
     def send_raw(self, request: Request) -> Response:
         """Sends bytes and headers to the feedback queue as they are."""
         order = read_json(request, RawOrder())
-        self._tell_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
+        self._send_or_refuse("", [], [Outgoing(base64.b64decode(order["body"]), order["headers"])])
         return json_response({"messages": 1}, 202)
 
     def get_receipts(self, request: Request) -> dict[str, Any]:
-        """The newest receipts, or those of the feedback that the query names."""
+        """Returns the newest receipts, or those of the feedback in the query."""
         return {"items": self._ledger.receipts(request.args.get("feedback_id"))}
 
     def is_ready(self, _request: Request) -> Response:
-        """Whether batches reach the bank; 503 before."""
+        """Answers whether the bank reads its queues; 503 before."""
         is_ready = self._reader.is_reading.is_set()
         return json_response({"status": "ready" if is_ready else "starting"}, 200 if is_ready else 503)
 
     def get_control(self, _request: Request) -> dict[str, Any]:
-        """The mode, how many messages went in which way, and how many tries to send one failed."""
+        """Returns the mode, the numbers of sent and refused messages, and of failed attempts to send."""
         sender = self._sender
         return {**self._control, "sent": sender.sent, "failed": sender.failed, "refused": self._reader.refused}
 
     def put_control(self, request: Request) -> dict[str, Any]:
-        """Changes what is named: the mode, the pause between steps, how many are refused, how wrong the clock is."""
+        """Changes settings: the mode, the interval between steps, the share of refusals, the clock's error."""
         self._control.update(read_json(request, Control()))
         return dict(self._control)
 
     def decide_forever(self) -> None:
-        """In mode auto, takes each applicant who was not recalled a step further once the pause is over."""
+        """In mode auto, advances each applicant who was not recalled by a step after each interval."""
         while True:
             time.sleep(TICK_SECONDS)
             if self._control["mode"] == "auto":
@@ -171,19 +171,19 @@ class Bank:
             for start in range(0, len(steps), RESULTS_A_MESSAGE):
                 results = steps[start : start + RESULTS_A_MESSAGE]
                 try:
-                    self._tell(
+                    self._send(
                         batch_no, results, [self._keys.signed(self._keys.encrypted(self._feedback(batch_no, results)))]
                     )
                 except CannotSend:
-                    return  # nothing was noted as told: the next tick tries again
+                    return  # nothing was recorded as sent: the next tick retries
 
-    def _tell_or_refuse(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+    def _send_or_refuse(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
         try:
-            self._tell(batch_no, results, messages)
-        except CannotSend as trouble:
-            raise ServiceUnavailable(str(trouble)) from trouble
+            self._send(batch_no, results, messages)
+        except CannotSend as error:
+            raise ServiceUnavailable(str(error)) from error
 
-    def _tell(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
+    def _send(self, batch_no: str, results: list[Result], messages: list[Outgoing]) -> None:
         self._sender.send(messages)
         self._ledger.note(batch_no, results)
 
@@ -216,7 +216,7 @@ class Bank:
     def _feedback(
         self, batch_no: str, results: list[Result], feedback_id: str | None = None, ahead_seconds: int = 0
     ) -> bytes:
-        """The body of a feedback; without an id it gets one that is the same for the same content."""
+        """Returns the body of a feedback; the default id is a digest of the content."""
         now = datetime.now(UTC) + timedelta(seconds=self._control["skew_seconds"] + ahead_seconds)
         content = {"batch_no": batch_no, "processed_at": now.isoformat(timespec="seconds"), "results": results}
         document = {"feedback_id": feedback_id or _digest(content), **content}
@@ -251,7 +251,7 @@ def _with_faulty_line(results: list[Result], order: dict[str, Any]) -> list[Resu
 
 
 def _completed(result: Result) -> Result:
-    """An ordered result; an issued one that names an application and no card gets the card that the bank would make."""
+    """Completes an ordered result: an issued one without a card number gets the card that the bank would make."""
     if result.get("outcome") == "issued" and "card_no" not in result and result.get("application_id"):
         return result | {"card_no": card_number(result["application_id"])}
     return result
@@ -264,7 +264,7 @@ def _part_id(order: dict[str, Any], number: int) -> str | None:
 
 
 def _parts(results: list[Result], parts: int) -> list[list[Result]]:
-    """The results in as many parts of nearly equal size; fewer where there are too few results."""
+    """Splits the results into parts of nearly equal size; fewer parts if there are too few results."""
     return [list(part) for part in (results[start::parts] for start in range(parts)) if part]
 
 

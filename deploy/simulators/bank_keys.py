@@ -1,4 +1,4 @@
-"""The simulated bank's keys: what it signs and encrypts by, and what it verifies and decrypts by."""
+"""The simulated bank's keys, for signing and verifying, encrypting and decrypting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from services.kit.strict_json import read_json
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A feedback: its bytes as they are, and its headers."""
+    """A feedback: its bytes as sent, and its headers."""
 
     body: bytes
     headers: dict[str, Any] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Keys:
-    """`shared` sign and verify, the first one signs; `own` decrypt; the first of the `unions` encrypts."""
+    """The keys: `shared` verify, the first one signs; `own` decrypt; the first of `unions` encrypts."""
 
     shared: Sequence[bytes]
     own: Sequence[PublicOrPrivate] = ()
@@ -27,24 +27,26 @@ class Keys:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Keys":
-        """Raises KeyError without the key that is shared, ValueError for what is no JWK Set."""
+        """Reads the keys; raises KeyError without the shared key, ValueError for an invalid JWK Set."""
         shared = [environment["BANK_HMAC_KEY"], environment.get("BANK_HMAC_SECOND_KEY", "")]
         own = read_keys(environment.get("BANK_PRIVATE_KEYS", ""), private=True)
         unions = read_keys(environment.get("UNION_PUBLIC_KEYS", ""), private=False)
         return cls([key.encode() for key in shared if key], own, unions)
 
     def encrypted(self, body: bytes) -> bytes:
-        """A feedback as it goes out; in clear text where there is no key of the union's."""
+        """Encrypts a feedback; returns it in clear text if there is no key of the union."""
         return encrypt(body, contract.FEEDBACK_QUEUE, self.unions[0]) if self.unions else body
 
     def signed(self, body: bytes, *, upper_case: bool = False) -> Outgoing:
-        """A body with its signature."""
+        """Signs a body."""
         signature = contract.sign(body, self.shared[0])
         return Outgoing(body, {contract.SIGNATURE_HEADER: signature.upper() if upper_case else signature})
 
     def opened(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
-        """What a message says, which may be in clear text. Raises ValueError for a wrong signature or what is no JSON,
-        CannotDecrypt."""
+        """Verifies and decrypts a message, which may be in clear text.
+
+        Raises ValueError for a wrong signature or invalid JSON, and CannotDecrypt.
+        """
         if not contract.is_signed(body, signature, self.shared):
             raise ValueError("It is badly signed.")
         document: dict[str, Any] = read_json(decrypt(body, message, self.own) if is_encrypted(body) else body)

@@ -1,4 +1,4 @@
-"""What the simulated bank knows: batches and recalls that it was sent, and what it decided on each applicant."""
+"""The simulated bank's ledger: received batches and recalls, and the outcome for each applicant."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ SPOILERS: dict[str, Result] = {
     "member_no": {"member_no": 7},
     "nobody": {"application_id": None, "member_no": None},
 }
-"""What can be wrong in a line."""
+"""Errors that can be put into a line."""
 REFUSAL = {"reason_code": "photo_unclear", "reason": "证件影像不清晰"}
 
 
 class UnknownBatch(LookupError):
-    """The bank was sent no batch of this number."""
+    """The bank has received no batch of this number."""
 
 
 class Ledger:
@@ -42,7 +42,7 @@ class Ledger:
             self._batches = json.loads(path.read_text())
 
     def take_batch(self, message: dict[str, Any]) -> None:
-        """Keeps a part of a batch; one that came before changes nothing."""
+        """Stores a part of a batch; a repeated part changes nothing."""
         with self._lock:
             batch = self._batch_of(message["batch_no"])
             batch |= {
@@ -55,7 +55,7 @@ class Ledger:
             self._save()
 
     def take_recall(self, message: dict[str, Any]) -> None:
-        """Notes whose cards are no longer wanted; a recall may overtake the batch it speaks of."""
+        """Records recalled applicants; a recall may arrive before its batch."""
         with self._lock:
             batch = self._batch_of(message["batch_no"])
             recalled = (applicant["application_id"] for applicant in message["applicants"])
@@ -63,22 +63,22 @@ class Ledger:
             self._save()
 
     def take_receipts(self, message: dict[str, Any]) -> None:
-        """Keeps the newest receipts, in memory alone."""
+        """Stores the newest receipts, in memory only."""
         with self._lock:
             self._receipts += message["receipts"]
 
     def receipts(self, feedback_id: str | None = None) -> list[dict[str, Any]]:
-        """All receipts that are kept, or those of one feedback; the oldest first."""
+        """Returns the stored receipts, or those of one feedback; the oldest first."""
         with self._lock:
             return [one for one in self._receipts if feedback_id in (None, one["feedback_id"])]
 
     def batches(self) -> list[dict[str, Any]]:
-        """Each batch without its applicants, with how many there are of each outcome."""
+        """Returns each batch with the counts of outcomes, without applicants."""
         with self._lock:
             return [_summary(batch) for batch in self._batches.values()]
 
     def batch(self, batch_no: str) -> dict[str, Any]:
-        """One batch with its applicants and recalls; raises UnknownBatch."""
+        """Returns one batch with its applicants and recalls; raises UnknownBatch."""
         with self._lock:
             if batch_no not in self._batches:
                 raise UnknownBatch(batch_no)
@@ -86,7 +86,7 @@ class Ledger:
             return _summary(batch) | {"applicants": [dict(applicant) for applicant in batch["applicants"].values()]}
 
     def open_applicants(self, batch_no: str) -> list[Applicant]:
-        """Whom the bank can still decide on: neither issued nor refused nor recalled."""
+        """Returns the undecided applicants: neither issued nor refused nor recalled."""
         batch = self.batch(batch_no)
         return [
             applicant
@@ -95,7 +95,7 @@ class Ledger:
         ]
 
     def note(self, batch_no: str, results: Iterable[Result]) -> None:
-        """Keeps the outcomes that the bank told of applicants that it knows; a decision stays what it was."""
+        """Records the outcomes that the bank sent for known applicants; a decision never changes."""
         with self._lock:
             applicants = self._batches.get(batch_no, {}).get("applicants", {})
             for result in results:
@@ -118,7 +118,7 @@ class Ledger:
 
 
 def decide(applicant: Applicant, outcome: str) -> Result:
-    """The result with this outcome for an applicant: an issued one has a card, a refused one a reason."""
+    """Returns the result with this outcome for an applicant: an issued one has a card, a refused one a reason."""
     extra: Result = {}
     if outcome == "issued":
         extra = {"card_no": card_number(applicant["application_id"])}
@@ -128,12 +128,12 @@ def decide(applicant: Applicant, outcome: str) -> Result:
 
 
 def spoiled(result: Result, how: str) -> Result:
-    """A result with something wrong in it, as a bank's program may write it."""
+    """Returns the result with an error in it, as a bank's program might make."""
     return {name: value for name, value in (result | SPOILERS[how]).items() if value is not _ABSENT}
 
 
 def refusing_every(nth: int) -> Callable[[Applicant], str]:
-    """Says `refused` for about one applicant in `nth` (0: none), always the same ones, and `issued` for the others."""
+    """Returns a function that refuses about one applicant in `nth` (0: none), always the same ones."""
 
     def outcome(applicant: Applicant) -> str:
         return "refused" if nth and _number_from(applicant["application_id"]) % nth == 0 else "issued"
@@ -142,7 +142,7 @@ def refusing_every(nth: int) -> Callable[[Applicant], str]:
 
 
 def card_number(application_id: str) -> str:
-    """A synthetic card number of 19 digits that passes the Luhn check, the same each time for an application."""
+    """Returns a synthetic card number of 19 digits that passes the Luhn check, always the same for an application."""
     digits = f"623162{_number_from(application_id) % 10**12:012d}"
     doubled = (2 * int(digit) - 9 if digit > "4" else 2 * int(digit) for digit in digits[::-2])
     total = sum(doubled) + sum(map(int, digits[-2::-2]))

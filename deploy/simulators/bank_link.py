@@ -1,4 +1,4 @@
-"""The simulated bank's line to the broker: batches, recalls and receipts come in, feedback goes out."""
+"""The simulated bank's connection to the broker: receives batches, recalls and receipts, sends feedback."""
 
 import logging
 import threading
@@ -17,20 +17,20 @@ from services.contracts import bank as contract
 from services.contracts.bank_encryption import CONTENT_TYPE, AnotherMessage, CannotDecrypt, is_encrypted
 
 QUEUES = [Queue(name, no_declare=True) for name in (contract.BATCHES_QUEUE, contract.RECEIPTS_QUEUE)]
-"""The bank may make no queue: those it uses are there before it comes."""
+"""The bank may declare no queue: its queues exist before it connects."""
 HEARTBEAT_SECONDS = 10
 LOOK_AGAIN_SECONDS = 0.5
 LONGEST_PAUSE = 5.0
-_BROKER_TROUBLE = (AMQPError, KombuError, OSError)
+_BROKER_ERRORS = (AMQPError, KombuError, OSError)
 _log = logging.getLogger(__name__)
 
 
 class CannotSend(Exception):
-    """The broker did not take a message in time, or has no queue for it."""
+    """The broker did not accept a message in time, or has no queue for it."""
 
 
 class BatchReader(ConsumerMixin):
-    """Reads `bank.batches` and `bank.receipts` into the ledger; comes back by itself when the broker was away."""
+    """Reads `bank.batches` and `bank.receipts` into the ledger; reconnects after the broker was away."""
 
     def __init__(self, amqp_uri: str, keys: Keys, ledger: Ledger) -> None:
         self.connection = Connection(amqp_uri, heartbeat=HEARTBEAT_SECONDS)
@@ -44,7 +44,7 @@ class BatchReader(ConsumerMixin):
         }
 
     def run(self, _tokens: int = 1, **options: Any) -> None:
-        """Reads for ever; a queue that is not there yet is trouble that passes."""
+        """Reads for ever; a queue that does not exist yet is a transient error."""
         while not self.should_stop:
             try:
                 super().run(_tokens, **options)
@@ -52,17 +52,17 @@ class BatchReader(ConsumerMixin):
                 time.sleep(LOOK_AGAIN_SECONDS)
 
     def get_consumers(self, new_consumer: Callable[..., Consumer], channel: Any) -> list[Consumer]:
-        """One consumer of both queues."""
+        """Returns one consumer of both queues."""
         return [new_consumer(QUEUES, on_message=self._take, prefetch_count=20)]
 
     def on_consume_ready(self, *_: object, **__: object) -> None:
-        """The queue is there: from now on the bank hears of what batching sends."""
+        """Marks the bank as ready: its consumer is registered."""
         self.is_reading.set()
 
     def _take(self, message: Message) -> None:
-        """Acknowledged once it is in the ledger; what nobody knows or signed is not taken at all.
+        """Acknowledges a message once it is in the ledger; rejects one that is unknown or unsigned.
 
-        What was signed but cannot be decrypted waits: a key is missing, and no other copy of a batch is on its way.
+        A signed message that cannot be decrypted stays unacknowledged: a key is missing, and there is no other copy.
         """
         body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
         name = message.delivery_info["routing_key"]
@@ -84,7 +84,7 @@ class BatchReader(ConsumerMixin):
 
 
 class FeedbackSender:
-    """Sends with confirms, in order, on a connection of its own that is opened again after any trouble."""
+    """Sends with confirms, in order, on its own connection, which is reopened after any error."""
 
     def __init__(self, amqp_uri: str) -> None:
         self._amqp_uri = amqp_uri
@@ -94,9 +94,9 @@ class FeedbackSender:
         self.failed = 0
 
     def send(self, messages: Iterable[Outgoing], give_up_after: float = 30.0) -> None:
-        """Returns when the broker has each of them; tries again with growing pauses, raises CannotSend at the end.
+        """Returns when the broker has each message; retries with a growing backoff, raises CannotSend at the end.
 
-        The queue is its reader's affair and may not be there yet: that counts as trouble that passes.
+        The reader declares the queue; that it does not exist yet counts as a transient error.
         """
         deadline = time.monotonic() + give_up_after
         with self._lock:
@@ -108,11 +108,11 @@ class FeedbackSender:
         while True:
             try:
                 return self._send(message)
-            except _BROKER_TROUBLE as trouble:
+            except _BROKER_ERRORS as error:
                 self.failed += 1
                 self._hang_up()
                 if time.monotonic() + pause > deadline:
-                    raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(trouble).__name__} {trouble}") from trouble
+                    raise CannotSend(f"{contract.FEEDBACK_EXCHANGE}: {type(error).__name__} {error}") from error
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -140,7 +140,7 @@ class FeedbackSender:
         return self._connection
 
     def _hang_up(self) -> None:
-        """Drops the line without asking the broker, which may not answer."""
+        """Drops the connection without closing it at the broker, which may not answer."""
         if self._connection is not None:
             self._connection.collect()
             self._connection = None

@@ -1,13 +1,13 @@
-"""An example of a bank's program in plain pika: it takes batches and recalls, decides, tells us, and reads receipts.
+"""An example of a bank's program in pika: it reads batches and recalls, decides, sends feedback, and reads receipts.
 
-It is one file that needs Python, pika and joserfc only, and uses nothing of ours: copy it, and put the bank's own
-systems in the place of `decide` and of the SQLite file. What it relies on is in docs/events/bank.md.
+It is one file that needs only Python, pika and joserfc, and none of our code: copy it, and replace `decide` and the
+SQLite file by the bank's own systems. docs/events/bank.md describes the messages.
 
     AMQP_URI=amqps://bank:...@host:5671/cards BANK_HMAC_KEY=... python example_bank.py --books bank.sqlite
 
-BANK_PRIVATE_KEYS are the private keys of the bank and UNION_PUBLIC_KEYS ours, each a JWK Set: by the first of ours
-feedback is encrypted, and any of the bank's reads a message. While the signing key changes, BANK_HMAC_SECOND_KEY is the
-other one: messages signed by either are taken. Without the JWK Sets all is in clear text.
+BANK_PRIVATE_KEYS are the private keys of the bank and UNION_PUBLIC_KEYS ours, each a JWK Set. Feedback is encrypted for
+the first of ours; messages are decrypted by any of the bank's. While the signing key changes, BANK_HMAC_SECOND_KEY is
+the other one: messages signed by either are accepted. Without the JWK Sets all is in clear text.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from pika.exceptions import AMQPError
 RESULTS_A_MESSAGE = 200
 PREFETCH = 20
 SEND_AGAIN_SECONDS = 600
-"""So long after it was sent, a feedback without a receipt is sent again, byte by byte the same."""
+"""A feedback without a receipt is sent again, unchanged, after this time."""
 LONGEST_PAUSE = 30.0
 SHANGHAI = timezone(timedelta(hours=8))
 
@@ -52,7 +52,7 @@ log = logging.getLogger("example_bank")
 
 
 class Algorithms(jwe.JWERegistry):
-    """What is taken: these algorithms, and texts of up to 16 MiB, for the library expects shorter ones."""
+    """What is accepted: these algorithms, and texts of up to 16 MiB, more than the library's default."""
 
     max_ciphertext_length = 16 << 20
 
@@ -63,17 +63,17 @@ Result = dict[str, Any]
 
 
 class CannotDecrypt(Exception):
-    """A message that our partner signed and that was encrypted for a key that is not here."""
+    """A message that our partner signed is encrypted for a key that is missing here."""
 
 
 def decide(applicant: dict[str, Any]) -> Result:
-    """What becomes of an applicant: here everybody gets a card with a synthetic number."""
+    """Returns the decision on an applicant: here everybody gets a card with a synthetic number."""
     digits = "623162" + str(int(hashlib.sha256(applicant["application_id"].encode()).hexdigest(), 16))[:12]
     return {"application_id": applicant["application_id"], "outcome": "issued", "card_no": with_check_digit(digits)}
 
 
 def with_check_digit(digits: str) -> str:
-    """A card number: the digits and the one that makes the Luhn sum a multiple of ten."""
+    """Returns a card number: the digits and the one that makes the Luhn sum a multiple of ten."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if position % 2 == 0 else 1)
@@ -82,14 +82,14 @@ def with_check_digit(digits: str) -> str:
 
 
 class Books:
-    """What the bank knows, in a file: each message is written down before it is acknowledged."""
+    """The bank's data in a file: each message is stored before it is acknowledged."""
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript(_TABLES)
 
     def take_batch(self, message: dict[str, Any]) -> None:
-        """Keeps the applicants of a part of a batch; those that are known already stay as they are."""
+        """Stores the applicants of a part of a batch; known ones stay unchanged."""
         rows = [(one["application_id"], message["batch_no"], json.dumps(one)) for one in message["applicants"]]
         with self._transaction():
             self._database.executemany(
@@ -97,13 +97,13 @@ class Books:
             )
 
     def take_recall(self, message: dict[str, Any]) -> None:
-        """Keeps whose cards are not to be made, also when their batch has not come yet."""
+        """Stores whose cards are not to be made, even before their batch arrives."""
         rows = [(one["application_id"],) for one in message["applicants"]]
         with self._transaction():
             self._database.executemany("insert or ignore into recall values (?)", rows)
 
     def decide_on_open(self) -> None:
-        """Decides on everybody who is open, and writes the feedback down in the transaction of the decision."""
+        """Decides on every open applicant, and stores the feedback in the same transaction."""
         open_ones = self._database.execute(
             "select batch_no, facts from applicant where not is_decided"
             " and application_id not in (select application_id from recall) order by batch_no"
@@ -116,18 +116,18 @@ class Books:
                 self._write_feedback(batch_no, [decide(one) for one in applicants[start : start + RESULTS_A_MESSAGE]])
 
     def waiting_feedback(self) -> list[tuple[str, bytes]]:
-        """What is to be sent: for the first time, or again because no receipt came."""
+        """Returns the feedback to send: for the first time, or again because no receipt came."""
         return self._database.execute(
             "select feedback_id, body from feedback where receipt is null and coalesce(sent_at, 0) < ?",
             [time.time() - SEND_AGAIN_SECONDS],
         ).fetchall()
 
     def note_sent(self, feedback_id: str) -> None:
-        """The broker has it."""
+        """Records that the broker has a feedback."""
         self._database.execute("update feedback set sent_at = ? where feedback_id = ?", [time.time(), feedback_id])
 
     def take_receipts(self, message: dict[str, Any]) -> None:
-        """Keeps what became of feedback; people have to look at what was rejected."""
+        """Stores the outcome of feedback; people must look at rejections."""
         with self._transaction():
             for receipt in message["receipts"]:
                 self._database.execute(
@@ -169,7 +169,7 @@ class Books:
 
 
 class Keys:
-    """What signs and verifies, encrypts and decrypts: signatures are over the bytes that are sent."""
+    """Signs and verifies, encrypts and decrypts; signatures are over the bytes that are sent."""
 
     def __init__(self, signing: Sequence[bytes], own: str, unions: str) -> None:
         self._signing = signing
@@ -177,7 +177,7 @@ class Keys:
         self._union = KeySet.import_key_set(json.loads(unions)).keys[0] if unions else None
 
     def closed(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
-        """A body as it is to be sent, encrypted for us where a key of ours is known, and its signature."""
+        """Encrypts a body, if there is a key for that, and returns it with the header of its signature."""
         if self._union is not None:
             algorithm = "RSA-OAEP-256" if self._union.key_type == "RSA" else "ECDH-ES+A256KW"
             header = {"alg": algorithm, "enc": "A256GCM", "kid": self._union.kid, "typ": message, "cty": "json"}
@@ -185,15 +185,14 @@ class Keys:
         return body, {"x-signature": sign(body, self._signing[0])}
 
     def opened(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
-        """What a message says.
+        """Verifies, decrypts and parses a message.
 
-        Raises ValueError for one that our partner did not sign or that cannot be read, CannotDecrypt where a key is
-        missing.
+        Raises ValueError for one that our partner did not sign or that is invalid, CannotDecrypt if a key is missing.
         """
-        given = signature.lower() if isinstance(signature, str) else ""
-        if not any(hmac.compare_digest(sign(body, key).encode(), given.encode()) for key in self._signing):
+        claimed = signature.lower() if isinstance(signature, str) else ""
+        if not any(hmac.compare_digest(sign(body, key).encode(), claimed.encode()) for key in self._signing):
             raise ValueError("it was not signed by our partner")
-        if not body.startswith(b"{"):  # a JWE; a clear one waited since the time before
+        if not body.startswith(b"{"):  # a JWE; a clear one was sent before encryption was set up
             body = self._decrypted(body, message)
         document: dict[str, Any] = json.loads(body, object_pairs_hook=each_name_once)
         return document
@@ -211,16 +210,16 @@ class Keys:
             raise CannotDecrypt(f"it was encrypted for the key {kid}")
         try:
             return jwe.decrypt_compact(body, self._own, registry=ALGORITHMS).plaintext or b""
-        except Exception as error:  # the library has many
-            raise CannotDecrypt(f"it does not open by the key {kid}: {type(error).__name__}") from error
+        except Exception as error:  # the library raises many kinds
+            raise CannotDecrypt(f"it cannot be decrypted by the key {kid}: {type(error).__name__}") from error
 
 
 class Bank:
-    """The line to the broker, and what comes and goes on it."""
+    """The connection to the broker: reads messages, sends feedback."""
 
     def __init__(self, uri: str, keys: Keys, books: Books) -> None:
         self._parameters = pika.URLParameters(uri)
-        if uri.startswith("amqps:"):  # the authority is that of the system, or the one in SSL_CERT_FILE
+        if uri.startswith("amqps:"):  # the certificate authority is the system's, or that in SSL_CERT_FILE
             context = ssl.create_default_context()
             self._parameters.ssl_options = pika.SSLOptions(context, self._parameters.host)
         self._parameters.heartbeat = 30
@@ -235,7 +234,7 @@ class Bank:
         self.is_over = False
 
     def work(self) -> None:
-        """Works until it is over; comes back after growing pauses when the broker was away."""
+        """Works until `is_over`; reconnects with a growing backoff when the broker was away."""
         pause = 1.0
         while not self.is_over:
             try:
@@ -243,8 +242,8 @@ class Bank:
                 pause = 1.0
                 self._work_on(connection)
                 connection.close()
-            except (AMQPError, OSError) as trouble:
-                log.warning("the broker is away: %s", type(trouble).__name__)
+            except (AMQPError, OSError) as error:
+                log.warning("the broker is away: %s", type(error).__name__)
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -264,11 +263,11 @@ class Bank:
                 self._books.note_sent(feedback_id)
 
     def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        """Written down first, acknowledged then. What our partner did not sign is put away without requeueing.
+        """Stores a message, then acknowledges it; rejects one that our partner did not sign, without requeueing.
 
-        What it signed and we cannot decrypt is kept: it would be gone for good, and it is the key that is missing. It
-        waits unacknowledged, and after PREFETCH of its kind nothing more comes; when the connection ends it is back in
-        the queue, and comes again to a program that has the key.
+        A signed message that cannot be decrypted must not be lost, since only the key is missing. It stays
+        unacknowledged; after PREFETCH such messages nothing more is delivered. When the connection ends it is back in
+        the queue, and is delivered to a program that has the key.
         """
         try:
             document = self._keys.opened(body, method.routing_key, (properties.headers or {}).get("x-signature"))
@@ -284,7 +283,7 @@ class Bank:
         channel.basic_ack(method.delivery_tag)
 
     def _send(self, channel: Any, body: bytes) -> None:
-        """Returns when the broker has it; raises AMQPError where it has not, and it is sent again later."""
+        """Returns when the broker has the feedback; raises AMQPError otherwise, and it is sent again later."""
         body, headers = self._keys.closed(body, "bank.feedback")
         kind = "application/json" if body.startswith(b"{") else "application/jose"
         properties = pika.BasicProperties(content_type=kind, delivery_mode=2, headers=headers)
@@ -292,12 +291,12 @@ class Bank:
 
 
 def sign(body: bytes, key: bytes) -> str:
-    """The signature of a body: HMAC-SHA256 of its bytes, in hexadecimal."""
+    """Returns the signature of a body: HMAC-SHA256 of its bytes, in hexadecimal."""
     return hmac.new(key, body, hashlib.sha256).hexdigest()
 
 
 def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; raises ValueError where a name is given twice, which two programs would read differently."""
+    """Returns an object; raises ValueError for a duplicate name, which two programs would read differently."""
     named = dict(pairs)
     if len(named) < len(pairs):
         raise ValueError("a name is given twice in one object")
@@ -305,15 +304,15 @@ def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Works until SIGTERM or Ctrl-C."""
+    """Runs until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--books", default="bank.sqlite", help="the file in which the bank keeps what it knows")
-    asked = parser.parse_args()
+    parser.add_argument("--books", default="bank.sqlite", help="the file of the bank's data")
+    options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("pika").setLevel(logging.ERROR)
     signing = [os.environ.get(name, "").encode() for name in ("BANK_HMAC_KEY", "BANK_HMAC_SECOND_KEY")]
     key_sets = [os.environ.get(name, "") for name in ("BANK_PRIVATE_KEYS", "UNION_PUBLIC_KEYS")]
-    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Books(asked.books))
+    bank = Bank(os.environ["AMQP_URI"], Keys([key for key in signing if key], *key_sets), Books(options.books))
 
     def stop(*_: object) -> None:
         bank.is_over = True

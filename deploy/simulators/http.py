@@ -1,4 +1,4 @@
-"""JSON over HTTP on the loopback address for the simulators: a table of routes, each answered by one function."""
+"""HTTP server of the simulators: JSON on the loopback address, by a table of routes with one function each."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -12,37 +12,37 @@ from werkzeug.wrappers import Request, Response
 from services.kit import strict_json
 
 Route = Callable[..., Any]
-"""Takes the request and the path's parts by name; answers a Response or what is to be sent as JSON with status 200."""
+"""Takes the request and the path's parts by name; returns a Response, or a value to send as JSON with status 200."""
 
 
 def server(port: int, routes: Mapping[str, Route]) -> BaseWSGIServer:
-    """A server for routes written as `PUT /control`; port 0 takes a free one. Answers once `serve_forever` runs."""
+    """Returns a server for routes such as `PUT /control`; port 0 takes a free one. `serve_forever` makes it answer."""
     return make_server("127.0.0.1", port, _application(routes), threaded=True, request_handler=_Quiet)
 
 
 def serve(simulator: BaseWSGIServer) -> None:
-    """Answers until the process ends; its port, which may have been given as 0, is printed first."""
+    """Prints the port and answers until the process ends."""
     print(json.dumps({"event": "listening", "what": "http", "port": simulator.port}), flush=True)
     simulator.serve_forever()
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """A value as a JSON document."""
+    """Returns a value as a JSON response."""
     return Response(json.dumps(value, ensure_ascii=False, default=str), status, content_type="application/json")
 
 
 def read_json(request: Request, schema: Schema) -> Any:
-    """What the request's body holds by the schema; raises ValidationError, which is answered with 422."""
+    """Loads the request's body by a schema; raises ValidationError, which is answered with 422."""
     return schema.load(strict_json.read_json(request.get_data() or b"{}"))
 
 
 class _Quiet(WSGIRequestHandler):
-    """Keeps connections open and says nothing about each request."""
+    """Keeps connections open and logs no requests."""
 
     disable_nagle_algorithm = True
 
     def log_request(self, *_: object) -> None:
-        """A simulator under load would only tell how often it was asked."""
+        """Logs nothing: under load the log would only count requests."""
 
 
 def _application(routes: Mapping[str, Route]) -> Callable[..., Iterable[bytes]]:
@@ -53,7 +53,7 @@ def _application(routes: Mapping[str, Route]) -> Callable[..., Iterable[bytes]]:
 
     @Request.application
     def application(request: Request) -> Response:
-        request.get_data()  # a body left unread would be taken for the next request of the connection
+        request.get_data()  # an unread body would be taken for the connection's next request
         route, parts = rules.bind_to_environ(request.environ).match()
         try:
             answer = route(request, **parts)

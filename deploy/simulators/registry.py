@@ -1,7 +1,7 @@
-"""A simulated retirement registry that knows whom it was told of and misbehaves on demand.
+"""A simulated retirement registry that knows the persons that it received, and fails on demand.
 
 `python -m deploy.simulators.registry` listens on REGISTRY_PORT. The registry's own interface is POST /v1/retirement;
-everything below /control is for tests and demonstrations. Nothing in it is random.
+everything under /control is for tests and demonstrations. Nothing in it is random.
 """
 
 import os
@@ -59,7 +59,7 @@ class KnownPerson(Schema):
 
 
 class SimulatedRegistry:
-    """What the registry knows, and how it behaves at the moment."""
+    """The registry's persons and current behaviour."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
@@ -70,7 +70,7 @@ class SimulatedRegistry:
             self._behave(Behaviour().load({}))
 
     def routes(self) -> dict[str, Callable[..., Any]]:
-        """The table of routes."""
+        """Returns the table of routes."""
         return {
             "POST /v1/retirement": self.retirement,
             "PUT /control": self.control,
@@ -80,7 +80,7 @@ class SimulatedRegistry:
         }
 
     def retirement(self, request: Request) -> Response:
-        """The registry's answer, as the mode of the moment has it."""
+        """Answers a request by the current mode."""
         mode, latency, call = self._next_call()
         self._wait_for_others()
         time.sleep(latency)
@@ -99,9 +99,9 @@ class SimulatedRegistry:
         return json_response({"results": [self._result(person) for person in persons]})
 
     def control(self, request: Request) -> dict[str, Any]:
-        """Sets the mode and the latency; after `for_calls` calls everything is normal again.
+        """Sets the mode and the latency; after `for_calls` calls the registry is normal again.
 
-        Calls that wait for others (`at_once`) go on.
+        Calls that wait for others (`at_once`) continue.
         """
         behaviour: dict[str, Any] = read_json(request, Behaviour())
         with self._lock:
@@ -109,15 +109,15 @@ class SimulatedRegistry:
         return behaviour
 
     def publish_persons(self, request: Request) -> dict[str, Any]:
-        """Lets the registry know of persons, by document number; of all others it says `unknown`."""
+        """Adds persons, by document number; the registry answers `unknown` for all others."""
         schema = KnownPerson()
-        told = {number: schema.load(person) for number, person in strict_json.read_json(request.get_data()).items()}
+        persons = {number: schema.load(person) for number, person in strict_json.read_json(request.get_data()).items()}
         with self._lock:
-            self._known |= told
+            self._known |= persons
             return {"known": len(self._known)}
 
     def log(self, _request: Request) -> dict[str, Any]:
-        """How often it was asked, by the mode it was in, and about how many persons it was asked and heard."""
+        """Returns the number of calls by mode, and how many persons were requested and are known."""
         with self._lock:
             return {"calls": dict(self._calls), "persons": self._persons_asked, "known": len(self._known)}
 
@@ -154,7 +154,7 @@ class SimulatedRegistry:
 
 
 def registry_server(port: int) -> BaseWSGIServer:
-    """A registry of its own on this port."""
+    """Returns a new registry's server on this port."""
     return server(port, SimulatedRegistry().routes())
 
 

@@ -1,4 +1,4 @@
-"""A simulated SMS provider: keeps what it is given, sends each request id once, misbehaves on demand.
+"""A simulated SMS provider: stores messages, sends each request id once, and fails on demand.
 
 `python -m deploy.simulators.sms` listens on SMS_PORT. The provider's own interface is POST /v1/messages; the rest is
 for tests and demonstrations. Nothing in it is random.
@@ -39,7 +39,7 @@ class Behaviour(Schema):
 
 
 class SimulatedProvider:
-    """What was sent, and how the provider behaves at the moment."""
+    """The sent messages and the provider's current behaviour."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class SimulatedProvider:
         self._behaviour: dict[str, Any] = Behaviour().load({})
 
     def routes(self) -> dict[str, Callable[..., Any]]:
-        """The table of routes."""
+        """Returns the table of routes."""
         return {
             "POST /v1/messages": self.take,
             "GET /messages": self.messages,
@@ -58,7 +58,7 @@ class SimulatedProvider:
         }
 
     def take(self, request: Request) -> Response:
-        """Takes a message as the mode of the moment has it; `lose_answer` sends it and then breaks the connection."""
+        """Accepts a message by the current mode; `lose_answer` sends it and then breaks the connection."""
         mode, latency = self._next_call()
         time.sleep(latency)
         if mode == "down":
@@ -75,20 +75,20 @@ class SimulatedProvider:
         return json_response({"message_id": message["message_id"]}, 202)
 
     def messages(self, request: Request) -> dict[str, Any]:
-        """What was sent, oldest first; `phone` narrows it."""
+        """Returns the sent messages, oldest first, optionally of one `phone`."""
         phone = request.args.get("phone")
         with self._lock:
             return {"items": [sent for sent in self._messages.values() if phone in (None, sent["phone"])]}
 
     def control(self, request: Request) -> dict[str, Any]:
-        """Sets the mode and the latency; after `for_calls` calls everything is normal again."""
+        """Sets the mode and the latency; after `for_calls` calls the provider is normal again."""
         behaviour: dict[str, Any] = read_json(request, Behaviour())
         with self._lock:
             self._behaviour = behaviour
         return behaviour
 
     def _send_once(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """What was sent under the request id; None where that was another message."""
+        """Returns the message sent under the request id; None if that was another message."""
         with self._lock:
             sent = {**message, "message_id": f"sms-{len(self._messages) + 1}", "tries": 0}
             kept = self._messages.setdefault(message["request_id"], sent)
@@ -110,7 +110,7 @@ class SimulatedProvider:
 
 
 def sms_server(port: int) -> BaseWSGIServer:
-    """A provider of its own on this port."""
+    """Returns a new provider's server on this port."""
     return server(port, SimulatedProvider().routes())
 
 

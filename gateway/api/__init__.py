@@ -1,4 +1,4 @@
-"""All routes, by resource: each module's docstring says what the resource is, its ROUTES what can be asked of it."""
+"""All routes, one module for each resource: its docstring describes the resource, its ROUTES list the operations."""
 
 from gateway.api import (
     accounts,

@@ -1,4 +1,4 @@
-"""Accounts (账号) of my union and all below it, and links for who forgot the password (密码重置)."""
+"""Accounts (账号) of my union and its subordinates, and password reset links (密码重置)."""
 
 from werkzeug.wrappers import Response
 
@@ -19,7 +19,7 @@ _RESETS = "/api/v1/password-resets"
     rpc.RESET_PASSWORD,
     request=rpc.ResetPasswordForm,
     has_secrets=True,
-    summary="Choose another password by a link; it works once, unlocks the account, makes this browser known for it",
+    summary="Set a new password by a link, which works once, unlocks the account and makes this browser known to it",
 )
 def reset_password(context: RequestContext) -> Response:
     device_id = context.device_id or context.dependencies.devices.new_id()
@@ -33,7 +33,7 @@ ROUTES = (
         "GET",
         _ACCOUNTS,
         rpc.LIST_ACCOUNTS,
-        summary="Find an account (账号找回) by its name, display name or whole telephone number",
+        summary="Find an account (账号找回) by its name, display name or full telephone number",
     ),
     rpc_route(
         "GET",
@@ -47,7 +47,7 @@ ROUTES = (
         rpc.CREATE_ACCOUNT,
         status=201,
         location=f"{_ACCOUNTS}/{{account_id}}",
-        summary="Open an account; its holder gets a link to choose the first password",
+        summary="Create an account; its holder gets a link to set the first password",
     ),
     rpc_route(
         "GET",
@@ -65,20 +65,20 @@ ROUTES = (
         "POST",
         f"{_ACCOUNT}/unlock",
         rpc.UNLOCK_ACCOUNT,
-        summary="Let an account in again that too many wrong passwords have locked (解锁)",
+        summary="Unlock an account that too many wrong passwords have locked (解锁)",
     ),
     rpc_route(
         "POST",
         f"{_ACCOUNT}/second-factor/remove",
         rpc.REMOVE_SECOND_FACTOR_OF,
-        summary="Turn the second factor off of who has lost it; all sessions of the account end",
+        summary="Turn off the second factor of an account whose holder has lost it; all its sessions end",
     ),
     rpc_route(
         "POST",
         f"{_ACCOUNT}/reset-link",
         rpc.CREATE_RESET_LINK,
         status=201,
-        summary="Send the holder a link to choose another password; it goes to the account's telephone alone",
+        summary="Send the holder a link to set a new password, to the account's telephone only",
     ),
     rpc_route(
         "POST",
@@ -91,26 +91,26 @@ ROUTES = (
         "GET",
         _PHONE_CHANGES,
         rpc.LIST_PHONE_CHANGES,
-        summary="Telephone numbers that wait for a second administrator, and what became of others",
+        summary="Telephone number changes that wait for a second administrator, and past ones with their outcome",
     ),
     rpc_route(
         "POST",
         f"{_PHONE_CHANGES}/<uuid:change_id>/confirm",
         rpc.CONFIRM_PHONE_CHANGE,
-        summary="Confirm a number that another administrator asked for; no link goes there for a day",
+        summary="Confirm a number that another administrator requested; no link is sent to it for a day",
     ),
     rpc_route(
         "POST",
         f"{_PHONE_CHANGES}/<uuid:change_id>/decline",
         rpc.DECLINE_PHONE_CHANGE,
-        summary="Do not agree to a number, or take back what one asked for",
+        summary="Reject a requested number, or withdraw one's own request",
     ),
     rpc_route(
         "POST",
         f"{_RESETS}/check",
         rpc.CHECK_RESET_LINK,
         has_secrets=True,
-        summary="Whose link it is, and until when it works",
+        summary="The account of a link, and when the link expires",
     ),
     reset_password,
 )

@@ -13,7 +13,7 @@ ROUTES = (
         _ANNOUNCEMENTS,
         rpc.LIST_ANNOUNCEMENTS,
         knows_callers=True,
-        summary="Announcements for a place, newest first; who is not signed in gets those of the sign-in page",
+        summary="Announcements for a place, newest first; without a sign-in, those of the sign-in page",
     ),
     rpc_route(
         "POST",

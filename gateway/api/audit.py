@@ -1,4 +1,4 @@
-"""The log of acts (操作日志): who did what, when, from where, on which records."""
+"""The audit log (操作日志): who did what, when, from where, on which records."""
 
 from gateway.routes import rpc_route
 from services.contracts.operations import audit as rpc
@@ -10,18 +10,18 @@ ROUTES = (
         "GET",
         _ACTS,
         rpc.SEARCH_ACTS,
-        summary="Acts by accounts or on records of my union and those below it, newest first",
+        summary="Audit events by accounts or on records of my union and its subordinates, newest first",
     ),
     rpc_route(
         "GET",
         f"{_ACTS}/names",
         rpc.LIST_ACT_NAMES,
-        summary="What actions and records are called, to search by",
+        summary="The names of actions and records, for searching",
     ),
     rpc_route(
         "GET",
         f"{_ACTS}/<uuid:act_id>",
         rpc.GET_ACT,
-        summary="One act with its place in the chain",
+        summary="One audit event with its position in the chain",
     ),
 )

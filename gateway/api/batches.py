@@ -12,7 +12,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _register(form: str, content_type: str) -> Route:
-    """The register in one form; the hash of its frozen content, which is printed on it, comes in X-Register-Hash."""
+    """Returns the route of the register in one format; X-Register-Hash is the hash of its content, as printed on it."""
 
     @route(
         "GET",
@@ -58,7 +58,7 @@ ROUTES = (
         "GET",
         f"{_BATCHES}/<batch_no>/members",
         rpc.LIST_BATCH_MEMBERS,
-        summary="The members of a batch and what became of their applications",
+        summary="The members of a batch and the outcomes of their applications",
     ),
     _register("pdf", "application/pdf"),
     _register("xlsx", _XLSX),
@@ -67,6 +67,6 @@ ROUTES = (
         rpc.GET_ATTACHMENTS,
         content_type="application/zip",
         deadline=_FILE_SECONDS,
-        summary="What is to be printed and taken to the outlet",
+        summary="The documents to print and take to the outlet",
     ),
 )

@@ -1,4 +1,4 @@
-"""Captchas (验证码) before signing in and before an SMS: a picture and work, or more work alone."""
+"""Captchas (验证码) before signing in and before an SMS: a picture and proof of work, or more work alone."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,22 +24,22 @@ _CAPTCHAS = gateway_query("captchas", no_union(ANONYMOUS))
 @dataclass(frozen=True, kw_only=True)
 class MakeCaptchaRequest:
     kind: Annotated[
-        str, choice(IMAGE, WORK), "a picture of five letters and digits, or, for who cannot see it, more work alone"
+        str, choice(IMAGE, WORK), "a picture of five letters and digits, or more work for those who cannot see it"
     ] = IMAGE
     purpose: Annotated[str, choice(*CAPTCHA_PURPOSES)] = "sign_in"
-    for_unknown_device: Annotated[bool, "after `captcha_too_easy`: as hard as for a device never seen"] = False
+    for_unknown_device: Annotated[bool, "after `captcha_too_easy`: as hard as for an unknown device"] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProofOfWork:
-    """Work to be done: eight numbers, each of which the salt and its part hash to so many zero bits with.
+    """Proof of work: eight numbers to find, one for each part from 0 to 7.
 
-    `sha256(salt + part + number)`, all of it text, part and number as eight small hexadecimal digits, part from 0 to 7,
-    must begin with max(0, bits - 3) zero bits. The numbers, one after another, are the solution.
+    `sha256(salt + part + number)`, all of it text, part and number as eight lower-case hexadecimal digits, must begin
+    with max(0, bits - 3) zero bits. The solution is the eight numbers, concatenated.
     """
 
     salt: Annotated[str, "32 hexadecimal digits"]
-    bits: Annotated[int, "2 to the power of it are the hashes it takes"]
+    bits: Annotated[int, "it takes 2 to this power of hashes on average"]
     parts: int
 
 
@@ -49,9 +49,9 @@ class CaptchaAnswer:
 
     captcha_id: str
     kind: Annotated[str, choice(IMAGE, WORK)]
-    image: Annotated[str | None, "PNG; null where work alone is asked for"]
+    image: Annotated[str | None, "PNG; null for a captcha without a picture"]
     proof_of_work: ProofOfWork
-    wait_seconds: Annotated[int, "so long it is not taken yet: longer where much has failed"]
+    wait_seconds: Annotated[int, "an answer is not accepted earlier; longer after many failures"]
     expires_at: datetime
 
 
@@ -62,17 +62,17 @@ class CaptchaAnswer:
     request=MakeCaptchaRequest,
     answer=CaptchaAnswer,
     status=201,
-    summary="A captcha for signing in or for an SMS, harder where much has failed",
+    summary="A captcha for signing in or for an SMS, harder after many failures",
 )
 def make_captcha(context: RequestContext) -> Response:
-    asked = as_dict(schema_of(MakeCaptchaRequest)().load(context.read()))
-    level = _level(context, asked["purpose"], asked["for_unknown_device"])
-    # In a thread: other requests go on while it draws.
-    made = in_thread(context.dependencies.captchas.make, asked["kind"], asked["purpose"], level)
+    request = as_dict(schema_of(MakeCaptchaRequest)().load(context.read()))
+    level = _level(context, request["purpose"], request["for_unknown_device"])
+    # In a thread, so that other requests proceed while it draws.
+    made = in_thread(context.dependencies.captchas.make, request["kind"], request["purpose"], level)
     puzzle = made.puzzle
     answer = {
         "captcha_id": made.token,
-        "kind": asked["kind"],
+        "kind": request["kind"],
         "image": made.image,
         "proof_of_work": {"salt": puzzle.salt, "bits": puzzle.bits, "parts": PARTS},
         "wait_seconds": context.dependencies.captchas.seconds_until(puzzle.answers_from),
@@ -81,17 +81,17 @@ def make_captcha(context: RequestContext) -> Response:
     return json_answer(answer, 201)
 
 
-def judged_captcha(context: RequestContext, purpose: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Takes the fields of CaptchaForm out of a form; answers what membership is told of them (CaptchaVerdict).
+def judged_captcha(context: RequestContext, purpose: str, form: dict[str, Any]) -> dict[str, Any]:
+    """Removes the fields of CaptchaForm from a form and returns the verdict for membership (CaptchaVerdict).
 
     Raises Problem as `Captchas.judge` does.
     """
-    token, answer, solution = (given.pop(name, "") for name in ("captcha_id", "captcha_answer", "proof_of_work"))
+    token, answer, solution = (form.pop(name, "") for name in ("captcha_id", "captcha_answer", "proof_of_work"))
     return context.dependencies.captchas.judge(purpose, token, answer, solution)
 
 
 def _level(context: RequestContext, purpose: str, for_unknown_device: bool) -> int:
-    """How hard it must be; the easiest where membership does not answer, which judges it again when it is used."""
+    """Returns how hard the captcha must be; the easiest if membership is away: it checks the level again on use."""
     device_id = None if for_unknown_device else context.device_id
     try:
         answer = context.ask(identity.GET_CAPTCHA_LEVEL, {"purpose": purpose, "device_id": device_id})

@@ -1,4 +1,4 @@
-"""System checks (系统校验) and the rules that they follow."""
+"""System checks (系统校验) and their rules."""
 
 from gateway.routes import rpc_route
 from services.contracts.operations import validation as rpc

@@ -1,4 +1,4 @@
-"""The consent (个人信息处理告知同意书) without which nobody's data goes to a bank."""
+"""The consent (个人信息处理告知同意书) that a member must give before data go to the bank."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +17,7 @@ _CONSENT_TEXT = gateway_query("consent_text", no_union(*ACCOUNTS, "member"))
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentTextAnswer:
-    """The text that is to be agreed to now; `version` goes with a submission."""
+    """The consent text in force; a submission names its `version`."""
 
     version: str
     in_force_from: date

@@ -1,4 +1,4 @@
-"""What load balancers ask: is the process alive, can it work. What it measures is told on HEALTH_PORT only."""
+"""Health checks for load balancers: whether the process is alive and ready. Metrics are on HEALTH_PORT only."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def healthz(context: RequestContext) -> Response:
     _READYZ,
     is_unlimited=True,
     answer=ReadyAnswer,
-    summary="The process can work; 503 where it cannot",
+    summary="The process is ready; 503 if it is not",
 )
 def readyz(context: RequestContext) -> Response:
     reasons = context.dependencies.not_ready()

@@ -18,7 +18,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     status=202,
     uploads=True,
     deadline=30,
-    summary="Hand in a spreadsheet of up to 20 MB; it is read for a preview, and nobody is registered yet",
+    summary="Upload a spreadsheet of up to 20 MB for a preview; nobody is registered yet",
 )
 def start_import(context: RequestContext) -> Response:
     started = context.ask(rpc.START_IMPORT, context.complete(read_upload(context.request)))
@@ -37,33 +37,33 @@ ROUTES = (
         "GET",
         f"{_IMPORTS}/<uuid:import_id>",
         rpc.GET_IMPORT,
-        summary="How far an import is",
+        summary="The progress of an import",
     ),
     rpc_route(
         "GET",
         f"{_IMPORTS}/<uuid:import_id>/preview",
         rpc.PREVIEW_IMPORT,
-        summary="The first rows of a previewed import, and the first that are wrong, masked",
+        summary="The first rows of a previewed import, and its first invalid rows, masked",
     ),
     rpc_route(
         "POST",
         f"{_IMPORTS}/<uuid:import_id>/confirm",
         rpc.CONFIRM_IMPORT,
         status=202,
-        summary="Register the members of a previewed import, of some of its sheets or of all",
+        summary="Register the members of a previewed import, of all or some of its sheets",
     ),
     rpc_route(
         "POST",
         f"{_IMPORTS}/<uuid:import_id>/cancel",
         rpc.CANCEL_IMPORT,
-        summary="Give a previewed import up",
+        summary="Cancel a previewed import",
     ),
     file_route(
         f"{_IMPORTS}/<uuid:import_id>/errors.xlsx",
         rpc.GET_IMPORT_ERRORS,
         content_type=_XLSX,
         deadline=30,
-        summary="The bad rows, with a column 错误原因, and whom to look at",
+        summary="The invalid rows, with a column 错误原因, and the members to review",
     ),
     file_route(
         f"{_IMPORTS}/template.xlsx",

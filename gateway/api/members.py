@@ -17,7 +17,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     answer=_XLSX,
     deadline=60,
     has_secrets=True,
-    summary="The members of a filter as .xlsx; with whole numbers for administrators who say why",
+    summary="The members of a filter as .xlsx; with full numbers for administrators who give a reason",
 )
 def export(context: RequestContext) -> Response:
     return file_download(context.ask(rpc.EXPORT_MEMBERS, context.read()))
@@ -28,7 +28,7 @@ ROUTES = (
         "GET",
         _MEMBERS,
         rpc.LIST_MEMBERS,
-        summary="Members of affiliated employers, each with whether it can be chosen and if not why",
+        summary="Members of affiliated employers, each with whether it can be chosen, and if not, why",
     ),
     rpc_route(
         "POST",
@@ -36,7 +36,7 @@ ROUTES = (
         rpc.REGISTER_MEMBER,
         status=201,
         location=f"{_MEMBERS}/{{member_id}}",
-        summary="Register a member; the member number follows by and by",
+        summary="Register a member; the member number is assigned asynchronously",
     ),
     rpc_route(
         "GET",
@@ -48,14 +48,14 @@ ROUTES = (
         "PATCH",
         f"{_MEMBERS}/<uuid:member_id>",
         rpc.UPDATE_MEMBER,
-        summary="Change what is known of a member",
+        summary="Change a member's data",
     ),
     rpc_route(
         "POST",
         f"{_MEMBERS}/<uuid:member_id>/reveal",
         rpc.REVEAL_MEMBER,
         has_secrets=True,
-        summary="Show the whole numbers of a member (显示); the reason is kept, and an hour has so many and no more",
+        summary="Show the full numbers of a member (显示); the reason is recorded, and the number an hour is limited",
     ),
     export,
     rpc_route(

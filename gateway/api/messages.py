@@ -16,12 +16,12 @@ ROUTES = (
         "POST",
         f"{_MESSAGES}/<uuid:message_id>/read",
         rpc.MARK_MESSAGE_READ,
-        summary="I have read this one",
+        summary="Mark a message as read",
     ),
     rpc_route(
         "POST",
         f"{_MESSAGES}/read-all",
         rpc.MARK_ALL_MESSAGES_READ,
-        summary="I have read them all",
+        summary="Mark all messages as read",
     ),
 )

@@ -1,4 +1,4 @@
-"""Modules of the platform that are not part of this system: tiles of the workbench (业务工作台) that lead elsewhere."""
+"""Other modules of the platform: tiles of the workbench (业务工作台) that lead outside this system."""
 
 import json
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def modules(context: RequestContext) -> Response:
 
 
 def read_modules(file: Path) -> list[dict[str, Any]]:
-    """The modules that a settings file names; raises ValidationError for one that cannot be opened by a browser."""
+    """Reads the modules from a settings file; raises ValidationError for one that a browser cannot open."""
     return as_dict(schema_of(Module)(many=True).load(json.loads(file.read_text(encoding="utf-8"))))
 
 

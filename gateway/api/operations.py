@@ -1,4 +1,4 @@
-"""What operators (运维) ask and do: how services and queues do, and dead letters; none of it shows personal data."""
+"""Operations for operators (运维): status of services and queues, dead letters, bank messages; no personal data."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,11 +44,11 @@ Answer = TypeVar("Answer")
     request=rpc.GetStatusRequest,
     answer=rpc.ServicesAnswer,
     deadline=_SECONDS,
-    summary="Each service and this gateway: whether it answers, its version, and what keeps it from working",
+    summary="Each service and this gateway: whether it answers, its version, and why it is not ready",
 )
 def list_services(context: RequestContext) -> Response:
-    asked = context.read()
-    statuses = _of_each(SERVICES, lambda service: context.ask(rpc.GET_STATUS.of(service), asked))
+    request = context.read()
+    statuses = _of_each(SERVICES, lambda service: context.ask(rpc.GET_STATUS.of(service), request))
     processes = _processes()
     items = [
         {
@@ -83,7 +83,7 @@ def list_queues(context: RequestContext) -> Response:
     request=rpc.ListDeadLettersRequest,
     answer=rpc.DeadLettersAnswer,
     deadline=10,
-    summary="Messages that could not be handled, and the bank's that were rejected, the oldest failure first",
+    summary="Dead letters and rejected messages of the bank, the oldest failure first",
 )
 def list_dead_letters(context: RequestContext) -> Response:
     request: rpc.ListDeadLettersRequest = schema_of(rpc.ListDeadLettersRequest)().load(context.read())
@@ -102,7 +102,7 @@ def list_dead_letters(context: RequestContext) -> Response:
 
 
 def _letter_route(method: str, path: str, common: CommonOperation[Any, Any], **properties: Any) -> Any:
-    """A route that calls the service whose queue it is."""
+    """Returns a route that calls the service that owns the queue."""
     common.declare_for(["gateway"], _OPERATORS)
 
     def respond(context: RequestContext) -> Response:
@@ -117,39 +117,39 @@ get_dead_letter = _letter_route(
     "GET",
     "/<id>",
     rpc.GET_DEAD_LETTER,
-    summary="One of them, with what is open of its content",
+    summary="One dead letter, with the unencrypted part of its content",
 )
 replay_dead_letters = _letter_route(
     "POST",
     "/replay",
     rpc.REPLAY_DEAD_LETTERS,
-    summary="Send them back to the queue that they came from; doing so twice does nothing twice",
+    summary="Send dead letters back to their queue; a message that is replayed twice is applied once",
 )
 discard_dead_letters = _letter_route(
     "POST",
     "/discard",
     rpc.DISCARD_DEAD_LETTERS,
-    summary="Take them away for good, with a reason that is recorded",
+    summary="Delete dead letters permanently, with a reason that is recorded",
 )
 
 get_bank_batch = rpc_route(
     "GET",
     f"{_BATCHES}/<batch_no>",
     batching.GET_BANK_BATCH,
-    summary="A batch at the bank: its feedback and the times that the bank gave, without persons",
+    summary="A batch at the bank: its feedback and the bank's times, without persons",
 )
 resend_to_bank = rpc_route(
     "POST",
     f"{_BATCHES}/<batch_no>/resend",
     batching.RESEND_TO_BANK,
     deadline=30,
-    summary="Send a batch or its recall to the bank once more, as it was, marked as repeated",
+    summary="Send a batch or its recall to the bank again, unchanged, marked as repeated",
 )
 correct_processed_at = rpc_route(
     "POST",
     f"{_BATCHES}/<batch_no>/processed-at",
     batching.CORRECT_PROCESSED_AT,
-    summary="Put the right time in the place of a wrong one that the bank gave",
+    summary="Correct a wrong time that the bank gave",
 )
 
 ROUTES = (
@@ -159,15 +159,15 @@ ROUTES = (
 
 
 def _with_unions(context: RequestContext, letters: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The letters with the names of the unions that they tell by id or code alone, while membership answers."""
+    """Adds the unions' names to dead letters that have only their id or code, if membership answers."""
     unnamed = [letter for letter in letters if letter.get("union_name") is None]
-    wanted = {
+    unions = {
         "union_ids": list({letter["union_id"] for letter in unnamed if letter.get("union_id")}),
         "codes": list({letter["union_code"] for letter in unnamed if letter.get("union_code")}),
     }
-    if not any(wanted.values()):
+    if not any(unions.values()):
         return letters
-    answer = _unless_away(lambda _: context.ask(accounts.NAME_UNIONS, wanted), "membership")
+    answer = _unless_away(lambda _: context.ask(accounts.NAME_UNIONS, unions), "membership")
     names = {union[key]: union["name"] for union in (answer or {"items": ()})["items"] for key in ("union_id", "code")}
     for letter in unnamed:
         letter["union_name"] = names.get(letter.get("union_id")) or names.get(letter.get("union_code"))
@@ -175,7 +175,7 @@ def _with_unions(context: RequestContext, letters: list[dict[str, Any]]) -> list
 
 
 def _of_each(services: Sequence[str], ask: Callable[[str], Answer]) -> dict[str, Answer | None]:
-    """What each service answers, all asked at once; None where it does not."""
+    """Calls all services at once and returns each answer, None for a service that is away."""
     with ThreadPoolExecutor(len(services)) as at_once:
         return dict(zip(services, at_once.map(partial(_unless_away, ask), services), strict=True))
 
@@ -188,7 +188,7 @@ def _unless_away(ask: Callable[[str], Answer], service: str) -> Answer | None:
 
 
 def _processes() -> dict[str, int]:
-    """The consumers of each request queue; nothing where the broker does not say."""
+    """Returns the number of consumers of each request queue; empty if the broker is away."""
     try:
         return {queue: consumers for queue, _, consumers in queue_depths.depths(map(request_queue, SERVICES))}
     except Unavailable:
@@ -196,7 +196,7 @@ def _processes() -> dict[str, int]:
 
 
 def _gateway(context: RequestContext) -> dict[str, Any]:
-    """This process, which answers whatever keeps it from reaching services."""
+    """Returns the status of this process, including why it cannot reach services."""
     release, reasons = read_settings(ProcessSettings).release, context.dependencies.not_ready()
     status = {"release": release, "started_at": _STARTED_AT.isoformat(), "reasons": reasons}
     return {"service": "gateway", "answers": True, "processes": None, "status": status}

@@ -1,4 +1,4 @@
-"""Branches that issue cards (发卡支行) and their outlets (经办网点): to choose from, and for the city to keep."""
+"""Branches that issue cards (发卡支行) and their outlets (经办网点); the city union maintains them."""
 
 from gateway.routes import rpc_route
 from services.contracts.operations import batching as rpc

@@ -18,7 +18,7 @@ ROUTES = (
         rpc.GET_CONSENT_FORM,
         content_type="application/pdf",
         deadline=30,
-        summary="The form of consent (告知同意书) for the members of a channel to sign before it is submitted",
+        summary="The consent form (告知同意书) that the members of a channel sign before submission",
     ),
     rpc_route(
         "POST",
@@ -26,7 +26,7 @@ ROUTES = (
         rpc.CHECK_PENDING,
         status=202,
         deadline=30,
-        summary="Ask for the system check (提交系统校验); results come by and by",
+        summary="Request the system check (提交系统校验); results arrive asynchronously",
     ),
     rpc_route(
         "PATCH",
@@ -46,6 +46,6 @@ ROUTES = (
         f"{_PENDING}/remove",
         rpc.REMOVE_PENDING_MANY,
         deadline=30,
-        summary="Remove all that have not passed, all that are incomplete, or those named",
+        summary="Remove all that have not passed, all that are incomplete, or the ones listed",
     ),
 )

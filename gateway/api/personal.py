@@ -19,13 +19,13 @@ _APPLICATIONS = f"{_PERSONAL}/applications"
     identity.REQUEST_OTP,
     request=identity.RequestOtpForm,
     status=202,
-    summary="Send a one-time password to a phone, if a member has it; it works in this browser alone",
+    summary="Send a one-time password to a phone, if it is a member's; it works in this browser only",
 )
 def request_otp(context: RequestContext) -> Response:
-    given = context.read()
-    verdict = judged_captcha(context, "sms_code", given)
+    form = context.read()
+    verdict = judged_captcha(context, "sms_code", form)
     device_id = context.device_id or context.dependencies.devices.new_id()
-    answer = context.ask(identity.REQUEST_OTP, {**given, "captcha": verdict, "device_id": device_id})
+    answer = context.ask(identity.REQUEST_OTP, {**form, "captcha": verdict, "device_id": device_id})
     response = json_answer(answer, 202)
     context.dependencies.devices.keep(response, device_id)
     return response
@@ -38,7 +38,7 @@ def request_otp(context: RequestContext) -> Response:
     request=identity.PersonalSignInForm,
     answer=identity.SignedInMember,
     status=201,
-    summary="Sign in by the one-time password: the answer sets the cookie `session`",
+    summary="Sign in with the one-time password: the answer sets the cookie `session`",
 )
 def sign_in(context: RequestContext) -> Response:
     device_id = context.device_id
@@ -57,13 +57,13 @@ ROUTES = (
         "GET",
         _PROFILE,
         members.GET_PERSONAL_PROFILE,
-        summary="What is known of me",
+        summary="My data",
     ),
     rpc_route(
         "PATCH",
         _PROFILE,
         members.UPDATE_PERSONAL_PROFILE,
-        summary="Complete what is known of me",
+        summary="Complete my data",
     ),
     rpc_route(
         "POST",
@@ -76,12 +76,12 @@ ROUTES = (
         "GET",
         _APPLICATIONS,
         members.GET_PERSONAL_APPLICATIONS,
-        summary="My applications and the steps they took",
+        summary="My applications and their steps",
     ),
     rpc_route(
         "GET",
         f"{_PERSONAL}/progress",
         batching.LIST_PERSONAL_PROGRESS,
-        summary="Where the cards of my applications are to be collected, and how far the bank is",
+        summary="Where to collect the cards of my applications, and how far the bank is",
     ),
 )

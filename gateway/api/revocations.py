@@ -18,7 +18,7 @@ ROUTES = (
         "GET",
         _REVOCATIONS,
         rpc.LIST_REVOCATIONS,
-        summary="My union's requests, and for who may look down those of all unions below; open ones first",
+        summary="My union's requests and, for reviewers and administrators, those of its subordinates; open ones first",
     ),
     rpc_route(
         "GET",

@@ -1,4 +1,4 @@
-"""The second factor (动态口令) of one's own account: turned on and off, and used in signing in."""
+"""The second factor (动态口令) of one's own account: turning it on and off, and using it to sign in."""
 
 from werkzeug.wrappers import Response
 
@@ -15,7 +15,7 @@ _MINE = "/api/v1/me/second-factor"
     identity.CONFIRM_SECOND_FACTOR,
     answer=identity.RecoveryCodesAnswer,
     has_secrets=True,
-    summary="Turn it on by a first code: the recovery codes are told once, and this session gets another cookie",
+    summary="Turn it on with a first code: the recovery codes are shown once, and this session gets a new cookie",
 )
 def confirm(context: RequestContext) -> Response:
     answer = context.ask(identity.CONFIRM_SECOND_FACTOR, context.read())
@@ -30,7 +30,7 @@ def confirm(context: RequestContext) -> Response:
     identity.REMOVE_SECOND_FACTOR,
     status=204,
     has_secrets=True,
-    summary="Turn it off: all other sessions end, and this one gets another cookie",
+    summary="Turn it off: all other sessions end, and this one gets a new cookie",
 )
 def remove(context: RequestContext) -> Response:
     response = no_content()
@@ -59,7 +59,7 @@ ROUTES = (
         _MINE,
         identity.ENROL_SECOND_FACTOR,
         has_secrets=True,
-        summary="A secret for an authenticator, which counts when it is confirmed",
+        summary="A secret for an authenticator, which takes effect once it is confirmed",
     ),
     confirm,
     remove,

@@ -26,10 +26,10 @@ _ME = "/api/v1/me"
     summary="Sign in (登录) with a captcha: the answer sets the cookie `session`",
 )
 def sign_in(context: RequestContext) -> Response:
-    given = context.read()
-    verdict = judged_captcha(context, "sign_in", given)
+    form = context.read()
+    verdict = judged_captcha(context, "sign_in", form)
     device_id = context.device_id or context.dependencies.devices.new_id()
-    answer = context.ask(identity.SIGN_IN, {**given, "captcha": verdict, "visit": context.visit(device_id)})
+    answer = context.ask(identity.SIGN_IN, {**form, "captcha": verdict, "visit": context.visit(device_id)})
     response = json_answer(answer["account"], 201, _ME)
     context.dependencies.sessions.start(response, answer["session"])
     context.dependencies.devices.keep(response, device_id)
@@ -41,7 +41,7 @@ def sign_in(context: RequestContext) -> Response:
     "/api/v1/sessions/current",
     _SIGN_OUT,
     status=204,
-    summary="Sign out: the session ends, and the browser forgets the cookie",
+    summary="Sign out: the session ends and the cookie is deleted",
 )
 def sign_out(context: RequestContext) -> Response:
     session = context.find_session()
@@ -59,12 +59,12 @@ def sign_out(context: RequestContext) -> Response:
     identity.CHANGE_PASSWORD,
     status=204,
     has_secrets=True,
-    summary="Change my password: all other sessions end, and this one gets another cookie",
+    summary="Change my password: all other sessions end, and this one gets a new cookie",
 )
 def change_password(context: RequestContext) -> Response:
-    begun = context.ask(identity.CHANGE_PASSWORD, context.read())
+    session = context.ask(identity.CHANGE_PASSWORD, context.read())
     response = no_content()
-    context.go_on_in(response, begun)
+    context.go_on_in(response, session)
     return response
 
 
@@ -73,12 +73,12 @@ def change_password(context: RequestContext) -> Response:
     f"{_ME}/sessions/<uuid:session_id>",
     identity.END_MY_SESSION,
     status=204,
-    summary="End one of my sessions, wherever it is",
+    summary="End one of my sessions, on any device",
 )
 def end_my_session(context: RequestContext) -> Response:
-    asked = context.read()
-    context.ask(identity.END_MY_SESSION, asked)
-    context.dependencies.forget_sessions([asked["session_id"]])
+    request = context.read()
+    context.ask(identity.END_MY_SESSION, request)
+    context.dependencies.forget_sessions([request["session_id"]])
     return no_content()
 
 

@@ -14,7 +14,7 @@ _STREAM = gateway_query("stream", own_union(*ACCOUNTS))
     "/api/v1/stream",
     _STREAM,
     answer="text/event-stream",
-    summary="What changed in my union: `resync` first, then one event a change; heartbeats every 15 seconds",
+    summary="Changes in my union: `resync` first, then one event for each change; heartbeats every 15 seconds",
 )
 def stream(context: RequestContext) -> Response:
     notices = context.dependencies.streams.listen(context.signed_in)

@@ -17,7 +17,7 @@ _GET_SUMMARY = gateway_query("get_summary", subordinates(*STAFF))
 
 @dataclass(frozen=True, kw_only=True)
 class NamedUnionBatches(batching.UnionBatches):
-    """Batches of a direct subordinate, which membership knows by name, and of all below it."""
+    """Batches of a direct subordinate, named by membership, and of its own subordinates."""
 
     union: UnionAnswer
 
@@ -29,7 +29,7 @@ class BatchesAnswer(batching.BatchSummaryAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryAnswer:
-    """What membership and batching count in the caller's union, and for a superior in all unions below it."""
+    """Counts of membership and batching in the caller's union and, for a superior union, its subordinates."""
 
     members: MemberSummaryAnswer
     batches: BatchesAnswer
@@ -44,9 +44,9 @@ class SummaryAnswer:
     summary="Members by card state, applications and batches by day, refusals by reason",
 )
 def summary(context: RequestContext) -> Response:
-    asked = context.read()
-    members = context.ask(GET_MEMBER_SUMMARY, asked)
-    batches = context.ask(batching.GET_BATCH_SUMMARY, asked)
+    request = context.read()
+    members = context.ask(GET_MEMBER_SUMMARY, request)
+    batches = context.ask(batching.GET_BATCH_SUMMARY, request)
     return json_answer({"members": members, "batches": {**batches, "by_union": _by_name(members, batches)}})
 
 
@@ -54,7 +54,7 @@ ROUTES = (summary,)
 
 
 def _by_name(members: dict[str, Any], batches: dict[str, Any]) -> list[dict[str, Any]]:
-    """In the order in which membership names the unions; those without a batch are left out."""
+    """Returns the batch counts with the unions' names, in membership's order, without unions that have no batch."""
     counted = {one["union_id"]: one for one in batches["by_union"]}
     unions = [one["union"] for one in members["by_union"]]
     return [{**counted[one["union_id"]], "union": one} for one in unions if one["union_id"] in counted]

@@ -1,4 +1,4 @@
-"""Technical support (技术支持): whom to ask, for the sign-in page."""
+"""Technical support (技术支持): the contacts on the sign-in page."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -25,7 +25,7 @@ class SupportAnswer:
     phone: str
     hours: str
     email: str
-    lines: Annotated[list[SupportLine], "further lines, each for one matter"]
+    lines: Annotated[list[SupportLine], "further contacts, each for one subject"]
 
 
 @route("GET", "/api/v1/support", _SUPPORT, answer=SupportAnswer, summary="Whom to ask for technical support")

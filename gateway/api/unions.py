@@ -1,4 +1,4 @@
-"""Unions (工会): the own one and all below it."""
+"""Unions (工会): the own union and its subordinates."""
 
 from gateway.routes import rpc_route
 from services.contracts.operations.membership import accounts as rpc
@@ -11,7 +11,7 @@ ROUTES = (
         "GET",
         _UNIONS,
         rpc.LIST_UNIONS,
-        summary="My union and all below it, or those right below one of them",
+        summary="My union and all its subordinates, or the direct subordinates of one of them",
     ),
     rpc_route(
         "POST",
@@ -19,7 +19,7 @@ ROUTES = (
         rpc.CREATE_UNION,
         status=201,
         location=f"{_UNIONS}/{{union_id}}",
-        summary="Found a union below mine or one below it",
+        summary="Create a subordinate of my union or of one of its subordinates",
     ),
     rpc_route(
         "GET",
@@ -31,6 +31,6 @@ ROUTES = (
         "PATCH",
         _UNION,
         rpc.RENAME_UNION,
-        summary="Rename a union below mine; what was submitted keeps the old name",
+        summary="Rename a subordinate of my union; what was submitted keeps the old name",
     ),
 )

@@ -1,6 +1,6 @@
 """Measures the product against floors and peers, prints the tables and writes docs/benchmarks.md.
 
-`python -m tests.bench [--only pages feedback] [--quick] [--members 1000000] [--keep]`; what was not measured stays.
+`python -m tests.bench [--only pages feedback] [--quick] [--members 1000000] [--keep]`; other sections stay.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PARTS = {
 
 
 def main() -> int:
-    """Measures what the arguments name; 1 where a part failed."""
+    """Measures the parts that the arguments name; returns 1 if a part failed."""
     parser = argparse.ArgumentParser(description="Measure the product against floors and peers.")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="some parts instead of all")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it works; says nothing")
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _measure(name: str, on: Nodes, secrets: dict[str, str], asked: Asked, machine: str) -> bool:
-    """Measures one part and writes its section; False where it failed."""
+    """Measures one part and writes its section; returns whether that succeeded."""
     print(f"{name}: measuring", flush=True)
     part = PARTS[name]
     sections = sections_of(DOCUMENT.read_text()) if DOCUMENT.exists() else {}

@@ -57,7 +57,7 @@ _WRITTEN = {
         join application_check using (application_id, check_no) where union_id = %(union_id)s
     """,
 }
-"""What both must have written, counted."""
+"""Queries that count what chain and floor must both have written."""
 
 
 _PROGRAMS = (*SERVICES, "gateway")
@@ -65,7 +65,7 @@ _PROGRAMS = (*SERVICES, "gateway")
 
 @dataclass(frozen=True)
 class Course:
-    """Seconds since the request to queue until: it was answered, all were listed, the check was asked for, all done."""
+    """Seconds from the request to queue until the answer, until all were listed, checks requested, and all done."""
 
     queued: float
     listed: float
@@ -74,7 +74,7 @@ class Course:
 
 
 def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
-    """Runs chain and floor in turn, several times, each with a union of its own; then takes few and many members."""
+    """Runs chain and floor in turn, several times, each with its own union; then measures few and many members."""
     few, members, many, runs = (100, 400, 1_000, 1) if asked.quick else (FEW, MEMBERS, MANY, RUNS)
     with ExitStack() as after:
         addresses = after.enter_context(passing_addresses(on, "bench_chain"))
@@ -95,7 +95,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
 
 
 def _with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
-    """The secrets as a stack has them, whose keys of personal data are in a file: with this process's keys."""
+    """Returns the secrets for a stack, with this process's keys of personal data in a file."""
     given = dict(secrets)
     path = FOLDER / "personal_data_keys"
     path.write_text(given.pop("PERSONAL_DATA_KEYS"))
@@ -105,7 +105,7 @@ def _with_keys_in_a_file(secrets: dict[str, str]) -> dict[str, str]:
 
 @dataclass
 class Measured:
-    """The runs with so many members: their courses, the processor time and the most memory of each program."""
+    """The runs with a number of members: courses, processor time and peak memory of each program."""
 
     courses: list[Course] = field(default_factory=list)
     busy: Counter[str] = field(default_factory=Counter)
@@ -113,7 +113,7 @@ class Measured:
 
     @property
     def checked(self) -> Runs:
-        """Seconds until all was done."""
+        """Returns the seconds until all was done."""
         return Runs([course.checked for course in self.courses])
 
 
@@ -144,7 +144,7 @@ def _all_numbered(engine: Engine) -> bool:
 
 
 def _settle(engine: Engine) -> None:
-    """Does at once what autovacuum would begin to do some time in the measurement."""
+    """Vacuums now, so that autovacuum does not start during the measurement."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("vacuum analyze member")
     engine.dispose()
@@ -163,7 +163,7 @@ def _run(stack: Stack, clerk: Clerk, members: int, measured: Measured) -> None:
 
 
 def _course(client: ApiClient, members: int) -> Course:
-    """Queues all, as many at once as one request takes, and has them checked."""
+    """Queues all members, as many at a time as a request takes, and requests their checks."""
     began = time.monotonic()
     queued = 0
     while (answer := client.post("members/queue", {"filter": {}})) and answer["more"]:
@@ -180,7 +180,7 @@ def _course(client: ApiClient, members: int) -> Course:
 
 
 def _wait_for(client: ApiClient, counts: str, members: int) -> None:
-    """Asks for the pending list until these counts of it together are as many as the members."""
+    """Polls the pending list until the sum of these counts is the number of members."""
     deadline = time.monotonic() + _LONGEST_SECONDS
     while True:
         ordinary = client.get("pending", size=1)["counts"]["ordinary"]
@@ -192,7 +192,7 @@ def _wait_for(client: ApiClient, counts: str, members: int) -> None:
 
 
 def _compare(database_urls: Mapping[str, str], ours: Clerk, theirs: Clerk) -> None:
-    """Raises RuntimeError unless both have written the same, but for whom."""
+    """Raises RuntimeError unless both have written the same for their unions."""
     written: dict[Clerk, dict[str, Any]] = defaultdict(dict)
     for service, query in _WRITTEN.items():
         with psycopg.connect(plain_url(database_urls[service])) as database:
@@ -203,7 +203,7 @@ def _compare(database_urls: Mapping[str, str], ours: Clerk, theirs: Clerk) -> No
 
 
 def _cpu_seconds(stack: Stack, program: str) -> float:
-    """What the processes of the program have used of a core since they started."""
+    """Returns the processor time of the program's processes since they started."""
     return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in stack.pids(program))
 
 
@@ -286,18 +286,18 @@ A whole stack (`deploy.local.stack`): five services with one process each, the g
 in turn, chain and floor take a union each with {members} registered and numbered members, of whom one in twenty fails
 the check; then the chain alone takes unions of fewer and, once, of more.
 
-- **The chain** goes through the HTTP API as a clerk does: `POST members/queue` with an empty filter, again while
+- **The chain** uses the HTTP API as a clerk does: `POST members/queue` with an empty filter, again while
   there are more (one request takes 10,000), `GET pending` every {poll} s until all are listed, `POST
   pending/validate`, `GET pending` until all have passed or failed. Time runs from the first request to the last
   answer, pauses and pages included. Seconds run by run: {courses}.
 - **The floor** (`tests/bench/chain_floor.py`) is one process without a broker: it reads and decrypts the same
   members, asks the same simulated registry with the same client (100 persons a call, five calls at once), applies the
   same rules and writes the same rows, each once and in its final state, with one bulk statement a table and one
-  commit a database. That both wrote the same is counted afterwards.
+  commit a database. Counts show afterwards that both wrote the same.
 
 Processor time of each process in a run of the chain, in seconds on average, without the nodes: {busy}; with {many}
-members: {busy_with_many}. That is what bounds it: the processes take more of two cores than there is, beside database
-and broker, for each person is sealed, opened and checked against a schema on each way from one service to the next.
+members: {busy_with_many}. This is the limit: the processes need more than the two cores, beside
+database and broker, since each person is encrypted, decrypted and checked against a schema between services.
 
 Peak memory (VmHWM, in MB) of each process within the runs, {memory}.
 """

@@ -1,4 +1,4 @@
-"""The floor of the chain: the same rules and the same rows, written by one process that needs no broker."""
+"""The floor of the chain: one process without a broker applies the same rules and writes the same rows."""
 
 import json
 import time
@@ -43,7 +43,7 @@ class Case:
 
 
 def run(database_urls: Mapping[str, str], registry_url: str, union_id: UUID) -> float:
-    """Seconds to queue, list and check all members of a union: the rows are the chain's, each written once."""
+    """Returns the seconds to queue, list and check all members of a union; each row of the chain is written once."""
     engines = {service: create_engine(database_urls[service]) for service in SERVICES}
     registry = Registry(RegistrySettings(registry_url, registry_deadline_seconds=60))
     with ExitStack() as after:

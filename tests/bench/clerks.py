@@ -21,12 +21,12 @@ class Clerk:
     union_id: UUID
 
     def sign_in(self, gateway_url: str) -> ApiClient:
-        """The API as this clerk sees it."""
+        """Returns an API client that is signed in as this clerk."""
         return ApiClient(gateway_url).sign_in(self.account_name, _PASSWORD)
 
 
 def add_clerk(session: Session, serial: int) -> Clerk:
-    """A new union and its clerk in membership's database; each serial is another union."""
+    """Adds a union and its clerk to membership's database, another union for each serial."""
     union = add_union(session, f"第 {serial} 工会", a_union_code(serial), "grassroots", None)
     account = new_account(union, _account_name(serial), "王芳", ["clerk"], _PASSWORD)
     account.must_change_password = False
@@ -36,7 +36,7 @@ def add_clerk(session: Session, serial: int) -> Clerk:
 
 
 def sign_in_again(serial: int, gateway_url: str) -> ApiClient:
-    """The API as the clerk of this serial sees it, who was added before."""
+    """Returns an API client that is signed in as an existing clerk."""
     return ApiClient(gateway_url).sign_in(_account_name(serial), _PASSWORD)
 
 

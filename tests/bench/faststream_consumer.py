@@ -1,6 +1,6 @@
 """The peer: a FastStream consumer of bank results; one transaction a message, acked after its commit.
 
-It does the least that is needed to apply each result once: an inbox row and an update. Settings come from AMQP_URI,
+It does the minimum to apply each result once: an inbox row and an update. Settings come from AMQP_URI,
 DATABASE_URL, QUEUE and CONNECTIONS, which is how many messages it handles at once, each on a connection of its own.
 """
 
@@ -48,7 +48,7 @@ async def apply_result(feedback: dict[str, Any]) -> None:
 
 @app.after_startup
 async def say_ready() -> None:
-    """Lets the measurement begin."""
+    """Prints that the peer is ready, so that the measurement begins."""
     print("ready", flush=True)
 
 

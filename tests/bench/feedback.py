@@ -1,4 +1,4 @@
-"""Bank results a second: ours with all guarantees on, against FastStream, plain Nameko and raw kombu in sets of 200."""
+"""Bank results a second: ours with all guarantees, against FastStream, plain Nameko and raw kombu in chunks of 200."""
 
 import itertools
 import random
@@ -63,7 +63,7 @@ _THEIR_PROGRESS = "select count(*) from inbox"
 
 @dataclass(frozen=True)
 class Applicant:
-    """Somebody whose card the bank makes."""
+    """An applicant whose card the bank makes."""
 
     application_id: UUID
     batch_no: str
@@ -115,7 +115,7 @@ def _prepare(after: ExitStack, on: Nodes, secrets: dict[str, str], results: int)
 
 
 def _submit_batches(database_url: str, number: int) -> list[Applicant]:
-    """Lets batching list, check and submit so many people in several batches; who else is told does not matter here."""
+    """Lets batching list, check and submit this many people in several batches; discards the events to others."""
     engine = create_engine(database_url)
     with Session(engine) as session, session.begin():
         seed(session)
@@ -180,7 +180,7 @@ def _ours(bench: Bench, results_a_message: int, processes: int = 1) -> float:
 
 @dataclass(frozen=True)
 class Race:
-    """A database and a broker of one contender's own, and the results that it is to apply."""
+    """One contender's database and virtual host, and the results to apply."""
 
     database_url: str
     amqp_uri: str
@@ -189,7 +189,7 @@ class Race:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where a peer finds them."""
+        """Returns the environment of a peer's process."""
         return {
             "AMQP_URI": self.amqp_uri,
             "DATABASE_URL": plain_url(self.database_url),
@@ -197,9 +197,9 @@ class Race:
         }
 
     def speed_of(self, processes: Sequence[Process], progress: str) -> float:
-        """Results a second from the moment the processes may begin on the full queue until the last is committed.
+        """Returns results a second, from the release of the held processes until the last commit.
 
-        `progress` is the query that counts applied results. Raises TimeoutError when they do not all get applied.
+        `progress` is the query that counts applied results. Raises TimeoutError if not all are applied in time.
         """
         with psycopg.connect(plain_url(self.database_url), autocommit=True) as database:
             with ExitStack() as holding:
@@ -227,7 +227,7 @@ def _race(bench: Bench, original: str, results_a_message: int) -> Iterator[Race]
 
 
 def _in_messages(applicants: Sequence[Applicant], size: int) -> list[list[Applicant]]:
-    """Parts of one batch each, mixed as several outlets would send them."""
+    """Splits the applicants into parts of one batch each, mixed as from several outlets."""
     batches = [list(group) for _, group in itertools.groupby(applicants, lambda one: one.batch_no)]
     parts = [batch[start : start + size] for batch in batches for start in range(0, len(batch), size)]
     random.Random(1).shuffle(parts)
@@ -249,7 +249,7 @@ def _signed(applicants: Sequence[Applicant]) -> Outgoing:
 
 
 def _result(applicant: Applicant) -> dict[str, str]:
-    """One in ten is refused."""
+    """Returns the result for an applicant; one in ten is refused."""
     serial = applicant.serial
     if serial % 10 == 0:
         decision = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
@@ -318,30 +318,30 @@ def _against(whom: str, theirs: Runs, ours: Runs, least: float | None = None, by
 
 
 _HOW = """
-{results} results (one in ten a refusal) lie in a quorum queue before anybody works on them: the consumer has started
+{results} results (one in ten a refusal) are in a quorum queue before the consumer works: it has started
 and is held by SIGSTOP while the queue is filled; time runs from SIGCONT until the last result is committed. {runs}
 runs of all contenders in turn, each with a database and a virtual host of its own.
 
 - **Ours** is batching's process (`services.batching.service`) as it runs in production: signature and schema of each
-  message, the contradictions with what is known, encrypted card number, state of the application, counts of the
+  message, contradictions to known data, encrypted card number, state of the application, counts of the
   batch, the record of the message, and the events to other services through the outbox, which its relay publishes
   with confirms meanwhile. It takes up to 500 messages in one transaction with one ack. The results are of ten
-  batches, mixed; nobody reads the events' queues. With {large} results a message all messages fit into one
+  batches, mixed; nobody consumes the events. With {large} results a message all messages fit into one
   transaction.
 - **FastStream** (`tests/bench/faststream_consumer.py`) takes the same messages from the same kind of queue and does
-  the least that applies a result once: parse, inbox row, update, commit, ack. No signature, no schema, no encryption,
+  the minimum to apply a result once: parse, inbox row, update, commit, ack. No signature, no schema, no encryption,
   no events; slim tables of its own. One transaction a message, by psycopg's asyncio connection. The target is against
   one message at a time, which keeps the bank's order. For information it also runs with {many} messages at once on as
-  many connections, where order is lost and commits share their waits for the disk.
+  many connections, where order is lost and commits wait for the disk together.
 - **Plain Nameko** (`tests/bench/nameko_consumer.py`) does the same by `@consume`, ten workers at once; unlike most
   examples of Nameko it commits before the ack.
 - **Raw kombu** (`tests/bench/kombu_consumer.py`) is the limit: a loop over a kombu consumer and psycopg with the
   peers' tables, 200 messages a transaction, two statements for them and one ack, and nothing else. Both it and ours
-  have three sets of messages on their way at the most.
+  have at most three chunks of messages on their way.
 
-What bounds ours: one process on one core, which is hardly ever idle: messages are read while the set before waits for
-the database. Profiled apart (py-spy), a fifth of its time goes into taking messages from the broker, a fifth into
-reading and checking them, two fifths into what a set decides, its statements and its events, the rest into the relay
+What bounds ours: one process on one core, which is hardly ever idle: messages are read while the previous chunk waits
+for the database. By a separate profile (py-spy), a fifth of its time goes into receiving messages, a fifth into
+reading and checking them, two fifths into the decisions, statements and events of a chunk, the rest into the relay
 and the changes between them. The cores of the machine share caches and units: the busier broker and database are, the
 more processor time a result takes. Two processes wait for each other where they decide on the same batches.
 """

@@ -39,7 +39,7 @@ _OURS = {"who is signed in": "me", "a page of 20 members": "members?size=20"}
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked: a URL, with a cookie."""
+    """The URL to request, with a cookie."""
 
     url: str
     cookie: str = ""
@@ -47,7 +47,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """What some connections got: requests a second, and milliseconds that half, 95 and 99 of a hundred took at most."""
+    """The result: requests a second, and the 50th, 95th and 99th percentile of their milliseconds."""
 
     speed: float
     p50: float
@@ -55,12 +55,12 @@ class Load:
     p99: float
 
     def show(self) -> str:
-        """`412 a second; 38, 45, 60 ms`."""
+        """Returns text such as `412 a second; 38, 45, 60 ms`."""
         return f"{self.speed:,.0f} a second; {self.p50:.1f}, {self.p95:.1f}, {self.p99:.1f} ms"
 
 
 def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
-    """Asks all in turn, at each number of connections."""
+    """Measures all targets in turn, at each number of connections."""
     runs, seconds = (1, 1.0) if asked.quick else (RUNS, SECONDS)
     rows = []
     with ExitStack() as after:
@@ -163,14 +163,14 @@ requests a second, and what half, 95 and 99 of a hundred took at most. Medians o
 figure.
 
 - **Ours** is a gateway and a membership service, one process each: `GET /api/v1/me` and `GET /api/v1/members?size=20`
-  with a clerk's cookie, which is checked and asked about; limits, policy, schema, security headers, metrics, an RPC
-  with a deadline, and queries to PostgreSQL. Of 1,000 members. No limit to requests.
+  with a clerk's cookie, which is verified and looked up; limits, policy, schema, security headers, metrics, an RPC
+  with a deadline, and queries to PostgreSQL. There are 1,000 members and no rate limits.
 - **Plain Nameko** (`tests/bench/nameko_gateway.py`) is a gateway as a tutorial writes it, `@http` and `RpcProxy`, and
-  a service that answers a constant, one process each, with the default settings; and the same gateway answering by
+  a service that answers a constant, one process each, with the default settings; and the same gateway answering
   itself.
-- **The client** (`tests/bench/load.py`) is a program of its own. What it can do itself, requests a second against a
+- **The client** (`tests/bench/load.py`) is a separate program. What it can do itself, requests a second against a
   static answer: {ceiling}.
 
 What bounds the figures: two processes of Python that compute for each request, on two cores that the client, the
-broker and the database share. At one connection the time is that of the way through the broker and back.
+broker and the database share. With one connection the time is that of the round trip through the broker.
 """

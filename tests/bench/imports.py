@@ -1,4 +1,4 @@
-"""The import of a sheet of 100,000 members, beside reading the file alone and copying the finished rows alone."""
+"""The import of a sheet of 100,000 members, compared with only reading the file and only copying the rows."""
 
 import io
 import time
@@ -107,7 +107,7 @@ def _has_left(client: ApiClient, path: str, state: str) -> dict[str, Any] | None
 
 
 def _time_to_parse(sheet: bytes, rows: int) -> float:
-    """Seconds that the parser takes to hand over all values."""
+    """Returns the seconds that the parser takes for all values."""
     began = time.monotonic()
     book = CalamineWorkbook.from_filelike(io.BytesIO(sheet))
     read = sum(1 for _ in book.get_sheet_by_index(0).iter_rows()) - 1
@@ -115,7 +115,7 @@ def _time_to_parse(sheet: bytes, rows: int) -> float:
 
 
 def _time_by_openpyxl(sheet: bytes, rows: int) -> float:
-    """Seconds that the parser of former releases takes."""
+    """Returns the seconds that the parser of former releases takes."""
     began = time.monotonic()
     book = load_workbook(io.BytesIO(sheet), read_only=True, data_only=True)
     read = sum(1 for _ in book.worksheets[0].iter_rows(values_only=True)) - 1
@@ -123,7 +123,7 @@ def _time_by_openpyxl(sheet: bytes, rows: int) -> float:
 
 
 def _time_to_read(sheet: bytes, rows: int) -> float:
-    """Seconds that the product takes: with checks of the file, in a process of its own, to rows by headings."""
+    """Returns the seconds that the product takes, in a separate process with checks of the file, to make rows."""
     began = time.monotonic()
     read = sum(1 for found in read_file(sheet) if isinstance(found, SheetRow))
     return _since(began, read, rows)
@@ -136,7 +136,7 @@ def _since(began: float, read: int, rows: int) -> float:
 
 
 def _time_to_copy(database_url: str, rows: int) -> float:
-    """Seconds to copy the imported rows into an empty table like theirs, with all its indexes, and to commit."""
+    """Returns the seconds to copy the imported rows into an empty table with the same indexes, and to commit."""
     with psycopg.connect(plain_url(database_url)) as database, database.cursor() as cursor:
         with cursor.copy("copy member to stdout (format binary)") as copy:
             content = [bytes(part) for part in copy]
@@ -155,15 +155,15 @@ def _time_to_copy(database_url: str, rows: int) -> float:
 
 
 _HOW = """
-A clerk uploads an .xlsx of {size} MB through the HTTP API, confirms the preview as soon as it is there, and asks until
-the import is finished, which it is when all its members have their numbers: {speed} rows a second. A gateway and a
-membership service, one process each; one row in forty has a wrong check digit and is rejected. The service keeps the
-file, lets a process of its own read it, keeps its rows (so that a restarted import resumes at the last committed part),
-judges each for the preview, then again as a form would be, encrypts, finds who is registered already, registers a
-thousand a transaction, records who did it, tells other services, and gives numbers meanwhile.
+A clerk uploads an .xlsx of {size} MB through the HTTP API, confirms the preview as soon as it is ready, and polls until
+the import is finished, when all its members have their numbers: {speed} rows a second. A gateway and a
+membership service, one process each; one row in forty has a wrong check digit and is rejected. The service stores
+the file, lets a separate process read it, stores its rows (so that a restarted import resumes at the last committed
+part), checks each for the preview and again as a form is checked, encrypts it, finds duplicates, registers a thousand
+a transaction, records audit events, publishes events, and assigns numbers meanwhile.
 
-- **calamine alone** hands all values of the file over, and nothing is done with them.
-- **openpyxl, read-only** does the same: it is what former releases read with.
+- **calamine alone** reads all values of the file and does nothing with them.
+- **openpyxl, read-only** does the same: former releases used it.
 - **COPY alone** is a binary COPY of the finished rows into an empty table like theirs with all its indexes, and the
   commit.
 

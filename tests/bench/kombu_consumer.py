@@ -1,4 +1,4 @@
-"""The limit: bank results by raw kombu, 200 messages a transaction and one ack for all, no guarantee more.
+"""The limit: bank results by raw kombu, 200 messages a transaction and one ack for all, without further guarantees.
 
 Settings come from AMQP_URI, DATABASE_URL and QUEUE.
 """

@@ -1,7 +1,7 @@
-"""Asks one URL again and again over some connections at once, each waiting for its answer; prints what it took as JSON.
+"""Requests one URL repeatedly over several connections; each waits for its answer. Prints the times as JSON.
 
-`python -m tests.bench.load <url> <connections> <seconds> [cookie]`; a program of its own, so that it computes beside
-what it measures. `python -m tests.bench.load static <port>` is what shows how much of it can do: it answers a constant.
+`python -m tests.bench.load <url> <connections> <seconds> [cookie]`; a separate program, so that it does not
+compute in the measured process. `python -m tests.bench.load static <port>` answers a constant, to measure the client.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _WARMING_SECONDS = 0.5
 
 
 async def ask(url: str, connections: int, seconds: float, cookie: str) -> dict[str, object]:
-    """Answers the seconds that each request took, after a warming, and how many did not end well."""
+    """Returns the seconds of each request after a warm-up, and how many failed."""
     parts = urlsplit(url)
     path = url.partition(parts.netloc)[2]
     request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nCookie: {cookie}\r\n\r\n".encode()

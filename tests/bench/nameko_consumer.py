@@ -1,6 +1,6 @@
 """The peer: a plain Nameko consumer of bank results, as its documentation shows one; a transaction a message.
 
-It does the least that is needed to apply each result once: an inbox row and an update, and, unlike there, a commit
+It does the minimum to apply each result once: an inbox row and an update, and, unlike there, a commit
 before the ack. Settings come from AMQP_URI, DATABASE_URL and QUEUE.
 """
 
@@ -23,20 +23,20 @@ from tests.bench.peers import APPLY, REMEMBER, change_of  # noqa: E402
 
 
 class Databases(DependencyProvider):
-    """A connection for each worker, kept for the next."""
+    """A pool of connections, one for each worker."""
 
     def setup(self) -> None:
-        """Has no connection yet."""
+        """Starts with an empty pool."""
         self._free: list[psycopg.Connection[Any]] = []
 
     def get_dependency(self, worker_ctx: Any) -> "psycopg.Connection[Any]":
-        """The connection of a worker."""
+        """Returns a connection for a worker."""
         free = self._free.pop() if self._free else psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
         worker_ctx.data["database"] = free
         return free
 
     def worker_teardown(self, worker_ctx: Any) -> None:
-        """Keeps it."""
+        """Returns the connection to the pool."""
         self._free.append(worker_ctx.data.pop("database"))
 
 

@@ -28,19 +28,19 @@ class ConstantService:
 
 
 class PlainGateway:
-    """Asks the service, or answers by itself."""
+    """Calls the service, or answers itself."""
 
     name = "plain_gateway"
     constant = RpcProxy("constant")
 
     @http("GET", "/constant")
     def ask(self, request: Any) -> str:
-        """What the service says."""
+        """Returns the service's answer."""
         return json.dumps(self.constant.answer())
 
     @http("GET", "/floor")
     def answer(self, request: Any) -> str:
-        """The same without a service."""
+        """Returns the same without a service."""
         return json.dumps({"account_name": "bench", "name": "王芳", "union": "第 1 工会"})
 
 

@@ -1,4 +1,4 @@
-"""A page of 20 members, out of 10,000 and out of 10,000,000, for each search field, and pages far behind."""
+"""A page of 20 members, out of 10,000 and out of 10,000,000, for each search field, and deep pages."""
 
 import os
 import time
@@ -104,11 +104,11 @@ select format('drop index %I', indexname) from pg_indexes where tablename = 'mem
 union all
 select 'alter table member set unlogged'
 """
-"""Leaves the table without what slows filling it: keys, indexes, the log. The keys' indexes are made again too."""
+"""Removes what slows filling the table: keys, indexes, the write-ahead log. They are made again afterwards."""
 
 
 def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
-    """Asks both in turn for each search."""
+    """Measures both in turn for each search."""
     many, times = (20_000, 3) if asked.quick else (asked.members, TIMES)
     with ExitStack() as after:
         clients = [after.enter_context(_membership_of(on, secrets, number)) for number in (FEW, many)]
@@ -146,7 +146,7 @@ def _counted(total: int) -> str:
 
 @contextmanager
 def _membership_of(on: Nodes, secrets: dict[str, str], number: int) -> Iterator[ApiClient]:
-    """A clerk's API on a gateway and a membership service of its own, whose only union has so many members."""
+    """Runs a gateway and a membership service whose only union has this many members; yields its clerk's client."""
     with (
         kept_database(
             on, "membership", _name(number), lambda database_url: _fill(database_url, number)
@@ -174,7 +174,7 @@ def _name(number: int) -> str:
 
 
 def _house(on: Nodes) -> dict[str, str]:
-    """Where somebody in the middle of the smaller table lives."""
+    """Returns the address of a member in the middle of the smaller table."""
     with psycopg.connect(plain_url(on.postgres.url(_name(FEW)))) as database:
         found = database.execute("select substring(address from '区(.*号)') from member limit 1 offset %s", [FEW // 2])
         return {"address": str(found.fetchall()[0][0])}
@@ -186,7 +186,7 @@ def _gigabytes(on: Nodes, number: int) -> float:
 
 
 def _fill(database_url: str, number: int) -> None:
-    """Makes the members by as many connections as there are cores; their table is not logged, which no reader sees."""
+    """Makes the members over one connection for each core, in an unlogged table, which does not affect reading."""
     engine = create_engine(database_url)
     with Session(engine) as session, session.begin():
         clerk = add_clerk(session, 1)
@@ -224,7 +224,7 @@ def _execute(engine: Engine, statement: str, values: dict[str, Any]) -> None:
 
 
 def _encrypted() -> dict[str, bytes]:
-    """The same for each member: what is encrypted is shown and never searched."""
+    """Returns the encrypted values, the same for each member: they are shown but never searched."""
     values = {"document_number": _NUMBER_SEARCHED_FOR, "phone": "13800000000", "card_no": "6224781234567891"}
     return {name: keyring().encrypt(value) for name, value in values.items()}
 
@@ -232,18 +232,18 @@ def _encrypted() -> dict[str, bytes]:
 _HOW = """
 `GET /api/v1/members?size=20` through the HTTP API, with a clerk's session: gateway, RPC over RabbitMQ, membership,
 PostgreSQL and back. Two membership services with a gateway each, one whose only union has 10,000 members and one
-whose only union has {many}, drawn from the same distribution; both are asked in turn, {times} times a search after a
-warming, and the medians compared. One union that has them all is the hardest case: twenty thousand unions would share
-them. An answer holds the page and the number of matches, counted to 10,000 at most, with an address to 1,000: list,
-search and count are one answer. A search that matches fewer of 10,000 members than of {many} pays for the counting
-too.
+whose only union has {many}, drawn from the same distribution; both are measured in turn, {times} times a search after a
+warming, and the medians compared. One union that has them all is the hardest case: in reality twenty thousand unions
+share them. An answer holds the page and the number of matches, counted to 10,000 at most, with an address to 1,000:
+list, search and count are one answer. A search that matches fewer of 10,000 members than of {many} pays for the
+counting too.
 
 The members are made by one SQL statement (`tests/bench/pages.py`), the indexes as the migrations define them, built
-after it; with them the larger table has {sizes} GB, which the system's memory may hold. Document number, phone and
-card are the same encrypted values in each row, the digests are one for each member; the one that is searched for is
-right. Indexes that have just been built are more compact than grown ones.
+after it; with them the larger table has {sizes} GB, which the system's cache may hold. Document number, phone and
+card are the same encrypted values in each row, the digests are one for each member; only the one that is searched for
+is correct. Indexes that have just been built are more compact than grown ones.
 
-What bounds the figures: most of the time is HTTP and RPC, alike for both, which brings the ratio nearer to one. Pages
-far behind are walked to, member by member, alike in both; in the larger table the members of a common name lie
-further apart. Each address's match is looked at, and a large union has more of them to count.
+What bounds the figures: most of the time is HTTP and RPC, the same for both, which brings the ratio nearer to one. Deep
+pages skip member by member, the same in both; in the larger table the members of a common name lie
+further apart. Each matching address is read, and a large union has more of them to count.
 """

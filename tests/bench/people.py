@@ -1,4 +1,4 @@
-"""Made-up people in any number: valid documents, and a few in whom the system check finds something."""
+"""Generates any number of people with valid documents; a few of them fail the system check."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -16,16 +16,16 @@ _EXPIRED, _WITHOUT_EXPIRY = 0, 1
 
 
 def make_people(start: int, number: int) -> Iterator[dict[str, Any]]:
-    """People as a clerk registers them, numbered from `start`: who has another number has another document.
+    """Yields people as a clerk registers them, numbered from `start`, each number with its own document.
 
     All have resident IDs and common names, which is the ordinary channel. One in twenty fails the system check, half
-    of them by an expired document, half by one of which nobody filled in the expiry.
+    of them by an expired document, half by a missing expiry date.
     """
     return (_person(serial) for serial in range(start, start + number))
 
 
 def card_number(serial: int) -> str:
-    """A valid card number of 16 digits, for each serial another."""
+    """Returns a valid card number of 16 digits, unique for each serial."""
     body = f"622478{serial:09}"
     doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in body[::-2])
     return f"{body}{-(doubled + sum(map(int, body[-2::-2]))) % 10}"

@@ -1,4 +1,4 @@
-"""The rows that a benchmark comes to, and docs/benchmarks.md, in which each part has a section with its own date."""
+"""The result rows of a benchmark, and docs/benchmarks.md, where each part has a section with its own date."""
 
 import os
 import platform
@@ -18,15 +18,16 @@ _MISSED = "**no**"
 _HEAD = """# Benchmarks
 
 Made by `make bench`. A part that is measured again, as by `python -m tests.bench --only pages`, replaces its section;
-each says when and on what it was measured. Nodes, product, simulators and measurement shared the machine; PostgreSQL
-waited for the disk at each commit. Floor or peer and ours ran in turn; figures are medians, in brackets the span.
+each names its date and machine. Nodes, product, simulators and measurement shared the machine; PostgreSQL
+waited for the disk at each commit. Ours and the floor or peer ran in turn; figures are medians, with the span in
+brackets.
 
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours against what it is measured by; `is_met` None where nothing is aimed at."""
+    """One of our figures against a floor or peer; `is_met` is None without a target."""
 
     what: str
     compared: str
@@ -36,14 +37,14 @@ class Row:
     is_met: bool | None
 
     def cells(self, command: str) -> tuple[str, ...]:
-        """The row as the table shows it."""
+        """Returns the row's cells in the table."""
         met = {True: "yes", False: _MISSED, None: "–"}[self.is_met]
         return self.what, self.compared, self.ours, self.ratio, self.target, met, command
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one part of the benchmark came to, and how it was measured."""
+    """The result of one part of the benchmark, and how it was measured."""
 
     part: str
     title: str
@@ -52,14 +53,14 @@ class Report:
 
 
 def table(report: Report) -> str:
-    """The rows as a Markdown table."""
+    """Returns the rows as a Markdown table."""
     rows = [row.cells(f"`{_command(report.part)}`") for row in report.rows]
     lines = [_HEADINGS, tuple("---" for _ in _HEADINGS), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def made_with(database_version: str, broker_version: str) -> str:
-    """The machine and what ran on it."""
+    """Returns a description of the machine and the versions."""
     packages = ("nameko", "kombu", "psycopg", "SQLAlchemy", "faststream")
     return ", ".join(
         [
@@ -74,25 +75,25 @@ def made_with(database_version: str, broker_version: str) -> str:
 
 
 def section(report: Report, machine: str, seconds: float) -> str:
-    """A part's section, below its heading."""
+    """Returns the text of a part's section."""
     when = f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s on {machine}."
     return f"{when}\n\n{table(report)}\n{report.how.strip()}\n"
 
 
 def failure(error: BaseException, before: str | None) -> str:
-    """The section of a part that could not be measured: what it said before stays."""
+    """Returns the section of a part that could not be measured, with its former content."""
     said = f"**The run of {datetime.now(UTC):%Y-%m-%d} failed: {type(error).__name__}.**"
     return "\n\n".join(part for part in (said, _without_failure(before or "")) if part).rstrip() + "\n"
 
 
 def sections_of(document: str) -> dict[str, str]:
-    """What stands below each heading."""
+    """Returns the text under each heading."""
     found = re.split(r"^## (.+)\n", document, flags=re.MULTILINE)[1:]
     return {title: text.strip() + "\n" for title, text in zip(found[::2], found[1::2], strict=True)}
 
 
 def document(sections: Mapping[str, str], titles: Iterable[str]) -> str:
-    """The whole of docs/benchmarks.md, its parts in the order of the titles."""
+    """Returns the whole of docs/benchmarks.md, its parts in the order of the titles."""
     parts = [f"## {title}\n\n{sections[title]}" for title in titles if title in sections]
     return _HEAD + _summary(sections.values()) + "\n" + "\n".join(parts)
 

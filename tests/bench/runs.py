@@ -7,7 +7,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Runs:
-    """What the same measurement gave, run by run."""
+    """The results of the same measurement, run by run."""
 
     figures: Sequence[float]
 
@@ -16,11 +16,11 @@ class Runs:
         return median(self.figures)
 
     def show(self, unit: str, digits: int = 0) -> str:
-        """`1,234 a second (1,200 to 1,300)`."""
+        """Returns text such as `1,234 a second (1,200 to 1,300)`."""
         low, high = min(self.figures), max(self.figures)
         return f"{self.middle:,.{digits}f} {unit} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def ratio(above: Runs, below: Runs) -> Runs:
-    """Run by run: what was measured side by side is compared side by side."""
+    """Returns the ratios run by run, so that only runs measured side by side are compared."""
     return Runs([one / other for one, other in zip(above.figures, below.figures, strict=True)])

@@ -1,4 +1,4 @@
-"""Checks a second by one, two and four processes of validation, beside a registry that takes 50 ms a call."""
+"""Checks a second by one, two and four processes of validation, with a registry that takes 50 ms a call."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ PROCESSES = (1, 2, 4)
 LEAST_RATIO = 3.6
 LATENCY_MILLISECONDS = 50
 _MESSAGES = {5: 200, 20: 200, 500: 40}
-"""How many messages there are of how many persons each."""
+"""Persons a message → number of messages."""
 _FACTS = (
     "name",
     "document_type",
@@ -55,7 +55,7 @@ _PROGRESS = "select count(*) from application_check where checked_at is not null
 
 
 def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
-    """Lets each number of processes work off the same messages, several times in turn."""
+    """Lets each number of processes handle the same messages, several times in turn."""
     runs = 1 if asked.quick else RUNS
     rows, busy = [], {}
     with _slow_registry() as registry_url:
@@ -86,7 +86,7 @@ def _slow_registry() -> Iterator[str]:
 
 
 def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int, messages: int) -> tuple[float, float]:
-    """Checks a second from the moment the processes may begin on the full queue, and cores that they used meanwhile."""
+    """Returns checks a second from the release of the held processes, and the cores that they used."""
     with ExitStack() as after:
         database_url = after.enter_context(fresh_database(on, "validation"))
         amqp_uri = after.enter_context(fresh_vhost(on))
@@ -162,11 +162,12 @@ def _rows(persons: int, speeds: dict[int, Runs]) -> list[Row]:
 
 
 _HOW = """
-Messages `validation_requested` lie in the queue before the processes may begin (they are held by SIGSTOP); time runs
+Messages `validation_requested` are in the queue before the processes begin (they are held by SIGSTOP); time runs
 until the last check is written. {runs} runs in turn. The simulated registry takes {latency} ms a call of at most 100
-persons, and a process makes up to five calls at once for one message, one message after the other. A clerk who adds a
-few persons has five checked at once: then a process waits for the registry most of the time, and more processes wait
-side by side. With 500 persons a message, as of a union that queues thousands, a process computes more than it waits.
+persons, and a process makes up to five calls at once for one message, one message after the other. A message of five
+persons is what a clerk sends who adds a few: then a process waits for the registry most of the time, and more processes
+wait side by side. With 500 persons a message, as of a union that queues thousands, a process computes more than it
+waits.
 
 What bounds the figures: with five persons the registry's time; the more persons, the more the two cores, which
 processes, database, broker and registry share. Cores used by the processes of validation in the last run: {used}.

@@ -1,4 +1,4 @@
-"""How long `make run` takes when all is installed, beside starting the bare nodes."""
+"""How long `make run` takes when all is installed, compared with starting only the nodes."""
 
 import os
 import subprocess
@@ -24,11 +24,11 @@ local.FOLDER = Path(sys.argv[1])
 sys.argv[1:] = ["run"]
 sys.exit(local.main())
 """
-"""`python -m deploy.local run` with a folder of its own."""
+"""`python -m deploy.local run` with another folder."""
 
 
 def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
-    """Starts and stops a stack of its own several times; the first time, which makes the data, does not count."""
+    """Starts and stops a separate stack several times, without counting the first time, which makes the data."""
     runs = 1 if asked.quick else RUNS
     took, floors = [], []
     stack.reset(_OF_ITS_OWN)
@@ -55,7 +55,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
 
 
 def _make_run() -> float:
-    """Seconds of the two programs behind `make run`."""
+    """Returns the seconds of the two programs behind `make run`."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     began = time.monotonic()
     for command in (["deploy/local/bootstrap.py", "run"], ["-c", _RUN, str(_OF_ITS_OWN)]):
@@ -68,8 +68,8 @@ def _make_run() -> float:
 
 
 _HOW = """
-The nodes are stopped, packages, pages, databases and demo data are there. Time runs from the command until it has
-said that all of the system is ready: two nodes, five services, the gateway, three simulators, one process each.
+The nodes are stopped; packages, pages, databases and demo data exist. Time runs from the command until it reports
+that the whole system is ready: two nodes, five services, the gateway, three simulators, one process each.
 {runs} runs in turn with the nodes alone.
 
 What bounds it: RabbitMQ's start, then nine processes of Python that import their packages at once on two cores.

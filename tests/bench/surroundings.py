@@ -1,4 +1,4 @@
-"""What the measurements run on: durable nodes, fresh databases, processes of the product and of its peers."""
+"""The environment of measurements: durable nodes, fresh databases, processes of the product and of its peers."""
 
 import base64
 import itertools
@@ -41,12 +41,12 @@ class Process:
         return self.running.pid
 
     def cpu_seconds(self) -> float:
-        """What it has used of a core so far."""
+        """Returns its processor time so far."""
         return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the process from running meanwhile."""
+        """Suspends the process meanwhile."""
         self.running.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -56,7 +56,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is asked for: small numbers only, how many members the largest list has, whether to keep its nodes."""
+    """The options of a run: small numbers only, the members of the largest list, whether to keep its nodes."""
 
     quick: bool = False
     members: int = 10_000_000
@@ -64,7 +64,7 @@ class Asked:
 
 
 def set_secrets(keep: bool) -> dict[str, str]:
-    """Sets the run's secrets for this process, and answers them for those that it starts: new ones unless kept."""
+    """Sets the run's secrets in this process and returns them for others; they are new unless kept."""
     kept = FOLDER / "secrets.json"
     if keep and kept.exists():
         made = json.loads(kept.read_text())
@@ -81,7 +81,7 @@ def set_secrets(keep: bool) -> dict[str, str]:
 
 @contextmanager
 def running_nodes(keep: bool) -> Iterator[Nodes]:
-    """PostgreSQL and RabbitMQ as durable as in production; dropped at the end, or stopped with what they hold."""
+    """Runs PostgreSQL and RabbitMQ as durable as in production; drops or stops them at the end."""
     if not keep:
         nodes.drop(FOLDER)
     try:
@@ -92,7 +92,7 @@ def running_nodes(keep: bool) -> Iterator[Nodes]:
 
 @contextmanager
 def fresh_database(on: Nodes, service: str) -> Iterator[str]:
-    """The URL of a migrated, empty database of a service."""
+    """Yields the URL of a migrated, empty database of a service."""
     with _dropped_after(on, service) as name:
         on.postgres.create_database(name)
         migrate.upgrade(service, on.postgres.url(name))
@@ -101,7 +101,7 @@ def fresh_database(on: Nodes, service: str) -> Iterator[str]:
 
 @contextmanager
 def kept_database(on: Nodes, service: str, name: str, fill: Callable[[str], None]) -> Iterator[str]:
-    """The URL of a database that was filled once, by this run or one before that kept its nodes."""
+    """Yields the URL of a database that is filled once, by this or an earlier run that kept its nodes."""
     if not on.postgres.has_database(name):
         with fresh_database(on, service) as database_url:
             fill(database_url)
@@ -112,7 +112,7 @@ def kept_database(on: Nodes, service: str, name: str, fill: Callable[[str], None
 
 @contextmanager
 def copied_database(on: Nodes, original: str) -> Iterator[str]:
-    """The URL of a copy of a database (given by its URL), to which nobody is connected."""
+    """Yields the URL of a copy of a database, to whose original nobody may be connected."""
     with _dropped_after(on, "copy") as name:
         on.postgres.create_database(name, template=original.rpartition("/")[2])
         yield on.postgres.url(name)
@@ -120,7 +120,7 @@ def copied_database(on: Nodes, original: str) -> Iterator[str]:
 
 @contextmanager
 def fresh_vhost(on: Nodes) -> Iterator[str]:
-    """The AMQP address of an empty virtual host."""
+    """Yields the AMQP address of an empty virtual host."""
     name = f"bench_{next(_numbers)}"
     on.rabbitmq.create_vhost(name)
     try:
@@ -131,7 +131,7 @@ def fresh_vhost(on: Nodes) -> Iterator[str]:
 
 @contextmanager
 def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
-    """A process of the product that is ready for work."""
+    """Runs a process of the product, and waits until it is ready."""
     port = hold_port()
     command = ("services.kit.operations.runner", module)
     with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
@@ -141,7 +141,7 @@ def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Pro
 
 @contextmanager
 def running_program(module: str, environment: Mapping[str, str], url: str) -> Iterator[Process]:
-    """A process that is ready when it answers at the URL."""
+    """Runs a process, and waits until it answers at the URL."""
     with _started((module,), environment) as process:
         _wait_until(process, lambda: _answers(url))
         yield process
@@ -149,14 +149,14 @@ def running_program(module: str, environment: Mapping[str, str], url: str) -> It
 
 @contextmanager
 def running_peer(module: str, environment: Mapping[str, str]) -> Iterator[Process]:
-    """A process to compare with, which has said `ready`."""
+    """Runs a peer's process, and waits until it has printed `ready`."""
     with _started((module,), environment) as process:
         _wait_until(process, lambda: b"ready" in process.log.read_bytes())
         yield process
 
 
 def plain_url(database_url: str) -> str:
-    """The URL as psycopg itself reads it."""
+    """Returns the URL in psycopg's own form."""
     return database_url.replace("+psycopg", "")
 
 

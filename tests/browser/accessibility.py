@@ -1,4 +1,4 @@
-"""What axe finds wrong with a page for people who cannot see, hear or point."""
+"""Accessibility checks of pages by axe."""
 
 from playwright.sync_api import Page
 
@@ -14,7 +14,7 @@ _COME_TO_REST = """async () => {
 
 
 def serious_findings(page: Page) -> list[str]:
-    """Each serious or critical finding on the page once nothing on it changes colour, with where it is."""
+    """Returns each serious or critical finding on the page with its place, after colour transitions have ended."""
     page.evaluate(_COME_TO_REST)
     page.evaluate(_AXE.read_text(encoding="utf-8"))
     found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")

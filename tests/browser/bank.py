@@ -1,4 +1,4 @@
-"""What the simulated bank is told to answer."""
+"""Orders to the simulated bank."""
 
 from typing import Any
 
@@ -9,6 +9,6 @@ from deploy.local.stack import Stack
 
 
 def answer_batch(stack: Stack, batch_no: str, order: dict[str, Any]) -> None:
-    """Lets the bank decide on a batch, as soon as it knows it: `{"outcome": "issued", "count": 3}`."""
+    """Makes the bank decide on a batch, as soon as it has received it: `{"outcome": "issued", "count": 3}`."""
     feedback = f"{stack.simulator_urls['bank']}/batches/{batch_no}/feedback"
     wait_until(lambda: requests.post(feedback, json=order, timeout=10).ok, "the bank knows the batch")

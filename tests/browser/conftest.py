@@ -1,4 +1,4 @@
-"""A browser before the whole stack: Debian's Chromium, driven by Playwright, and the demo's accounts signed in."""
+"""Fixtures for browser tests: Debian's Chromium, driven by Playwright, on the whole stack with the demo's accounts."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,19 +32,19 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def pages_url(stack: Stack) -> str:
-    """Where the pages of the running system are."""
+    """The address of the running system's pages."""
     web.build()
     return stack.gateway_url
 
 
 @pytest.fixture
 def new_page(chromium: Browser, pages_url: str, tmp_path: Path) -> Iterator[NewPage]:
-    """`new_page()` is a tab of a person's own browser; what its console said of errors fails the test at the end."""
+    """`new_page()` opens a tab of a separate browser; errors in its console fail the test at the end."""
     complaints: list[str] = []
     contexts = []
 
     def listen(message: ConsoleMessage) -> None:
-        # The browser itself says that an answer was a 4xx or 5xx; which ones are right is the test's to say.
+        # The browser logs each 4xx or 5xx answer; the test decides which ones are right.
         if message.type == "error" and "Failed to load resource" not in message.text:
             complaints.append(message.text)
 
@@ -56,9 +56,9 @@ def new_page(chromium: Browser, pages_url: str, tmp_path: Path) -> Iterator[NewP
             base_url=pages_url,
             viewport={"width": viewport["width"], "height": viewport["height"]},
             locale="zh-CN",
-            timezone_id="Europe/Berlin",  # times are Shanghai's wherever the computer is
+            timezone_id="Europe/Berlin",  # times must be Shanghai's wherever the computer is
             accept_downloads=True,
-            reduced_motion="reduce",  # nothing is looked at while it fades in
+            reduced_motion="reduce",  # no checks while things fade in
         )
         context.set_default_timeout(_PATIENCE_MS)
         contexts.append(context)

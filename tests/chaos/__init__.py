@@ -1,1 +1,1 @@
-"""Faults at work: the system is hurt at random while clients use it, and what they were told is held against it."""
+"""Chaos tests: faults strike the system at random while clients use it; then the answers they got are verified."""

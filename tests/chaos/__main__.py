@@ -1,7 +1,7 @@
-"""Hurts a whole system at work and holds what clients were told against what became of it; writes docs/chaos.
+"""Injects faults into a whole system under load and verifies what clients were answered; writes docs/chaos.
 
-`python -m tests.chaos --faults 200 --members 5000 --seed 1`. The exit status is 1 where anything was lost or doubled,
-an invariant is broken, or a client met what it never should.
+`python -m tests.chaos --faults 200 --members 5000 --seed 1`. The exit status is 1 if anything was lost or duplicated,
+an invariant is violated, or a client got an unacceptable answer.
 """
 
 import argparse

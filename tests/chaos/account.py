@@ -1,4 +1,4 @@
-"""What clients were told, held against what the system says at the end: each promise kept, and kept once."""
+"""Compares the answers that clients got with the final state: each promise must be kept exactly once."""
 
 import threading
 from collections import Counter, defaultdict
@@ -16,10 +16,10 @@ _LIVE = ("queued", "submitted")
 
 @dataclass
 class UnionAccount:
-    """What the clerk of one union was told."""
+    """The answers that the clerk of one union got."""
 
     names: list[str] = field(default_factory=list)
-    """Of members whose registration was answered, singly or as a row of an import."""
+    """The names of members whose registration was answered, singly or as a row of an import."""
     queued: int = 0
     removed: int = 0
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -27,22 +27,22 @@ class UnionAccount:
 
 
 class Account:
-    """What all were told. Safe for several threads."""
+    """The answers that all clients got; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.results: dict[str, str] = {}
-        """The decision that the bank told, by application."""
+        """The decision that the bank sent, by application."""
         self.results_told = 0
-        """With what was told twice, or by steps."""
+        """How many results the bank sent, with repeated ones and intermediate steps."""
         self.feedbacks: list[tuple[str, BankFault]] = []
-        """What the bank has sent, by feedback id, with what was wrong in it."""
+        """The ids of the bank's feedback, each with the error in it."""
         self.decisions: dict[str, str] = {}
-        """Of reviewers, by revocation."""
+        """The reviewers' decisions, by revocation."""
         self.phone_applications: Counter[str] = Counter()
-        """By telephone number."""
+        """The applications on the phone, by telephone number."""
         self.passwords_asked: Counter[str] = Counter()
-        """One-time passwords that were, or may have been, ordered: by telephone number."""
+        """The one-time passwords that were, or may have been, requested, by telephone number."""
 
     def note_results(self, results: Iterable[dict[str, Any]]) -> None:
         with self._lock:
@@ -70,14 +70,14 @@ class Account:
 
 @dataclass
 class Verdict:
-    """How many promises there were of each kind, and which were not kept or kept twice."""
+    """The number of promises of each kind, and those that were lost or duplicated."""
 
     promised: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
     def compare(self, what: str, promised: int, found: int, where: str) -> None:
-        """Fewer are lost, more are doubled."""
+        """Counts promises: missing ones are lost, surplus ones duplicated."""
         self.promised[what] += promised
         if found < promised:
             self.lost.append(f"{where}: {promised - found} of {promised} {what}")
@@ -85,27 +85,27 @@ class Verdict:
             self.doubled.append(f"{where}: {found - promised} {what} more than the {promised} promised")
 
     def expect(self, what: str, is_kept: bool, where: str) -> None:
-        """One promise, which is lost where it is not kept."""
+        """Counts one promise, which is lost if it is not kept."""
         self.promised[what] += 1
         if not is_kept:
             self.lost.append(f"{what}: {where}")
 
     @property
     def offenders(self) -> list[str]:
-        """All that is wrong, in words."""
+        """Returns all violations as text."""
         return [f"lost: {one}" for one in self.lost] + [f"doubled: {one}" for one in self.doubled]
 
 
 @dataclass(frozen=True)
 class PhoneMember:
-    """A member who applied on the phone, and the session in which."""
+    """A member who applied on the phone, with the session."""
 
     phone: str
     client: ApiClient
 
 
 def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: Verdict) -> None:
-    """One union: its members, their applications, its batches, the bank's results on them, its revocations."""
+    """Verifies one union: its members, applications, batches, the bank's results, and revocations."""
     where = clerk.account["account_name"]
     members = clerk.all_pages("members")
     _hold_members(told, members, where, verdict)
@@ -115,7 +115,7 @@ def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: 
     verdict.compare("applications queued", told.queued, len(applications), where)
     removed = sum(one["state"] == "removed" for one in applications.values())
     verdict.promised["applications removed"] += told.removed
-    if removed < told.removed:  # others may have been cancelled besides, by a late card
+    if removed < told.removed:  # a late card may have cancelled further ones
         verdict.lost.append(f"{where}: {told.removed - removed} of {told.removed} applications removed")
     for member in details:
         _hold_cards(member, verdict)
@@ -133,7 +133,7 @@ def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: 
 
 
 def hold_phone_members(account: Account, members: Sequence[PhoneMember], verdict: Verdict) -> None:
-    """Each applied as often as was told, and has what the bank told."""
+    """Verifies that each has the applications that were answered, with the bank's results."""
     for member in members:
         applications = member.client.get("personal/applications")["items"]
         promised = account.phone_applications[member.phone]
@@ -144,7 +144,7 @@ def hold_phone_members(account: Account, members: Sequence[PhoneMember], verdict
 
 
 def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Verdict) -> None:
-    """No text message was sent twice: a request id is one message, a one-time password is sent once."""
+    """Verifies that no text message was sent twice: one for each request id and one-time password."""
     verdict.promised["text messages sent"] += len(sent)
     by_request = Counter(message["request_id"] for message in sent)
     by_text: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -161,7 +161,7 @@ def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Ver
 
 
 def hold_receipts(account: Account, receipts: Sequence[dict[str, Any]], verdict: Verdict) -> None:
-    """The bank has an answer to each feedback, which takes the good lines and names what is wrong in the others."""
+    """Verifies that the bank has a receipt for each feedback, which accepts valid lines and names errors."""
     answers: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for receipt in receipts:
         answers[receipt["feedback_id"]].append(receipt)
@@ -195,7 +195,7 @@ def _hold_cards(member: dict[str, Any], verdict: Verdict) -> None:
 
 
 def _hold_batches(told: UnionAccount, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:
-    """Answers the persons of the union's batches by application."""
+    """Verifies the union's batches; returns their persons by application."""
     found = {batch["batch_no"]: batch for batch in clerk.all_pages("batches") if not batch["personal"]}
     verdict.compare("batches submitted", len(told.batches), len(found), clerk.account["account_name"])
     persons: dict[str, dict[str, Any]] = {}
@@ -212,14 +212,14 @@ def _hold_batches(told: UnionAccount, clerk: ApiClient, verdict: Verdict) -> dic
 def _hold_agreement(
     applications: dict[str, dict[str, Any]], persons: dict[str, dict[str, Any]], where: str, verdict: Verdict
 ) -> None:
-    """Membership and batching say the same of each application; of those in no batch batching lists the queued ones."""
+    """Verifies that membership and batching agree on each application; queued ones without a batch are listed."""
     for application_id, person in persons.items():
         known = applications.get(application_id, {"state": "unknown"})
         verdict.expect("both services agree", known["state"] == person["state"], f"{where}: {application_id}")
 
 
 def _hold_result(told: str | None, person: dict[str, Any], has_card: bool, verdict: Verdict) -> None:
-    """A card that the bank issued is issued, unless the member had another already; a refusal may come too late."""
+    """Verifies one result: an issued card is applied, unless the member had another already; a refusal may be late."""
     where, state = person["application_id"], person["state"]
     if told == "issued":
         verdict.expect("bank results applied", state == "issued" or has_card, f"{where} is {state}, issued was told")

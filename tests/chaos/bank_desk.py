@@ -1,4 +1,4 @@
-"""The bank at work: by the simulator's desk it tells results in parts, and late ones of cards that were recalled."""
+"""Works as the bank through the simulator: sends results in parts, and late ones for recalled cards."""
 
 import hashlib
 import random
@@ -15,14 +15,14 @@ from tests.chaos.faults import Manners
 
 _PAUSE = 1.0
 _REST_OF_A_BATCH = 4.0
-"""At least so long the bank leaves a batch alone between two messages on it."""
+"""The minimum time between two messages on a batch."""
 _REFUSED_OF_100 = 6
 _LATE_OF_100 = 15
 _DECIDED = ("issued", "refused")
 
 
 class BankDesk:
-    """Decides on each applicant once and for good: who is asked twice hears the same."""
+    """Decides on each applicant once: repeated decisions are the same."""
 
     def __init__(self, url: str, account: Account, manners: Manners, seed: int) -> None:
         self.messages = 0
@@ -35,7 +35,7 @@ class BankDesk:
         self._asked = requests.Session()
 
     def work(self, is_over: threading.Event, nobody_waits: threading.Event) -> None:
-        """Tells results until it is over and the bank has decided on all."""
+        """Sends results until the run is over and the bank has decided on all applicants."""
         while not nobody_waits.is_set():
             is_last = is_over.is_set()
             left = sum(self._attend(batch["batch_no"], is_last) for batch in self._get("batches")["items"])
@@ -44,11 +44,11 @@ class BankDesk:
             time.sleep(_PAUSE)
 
     def open_applicants(self) -> int:
-        """Of all batches: those whom the bank has neither decided on nor been told to leave alone."""
+        """Returns the number of applicants of all batches that are neither decided nor recalled."""
         return sum(len(self._open(self._get(f"batches/{one['batch_no']}"))) for one in self._get("batches")["items"])
 
     def _attend(self, batch_no: str, is_last: bool) -> int:
-        """Tells something of a batch; answers on how many the bank still has to decide."""
+        """Sends some results of a batch; returns the number of undecided applicants."""
         if not is_last and time.monotonic() < self._touched.get(batch_no, 0) + _REST_OF_A_BATCH:
             return 1
         is_new = batch_no not in self._touched
@@ -77,7 +77,7 @@ class BankDesk:
         ]
 
     def _is_late(self, batch: dict[str, Any], applicant: dict[str, Any]) -> bool:
-        """Whether the card of somebody recalled was made all the same."""
+        """Whether a recalled applicant's card is issued nevertheless."""
         application_id = applicant["application_id"]
         return (
             application_id in batch["recalled"]
@@ -88,7 +88,7 @@ class BankDesk:
         )
 
     def _tell(self, batch_no: str, results: list[dict[str, Any]]) -> None:
-        """Tells results, once more where what was wrong in the message kept them from being taken."""
+        """Sends results, again if an error in the message kept them from being applied."""
         name = self._manners.faults.popleft() if self._manners.faults else None
         if name == REUSED:
             self._reuse_feedback_id(batch_no, results[0]["application_id"])
@@ -101,7 +101,7 @@ class BankDesk:
         self.messages += 1
 
     def _send(self, batch_no: str, results: list[dict[str, Any]], fault: BankFault) -> None:
-        """Until the simulator has sent all parts; each try under an id of its own, for its time is another one."""
+        """Retries until the simulator has sent all parts; each attempt has a new id, since its time differs."""
         parts = self._dice.randint(1, 6)
         order = {
             "results": results,
@@ -116,7 +116,7 @@ class BankDesk:
         self._account.note_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
 
     def _reuse_feedback_id(self, batch_no: str, application_id: str) -> None:
-        """Says something else under an id that was answered before; later where none was."""
+        """Sends other content under a used feedback id; retries later if there is none yet."""
         if not (answered := self._get("receipts")["items"]):
             self._manners.faults.append(REUSED)
             return
@@ -147,7 +147,7 @@ def _decision(application_id: str) -> str:
 
 
 def _share(text: str) -> int:
-    """A number below 100 that is always the same for this text."""
+    """Returns a number below 100, always the same for a text."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong in the bank's feedback on demand, and by what its receipt shows that it was rejected."""
+"""Errors that the bank's feedback can have on demand, and how its receipt must name them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 Receipt = Mapping[str, Any]
 
 _LATE_CARD = "already_issued"
-"""The only reason why a good line is not taken: a late card of a member who has another one by then."""
+"""The only reason to reject a valid line: a late card of a member who has another one by then."""
 
 
 class BankFault(NamedTuple):
-    """How the simulator is ordered to make it, and what the receipt must say: code and field, None for nothing."""
+    """The order that makes the simulator produce the error, and the code and field in the receipt (None for none)."""
 
     order: Mapping[str, Any]
     code: str | None = None
     field: str | None = None
     spoils_all: bool = False
-    """Whether nothing of the message is taken."""
+    """Whether the whole message is rejected."""
 
 
 REUSED = "feedback_id reused"
@@ -32,7 +32,7 @@ SOUND = BankFault({})
 
 
 def is_answered_as(receipt: Receipt, fault: BankFault) -> bool:
-    """Whether a receipt names this fault and nothing else, and all other lines were taken."""
+    """Whether a receipt names only this error, and all other lines were accepted."""
     if receipt["applied"] + receipt["repeated"] + receipt["rejected"] != receipt["results"]:
         return False
     if fault.spoils_all:

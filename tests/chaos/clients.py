@@ -1,4 +1,4 @@
-"""Clients as they are in real life: what was not answered is asked again, under the same Idempotency-Key."""
+"""Clients that repeat unanswered requests under the same Idempotency-Key, as real ones do."""
 
 import threading
 import time
@@ -12,24 +12,24 @@ from deploy.local.client import ApiClient, ApiProblem
 _PAUSE = 0.5
 _LONGEST_PAUSE = 3.0
 _HANGS_SECONDS = 90
-"""The longest deadline of an API command is 30 s: who hears nothing for three times as long was left hanging."""
+"""A request without an answer for this long counts as hanging: the longest deadline of a command is 30 s."""
 
 
 class GaveUp(Exception):
-    """The run is over, and still there was no answer."""
+    """The run is over, and there was no answer."""
 
 
 class Tally:
-    """What all clients together asked and met. Safe for several threads."""
+    """Counts of all clients' requests and answers; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.answered = 0
         self.refused: Counter[str] = Counter()
-        """Answers below 500 that say no, by code: clerks meet them in any case."""
+        """Refusals below 500, by code, which clerks can always get."""
         self.retries: Counter[str] = Counter()
         self.findings: Counter[str] = Counter()
-        """What no client should ever meet."""
+        """Answers that no client should get."""
 
     def note_answer(self) -> None:
         with self._lock:
@@ -49,7 +49,7 @@ class Tally:
 
 
 class PatientClient(ApiClient):
-    """Asks until there is an answer, or until `over` is set; raises GaveUp then, and ApiProblem for what is refused."""
+    """Repeats requests until there is an answer; raises GaveUp once `over` is set, and ApiProblem for refusals."""
 
     def __init__(self, base: str, tally: Tally, over: threading.Event) -> None:
         super().__init__(base)
@@ -68,7 +68,7 @@ class PatientClient(ApiClient):
             pause = min(1.5 * pause, _LONGEST_PAUSE)
 
     def _ask_once(self, method: str, path: str, **sent: Any) -> requests.Response | None:
-        """The answer; None where it is to be asked again."""
+        """Returns the answer; None if the request must be repeated."""
         try:
             answer = self.http.request(method, f"{self.base}/api/v1/{path}", timeout=(5, _HANGS_SECONDS), **sent)
         except requests.ReadTimeout:
@@ -92,5 +92,5 @@ class PatientClient(ApiClient):
 
 
 def _pattern(path: str) -> str:
-    """The path without what names one thing: `members/…`."""
+    """Returns the path without ids, such as `members/…`."""
     return "/".join("…" if any(letter.isdigit() for letter in part) else part for part in path.split("/"))

@@ -1,4 +1,4 @@
-"""Strikes the faults of a plan: processes, nodes, connections are really hurt, simulators are told to misbehave."""
+"""Injects the faults of a plan into processes, nodes and connections, and makes simulators fail."""
 
 import os
 import random
@@ -37,49 +37,49 @@ _DELAY_SECONDS = 0.15
 _SLOW_MILLISECONDS = 6000
 _SECONDS_TO_EMPTY = 120
 _SKEW_SECONDS = {"6 hours ahead": 6 * 3600, "50 seconds behind": -50}
-"""As far as a bank's clock may be wrong: what it says beyond is rejected."""
+"""The limits of a bank's clock error; times beyond are rejected."""
 
 
 @dataclass
 class Manners:
-    """How the bank's desk sends its messages at the moment."""
+    """How the bank's desk currently sends its messages."""
 
     twice: bool = False
     out_of_order: bool = False
     faults: deque[str] = field(default_factory=deque)
-    """Each is to be in one message of those that come next."""
+    """Errors for the next messages, one in each."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What faults can strike."""
+    """The processes, nodes and connections that faults can strike."""
 
     folder: Path
-    """Of the nodes."""
+    """The nodes' folder."""
     pids: Callable[[str], list[int]]
-    """The process ids of a program at this moment."""
+    """Returns the current process ids of a program."""
     proxies: Mapping[str, TcpProxy]
-    """By whose connections go through it to what: `batching to broker`."""
+    """The proxies by the connections through them, such as `batching to broker`."""
     simulators: Mapping[str, str] = field(default_factory=dict)
     vhost: str = ""
     environment: Callable[[str], Mapping[str, str]] = lambda _program: {}
-    """What the processes of a program are started with."""
+    """Returns the environment of a program's processes."""
     manners: Manners = field(default_factory=Manners)
 
 
 @dataclass(frozen=True)
 class Struck:
-    """A fault that was struck, with when it began and ended, by the monotonic clock."""
+    """An injected fault, with its beginning and end by the monotonic clock."""
 
     fault: Fault
     began: float
     ended: float
     trouble: str = ""
-    """Why it could not be struck or ended as planned."""
+    """Why it could not be injected or ended as planned."""
 
 
 class Faults:
-    """A plan at work. Faults overlap, but for those of one node or one simulator, which wait for one another."""
+    """Executes a plan. Faults may overlap, but those of one node or simulator wait for one another."""
 
     def __init__(self, targets: Targets, faults: Sequence[Fault], seed: int) -> None:
         self.struck: list[Struck] = []
@@ -129,13 +129,13 @@ class Faults:
         self._signal(fault.target, signal.SIGKILL)
 
     def _terminate(self, fault: Fault) -> None:
-        """Ends with the process: it may take its time to finish what it does."""
+        """Terminates a process; the fault lasts until it has finished its work and ended."""
         pid = self._signal(fault.target, signal.SIGTERM)
         while pid is not None and pid in self._targets.pids(fault.target):
             time.sleep(0.05)
 
     def _signal(self, program: str, number: signal.Signals) -> int | None:
-        """To one of the program's processes; None where all of them are dead already."""
+        """Signals one of the program's processes; returns None if all are dead."""
         pids = self._targets.pids(program)
         if not pids:
             return None
@@ -179,7 +179,7 @@ class Faults:
             os.kill(pid, signal.SIGCONT)
 
     def _point(self, node: str, port: int) -> None:
-        """A node that found its port taken has another one now."""
+        """Directs the proxies to a node's new port, in case its old one was taken."""
         for name, proxy in self._targets.proxies.items():
             if name.endswith(f" to {node}"):
                 proxy.target = (proxy.target[0], port)
@@ -198,13 +198,13 @@ class Faults:
             self._control("bank", {"skew_seconds": 0})
 
     def _unbind(self, fault: Fault) -> None:
-        """Copies for the queue find no way to it, as if it were missing; what lies in it stays."""
+        """Unbinds a queue, so that copies for it cannot be routed, as if it were missing; its messages stay."""
         self._on_broker(lambda channel: _unbind_from_events(channel, fault.target))
         time.sleep(fault.seconds)
         self._on_broker(lambda channel: declare_only_subscription(channel, fault.target, _contract_of(fault.target)))
 
     def _delete_queue(self, fault: Fault) -> None:
-        """Deletes a queue that nothing lies in or is on its way to; what comes meanwhile has no way but to wait."""
+        """Deletes an empty queue without messages on their way; new copies wait in the outboxes."""
         service = owner_of(fault.target)
 
         def cut_off(channel: amqp.Channel) -> None:
@@ -223,20 +223,20 @@ class Faults:
             self._replay_strays(service)
 
     def _cut_off_and_delete(self, queue: str, cut_off: Callable[[amqp.Channel], None]) -> bool:
-        """False where the queue is not empty yet."""
+        """Returns False if the queue is not empty yet."""
         self._on_broker(cut_off)
         with self._locks["broker"]:
             return nodes.start_rabbitmq(self._targets.folder).delete_if_empty(self._targets.vhost, queue)
 
     def _declare_all(self) -> None:
-        """As an operator does who restores what is missing."""
+        """Restores missing exchanges and queues, as an operator does."""
         command = [sys.executable, "-m", "deploy.broker", "declare"]
         with self._locks["broker"]:
             uri = nodes.start_rabbitmq(self._targets.folder).uri(self._targets.vhost)
             subprocess.run(command, cwd=ROOT, env=os.environ | {"AMQP_URI": uri}, check=True, capture_output=True)
 
     def _replay_strays(self, service: str) -> None:
-        """What came back to the missing queue meanwhile; as an operator does who finds it among the dead letters."""
+        """Replays the dead letters of messages that were returned to the missing queue, as an operator does."""
         queue = strays_queue(service)
         replay = [sys.executable, "-m", "deploy.dead_letters", "replay", queue, "--all"]
         left: list[int] = []
@@ -251,7 +251,7 @@ class Faults:
             self._on_broker(count)
 
     def _on_broker(self, change: Callable[[amqp.Channel], None]) -> None:
-        """Tries as the administrator until the broker has it, which may be struck itself."""
+        """Retries as the administrator until the broker, which a fault may affect, has applied the change."""
         while True:
             try:
                 with open_connection(self._targets.proxies["administrator to broker"].url, "chaos") as connection:
@@ -270,7 +270,7 @@ class Faults:
         setattr(self._targets.manners, name, False)
 
     def _send_wrong(self, fault: Fault) -> None:
-        """A message that is to be rejected; sent until the broker has it."""
+        """Sends an invalid message, retrying until the broker has it."""
         how = {} if fault.target == "unknown batch" else {fault.target: True}
         result = {"application_id": str(uuid4()), "outcome": "issued"}
         url = f"{self._targets.simulators['bank']}/batches/wrong-{uuid4()}/feedback"

@@ -1,4 +1,4 @@
-"""The people of a chaos run: each has a name of their own, by which they are found at the end."""
+"""The people of a chaos run: each has a unique name, by which they are found at the end."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from tests.bench import people
 
 _DIGITS = "甲乙丙丁戊己庚辛壬癸"
 _FLEXIBLE = 1_500_000
-"""Serials from here on are of those who apply on the phone."""
+"""The first serial of people who apply on the phone."""
 
 
 def make_people(start: int, number: int) -> list[dict[str, Any]]:
-    """Forms as a clerk sends them, of people numbered from `start`; one in twenty does not pass the check."""
+    """Returns clerks' forms of people numbered from `start`; one in twenty does not pass the check."""
     return [
         {**_as_sent(facts), "name": _name(start + position)}
         for position, facts in enumerate(people.make_people(start, number))
@@ -20,7 +20,7 @@ def make_people(start: int, number: int) -> list[dict[str, Any]]:
 
 
 def make_phone_members(number: int) -> list[dict[str, Any]]:
-    """Forms of people in flexible employment, all of whom pass the check."""
+    """Returns forms of people in flexible employment, all of whom pass the check."""
     forms = []
     for serial in range(number):
         (form,) = make_people(_FLEXIBLE + 40 * serial + 7, 1)
@@ -29,7 +29,7 @@ def make_phone_members(number: int) -> list[dict[str, Any]]:
 
 
 def as_rows(forms: Sequence[dict[str, Any]]) -> list[Person]:
-    """The same people as rows of a sheet."""
+    """Returns the same people as rows of a sheet."""
     return [
         Person(
             name=form["name"],

@@ -1,4 +1,4 @@
-"""The plan of a chaos run: which fault strikes what, when and for how long, drawn from a seed beforehand."""
+"""The plan of a chaos run, drawn from a seed: which fault strikes what, when and for how long."""
 
 import random
 from collections.abc import Sequence
@@ -71,12 +71,12 @@ CHEAP_KINDS = (
     CLOCK,
     UNBIND,
 )
-"""Those after which work goes on within seconds."""
+"""Kinds after which work resumes within seconds."""
 ALL_KINDS = (*CHEAP_KINDS, DELETE, RESTART_BROKER, FREEZE_BROKER)
 
 
 def draw(seed: int, count: int, seconds: float, kinds: Sequence[Kind] = ALL_KINDS) -> list[Fault]:
-    """`count` faults within so many seconds, in their order; each kind at least once where there are enough of them."""
+    """Draws `count` faults within `seconds`, in order; each kind at least once if there are enough."""
     dice = random.Random(seed)
     chosen = list(kinds[:count])
     chosen += dice.choices(kinds, [kind.weight for kind in kinds], k=count - len(chosen))

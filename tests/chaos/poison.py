@@ -1,4 +1,4 @@
-"""Messages that no bank in its senses sends, drawn by hypothesis: what each is like, and what the wire carries."""
+"""Malformed bank messages, drawn by hypothesis: the kind of each, and its bytes on the wire."""
 
 import gzip
 import itertools
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from services.contracts import bank
 
 SECRET = "310101199003078814"
-"""Looks like somebody's document number; stands wherever text may stand, and must be seen in no log and no reason."""
+"""A text like a document number, put wherever text may be; no log and no reason may contain it."""
 _feedback_numbers = itertools.count(1)
 _REFUSAL = {"outcome": "refused", "reason_code": "name_mismatch", "reason": "姓名与证件不符"}
 _ODD_TEXT = st.text(
@@ -51,7 +51,7 @@ _RESULT_FIELDS = ("application_id", "member_no", "outcome", "card_no", "reason_c
 
 @dataclass(frozen=True)
 class Poison:
-    """A message for the queue `bank.feedback`; `raw` are its properties on the wire where no client writes such."""
+    """A message for the queue `bank.feedback`; `raw` are properties on the wire that no client library writes."""
 
     kind: str
     body: bytes
@@ -59,7 +59,7 @@ class Poison:
     raw: bytes | None = None
 
     def to_amqp(self, message_id: str) -> AmqpMessage:
-        """As it is published, under an id of its own."""
+        """Returns the message to publish under this id."""
         if self.raw is None:
             return AmqpMessage(self.body, **{"delivery_mode": 2, "message_id": message_id, **self.properties})
         message = _RawMessage(self.body)
@@ -69,7 +69,7 @@ class Poison:
 
 @dataclass(frozen=True)
 class Target:
-    """What the messages speak of: a batch, its applications that nobody else speaks of, and the bank's key."""
+    """What the messages refer to: a batch, its applications (used by no other messages), and the bank's key."""
 
     batch_no: str
     application_ids: Sequence[str]
@@ -77,7 +77,7 @@ class Target:
     processed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def feedback(self, *results: dict[str, Any], **changes: Any) -> dict[str, Any]:
-        """A document as the bank writes it, with an id of its own."""
+        """Returns a valid feedback document with a new id."""
         named = {
             "feedback_id": f"f-{next(_feedback_numbers)}",
             "batch_no": self.batch_no,
@@ -86,13 +86,13 @@ class Target:
         return {**named, "results": list(results), **changes}
 
     def signed(self, kind: str, body: bytes, headers: dict[str, Any] | None = None, **properties: Any) -> Poison:
-        """A message that the bank has signed, whatever it says."""
+        """Returns a message with a valid signature and any content."""
         signature = {bank.SIGNATURE_HEADER: bank.sign(body, self.key)}
         return Poison(kind, body, {"application_headers": {**signature, **(headers or {})}, **properties})
 
 
 def draw(target: Target, count: int) -> list[Poison]:
-    """So many messages, the same ones each time."""
+    """Draws `count` messages, the same ones each time."""
     drawn: list[Poison] = []
 
     @settings(
@@ -117,7 +117,7 @@ def draw(target: Target, count: int) -> list[Poison]:
 
 
 def to_json(document: Any) -> bytes:
-    """JSON with everything in it that a careless writer lets through."""
+    """Writes JSON with everything that a careless writer lets through."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 

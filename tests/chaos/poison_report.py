@@ -1,4 +1,4 @@
-"""A run of poison as a Markdown document."""
+"""The report of a poison run, as a Markdown document."""
 
 from collections import Counter
 from collections.abc import Sequence

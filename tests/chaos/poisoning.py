@@ -1,4 +1,4 @@
-"""Feeds batching's process poison, with true results between it, and accounts for every message."""
+"""Sends batching malformed messages with valid results between them, and accounts for every message."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from tests.mothers import a_card_number
 
 WAVE = 500
 EVERY = 20
-"""One message in so many is a true result."""
+"""One message in this many is a valid result."""
 _LONGEST_WAVE_SECONDS = 180
 _LONGEST_REASON = 1000
 _OF_US = ("x-reason", "x-cause", "x-traceback")
@@ -31,11 +31,11 @@ _OF_US = ("x-reason", "x-cause", "x-traceback")
 
 @dataclass
 class Fate:
-    """What was sent and what became of it."""
+    """The sent messages and their outcomes."""
 
     sent: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By kind and by the class of the reason."""
+    """Rejected messages, by kind and class of the reason."""
     in_part: int = 0
     taken: int = 0
     repeated: int = 0
@@ -47,7 +47,7 @@ class Fate:
 
 
 class Feeder:
-    """The bank's side of the queue, and a look into batching's database and log."""
+    """The bank's side of the queue, with access to batching's database and log."""
 
     def __init__(self, amqp_uri: str, database_url: str, pid: int, log: Path, target: Target) -> None:
         self._connection = open_connection(amqp_uri, "bank")
@@ -59,7 +59,7 @@ class Feeder:
         self._log = log
         self.target = target
         self._known: dict[str, str] = {}
-        """The kinds of what was sent, by the digest of id and body; where the id cannot be read, of the body alone."""
+        """The kinds of sent messages, by the digest of id and body, or of the body alone if the id cannot be read."""
         self._left: Counter[str] = Counter()
         self._cards: list[str] = []
         self.fate = Fate()
@@ -70,7 +70,7 @@ class Feeder:
         self._connection.close()
 
     def feed(self, poison: Sequence[Poison], true_ids: Sequence[str]) -> None:
-        """Sends all, wave by wave, a true result for each of `true_ids` between them; returns when all is settled."""
+        """Sends all in waves, with a valid result for each of `true_ids` between them; returns when all are settled."""
         began, true_left = time.monotonic(), list(true_ids)
         for start in range(0, len(poison), WAVE):
             published: dict[str, float] = {}
@@ -85,17 +85,17 @@ class Feeder:
         self.fate.seconds += time.monotonic() - began
 
     def at_once(self, poison: Sequence[Poison]) -> None:
-        """Sends all without waiting for any, as they pile up while nobody works; `settle` waits."""
+        """Sends all without waiting, as they pile up while no consumer works; `settle` waits."""
         for number, one in enumerate(poison):
             self._send(one, f"pile-{number}-{one.kind}")
 
     def settle(self) -> None:
-        """Returns when all that was sent is applied or rejected; fails past a bound."""
+        """Waits until all messages are applied or rejected; fails after a time limit."""
         self._settle()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps the process from running meanwhile."""
+        """Suspends the process meanwhile."""
         os.kill(self._pid, signal.SIGSTOP)
         try:
             yield
@@ -103,11 +103,11 @@ class Feeder:
             os.kill(self._pid, signal.SIGCONT)
 
     def peak_megabytes(self) -> float:
-        """The most memory that the process has had resident."""
+        """Returns the peak resident memory of the process."""
         return peak_megabytes(self._pid)
 
     def look_for_secrets(self) -> None:
-        """Fails where the log has what may stand in no log."""
+        """Fails if the log contains personal data."""
         log = self._log.read_text(errors="replace")
         told = [secret for secret in (SECRET, *self._cards) if secret in log]
         assert not told, f"{len(told)} secrets are in the log"
@@ -142,7 +142,7 @@ class Feeder:
             time.sleep(0.05)
 
     def _count(self) -> tuple[int, int]:
-        """How many messages were taken, wholly or in part, and in part."""
+        """Returns how many messages were applied at least in part, and how many only in part."""
         rows = self._database.execute(
             "select count(*) filter (where rejected < results),"
             " count(*) filter (where 0 < rejected and rejected < results), coalesce(sum(repeated), 0)"
@@ -186,6 +186,6 @@ def _key(message_id: str | None, body: bytes) -> str:
 
 
 def _class_of(reason: str) -> str:
-    """`results.0: unknown_application, results.1.card_no: …` is `card_no, unknown_application`; no numbers."""
+    """Reduces a reason to its class, such as `card_no, unknown_application`, without line numbers."""
     codes = sorted({field or code for field, code in re.findall(r"results\.\d+(?:\.(\w+))?: (\w+)", reason)})
     return ", ".join(codes) if codes else re.sub(r"\d+", "n", reason)

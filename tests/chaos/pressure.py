@@ -1,6 +1,6 @@
-"""More than there is room for: a slow registry, all of the bank's results at once, a broker that takes no more.
+"""Overload tests: a slow registry, all of the bank's results at once, a blocked broker.
 
-While it lasts people go on asking; queues may grow, but no process's memory, and everything is caught up afterwards.
+Meanwhile people keep sending requests; queues may grow, but no process's memory, and all work is completed afterwards.
 """
 
 import threading
@@ -25,11 +25,11 @@ from tests.chaos.world import World, hurt_world
 from tests.memory import forget_peak, peak_megabytes
 
 QUICK_MILLISECONDS, SLOW_MILLISECONDS = 20, 2_000
-"""How long the registry takes for a call, and a hundred times as long."""
+"""The registry's normal time for a call, and a hundred times as long."""
 MOST_MEGABYTES = 400
-"""What any process may have resident at any time."""
+"""The limit of each process's resident memory."""
 RESULTS_AN_APPLICATION = 6
-"""Accepted, made and issued, each of them told twice."""
+"""Accepted, made and issued, each sent twice."""
 _ONCE_A_MESSAGE = 200
 _ASKED = ("members?size=20", "pending?size=20", "batches?size=20", "messages?size=20")
 _PAUSE = 0.1
@@ -53,26 +53,26 @@ class Size:
 
 @dataclass
 class Stage:
-    """A time under pressure, and what was seen meanwhile."""
+    """A phase under pressure, with its measurements."""
 
     name: str
     seconds: float = 0.0
-    """How long the pressure lasted, and how long it took then until nothing was left to do."""
+    """The duration of the pressure and of the recovery afterwards."""
     catch_up_seconds: float = 0.0
     answers: list[float] = field(default_factory=list)
-    """Seconds of each answer that said what was asked."""
+    """The seconds of each successful answer."""
     busy: int = 0
-    """Answers of 503 with Retry-After."""
+    """The number of answers 503 with Retry-After."""
     slowest: float = 0.0
     findings: Counter[str] = field(default_factory=Counter)
-    """Answers that nobody should meet."""
+    """Unacceptable answers."""
     deepest: Counter[str] = field(default_factory=Counter)
     """The most messages in each queue and outbox."""
     megabytes: dict[str, float] = field(default_factory=dict)
     """The most memory of each program."""
 
     def violations(self) -> Iterator[str]:
-        """What should not be, in words."""
+        """Yields all violations as text."""
         for what, count in self.findings.items():
             yield f"{what} ({count} times)"
         if not self.answers and not self.busy:
@@ -81,7 +81,7 @@ class Stage:
 
 @dataclass
 class Outcome:
-    """What a run came to."""
+    """The result of a run."""
 
     size: Size
     stages: list[Stage] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Outcome:
 
     @property
     def heavy(self) -> list[str]:
-        """The programs that had more resident than any may, in words."""
+        """Returns the programs over the memory limit, as text."""
         return [
             f"{stage.name}: {program} used {most:.0f} MB"
             for stage in self.stages
@@ -103,7 +103,7 @@ class Outcome:
 
     @property
     def violations(self) -> list[str]:
-        """All that should not be, in words; memory apart."""
+        """Returns all violations as text, without those of memory."""
         return [
             *(f"invariant: {one}" for one in self.invariants),
             *(f"worker: {one}" for one in self.troubles),
@@ -113,7 +113,7 @@ class Outcome:
 
 
 def run_pressure(size: Size, folder: Path, say: Say = print) -> Outcome:
-    """Puts a stack of its own in this folder under each pressure in turn."""
+    """Puts a separate stack in this folder under each pressure in turn."""
     outcome = Outcome(size)
     with hurt_world(folder, dict.fromkeys(SERVICES, 1), size.is_durable, say) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
@@ -167,7 +167,7 @@ def _ask_registry(world: World, milliseconds: int) -> None:
 
 
 def _tell_all(world: World, batch_no: str, results: int, stage: Stage) -> None:
-    """In messages of 200 results, but the last word in messages of one."""
+    """Sends all results: intermediate steps in messages of 200, the final decisions in messages of one."""
     began = time.monotonic()
     url = f"{world.stack.simulator_urls['bank']}/batches/{batch_no}"
     wait_until(lambda: requests.get(url, timeout=30).ok, "the bank has the batch")
@@ -193,7 +193,7 @@ def _fill_broker(world: World, office: Office, clerk: Clerk, size: Size, stage: 
 
 @contextmanager
 def _stage(outcome: Outcome, name: str, world: World, clerk: Clerk, say: Say) -> Iterator[Stage]:
-    """What lies within is done while others ask; at the end it waits until nothing is left to do."""
+    """Runs a phase while others send requests; at the end waits until all work is done."""
     stage = Stage(name)
     pids = {program: world.stack.pids(program) for program in _PROGRAMS}
     for pid in (one for program in pids.values() for one in program):
@@ -230,7 +230,7 @@ def _look(world: World, stage: Stage) -> None:
 
 
 def _asking(clerk: Clerk, stage: Stage) -> Callable[[], None]:
-    """Somebody beside the clerk, without patience, who asks for one list after another."""
+    """Returns a function that requests one list after another, without retries."""
     session = requests.Session()
     session.cookies.update(clerk.client.http.cookies.get_dict())
     turn = 0

@@ -1,6 +1,6 @@
-"""Pressure at length: `python -m tests.chaos.pressure_run --members 20000` writes docs/chaos/pressure.md.
+"""The long overload run: `python -m tests.chaos.pressure_run --members 20000` writes docs/chaos/pressure.md.
 
-The exit status is 1 where anything was as it should not be.
+The exit status is 1 if there are violations.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A run as a Markdown document, for docs/chaos."""
+"""The report of a run as a Markdown document, for docs/chaos."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ _PACKAGES = ("nameko", "kombu", "amqp", "eventlet", "psycopg", "SQLAlchemy")
 
 @dataclass(frozen=True)
 class ControlFacts:
-    """What a run of the control was made with."""
+    """The parameters of a control run."""
 
     seed: int
     minutes: float
@@ -34,7 +34,7 @@ class ControlFacts:
 
 
 def write(outcome: Outcome, minutes: float) -> Path:
-    """Writes the document of a run; answers where."""
+    """Writes the document of a run; returns its path."""
     path = FOLDER / f"seed-{outcome.size.seed}.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(document(outcome, minutes))
@@ -42,7 +42,7 @@ def write(outcome: Outcome, minutes: float) -> Path:
 
 
 def document(outcome: Outcome, minutes: float) -> str:
-    """The whole document."""
+    """Returns the whole document."""
     size = outcome.size
     paragraphs = [
         f"# Chaos run, seed {size.seed}",
@@ -85,7 +85,7 @@ def document(outcome: Outcome, minutes: float) -> str:
 
 
 def write_control(verdict: Verdict, promises: Promises, struck: Sequence[Struck], facts: ControlFacts) -> Path:
-    """Writes the document of the control; answers where."""
+    """Writes the document of the control; returns its path."""
     path = FOLDER / "control.md"
     path.parent.mkdir(exist_ok=True)
     path.write_text(control_document(verdict, promises, struck, facts))
@@ -93,7 +93,7 @@ def write_control(verdict: Verdict, promises: Promises, struck: Sequence[Struck]
 
 
 def control_document(verdict: Verdict, promises: Promises, struck: Sequence[Struck], facts: ControlFacts) -> str:
-    """What the same faults do to the services of a textbook."""
+    """Returns the document on what the same faults do to textbook services."""
     kinds = Counter(one.fault.kind for one in struck)
     found = [
         ("applications promised to clients (201)", len(promises.queued)),
@@ -118,7 +118,7 @@ def control_document(verdict: Verdict, promises: Promises, struck: Sequence[Stru
 
 
 def made_with(nodes: Mapping[str, str]) -> str:
-    """One sentence on the machine and the versions."""
+    """Returns one sentence on the machine and the versions."""
     packages = [f"{name} {version(name)}" for name in _PACKAGES]
     parts = [
         f"{os.cpu_count()} cores",

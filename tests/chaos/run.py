@@ -1,4 +1,4 @@
-"""One chaos run: clients work, faults strike, everything comes to rest by itself, and then accounts are held."""
+"""One chaos run: clients work, faults strike, the system comes to rest, and the results are verified."""
 
 import json
 import re
@@ -36,7 +36,7 @@ _PROBED = ("members?size=1", "pending?size=1", "revocations?size=1", "messages?s
 _PROBE_SECONDS = 6
 _SETTLE_SECONDS = 15
 _WORKING_SHARE = 0.9
-"""Of the time of the faults: what begins last is to end under fire too."""
+"""The share of the faults' time in which new work begins, so that the last work also ends under faults."""
 _LONG_NUMBER = re.compile(r"\d+")
 _EVENTS = frozenset(
     {
@@ -54,13 +54,13 @@ _EVENTS = frozenset(
 
 @dataclass(frozen=True)
 class Size:
-    """How much a run does. Everything that is drawn comes from the seed."""
+    """The size of a run; all random choices come from the seed."""
 
     faults: int
     members: int
     seed: int
     seconds: float
-    """Within which the faults strike."""
+    """The time in which the faults strike."""
     members_a_union: int = 250
     members_a_round: int = 50
     phones: int = 20
@@ -68,7 +68,7 @@ class Size:
     scale: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SERVICES, 2))
     is_durable: bool = True
     rest_seconds: float = 120
-    """Within which all must have come to rest by itself after the last fault."""
+    """The time after the last fault in which the system must come to rest."""
 
     @property
     def clerks(self) -> int:
@@ -76,7 +76,7 @@ class Size:
 
     @property
     def rounds(self) -> list[int]:
-        """The members that a clerk registers in each round."""
+        """Returns the number of members that a clerk registers in each round."""
         share = self.members // self.clerks
         full, rest = divmod(share, self.members_a_round)
         return [self.members_a_round] * full + ([rest] if rest else [])
@@ -84,7 +84,7 @@ class Size:
 
 @dataclass
 class Outcome:
-    """What a run came to."""
+    """The result of a run."""
 
     size: Size
     plan: list[Fault]
@@ -93,9 +93,9 @@ class Outcome:
     share_of_well: float = 0.0
     fault_seconds: float = 0.0
     working_seconds: float = 0.0
-    """From the end of the last fault until the last client had finished."""
+    """The time from the end of the last fault until the last client had finished."""
     rest_seconds: float = 0.0
-    """From the end of the last fault until nothing was on its way any more."""
+    """The time from the end of the last fault until no message was on its way."""
     unfinished: dict[str, int] = field(default_factory=dict)
     requests: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ class Outcome:
     verdict: Verdict = field(default_factory=Verdict)
     invariants: list[str] = field(default_factory=list)
     letters: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """What was put aside, by queue and reason."""
+    """Dead letters and rejected messages, by queue and reason."""
     nodes: dict[str, str] = field(default_factory=dict)
     """The nodes' versions."""
 
@@ -119,12 +119,12 @@ class Outcome:
 
     @property
     def overlapping(self) -> int:
-        """How many faults ended while another one lasted."""
+        """Returns how many faults ended while another one lasted."""
         return sum(map(self.overlaps, self.struck))
 
     @property
     def violations(self) -> list[str]:
-        """All that should not be, in words; empty after a good run."""
+        """Returns all violations as text; empty after a good run."""
         return [
             *self.verdict.offenders,
             *(f"invariant: {one}" for one in self.invariants),
@@ -136,7 +136,7 @@ class Outcome:
 
 
 def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
-    """Hurts a stack of its own in this folder as the size and its seed have it; answers what came of it."""
+    """Injects faults into a separate stack in this folder, by the size and its seed; returns the result."""
     outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
     with hurt_world(folder, size.scale, size.is_durable, say) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
@@ -155,7 +155,7 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
 def _work_under_fire(
     outcome: Outcome, world: World, office: Office, clerks: Sequence[Clerk], say: Say
 ) -> list[PhoneMember]:
-    """Returns when the faults are over and all who work have finished, or nobody waits for them any longer."""
+    """Returns when the faults are over and all workers have finished or their time is over."""
     size = outcome.size
     desk = BankDesk(world.stack.simulator_urls["bank"], office.account, world.targets.manners, size.seed)
     reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
@@ -195,7 +195,7 @@ def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
 
 
 def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
-    """Waits until nothing is on its way: twice in a row, for a message may be between outbox and queue."""
+    """Waits until nothing is on its way, twice in a row, since a message may be between outbox and queue."""
     last_fault = max(one.ended for one in outcome.struck)
     deadline = last_fault + outcome.size.rest_seconds
     quiet = 0
@@ -217,7 +217,7 @@ def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], ph
 
 
 def _receipts(world: World) -> list[dict[str, Any]]:
-    """All that the bank was answered."""
+    """Returns all receipts of the bank."""
     answer = requests.get(f"{world.stack.simulator_urls['bank']}/receipts", timeout=30)
     receipts: list[dict[str, Any]] = answer.json()["items"]
     return receipts
@@ -245,7 +245,7 @@ def _letters(office: Office) -> Counter[tuple[str, str]]:
 
 
 def _probe(clerk: Clerk) -> Callable[[], bool]:
-    """Asks each service that answers clerks, without patience."""
+    """Returns a probe that calls each service that answers clerks, without retries."""
     cookies = clerk.client.http.cookies.get_dict()
 
     def answers() -> bool:
@@ -261,7 +261,7 @@ def _probe(clerk: Clerk) -> Callable[[], bool]:
 
 
 def _logged(folder: Path) -> Counter[str]:
-    """How often the processes wrote of what they tried again: their logs outlive them."""
+    """Counts the retries in the processes' logs, which outlive the processes."""
     counted: Counter[str] = Counter()
     for path in folder.glob("*.log*"):
         with path.open(errors="replace") as lines:

@@ -1,4 +1,4 @@
-"""Watches a system that is being hurt: whether it answers, how long it took to come back, and what its metrics say."""
+"""Watches a system under faults: whether it answers, how long it takes to recover, and its metrics."""
 
 import threading
 import time
@@ -19,12 +19,12 @@ _SCRAPES_EVERY = 3
 _TIMEOUT = 2.0
 
 COUNTERS = ("messages_handled", "messages_redelivered", "messages_failed", "messages_retried", "outbox_published")
-"""Of the metrics, those that are added up."""
+"""The metrics that are summed."""
 
 
 @dataclass
 class Counted:
-    """The sum of a counter over the lives of its processes: a process that was killed begins at nought again."""
+    """The sum of a counter over restarts of its process, which begins at zero again."""
 
     total: float = 0.0
     _last: dict[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Look:
-    """How things were at one moment: which process was ready, and whether questions were answered."""
+    """The state at one moment: which processes were ready, and whether queries were answered."""
 
     at: float
     answers: bool
@@ -53,10 +53,10 @@ class Look:
 
 
 class Watch:
-    """Looks each second; what a killed process counted since the last look is not seen."""
+    """Checks each second; what a killed process counted since the last check is lost."""
 
     def __init__(self, ready_urls: Mapping[str, str], answers: Callable[[], bool]) -> None:
-        """`ready_urls` by process; `answers` asks the system a question that needs all of it."""
+        """`ready_urls` are by process; `answers` sends queries that need the whole system."""
         self.counted: dict[str, Counted] = defaultdict(Counted)
         self._looks: list[Look] = []
         self._ready_urls = ready_urls
@@ -73,9 +73,9 @@ class Watch:
         self._thread.join()
 
     def recovery_of(self, struck: Struck) -> float | None:
-        """Seconds from the end of a fault until what was struck was at work again; None if never.
+        """Returns the seconds from the end of a fault until its target worked again; None if never.
 
-        That is the program whose process or connection it was; for a node or a simulator, all of the system.
+        The target is the program of the process or connection; for a node or a simulator, the whole system.
         """
         program = _struck_program(struck)
         for look in self._looks:
@@ -85,11 +85,11 @@ class Watch:
 
     @property
     def share_of_well(self) -> float:
-        """Of all looks, those at which everything was well."""
+        """Returns the share of checks at which everything was well."""
         return sum(look.is_well for look in self._looks) / max(1, len(self._looks))
 
     def is_well(self) -> bool:
-        """Whether everything was well at the last look."""
+        """Whether everything was well at the last check."""
         return bool(self._looks) and self._looks[-1].is_well
 
     def _look(self) -> None:
@@ -110,7 +110,7 @@ class Watch:
             text = requests.get(ready_url.replace("/readyz", "/metrics"), timeout=_TIMEOUT).text
             families = list(text_string_to_metric_families(text))
         except (requests.RequestException, ValueError):
-            return  # it is away, or has no metrics, as simulators
+            return  # it is away, or has no metrics, like the simulators
         sums: Counter[str] = Counter()
         for family in families:
             if family.name in COUNTERS:
@@ -123,7 +123,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Recovery:
-    """How long the faults of a kind took to be over."""
+    """The recovery times of a kind of fault."""
 
     count: int
     never: int
@@ -133,7 +133,7 @@ class Recovery:
 
 
 def recovery_by_kind(watch: Watch, struck: Sequence[Struck]) -> dict[str, Recovery]:
-    """For each kind of fault."""
+    """Returns the recovery times for each kind of fault."""
     seconds: dict[str, list[float | None]] = defaultdict(list)
     for one in struck:
         seconds[one.fault.kind].append(watch.recovery_of(one))

@@ -1,4 +1,4 @@
-"""Clerks, reviewers and members on the phone at work through the HTTP API, each on a thread of its own."""
+"""Clerks, reviewers and members on the phone who work through the HTTP API, each on a separate thread."""
 
 import random
 import re
@@ -26,25 +26,25 @@ _SERIAL = 900_000
 _CONTACT = {"contact_name": "王芳", "contact_phone": "13900000000"}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 2.0
 _REVOKED = 0.35
-"""Of all batches so many are asked back."""
+"""The share of batches whose revocation is requested."""
 _AGREED = 0.6
 
 
 @dataclass
 class Office:
-    """What all who work share."""
+    """What all workers share."""
 
     gateway_url: str
     sms_url: str
     account: Account = field(default_factory=Account)
     tally: Tally = field(default_factory=Tally)
     over: threading.Event = field(default_factory=threading.Event)
-    """Set when nobody waits any longer."""
+    """Set when the time for all work is over."""
     troubles: list[str] = field(default_factory=list)
-    """What a worker could not go on from."""
+    """Errors that ended a worker."""
 
     def begin(self, who: str, work: Callable[..., object], *arguments: Any) -> threading.Thread:
-        """Somebody at work; what they cannot go on from is kept."""
+        """Starts a worker; records an error that ends it."""
         thread = threading.Thread(target=self._work, args=(who, work, arguments), name=who, daemon=True)
         thread.start()
         return thread
@@ -59,7 +59,7 @@ class Office:
         return PatientClient(self.gateway_url, self.tally, self.over)
 
     def wait(self, is_done: Callable[[], bool], seconds: float = 90) -> bool:
-        """Asks until it is so, less and less often; False where it is not in time."""
+        """Polls with a growing interval until it is done; returns whether it was in time."""
         until, pause = time.monotonic() + seconds, _FIRST_PAUSE
         while not self.over.is_set() and time.monotonic() < until:
             if is_done():
@@ -71,7 +71,7 @@ class Office:
 
 @dataclass
 class Clerk:
-    """A clerk with a union of their own and how they go about it."""
+    """A clerk with their own union, and the clerk's work."""
 
     office: Office
     client: PatientClient
@@ -80,9 +80,9 @@ class Clerk:
     told: UnionAccount = field(default_factory=UnionAccount)
 
     def work(self, rounds: Sequence[int], begin: float, every: float) -> None:
-        """A round registers so many members and gets cards for them.
+        """Registers members and gets cards for them in rounds of these sizes.
 
-        The first one begins at this time of the monotonic clock, a further one so many seconds later at the soonest.
+        The first round begins at `begin` by the monotonic clock, each further one at least `every` seconds later.
         """
         serial = self.first_serial
         for number, members in enumerate(rounds):
@@ -106,7 +106,7 @@ class Clerk:
             self._check_and_submit(channel)
 
     def import_members(self, forms: list[dict[str, Any]]) -> None:
-        """Returns when all of the sheet are registered; raises ValueError where it was not as it should."""
+        """Imports a sheet and returns when all are registered; raises ValueError for an unexpected result."""
         sheet = fill_in(self.client.download("members/imports/template.xlsx"), as_rows(forms))
         job = self.client.upload("members/imports", "members.xlsx", sheet)
         path = f"members/imports/{job['import_id']}"
@@ -119,7 +119,7 @@ class Clerk:
         self.told.names += [form["name"] for form in forms]
 
     def are_all_numbered(self) -> bool:
-        """Whether each member who has no card can be chosen for one."""
+        """Whether each member without a card can be queued."""
         waiting = self.client.get("members", card_state="none", size=200)["items"]
         return all(member["selectable"] for member in waiting)
 
@@ -131,7 +131,7 @@ class Clerk:
                 raise
 
     def are_all_listed(self) -> bool:
-        """Whether batching lists as many as membership has as pending."""
+        """Whether batching lists as many applications as membership has as pending."""
         pending = self.client.get("members", card_state="pending", size=1)["total"]
         return sum(self._counts(channel)["total"] for channel in ("ordinary", "special")) >= pending
 
@@ -140,13 +140,13 @@ class Clerk:
         return counts
 
     def _switch_one(self) -> None:
-        """Somebody takes the special channel, for a reason."""
+        """Switches one application to the special channel, with a reason."""
         for entry in self.client.get("pending", size=1)["items"]:
             change = {"channel": "special", "channel_reason_code": "other", "channel_note": "曾用名"}
             self.client.patch(f"pending/{entry['application_id']}", change)
 
     def _check_and_submit(self, channel: str) -> None:
-        """Checks until all have passed or failed, removes who failed, submits the others; again where it is refused."""
+        """Checks until all have passed or failed, removes those that failed, submits the others; retries refusals."""
         for _ in range(4):
             if self._counts(channel)["total"] == 0:
                 return
@@ -171,7 +171,7 @@ class Clerk:
         return counts["unchecked"] + counts["checking"] + counts["waiting"] == 0
 
     def submit(self, channel: str = "ordinary") -> str:
-        """Submits all of a channel to one outlet; answers the number of the batch."""
+        """Submits a channel to one outlet; returns the batch's number."""
         outlet = self.client.get("outlets", q="国华广场")["items"][0]
         place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
         consent = self.client.get("consent-text")["version"]
@@ -181,7 +181,7 @@ class Clerk:
         return str(batch["batch_no"])
 
     def _ask_back(self, batch_no: str) -> None:
-        """Revocation may not have heard of the batch yet, or the bank may have decided on all of it."""
+        """Requests a revocation once revocation has received the batch, unless the bank has decided on all of it."""
         applicant = {"batch_no": batch_no, "applicant_name": "王芳", "applicant_phone": _CONTACT["contact_phone"]}
 
         def ask() -> bool:
@@ -198,7 +198,7 @@ class Clerk:
 
 
 def hire_clerks(office: Office, count: int, seed: int) -> list[Clerk]:
-    """Unions below one superior, each with a clerk who has signed in."""
+    """Creates unions under one superior, each with a signed-in clerk."""
     administrator = office.client()
     administrator.sign_in("yangpu-admin", demo_password())
     serials = 10**6
@@ -214,12 +214,12 @@ def hire_clerks(office: Office, count: int, seed: int) -> list[Clerk]:
 
 
 def hire_reviewer(office: Office) -> ApiClient:
-    """Who decides in the superior union."""
+    """Returns the superior union's reviewer, signed in."""
     return office.client().sign_in("yangpu", demo_password())
 
 
 def review(office: Office, reviewer: ApiClient, seed: int, is_over: threading.Event) -> None:
-    """Decides on what is asked of the superior union, until it is over and nothing is left."""
+    """Decides on requests to the superior union, until the run is over and none is left."""
     dice = random.Random(f"{seed} reviewer")
     while not office.over.is_set():
         asked = reviewer.get("revocations", state="requested", size=200)["items"]
@@ -235,20 +235,20 @@ def _decide(office: Office, reviewer: ApiClient, revocation_id: str, agrees: boo
     try:
         answer = reviewer.post(f"revocations/{revocation_id}/{decision}", {"remark": "已审核"})
     except ApiProblem as refused:
-        if refused.code != "already_decided":  # the bank was faster: the request has been closed
+        if refused.code != "already_decided":  # the bank decided first, which closed the request
             raise
     else:
         office.account.note_decision(revocation_id, answer["state"])
 
 
 def hire_phone_clerk(office: Office) -> ApiClient:
-    """The clerk of a union of members in flexible employment."""
+    """Returns the clerk of a union of members in flexible employment."""
     administrator = office.client().sign_in("yangpu-admin", demo_password())
     return _new_clerk(office, administrator, "chaosphone", _SERIAL - 1)
 
 
 def apply_on_phones(office: Office, clerk: ApiClient, members: list[PhoneMember], count: int, every: float) -> None:
-    """Registers members in flexible employment, each of whom signs in on the phone and applies, one after another."""
+    """Registers members in flexible employment, who sign in on the phone and apply, one after another."""
     begin = time.monotonic()
     for number, form in enumerate(make_phone_members(count)):
         while time.monotonic() < begin + number * every and not office.over.is_set():
@@ -265,7 +265,7 @@ def apply_on_phones(office: Office, clerk: ApiClient, members: list[PhoneMember]
 
 
 def _sign_in_on_phone(office: Office, client: ApiClient, phone: str) -> None:
-    """Asks for a one-time password, and for another one where it does not come or no longer works."""
+    """Signs in with a one-time password; requests another if it does not arrive or has expired."""
     while not office.over.is_set():
         try:
             office.account.note_password_asked(phone)
@@ -291,7 +291,7 @@ def _passwords(office: Office, phone: str) -> list[str]:
 
 
 def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> PatientClient:
-    """A union with a clerk, who chooses a password."""
+    """Creates a union with a clerk, who sets a password."""
     union = administrator.post(
         "unions",
         {
@@ -313,7 +313,7 @@ def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int)
 
 
 def _choose_password(office: Office, clerk: PatientClient, phone: str) -> None:
-    """Who hears nothing and chooses again may find that the first time has counted: the link is used up."""
+    """Sets the password by the link; a retry after a lost answer may find the link already used."""
     try:
         choose_first_password(clerk, phone, _PASSWORD, office.sms_url)
     except ApiProblem as refused:

@@ -1,4 +1,4 @@
-"""A whole stack with nodes of its own, each of whose connections passes a proxy that can hurt it."""
+"""A whole stack with its own nodes, whose connections all pass through proxies that can disturb them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -32,12 +32,12 @@ _QUICKER = {
     "SMS_CODES_AN_HOUR": "1000",
     "SMS_CODES_A_DAY": "1000",
 }
-"""Pauses of minutes would only make the run longer."""
+"""Shorter intervals: those of minutes would only make the run longer."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What is hurt, and the ways around the proxies by which it is looked at."""
+    """The system under faults, with direct addresses for inspecting it past the proxies."""
 
     stack: Stack
     nodes: Nodes
@@ -46,11 +46,11 @@ class World:
 
     @property
     def ready_urls(self) -> dict[str, str]:
-        """Where each process says whether it is ready."""
+        """Returns the address of each process's readiness check."""
         return {process.name: process.ready_url for process in read_plan(self.stack.folder).processes}
 
     def restarts(self) -> Counter[str]:
-        """How often the supervisor started the processes of each program again."""
+        """Returns how often the supervisor restarted the processes of each program."""
         counted: Counter[str] = Counter()
         for name, record in read_record(self.stack.folder).processes.items():
             counted[name.rpartition("-")[0]] += record.restarts
@@ -58,15 +58,15 @@ class World:
 
     @property
     def system(self) -> System:
-        """What the checker of invariants reads, past the proxies."""
+        """Returns the system for the invariants checker, past the proxies."""
         return System.of_stack(replace(self.stack, addresses=self.direct))
 
     def versions(self) -> dict[str, str]:
-        """Of the two nodes."""
+        """Returns the versions of the two nodes."""
         return node_versions(self.direct.database_urls["batching"], self.direct.amqp_uris["batching"])
 
     def unfinished(self) -> dict[str, int]:
-        """Messages that are still on their way, by queue, outbox and list of text messages."""
+        """Returns the messages that are on their way, by queue, outbox and list of text messages."""
         depths = self.nodes.rabbitmq.queue_depths(_VHOST)
         waiting = {name: depth for name, depth in depths.items() if depth and not name.endswith((".dead", ".rejected"))}
         for service in SERVICES:
@@ -83,7 +83,7 @@ class World:
 
 
 def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
-    """Of PostgreSQL and RabbitMQ at these addresses."""
+    """Returns the versions of PostgreSQL and RabbitMQ at these addresses."""
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
         database = str(connection.info.parameter_status("server_version")).split()[0]
     with open_connection(amqp_uri, "chaos") as broker:
@@ -92,7 +92,7 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 @contextmanager
 def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
-    """A fresh stack behind proxies, gone at the end but for its logs."""
+    """Runs a fresh stack behind proxies; only its logs remain afterwards."""
     nodes.drop(folder)
     try:
         on = nodes.start(folder, durable)

@@ -258,7 +258,7 @@ def test_a_virtual_environment_that_is_a_link_to_a_folder_stays(
     (tmp_path / "link").symlink_to(venv)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / "link")
 
-    assert bootstrap._flaw_of_venv() is None
+    assert bootstrap._error_in_venv() is None
 
 
 @pytest.mark.parametrize("quote", ["", '"'], ids=["long", "with spaces"])
@@ -266,7 +266,7 @@ def test_a_virtual_environment_below_a_path_that_no_first_line_can_hold_stays(ve
     python = f"{quote}{venv}/bin/python3{quote}"
     (venv / "bin" / "pip").write_text(f"#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n")
 
-    assert bootstrap._flaw_of_venv() is None
+    assert bootstrap._error_in_venv() is None
 
 
 def of_another_python(venv: Path) -> None:

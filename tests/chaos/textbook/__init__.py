@@ -1,1 +1,1 @@
-"""The control: two services as Nameko's tutorials write them, hurt by the same faults and held by the same account."""
+"""The control: two services as in Nameko's tutorials, under the same faults and the same verification."""

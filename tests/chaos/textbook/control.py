@@ -1,4 +1,4 @@
-"""Hurts the textbook's services as the product is hurt, and counts what they lose and double by the same account."""
+"""Injects the product's faults into the textbook services, and counts what they lose and duplicate."""
 
 import itertools
 import os
@@ -42,21 +42,21 @@ ALL_KINDS: tuple[Kind, ...] = (*CHEAP_KINDS, plan.RESTART_BROKER)
 
 @dataclass(frozen=True)
 class Textbook:
-    """The two services at work."""
+    """The two running services."""
 
     url: str
     database_url: str
     targets: Targets
 
     def rows(self, query: str) -> list[str]:
-        """The first column."""
+        """Returns the first column of a query."""
         with psycopg.connect(self.database_url) as connection:
             return [row[0] for row in connection.execute(query)]
 
 
 @dataclass
 class Promises:
-    """What clients were told."""
+    """The answers that clients got."""
 
     queued: list[str] = field(default_factory=list)
     """The members whose application was answered with 201."""
@@ -65,7 +65,7 @@ class Promises:
 
 @contextmanager
 def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
-    """The services on given nodes, behind proxies, kept running by the supervisor of the local stack."""
+    """Runs the services on these nodes, behind proxies, under the supervisor of the local stack."""
     on.rabbitmq.create_vhost(_NAME)
     on.postgres.drop_database(_NAME)
     on.postgres.create_database(_NAME)
@@ -88,7 +88,7 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
 
 
 def hurt(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
-    """Clients queue applications, each of another member, while the faults strike; then all is counted."""
+    """Lets clients queue applications of different members while the faults strike; then counts the results."""
     promises, is_over = Promises(), threading.Event()
     numbers = itertools.count()
     clients = [
@@ -106,7 +106,7 @@ def hurt(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
 
 
 def hold(textbook: Textbook, promises: Promises) -> Verdict:
-    """Each member who was told so has one application, and each application is listed once."""
+    """Verifies that each answered member has one application, and each application is listed once."""
     verdict = Verdict()
     queued = Counter(textbook.rows("select member from application"))
     for member in promises.queued:

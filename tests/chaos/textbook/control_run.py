@@ -1,6 +1,6 @@
-"""The control at length: `python -m tests.chaos.textbook.control_run --faults 40` writes docs/chaos/control.md.
+"""The long control run: `python -m tests.chaos.textbook.control_run --faults 40` writes docs/chaos/control.md.
 
-The exit status is 1 where nothing was lost or doubled: then the harness sees nothing.
+The exit status is 1 if nothing was lost or duplicated: then the harness detects nothing.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Queues applications and lists them, as a tutorial shows it: commit, then dispatch; handlers with all defaults.
+"""Queues applications and lists them, as in a tutorial: commit, then dispatch; handlers with all defaults.
 
-Nobody should build on this: what it loses is what `services/kit/events` is for.
+Do not build on this: it loses messages, which `services/kit/events` prevents.
 """
 
 import json
