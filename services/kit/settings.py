@@ -175,7 +175,7 @@ class ProcessSettings:
     """-1: no health endpoint; 0: any free port, which the log names as `listening`."""
     log_level: str = "INFO"
     release: str = "unknown"
-    """The version of the code, as operators are told it."""
+    """The version of the code, as shown to operators."""
     environment: str = "production"
     """`production`, `demo` or `test`: what is for demonstrations is refused in production."""
     allow_plain_connections: bool = False

@@ -56,7 +56,7 @@ TO_BE_SENT = text("state in ('waiting', 'sending')")
 
 
 class Sms(Base):
-    """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent`, or `failed` with a reason.
+    """A text message: `waiting` until `due_at`, `sending` from the first attempt, then `sent` or `failed`.
 
     Its id is the provider's request id, so that a repeated request is the same message. While it waits, news of the
     same `topic` are counted in it. `text` is erased after a one-time password or a reset link was sent.

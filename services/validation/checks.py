@@ -73,7 +73,7 @@ class Check:
 
     @property
     def ref(self) -> str:
-        """The check's reference in calls to the registry, unique because two checks of one application may be in one call."""
+        """The reference in calls to the registry, which may hold two checks of one application."""
         return f"{self.application_id}/{self.check_no}"
 
 

@@ -13,7 +13,7 @@ from services.kit.settings import SettingsError
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
     """A WSGI application for nameko containers.
 
-    Extensions with a method `why_not_ready()`, which returns one reason or several, are asked for /readyz.
+    /readyz calls the method `why_not_ready()` of extensions that have it; it returns one reason or several.
     """
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""What the holder of an account has to do after signing in before anything else is allowed."""
+"""The next step that an account's holder must do after sign-in before anything else is allowed."""
 
 from services.kit.settings import is_production, read_settings, settings_class
 from services.membership.models import Account, SignedInSession
@@ -17,7 +17,7 @@ class SecondFactorSettings:
 
 
 def next_step(account: Account, signed_in: SignedInSession) -> str | None:
-    """One of the contract's NEXT_STEPS; None where nothing is to be done. What proves who it is comes first."""
+    """One of the contract's NEXT_STEPS, or None if none is needed; authentication steps come first."""
     if account.totp_confirmed_at is not None and not signed_in.passed_second_factor:
         return SECOND_FACTOR
     if account.must_change_password:
