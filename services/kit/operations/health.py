@@ -37,8 +37,8 @@ def not_ready(containers: Sequence[Any]) -> list[str]:
     reasons = [] if all(container.started for container in containers) else ["starting"]
     for container in containers:
         for extension in container.extensions:
-            if hasattr(extension, "why_not_ready") and (said := extension.why_not_ready()):
-                reasons += [said] if isinstance(said, str) else said
+            if hasattr(extension, "why_not_ready") and (reason := extension.why_not_ready()):
+                reasons += [reason] if isinstance(reason, str) else reason
     return reasons
 
 

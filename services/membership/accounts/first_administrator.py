@@ -59,18 +59,18 @@ def _main() -> int:
         "phone": "the administrator's mobile telephone, to which links to choose another password are sent",
     }.items():
         parser.add_argument(f"--{option}", required=True, help=meaning)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
         engine = engine_for(read_settings(DatabaseSettings), "first_administrator")
         with Session(engine) as session, session.begin():
-            phone = clean_mobile(asked.phone)
-            first = First(asked.union, asked.code, asked.account, asked.name, phone)
+            phone = clean_mobile(options.phone)
+            first = First(options.union, options.code, options.account, options.name, phone)
             password = make_first_administrator(session, first)
     except (Problem, SettingsError, InvalidValue) as refusal:
-        said = refusal.to_dict() if isinstance(refusal, Problem) else getattr(refusal, "reason", refusal)
-        print(f"nothing was made: {said}", file=sys.stderr)
+        reason = refusal.to_dict() if isinstance(refusal, Problem) else getattr(refusal, "reason", refusal)
+        print(f"nothing was made: {reason}", file=sys.stderr)
         return 1
-    print(f"account {asked.account}, password for the first sign-in: {password}")
+    print(f"account {options.account}, password for the first sign-in: {password}")
     return 0
 
 

@@ -44,8 +44,8 @@ def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> Persona
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
     if refusal := member_phone_changes.refusal(member):
         raise refusal
-    given = values_of(request)
-    audit.record(work.session, old={name: getattr(member, name) for name in given}, new=given)
+    changes = values_of(request)
+    audit.record(work.session, old={name: getattr(member, name) for name in changes}, new=changes)
     change_fields(member, request, _CHANGEABLE)
     work.session.flush()
     return _profile(member)

@@ -20,7 +20,7 @@ from services.kit.settings import SettingsError, settings_class
 
 @settings_class
 class AuditSettings:
-    """The keys of the log of acts, for membership alone."""
+    """The keys of the audit log, which only membership has."""
 
     audit_keys: Key
 

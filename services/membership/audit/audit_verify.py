@@ -67,8 +67,8 @@ class AuditLossSettings:
     """The entries of the audit log that are known to be lost."""
 
     audit_lost: str = ""
-    """Entries that a restored database lacks for a good reason, as `A-B`, several with commas: `audit_verify` excuses
-    the ends that were remembered of them before the restore, and those alone."""
+    """Entries that a restored database legitimately lacks, as `A-B`, several separated by commas; `audit_verify`
+    excuses only the missing heads of these that were signed before the restore."""
 
 
 def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
@@ -145,9 +145,9 @@ def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 
 def _check_search(session: Session, first: int, last: int) -> None:
     """Verifies that each union finds the audit events in its scope; a removed row of AuditScope would hide one."""
-    told = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
+    facts = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
     concerned = (
-        select(AuditEntry.position, *told, func.unnest(AuditEntry.unions).label("union_id"))
+        select(AuditEntry.position, *facts, func.unnest(AuditEntry.unions).label("union_id"))
         .where(AuditEntry.position.between(first, last))
         .subquery()
     )
@@ -162,8 +162,8 @@ def _check_search(session: Session, first: int, last: int) -> None:
         raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
-def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
-    """The heads in a file; a message for each line that membership has not signed is added to `strange`.
+def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
+    """The heads in a file; a message for each line that membership has not signed is added to `unsigned`.
 
     Raises SettingsError without keys.
     """
@@ -181,7 +181,7 @@ def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
             head = verified(statement, keys)
         except NotSigned as error:
             whose = f" ({told_by[:_SHOWN]!a})" if told_by else ""
-            strange.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
+            unsigned.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
         else:
             yield TimedHead(head.position, head.hash, head.at)
 
@@ -200,32 +200,32 @@ def _main() -> int:
     parser.add_argument(
         "--lost", action="append", default=[], metavar="A-B", help="entries that a restored database rightly lacks"
     )
-    strange: list[str] = []
+    unsigned: list[str] = []
     started = time.monotonic()
     try:
-        asked = parser.parse_args()
-        known = [Head.from_text(text) for text in asked.head]
-        known += [head for source in asked.heads for head in _signed_heads(source, strange)]
-        noted = [*asked.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
-        lost = [Lost.from_text(text) for text in noted]
+        options = parser.parse_args()
+        known = [Head.from_text(text) for text in options.head]
+        known += [head for source in options.heads for head in _signed_heads(source, unsigned)]
+        ranges = [*options.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
+        lost = [Lost.from_text(text) for text in ranges]
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
             end = verify(session, keys, known, lost)
     except Broken as broken:
-        _complain(*strange, str(broken))
+        _complain(*unsigned, str(broken))
         return 1
     except (SettingsError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
-    _complain(*strange)
-    return 1 if strange else 0
+    _complain(*unsigned)
+    return 1 if unsigned else 0
 
 
-def _complain(*troubles: str) -> None:
-    for trouble in troubles:
-        print(f"the log of acts does not hold: {trouble}", file=sys.stderr)
+def _complain(*errors: str) -> None:
+    for error_text in errors:
+        print(f"the log of acts does not hold: {error_text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ class SecondFactorSettings:
     """Who must have a second factor; read from the environment by `read_settings`."""
 
     require_second_factor_of_administrators: bool | None = None
-    """Unless it is said: in production."""
+    """Whether they must; if not set, only in production."""
     require_second_factor_of_reviewers: bool | None = None
-    """Unless it is said: in production."""
+    """Whether they must; if not set, only in production."""
 
 
 def next_step(account: Account, signed_in: SignedInSession) -> str | None:
@@ -29,9 +29,11 @@ def next_step(account: Account, signed_in: SignedInSession) -> str | None:
 
 def _is_required(account: Account) -> bool:
     settings = read_settings(SecondFactorSettings)
-    said = {
+    settings_by_role = {
         "administrator": settings.require_second_factor_of_administrators,
         "reviewer": settings.require_second_factor_of_reviewers,
     }
-    required = [is_production() if one is None else one for role, one in said.items() if role in account.roles]
+    required = [
+        is_production() if one is None else one for role, one in settings_by_role.items() if role in account.roles
+    ]
     return any(required)

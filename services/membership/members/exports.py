@@ -53,8 +53,8 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
         select(Member).where(*filters(union.union_id, chosen)).order_by(Member.member_no.nulls_last(), Member.member_id)
     )
     members = _count_or_refuse(session, matching)
-    said = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
-    audit.record(session, new=said, union_id=union.union_id)
+    exported = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
+    audit.record(session, new=exported, union_id=union.union_id)
     if request.whole_numbers:
         disclosed = Disclosed(union_id=union.union_id, members=members, reason=str(request.reason))
         record(session, caller, "export", disclosed)

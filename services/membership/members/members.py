@@ -221,11 +221,11 @@ def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> No
     """
     if request.document_number is not UNSET:
         return
-    told = holder_of(request.document_type or before.document_type, before.document_number)
+    in_number = holder_of(request.document_type or before.document_type, before.document_number)
     problems = [
         FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
         for name in TOLD_BY_NUMBER
-        if getattr(request, name) is not UNSET and getattr(told, name) is not None
+        if getattr(request, name) is not UNSET and getattr(in_number, name) is not None
     ]
     if problems:
         raise Invalid(problems)

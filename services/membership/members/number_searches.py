@@ -67,8 +67,8 @@ def count_number_search(work: Work, request: NumberSearchRequest) -> None:
 
 def numbers_in(request: MemberFilter | MemberFacts) -> Numbers:
     """The numbers in a request that searches for members by document number."""
-    given = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
-    return {name: number for name, number in given if number is not UNSET}
+    present = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
+    return {name: number for name, number in present if number is not UNSET}
 
 
 def count(database: Database, caller: Caller, sought: Numbers, place: str) -> None:
