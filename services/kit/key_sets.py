@@ -41,10 +41,10 @@ def main() -> int:
     make.add_argument("use", choices=("encryption", "signing"))
     make.add_argument("kid", help="its name, for instance union-2026")
     commands.add_parser("public", help="read a JWK Set from standard input, print its public part")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
-        if asked.command == "make":
-            print((new_encryption_keys if asked.use == "encryption" else new_signing_keys)(asked.kid))
+        if options.command == "make":
+            print((new_encryption_keys if options.use == "encryption" else new_signing_keys)(options.kid))
         else:
             print(public_part(sys.stdin.read()))
     except ValueError as error:

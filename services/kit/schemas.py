@@ -137,10 +137,10 @@ def _field_of(hint: Any) -> marshmallow.fields.Field[Any]:
     return made
 
 
-def _copy_of(given: marshmallow.fields.Field[Any]) -> marshmallow.fields.Field[Any]:
+def _copy_of(original: marshmallow.fields.Field[Any]) -> marshmallow.fields.Field[Any]:
     """An independent copy: marshmallow's own copies share their metadata."""
-    made = copy(given)
-    made.metadata, made.validators = dict(given.metadata), list(given.validators)
+    made = copy(original)
+    made.metadata, made.validators = dict(original.metadata), list(original.validators)
     return made
 
 

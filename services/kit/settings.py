@@ -118,7 +118,7 @@ def refuse_production(what: str) -> None:
 
 @settings_class
 class MessagingSettings:
-    """Where the broker is and how messages are tried again."""
+    """The broker's address, and how messages are retried."""
 
     amqp_uri: Secret
     heartbeat_seconds: int = 10
@@ -126,9 +126,9 @@ class MessagingSettings:
     retry_delays: tuple[float, ...] = (1, 5, 30, 120, 600)
     attempts_of_unknown_errors: int = 5
     hold_seconds: float = 60
-    """How long a message is held back in place while the database is away before it moves to a retry queue."""
+    """How long a message is requeued in place while the database is away, before it moves to a retry queue."""
     publish_seconds: float = 30
-    """How long the broker may take to confirm before the connection to it counts as dead."""
+    """How long the broker may take to confirm before its connection counts as dead."""
     inbox_days: int = 30
     former_release_until: str = ""
     """Until this moment (ISO 8601 with offset, at most 31 days ahead) messages and requests are taken that name no
@@ -158,7 +158,7 @@ class MessagingSettings:
 
 @settings_class
 class DatabaseSettings:
-    """Where the service's database is, and how long it may take."""
+    """The address of the service's database, and its time limits."""
 
     database_url: Secret
     max_workers: int = 16
@@ -168,21 +168,21 @@ class DatabaseSettings:
 
 @settings_class
 class ProcessSettings:
-    """How a process shows itself to who runs it."""
+    """A process's health endpoint, log, environment and ports."""
 
     health_host: str = "127.0.0.1"
     health_port: int = -1
     """-1: no health endpoint; 0: any free port, which the log names as `listening`."""
     log_level: str = "INFO"
     release: str = "unknown"
-    """The version of the code, as operators are told it."""
+    """The version of the code, as shown to operators."""
     environment: str = "production"
-    """`production`, `demo` or `test`: what is for demonstrations is refused in production."""
+    """`production`, `demo` or `test`; demo secrets and programs are refused in production."""
     allow_plain_connections: bool = False
-    """Whether production may speak to other machines without TLS of its own: where a mesh or tunnel encrypts."""
+    """Whether production may connect to other machines without its own TLS, because a mesh or tunnel encrypts."""
     max_workers: int = 16
     stop_seconds: float = 30
-    """How long what runs may take to finish after SIGTERM."""
+    """How long running work may take to finish after SIGTERM."""
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 0
     """Where the gateway's HTTP entrypoints listen; 0: any free port, which the log names as `listening`."""

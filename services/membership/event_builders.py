@@ -1,4 +1,4 @@
-"""Event builders: what several events of membership say of a union and of a person."""
+"""Event builders: the union and the person in events of membership."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from services.membership.models import Member, Union
 
 
 def union_facts(union: Union) -> UnionFacts:
-    """A union as events name it."""
+    """A union as event data."""
     return UnionFacts(
         union_id=union.union_id,
         code=union.code,
@@ -18,7 +18,7 @@ def union_facts(union: Union) -> UnionFacts:
 
 
 def person_facts(application_id: UUID, member: Member) -> PersonFacts:
-    """The person whom an application is for."""
+    """The person of an application as event data."""
     return PersonFacts(
         application_id=application_id,
         name=member.name,

@@ -1,4 +1,4 @@
-"""Tables: unions, accounts, sessions, members, applications with history, imports, passwords, disclosures, acts."""
+"""Membership's tables: unions, accounts, sessions, members, applications, imports, disclosures, the audit log."""
 
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -49,10 +49,10 @@ class Union(Base):
 
 
 class Account(Base):
-    """Who may sign in for a union.
+    """An account that may sign in for a union.
 
-    `locked_until` is when devices that never signed it in may try again; the `former` columns are those of the release
-    before.
+    `locked_until` is when devices that never signed it in may try again; the `former` columns are the previous
+    release's.
     """
 
     __tablename__ = "account"
@@ -84,7 +84,7 @@ class Account(Base):
 
 
 class AccountControl(Base):
-    """An administrator made an account, or changed what proves it or what it may do (controls.py)."""
+    """An administrator's control of an account by creating it, or changing its credentials or roles (controls.py)."""
 
     __tablename__ = "account_control"
     __table_args__ = (Index(None, "account_id", "at"),)
@@ -97,7 +97,7 @@ class AccountControl(Base):
 
 
 class PhoneChange(Base):
-    """Another telephone number of an account that one administrator asked for and another one confirms or declines."""
+    """A change of an account's telephone, which one administrator requests and another one confirms or declines."""
 
     __tablename__ = "phone_change"
     __table_args__ = (
@@ -119,7 +119,7 @@ class PhoneChange(Base):
 
 
 class RecoveryCode(Base):
-    """What lets in once who has lost the authenticator; only a digest is kept."""
+    """A recovery code, valid once in place of the authenticator; only a digest is stored."""
 
     __tablename__ = "recovery_code"
 
@@ -129,7 +129,7 @@ class RecoveryCode(Base):
 
 
 class SignedInSession(Base):
-    """A session of an account, or of a member on the phone; `ended_at` where it ended before its time."""
+    """A session of an account, or of a member on the phone; `ended_at` is set where it ended before it expired."""
 
     __tablename__ = "signed_in_session"
     __table_args__ = (CheckConstraint("num_nonnulls(account_id, member_id) = 1", name="one_holder"),)
@@ -148,10 +148,10 @@ class SignedInSession(Base):
 
 
 class ResetLink(Base):
-    """A link that lets who holds it choose another password once; of its token only the hash is kept.
+    """A link to choose another password once; only the hash of its token is stored.
 
-    It has ended by use, or because a newer link, another password or the closing of the account made it void.
-    `is_for_holder` is false of links of a former release, which told them to administrators: those are void at once.
+    It ends by use, or is voided by a newer link, another password or the disabling of the account. `is_for_holder` is
+    false for links of an earlier release, which showed them to administrators: those are void at once.
     """
 
     __tablename__ = "reset_link"
@@ -167,7 +167,7 @@ class ResetLink(Base):
 
 
 class UsedCaptcha(Base):
-    """A captcha that was answered; kept until it has expired."""
+    """An answered captcha, stored until it expires."""
 
     __tablename__ = "used_captcha"
 
@@ -176,7 +176,7 @@ class UsedCaptcha(Base):
 
 
 class AddressFailures(Base):
-    """What the release before counted of addresses; dropped when nobody runs it any more."""
+    """The previous release's failure counts of addresses; to be dropped when that release no longer runs."""
 
     __tablename__ = "address_failures"
 
@@ -187,10 +187,10 @@ class AddressFailures(Base):
 
 
 class FailureCount(Base):
-    """Failures that count together: of a kind from an address, or of tries at an account.
+    """A count of failures: of a kind from an address, or of tries at an account.
 
-    `counted_at` is the first one of an address, and the newest of an account, which takes no try before `free_at`. The
-    account is that of the name, where there is one.
+    `counted_at` is the time of the first failure of an address, and of the newest of an account, which accepts no try
+    before `free_at`. The account is that of the name, if there is one.
     """
 
     __tablename__ = "failure_count"
@@ -204,7 +204,7 @@ class FailureCount(Base):
 
 
 OF_STRANGERS = ("name", "proof")
-"""Kinds of counts that hold all devices together which never signed an account in."""
+"""Kinds of counts that all devices share which never signed the account in."""
 
 Account.locked_until = column_property(
     select(func.max(FailureCount.free_at))
@@ -229,10 +229,10 @@ MEMBER_NO = Sequence("member_no", metadata=Base.metadata, start=70_000_001, maxv
 class Member(Base):
     """A member of a union and the state of the card.
 
-    `document_digest` is one for each person and kind of document in the whole city; `document_end` finds members by the
-    end of the number, and is filled in later where a former release wrote the number. `replaced_phone` is the number
-    that was replaced last, until somebody can sign in by the one in its place. `application_id`, `channel` and
-    `applied_at` are those of the application that the card state comes from; none for CardState.NONE.
+    `document_digest` is unique for each person and kind of document in the whole city; `document_end` finds members by
+    the end of the number, and is filled in later where an earlier release wrote the number. `replaced_phone` is the
+    last replaced number, until the new one can be used to sign in. `application_id`, `channel` and `applied_at` belong
+    to the application of the card state; they are null for CardState.NONE.
     """
 
     __tablename__ = "member"
@@ -271,11 +271,11 @@ class Member(Base):
 
 
 EMPLOYED = Member.affiliation == literal_column("'employer'")
-"""In the union's list; flexible members are not. Literal, for the partial indexes."""
+"""Whether a member is in the union's list; flexible members are not. Literal, for the partial indexes."""
 
 
-# One index for each filter of the list, in the order in which that filter's answer is shown. That of names knows what a
-# name is combined with, so that only members who match are looked at.
+# One index for each filter of the list, in the order of that filter's answer. The index of names includes the columns
+# of filters that are combined with it, so that only matching members are read.
 for _name, _columns in {
     "ix_member_union_id": (Member.member_id,),
     "ix_member_union_id_name_and_more": (
@@ -315,7 +315,7 @@ Index("ix_member_phone_digest", Member.phone_digest, postgresql_where=Member.pho
 
 
 class Application(Base):
-    """One attempt of a member to get a card, as batching tells of it; `version` is that of the newest step heard of.
+    """One attempt of a member to get a card, by batching's events; `version` is that of the newest known step.
 
     A personal application has the outlet that the member chose. The consent was given on the phone, or, as the clerk
     attests, on a signed form before the submission.
@@ -339,9 +339,9 @@ class Application(Base):
 
 
 class MemberCorrection(Base):
-    """What a clerk corrected of a member in the pending list; `old` and `new` are CorrectedFacts as JSON.
+    """A clerk's correction of a member in the pending list; `old` and `new` are CorrectedFacts as JSON.
 
-    A refused one named a document that another member has.
+    A refused correction had a document of another member.
     """
 
     __tablename__ = "member_correction"
@@ -386,11 +386,11 @@ class ApplicationHistory(Base):
 
 
 class ImportJob(Base):
-    """An import of members from a file, which is kept until it has been read to its end.
+    """An import of members from a file, which is stored until it has been read completely.
 
-    `sheets` is JSON: what was found on each sheet and what was left. `rows_known` of the rejected
-    rows were members already, which is told once it is confirmed. `progressed_at` is when it last went on, and
-    `resumptions` how often it has been told to since. Nothing reads `hides_known`, which a former release writes.
+    `sheets` is JSON: what was found and what was skipped on each sheet. `rows_known` counts rejected rows of existing
+    members, which is shown after the confirmation. `progressed_at` is when it last progressed, and `resumptions` how
+    often it has been resumed since. `hides_known` is not read; an earlier release writes it.
     """
 
     __tablename__ = "import_job"
@@ -429,10 +429,10 @@ Index(
 
 
 class ImportRow(Base):
-    """A row of an import; `cells` is JSON as in the sheet, and of a registered row the name alone.
+    """A row of an import; `cells` is the sheet's row as JSON, for a registered row only the name.
 
     It waits to be judged (`waiting`), is judged for the preview (`new`, `known`, `wrong`), and then rejected, or
-    registered with a warning; a registered row without one is forgotten.
+    registered with a warning; a registered row without a warning is deleted.
     """
 
     __tablename__ = "import_row"
@@ -452,10 +452,10 @@ Index("ix_import_row_state", ImportRow.import_id, ImportRow.state, ImportRow.row
 
 
 class Disclosure(Base):
-    """Numbers of members that an account was shown, exported, or searched by, and the reason that it gave.
+    """Numbers of members that an account was shown, exported, or searched by, and its reason.
 
-    Of a search the reason is where it was asked; `member_id` is who has the number, none where nobody has. A search
-    is `held` while somebody is registered, and `released` afterwards, at the same time.
+    The reason of a search is its place; `member_id` is the member with the number, if any. A search is `held` during a
+    registration, and `released` afterwards, with the same time.
     """
 
     __tablename__ = "disclosure"
@@ -472,9 +472,9 @@ class Disclosure(Base):
 
 
 class SmsCode(Base):
-    """A one-time password that a browser asked for, for a telephone number that a member has or not.
+    """A one-time password that a browser requested for a telephone number, whether a member has it or not.
 
-    The code is made afterwards, and only where a member has the number. Kept for a day, for the limits.
+    The code is created asynchronously, only where a member has the number. The row is kept for a day, for the limits.
     """
 
     __tablename__ = "sms_code"
@@ -492,7 +492,7 @@ class SmsCode(Base):
 
 
 class OneTimePassword(Base):
-    """What the release before keeps of one-time passwords; dropped when nobody runs it any more."""
+    """The previous release's one-time passwords; to be dropped when that release no longer runs."""
 
     __tablename__ = "one_time_password"
 
@@ -505,10 +505,10 @@ class OneTimePassword(Base):
 
 
 class AuditEntry(Base):
-    """An act of somebody, in the order in which it was kept. The database refuses to change or delete it.
+    """An entry of the audit log, in the order of recording; append-only.
 
-    `records` are written `kind:id`; `unions` are all in whose reach the act is, those above included. `personal` is
-    JSON: the only column that may be written anew, by another key.
+    `records` have the form `kind:id`; `unions` are all that have the event in scope, superiors included. `personal` is
+    JSON, the only column that may be encrypted anew with another key.
     """
 
     __tablename__ = "audit_entry"
@@ -531,7 +531,7 @@ class AuditEntry(Base):
     unions: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     personal: Mapped[str] = mapped_column(EncryptedText)
     recorded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When it was kept, of an act that came long after it was done."""
+    """When an event was recorded that came long after it happened."""
     key_id: Mapped[str]
     previous_hash: Mapped[bytes]
     hash: Mapped[bytes]
@@ -542,9 +542,9 @@ Index("ix_audit_entry_records", AuditEntry.records, postgresql_using="gin")
 
 
 class AuditScope(Base):
-    """By which a union finds the acts in its reach, the newest first; made of AuditEntry, and never changed either.
+    """A union's search index of the audit events in its scope, newest first; derived from AuditEntry, append-only.
 
-    The database copies `account_id` from there.
+    The database copies `account_id` from AuditEntry.
     """
 
     __tablename__ = "audit_reach"

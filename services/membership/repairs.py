@@ -21,7 +21,7 @@ from services.membership.models import Account, Application, ImportJob, Member, 
 
 
 def operator(session: Session, account_name: str) -> Caller:
-    """The account of an operator, who acts on the command line. Raises LookupError for any other."""
+    """An operator's account, as the caller on the command line. Raises LookupError for any other account."""
     account = session.scalar(select(Account).where(Account.account_name == account_name.strip().lower()))
     if account is None or account.disabled or "operator" not in account.roles:
         raise LookupError(f"{account_name} is no account with the role operator")
@@ -38,7 +38,7 @@ def operator(session: Session, account_name: str) -> Caller:
 
 
 def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
-    """Publishes `members_queued` again for queued applications that batching has never heard of."""
+    """Publishes `members_queued` again for queued applications that batching lacks."""
     rows = session.execute(
         select(Application, Member)
         .join(Member, Member.member_id == Application.member_id)
@@ -59,9 +59,9 @@ def publish_queued(session: Session, ids: Sequence[str], before: datetime) -> li
 
 
 def free_locked_members(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
-    """Frees members whose card state comes from an application that is not live, and locks those who have a live one.
+    """Corrects card states: frees members without a live application, and locks those who have one.
 
-    An issued card is never touched.
+    An issued card is never changed.
     """
     broken = and_(
         Member.card_state.in_((CardState.NONE, CardState.PENDING, CardState.SUBMITTED)),
@@ -86,9 +86,9 @@ def free_locked_members(session: Session, ids: Sequence[str], before: datetime) 
 
 
 def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[str]:
-    """Ends imports that run no more as failed, and publishes that for who started them.
+    """Ends imports that no longer run as failed, and publishes that for those who started them.
 
-    One that is being worked on is locked, one with a message to be published is in the outbox: both are left.
+    Imports that are locked by a running part, or have an event in the outbox, are skipped.
     """
     if are_unpublished(session):
         return []
@@ -105,7 +105,7 @@ def end_imports(session: Session, ids: Sequence[str], before: datetime) -> list[
 
 
 def _card_columns(live: Application | None) -> dict[Any, Any]:
-    """The columns of a member for the live application, as an update statement takes them."""
+    """The columns of a member for the live application, for an update statement."""
     if live is None:
         free = dict.fromkeys((Member.application_id, Member.channel, Member.applied_at))
         return {Member.card_state: CardState.NONE, **free}

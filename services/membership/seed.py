@@ -1,5 +1,5 @@
-"""Demo unions, accounts and members: `python -m services.membership.seed` makes what is missing; `--accounts` lists who
-may sign in.
+"""Demo unions, accounts and members: `python -m services.membership.seed` creates missing ones; `--accounts` lists the
+accounts.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from services.membership.models import Account, Union
 
 @dataclass(frozen=True)
 class DemoUnion:
-    """A union of the demo, named by a key."""
+    """A union of the demo, identified by a key."""
 
     key: str
     kind: str
@@ -82,7 +82,7 @@ def demo_password() -> str:
 
 
 def seed(session: Session) -> None:
-    """Makes the demo unions, accounts and members that are missing; changes none that are there."""
+    """Creates the missing demo unions, accounts and members; changes no existing ones."""
     for position, union in enumerate(UNIONS):
         session.execute(insert(Union).values(_union_row(position, union)).on_conflict_do_nothing())
     for position, account in enumerate(ACCOUNTS):
@@ -94,12 +94,12 @@ def seed(session: Session) -> None:
 
 
 def demo_account_ids() -> list[UUID]:
-    """The ids of all accounts of the demo: they are the same in each database that was seeded."""
+    """The ids of all demo accounts, which are the same in every seeded database."""
     return [_account_id(account) for account in ACCOUNTS]
 
 
 def print_accounts() -> None:
-    """Prints who may sign in, with what."""
+    """Prints the accounts and telephones that may sign in, with their passwords."""
     names = {union.key: union.name for union in UNIONS}
     print(f"password of all: {demo_password()}\n")
     for account in ACCOUNTS:
@@ -154,7 +154,7 @@ def _account_row(position: int, account: DemoAccount) -> dict[str, Any]:
 
 
 def _members(key: str) -> Iterator[RegisterMemberRequest]:
-    """Mostly people at work; among them two rare names, a foreigner, one retired, one with an expired document."""
+    """A union's demo members: mostly employed; also two rare names, a foreigner, one retired, one expired document."""
     dice = random.Random(key)  # noqa: S311 - demo people, no secret
     for _ in range(_MEMBERS):
         yield _resident(dice, date(dice.randrange(1980, 2002), dice.randrange(1, 13), dice.randrange(1, 29)))
@@ -196,7 +196,7 @@ def _resident(dice: random.Random, birth: date) -> RegisterMemberRequest:
 
 
 def main() -> None:
-    """Seeds, or lists the accounts."""
+    """Seeds the database, or lists the accounts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", action="store_true", help="only list who may sign in")
     if parser.parse_args().accounts:

@@ -1,4 +1,4 @@
-"""The membership service: unions, accounts, members and their numbers, queueing, and the card states that follow."""
+"""The membership service: unions, accounts, members and their numbers, queueing, card states, the audit log."""
 
 from nameko.timer import timer
 from sqlalchemy.orm import Session
@@ -48,7 +48,7 @@ from services.membership.members import (
 
 
 class MembershipService(Operable):
-    """Entrypoints only; what they do is in the modules named by their concepts."""
+    """The service's entrypoints; the code is in the modules that they call."""
 
     name = "membership"
 
@@ -58,7 +58,7 @@ class MembershipService(Operable):
     audit_heads = AuditHeads()
     no_demo_accounts = NoDemoAccounts()
 
-    # Sign-in and one's own account
+    # Sign-in and the caller's own account
 
     get_captcha_level = handles(identity_ops.GET_CAPTCHA_LEVEL, captchas.captcha_level)
     sign_in = handles(identity_ops.SIGN_IN, sign_in.sign_in)
@@ -126,7 +126,7 @@ class MembershipService(Operable):
 
     @timer(interval=30)
     def fill_document_ends(self) -> None:
-        """Lets members be found by the end of their number whom a former release registered or changed."""
+        """Fills in the search by the end of a number for members that an earlier release registered or changed."""
         filled = document_ends.CHUNK
         while filled == document_ends.CHUNK:
             with self.database.begin() as session:
@@ -134,7 +134,7 @@ class MembershipService(Operable):
 
     @timer(interval=60)
     def end_stalled_imports(self) -> None:
-        """Ends imports that nobody confirms, and those that have stalled."""
+        """Ends imports that nobody confirms, and resumes or ends stalled ones."""
         with self.database.begin() as session:
             stalled_imports.end_stalled(session)
 
@@ -142,7 +142,7 @@ class MembershipService(Operable):
 
     @subscribes(*ACTS_RECORDED.values())
     def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
-        """Adds who did what to the audit log."""
+        """Appends an audit event to the audit log."""
         head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
         self.audit_heads.write_when_committed(session, head)
 
@@ -152,13 +152,13 @@ class MembershipService(Operable):
 
     @timer(interval=300)
     def log_audit_head(self) -> None:
-        """Writes down outside of the database where the audit log ends."""
+        """Logs the audit log's head outside of the database."""
         with self.database.read() as session:
             audit_log.log_head(session)
 
     @timer(interval=10)
     def publish_audit_head(self) -> None:
-        """Lets the other services remember where the audit log ends."""
+        """Publishes the audit log's signed head, which the other services keep."""
         with self.database.begin() as session:
             self.audit_heads.publish(session)
 
@@ -173,7 +173,7 @@ class MembershipService(Operable):
     apply_personally = handles(member_ops.APPLY_PERSONALLY, personal_applications.apply)
     get_personal_applications = handles(member_ops.GET_PERSONAL_APPLICATIONS, personal_applications.list_applications)
 
-    # What became of applications
+    # Steps of applications, from batching
 
     channel_assigned = subscribes(CHANNEL_ASSIGNED, applications.channel_assigned)
     member_corrected = subscribes(MEMBER_CORRECTED, corrections.member_corrected)

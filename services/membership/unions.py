@@ -1,4 +1,4 @@
-"""Unions: the tree of any depth, who may look into which union, new and renamed ones."""
+"""Unions: the tree, of any depth, the scope of callers in it, and new and renamed unions."""
 
 from uuid import UUID
 
@@ -30,11 +30,11 @@ from services.membership.models import Union
 
 _GRASSROOTS_CODE = "81"
 _KINDS_BELOW = {"city": ("superior",), "superior": ("grassroots", "superior"), "grassroots": ()}
-"""The kinds of unions that may stand right below one of each kind, the most common first."""
+"""The kinds of direct subordinates that a union of each kind may have, the most common first."""
 
 
 def reachable_union(session: Session, caller: Caller, union_id: UUID | Unset | None) -> Union:
-    """The union that the request names, the caller's own without one; raises NotFound for one out of its scope."""
+    """The union that the request names, or else the caller's own; raises NotFound for one out of scope."""
     union = session.get(Union, union_id or caller.union_id)
     if union is None or not _is_in_scope(caller, union):
         raise NotFound(title="未找到该工会")
@@ -42,7 +42,7 @@ def reachable_union(session: Session, caller: Caller, union_id: UUID | Unset | N
 
 
 def list_unions(work: Work, request: ListUnionsRequest) -> ListUnionsAnswer:
-    """A page of the caller's union and all below it, or of those right below `superior_union_id`, by code."""
+    """A page, by code, of the caller's union and all subordinates, or of `superior_union_id`'s direct subordinates."""
     matching = select(Union).where(own_and_below(work.caller)).order_by(Union.code)
     if request.superior_union_id is not UNSET:
         superior = reachable_union(work.session, work.caller, request.superior_union_id)
@@ -61,9 +61,9 @@ def get_union(work: Work, request: UnionRequest) -> UnionAnswer:
 
 
 def name_unions(work: Work, request: NameUnionsRequest) -> NameUnionsAnswer:
-    """The names of unions by id or code, for operators who find them in messages.
+    """The names of unions by id or code, for operators who find these in messages.
 
-    A message may say anything: what is neither an id nor a code names no union.
+    A message may hold anything; a value that is neither an id nor a code is ignored.
     """
     union_ids = [one.lower() for one in request.union_ids]
     named = or_(cast(Union.union_id, String).in_(union_ids), Union.code.in_(request.codes))
@@ -72,10 +72,10 @@ def name_unions(work: Work, request: NameUnionsRequest) -> NameUnionsAnswer:
 
 
 def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
-    """A new union below the caller's or one below it.
+    """Creates a union as a subordinate of the caller's union or of one of its subordinates.
 
-    Without a kind it is the one that the superior's unions mostly are. Raises NotFound for a superior out of scope,
-    Invalid for a kind that cannot stand below it and for a wrong code, Conflict `union_exists`.
+    Without a kind it gets the most common one for its superior. Raises NotFound for a superior out of scope, Invalid
+    for a kind that the superior cannot have and for a wrong code, Conflict `union_exists`.
     """
     session = work.session
     superior = reachable_union(session, work.caller, request.superior_union_id)
@@ -91,9 +91,9 @@ def create_union(work: Work, request: CreateUnionRequest) -> UnionAnswer:
 
 
 def rename_union(work: Work, request: RenameUnionRequest) -> UnionAnswer:
-    """Gives a union below the caller's another name; what was submitted keeps the old one.
+    """Renames a subordinate of the caller's union; submitted batches keep the old name.
 
-    Choice: its own name is for the union above to change, since registers bear it; above the city's there is none.
+    Choice: a union's own name is changed by its superior, since registers bear it; the city's union has no superior.
     Raises NotFound, and Forbidden for the caller's own union.
     """
     union = reachable_union(work.session, work.caller, request.union_id)
@@ -121,7 +121,7 @@ def add_union(session: Session, name: str, code: str, kind: str, superior: Union
 
 
 def union_answer(union: Union) -> UnionAnswer:
-    """A union as answers hold it."""
+    """A union in the form of answers."""
     return UnionAnswer(
         union_id=union.union_id,
         code=union.code,
@@ -133,7 +133,7 @@ def union_answer(union: Union) -> UnionAnswer:
 
 
 def own_and_below(caller: Caller) -> ColumnElement[bool]:
-    """The caller's union and all below it."""
+    """The condition for the caller's union and all its subordinates."""
     own = UUID(caller.union_id)
     return or_(Union.union_id == own, Union.superior_ids.contains([own]))
 
@@ -144,7 +144,7 @@ def _is_in_scope(caller: Caller, union: Union) -> bool:
 
 
 def _kind_below(superior: Union, requested: str | Unset) -> str:
-    """The kind of a new union below this one; raises Invalid."""
+    """The kind of a new subordinate of this union; raises Invalid."""
     possible = _KINDS_BELOW[superior.kind]
     if not possible:
         reason = "基层工会下不能再设工会，请选择区局（产业）工会"

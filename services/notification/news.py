@@ -212,8 +212,8 @@ def _text_contact(
 ) -> None:
     if data.contact is not None:
         topic, count = f"{kind}:{data.batch_no}", len(data.applications)
-        told = sms.CountedNews(kind, topic, data.contact.phone, count, text_of)
-        sms.ask_for_counted(session, told, settings.sms_gather_seconds)
+        counted = sms.CountedNews(kind, topic, data.contact.phone, count, text_of)
+        sms.ask_for_counted(session, counted, settings.sms_gather_seconds)
 
 
 def _publish_decided(

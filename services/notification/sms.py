@@ -188,13 +188,13 @@ def _try_to_send(provider: Provider, sms: Sms) -> dict[str, object]:
         provider.send(sms.sms_id, sms.phone, sms.text or "")
     except Refused as refused:
         return _failed(sms, str(refused))
-    except NoAnswer as trouble:
+    except NoAnswer as no_answer:
         pauses = provider.settings.sms_pauses
         if sms.attempts > len(pauses):
-            return _failed(sms, f"given up after {sms.attempts} tries: {trouble}")
-        log.warning("sms_not_sent", sms_id=str(sms.sms_id), attempts=sms.attempts, cause=str(trouble))
+            return _failed(sms, f"given up after {sms.attempts} tries: {no_answer}")
+        log.warning("sms_not_sent", sms_id=str(sms.sms_id), attempts=sms.attempts, cause=str(no_answer))
         due_at = datetime.now(UTC) + timedelta(seconds=pauses[sms.attempts - 1])
-        return {"due_at": due_at, "last_error": str(trouble)}
+        return {"due_at": due_at, "last_error": str(no_answer)}
     return {"state": "sent", "sent_at": datetime.now(UTC), "last_error": None, **_wiped(sms)}
 
 

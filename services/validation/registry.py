@@ -79,8 +79,8 @@ class Registry:
             return {}
         try:
             answers = self._breaker.call(self._ask_in_parts, questions)
-        except (NoAnswer, pybreaker.CircuitBreakerError) as trouble:
-            log.warning("registry_away", persons=len(questions), reason=str(trouble))
+        except (NoAnswer, pybreaker.CircuitBreakerError) as failure:
+            log.warning("registry_away", persons=len(questions), reason=str(failure))
             return {}
         if len(answers) < len(questions):
             log.warning("registry_answers_incomplete", persons=len(questions), answered=len(answers))
@@ -104,14 +104,14 @@ class Registry:
         for call in late:
             call.cancel()
         answers: dict[str, RegistryAnswer] = {}
-        trouble = NoAnswer("no answer before the deadline")
+        failure = NoAnswer("no answer before the deadline")
         for call in done:
             try:
                 answers |= call.result()
             except NoAnswer as no_answer:
-                trouble = no_answer
+                failure = no_answer
         if not answers:
-            raise trouble
+            raise failure
         return answers
 
     def _call(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:

@@ -94,17 +94,17 @@ def correct_processed_at(work: Work, request: CorrectProcessedAtRequest) -> Corr
     """
     session = work.session
     batch = _locked(session, request.batch_no)
-    said, right = request.processed_at, request.corrected_at
+    wrong, right = request.processed_at, request.corrected_at
     if not batch.submitted_at <= right <= datetime.now(UTC):
         raise invalid_fields({"corrected_at": "应在提交时间之后，且不晚于现在"})
-    corrected = _put_right(session, batch.batch_no, said, right)
-    if not corrected and batch.feedback_at != said:
+    corrected = _correct_times(session, batch.batch_no, wrong, right)
+    if not corrected and batch.feedback_at != wrong:
         raise NotFound()
-    if batch.feedback_at == said:
+    if batch.feedback_at == wrong:
         latest = select(func.max(Application.decided_at)).where(Application.batch_no == batch.batch_no)
         batch.feedback_at = max(right, session.scalar(latest) or right)
-    _publish_corrected(session, batch, said, right, [row for row in corrected if row.state == State.ISSUED])
-    old, new = {"processed_at": said}, {"processed_at": right, "reason": request.reason}
+    _publish_corrected(session, batch, wrong, right, [row for row in corrected if row.state == State.ISSUED])
+    old, new = {"processed_at": wrong}, {"processed_at": right, "reason": request.reason}
     applications = audit.references("application", (row.application_id for row in corrected))
     audit.record(session, ("batch", batch.batch_no), *applications, old=old, new=new)
     return CorrectProcessedAtAnswer(applications=len(corrected))
@@ -170,22 +170,22 @@ def _feedbacks(session: Session, batch_no: str) -> list[BankFeedbackAnswer]:
     ]
 
 
-def _put_right(session: Session, batch_no: str, said: datetime, right: datetime) -> Sequence[Any]:
+def _correct_times(session: Session, batch_no: str, wrong: datetime, right: datetime) -> Sequence[Any]:
     return session.execute(
         update(Application)
-        .where(Application.batch_no == batch_no, Application.decided_at == said)
+        .where(Application.batch_no == batch_no, Application.decided_at == wrong)
         .values(decided_at=right)
         .returning(Application.application_id, Application.member_id, Application.version, Application.state)
         .execution_options(synchronize_session=False)
     ).all()
 
 
-def _publish_corrected(session: Session, batch: Batch, said: datetime, right: datetime, issued: Sequence[Any]) -> None:
+def _publish_corrected(session: Session, batch: Batch, wrong: datetime, right: datetime, issued: Sequence[Any]) -> None:
     for part in in_messages(issued):
         data = IssueTimesCorrectedData(
             batch_no=batch.batch_no,
             union_id=batch.union_id,
-            said_at=said,
+            said_at=wrong,
             issued_at=right,
             applications=steps(part),
         )
@@ -210,8 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Session(engine) as session, session.begin():
             answer = _recorded(session, operation, lambda work: use_case(work, request))
     except (Problem, ValidationError, SettingsError) as refusal:
-        said = refusal.to_dict() if isinstance(refusal, Problem) else refusal
-        print(f"nothing was done: {said}", file=sys.stderr)
+        error_text = refusal.to_dict() if isinstance(refusal, Problem) else refusal
+        print(f"nothing was done: {error_text}", file=sys.stderr)
         return 1
     print(json.dumps(json.loads(plain_json(answer)), ensure_ascii=False, indent=1))
     return 0

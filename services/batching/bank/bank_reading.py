@@ -152,8 +152,8 @@ def _without_envelope(message: Message, document: Any, error: ValidationError) -
 
 def _faults(error: ValidationError) -> Iterator[Fault]:
     """The faults of marshmallow's messages, by field; these name limits, never values."""
-    for name, said in sorted(error.normalized_messages().items()):
-        sentence = said[0] if isinstance(said, list) else "Some of it is wrong."
+    for name, messages in sorted(error.normalized_messages().items()):
+        sentence = messages[0] if isinstance(messages, list) else "Some of it is wrong."
         yield Fault("bad_schema", None if name == "_schema" else str(name), sentence)
 
 

@@ -46,7 +46,7 @@ class GetRevocation:
 
 @dataclass(frozen=True, kw_only=True)
 class ApproveRevocation:
-    """The superior union agrees: batching releases whom the bank has not decided on."""
+    """The superior union agrees: batching releases the applications that the bank has not decided."""
 
     revocation_id: UUID
     remark: Annotated[str | None, lines(200, allow_none=True)] = None

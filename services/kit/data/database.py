@@ -236,10 +236,10 @@ class Database(DependencyProvider):
         """Why the service cannot use its database, such as tables of another version; None where it can."""
         if self.engine is None:
             return "the database is not set up"
-        wanted = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
+        expected = head_revision(Path(inspect.getfile(self.container.service_cls)).parent)
         try:
             with self.engine.connect() as connection:
-                found = connection.scalar(text("select version_num from alembic_version")) if wanted else None
+                found = connection.scalar(text("select version_num from alembic_version")) if expected else None
                 is_read_only = connection.scalar(text("select current_setting('transaction_read_only')::boolean"))
                 connection.execute(text("set local work_mem = '64kB'"))
                 connection.execute(_FILL_A_FILE)
@@ -249,7 +249,7 @@ class Database(DependencyProvider):
             return f"the database does not answer ({type(error).__name__})"
         if is_read_only:
             return "the database takes no changes: it is read-only"
-        return None if found == wanted else f"the database is at {found}, the code at {wanted}"
+        return None if found == expected else f"the database is at {found}, the code at {expected}"
 
     def stop(self) -> None:
         """Closes the pool."""

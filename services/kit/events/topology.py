@@ -58,7 +58,7 @@ def needed_queues(service: str) -> list[str]:
     if service not in the_system().services:
         return []
     heard = [queue for queue in event_queues() if owner_of(queue) == service]
-    told = [
+    published = [
         queue_name(consumer, event.name)
         for event in the_system().events.values()
         if event.producer == service
@@ -67,7 +67,7 @@ def needed_queues(service: str) -> list[str]:
     external = the_system().external
     outside = external.needed if service == external.owner else ()
     own = [request_queue(service), *heard, *map(dead_queue, heard), *outside]
-    return list(dict.fromkeys([*own, *told]))
+    return list(dict.fromkeys([*own, *published]))
 
 
 def needed_exchanges(program: str, retry_delays: Iterable[float]) -> list[str]:

@@ -13,7 +13,7 @@ from services.kit.settings import SettingsError
 def health_app(containers: Sequence[Any]) -> Callable[..., Iterable[bytes]]:
     """A WSGI application for nameko containers.
 
-    Extensions with a method `why_not_ready()`, which returns one reason or several, are asked for /readyz.
+    /readyz calls the method `why_not_ready()` of extensions that have it; it returns one reason or several.
     """
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -37,8 +37,8 @@ def not_ready(containers: Sequence[Any]) -> list[str]:
     reasons = [] if all(container.started for container in containers) else ["starting"]
     for container in containers:
         for extension in container.extensions:
-            if hasattr(extension, "why_not_ready") and (said := extension.why_not_ready()):
-                reasons += [said] if isinstance(said, str) else said
+            if hasattr(extension, "why_not_ready") and (reason := extension.why_not_ready()):
+                reasons += [reason] if isinstance(reason, str) else reason
     return reasons
 
 

@@ -133,7 +133,7 @@ class ReplayAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterDetailAnswer(DeadLetterAnswer):
-    """One letter. What it says of persons is not shown: that is sealed in events, and left out of the bank's words."""
+    """One letter without personal data, which is encrypted in events and left out of the bank's messages."""
 
     original_queue: str | None
     traceback: str | None

@@ -27,13 +27,13 @@ def run_bounded(module: str, content: bytes, *, memory: int, cpu_seconds: int) -
 
     In a service other green threads run while it waits for the pipe.
     """
-    with os.fdopen(os.memfd_create("input"), "w+b") as given:
-        given.write(content)
-        given.seek(0)
+    with os.fdopen(os.memfd_create("input"), "w+b") as input_file:
+        input_file.write(content)
+        input_file.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, module, str(memory), str(cpu_seconds)],
             bufsize=_BUFFER,
-            stdin=given,
+            stdin=input_file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=_ROOT,

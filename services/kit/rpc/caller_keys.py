@@ -17,14 +17,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("id", nargs="?", default="k1", help="the key's id: letters and digits (k1)")
     key_id = parser.parse_args().id
-    given = os.environ.get("CALLER_SIGNING_KEYS")
-    keys = given or f"{key_id}:{base64.b64encode(os.urandom(32)).decode()}"
+    configured = os.environ.get("CALLER_SIGNING_KEYS")
+    keys = configured or f"{key_id}:{base64.b64encode(os.urandom(32)).decode()}"
     try:
         public = public_keys(keys)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    if not given:
+    if not configured:
         print(f"CALLER_SIGNING_KEYS={keys}")
     print(f"CALLER_PUBLIC_KEYS={public}")
     return 0

@@ -18,7 +18,7 @@ Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
 ANONYMOUS = "anonymous"
-"""The role of whoever is not signed in."""
+"""The role of callers who are not signed in."""
 
 
 class Scope(IntEnum):

@@ -1,1 +1,1 @@
-"""Accounts of unions, and what administrators do with them."""
+"""Accounts of unions, and their administration."""

@@ -1,4 +1,4 @@
-"""What audit events say of accounts: which one somebody acts on, and that its holder acts."""
+"""Adds accounts to audit events: the affected account, or its holder as the caller."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ _CHANGEABLE = ("display_name", "roles", "phone", "disabled")
 
 
 def record_account(session: Session, account: Account) -> None:
-    """Records the account that the command acts on."""
+    """Adds the account to the records of the command's audit event."""
     audit.record(session, ("account", account.account_id), union_id=account.union_id)
 
 
 def record_holder(session: Session, account: Account) -> None:
-    """Records that the account's holder acts: signing in or choosing a password proves it."""
+    """Sets the account's holder as the caller of the audit event, once sign-in or a password choice proves it."""
     record_account(session, account)
     audit.record_actor(
         session,
@@ -32,5 +32,5 @@ def record_holder(session: Session, account: Account) -> None:
 
 
 def changeable(account: Account) -> dict[str, Any]:
-    """What administrators change of an account, as the old or new values of an audit event, which are open JSON."""
+    """The values of an account that administrators change, as old or new values of an audit event in JSON types."""
     return {name: getattr(account, name) for name in _CHANGEABLE}

@@ -1,4 +1,4 @@
-"""Links by which the holder of an account chooses a password: made for the account's telephone, void by newer ones."""
+"""Links by which an account's holder chooses a password: sent to the account's telephone, void by newer ones."""
 
 import hashlib
 import secrets
@@ -18,15 +18,15 @@ from services.membership.accounts.account_news import name_of
 from services.membership.models import Account, ResetLink
 
 _PAGE = "/reset#"
-"""The token stands behind `#`: browsers keep that part to themselves, so that no log of a server holds it."""
+"""The page's path; the token follows `#`, a part that browsers do not send, so that no server logs it."""
 
 
 def send_link(
     session: Session, account: Account, by: Caller, lasts: timedelta, *, is_first: bool = False
 ) -> ResetLinkAnswer:
-    """Sends a link to the account's telephone, which makes all earlier ones void.
+    """Sends a link to the account's telephone, which makes all earlier links void.
 
-    Nobody else gets it, least of all the administrator who made it. The account must have a telephone.
+    Nobody else gets it, not even the administrator who requested it. The account must have a telephone.
     """
     void_links(session, account)
     phone, token = required(account.phone), secrets.token_urlsafe(32)
@@ -49,7 +49,7 @@ def send_link(
 
 
 def void_links(session: Session, account: Account) -> None:
-    """Makes all links void that were made for the account until now."""
+    """Makes all existing links of the account void."""
     session.execute(
         update(ResetLink)
         .where(ResetLink.account_id == account.account_id, ResetLink.used_at.is_(None), ResetLink.void_since.is_(None))
@@ -58,5 +58,5 @@ def void_links(session: Session, account: Account) -> None:
 
 
 def hash_of(token: str) -> bytes:
-    """The token has 256 random bits: nothing slower is needed to keep it from being guessed."""
+    """The hash of a token; its 256 random bits cannot be guessed, so no slow hash is needed."""
     return hashlib.sha256(token.encode()).digest()

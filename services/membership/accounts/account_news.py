@@ -1,4 +1,4 @@
-"""Event builders for the holder of an account, who hears of each change of what proves it or of what it may do."""
+"""Publishes changes of an account's credentials, telephone or roles, so that its holder is notified."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def notify_holder(
 ) -> None:
     """Publishes a change (ACCOUNT_CHANGES) for the holder, at the account's telephone unless others are named.
 
-    `by` is the administrator, and None where the holder did it.
+    `by` is the administrator, or None where the holder made the change.
     """
     numbers = [account.phone] if phones is None else phones
     holder = AccountHolder(
@@ -34,14 +34,14 @@ def notify_holder(
 
 
 def ask_to_confirm(session: Session, account: Account, by: Caller, union_ids: Sequence[UUID]) -> None:
-    """Publishes that another telephone number is requested: the holder hears it, administrators of unions confirm."""
+    """Publishes a requested change of telephone: the holder is notified, administrators of the unions may confirm."""
     phones = [account.phone] if account.phone else []
     holder = AccountHolder(account_name=account.account_name, phones=phones, changed_by=name_of(by))
     _publish(session, account, "phone_change_requested", holder, union_ids)
 
 
 def name_of(administrator: Caller) -> str:
-    """How an administrator is named to holders and in the log."""
+    """The name of an administrator for holders and the audit log."""
     if administrator.account_name is None:
         return administrator.display_name or ""
     return f"{administrator.display_name}（{administrator.account_name}）"

@@ -1,4 +1,4 @@
-"""Accounts that administrators keep for their own union and all below it: opened, found, changed, unlocked."""
+"""Accounts that administrators manage for their union and its subordinates: create, find, change, unlock."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -48,7 +48,8 @@ class FirstLinkSettings:
 def list_accounts(work: Work, request: ListAccountsRequest) -> ListAccountsAnswer:
     """A page of the accounts of one union, or of all in the caller's scope, by name.
 
-    So that who forgot the account is found by somebody of a union above. Raises NotFound for a union out of scope.
+    So an administrator of a superior union can find an account whose holder forgot its name. Raises NotFound for a
+    union out of scope.
     """
     session, caller = work.session, work.caller
     matching = select(Account, Union).join(Union, Union.union_id == Account.union_id).order_by(Account.account_name)
@@ -73,7 +74,7 @@ def get_account(work: Work, request: AccountRequest) -> AccountItem:
 
 
 def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswer:
-    """A new account of a union in scope, whose holder gets a link to choose the first password.
+    """Creates an account of a union in scope; its holder gets a link to choose the first password.
 
     Raises NotFound, Forbidden for roles that the union or one account cannot have, Conflict `account_exists` and
     `own_phone`.
@@ -98,17 +99,17 @@ def create_account(work: Work, request: CreateAccountRequest) -> NewAccountAnswe
 
 
 def account_without_password(union: Union, account_name: str, display_name: str, roles: list[str]) -> Account:
-    """An account that opens to nobody before its holder has chosen a password by a link."""
+    """A new account that cannot be signed in to before its holder has chosen a password by a link."""
     return _account(union, account_name, display_name, roles, passwords.unusable_password())
 
 
 def new_account(union: Union, account_name: str, display_name: str, roles: list[str], password: str) -> Account:
-    """An account that no session holds yet; its password is to be changed at the first sign-in."""
+    """A new account, not added to a session yet; its password must be changed at the first sign-in."""
     return _account(union, account_name, display_name, roles, passwords.hash_password(password))
 
 
 def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
-    """Changes what is given.
+    """Changes the present fields of an account.
 
     Raises NotFound, Forbidden for a role that the union cannot have, Conflict `own_account` for one's own roles or
     closing one's own account, and Conflict `last_administrator`.
@@ -130,9 +131,10 @@ def update_account(work: Work, request: UpdateAccountRequest) -> AccountItem:
 
 
 def unlock_account(work: Work, request: AccountRequest) -> AccountItem:
-    """Lets an account in again that too many wrong passwords have locked; its holder is told.
+    """Unlocks an account that too many wrong passwords have locked; its holder is notified.
 
-    Whoever unlocks can let somebody guess on, and so controls the account. Raises NotFound, Conflict `own_account`.
+    Unlocking allows further guesses, so the administrator counts as controlling the account. Raises NotFound, Conflict
+    `own_account`.
     """
     session, caller = work.session, work.caller
     account, union = managed_account(session, caller, request.account_id)
@@ -153,32 +155,32 @@ def managed_account(session: Session, caller: Caller, account_id: UUID) -> tuple
 
 
 def refuse_own(caller: Caller, account: Account, what: str) -> None:
-    """Raises Conflict `own_account` for what nobody does to the own account."""
+    """Raises Conflict `own_account` for an operation that nobody may do on the own account."""
     if str(account.account_id) == caller.account_id:
         raise Conflict("own_account", what, "请由其他管理员操作。")
 
 
 def refuse_own_phone(session: Session, caller: Caller, account: Account, phone: str | None) -> None:
-    """Raises Conflict `own_phone` for the caller's own number at another's account."""
+    """Raises Conflict `own_phone` for the caller's own number on another account."""
     own = session.get(Account, UUID(caller.account_id))
     if phone and own is not None and own.account_id != account.account_id and own.phone == phone:
         raise Conflict("own_phone", "不能将自己的手机号登记到他人的账号", "请填写账号使用人本人的手机号。")
 
 
 def is_same_person(one: Account, other: Account) -> bool:
-    """Whether two accounts are one, or have one telephone, where links to both arrive."""
+    """Whether two accounts are the same, or share a telephone, where links for both arrive."""
     has_phone = one.phone_digest is not None
     return one.account_id == other.account_id or (has_phone and one.phone_digest == other.phone_digest)
 
 
 def set_phone(account: Account, phone: str | None) -> None:
-    """Gives an account a telephone number, by which it is found."""
+    """Sets an account's telephone number and its digest for searches."""
     account.phone = phone
     account.phone_digest = phone_digest(phone) if phone else None
 
 
 def account_answer(account: Account, union: Union) -> AccountItem:
-    """An account as administrators see it."""
+    """An account in the form for administrators."""
     return AccountItem(
         account_id=account.account_id,
         union_id=account.union_id,
@@ -212,7 +214,7 @@ def _account(union: Union, account_name: str, display_name: str, roles: list[str
 
 
 def _change_rights(session: Session, caller: Caller, account: Account, roles: list[str], *, disabled: bool) -> None:
-    """Gives an account these roles, closes it or opens it again, with all that follows for sessions and links."""
+    """Sets an account's roles and whether it is disabled, with the consequences for sessions and links."""
     if roles != account.roles:
         sessions.end_all(session, account, "roles_changed")
         controls.controlled_by(session, account, caller, controls.ROLES)
@@ -227,7 +229,7 @@ def _change_rights(session: Session, caller: Caller, account: Account, roles: li
 
 
 def _union_of(session: Session, caller: Caller, account: Account) -> Union:
-    """The account's union; an account out of scope is as good as none."""
+    """The account's union; raises NotFound for an account out of scope."""
     try:
         return reachable_union(session, caller, account.union_id)
     except NotFound as out_of_scope:
@@ -239,7 +241,8 @@ def _not_found() -> NotFound:
 
 
 def _check_roles(union: Union, roles: list[str]) -> None:
-    """Choice: operators see to the whole system, so only the city's union has them, and they do nothing else."""
+    """Raises for invalid roles. Choice: operators serve the whole system, so only the city's union has them, without
+    other roles."""
     if OPERATOR not in roles:
         return
     if union.kind != "city":
@@ -253,9 +256,9 @@ def _administers(account: Account) -> bool:
 
 
 def _keep_an_administrator(session: Session, caller: Caller, account: Account) -> None:
-    """Of two administrators of a union who close each other's account at the same moment, one stays.
+    """Raises Conflict `last_administrator`; also if two administrators disable each other's accounts concurrently.
 
-    A union further up may leave one below without, for it can give it another.
+    A superior union may leave a subordinate without an administrator, for it can create another.
     """
     if str(account.union_id) != caller.union_id:
         return

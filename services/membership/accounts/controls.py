@@ -1,7 +1,7 @@
-"""Who may act as an account: its holder, and the administrators who lately made it or changed what proves it.
+"""Control of accounts: who may act as one, its holder and administrators who recently created or changed it.
 
-Nobody decides alone by two accounts: what an account asks for is decided by none that the same person could act as, be
-it through other administrators or by another account with the same telephone, where links to both arrive.
+Nobody may decide alone by two accounts: a request of an account cannot be decided by an account that the same person
+could act as, be it through other administrators or by a shared telephone, where links for both accounts arrive.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -22,18 +22,18 @@ _ANY_TIME = cast("infinity", DateTime(timezone=True))
 
 @settings_class
 class ControlSettings:
-    """How long an administrator's act on an account counts; read from the environment by `read_settings`."""
+    """How long an administrator's control of an account lasts; read from the environment by `read_settings`."""
 
     account_control_days: float = 7
 
     @property
     def lasts(self) -> timedelta:
-        """For so long an administrator who acted on an account controls it."""
+        """How long an administrator who acted on an account controls it."""
         return timedelta(days=self.account_control_days)
 
 
 def control(session: Session, account: Account, administrator_id: UUID, kind: str) -> None:
-    """From now on, and for a while, this administrator controls the account."""
+    """Records that this administrator controls the account, from now and for a limited time."""
     now = datetime.now(UTC)
     session.add(
         AccountControl(
@@ -49,9 +49,9 @@ def controlled_by(session: Session, account: Account, caller: Caller, kind: str)
 
 
 def others_who_may_act_as(session: Session, account: Account) -> set[UUID]:
-    """Who controls the account now, directly or by having controlled, before it acted, who does; and equal telephones.
+    """Other accounts that control the account, directly or by a chain of earlier controls, or share its telephone.
 
-    An account without telephone that nobody has acted on lately costs no statement.
+    For an account without telephone that nobody has acted on recently no statement is executed.
     """
     since = _since()
     if account.phone_digest is None and (account.controlled_at is None or account.controlled_at <= since):
@@ -60,14 +60,14 @@ def others_who_may_act_as(session: Session, account: Account) -> set[UUID]:
 
 
 def who_may_act_as(session: Session, account: Account) -> set[UUID]:
-    """The account's holder too. Of two such sets that meet, one person could act as both."""
+    """As `others_who_may_act_as`, with the account itself. If two such sets intersect, one person could act as both."""
     return {account.account_id, *others_who_may_act_as(session, account)}
 
 
 def are_independent(session: Session, one: Account, other: Account) -> bool:
-    """Whether no person may act as both now, and neither made the other, however long ago, be it through others.
+    """Whether no person may act as both now, and neither ever created the other, directly or through others.
 
-    Two accounts that a third one made long ago are independent: in the end the first administrator has made all.
+    Two accounts that a third one created long ago are independent, for the first administrator has created all.
     """
     if not who_may_act_as(session, one).isdisjoint(who_may_act_as(session, other)):
         return False
@@ -80,7 +80,7 @@ def _since() -> datetime:
 
 
 def _linked(session: Session, account: Account, counts: ColumnElement[bool]) -> set[UUID]:
-    """The account, and all who lead to it by acts that count, each before the one that it led to, or by telephone."""
+    """The account, and all linked to it by telephone, or by controls that count, each earlier than the next one."""
     edge, own, twin = AccountControl, aliased(Account), aliased(Account)
     found = select(literal(account.account_id).label("id"), _ANY_TIME.label("at")).cte("linked", recursive=True)
     acted = select(edge.administrator_id.label("id"), edge.at.label("at")).where(

@@ -1,4 +1,4 @@
-"""The way in to an empty system: the city's union and its first administrator, who makes all the others.
+"""Initializes an empty system with the city's union and its first administrator, who creates all others.
 
 `python -m services.membership.accounts.first_administrator --union 上海市总工会 --code … --account … --name …
 --phone …`
@@ -23,7 +23,7 @@ from services.membership.unions import add_union
 
 @dataclass(frozen=True)
 class First:
-    """The city's union and its administrator, as they are to be."""
+    """The data of the city's union and its first administrator."""
 
     union_name: str
     union_code: str
@@ -33,9 +33,9 @@ class First:
 
 
 def make_first_administrator(session: Session, first: First) -> str:
-    """Makes both and answers the password of the first sign-in, which then has to be changed.
+    """Creates both; returns the password of the first sign-in, which must then be changed.
 
-    Raises Conflict `not_empty` where there is a union already, Invalid for a wrong code.
+    Raises Conflict `not_empty` where a union exists already, Invalid for a wrong code.
     """
     if session.scalar(select(Union.union_id).limit(1)) is not None:
         raise Conflict("not_empty", "系统中已有工会", "账号由市总工会管理员在系统中设立。")
@@ -59,18 +59,18 @@ def _main() -> int:
         "phone": "the administrator's mobile telephone, to which links to choose another password are sent",
     }.items():
         parser.add_argument(f"--{option}", required=True, help=meaning)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     try:
         engine = engine_for(read_settings(DatabaseSettings), "first_administrator")
         with Session(engine) as session, session.begin():
-            phone = clean_mobile(asked.phone)
-            first = First(asked.union, asked.code, asked.account, asked.name, phone)
+            phone = clean_mobile(options.phone)
+            first = First(options.union, options.code, options.account, options.name, phone)
             password = make_first_administrator(session, first)
     except (Problem, SettingsError, InvalidValue) as refusal:
-        said = refusal.to_dict() if isinstance(refusal, Problem) else getattr(refusal, "reason", refusal)
-        print(f"nothing was made: {said}", file=sys.stderr)
+        reason = refusal.to_dict() if isinstance(refusal, Problem) else getattr(refusal, "reason", refusal)
+        print(f"nothing was made: {reason}", file=sys.stderr)
         return 1
-    print(f"account {asked.account}, password for the first sign-in: {password}")
+    print(f"account {options.account}, password for the first sign-in: {password}")
     return 0
 
 

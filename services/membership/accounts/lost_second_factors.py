@@ -1,4 +1,4 @@
-"""Second factors that their holders have lost, turned off by an administrator of the union or one above."""
+"""Lost second factors, which an administrator of the union or a superior one turns off."""
 
 from services.contracts.operations.membership.accounts import AccountItem, AccountRequest
 from services.kit.operations import audit
@@ -10,7 +10,7 @@ from services.membership.identity.second_factor import forget
 
 
 def remove_second_factor_of(work: Work, request: AccountRequest) -> AccountItem:
-    """Lets an account sign in by its password alone, and ends its sessions; raises NotFound, Conflict `own_account`."""
+    """Turns off an account's second factor and ends its sessions; raises NotFound, Conflict `own_account`."""
     session, caller = work.session, work.caller
     account, union = managed_account(session, caller, request.account_id)
     refuse_own(caller, account, "请在本人账号设置中停用动态口令")

@@ -1,6 +1,6 @@
-"""Another telephone number of an account 更换手机号: one administrator asks for it, another one confirms.
+"""Changes of an account's telephone 更换手机号: one administrator requests, another one confirms.
 
-Links to choose a password go to that number, so whoever may change it alone could act as the account's holder.
+Links to choose a password go to that number, so an administrator who could change it alone could act as the holder.
 """
 
 import math
@@ -53,16 +53,16 @@ class PhoneChangeSettings:
 
     phone_change_hours: float = 72
     phone_change_holds_links_hours: float = 24
-    """For so long after it was asked for no link is sent: nobody alone keeps a holder from links for ever."""
+    """How long after the request no link is sent; limited, so that nobody alone can block a holder's links for ever."""
     phone_changes_a_week: int = 2
-    """So often one administrator asks for another number of the same account."""
+    """How many changes one administrator may request for the same account in a week."""
 
 
 def request_phone_change(work: Work, request: RequestPhoneChangeRequest) -> PhoneChangeAnswer:
-    """Asks for another number of an account in scope, or the own one; the holder is told at the old one too.
+    """Requests another number for an account in scope, or the own one; the holder is notified, also at the old number.
 
-    Links that were sent before go on working until it is confirmed: who asks alone makes nothing void. Raises
-    NotFound, Conflict `account_disabled`, `phone_change_waits`, `phone_unchanged` and `own_phone`, and Problem
+    Earlier links remain valid until the confirmation: a request alone voids nothing. Raises NotFound,
+    Conflict `account_disabled`, `phone_change_waits`, `phone_unchanged` and `own_phone`, and Problem
     `too_many_phone_changes`.
     """
     session, caller = work.session, work.caller
@@ -79,9 +79,9 @@ def request_phone_change(work: Work, request: RequestPhoneChangeRequest) -> Phon
 
 
 def list_phone_changes(work: Work, request: ListPhoneChangesRequest) -> PhoneChangesAnswer:
-    """A page of the changes of accounts in scope, those that wait first, then the newest.
+    """A page of the changes of accounts in scope, waiting ones first, then the newest.
 
-    To whom whole new numbers were shown is recorded.
+    An audit event records to whom whole new numbers were shown.
     """
     waits = and_(_OPEN, PhoneChange.expires_at > datetime.now(UTC))
     matching = _in_scope(work.caller).order_by(waits.desc(), PhoneChange.requested_at.desc(), PhoneChange.change_id)
@@ -96,10 +96,10 @@ def list_phone_changes(work: Work, request: ListPhoneChangesRequest) -> PhoneCha
 
 
 def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChangeAnswer:
-    """Gives the account the number that another administrator asked for; no link goes there for a day.
+    """Sets the account's number that another administrator requested; no link is sent to it for a day.
 
     Raises NotFound, Conflict `own_account`, `own_phone`, `phone_change_ended` and `requester_gone`, Forbidden
-    `own_request` and `same_administrator` for who is not independent of who asked for it.
+    `own_request` and `same_administrator` for a caller who is not independent of the requester.
     """
     session, caller = work.session, work.caller
     change, account, union = _waiting(session, caller, request.change_id)
@@ -129,7 +129,7 @@ def confirm_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
 
 
 def decline_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChangeAnswer:
-    """Ends a change that waits, by another administrator, or by who asked for it and takes it back.
+    """Ends a waiting change: another administrator declines it, or the requester withdraws it.
 
     Raises NotFound, Conflict `phone_change_ended`.
     """
@@ -142,7 +142,7 @@ def decline_phone_change(work: Work, request: PhoneChangeRequest) -> PhoneChange
 
 
 def open_change(session: Session, account: Account) -> PhoneChange | None:
-    """The change of the account's number that waits to be confirmed."""
+    """The account's change of number that waits for confirmation, if any."""
     return session.scalar(
         select(PhoneChange).where(
             PhoneChange.account_id == account.account_id, _OPEN, PhoneChange.expires_at > datetime.now(UTC)
@@ -151,13 +151,13 @@ def open_change(session: Session, account: Account) -> PhoneChange | None:
 
 
 def holds_links(change: PhoneChange) -> bool:
-    """Whether no link is sent while the change waits."""
+    """Whether the waiting change still blocks links."""
     hours = read_settings(PhoneChangeSettings).phone_change_holds_links_hours
     return change.requested_at > datetime.now(UTC) - timedelta(hours=hours)
 
 
 def _check_request(session: Session, caller: Caller, account: Account, phone: str | None) -> None:
-    """Raises what `request_phone_change` names for a number that cannot be asked for now."""
+    """Raises the errors of `request_phone_change` for a number that cannot be requested now."""
     _check_open(account)
     if phone == account.phone:
         raise Conflict("phone_unchanged", "新手机号与已登记的手机号相同")
@@ -193,7 +193,7 @@ def _add_change(session: Session, caller: Caller, account: Account, request: Req
 
 
 def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
-    """Records to whom whole new numbers were shown, in a transaction of its own: the query's writes nothing."""
+    """Records to whom whole new numbers were shown, in a new transaction, for the query's is read-only."""
     if not shown:
         return
     audit_event = audit.AuditEvent("membership.list_phone_changes", work.caller, correlation_id=correlation.get())
@@ -205,7 +205,7 @@ def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
 
 
 def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:
-    """The account is locked: two requests at once are not both the last one."""
+    """Raises Problem `too_many_phone_changes`; the locked account serializes concurrent requests."""
     since = datetime.now(UTC) - _WEEK
     requested = select(func.count(), func.min(PhoneChange.requested_at)).where(
         PhoneChange.account_id == account.account_id,
@@ -226,7 +226,7 @@ def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None
 
 
 def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneChange, Account, Union]:
-    """A change that waits, of an account in scope, both locked; raises NotFound, Conflict `phone_change_ended`."""
+    """A waiting change and its account in scope, both locked; raises NotFound, Conflict `phone_change_ended`."""
     change = session.get(PhoneChange, change_id)
     if change is None:
         raise _not_found()
@@ -242,7 +242,7 @@ def _waiting(session: Session, caller: Caller, change_id: UUID) -> tuple[PhoneCh
 
 
 def _lock_in_order(session: Session, caller: Caller, account_id: UUID) -> None:
-    """Locks the account and the caller's, whom the change will name: two who act on one another at once both get on."""
+    """Locks the account and the caller's in order, so that two who act on each other do not deadlock."""
     both = Account.account_id.in_([account_id, UUID(caller.account_id)])
     session.execute(select(Account.account_id).where(both).order_by(Account.account_id).with_for_update())
 
@@ -304,7 +304,7 @@ def _answer_of(session: Session, caller: Caller, change_id: UUID) -> PhoneChange
 
 
 def _answers(session: Session, caller: Caller, rows: Sequence[_Row]) -> list[PhoneChangeAnswer]:
-    """The changes as the caller sees them; independence is decided once for each requester."""
+    """The changes as the caller sees them; independence is computed once for each requester."""
     open_rows = [row for row in rows if _state_of(row[0]) == "requested"]
     requesters = {row[3].account_id: row[3] for row in open_rows}
     own = _own(session, caller)
@@ -339,7 +339,7 @@ def _answer(own: Account, row: _Row, independent: set[UUID]) -> PhoneChangeAnswe
 
 
 def _new_phone(change: PhoneChange, *, is_whole: bool) -> str | None:
-    """Whole for who may confirm it: it is what is confirmed, and compared with what the holder says."""
+    """The new number, whole for those who may confirm it and must compare it with what the holder says."""
     return change.phone if is_whole or not change.phone else mask_phone(change.phone)
 
 

@@ -1,4 +1,4 @@
-"""Forgotten passwords: a link to the holder's telephone, by which the holder alone chooses another one."""
+"""Forgotten passwords: a link to the holder's telephone, by which only the holder chooses another one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,11 +35,11 @@ class ResetLinkSettings:
 
     reset_link_minutes: float = 30
     reset_link_after_phone_change_hours: float = 24
-    """For so long no link goes to a telephone number that was changed: its holder is told first."""
+    """How long no link is sent to a changed telephone number; its holder is notified first."""
 
 
 def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
-    """Sends the holder of an account in scope a link, which makes all earlier ones void.
+    """Sends the holder of an account in scope a link, which makes all earlier links void.
 
     Raises NotFound, Conflict `own_account`, `account_disabled`, `no_phone`, `phone_change_waits` and
     `phone_changed_recently`.
@@ -59,19 +59,19 @@ def create_reset_link(work: Work, request: AccountRequest) -> ResetLinkAnswer:
 
 
 def check_reset_link(work: Work, request: CheckResetLinkRequest) -> CheckResetLinkAnswer:
-    """Whose link it is, for the page to greet by; raises NotFound `reset_link_invalid` for any that does not work.
+    """The account of a link, for the page's greeting; raises NotFound `reset_link_invalid` for an invalid link.
 
-    Nothing is counted: nobody guesses 256 bits, and who sends rubbish must not hinder others at the address.
+    Failures are not counted: nobody can guess 256 bits, and invalid requests must not block others at the address.
     """
     link, account = _working(work.session, request.token)
     return CheckResetLinkAnswer(account_name=mask_account_name(account.account_name), expires_at=link.expires_at)
 
 
 def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAnswer:
-    """Gives the link's account the password that its holder chose, unlocks it, ends its sessions, uses the link up.
+    """Sets the link's account the password that its holder chose, unlocks it, ends its sessions, and consumes the link.
 
-    The device is the only one known for it from now on: strangers who go on failing at the name do not delay it, and
-    the link proves as much as a password does. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and
+    The device becomes the only known one, so that others' failures at the name do not delay it; the link proves as much
+    as a password does. Raises NotFound `reset_link_invalid` as `check_reset_link` does, and
     Invalid for a weak password, after which the link still works.
     """
     session = work.session
@@ -92,7 +92,7 @@ def reset_password(work: Work, request: ResetPasswordRequest) -> ResetPasswordAn
 
 
 def _lock_working(session: Session, token: str) -> tuple[ResetLink, Account]:
-    """As `_working`, both locked until the transaction ends."""
+    """As `_working`, with both locked until the transaction ends."""
     link, account = _working(session, token)
     record_account(session, account)
     session.refresh(account, with_for_update=True)
@@ -120,7 +120,7 @@ def _works(link: ResetLink, account: Account) -> bool:
 
 
 def _invalid() -> NotFound:
-    """One for all reasons: who guesses learns nothing."""
+    """The same problem for all reasons, so that a guess reveals nothing."""
     return NotFound("reset_link_invalid", "链接无效或已失效", "请联系上级工会管理员重新获取重置链接。")
 
 
@@ -140,7 +140,7 @@ def _check_phone(session: Session, account: Account) -> None:
 
 
 def _note_maker(session: Session, link: ResetLink) -> None:
-    """Records the administrator who made the link, beside the holder."""
+    """Adds the administrator who created the link to the holder's audit event."""
     maker = session.get(Account, link.made_by)
     if maker is not None:
         made_by = f"{maker.display_name}（{maker.account_name}）"

@@ -1,1 +1,1 @@
-"""Applications of members: queued, followed, made on the phone."""
+"""Applications of members: queueing, their states, personal applications on the phone."""

@@ -1,11 +1,11 @@
-"""The states of an application and of a member's card: which state may follow which, and what frees a member."""
+"""The states of an application and of a member's card, and their transitions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where an application stands: 待办中, 办理中, 已办卡, 银行退回, 已释放, 已移除."""
+    """The state of an application: 待办中, 办理中, 已办卡, 银行退回, 已释放, 已移除."""
 
     QUEUED = "queued"
     SUBMITTED = "submitted"
@@ -16,7 +16,7 @@ class State(StrEnum):
 
 
 class CardState(StrEnum):
-    """A member's card: 未办卡, 待办中, 办理中, 已办卡."""
+    """The state of a member's card: 未办卡, 待办中, 办理中, 已办卡."""
 
     NONE = "none"
     PENDING = "pending"
@@ -25,7 +25,7 @@ class CardState(StrEnum):
 
 
 LIVE = (State.QUEUED, State.SUBMITTED)
-"""A member has at most one application in one of these."""
+"""The states of a live application, of which a member has at most one."""
 
 _NEXT: Mapping[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.QUEUED, State.SUBMITTED, State.REMOVED}),
@@ -46,14 +46,14 @@ _CARD_STATES: Mapping[State, CardState] = {
 
 
 def can_become(state: State, later: State) -> bool:
-    """Whether an application in `state` can become `later`, by steps in between too.
+    """Whether an application in `state` can become `later`, directly or by steps in between.
 
     Events overtake one another, so the steps in between may not be known yet. A queued application that switches
-    channels stays queued. The card that the bank issues after the release is a fact, so RELEASED can become ISSUED.
+    channels stays queued. A card that the bank issues after the release is a fact, so RELEASED can become ISSUED.
     """
     return later in _NEXT[state] or any(can_become(following, later) for following in _NEXT[state] - {state})
 
 
 def card_state_of(state: State) -> CardState:
-    """The card state of a member whose newest application stands so."""
+    """The card state of a member whose newest application is in this state."""
     return _CARD_STATES[state]

@@ -1,4 +1,4 @@
-"""Applications: how they and their members' card states follow the events of batching."""
+"""Applies the events of batching to applications and their members' card states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from services.membership.applications.application_states import LIVE, CardState,
 from services.membership.models import Application, ApplicationHistory, Member
 
 Known = Row[UUID, UUID, str, int]
-"""What is known of an application: its id, union, state, version."""
+"""A stored application: its id, union, state, version."""
 
 _REMOVED_BECAUSE = {
     "by_clerk": "经办人移除",
@@ -43,7 +43,7 @@ _SWITCHED_TO = {"ordinary": "转入普通办卡通道", "special": "转入特殊
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of an application that batching published: its version, when it was, what the history says of it."""
+    """A step of an application that batching published: its version, its time, and its note for the history."""
 
     application_id: UUID
     member_id: UUID
@@ -54,7 +54,7 @@ class Step:
 
 
 def channel_assigned(session: Session, event: Event[ChannelAssignedData]) -> None:
-    """Keeps the channel that applications take."""
+    """Stores the channel of applications."""
     assigned = event.data
     note = "：".join(filter(None, (_SWITCHED_TO[assigned.channel], assigned.reason)))
     steps = _steps(assigned.applications, event.time, note)
@@ -68,7 +68,7 @@ def members_removed(session: Session, event: Event[MembersRemovedData]) -> None:
 
 
 def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
-    """Marks applications that a batch took to the bank."""
+    """Marks applications as submitted in a batch."""
     batch = event.data
     steps = _steps(batch.applications, event.time, f"办卡批次 {batch.batch_no}")
     apply_steps(session, State.SUBMITTED, steps, channel=batch.channel, batch_no=batch.batch_no)
@@ -77,7 +77,7 @@ def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
 
 
 def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
-    """Frees members whose applications a batch let go."""
+    """Frees members whose applications were released from a batch."""
     steps = _steps(event.data.applications, event.time, _RELEASED_BECAUSE[event.data.reason])
     apply_steps(session, State.RELEASED, steps, batch_no=event.data.batch_no)
 
@@ -102,7 +102,7 @@ def cards_issued(session: Session, event: Event[CardsIssuedData]) -> None:
 
 
 def issue_times_corrected(session: Session, event: Event[IssueTimesCorrectedData]) -> None:
-    """Puts the time at which cards were issued right in the history; raises Retry until the issue is known."""
+    """Corrects the time of issued cards in the history; raises Retry until the issue is known."""
     issue = event.data
     versions = [(one.application_id, one.version) for one in issue.applications]
     step = values_table("step", {"application_id": Uuid(), "version": Integer()}, versions)
@@ -124,7 +124,7 @@ def issue_times_corrected(session: Session, event: Event[IssueTimesCorrectedData
 def apply_steps(
     session: Session, state: State, steps: Sequence[Step], channel: str | None = None, batch_no: str | None = None
 ) -> None:
-    """Brings applications to the state; steps older than what is known only fill the history.
+    """Sets applications to the state; steps older than the known version are only added to the history.
 
     Raises Reject for an application that was never queued, a state that cannot follow, and a second card.
     """
@@ -140,7 +140,7 @@ def apply_steps(
 
 
 def _keep_consent(session: Session, batch: BatchSubmittedData) -> None:
-    """What a member agreed to on the phone is known here already."""
+    """Stores the consent of a batch's members; consent on the phone is stored already."""
     application_ids = [one.application_id for one in batch.applications]
     session.execute(
         update(Application)
@@ -159,7 +159,7 @@ def _step(taken: ApplicationStep, at: datetime, *, note: str | None = None, card
 
 
 def _lock_members(session: Session, steps: Sequence[Step]) -> None:
-    """Who changes applications locks their members first, in the order of their ids, so that none wait in a circle."""
+    """Locks the members of applications before their change, in the order of ids, to avoid deadlocks."""
     member_ids = [step.member_id for step in steps]
     in_order = select(Member.member_id).where(is_any_of(Member.member_id, member_ids)).order_by(Member.member_id)
     session.execute(in_order.with_for_update()).all()
@@ -222,7 +222,7 @@ def _update_applications(
 
 
 def _update_members(session: Session, state: State, steps: Sequence[Step]) -> None:
-    """The card state follows the application that it comes from; an issued card counts whichever that was."""
+    """Updates card states by the members' current applications; an issued card counts for any application."""
     cards = [(step.application_id, step.card_no) for step in steps]
     step = values_table("step", {"application_id": Uuid(), "card_no": EncryptedText()}, cards)
     card_state = card_state_of(state)
@@ -244,7 +244,7 @@ def _update_members(session: Session, state: State, steps: Sequence[Step]) -> No
 
 
 def _cancel_others(session: Session, steps: Sequence[Step]) -> None:
-    """Publishes that other live applications of the members are cancelled; batching then says how they ended."""
+    """Publishes that other live applications of the members are cancelled; batching then publishes their end."""
     issued = {step.member_id: step for step in steps}
     live = _of_same_members(steps).where(Application.state.in_(LIVE)).join(Member, _OWNER)
     columns = (Application.application_id, Application.union_id, Member.member_id, Member.member_no)
@@ -265,7 +265,7 @@ _OWNER = Member.member_id == Application.member_id
 
 
 def _of_same_members(steps: Sequence[Step]) -> Select[Any]:
-    """Applications of the steps' members that are not those of the steps."""
+    """Other applications of the steps' members."""
     return select(Application.application_id).where(
         is_any_of(Application.member_id, [step.member_id for step in steps]),
         ~is_any_of(Application.application_id, [step.application_id for step in steps]),

@@ -26,7 +26,7 @@ from services.membership.members.members import applications_of
 from services.membership.models import Member, Union
 
 _CHANGEABLE = ("address", "document_expiry", "document_issued")
-"""Not the retirement category: the check follows from it."""
+"""The fields that a member may change; not the retirement category, on which the check depends."""
 
 
 def get_profile(work: Work, _request: GetPersonalProfileRequest) -> PersonalProfileAnswer:
@@ -35,7 +35,7 @@ def get_profile(work: Work, _request: GetPersonalProfileRequest) -> PersonalProf
 
 
 def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> PersonalProfileAnswer:
-    """Changes what is given; raises Conflict `application_live` while an application lives: it is locked then.
+    """Changes the present fields; raises Conflict `application_live` while an application is live.
 
     Raises Conflict `phone_changed` for a day after the phone was changed.
     """
@@ -44,15 +44,15 @@ def update_profile(work: Work, request: UpdatePersonalProfileRequest) -> Persona
         raise Conflict("application_live", "申请已提交，不能修改信息", "请等待本次办卡结束后再修改。")
     if refusal := member_phone_changes.refusal(member):
         raise refusal
-    given = values_of(request)
-    audit.record(work.session, old={name: getattr(member, name) for name in given}, new=given)
+    changes = values_of(request)
+    audit.record(work.session, old={name: getattr(member, name) for name in changes}, new=changes)
     change_fields(member, request, _CHANGEABLE)
     work.session.flush()
     return _profile(member)
 
 
 def apply(work: Work, request: ApplyPersonallyRequest) -> PersonalApplicationAnswer:
-    """Makes the caller's own application.
+    """Creates the caller's own application.
 
     Raises Invalid `consent_outdated`, and Conflict `through_union`, `number_missing`, `application_live` or
     `phone_changed`.
@@ -95,7 +95,7 @@ def _profile(member: Member) -> PersonalProfileAnswer:
 
 
 def _applications_of(session: Session, member_id: UUID) -> list[PersonalApplicationAnswer]:
-    """Those of a member's applications that were made on the phone."""
+    """A member's applications that were made on the phone."""
     applications = applications_of(session, member_id)
     return [PersonalApplicationAnswer(**values_of(one)) for one in applications if one.outlet_code is not None]
 
@@ -106,7 +106,7 @@ def _lock(work: Work) -> Member:
 
 
 def _why_not(member: Member) -> Conflict | None:
-    """Why the member cannot apply on the phone now; None where nothing is in the way."""
+    """Why the member cannot apply on the phone now; None if the member can."""
     if member.affiliation == "employer" or member.document_type != "resident_id":
         return Conflict("through_union", "请由所在工会办理", "个人办卡仅限持居民身份证的灵活就业和企业外会员。")
     if member.member_no is None:
@@ -117,5 +117,5 @@ def _why_not(member: Member) -> Conflict | None:
 
 
 def _words(refusal: Conflict) -> str:
-    """What the page says; who has to wait is told until when."""
+    """The refusal's text for the page, with the time until which the member has to wait, if any."""
     return f"{refusal.title}。{refusal.detail}" if refusal.code == "phone_changed" else refusal.title

@@ -1,4 +1,4 @@
-"""Queueing for a card: chosen members get an application each and go to the pending list (添加至待办)."""
+"""Queueing for a card: each chosen member gets an application, which goes to the pending list (添加至待办)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ _INSERTED = (
 
 @dataclass(frozen=True)
 class PersonalChoice:
-    """What a member who applies on the phone chose and consented to, and from where."""
+    """The choice and consent of a member who applies on the phone, and the request's address."""
 
     outlet_code: str
     consent_version: str
@@ -61,8 +61,8 @@ class PersonalChoice:
 def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswer:
     """Queues the named members, or all of a filter that have no card: at most LARGEST_QUEUEING.
 
-    Who cannot be queued is skipped with the reason; raises Conflict `none_selectable` where that is everyone, and
-    NotFound for another union than the caller's: who may look into it still works for the own union only.
+    Members who cannot be queued are skipped with the reason. Raises Conflict `none_selectable` where that is everyone,
+    and NotFound for another union than the caller's: the scope allows seeing its members, but not queueing them.
     """
     session, chosen = work.session, request.filter or MemberFilter()
     count(work.database, work.caller, numbers_in(chosen), QUEUE_MEMBERS.name)
@@ -95,9 +95,9 @@ def queue_members(work: Work, request: QueueMembersRequest) -> QueueMembersAnswe
 def queue(
     session: Session, union: Union, members: Sequence[Member], queued_by: UUID, choice: PersonalChoice | None = None
 ) -> None:
-    """Gives each member an application and publishes it.
+    """Creates an application for each member and publishes it.
 
-    The members are locked, of this union, selectable, and not more than can be queued at once.
+    The members must be locked, of this union, selectable, and at most LARGEST_QUEUEING.
     """
     queued_at = datetime.now(UTC)
     applications = [
@@ -130,7 +130,7 @@ def publish_queued(
     origin: str | None = None,
     audience: str | None = None,
 ) -> None:
-    """Publishes that members were queued: one union's, by one account or member, at one time, to the same outlet."""
+    """Publishes queued members, all of one union, queued by one account or member, at one time, for one outlet."""
     first = queued[0][0]
     for chunk in in_messages(queued):
         data = MembersQueuedData(
@@ -161,7 +161,7 @@ def _queued_application(application: Application, member: Member) -> QueuedAppli
 
 
 def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> tuple[list[Member], dict[UUID, str]]:
-    """Those of the named that can be queued, and for each of the others the code of the reason."""
+    """The named members that can be queued, locked, and for each of the others the code of the reason."""
     found = session.scalars(
         select(Member)
         .where(is_any_of(Member.member_id, member_ids), Member.union_id == union_id, EMPLOYED)
@@ -177,7 +177,7 @@ def _lock_named(session: Session, union_id: UUID, member_ids: Sequence[UUID]) ->
 
 
 def _lock_matching(session: Session, union_id: UUID, chosen: MemberFilter) -> tuple[list[Member], bool]:
-    """Those of the filter that can be queued, and whether there are more than can be at once."""
+    """The members of the filter that can be queued, locked, and whether there are more than one request can queue."""
     selectable = (
         select(Member)
         .where(*filters(union_id, chosen), Member.card_state == CardState.NONE, Member.member_no.is_not(None))
@@ -201,12 +201,12 @@ def _count_without_number(session: Session, union_id: UUID, chosen: MemberFilter
 
 
 def _row(application: Application) -> dict[str, Any]:
-    """An application's row for the statement that inserts all."""
+    """An application as a row of a bulk insert."""
     return {name: getattr(application, name) for name in _INSERTED}
 
 
 def _first_step(application: Application) -> dict[str, Any]:
-    """The row of its history that says that it was queued."""
+    """The first row of an application's history: it was queued."""
     return {
         "application_id": application.application_id,
         "version": 0,

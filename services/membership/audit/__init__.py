@@ -1,1 +1,1 @@
-"""The audit log: its chain, its signed heads, searches in it."""
+"""The audit log: its chain, its signed heads, and searches."""

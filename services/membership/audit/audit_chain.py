@@ -1,7 +1,7 @@
-"""The chain of the audit log: each entry is sealed by a key together with the seal of the one before.
+"""The chain of the audit log: each entry's seal is a keyed hash of its content and the seal of the entry before.
 
-Who has no key can neither make nor change an entry, nor take one out of the middle. What an entry says is sealed as
-people read it, so that encrypting it with another key later changes nothing.
+Without a key nobody can create or change an entry, or remove one from the middle. The seal covers the decrypted
+content, so that encrypting it with another key later changes nothing.
 """
 
 import base64
@@ -20,14 +20,14 @@ from services.kit.settings import SettingsError, settings_class
 
 @settings_class
 class AuditSettings:
-    """The keys of the log of acts, for membership alone."""
+    """The keys of the audit log, which only membership has."""
 
     audit_keys: Key
 
 
 @dataclass(frozen=True)
 class Head:
-    """Where the chain ends: the position and the seal of its last entry."""
+    """The head of the chain: the position and the seal of its last entry."""
 
     position: int
     hash: bytes
@@ -43,15 +43,15 @@ class Head:
 
 
 START = Head(0, bytes(32))
-"""The end of a chain without entries."""
+"""The head of an empty chain."""
 
 
 class Broken(Exception):
-    """The chain does not hold; the message names the first position where, and why."""
+    """The chain is broken; the message names the first broken position and the reason."""
 
 
 class AuditKeys:
-    """Keys by their ids: the first one seals, all of them check."""
+    """Keys by id: the first one seals, all of them verify."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._keys = dict(keys)
@@ -59,7 +59,7 @@ class AuditKeys:
 
     @classmethod
     def from_text(cls, text: str) -> "AuditKeys":
-        """Keys written as `k2:base64,k1:base64`, the current one first; each of at least SHORTEST_KEY bytes."""
+        """Reads keys of the form `k2:base64,k1:base64`, the current one first; each of at least SHORTEST_KEY bytes."""
         keys = {}
         for part in text.split(","):
             key_id, _, encoded = part.strip().partition(":")
@@ -69,15 +69,15 @@ class AuditKeys:
         return cls(keys)
 
     def seal(self, key_id: str, before: Head, content: Mapping[str, Any]) -> bytes:
-        """The seal of the entry that follows `before`; raises KeyError for a key that is not here."""
+        """The seal of the entry that follows `before`; raises KeyError for an unknown key."""
         document = {"position": before.position + 1, "previous_hash": before.hash.hex(), "key_id": key_id, **content}
         if document.get("recorded_at") is None:
-            document.pop("recorded_at", None)  # what came in time is sealed as by the releases that knew no such column
+            document.pop("recorded_at", None)  # entries in time are sealed as by releases without the column
         return hmac.digest(self._keys[key_id], _canonical(document), hashlib.sha256)
 
 
 def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str, Any]) -> Head:
-    """The head after an entry that follows `before`; raises Broken. `entry` holds its seals beside its content."""
+    """The head after an entry that follows `before`; raises Broken. `entry` has its seals beside its content."""
     expected = before.position + 1
     if position != expected:
         missing = f"entry {expected} is" if position == expected + 1 else f"entries {expected} to {position - 1} are"

@@ -1,4 +1,4 @@
-"""States where the audit log ends: after each chunk of entries to a file or the log, and to the other services."""
+"""Signs heads of the audit log, writes them to a file or the log after each chunk, and publishes them to services."""
 
 import os
 import time
@@ -33,13 +33,13 @@ class AuditSigningSettings:
     audit_head_file: str = ""
     """The file to which a line is added with each chunk of audit events; unless set they go to the log."""
     audit_head_minutes: float = 5
-    """The others are told of the log's end at most so often, unless much was added: they keep each for good."""
+    """Minimum interval between published heads, unless much was added; consumers keep each one permanently."""
     audit_head_entries: int = 1000
-    """After so many new entries they are told at once."""
+    """Number of new entries after which the head is published at once."""
 
 
 class AuditHeads(DependencyProvider):
-    """What the service states of its chain's end; without a key it is only logged, by a timer."""
+    """Signs, writes and publishes heads of the chain; without a key they are only logged, by a timer."""
 
     def setup(self) -> None:
         """Reads the settings. Raises SettingsError."""
@@ -55,35 +55,35 @@ class AuditHeads(DependencyProvider):
         self._published = 0
 
     def get_dependency(self, worker_ctx: Any) -> "AuditHeads":
-        """Itself: it is the same for all workers."""
+        """The same object for all workers."""
         return self
 
     def write_when_committed(self, session: Session, head: Head | None) -> None:
-        """Writes down a new head once the transaction that made it has committed: before, it may yet be undone."""
+        """Writes a new head after its transaction has committed, for before it may be rolled back."""
         if head is not None and self._key is not None:
             event.listen(session, "after_commit", lambda _: self._write(head), once=True)
 
     def publish(self, session: Session) -> None:
-        """Publishes where the chain ends, unless it was published not long ago and little was added since."""
+        """Publishes the head, unless one was published recently and few entries were added since."""
         head = audit_log.head(session)
         if self._key is None or head == START or not self._is_due(head):
             return
         if not self._is_published(session, head):
             stated = signed(head.position, head.hash, self._key)
             keep(session, stated)
-            self.write_when_committed(session, head)  # an appending process may have been killed before it did
+            self.write_when_committed(session, head)  # the process that appended may have been killed before writing
             data = AuditHeadSignedData(position=head.position, statement=stated.statement)
             publish(session, AUDIT_HEAD_SIGNED, data)
         self._published_at, self._published = time.monotonic(), head.position
 
     def _is_due(self, head: Head) -> bool:
-        """Whether this process published the end long ago, or much was added since; no table is read for it."""
+        """Whether this process last published long ago, or many entries were added since; it reads no table."""
         if self._published_at is None or time.monotonic() - self._published_at >= self._seconds_between:
             return True
         return head.position - self._published >= self._entries
 
     def _is_published(self, session: Session, head: Head) -> bool:
-        """Whether this very end was published, by a signed statement: who rules over the table may add other rows."""
+        """Whether exactly this head was published; the signature is verified, for others may write the table."""
         same = (audit_head.c.position == head.position) & (audit_head.c.hash == head.hash)
         statement = session.scalar(select(audit_head.c.statement).where(same))
         if self._key is None or statement is None:
@@ -95,7 +95,7 @@ class AuditHeads(DependencyProvider):
         return (published.position, published.hash) == (head.position, head.hash)
 
     def _write(self, head: Head) -> None:
-        """Never fails: what happened is on record, and the next head covers it."""
+        """Writes a signed head. Never fails: the entries are stored, and the next head covers them."""
         assert self._key is not None  # noqa: S101
         statement = signed(head.position, head.hash, self._key).statement
         if not self._file:

@@ -1,4 +1,4 @@
-"""The audit log: the audit events that services publish, kept in one chain and for good."""
+"""The audit log: the audit events of all services, kept permanently in one chain."""
 
 import json
 from collections.abc import Sequence
@@ -49,11 +49,10 @@ class ChainKeys(DependencyProvider):
 def append(
     session: Session, keys: AuditKeys, audit_event: ActRecordedData, recorded_at: datetime | None = None
 ) -> Head | None:
-    """Adds an audit event to the end of the chain and answers the new end; None where it is there already.
+    """Appends an audit event to the chain; returns the new head, or None where the event is there already.
 
-    `recorded_at` marks one that came late.
-
-    Whoever appends does so alone until the transaction ends: the chain has no gaps and no forks.
+    `recorded_at` marks an event that came late. Appending is locked until the transaction ends, so that the chain has
+    no gaps and no forks.
     """
     session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     if session.scalar(select(AuditEntry.position).where(AuditEntry.act_id == audit_event.act_id)) is not None:
@@ -71,26 +70,26 @@ def append(
 
 
 def head(session: Session) -> Head:
-    """Where the chain ends."""
+    """The current head of the chain."""
     newest = select(AuditEntry.position, AuditEntry.hash).order_by(AuditEntry.position.desc()).limit(1)
     row = session.execute(newest).first()
     return Head(row.position, row.hash) if row else START
 
 
 def log_head(session: Session) -> None:
-    """Writes the end of the chain where the database cannot reach: cutting entries off shows against it."""
+    """Logs the head outside of the database, so that removing the last entries is detected."""
     end = head(session)
     if end != START:
         log.info("audit_head", head=str(end))
 
 
 def time_of(act_id: UUID) -> datetime:
-    """When the audit event happened: its id, a UUID version 7, begins with the milliseconds."""
+    """The time of an audit event, from the milliseconds in its id, a UUID version 7."""
     return datetime.fromtimestamp((act_id.int >> 80) / 1000, UTC)
 
 
 def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: datetime | None) -> dict[str, Any]:
-    """The row of an entry without its place in the chain: what the seal covers, by column."""
+    """The columns of an entry that its seal covers, without its place in the chain."""
     return {
         **{name: getattr(audit_event, name) for name in _AS_PUBLISHED},
         "at": time_of(audit_event.act_id),
@@ -101,7 +100,7 @@ def _content(audit_event: ActRecordedData, unions: Sequence[UUID], recorded_at: 
 
 
 def _unions_of(session: Session, union_ids: Sequence[UUID | None]) -> list[UUID]:
-    """The unions, and all above them; what belongs to none, as who cannot sign in, is the city's to see."""
+    """The unions with all their superiors; events without a union, such as failed sign-ins, belong to the city."""
     named = {one for one in union_ids if one is not None}
     found = session.scalars(select(Union).where(is_any_of(Union.union_id, named))).all()
     reached = {one for union in found for one in (union.union_id, *union.superior_ids)}

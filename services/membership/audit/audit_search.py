@@ -1,4 +1,4 @@
-"""The audit log as administrators and operators search it: by person, record and time."""
+"""Searches in the audit log for administrators and operators: by person, record and time."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -38,10 +38,10 @@ from services.membership.models import Account, Application, AuditEntry, AuditSc
 
 
 def search(work: Work, request: SearchActsRequest) -> ActsAnswer:
-    """The audit events in the caller's scope that match, newest first; `before` of the answer asks for those behind.
+    """The matching audit events in the caller's scope, newest first; the answer's `before` requests the next page.
 
-    A search by document number is counted. Raises Forbidden for an operator who searches by one, for whose it is, is
-    nothing for operators, and Problem `too_many_number_searches`.
+    A search by document number is counted. Raises Forbidden for an operator who searches by one, for operators must not
+    learn whose it is, and Problem `too_many_number_searches`.
     """
     _check_number_search(work, request)
     matching = _in_scope(work.caller).where(*_conditions(work.session, request))
@@ -68,7 +68,7 @@ def get_act(work: Work, request: GetActRequest) -> ActDetailAnswer:
 
 
 def names(_work: Work, _request: ListActNamesRequest) -> ActNamesAnswer:
-    """What actions and records are called, for who searches."""
+    """The Chinese names of actions and kinds of records, for the search form."""
     return ActNamesAnswer(
         actions=[ActionName(action=action, label=label) for action, label in ACTIONS.items()],
         record_kinds=[RecordKindName(kind=kind, label=label) for kind, label in RECORD_KINDS.items()],
@@ -102,7 +102,7 @@ def _conditions(session: Session, request: SearchActsRequest) -> list[ColumnElem
 
 
 def _times(request: SearchActsRequest) -> Iterator[ColumnElement[bool]]:
-    """By ids, which begin with the time."""
+    """The conditions on time, by ids, which begin with the time."""
     if request.before is not UNSET:
         yield AuditScope.act_id < request.before
     if request.acted_from is not UNSET:
@@ -128,7 +128,7 @@ def _persons(session: Session, request: SearchActsRequest) -> Iterator[ColumnEle
 
 
 def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[str]]:
-    """The records of the request, each with all those that count as the same."""
+    """The records of the request, each with all records that count as the same."""
     if request.record_kind is not UNSET and request.record_id is not UNSET:
         yield _with_applications(session, request.record_kind, request.record_id)
     if request.document_number is not UNSET:
@@ -138,7 +138,7 @@ def _records_of(session: Session, request: SearchActsRequest) -> Iterator[list[s
 
 
 def _with_applications(session: Session, kind: str, record_id: UUID | str) -> list[str]:
-    """The record; with a member also all applications, for what batching does it does to these."""
+    """The record; for a member also all applications, for the events of batching name these."""
     records = [record_reference(kind, record_id)]
     if kind == "member" and (member_id := _as_uuid(record_id)):
         applications = session.scalars(select(Application.application_id).where(Application.member_id == member_id))
@@ -154,7 +154,7 @@ def _as_uuid(value: UUID | str) -> UUID | None:
 
 
 def _first_id_of(day: date, days_later: int = 0) -> UUID:
-    """The smallest id that an audit event of this day in Shanghai, or of a later one, can have; ids begin with 1970."""
+    """The smallest id of an audit event on a day in Shanghai, or so many days later; times count from 1970."""
     midnight = datetime.combine(day, time(), SHANGHAI).timestamp() + timedelta(days_later).total_seconds()
     return UUID(int=max(0, int(midnight * 1000)) << 80)
 
@@ -167,7 +167,7 @@ def _answers(work: Work, entries: Sequence[AuditEntry]) -> list[ActAnswer]:
 
 
 def _answer(caller: Caller, entry: AuditEntry, union_name: str | None) -> ActAnswer:
-    """An audit event; what is personal of it is for administrators, not for operators."""
+    """An audit event as an answer; its personal data is for administrators, not for operators."""
     personal = json.loads(entry.personal) if "administrator" in caller.roles else {}
     return ActAnswer(
         act_id=entry.act_id,
@@ -192,7 +192,7 @@ def _answer(caller: Caller, entry: AuditEntry, union_name: str | None) -> ActAns
 
 
 def _shown(values: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Changed values (open JSON), masked as today: former releases showed more of a number, and birth dates too."""
+    """Changed values with today's masks, for earlier releases stored more of a number, and birth dates."""
     return None if values is None else audit.masked(values)
 
 

@@ -1,7 +1,7 @@
-"""Checks the audit log's chain: `python -m services.membership.audit.audit_verify [--head position:hash] [--heads -]`.
+"""Verifies the audit log: `python -m services.membership.audit.audit_verify [--head position:hash] [--heads -]`.
 
-`--heads` names a file of signed heads, one a line, `-` for standard input: what was written down with each chunk of
-entries, or what the other services remember. `--lost A-B` names entries that a restored database rightly lacks.
+`--heads` names a file of signed heads, one a line, `-` for standard input: those written with each chunk of entries, or
+kept by the other services. `--lost A-B` names entries that a restored database legitimately lacks.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from services.membership.models import AuditEntry, AuditScope
 CHUNK = 2000
 """Entries that are read at once."""
 _STATED_AT_ONCE = timedelta(seconds=5)
-"""Processes that append one after the other may state their ends the other way round within this time."""
+"""Processes that append one after another may sign their heads in another order within this time."""
 _SHOWN = 40
-"""Characters that are shown of where a strange line comes from."""
+"""Most characters that are shown of the source of an unsigned line."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class TimedHead(Head):
 
 @dataclass(frozen=True)
 class Lost:
-    """Entries that are gone for a good reason, from the first to the last one that somebody remembers."""
+    """A range of entries that are legitimately lost, from the first to the last known one."""
 
     first: int
     last: int
 
     @classmethod
     def from_text(cls, text: str) -> "Lost":
-        """The gap written as `A-B`; raises ValueError."""
+        """Reads a range `A-B`; raises ValueError."""
         first, _, last = text.strip().partition("-")
         gap = cls(int(first), int(last))
         if not 0 < gap.first <= gap.last:
@@ -64,18 +64,18 @@ class Lost:
 
 @settings_class
 class AuditLossSettings:
-    """What of the log of acts is known to be lost."""
+    """The entries of the audit log that are known to be lost."""
 
     audit_lost: str = ""
-    """Entries that a restored database lacks for a good reason, as `A-B`, several with commas: `audit_verify` excuses
-    the ends that were remembered of them before the restore, and those alone."""
+    """Entries that a restored database legitimately lacks, as `A-B`, several separated by commas; `audit_verify`
+    excuses only the missing heads of these that were signed before the restore."""
 
 
 def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
-    """The end of the chain, when all of it holds; raises Broken for the first position where it does not.
+    """Verifies the whole chain and returns its head; raises Broken for the first broken position.
 
-    `known` are heads that were written down elsewhere: only against them it shows that the end was cut off. Those of
-    what was `lost` need not be there.
+    `known` are heads that were kept elsewhere; only they reveal that the end was cut off. Those of `lost` entries may
+    be missing.
     """
     hashes: defaultdict[int, set[bytes]] = defaultdict(set)
     for one in _to_be_found(session, known, lost):
@@ -95,8 +95,10 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: 
 
 
 def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) -> Iterator[Head]:
-    """The heads that the log must have: of a gap all but those that are not there and were signed no later than its
-    last one. What was signed after the restore must be there again.
+    """The known heads that the log must have.
+
+    In a lost range, missing heads are excused that were signed no later than its last one; heads that were signed
+    after the restore must exist.
     """
     if not lost:
         yield from known
@@ -113,7 +115,7 @@ def _to_be_found(session: Session, known: Sequence[Head], lost: Sequence[Lost]) 
 
 
 def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
-    """Until when the last of the lost entries was stated as the end: it is the one that was so first."""
+    """The time until which the last lost entry was signed as the head: the hash that was signed first."""
     last = sorted((one for one in gone if one.position == gap.last), key=lambda one: one.at)
     if not last:
         return datetime.min.replace(tzinfo=UTC)
@@ -122,7 +124,7 @@ def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
 
 def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     names = ("position", *SEALED, "key_id", "previous_hash", "hash")
-    # Opened one by one, so that a value that cannot be opened is known by its position.
+    # Decrypted one by one, so that the position of a value that cannot be decrypted is known.
     columns = [
         type_coerce(AuditEntry.personal, LargeBinary).label(name) if name == "personal" else getattr(AuditEntry, name)
         for name in names
@@ -132,7 +134,7 @@ def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
 
 
 def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    """The row of an entry by column, without its position, its personal part decrypted; raises Broken."""
+    """An entry's row by column, without its position, with decrypted personal data; raises Broken."""
     content = dict(entry._mapping)
     position = content.pop("position")
     try:
@@ -142,10 +144,10 @@ def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 
 
 def _check_search(session: Session, first: int, last: int) -> None:
-    """Checks that each union finds the audit events in its scope: a row that is taken out there hides one."""
-    told = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
+    """Verifies that each union finds the audit events in its scope; a removed row of AuditScope would hide one."""
+    facts = (AuditEntry.act_id, AuditEntry.action, AuditEntry.outcome, AuditEntry.account_id)
     concerned = (
-        select(AuditEntry.position, *told, func.unnest(AuditEntry.unions).label("union_id"))
+        select(AuditEntry.position, *facts, func.unnest(AuditEntry.unions).label("union_id"))
         .where(AuditEntry.position.between(first, last))
         .subquery()
     )
@@ -160,8 +162,8 @@ def _check_search(session: Session, first: int, last: int) -> None:
         raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
-def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
-    """The heads in a file; `strange` gets a sentence for each line that membership has not signed.
+def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
+    """The heads in a file; a message for each line that membership has not signed is added to `unsigned`.
 
     Raises SettingsError without keys.
     """
@@ -179,7 +181,7 @@ def _signed_heads(source: str, strange: list[str]) -> Iterator[Head]:
             head = verified(statement, keys)
         except NotSigned as error:
             whose = f" ({told_by[:_SHOWN]!a})" if told_by else ""
-            strange.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
+            unsigned.append(f"line {number} of the signed heads{whose} is not membership's: {error}")
         else:
             yield TimedHead(head.position, head.hash, head.at)
 
@@ -198,32 +200,32 @@ def _main() -> int:
     parser.add_argument(
         "--lost", action="append", default=[], metavar="A-B", help="entries that a restored database rightly lacks"
     )
-    strange: list[str] = []
+    unsigned: list[str] = []
     started = time.monotonic()
     try:
-        asked = parser.parse_args()
-        known = [Head.from_text(text) for text in asked.head]
-        known += [head for source in asked.heads for head in _signed_heads(source, strange)]
-        noted = [*asked.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
-        lost = [Lost.from_text(text) for text in noted]
+        options = parser.parse_args()
+        known = [Head.from_text(text) for text in options.head]
+        known += [head for source in options.heads for head in _signed_heads(source, unsigned)]
+        ranges = [*options.lost, *filter(None, read_settings(AuditLossSettings).audit_lost.split(","))]
+        lost = [Lost.from_text(text) for text in ranges]
         keys = AuditKeys.from_text(read_settings(AuditSettings).audit_keys)
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
             end = verify(session, keys, known, lost)
     except Broken as broken:
-        _complain(*strange, str(broken))
+        _complain(*unsigned, str(broken))
         return 1
     except (SettingsError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{end.position} entries, chain intact to {end} ({end.position / (time.monotonic() - started):.0f} a second)")
-    _complain(*strange)
-    return 1 if strange else 0
+    _complain(*unsigned)
+    return 1 if unsigned else 0
 
 
-def _complain(*troubles: str) -> None:
-    for trouble in troubles:
-        print(f"the log of acts does not hold: {trouble}", file=sys.stderr)
+def _complain(*errors: str) -> None:
+    for error_text in errors:
+        print(f"the log of acts does not hold: {error_text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

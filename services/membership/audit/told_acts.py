@@ -1,6 +1,6 @@
-"""Whether an audit event may enter the log: a service publishes its own, when they happen.
+"""Validates audit events before they enter the log: a service may publish only its own, and at the time they happen.
 
-The publisher of the event has been checked before; here it is held to what it may say.
+The publisher of the message has been verified before; here its content is.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,16 +10,16 @@ from services.kit.events.subscribe import Event, Reject
 from services.membership.audit.audit_log import time_of
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far clocks of machines may be apart, and an audit event from when it was published."""
+"""Largest difference between clocks, and between an audit event and its publication."""
 
 _TIME_ORDERED = 7
 _LAST_YEAR = 9998
 
 
 def kept_late_at(event: Event[ActRecordedData], now: datetime | None = None) -> datetime | None:
-    """When an audit event is kept that comes long after it happened, as after an outage; None for one in time.
+    """The time of recording for an audit event that comes late, as after an outage; None for one in time.
 
-    Raises Reject for one of another service, and for a time that lies ahead or that is not the message's.
+    Raises Reject for an event of another service, and for a time in the future or one that is not the message's.
     """
     now = now or datetime.now(UTC)
     producer, action = event.type.partition(".")[0], event.data.action
@@ -34,7 +34,7 @@ def kept_late_at(event: Event[ActRecordedData], now: datetime | None = None) -> 
 
 
 def _time_of(event: Event[ActRecordedData]) -> datetime:
-    """The time in the audit event's id; raises Reject for an id that holds none."""
+    """The time in the audit event's id; raises Reject for an id without one."""
     act_id = event.data.act_id
     if act_id.version != _TIME_ORDERED:
         raise Reject("act_without_time: the id is no UUID of version 7")

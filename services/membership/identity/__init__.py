@@ -1,1 +1,1 @@
-"""How people prove who they are: sign-in, sessions, second factors, one-time passwords."""
+"""Authentication: sign-in, sessions, second factors, one-time passwords."""

@@ -1,4 +1,4 @@
-"""Captchas that were answered: each counts once, over all gateway processes, right or wrong, if it was hard enough."""
+"""Answered captchas: each can be used once, over all gateway processes, right or wrong, if it was hard enough."""
 
 from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
@@ -17,7 +17,7 @@ from services.membership.models import UsedCaptcha
 
 
 def captcha_level(work: Work, request: GetCaptchaLevelRequest) -> CaptchaLevelAnswer:
-    """How hard the next captcha must be: none need be harder for devices that have signed in."""
+    """The difficulty of the next captcha; it is not raised for devices that have signed in before."""
     if devices.knows_anybody(work.session, request.device_id):
         return CaptchaLevelAnswer(level=0)
     return CaptchaLevelAnswer(level=lockout.level_of_address(work.session, request.purpose, work.caller.origin))
@@ -26,10 +26,10 @@ def captcha_level(work: Work, request: GetCaptchaLevelRequest) -> CaptchaLevelAn
 def consume(
     session: Session, caller: Caller, purpose: str, verdict: CaptchaVerdict, *, is_known_device: bool
 ) -> Invalid | None:
-    """Marks the captcha as used; answers what is wrong with it: `captcha_used`, `_wrong`, `_too_easy`, or nothing.
+    """Marks the captcha as used; returns an error `captcha_used`, `captcha_wrong` or `captcha_too_easy`, or None.
 
-    It must be as hard as the address calls for now, whatever it was when it was made. The refusal is answered, not
-    raised: the captcha stays used, in a transaction that the caller commits. A wrong one counts for the address.
+    It must be as hard as the address requires now, whatever was required when it was made. The error is returned, not
+    raised, so that the caller's transaction commits the use. A wrong answer counts as a failure of the address.
     """
     session.execute(delete(UsedCaptcha).where(UsedCaptcha.expires_at < func.now()))
     first_use = session.scalar(

@@ -1,4 +1,4 @@
-"""Production does not start on a database that holds accounts of the demo: everybody knows their password."""
+"""Prevents production on a database with demo accounts, whose password is public."""
 
 import time
 from collections.abc import Callable
@@ -18,11 +18,11 @@ _PAUSE_SECONDS = 1
 
 
 class DemoAccountsFound(SettingsError):
-    """The database was filled for a demonstration."""
+    """The database holds demo accounts."""
 
 
 class NoDemoAccounts(DependencyProvider):
-    """Keeps membership from starting in production where there are accounts of the demo; waits for the database."""
+    """Prevents membership from starting in production where demo accounts exist; waits for the database."""
 
     def setup(self) -> None:
         """Raises DemoAccountsFound."""
@@ -36,7 +36,7 @@ class NoDemoAccounts(DependencyProvider):
 
 
 def refuse_demo_accounts(engine: Engine, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Raises DemoAccountsFound; while the database is away, or has no tables yet, it is asked again."""
+    """Raises DemoAccountsFound; while the database is unreachable, or has no tables yet, it retries."""
     while (names := _demo_accounts(engine)) is None:
         sleep(_PAUSE_SECONDS)
     if names:
@@ -48,7 +48,7 @@ def refuse_demo_accounts(engine: Engine, sleep: Callable[[float], None] = time.s
 
 
 def _demo_accounts(engine: Engine) -> list[str] | None:
-    """Their names; None where the database cannot tell."""
+    """The names of demo accounts; None where the database cannot be queried."""
     chosen = select(Account.account_name).where(Account.account_id.in_(demo_account_ids()))
     try:
         with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Devices that an account or a member has signed in with: what strangers fail at elsewhere does not hinder them."""
+"""Known devices, which have signed in an account or a member; failures of other devices do not delay them."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ _KEPT_FOR = timedelta(days=180)
 
 
 def remember(session: Session, device_id: UUID | None, holder_id: UUID) -> None:
-    """From now on this device is known for the account or member; devices that nobody used for long are forgotten."""
+    """Records the device as known for the account or member; deletes devices that were not used for long."""
     if device_id is None:
         return
     session.execute(delete(KnownDevice).where(KnownDevice.used_at < func.now() - _KEPT_FOR))
@@ -27,18 +27,18 @@ def remember(session: Session, device_id: UUID | None, holder_id: UUID) -> None:
 
 
 def forget_all(session: Session, holder_id: UUID, but: UUID | None = None) -> None:
-    """No device is known for the account any more, but for one: whoever used them may have been somebody else."""
+    """Forgets all devices of the account except one, for others may have been used by somebody else."""
     other = KnownDevice.device_id.is_distinct_from(but)
     session.execute(delete(KnownDevice).where(KnownDevice.holder_id == holder_id, other))
 
 
 def knows_anybody(session: Session, device_id: UUID | None) -> bool:
-    """Whether the device has signed in an account or a member."""
+    """Whether the device has signed in any account or member."""
     return bool(session.scalar(select(exists().where(KnownDevice.device_id == device_id))))
 
 
 def account_of(session: Session, device_id: UUID | None, account_name: str) -> UUID | None:
-    """The account of the name, where the device has signed it in; none for a stranger, or where there is no such."""
+    """The account of the name, if the device has signed it in; None for an unknown device or account."""
     return session.scalar(
         select(Account.account_id)
         .join(KnownDevice, KnownDevice.holder_id == Account.account_id)

@@ -1,6 +1,6 @@
-"""Words by which a password is guessed first: the system's, the demo's, the account's, however they are written.
+"""Words that make a password guessable: of the system, of the demo, of the account, in any spelling.
 
-Separators do not hide a word, nor do figures and signs in place of letters (`c4rd`, `g0nghu1`).
+They are also found with separators, and with digits and signs in place of letters (`c4rd`, `g0nghu1`).
 """
 
 import re
@@ -14,9 +14,9 @@ _ENGLISH = ("union", "card", "member", "clerk", "reviewer", "admin", "operator",
 _CHINESE = ("工会", "会员", "服务卡", "申工社", "上海", "管理员", "经办人", "审核人", "运维", "办卡")
 _DEMO_PASSWORD = "democard"  # noqa: S105 - the letters of the demo's, without figures and signs
 _REVERSED_FROM = 5
-"""Shorter words are common in other ones when they are read backwards."""
+"""Shortest word that is also searched backwards; shorter ones often occur in others by chance."""
 _SHORTEST_LABEL = 4
-"""Parts of the host's name that are shorter, as `www` and `com`, say nothing."""
+"""Shortest part of the host name that counts; shorter ones, as `www` and `com`, are not specific."""
 _AS_LETTERS = (
     str.maketrans("013456789@$!|+", "oieasbtbgasiit"),
     str.maketrans("013456789@$!|+", "oleasbtbgaslit"),
@@ -28,13 +28,13 @@ _PHONE_TAIL = 8
 
 @settings_class
 class HostSettings:
-    """Under which name users know the system; read from the environment by `read_settings`."""
+    """The host name by which users know the system; read from the environment by `read_settings`."""
 
     public_url: str = "https://zzgl.shzgh.org"
 
 
 def word_of_the_system(plain: str) -> str | None:
-    """The first word of the system that a password in small letters holds, or the demo's password; None for neither."""
+    """The first word of the system, or the demo's password, in a lower-case password; None for neither."""
     for spelling in _spellings(plain):
         for word in (*_words(), _DEMO_PASSWORD):
             if word in spelling or (len(word) >= _REVERSED_FROM and word[::-1] in spelling):
@@ -43,7 +43,7 @@ def word_of_the_system(plain: str) -> str | None:
 
 
 def holds_account(plain: str, account_name: str) -> bool:
-    """Whether a password in small letters holds the account, as it is written or with figures in place of letters."""
+    """Whether a lower-case password contains the account name, also with digits in place of letters."""
     name = account_name.casefold()
     letters = _NOT_A_LETTER.sub("", name)
     if name in plain or name[::-1] in plain:
@@ -52,14 +52,14 @@ def holds_account(plain: str, account_name: str) -> bool:
 
 
 def holds_phone(plain: str, phone: str | None) -> bool:
-    """Whether a password holds the telephone number, or the last eight figures of it, forwards or backwards."""
+    """Whether a password contains the telephone number, or its last eight digits, forwards or backwards."""
     figures = re.sub(r"\D", "", plain)
     tail = (phone or "")[-_PHONE_TAIL:]
     return bool(tail) and (tail in figures or tail[::-1] in figures)
 
 
 def holds_name(plain: str, display_name: str, union_name: str) -> bool:
-    """Whether a password holds the holder's name, or two characters in a row of the union's."""
+    """Whether a password contains the holder's name, or two consecutive characters of the union's."""
     names = [
         display_name,
         *("".join(pair) for run in _CHINESE_CHARACTERS.findall(union_name) for pair in pairwise(run)),
@@ -68,7 +68,7 @@ def holds_name(plain: str, display_name: str, union_name: str) -> bool:
 
 
 def _spellings(plain: str) -> set[str]:
-    """The letters of a password alone, with figures and signs left out and read as the letters that they look like."""
+    """Spellings of a password by letters only: digits and signs removed, or read as the letters that they look like."""
     return {_NOT_A_LETTER.sub("", one) for one in (plain, *(plain.translate(table) for table in _AS_LETTERS))}
 
 

@@ -1,9 +1,9 @@
-"""Failures: what fails often is slowed down, and nobody's failures lock another out (GB/T 22239-2019 8.1.4.1).
+"""Counts failures and delays further tries; nobody's failures lock another out (GB/T 22239-2019 8.1.4.1).
 
-Of an address each kind is counted for itself, and only makes the captchas harder that are asked for there. Of an
-account the failures of devices that never signed it in are counted together, by the name, there being such an account
-or not: after some each further try of theirs has to wait. A device that has signed it in has a count of its own. A try
-is counted before it is known to be right, so that many at once are no more than many in turn.
+Failures of an address are counted by kind, and make only the captchas for that address harder. For an account, failures
+of devices that never signed it in are counted together by its name, whether it exists or not; after some of them each
+further try has to wait. A device that has signed it in has a count of its own. A try is counted before it is verified,
+so that concurrent tries have no advantage over sequential ones.
 """
 
 import math
@@ -26,31 +26,31 @@ HARDEST_LEVEL = 5
 
 @settings_class
 class LockoutSettings:
-    """How many failures slow down, and by how much; read from the environment by `read_settings`."""
+    """How many failures cause delays, and how long these are; read from the environment by `read_settings`."""
 
     sign_in_failures_per_account: int = 5
-    """So many of devices that never signed it in are free; each further one has to wait."""
+    """Failures without delay of devices that never signed the account in; each further try has to wait."""
     sign_in_failures_per_address: int = 10
-    """From so many of one kind on its captchas get harder, a level with each doubling."""
+    """Failures of one kind from which captchas get harder, by a level with each doubling."""
     sign_in_failures_minutes: float = 30
     sign_in_delay_seconds: float = 5
-    """How long the first further try has to wait; each one waits twice as long as the one before."""
+    """The delay of the first further try; it doubles with each one."""
     sign_in_longest_delay_seconds: float = 300
 
     @property
     def within(self) -> timedelta:
-        """Failures older than this are forgotten."""
+        """The period after which failures are forgotten."""
         return timedelta(minutes=self.sign_in_failures_minutes)
 
     def delay_after(self, failures: int) -> timedelta:
-        """How long nobody may try again after so many failures."""
+        """The delay of the next try after so many failures."""
         doublings = min(failures - self.sign_in_failures_per_account, 30)
         return timedelta(seconds=min(self.sign_in_longest_delay_seconds, self.sign_in_delay_seconds * 2**doublings))
 
 
 @dataclass(frozen=True)
 class Counter:
-    """By which tries are counted together."""
+    """The key of a count of tries."""
 
     kind: str
     subject: str
@@ -59,27 +59,27 @@ class Counter:
 
     @property
     def is_of_device(self) -> bool:
-        """Whether it counts a device that has signed the account in, and nobody else's tries."""
+        """Whether it counts only the tries of a device that has signed the account in."""
         return self.kind == _DEVICE
 
 
 def of_name(account_name: str) -> Counter:
-    """The tries of strangers to sign in by a name; kept by a digest, for what is typed there may be a password."""
+    """The counter of unknown devices' sign-in tries by a name; only a digest, for it may be a mistyped password."""
     return Counter(_NAME, blind_index(account_name, "account name").hex(), account_name=account_name)
 
 
 def of_proof(account_id: UUID) -> Counter:
-    """The tries of strangers who have signed in to prove the account once more."""
+    """The counter of unknown devices' tries to re-authenticate in a session of the account."""
     return Counter(_PROOF, str(account_id), account_id=account_id)
 
 
 def of_device(account_id: UUID, device_id: UUID) -> Counter:
-    """The tries of a device that has signed the account in."""
+    """The counter of the tries of a device that has signed the account in."""
     return Counter(_DEVICE, f"{account_id} {device_id}", account_id=account_id)
 
 
 def begin_try(session: Session, counter: Counter) -> int:
-    """Counts a try as if it had failed; answers the seconds until the next one is accepted, 0 where this one is."""
+    """Counts a try as failed; returns 0 where it is accepted, else the seconds until the next one is."""
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
     named = select(Account.account_id).where(Account.account_name == counter.account_name).scalar_subquery()
     account_id = named if counter.account_id is None else counter.account_id
@@ -92,7 +92,7 @@ def begin_try(session: Session, counter: Counter) -> int:
             set_={
                 "failures": case((_is_old(settings), 1), else_=FailureCount.failures + 1),
                 "counted_at": now,
-                "account_id": account_id,  # the account may be newer than the count
+                "account_id": account_id,  # the account may have been created after the count
             },
             where=_is_free(now),
         )
@@ -108,20 +108,20 @@ def begin_try(session: Session, counter: Counter) -> int:
 
 
 def uncount_try(session: Session, counter: Counter) -> None:
-    """Takes the last try out of the count, since it was right; those before it still count."""
+    """Removes the last try from the count, since it was right; earlier ones still count."""
     fewer = func.greatest(0, FailureCount.failures - 1)
     session.execute(update(FailureCount).where(_is(counter)).values(failures=fewer, free_at=None))
 
 
 def forget(session: Session, counter: Counter) -> None:
-    """Starts counting anew."""
+    """Deletes the count."""
     session.execute(delete(FailureCount).where(_is(counter)))
 
 
 def forget_failures(session: Session, account: Account) -> None:
-    """Lets every device try the account again at once, whatever was counted at its name before there was an account.
+    """Deletes all counts of the account, also by its name, so that every device can try at once.
 
-    The counts are locked in the order in which a try takes them, that of a device first.
+    The counts are locked in the same order as by a try, that of a device first.
     """
     found = (
         select(FailureCount)
@@ -160,7 +160,7 @@ def count_failure_of_address(session: Session, kind: str, origin: str | None) ->
 
 
 def level_of_address(session: Session, kind: str, origin: str | None) -> int:
-    """How hard captchas for what is of this kind must be at an address: 0 where little has failed there."""
+    """The captcha level for this kind of form at an address: 0 after few failures."""
     settings = read_settings(LockoutSettings)
     counted = Counter(kind, counted_origin(origin))
     failures = session.scalar(select(FailureCount.failures).where(_is(counted), ~_is_old(settings))) or 0

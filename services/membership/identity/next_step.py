@@ -1,4 +1,4 @@
-"""What the holder of an account has to do after signing in before anything else is allowed."""
+"""The next step that an account's holder must do after sign-in before anything else is allowed."""
 
 from services.kit.settings import is_production, read_settings, settings_class
 from services.membership.models import Account, SignedInSession
@@ -11,13 +11,13 @@ class SecondFactorSettings:
     """Who must have a second factor; read from the environment by `read_settings`."""
 
     require_second_factor_of_administrators: bool | None = None
-    """Unless it is said: in production."""
+    """Whether they must; if not set, only in production."""
     require_second_factor_of_reviewers: bool | None = None
-    """Unless it is said: in production."""
+    """Whether they must; if not set, only in production."""
 
 
 def next_step(account: Account, signed_in: SignedInSession) -> str | None:
-    """One of the contract's NEXT_STEPS; None where nothing is to be done. What proves who it is comes first."""
+    """One of the contract's NEXT_STEPS, or None if none is needed; authentication steps come first."""
     if account.totp_confirmed_at is not None and not signed_in.passed_second_factor:
         return SECOND_FACTOR
     if account.must_change_password:
@@ -29,9 +29,11 @@ def next_step(account: Account, signed_in: SignedInSession) -> str | None:
 
 def _is_required(account: Account) -> bool:
     settings = read_settings(SecondFactorSettings)
-    said = {
+    settings_by_role = {
         "administrator": settings.require_second_factor_of_administrators,
         "reviewer": settings.require_second_factor_of_reviewers,
     }
-    required = [is_production() if one is None else one for role, one in said.items() if role in account.roles]
+    required = [
+        is_production() if one is None else one for role, one in settings_by_role.items() if role in account.roles
+    ]
     return any(required)

@@ -1,4 +1,4 @@
-"""One's own account: who I am, my password, and how I prove anew that it is me."""
+"""The caller's own account: its data, its password, and re-authentication."""
 
 from sqlalchemy.orm import Session
 
@@ -17,13 +17,13 @@ from services.membership.unions import union_answer
 
 
 def get_me(work: Work, _request: GetMeRequest) -> AccountAnswer:
-    """The caller's account as it is now; raises Problem `session_ended` where it may not work any more."""
+    """The caller's current account; raises Problem `session_ended` where it is disabled."""
     account = own_account(work.session, work.caller)
     return own_answer(work.session, account, next_step(account, sessions.current(work.session, work.caller)))
 
 
 def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer:
-    """Gives the caller's account another password, and a new session; all sessions that it had end.
+    """Sets the caller's account another password; ends all its sessions and starts a new one.
 
     Raises Invalid for a wrong current or a weak or equal new password.
     """
@@ -42,10 +42,10 @@ def change_password(work: Work, request: ChangePasswordRequest) -> SessionAnswer
 
 
 def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]:
-    """The caller's account, locked until the transaction ends, and session, for who knows the password too.
+    """The caller's account, locked until the transaction ends, and session, after verification of the password.
 
-    A page that was left open is not enough to change how the account is proved. Raises Invalid for a wrong password,
-    Forbidden for who has not passed the second factor, Problem `session_ended`.
+    A page that was left open is not enough to change credentials. Raises Invalid for a wrong password, Forbidden for a
+    caller who has not passed the second factor, Problem `session_ended`.
     """
     account = own_account(work.session, work.caller)
     record_account(work.session, account)
@@ -59,9 +59,9 @@ def prove_password(work: Work, password: str) -> tuple[Account, SignedInSession]
 
 
 def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
-    """Counts a try of the caller to prove something; answers account and session, locked, and where it is counted.
+    """Counts a try of the caller to re-authenticate; returns account and session, both locked, and the counter.
 
-    After too many of this device, or of strangers, the session that they come from ends; others of the account stay.
+    After too many tries, of this device or of unknown ones, their session ends; other sessions of the account stay.
     Raises Problem `session_ended`.
     """
     session, caller = work.session, work.caller
@@ -77,14 +77,14 @@ def begin_try(work: Work) -> tuple[Account, SignedInSession, lockout.Counter]:
 
 
 def _counter(session: Session, account: Account, current: SignedInSession) -> lockout.Counter:
-    """Its own for a device that has signed the account in before, one for all other devices together."""
+    """The counter of a known device, or the one that all other devices share."""
     if current.device_id and devices.knows(session, current.device_id, account.account_id):
         return lockout.of_device(account.account_id, current.device_id)
     return lockout.of_proof(account.account_id)
 
 
 def own_answer(session: Session, account: Account, step: str | None) -> AccountAnswer:
-    """An account as its holder sees it."""
+    """An account in the form for its holder."""
     return AccountAnswer(
         account_id=account.account_id,
         account_name=account.account_name,

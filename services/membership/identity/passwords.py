@@ -1,4 +1,4 @@
-"""Passwords: how they are kept, which may be chosen, and those made for one sign-in."""
+"""Passwords: hashing, rules for chosen ones, and generated ones for one sign-in."""
 
 import secrets
 from functools import cache
@@ -17,19 +17,19 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 64 MiB and four cores for nobody who has many, and a fifth of the work for a process that serves others meanwhile."""
 
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without characters that are taken for one another when read aloud."""
+"""Characters of generated passwords, without those that are easily confused when read aloud."""
 _COMMON = frozenset(FREQUENCY_LISTS["passwords"][:10_000])
 _COMMON_HERE = frozenset({"woaini1314", "woaini520", "a12345678", "admin888", "1qaz@wsx", "shzgh123", "gonghui123"})
-"""The list of leaked passwords is English: these are common in China, or come to mind first for this system."""
+"""Passwords that are common in China or obvious for this system; the list of leaked passwords is English."""
 
 
 def hash_password(password: str) -> str:
-    """What is kept of a password: it counts as it was typed, character by character."""
+    """The stored hash of a password, exactly as typed."""
     return _HASHER.hash(password)
 
 
 def is_right(password: str, password_hash: str | None) -> bool:
-    """Whether it is the password; takes as much work where there is none to compare with."""
+    """Whether the password is right; without a hash it takes the same work."""
     of_nobody = _hash_of_nobody()
     try:
         return _HASHER.verify(password_hash or of_nobody, password) and password_hash is not None
@@ -38,10 +38,10 @@ def is_right(password: str, password_hash: str | None) -> bool:
 
 
 def check_choice(password: str, account: Account, union_name: str = "") -> None:
-    """Raises Invalid for a password that is guessed easily; any characters will do, there is no rule which (ASVS 6.2).
+    """Raises Invalid for a password that is easily guessed; there is no rule on kinds of characters (ASVS 6.2).
 
-    Its length is the schema's affair. Common ones are known in full-width and capital letters too; words of the system
-    and what belongs to the account are refused wherever they stand (guessable.py).
+    The schema checks the length. Common passwords are also recognized in full-width and capital letters; words of the
+    system and data of the account are refused anywhere in the password (guessable.py).
     """
     plain = normalize("NFKC", password).casefold()
     if plain in _COMMON or plain in _COMMON_HERE:
@@ -57,12 +57,12 @@ def check_choice(password: str, account: Account, union_name: str = "") -> None:
 
 
 def unusable_password() -> str:
-    """What is kept in place of a password that nobody has chosen yet: nothing is the password of it."""
+    """The stored hash of an account whose password was not chosen yet; no password matches it."""
     return hash_password(secrets.token_urlsafe(48))
 
 
 def one_time_password() -> str:
-    """A password for one sign-in, to be read aloud: 12 characters, 59 bits."""
+    """Generates a password for one sign-in, to be read aloud: 12 characters, 59 bits."""
     return "".join(secrets.choice(_READABLE) for _ in range(12))
 
 

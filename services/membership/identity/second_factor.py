@@ -1,4 +1,4 @@
-"""The second factor 动态口令: codes of an authenticator by time (TOTP), and recovery codes for who has lost it."""
+"""The second factor 动态口令: time-based codes of an authenticator (TOTP), and recovery codes in case it is lost."""
 
 import io
 import secrets
@@ -31,14 +31,14 @@ RECOVERY_CODES = 10
 _ISSUER = "上海工会会员服务卡"
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _RECOVERY_LENGTH = 24
-"""120 bits: so many need no slow hash (ASVS 6.5.2)."""
+"""The length of recovery codes: 120 bits, which need no slow hash (ASVS 6.5.2)."""
 _STEP_SECONDS = 30
 _STEPS_BACK = 1
-"""A code counts while it is shown and one step longer: who types is slow, and RFC 6238 allows one."""
+"""A code is valid while it is shown and one step longer, because typing takes time; RFC 6238 allows one step."""
 
 
 def enrol(work: Work, request: CurrentPasswordRequest) -> EnrolSecondFactorAnswer:
-    """Gives the caller a new secret for an authenticator, shown once; it counts when it is confirmed by a code.
+    """Creates a secret for the caller's authenticator, shown once; it takes effect when a code confirms it.
 
     Raises Invalid for a wrong password, Conflict `second_factor_on`.
     """
@@ -53,7 +53,7 @@ def enrol(work: Work, request: CurrentPasswordRequest) -> EnrolSecondFactorAnswe
 
 
 def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFactorAnswer:
-    """Turns the second factor on, for which a code proves that the authenticator has the secret.
+    """Turns the second factor on, after a code has proved that the authenticator has the secret.
 
     All other sessions end. Failures count as wrong current passwords do. Raises Conflict
     `second_factor_not_enrolled`, Invalid `second_factor_wrong`, Problem `session_ended`.
@@ -75,10 +75,10 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
 
 
 def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
-    """Signs in who has proved the password and now the second factor, in a session with another id.
+    """Completes the sign-in of a caller who proved the password and now the second factor, in a session with a new id.
 
-    A code counts once. Failures count as wrong current passwords do, and end this session when they are too many; the
-    device is known for the account from now on. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
+    A code can be used once. Failures count as wrong current passwords do, and too many end this session; the device
+    becomes known for the account. Raises Invalid `second_factor_wrong`, Problem `session_ended`.
     """
     session, code = work.session, request.code
     account, current, counter = begin_try(work)
@@ -113,7 +113,7 @@ def forget(session: Session, account: Account) -> None:
 
 
 def _takes_totp(account: Account, code: str) -> bool:
-    """Whether it is a code of now that was not taken before; the account is locked, so that it counts once."""
+    """Accepts a current code that was not used before; the account is locked, so that it is used only once."""
     if account.totp_secret is None:
         return False
     totp, now = TOTP(account.totp_secret), int(datetime.now(UTC).timestamp()) // _STEP_SECONDS

@@ -1,4 +1,4 @@
-"""Sessions: who is signed in and from where, for how long, and what ends a session before its time."""
+"""Sessions: start, use, list and end them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,24 +35,24 @@ _LONGEST_USER_AGENT = 200
 
 @settings_class
 class SessionSettings:
-    """How long a session lives; read from the environment by `read_settings`."""
+    """How long a session is valid; read from the environment by `read_settings`."""
 
     session_idle_minutes: float = 30
     session_longest_hours: float = 12
 
     @property
     def idle(self) -> timedelta:
-        """After this without a request one must sign in again."""
+        """The time without a request after which a session expires."""
         return timedelta(minutes=self.session_idle_minutes)
 
     @property
     def longest(self) -> timedelta:
-        """After this one must sign in again, used or not."""
+        """The time after which a session expires, used or not."""
         return timedelta(hours=self.session_longest_hours)
 
 
 def start(session: Session, holder: Account | Member, caller: Caller, visit: Visit) -> SessionAnswer:
-    """Starts a session of the holder; the one that it takes the place of in the browser ends."""
+    """Starts a session of the holder; the session that it replaces in the browser ends."""
     if visit.replaces is not None:
         _end(session, SignedInSession.session_id == visit.replaces, "signed_in_again")
     session.execute(delete(SignedInSession).where(SignedInSession.used_at < func.now() - _KEPT_FOR))
@@ -68,9 +68,9 @@ def start(session: Session, holder: Account | Member, caller: Caller, visit: Vis
 
 
 def renew(session: Session, old: SignedInSession, *, passed_second_factor: bool | None = None) -> SessionAnswer:
-    """Starts a session with a new id in the place of one that was ended; it does not live longer than that one.
+    """Starts a session with a new id in place of an ended one; it expires no later than that one.
 
-    Whoever has a copy of the old one's cookie is not signed in any more when the holder has proved more.
+    So a copy of the old session's cookie does not gain from the holder's further authentication.
     """
     begun = SignedInSession(
         session_id=uuid4(),
@@ -85,7 +85,7 @@ def renew(session: Session, old: SignedInSession, *, passed_second_factor: bool 
 
 
 def use(work: Work, request: SessionRequest) -> SessionAnswer:
-    """The session as it is now, which counts as used; raises Problem `session_ended`."""
+    """The current session, which counts as used; raises Problem `session_ended`."""
     used = work.session.scalar(
         update(SignedInSession)
         .where(SignedInSession.session_id == request.session_id, _lives())
@@ -96,13 +96,13 @@ def use(work: Work, request: SessionRequest) -> SessionAnswer:
 
 
 def peek(work: Work, request: SessionRequest) -> SessionAnswer:
-    """As `use`, but it does not count as used: a page asks by itself, and nobody may sit there."""
+    """As `use`, but it does not count as used: pages call it by themselves, without a user."""
     alive = select(SignedInSession).where(SignedInSession.session_id == request.session_id, _lives())
     return _answer(work.session, work.session.scalar(alive))
 
 
 def current(session: Session, caller: Caller) -> SignedInSession:
-    """The session that the caller acts in; raises Problem `session_ended`."""
+    """The caller's session; raises Problem `session_ended`."""
     alive = select(SignedInSession).where(SignedInSession.session_id == caller.session_id, _lives())
     found = session.scalar(alive)
     if found is None:
@@ -111,7 +111,7 @@ def current(session: Session, caller: Caller) -> SignedInSession:
 
 
 def list_own(work: Work, _request: ListMySessionsRequest) -> MySessionsAnswer:
-    """The sessions of the caller's account that live, newest first."""
+    """The active sessions of the caller's account, newest first."""
     alive = work.session.scalars(
         select(SignedInSession)
         .where(SignedInSession.account_id == work.caller.account_id, _lives())
@@ -121,7 +121,7 @@ def list_own(work: Work, _request: ListMySessionsRequest) -> MySessionsAnswer:
 
 
 def end_own(work: Work, request: SessionRequest) -> None:
-    """Ends a session of the caller's account, on whichever computer it is; raises NotFound."""
+    """Ends a session of the caller's account, on any device; raises NotFound."""
     audit.record(work.session, ("session", request.session_id))
     is_own = SignedInSession.account_id == work.caller.account_id
     if not _end(work.session, (SignedInSession.session_id == request.session_id) & is_own, "ended_by_holder"):
@@ -129,7 +129,7 @@ def end_own(work: Work, request: SessionRequest) -> None:
 
 
 def sign_out(work: Work, _request: SignOutRequest) -> None:
-    """Ends the session that the caller acts in."""
+    """Ends the caller's session."""
     if work.caller.session_id is not None:
         _end(work.session, SignedInSession.session_id == UUID(work.caller.session_id), "signed_out")
 
@@ -140,20 +140,20 @@ def end(session: Session, one: SignedInSession, because: str) -> None:
 
 
 def end_all(session: Session, account: Account, because: str) -> list[UUID]:
-    """Ends every session of the account, and answers which; `because` is one of the contract's SESSION_ENDS."""
+    """Ends every session of the account; returns their ids. `because` is one of the contract's SESSION_ENDS."""
     return _end(session, SignedInSession.account_id == account.account_id, because)
 
 
 def end_all_of_member(session: Session, member_id: UUID) -> list[UUID]:
-    """Ends every session of a member on the phone whose number is another now, and answers which.
+    """Ends every session of a member whose phone number has changed; returns their ids.
 
-    The event says `locked`: a consumer of a former release refuses an event with a reason that it does not know.
+    The event's reason is `locked`, for a consumer of an earlier release refuses unknown reasons.
     """
     return _end(session, SignedInSession.member_id == member_id, "locked")
 
 
 def session_ended() -> Problem:
-    """The refusal for who is not signed in any more."""
+    """The refusal for a session that has ended."""
     return Problem("session_ended", 401, "登录已失效", "请重新登录；如账号已停用，请联系上级工会。")
 
 
@@ -229,7 +229,7 @@ def _member_caller(session: Session, found: SignedInSession) -> Caller:
 
 
 def _of_union(session: Session, caller: Caller, union_id: UUID) -> Caller:
-    """The caller with what services need to know of its union."""
+    """The caller with the facts of its union that services need."""
     union = session.get_one(Union, union_id)
     return replace(
         caller,

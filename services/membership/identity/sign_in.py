@@ -1,4 +1,4 @@
-"""Signing in with account, password and captcha."""
+"""Sign-in with account, password and captcha."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -18,24 +18,24 @@ from services.membership.identity.own_account import own_answer
 from services.membership.models import Account
 
 PURPOSE = "sign_in"
-"""Of its captchas, and the kind of its failures."""
+"""The purpose of its captchas, and the kind of its failures."""
 
 
 @settings_class
 class FirstPasswordSettings:
-    """How long the password of a new account is good for choosing another; read from the environment."""
+    """How long a new account's first password is valid; read from the environment."""
 
     first_password_hours: float = 72
-    """So long the password that an administrator hands over works; then a reset link is needed."""
+    """How long the password that an administrator hands over is valid; afterwards a reset link is needed."""
 
 
 def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
     """Signs in to the account of this name and password, in a new session.
 
-    Raises Problem `captcha_used`, `captcha_wrong` or `captcha_too_easy`, `sign_in_delayed` where strangers have failed
-    at the name too often, there being such an account or not, and `sign_in_failed`: the same and after the same work
-    for an unknown account, a wrong password, a first one that was not replaced in time, and a disabled account. What
-    must outlast the refusal – the captcha used, the try counted – is done in transactions of its own.
+    Raises Problem `captcha_used`, `captcha_wrong` or `captcha_too_easy`, `sign_in_delayed` where unknown devices failed
+    at the name too often, whether the account exists or not, and `sign_in_failed`: the same and after the same work for
+    an unknown account, a wrong password, an expired first password, and a disabled account. Changes that must survive
+    the refusal – the used captcha, the counted try – are made in transactions of their own.
     """
     session, account_name = work.session, request.account_name.strip().lower()
     counter, seconds = _begin_try(work, request, account_name)
@@ -61,9 +61,9 @@ def sign_in(work: Work, request: SignInRequest) -> SignInAnswer:
 
 
 def _begin_try(work: Work, request: SignInRequest, account_name: str) -> tuple[Counter, int]:
-    """Consumes the captcha and counts a try of the device, or of strangers at the name.
+    """Consumes the captcha and counts a try of the device, or of unknown devices at the name.
 
-    Answers where it is counted, and the seconds it has to wait. Raises Invalid as `captchas.consume` answers.
+    Returns the counter, and the seconds to wait. Raises the Invalid that `captchas.consume` returns.
     """
     device_id = request.visit.device_id
     with work.database.begin() as apart:
@@ -75,7 +75,7 @@ def _begin_try(work: Work, request: SignInRequest, account_name: str) -> tuple[C
 
 
 def _count(session: Session, account_name: str, known_id: UUID | None, device_id: UUID | None) -> tuple[Counter, int]:
-    """Where a try is counted, and the seconds it has to wait; a device that fails too often is a stranger again."""
+    """Counts a try; returns its counter and the seconds to wait. A device that fails too often is unknown again."""
     if known_id is not None and device_id is not None:
         own = lockout.of_device(known_id, device_id)
         if not lockout.begin_try(session, own):
@@ -85,13 +85,13 @@ def _count(session: Session, account_name: str, known_id: UUID | None, device_id
 
 
 def _has_old_first_password(account: Account) -> bool:
-    """Whether the password that was handed over with the account should have been replaced by now."""
+    """Whether the account's first password has expired without being replaced."""
     hours = read_settings(FirstPasswordSettings).first_password_hours
     return account.must_change_password and account.created_at < datetime.now(UTC) - timedelta(hours=hours)
 
 
 def _is_right(session: Session, account: Account | None, password: str) -> bool:
-    """Whether it is the password, and still is when the account is locked for what follows: verifying takes a while."""
+    """Whether the password is right, also after locking the account, for verification takes a while."""
     verified = account.password_hash if account else None
     if not passwords.is_right(password, verified) or account is None:
         return False
@@ -100,7 +100,7 @@ def _is_right(session: Session, account: Account | None, password: str) -> bool:
 
 
 def _record_try(session: Session, account: Account | None) -> None:
-    """Records every try, but not a name that no account has: it may be a password."""
+    """Records every try, but not the name of an unknown account, which may be a mistyped password."""
     audit.record(session)
     if account is not None:
         record_account(session, account)
@@ -113,7 +113,7 @@ def _sign_in_failed() -> Problem:
 
 
 def _delayed(seconds: int) -> Problem:
-    """The refusal for strangers alone: a device that has signed the account in has a count of its own."""
+    """The refusal for unknown devices; a device that has signed the account in has a count of its own."""
     how = "曾用该账号登录过的设备不受影响；也可请上级工会的管理员解锁或重置密码。"
     problem = Problem("sign_in_delayed", 429, "登录失败次数过多", f"请在 {seconds} 秒后再试。{how}")
     problem.retry_after = seconds

@@ -1,7 +1,7 @@
 """One-time passwords by SMS: requested on the phone page, bound to the browser that requested one, used to sign in.
 
-A known and an unknown telephone cost the same work until the answer: whether a member has the number, the code and the
-SMS come afterwards, by an event.
+A known and an unknown telephone take the same work until the answer: the member is looked up, and the code created and
+sent, asynchronously by an event.
 """
 
 import secrets
@@ -47,7 +47,7 @@ from services.membership.models import Member, OneTimePassword, SmsCode, Union
 from services.membership.unions import union_answer
 
 PURPOSE = "sms_code"
-"""Of its captchas, and the kind of its failures."""
+"""The purpose of its captchas, and the kind of its failures."""
 VALID_FOR = timedelta(minutes=5)
 AT_MOST_EVERY = timedelta(minutes=1)
 MOST_TRIES = 5
@@ -56,9 +56,9 @@ MOST_TRIES_A_DAY = 20
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _Kept = Row[UUID, bytes | None, UUID | None]
-"""Of a password that was requested: its id, its digest, and the member it was made for."""
+"""A requested password: its id, its digest, and its member."""
 _NO_DEVICE = UUID(int=0)
-"""Names browsers by their address, as a gateway of a release does not that binds no password to a browser."""
+"""The namespace of ids for browsers that an earlier release's gateway does not name; these derive from the address."""
 
 
 @settings_class
@@ -67,7 +67,7 @@ class SmsCodeSettings:
 
     sms_codes_an_hour: int = 5
     sms_codes_a_day: int = 10
-    """To one telephone, whoever asks; a device that its member has signed in with has a count of its own."""
+    """Most passwords for one telephone; a device that its member has signed in with is counted separately."""
     sms_phones_an_hour_per_address: int = 20
 
 
@@ -81,11 +81,11 @@ class _PastRequest:
 
 
 def request_code(work: Work, request: RequestOtpRequest) -> RequestOtpAnswer:
-    """Lets a one-time password be sent to a member's phone, which will work in this browser alone.
+    """Requests a one-time password for a member's phone, which is valid only in this browser.
 
-    A number that no member has is answered alike, by the same work, and nothing is sent to it. Raises Problem
-    `captcha_used`, `captcha_wrong` or `captcha_too_easy`, and of status 429, saying when to ask again, `otp_too_soon`
-    within a minute, `otp_too_many`, `otp_too_many_tries` and `otp_too_many_phones`.
+    A number that no member has gets the same answer after the same work, but no SMS. Raises Problem `captcha_used`,
+    `captcha_wrong` or `captcha_too_easy`, and with status 429 and the time of the next attempt `otp_too_soon` within a
+    minute, `otp_too_many`, `otp_too_many_tries` and `otp_too_many_phones`.
     """
     session, caller = work.session, work.caller
     digest, device_id = phone_digest(request.phone), request.device_id or _device_at(caller)
@@ -111,10 +111,10 @@ def request_code(work: Work, request: RequestOtpRequest) -> RequestOtpAnswer:
 
 
 def issue_code(session: Session, event: Event[OtpRequestedData]) -> None:
-    """Makes the password that was requested and lets it be sent, where one member alone has the number.
+    """Creates the requested password and publishes it for sending, if exactly one member has the number.
 
-    The member is locked first, as by who changes the phone: a password is made before the change and void by it, or is
-    not made.
+    The member is locked first, as by a change of the phone: so a password is either created before the change, which
+    voids it, or not created.
     """
     phone = event.data.recipient.phone
     member = _member_with(session, phone)
@@ -134,9 +134,9 @@ def issue_code(session: Session, event: Event[OtpRequestedData]) -> None:
 def sign_in(work: Work, request: PersonalSignInRequest) -> PersonalSignInAnswer:
     """Signs in the member whose phone and one-time password these are, in a new session.
 
-    The password is the newest that this browser asked for, whatever others asked for or tried meanwhile, and is
-    consumed. Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own,
-    since this one is rolled back then; failures make captchas of the address harder.
+    The password must be the newest that this browser requested, whatever other browsers did meanwhile; it is consumed.
+    Raises Problem `otp_wrong` for a wrong, used or expired one. A try is counted in a transaction of its own, since
+    this one is rolled back then; failures make captchas of the address harder.
     """
     session = work.session
     member = _member_proved(work, request)
@@ -156,9 +156,9 @@ def sign_in(work: Work, request: PersonalSignInRequest) -> PersonalSignInAnswer:
 
 
 def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None) -> None:
-    """Lets no password that was sent to a member sign anybody in, those of the release before included.
+    """Voids all passwords that were sent to a member, also those of the previous release.
 
-    Nor one that was requested for the number that the member had, and is not made yet. The member is locked.
+    It also voids those requested for the member's old number and not created yet. The member must be locked.
     """
     old_digest = phone_digest(old_phone) if old_phone else None
     is_requested = SmsCode.member_id.is_(None) & (SmsCode.phone_digest == old_digest)
@@ -171,12 +171,12 @@ def void_all_of_member(session: Session, member_id: UUID, old_phone: str | None)
 
 
 def _device_at(caller: Caller) -> UUID:
-    """Of a browser that is not named: nobody at another address uses up its tries."""
+    """An id for an unnamed browser, from its address, so that nobody at another address uses up its tries."""
     return uuid5(_NO_DEVICE, counted_origin(caller.origin))
 
 
 def _record_issued(session: Session, member: Member, origin: str | None) -> None:
-    """Records that a password was made for a member whom somebody at this address asked for."""
+    """Records that a password was created for a member, on a request from this address."""
     audit_event = audit.AuditEvent("membership.request_otp", Caller(origin=origin))
     audit.begin(session, audit_event)
     audit.record(session, ("member", member.member_id), union_id=member.union_id)
@@ -184,7 +184,7 @@ def _record_issued(session: Session, member: Member, origin: str | None) -> None
 
 
 def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:
-    """Consumes the captcha; answers whether the browser has signed in a member with this telephone. Raises Problem."""
+    """Consumes the captcha; returns whether the browser has signed in a member with this telephone. Raises Problem."""
     with work.database.begin() as apart:
         is_known = devices.knows_phone(apart, device_id, digest)
         refusal = captcha and captchas.consume(apart, work.caller, PURPOSE, captcha, is_known_device=is_known)
@@ -194,12 +194,12 @@ def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVe
 
 
 def _wait_for_others(session: Session, whose: str) -> None:
-    """Of requests for one telephone or from one address, one is counted at a time."""
+    """Serializes requests for one telephone or from one address, so that they are counted one at a time."""
     session.execute(text("select pg_advisory_xact_lock(hashtextextended(:whose, 0))"), {"whose": f"sms code: {whose}"})
 
 
 def _refusal(session: Session, digest: bytes, device_id: UUID, origin: str, *, is_known: bool) -> Problem | None:
-    """Why no password is sent now, and when one is; a known device is measured by its own requests alone."""
+    """Why no password is sent now, with the next time; for a known device only its own requests count."""
     settings, now = read_settings(SmsCodeSettings), datetime.now(UTC)
     of_phone = _requests_for_phone(session, digest, now)
     phones = _phones_of(session, origin, now)
@@ -222,7 +222,7 @@ def _refusal(session: Session, digest: bytes, device_id: UUID, origin: str, *, i
 
 
 def _requests_for_phone(session: Session, digest: bytes, now: datetime) -> Sequence[_PastRequest]:
-    """Of the last day, the newest first."""
+    """The telephone's requests of the last day, newest first."""
     rows = session.execute(
         select(SmsCode.issued_at, SmsCode.device_id, SmsCode.tries)
         .where(SmsCode.phone_digest == digest, SmsCode.issued_at > now - _DAY)
@@ -232,7 +232,7 @@ def _requests_for_phone(session: Session, digest: bytes, now: datetime) -> Seque
 
 
 def _phones_of(session: Session, origin: str, now: datetime) -> dict[bytes, datetime]:
-    """The telephones of an address's requests of the last hour, each with the first time."""
+    """The telephones that an address requested in the last hour, each with its first time."""
     rows = session.execute(
         select(SmsCode.phone_digest, func.min(SmsCode.issued_at))
         .where(SmsCode.origin == origin, SmsCode.issued_at > now - _HOUR)
@@ -242,7 +242,7 @@ def _phones_of(session: Session, origin: str, now: datetime) -> dict[bytes, date
 
 
 def _member_proved(work: Work, request: PersonalSignInRequest) -> Member:
-    """The member whose phone and password these are, once the password is consumed. Raises Problem `otp_wrong`."""
+    """Consumes the password; returns the member whose phone and password these are. Raises Problem `otp_wrong`."""
     kept = _code_proved(work, request)
     member = work.session.get_one(Member, kept.member_id)
     if not _keeps_phone(work.session, member, request.phone) or not _consume(work.session, kept):
@@ -251,7 +251,7 @@ def _member_proved(work: Work, request: PersonalSignInRequest) -> Member:
 
 
 def _code_proved(work: Work, request: PersonalSignInRequest) -> _Kept:
-    """What is kept of the browser's newest password, where it is this one; counts a try. Raises Problem `otp_wrong`."""
+    """Counts a try; returns the browser's newest password if it is this one. Raises Problem `otp_wrong`."""
     device_id = request.visit.device_id or _device_at(work.caller)
     kept = _count_try(work.database, phone_digest(request.phone), device_id)
     if kept is not None:
@@ -265,7 +265,7 @@ def _code_proved(work: Work, request: PersonalSignInRequest) -> _Kept:
 
 
 def _count_try(database: Database, digest: bytes, device_id: UUID) -> _Kept | None:
-    """The newest password that the browser requested, once a try of it is counted; None where none is left."""
+    """Counts a try of the newest password that the browser requested and returns it; None where no try is left."""
     newest = (
         select(SmsCode.code_id)
         .where(SmsCode.phone_digest == digest, SmsCode.device_id == device_id)
@@ -283,7 +283,7 @@ def _count_try(database: Database, digest: bytes, device_id: UUID) -> _Kept | No
 
 
 def _consume(session: Session, kept: _Kept) -> bool:
-    """Lets the password sign nobody in any more; answers whether it still could."""
+    """Voids the password; returns whether it was still valid."""
     consumed = session.execute(
         update(SmsCode)
         .where(SmsCode.code_id == kept.code_id, SmsCode.code_digest == kept.code_digest)
@@ -294,7 +294,7 @@ def _consume(session: Session, kept: _Kept) -> bool:
 
 
 def _member_with(session: Session, phone: str) -> Member | None:
-    """The flexible member with this number; none where several share it: the code would let one in for another."""
+    """The flexible member with this number; None where several share it, for one could then sign in as another."""
     found = session.scalars(
         select(Member).where(Member.phone_digest == phone_digest(phone), Member.affiliation != "employer").limit(2)
     ).all()
@@ -302,7 +302,7 @@ def _member_with(session: Session, phone: str) -> Member | None:
 
 
 def _keeps_phone(session: Session, member: Member, phone: str) -> bool:
-    """Whether the member can sign in by this number still; nobody changes that until the transaction ends."""
+    """Whether the member still has this number; the member is locked until the transaction ends."""
     session.refresh(member, with_for_update={"read": True})
     return member.phone_digest == phone_digest(phone) and member.affiliation != "employer"
 
@@ -332,7 +332,7 @@ def _too_many_phones(until: datetime, now: datetime) -> Problem:
 
 
 def _later(code: str, title: str, until: datetime, now: datetime) -> Problem:
-    """Says when to try again: in seconds, or by the clock in Shanghai."""
+    """A refusal with the time of the next attempt: in seconds, or as a time in Shanghai."""
     seconds = max(1, int((until - now).total_seconds()) + 1)
     when = f"{seconds} 秒后" if seconds <= 90 else f"{until.astimezone(_SHANGHAI):%m月%d日 %H:%M} 以后"
     problem = Problem(code, 429, title, f"请在 {when}再获取验证码。")

@@ -1,1 +1,1 @@
-"""Imports of members from sheets: read, previewed, registered part by part."""
+"""Imports of members from sheets: reading, preview, registration in parts."""

@@ -1,4 +1,4 @@
-"""Headings of sheets of members: which ones there are, how people write them, which row of a sheet holds them."""
+"""Headings of sheets of members: the known ones, their spellings, and the search for their row."""
 
 import re
 import unicodedata
@@ -25,10 +25,10 @@ HEADINGS = {
 REQUIRED = ("姓名", "证件类型", "证件号码")
 MOST_COLUMNS = 200
 LAST_HEADING_ROW = 20
-"""Headings are looked for down to here: titles and notes may stand above them."""
+"""The last row in which headings are searched; titles and notes may stand above them."""
 
 ERROR_HEADING = "错误原因"
-"""The column that a sheet of bad rows ends with; it says nothing when the sheet is handed in again."""
+"""The last column of a sheet of rejected rows; it is ignored when the sheet is imported again."""
 
 EXAMPLE = {
     "姓名": "示例：韩梅梅",
@@ -41,7 +41,7 @@ EXAMPLE = {
     "退休类别": "女干部",
     "会员类别": "企业内",
 }
-"""The row of the template that shows how to fill it in. It is never a member."""
+"""The example row of the template, which is never read as a member."""
 
 _OTHER_WORDS = {
     **dict.fromkeys(("会员姓名", "职工姓名", "员工姓名"), "姓名"),
@@ -61,10 +61,10 @@ _DECORATION = re.compile(r"[\s*:：_\u200b-\u200f\ufeff]|^[0-9]+[.、]")
 
 @dataclass(frozen=True)
 class HeadingRow:
-    """What a row of headings says.
+    """A row of headings.
 
-    `columns` are the column of each heading that we know, `others` the title of each column that we do not know and
-    that has one. Without `reason` the sheet can be read.
+    `columns` maps each known heading to its column, `others` each other column to its title. Without a `reason` the
+    sheet can be read.
     """
 
     columns: Mapping[str, int]
@@ -73,15 +73,15 @@ class HeadingRow:
 
     @property
     def missing(self) -> list[str]:
-        """The headings that every sheet of members has and this one lacks."""
+        """The required headings that are missing."""
         return [heading for heading in REQUIRED if heading not in self.columns]
 
 
 def find_headings(rows: Sequence[Sequence[str]]) -> tuple[int, HeadingRow]:
-    """How many of the first rows of a sheet stand above the members, and what the headings among them say.
+    """How many of a sheet's first rows are above the members, and the headings among them.
 
-    Headings may take two rows, the upper one of merged cells; where no row has them all, the row that has most is
-    taken, and its `reason` says what it lacks.
+    Headings may take two rows, the upper one of merged cells. If no row has all required headings, the row with most of
+    them is used, and its `reason` names the missing ones.
     """
     best, best_end = HeadingRow({}, reason=_lacks(REQUIRED)), 0
     for number, row in enumerate(rows[:LAST_HEADING_ROW]):
@@ -127,7 +127,7 @@ def _lacks(missing: Sequence[str]) -> str:
 
 
 def _plain(cell: str) -> str:
-    """A heading without spaces, line breaks, stars, colons and what stands in brackets."""
+    """A heading without spaces, line breaks, stars, colons and text in brackets."""
     compatible = unicodedata.normalize("NFKC", cell)
     bare = _DECORATION.sub("", compatible)
     return bare if bare in HEADINGS or bare in _OTHER_WORDS else _DECORATION.sub("", _REMARK.sub("", compatible))

@@ -1,6 +1,6 @@
-"""The work of an import: its file is read, its rows are judged for the preview, then registered, part by part.
+"""Carries out imports in parts: reads the file, judges the rows for the preview, then registers them.
 
-Each part is an event of our own and a transaction: its rows, counts and the next event commit together, so that a
+Each part is one event and one transaction: its rows, counts and the next event commit together, so that a
 restarted import resumes at the last part that was committed.
 """
 
@@ -47,16 +47,16 @@ PART = 1000
 """How many rows are judged or registered in one transaction."""
 
 _FREE = ("new", "known")
-"""Rows that can be registered; a process of a former release also judged who is `known`, which no preview tells."""
+"""States of rows that can be registered; an earlier release also set `known`, which no preview shows."""
 _UNDECIDED = ("waiting", *_FREE, "wrong")
 _WITHOUT_ROWS = "文件中没有会员：表头下方没有内容，或只有模板的示例行。请填写后重新上传。"
 _UNREGISTRABLE = "系统无法登记该行，请核对各列内容后重新填写；如仍有问题，请联系技术支持"
-"""What somebody is told of a row that the database refuses, or that our own code fails on."""
+"""The reason for a row that the database refuses, or that causes an error of our own code."""
 _REPEATED_REASON = reason_of(REPEATED.field, REPEATED.reason)
 
 
 def read_file(session: Session, event: Event[ImportRequestedData]) -> None:
-    """Keeps the rows of the file and forgets the file; a file that cannot be read ends the import."""
+    """Stores the rows of the file and deletes the file; an unreadable file ends the import."""
     job = session.get_one(ImportJob, event.data.import_id, with_for_update=True)
     if job.content is None:
         return
@@ -75,7 +75,7 @@ def read_file(session: Session, event: Event[ImportRequestedData]) -> None:
 
 
 def continue_import(session: Session, event: Event[ImportContinuedData]) -> None:
-    """Judges the next PART of rows for the preview, or registers it once the preview is confirmed."""
+    """Judges the next PART rows for the preview, or registers them once the preview is confirmed."""
     job = session.get_one(ImportJob, event.data.import_id, with_for_update=True)
     if job.state == "reading":
         _judge_part(session, job)
@@ -84,7 +84,7 @@ def continue_import(session: Session, event: Event[ImportContinuedData]) -> None
 
 
 def choose_sheets(session: Session, job: ImportJob, chosen: set[int]) -> None:
-    """Forgets the rows of other sheets; what is wrong for a row of another sheet may be right without it."""
+    """Deletes the rows of other sheets; rows that only repeated deleted ones become valid."""
     of_job = ImportRow.import_id == job.import_id
     session.execute(delete(ImportRow).where(of_job, ImportRow.sheet_no.not_in(chosen)))
     session.execute(update(ImportRow).where(of_job, ImportRow.state == "known").values(state="new", reason=None))
@@ -107,19 +107,19 @@ def finish_numbered(session: Session, import_ids: Iterable[UUID]) -> None:
 
 
 def end_import(session: Session, job: ImportJob, state: str, failure: str | None = None) -> None:
-    """Ends an import, and tells who started it; rows that are not registered yet are deleted."""
+    """Ends an import and publishes it; rows that are not registered yet are deleted."""
     session.execute(delete(ImportRow).where(ImportRow.import_id == job.import_id, ImportRow.state.in_(_UNDECIDED)))
     job.content, job.state, job.failure, job.finished_at = None, state, _storable(failure), datetime.now(UTC)
     progress(session, job)
 
 
 def publish_continued(session: Session, job: ImportJob) -> None:
-    """Publishes that the next part of an import waits."""
+    """Publishes the event that starts the next part of an import."""
     publish(session, IMPORT_CONTINUED, ImportContinuedData(union_id=job.union_id, import_id=job.import_id))
 
 
 def progress(session: Session, job: ImportJob) -> None:
-    """Keeps that an import has progressed, and publishes how far it is."""
+    """Stores and publishes an import's progress."""
     job.progressed_at, job.resumptions = datetime.now(UTC), 0
     data = ImportProgressedData(
         union_id=job.union_id,
@@ -136,7 +136,7 @@ def progress(session: Session, job: ImportJob) -> None:
 
 
 def _keep_rows(session: Session, job: ImportJob, content: bytes) -> int:
-    """The number of rows kept, in the order of the file; what was found on its sheets is kept with the import."""
+    """Stores the rows in the order of the file, and the reports on its sheets; returns the number of rows."""
     sheets, titles, kept, waiting = list[KeptSheet](), dict[str, None](), 0, list[Row]()
     for found in read_content(content):
         if isinstance(found, SheetReport):
@@ -183,16 +183,16 @@ def _judge_part(session: Session, job: ImportJob) -> None:
 
 
 def _verdict(row: ImportRow) -> tuple[Any, ...]:
-    """The row of a bulk update: its number, verdict, the digest of its document, reason and warning.
+    """A row of a bulk update: number, verdict, digest of the document, reason and warning.
 
-    Whether somebody has the number is not looked up: a preview would tell of any number, and leave nothing behind.
+    Whether a member has the number is not looked up, for a preview would reveal that for any number without a trace.
     """
     digest, reason, warning = _examined(row)
     return row.row_no, "wrong" if reason else "new", digest, _storable(reason), _storable(warning)
 
 
 def _examined(row: ImportRow) -> tuple[bytes | None, str | None, str | None]:
-    """The digest of a row's document, why it cannot be registered, and what should be looked at."""
+    """The digest of a row's document, the reason why it cannot be registered, and its warnings."""
     try:
         _, digest, outcome = examine(facts_of(json.loads(row.cells)))
     except WrongRow as wrong:
@@ -203,7 +203,7 @@ def _examined(row: ImportRow) -> tuple[bytes | None, str | None, str | None]:
 
 
 def _judge_repeated(session: Session, import_id: UUID) -> None:
-    """Of several rows with one document the first can be registered."""
+    """Marks rows that repeat the document of an earlier row as wrong."""
     place = func.row_number().over(partition_by=ImportRow.document_digest, order_by=ImportRow.row_no)
     of_free = (
         select(ImportRow.row_no, place.label("place"))
@@ -229,7 +229,7 @@ def _count_verdicts(session: Session, job: ImportJob) -> None:
 
 
 def _after_choice(sheet: KeptSheet, chosen: set[int]) -> KeptSheet:
-    """The sheet once the clerk has chosen; of one that could be read and was not chosen the rows are left out."""
+    """The sheet after the clerk's choice; the rows of a readable sheet that was not chosen count as skipped."""
     if sheet.sheet_no in chosen:
         return replace(sheet, is_chosen=True)
     left = [NotRead(reason="确认时未选择该工作表", rows=sheet.rows, cells=0)] if sheet.reason is None else []
@@ -270,7 +270,7 @@ def _register_part(session: Session, job: ImportJob) -> None:
 
 
 def _register(session: Session, job: ImportJob, requests: Sequence[RegisterMemberRequest]) -> list[Outcome]:
-    """Registers all in a few statements; where the database refuses, the halves, down to the rows that it refuses."""
+    """Registers all in a few statements; if the database refuses, each half, down to the refused rows."""
     if not requests:
         return []
     try:
@@ -287,7 +287,7 @@ def _register(session: Session, job: ImportJob, requests: Sequence[RegisterMembe
 
 
 def _settle(session: Session, rows: Sequence[ImportRow], reasons: dict[int, str], warnings: dict[int, str]) -> None:
-    """Keeps rows that were rejected as they are, the names of those with a warning, and nothing of the others."""
+    """Keeps rejected rows, only the names of rows with a warning, and deletes the others."""
     if not rows:
         return
     import_id = rows[0].import_id
@@ -306,7 +306,7 @@ def _settle(session: Session, rows: Sequence[ImportRow], reasons: dict[int, str]
 
 
 def _update_rows(session: Session, import_id: UUID, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Sets these columns of the rows of an import in one statement; the number of the row stands first."""
+    """Sets columns of an import's rows in one statement; each row of values begins with the row's number."""
     if not rows:
         return
     table = values_table("changed", types_of(ImportRow, ("row_no", *columns)), rows)
@@ -323,7 +323,7 @@ def _name_alone(row: ImportRow) -> str:
 
 
 def _finish_if_done(session: Session, job: ImportJob) -> bool:
-    """Whether the import has ended: all rows are settled, and all members have their numbers."""
+    """Ends the import if all rows are settled and all members have their numbers; returns whether it did."""
     session.flush()
     waits = exists().where(ImportRow.import_id == job.import_id, ImportRow.state.in_(_UNDECIDED))
     unnumbered = exists().where(Member.import_id == job.import_id, Member.member_no.is_(None))
@@ -334,7 +334,7 @@ def _finish_if_done(session: Session, job: ImportJob) -> bool:
 
 
 def _record(session: Session, job: ImportJob, member_ids: Sequence[UUID], rejected: int, known: int) -> None:
-    """Whoever handed the file in has registered its members, though the system did so later."""
+    """Records an audit event of the user who uploaded the file, who counts as registering its members."""
     starter = session.get(Account, job.started_by)
     caller = Caller(
         account_id=str(job.started_by),
@@ -359,7 +359,7 @@ def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[Impo
 
 
 def _unexpected(row: ImportRow, error: Exception) -> str:
-    """The reason of a row that our own code fails on; raises errors that pass."""
+    """The reason for a row that causes an error of our own code; raises transient errors."""
     if is_passing(error):
         raise error
     log.warning("row_refused", import_id=str(row.import_id), error=class_name(error))
@@ -371,5 +371,5 @@ def _words(problems: Sequence[FieldProblem]) -> str | None:
 
 
 def _storable(text: str | None) -> str | None:
-    """A text without what no text of the database holds, and with the numbers masked that a reason quotes."""
+    """A reason without characters that the database cannot store, and with masked numbers."""
     return mask_numbers(text.replace("\0", "")) if text else None

@@ -1,4 +1,4 @@
-"""The rows of an import that its preview shows: the first of each sheet, and the first that are wrong; masked."""
+"""The rows of an import's preview: the first of each sheet, and the first invalid ones; masked."""
 
 import json
 from uuid import UUID
@@ -12,21 +12,21 @@ from services.membership.imports.headings import HEADINGS
 from services.membership.models import ImportRow
 
 _FIRST = 5
-"""Rows of each sheet."""
+"""Rows shown of each sheet."""
 _WRONG = 20
-"""Rows that are wrong."""
+"""Invalid rows shown."""
 
 _MASKS = {
     "证件号码": mask_document,
     "联系电话": mask_phone,
-    # They are shown beside a whole number alone.
+    # Birth date and sex are only shown beside a whole number.
     "出生日期": lambda text: "*" * min(len(text), 10),
     "性别": mask_sex,
 }
 
 
 def previewed_rows(session: Session, import_id: UUID) -> ImportPreviewAnswer:
-    """The rows that a preview shows, which does not tell who is a member already."""
+    """The rows of a preview, which does not reveal who is a member already."""
     place = func.row_number().over(partition_by=ImportRow.sheet_no, order_by=ImportRow.row_no)
     placed = select(ImportRow.row_no, place.label("place")).where(ImportRow.import_id == import_id).subquery()
     of_import = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.row_no)

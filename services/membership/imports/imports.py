@@ -1,4 +1,4 @@
-"""Imports of members as clerks ask for them: a file is handed in, previewed, confirmed or given up, and reported on."""
+"""The operations on imports of members: upload a file, preview, confirm or cancel it, get progress and errors."""
 
 import base64
 import binascii
@@ -38,7 +38,7 @@ from services.membership.models import ImportJob, ImportRow
 
 LARGEST_FILE = 20 * 1024 * 1024
 PREVIEW_LIFE = timedelta(hours=24)
-"""Choice: a preview that nobody confirms ends with the next day."""
+"""Choice: how long a preview can be confirmed before the import ends."""
 FILE_KINDS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".csv", ".txt")
 
 _COUNTS = (
@@ -48,7 +48,7 @@ _COUNTS = (
 
 
 def start_import(work: Work, request: StartImportRequest) -> ImportAnswer:
-    """Takes a file (base64) for the caller's union; it is read asynchronously. Raises Invalid for what is none."""
+    """Stores a file (base64) for the caller's union, to be read asynchronously. Raises Invalid for an invalid one."""
     session, caller, now = work.session, work.caller, datetime.now(UTC)
     job = ImportJob(
         import_id=uuid7(),
@@ -69,7 +69,7 @@ def start_import(work: Work, request: StartImportRequest) -> ImportAnswer:
 
 
 def preview_import(work: Work, request: ImportRequest) -> ImportPreviewAnswer:
-    """The first rows of each sheet, and the first that are wrong, masked; who has looked is recorded. Raises NotFound.
+    """The first rows of each sheet, and the first invalid ones, masked; the call is recorded. Raises NotFound.
 
     There are none once the import is confirmed or has ended.
     """
@@ -81,7 +81,7 @@ def preview_import(work: Work, request: ImportRequest) -> ImportPreviewAnswer:
 
 
 def confirm_import(work: Work, request: ConfirmImportRequest) -> ImportAnswer:
-    """Lets the rows of these sheets, or of all that can be read, be registered; again it changes nothing.
+    """Starts the registration of the rows of these sheets, or of all readable ones; a repetition changes nothing.
 
     Raises NotFound, Invalid for a sheet that cannot be registered, Conflict `import_not_previewed`.
     """
@@ -117,7 +117,7 @@ def cancel_import(work: Work, request: ImportRequest) -> ImportAnswer:
 
 
 def get_import(work: Work, request: ImportRequest) -> ImportAnswer:
-    """How far an import of the caller's union is; raises NotFound."""
+    """An import of the caller's union with its progress; raises NotFound."""
     return _answer(_own(work, request.import_id))
 
 
@@ -129,7 +129,7 @@ def list_imports(work: Work, request: ListImportsRequest) -> ListImportsAnswer:
 
 
 def get_errors(work: Work, request: ImportRequest) -> FileAnswer:
-    """The sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
+    """A sheet of the rows that were rejected so far, and of those with a warning; raises NotFound."""
     audit.record(work.session, ("import", request.import_id))
     job = _own(work, request.import_id)
     titles = dict.fromkeys(title for sheet in kept_sheets(job) for title in sheet.titles)
@@ -144,7 +144,7 @@ def get_errors(work: Work, request: ImportRequest) -> FileAnswer:
 
 
 def get_template(work: Work, request: GetImportTemplateRequest) -> FileAnswer:
-    """The sheet to fill in."""
+    """The template to fill in."""
     return file_answer("会员名册模板.xlsx", XLSX, template())
 
 
@@ -181,7 +181,7 @@ def _chosen(job: ImportJob) -> set[int]:
 
 
 def _answer(job: ImportJob) -> ImportAnswer:
-    # Until it is confirmed nobody is known: a process of a former release may have judged who is.
+    # Known members are not shown before the confirmation, though an earlier release may have counted them.
     is_judged_alone = job.state in ("reading", "previewed")
     return ImportAnswer(
         import_id=job.import_id,

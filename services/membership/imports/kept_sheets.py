@@ -1,4 +1,4 @@
-"""What an import keeps of the sheets of its file: what was found on each, what was left out, and which were chosen."""
+"""The sheets of an import's file as stored: the report on each, what was skipped, and which were chosen."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from services.membership.models import ImportJob
 
 @dataclass(frozen=True, kw_only=True)
 class KeptSheet(ImportSheet):
-    """A sheet with the titles of all columns that hold something, also of those that were not understood."""
+    """A sheet with the titles of all non-empty columns, also of unrecognized ones."""
 
     IGNORES_UNKNOWN: ClassVar[bool] = True
 
     titles: list[str]
 
     def answer(self) -> ImportSheet:
-        """What an answer says of it."""
+        """The sheet in the form of answers."""
         return ImportSheet(**{name: value for name, value in vars(self).items() if name != "titles"})
 
 
@@ -34,11 +34,11 @@ def kept_sheets(job: ImportJob) -> list[KeptSheet]:
 
 
 def keep_sheets(job: ImportJob, sheets: Sequence[KeptSheet]) -> None:
-    """Keeps these sheets in place of those before."""
+    """Stores these sheets in place of the former ones."""
     job.sheets = json.dumps([as_dict(sheet) for sheet in sheets], ensure_ascii=False)
 
 
 def sheet_to_keep(report: SheetReport, titles: Iterable[str]) -> KeptSheet:
-    """A sheet that has just been read; nobody has chosen yet."""
+    """A sheet that was just read, without a choice."""
     found = {**asdict(report), "not_read": [NotRead(**asdict(one)) for one in report.not_read]}
     return KeptSheet(**found, titles=list(titles), is_chosen=None)

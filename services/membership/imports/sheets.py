@@ -1,4 +1,4 @@
-"""Sheets of members: the template, what a row says, the sheet that comes back of rows with errors and warnings."""
+"""Sheets of members: the template, the reading of a row, and the sheet of rejected rows and warnings."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ _REQUEST = schema_of(RegisterMemberRequest)()
 
 
 class WrongRow(ValueError):
-    """A row cannot be a member's; the message says in Chinese where and why."""
+    """The row is invalid; the message says in Chinese where and why."""
 
 
 def template() -> bytes:
@@ -74,7 +74,7 @@ def template() -> bytes:
     for position, heading in enumerate(HEADINGS, start=1):
         letter = get_column_letter(position)
         column = sheet.column_dimensions[letter]
-        # As text, or the program that fills it in would make a number of a document's.
+        # As text, or the spreadsheet program would convert document numbers to numbers.
         column.number_format, column.width = "@", 12 + 8 * (heading in ("证件类型", "证件号码", "地址"))
         cell = sheet.cell(1, position, f"*{heading}" if heading in REQUIRED else heading)
         cell.font = Font(bold=True)
@@ -118,7 +118,7 @@ def facts_of(cells: Mapping[str, str]) -> RegisterMemberRequest:
 
 
 def reason_of(field: str, reason: str) -> str:
-    """A reason in front of which stands the heading of the field that it is about."""
+    """A reason with the heading of its field in front."""
     heading = next((heading for heading, name in HEADINGS.items() if name == field), None)
     return f"{heading}：{reason}" if heading else reason
 
@@ -128,10 +128,10 @@ def error_sheet(
     rows: Iterable[tuple[Mapping[str, str], str]],
     warned: Iterable[tuple[int, str, str]] = (),
 ) -> bytes:
-    """The bad rows as they came, each with its reason in a last column.
+    """An .xlsx of the rejected rows as they came, each with its reason in the last column.
 
-    Rows that were registered with a warning (line, name, warning) stand on a second sheet, which is no sheet of members
-    when it is handed in again.
+    Rows that were registered with a warning (line, name, warning) are on a second sheet, which is not read when the
+    file is imported again.
     """
     book = Workbook(write_only=True)
     sheet = book.create_sheet("错误清单")
@@ -188,7 +188,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "会员类别": tuple(_AFFILIATIONS),
 }
 _FREE_CHOICES = frozenset({"国籍"})
-"""Where more can be written than the list offers."""
+"""Headings whose columns allow other values than the offered list."""
 
 
 def _offer(sheet: Any, letter: str, heading: str) -> None:

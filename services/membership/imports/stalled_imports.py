@@ -1,4 +1,4 @@
-"""Imports that do not continue by themselves: previews that nobody confirms, and those whose event is a dead letter."""
+"""Handles stalled imports: previews that nobody confirms, and imports whose event was dead-lettered."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ from services.membership.models import ImportJob, Member
 log = structlog.get_logger()
 
 STALLED_AFTER = timedelta(minutes=5)
-"""Choice: a part takes seconds, and its retries a minute or two."""
+"""Choice: how long without progress an import counts as stalled; a part takes seconds, its retries a minute or two."""
 MOST_RESUMPTIONS = 2
 _MOST_AT_ONCE = 100
 _UNCONFIRMED = "读取后超过 24 小时未确认，请重新上传。"
@@ -34,21 +34,21 @@ STOPPED = (
 
 
 def end_stalled(session: Session, now: datetime | None = None) -> None:
-    """Resumes imports that have stalled; ends those that stall again and again, or that nobody confirmed in time."""
+    """Resumes stalled imports; ends those that stall repeatedly, or that nobody confirmed in time."""
     now = now or datetime.now(UTC)
     still = select(ImportJob).order_by(ImportJob.progressed_at).limit(_MOST_AT_ONCE).with_for_update(skip_locked=True)
     unconfirmed = still.where(ImportJob.state == "previewed", ImportJob.progressed_at < now - PREVIEW_LIFE)
     for job in session.scalars(unconfirmed).all():
         end_import(session, job, "failed", _UNCONFIRMED)
     if are_unpublished(session):
-        return  # the broker is away or slow: nothing has stalled for good
+        return  # the broker is away or slow: the imports will continue
     stalled = still.where(ImportJob.state.in_(("reading", "running")), ImportJob.progressed_at < now - STALLED_AFTER)
     for job in session.scalars(stalled).all():
         _resume_or_end(session, job, now)
 
 
 def are_unpublished(session: Session) -> bool:
-    """Whether events by which imports continue wait in the outbox."""
+    """Whether events that continue imports wait in the outbox."""
     keys = [one.routing_key for one in (IMPORT_REQUESTED, IMPORT_CONTINUED, MEMBER_REGISTERED)]
     return bool(session.scalar(select(exists().where(outbox.c.routing_key.in_(keys)))))
 

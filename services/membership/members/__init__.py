@@ -1,1 +1,1 @@
-"""Members: registered, found, changed, shown, numbered."""
+"""Members: registration, numbers, search, changes, disclosure."""

@@ -1,4 +1,4 @@
-"""Corrections of members that clerks made in the pending list: the member's data follows, its history keeps who did."""
+"""Applies clerks' corrections from the pending list to members, and keeps their history."""
 
 import json
 from dataclasses import fields
@@ -23,10 +23,10 @@ _NAMES = tuple(field.name for field in fields(CorrectedFacts))
 
 
 def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> None:
-    """Applies a correction; of two the later one holds, whichever comes first.
+    """Applies a correction; of two the later one counts, whichever comes first.
 
-    A document that another member has is not applied: the application is cancelled then. Raises Reject for a member
-    who is not known.
+    A document that another member has is not applied, and the application is cancelled. Raises Reject for an unknown
+    member.
     """
     corrected = event.data
     member = session.get(Member, corrected.member_id, with_for_update=True)
@@ -46,7 +46,7 @@ def member_corrected(session: Session, event: Event[MemberCorrectedData]) -> Non
 
 
 def corrections_of(session: Session, member_id: UUID) -> list[CorrectionAnswer]:
-    """A member's corrections, newest first: who made each and when, and what changed from what, numbers masked."""
+    """A member's corrections, newest first: who made each and when, with old and new values, numbers masked."""
     rows = session.execute(
         select(MemberCorrection, Account.display_name)
         .outerjoin(Account, Account.account_id == MemberCorrection.corrected_by)
@@ -92,7 +92,7 @@ def _record(corrected: MemberCorrectedData, before: CorrectedFacts, *, is_refuse
 
 
 def _cancel(session: Session, corrected: MemberCorrectedData, member: Member) -> None:
-    """Nobody gets a card on a document that another member has; batching then says how the application ended."""
+    """Cancels the application, for its document is another member's; batching then publishes its end."""
     data = CorrectionRefusedData(
         union_id=corrected.union_id,
         application_id=corrected.application_id,

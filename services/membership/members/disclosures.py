@@ -1,4 +1,4 @@
-"""Whole numbers shown (显示) and exported: to whom, why, and not too often. What lists and details say is masked."""
+"""Disclosure of whole numbers (显示, export): recorded with a reason and limited. Lists and details are masked."""
 
 import math
 from dataclasses import dataclass, field
@@ -24,14 +24,14 @@ _HOUR = timedelta(hours=1)
 
 @settings_class
 class DisclosureSettings:
-    """How many members' numbers one account may be shown in an hour."""
+    """How many members' numbers may be shown to one account in an hour."""
 
     reveals_an_hour: int = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disclosed:
-    """Of how many members of a union numbers were disclosed, or asked for, and why."""
+    """A disclosure of, or search by, numbers of a union's members: how many, and the reason."""
 
     union_id: UUID
     members: int
@@ -41,10 +41,10 @@ class Disclosed:
 
 
 def reveal_member(work: Work, request: RevealMemberRequest) -> RevealedNumbers:
-    """The whole numbers of one member, and a record of who was shown them and why.
+    """The whole numbers of one member; the caller and the reason are recorded.
 
-    A clerk is shown those of the own union, an administrator those of the unions below too. Raises NotFound, and
-    Problem `too_many_reveals`.
+    A clerk sees those of the own union, an administrator also those of subordinates. Raises NotFound, and Problem
+    `too_many_reveals`.
     """
     session, caller, member_id = work.session, work.caller, request.member_id
     member = session.get(Member, member_id)
@@ -71,7 +71,7 @@ def record(session: Session, caller: Caller, kind: str, disclosed: Disclosed) ->
 
 
 def _refuse_too_many(session: Session, caller: Caller) -> None:
-    """Counts alone for this account: two requests at once are not both the last one."""
+    """Raises Problem `too_many_reveals`; a lock on the account serializes concurrent requests."""
     lock = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
     session.execute(lock, {"who": f"reveals {caller.account_id}"})
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Fills in by what the end of a number is found, for members whom a release without it registered or changed."""
+"""Fills in the digest that finds a number by its end, for members that an earlier release registered or changed."""
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -8,11 +8,11 @@ from services.membership.members.member_documents import document_end_digest
 from services.membership.models import Member
 
 CHUNK = 500
-"""Members in one transaction: nobody waits for one of them for long."""
+"""Members in one transaction, so that nobody waits long for a lock."""
 
 
 def fill_some(session: Session) -> int:
-    """Fills in the next CHUNK members that lack it; several processes may do so at once. Answers how many."""
+    """Fills in the next CHUNK members that lack it; several processes may do so at once. Returns how many."""
     lacking = (
         select(Member.member_id, Member.document_number)
         .where(Member.document_end.is_(None))

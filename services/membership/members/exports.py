@@ -1,4 +1,4 @@
-"""The list of members as an .xlsx: masked for all who may see it, with whole numbers for administrators who say why."""
+"""Export of members as an .xlsx: masked, or with whole numbers for administrators who give a reason."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import Member
 
 _SEX = "性别"
-"""A document's number tells it: it stands beside whole numbers alone."""
+"""The heading of the sex, which is exported only with whole numbers, for these contain it."""
 HEADINGS = (
     *("会员编号", "姓名", _SEX, "证件类型", "证件号码", "证件到期日", "联系电话"),
     *("银行卡号", "状态", "办理通道", "申办时间"),
@@ -39,10 +39,10 @@ _AT_ONCE = 500
 
 
 def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
-    """The members of a filter as a sheet, LARGEST_EXPORT at the most.
+    """The members of a filter as a sheet, at most LARGEST_EXPORT.
 
-    Raises NotFound for a union out of scope, Forbidden `whole_numbers` for who is no administrator, and Problem
-    `export_too_large`.
+    Raises NotFound for a union out of scope, Forbidden `whole_numbers` for callers who are no administrators, and
+    Problem `export_too_large`.
     """
     session, caller, chosen = work.session, work.caller, request.filter or MemberFilter()
     count(work.database, caller, numbers_in(chosen), EXPORT_MEMBERS.name)
@@ -53,8 +53,8 @@ def export_members(work: Work, request: ExportMembersRequest) -> FileAnswer:
         select(Member).where(*filters(union.union_id, chosen)).order_by(Member.member_no.nulls_last(), Member.member_id)
     )
     members = _count_or_refuse(session, matching)
-    said = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
-    audit.record(session, new=said, union_id=union.union_id)
+    exported = {"members": members, "whole_numbers": request.whole_numbers, "reason": request.reason or None}
+    audit.record(session, new=exported, union_id=union.union_id)
     if request.whole_numbers:
         disclosed = Disclosed(union_id=union.union_id, members=members, reason=str(request.reason))
         record(session, caller, "export", disclosed)
@@ -77,7 +77,7 @@ def _count_or_refuse(session: Session, matching: Select[Member]) -> int:
 
 
 def _sheet(session: Session, matching: Select[Member], whole: Callable[[str], str] | None) -> bytes:
-    """Written row by row, so that a large one takes no more memory than a small one; others have turns meanwhile."""
+    """The sheet, written row by row to bound memory; it yields to other green threads meanwhile."""
     book = Workbook(write_only=True)
     sheet = book.create_sheet("会员名单")
     shown = [place for place, heading in enumerate(HEADINGS) if whole or heading != _SEX]

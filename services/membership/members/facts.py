@@ -1,4 +1,4 @@
-"""What is known of a member: as a clerk says it, cleaned and completed, and as the columns of the table have it."""
+"""A member's facts: from a clerk's request, cleaned and completed, and as columns of the table."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -15,7 +15,7 @@ from services.membership.models import Member
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a member, by the names of the columns; None is not known."""
+    """A member's facts, by the names of the columns; None means unknown."""
 
     name: str
     document_type: str
@@ -36,24 +36,24 @@ NAMES = tuple(field.name for field in fields(Facts))
 
 
 def facts_of(member: Member) -> Facts:
-    """What is known of a member."""
+    """The facts of a stored member."""
     return Facts(**{name: getattr(member, name) for name in NAMES})
 
 
 def requested_facts(request: MemberFacts) -> Facts:
-    """What a request to register somebody says, completed."""
+    """The completed facts of a registration request."""
     return completed(Facts(**_given(request)))
 
 
 def changed_facts(facts: Facts, request: MemberFacts) -> Facts:
-    """The facts with those that a request names in place of the former; not completed."""
+    """The facts with the present fields of a request in place of the former; not completed."""
     return replace(facts, **_given(request))
 
 
 def completed(facts: Facts) -> Facts:
-    """The facts cleaned, with what the document's number tells where they are silent.
+    """The cleaned facts, with unknown ones filled in from the document's number.
 
-    Whether an employed woman's post is F50 or F55 no number tells: it stays open, and the system check says so.
+    Whether an employed woman's category is F50 or F55 is in no number: it stays unknown; the system check reports it.
     """
     number = clean_document_number(facts.document_number)
     holder = holder_of(facts.document_type, number)
@@ -69,12 +69,12 @@ def completed(facts: Facts) -> Facts:
 
 
 def identity_of(facts: Facts) -> Identity:
-    """What the rules on name, document and nationality judge."""
+    """The identity that the rules on name, document and nationality judge."""
     return Identity(**{field.name: getattr(facts, field.name) for field in fields(Identity)})
 
 
 def columns_of(facts: Facts) -> dict[str, Any]:
-    """A row's columns of the table of members for these facts, with the digests by which the member is found."""
+    """The columns of a member's row for these facts, with the digests that find the member."""
     return {
         **values_of(facts),
         "document_digest": document_digest(facts.document_type, facts.document_number),
@@ -84,12 +84,12 @@ def columns_of(facts: Facts) -> dict[str, Any]:
 
 
 def _given(request: MemberFacts) -> dict[str, Any]:
-    """The facts that a request names, as keywords."""
+    """The present facts of a request, as keywords."""
     return {name: value for name in NAMES if (value := getattr(request, name)) is not UNSET}
 
 
 def _certain_category(sex: str | None, affiliation: str | None) -> str | None:
-    """The retirement category that needs no guess, by the decision of 2024-09-13: men, women in flexible employment."""
+    """The retirement category if the decision of 2024-09-13 leaves no choice: men, women in flexible employment."""
     if sex == "male":
         return "M60"
     return "F55" if sex == "female" and affiliation == "flexible" else None

@@ -1,4 +1,4 @@
-"""Identity documents as membership needs them: by what holders are found, and what the rules say at registration."""
+"""Identity documents in membership: digests that find holders, and the rules at registration."""
 
 from services.contracts.masks import DOCUMENT_ENDS
 from services.contracts.rules.documents import DocumentFacts, InvalidDocumentNumber, read_document_number
@@ -11,11 +11,11 @@ from services.kit.problems import FieldProblem
 
 _DIGITS_OF_PERMIT_HOLDER = 9
 ENDS_TOLD_APART = 10
-"""Choice: groups that a search by the last four characters tells apart, of numbers whose last two are alike."""
+"""Choice: into how many groups a search by the last four characters divides numbers with the same last two."""
 FOUND_BY_END = ("resident_id", "hmt_residence_permit", "foreign_permanent_resident_id")
-"""Documents of whose numbers the mask shows the last two; of shorter ones it shows less than such a search tells."""
+"""Documents that can be found by the end of the number: masks of shorter numbers show less than the search reveals."""
 _LEFT_TO_THE_CHECK = frozenset({"expiry_missing", "expired", "nationality_missing"})
-"""What a member may still lack when registered; the system check and the special channel ask for it."""
+"""Errors that are accepted at registration; the system check and the special channel require them to be fixed."""
 _FIELDS_OF_CODES = {
     "birth_date_differs": "birth_date",
     "sex_differs": "sex",
@@ -26,7 +26,7 @@ _FIELDS_OF_RULES = {"name": "name", "document": "document_number", "person": "na
 
 
 def judge(identity: Identity) -> tuple[list[FieldProblem], list[FieldProblem]]:
-    """What the rules on name, document and nationality refuse of who a member is, and what they warn of."""
+    """The errors and the warnings of the rules on name, document and nationality."""
     findings = check_identity(identity, today()).findings
     refused, warned = [], []
     for finding in findings:
@@ -38,7 +38,7 @@ def judge(identity: Identity) -> tuple[list[FieldProblem], list[FieldProblem]]:
 
 
 def holder_of(document_type: str, number: str) -> DocumentFacts:
-    """What a number tells of who holds the document; nothing where it is wrong."""
+    """The facts that a document number contains on its holder; none for an invalid number."""
     try:
         return read_document_number(document_type, number, today())
     except InvalidDocumentNumber:
@@ -46,7 +46,7 @@ def holder_of(document_type: str, number: str) -> DocumentFacts:
 
 
 def document_digest(document_type: str, number: str) -> bytes:
-    """By which the holder of a document is known in the whole city, after its renewal too."""
+    """The digest that identifies the holder of a document in the whole city, also after its renewal."""
     cleaned = clean_document_number(number)
     if document_type == "mainland_travel_permit_hm":
         cleaned = cleaned[:_DIGITS_OF_PERMIT_HOLDER]
@@ -54,15 +54,15 @@ def document_digest(document_type: str, number: str) -> bytes:
 
 
 def possible_digests(number: str) -> list[bytes]:
-    """The digests that a number of unknown type can have."""
+    """All digests that a number of unknown type can have."""
     return [document_digest(document_type, number) for document_type in DOCUMENT_TYPES]
 
 
 def document_end_digest(number: str) -> bytes:
-    """By which a number is found by its last four characters: one of ten for each pair that the mask shows.
+    """The digest that finds a number by its last four characters: one of ten for each last two characters.
 
-    The two characters before that pair choose which by a key: whoever finds somebody by the end knows little more of
-    the number than was shown, and is told of one in ten who have the same last two.
+    The two characters before these choose one of the ten by a key. So a successful search reveals little more of the
+    number than its mask shows, and it finds one in ten of those with the same last two.
     """
     end = clean_document_number(number)[-4:]
     return blind_index(
@@ -71,7 +71,7 @@ def document_end_digest(number: str) -> bytes:
 
 
 def phone_digest(phone: str) -> bytes:
-    """By which a telephone number is found."""
+    """The digest that finds a telephone number."""
     return blind_index(phone, "phone")
 
 

@@ -1,9 +1,8 @@
-"""A changed phone: who has the new number could sign in as the member, so both numbers are told, and the member can do
-nothing on the phone for a day.
+"""Changes of a member's phone: both numbers are notified, and the member can do nothing on the phone for a day.
 
-Whoever can change where one-time passwords go could else become the member: by another number, or by letting a member
-of an employer, whose number nobody has used so far, apply on the phone. Neither goes unheard by the number before, in
-whichever order.
+Otherwise whoever can change where one-time passwords go could act as the member: by another number, or by letting an
+employed member, whose number was not used so far, apply on the phone. The old number is notified of both, in whichever
+order they happen.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,16 +20,16 @@ HELD_FOR = timedelta(hours=24)
 
 
 def apply_change(session: Session, member: Member, old_phone: str | None, old_affiliation: str) -> None:
-    """Ends the member's sessions and one-time passwords where the phone is another now, and tells both numbers of it.
+    """Ends the member's sessions and one-time passwords if the phone has changed, and publishes it for both numbers.
 
-    Each change is published, though nobody can sign in by the number yet. The number that was replaced is remembered,
-    and published once more when somebody can sign in by the one in its place. `member` has the new facts already.
+    Each change is published, also while the number cannot be used to sign in. The replaced number is then stored, and
+    published once more when the new one can be used to sign in. `member` has the new facts already.
     """
     is_changed = member.phone != old_phone
     replaced = (is_changed and old_phone) or member.replaced_phone
     can_sign_in = member.affiliation != "employer" and member.phone is not None
     if is_changed:
-        # The passwords first: who is signing in by one at this moment has a session to be ended afterwards.
+        # Passwords first: a concurrent sign-in by one creates a session, which is then ended.
         sms_codes.void_all_of_member(session, member.member_id, old_phone)
         sessions.end_all_of_member(session, member.member_id)
     if is_changed or (can_sign_in and old_affiliation == "employer"):
@@ -39,14 +38,14 @@ def apply_change(session: Session, member: Member, old_phone: str | None, old_af
 
 
 def held_until(member: Member) -> datetime | None:
-    """Until when the member can change and ask for nothing on the phone; None where nothing is in the way."""
+    """Until when the member can do nothing on the phone; None if there is no restriction."""
     if member.phone_changed_at is None or member.phone_changed_at + HELD_FOR <= datetime.now(UTC):
         return None
     return member.phone_changed_at + HELD_FOR
 
 
 def refusal(member: Member) -> Conflict | None:
-    """Why nothing may be done on the phone now; None where nothing is in the way."""
+    """Why the member can do nothing on the phone now; None if there is no restriction."""
     until = held_until(member)
     if until is None:
         return None
@@ -56,7 +55,7 @@ def refusal(member: Member) -> Conflict | None:
 
 
 def in_shanghai(moment: datetime) -> str:
-    """A moment as people there read it, the minute rounded up."""
+    """A moment as text in Shanghai's time, rounded up to the minute."""
     return f"{(moment + timedelta(seconds=59)).astimezone(SHANGHAI):%m月%d日 %H:%M}"
 
 

@@ -1,4 +1,4 @@
-"""The list of a union's members (卡片信息管理): filters, each served by an index, and how a member is shown."""
+"""The list of a union's members (卡片信息管理): filters, each with an index, and the items."""
 
 import re
 from collections.abc import Sequence
@@ -50,13 +50,13 @@ REASONS = {
 """Why a member cannot be queued, by code."""
 
 ADDRESSES_COUNTED = 1000
-"""No index can count an address's matches: each is looked at, so fewer of them are counted."""
+"""Most matches of an address that are counted; fewer than usual, for each candidate row must be read."""
 
 _LOOKED_AT, _ONE_IN = 2000, 20
-"""A part is common when one in twenty of the newest members' addresses holds it."""
+"""A part of an address is common when one in `_ONE_IN` of the `_LOOKED_AT` newest members' addresses contains it."""
 
 _HOUSE = re.compile(r"([^0-9]{0,3})([^0-9]{2}[0-9]+)(?=([^0-9]{1,3}))")
-"""A whole number with the two characters before it, and up to three on both sides."""
+"""A whole number with the two characters before it, and up to three characters on both sides."""
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -64,8 +64,8 @@ _LAST_CHARACTER = "\U0010ffff"
 def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
     """A page of the members of one union; raises NotFound for a union out of the caller's scope.
 
-    By name where a name is searched for, by time of application where that is, else the newest first: so that each
-    filter is answered in the order of its index.
+    The order is that of the filter's index: by name for a search by name, by time of application for a search by that,
+    else the newest first.
     """
     session = work.session
     count(work.database, work.caller, numbers_in(request), LIST_MEMBERS.name)
@@ -78,9 +78,9 @@ def list_members(work: Work, request: ListMembersRequest) -> ListMembersAnswer:
 
 
 def union_to_search(session: Session, caller: Caller, chosen: MemberFilter) -> Union:
-    """The union whose members a filter is about; raises NotFound, and Invalid for the end of a number elsewhere.
+    """The union of a filter; raises NotFound, and Invalid for the end of a number in another union.
 
-    By the end of a number members are found in the caller's own union alone.
+    By the end of a number only members of the caller's own union can be found.
     """
     union = reachable_union(session, caller, chosen.union_id or None)
     if chosen.document_end is not UNSET and str(union.union_id) != caller.union_id:
@@ -92,7 +92,7 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
     """The conditions of a filter within one union."""
     conditions = [EMPLOYED, Member.union_id == union_id]
     if chosen.name is not UNSET:
-        # A range, since a plan for any pattern of LIKE could not use the index.
+        # A range, because a plan for any LIKE pattern could not use the index.
         key = caseless(literal(clean_name(chosen.name)))
         conditions += [Member.name_key >= key, Member.name_key <= key.concat(_LAST_CHARACTER)]
     conditions += _of_numbers(chosen)
@@ -111,7 +111,7 @@ def filters(union_id: UUID, chosen: MemberFilter) -> list[ColumnElement[bool]]:
 
 
 def member_item(member: Member) -> MemberItem:
-    """A member as the list shows one."""
+    """A member in the form of the list."""
     code = why_not_selectable(member)
     return MemberItem(
         member_id=member.member_id,
@@ -130,7 +130,7 @@ def member_item(member: Member) -> MemberItem:
 
 
 def why_not_selectable(member: Member) -> str | None:
-    """The code of the reason why a member cannot be queued; None where nothing is in the way."""
+    """The code of the reason why a member cannot be queued; None if it can."""
     if member.card_state != CardState.NONE:
         return member.card_state
     return "number_missing" if member.member_no is None else None
@@ -153,7 +153,7 @@ def _in_order(request: ListMembersRequest) -> Select[Member]:
 
 
 def _order(request: ListMembersRequest, of: Any) -> list[ColumnElement[Any]]:
-    """The order of a list by the columns `of` members or of what was found of them."""
+    """The order of a list, by columns `of` the members or of a subquery."""
     if request.name is not UNSET:
         return [of.name_key, of.member_id]
     if request.applied_from is not UNSET or request.applied_to is not UNSET:
@@ -164,8 +164,11 @@ def _order(request: ListMembersRequest, of: Any) -> list[ColumnElement[Any]]:
 def _page_by_address(
     session: Session, union_id: UUID, request: ListMembersRequest, part: str
 ) -> tuple[Sequence[Row[Member]], Counted]:
-    """What many addresses hold is met soon wherever one looks, and the index of fragments would list too many; what few
-    hold is found by the index at once, and then all that match are known."""
+    """A page of a search by address, and the count.
+
+    A common part is found soon by a scan, while the index of fragments would list too many; a rare part is found by the
+    index at once, with an exact count.
+    """
     if _is_common(session, union_id, part):
         others = filters(union_id, replace(request, address=UNSET))
         return page_of(session, _in_order(request).where(*others, _holds(part)), request, ADDRESSES_COUNTED)
@@ -179,7 +182,7 @@ def _page_by_address(
 def _page_and_total(
     session: Session, conditions: Sequence[ColumnElement[bool]], request: ListMembersRequest
 ) -> tuple[Sequence[Row[Member]], int]:
-    """The page of those that are found, and how many are, up to one more than are counted: looked for once."""
+    """The page of the matches and their number, up to ADDRESSES_COUNTED + 1, by one search."""
     keys = select(Member.member_id, Member.name_key, Member.applied_at)
     found = keys.where(*conditions).limit(ADDRESSES_COUNTED + 1).cte("found")
     total = select(func.count()).select_from(found)
@@ -194,7 +197,7 @@ def _page_and_total(
 
 
 def _is_common(session: Session, union_id: UUID, part: str) -> bool:
-    """Whether a part stands in so many of the newest members' addresses that it stands everywhere."""
+    """Whether a part is in so many of the newest members' addresses that it counts as common."""
     newest = (
         select(Member.address)
         .where(Member.union_id == union_id, EMPLOYED)
@@ -207,17 +210,17 @@ def _is_common(session: Session, union_id: UUID, part: str) -> bool:
 
 
 def _has_fragments_of(union_id: UUID, part: str) -> ColumnElement[bool]:
-    """The index knows addresses by keys of fragments, which hold the union too."""
+    """The condition on the index of addresses, whose keys combine the union and a fragment."""
     keys = func.fragment_keys(cast(union_id, Uuid), cast(_fragments(part), ARRAY(Text)), type_=ARRAY(BigInteger))
     return func.address_keys(Member.union_id, Member.address, type_=ARRAY(BigInteger)).contains(keys)
 
 
 def _fragments(part: str) -> list[str]:
-    """What an address that holds the part is known by: its two or three neighbouring characters.
+    """The indexed fragments of a part of an address: runs of two or three characters.
 
-    A whole number with the two characters before it is a fragment of its own, and marked, for 路1 stands in 路12 too.
-    Where the part has one, it and up to three characters on both sides are enough: the lists of all the others would
-    take longer to go through than what is found to look at.
+    A whole number with the two characters before it is a fragment of its own, with a mark, for 路1 is in 路12 too. If
+    the part has one, it and up to three characters on both sides suffice: reading the index for all others would take
+    longer than filtering the found rows.
     """
     houses = {
         fragment

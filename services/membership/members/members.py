@@ -1,4 +1,4 @@
-"""Members: registered one by one or in sets, changed, shown with the history of their applications."""
+"""Members: registration of one or many, changes, and details with the history of their applications."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,10 +51,10 @@ from services.membership.models import Application, ApplicationHistory, Member
 from services.membership.unions import reachable_union
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
-"""What batching took over when the member was queued: it is not changed while an application lives."""
+"""The fields that batching copied when the member was queued; they cannot change while an application is live."""
 
 TOLD_BY_NUMBER = ("birth_date", "sex")
-"""What a document's number tells of its holder: shown beside a whole number alone."""
+"""The facts that a document number contains on its holder; shown only beside a whole number."""
 
 REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
 KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登记过会员")
@@ -62,7 +62,7 @@ KNOWN = FieldProblem("document_number", "member_exists", "该证件号码已登�
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row: the new member, or why there is none; `warnings` say what someone should look at."""
+    """The outcome of one row: the new member, or the problems; `warnings` are for review."""
 
     member_id: UUID | None = None
     problems: tuple[FieldProblem, ...] = ()
@@ -72,11 +72,11 @@ class Outcome:
 def register_members(
     session: Session, union_id: UUID, rows: Sequence[RegisterMemberRequest], import_id: UUID | None = None
 ) -> list[Outcome]:
-    """Registers those rows that can be members; an outcome for each, in order.
+    """Registers the valid rows; returns an outcome for each row, in order.
 
-    A row is refused whose name, document or nationality the rules refuse, that repeats an earlier one, or names a
-    person known in the city. What may still be missing or have run out, such as the document's validity, is not
-    refused here. The members remember the import that they came by.
+    A row is refused if the rules refuse its name, document or nationality, if it repeats an earlier one, or if the
+    person is a member in the city already. Missing or expired values that can be fixed later, such as the document's
+    validity, are not refused here. The members keep the id of their import.
     """
     drafts: dict[bytes, dict[str, Any]] = {}
     outcomes: list[tuple[bytes, Outcome]] = []
@@ -98,7 +98,7 @@ def register_members(
 
 
 def examine(row: RegisterMemberRequest) -> tuple[Facts, bytes, Outcome]:
-    """A row's facts completed, the digest of its document, and what the rules say of it; nobody is registered."""
+    """A row's completed facts, the digest of its document, and the rules' outcome, without registration."""
     facts = requested_facts(row)
     problems, warnings = judge(identity_of(facts))
     digest = document_digest(facts.document_type, facts.document_number)
@@ -108,7 +108,7 @@ def examine(row: RegisterMemberRequest) -> tuple[Facts, bytes, Outcome]:
 def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
     """Registers one member of the caller's union; raises Conflict `member_exists`, and Invalid.
 
-    Whoever is told that somebody is a member already has searched by the number.
+    An answer `member_exists` counts as a search by the number.
     """
     number, place = request.document_number, REGISTER_MEMBER.name
     with counting_members_who_exist(work.database, work.caller, number, place):
@@ -124,9 +124,9 @@ def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
 
 
 def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
-    """Changes what is given of a member of the caller's union.
+    """Changes the present fields of a member of the caller's union.
 
-    Raises NotFound, Invalid, Conflict `application_live` for the identity while an application lives, and Conflict
+    Raises NotFound, Invalid, Conflict `application_live` for the identity while an application is live, and Conflict
     `member_exists` for a document that another member has.
     """
     session = work.session
@@ -154,7 +154,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
 
 
 def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
-    """All of a member in the caller's scope; who has looked is recorded. Raises NotFound."""
+    """A member in the caller's scope in detail; the call is recorded. Raises NotFound."""
     member = work.session.get(Member, request.member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
@@ -207,7 +207,7 @@ def applications_of(session: Session, member_id: UUID) -> list[ApplicationAnswer
 
 
 def _changed(before: Facts, request: UpdateMemberRequest) -> Facts:
-    """The facts as they are to be; what the old number told does not hold for a new one."""
+    """The changed facts; those from the old document number are dropped with it."""
     facts = completed(changed_facts(before, request))
     if (facts.document_type, facts.document_number) == (before.document_type, before.document_number):
         return facts
@@ -215,24 +215,24 @@ def _changed(before: Facts, request: UpdateMemberRequest) -> Facts:
 
 
 def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> None:
-    """Raises Invalid for a birth date or sex that the number tells, unless the number is given with it.
+    """Raises Invalid for a birth date or sex that the number contains, unless the request has the number too.
 
-    Else whoever is not shown the number could find the birth date by trying what is not refused.
+    Otherwise a caller who does not see the number could find the birth date by trying values.
     """
     if request.document_number is not UNSET:
         return
-    told = holder_of(request.document_type or before.document_type, before.document_number)
+    in_number = holder_of(request.document_type or before.document_type, before.document_number)
     problems = [
         FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
         for name in TOLD_BY_NUMBER
-        if getattr(request, name) is not UNSET and getattr(told, name) is not None
+        if getattr(request, name) is not UNSET and getattr(in_number, name) is not None
     ]
     if problems:
         raise Invalid(problems)
 
 
 def _refuse_new_problems(before: Facts, facts: Facts) -> None:
-    """Raises Invalid for what the rules refuse of the facts, but not for what they refused before."""
+    """Raises Invalid for errors of the changed facts, except those that existed before."""
     known = judge(identity_of(before))[0]
     problems = [problem for problem in judge(identity_of(facts))[0] if problem not in known]
     if problems:
@@ -240,9 +240,9 @@ def _refuse_new_problems(before: Facts, facts: Facts) -> None:
 
 
 def _insert(session: Session, drafts: Mapping[bytes, Mapping[str, Any]]) -> dict[bytes, UUID]:
-    """Inserts the rows, by the digests of their documents, of those whose document nobody has.
+    """Inserts the rows whose document no member has; returns the members' ids by the digests of their documents.
 
-    In the order of the digests, so that two at once do not lock each other.
+    Rows are inserted in the order of the digests, so that two transactions do not deadlock.
     """
     if not drafts:
         return {}

@@ -1,7 +1,7 @@
-"""Searches by document number: so many an hour and a day for each account, hits and misses alike, each one recorded.
+"""Limits searches by document number for each account by hour and day, hits and misses alike, and records each.
 
-Whoever is told whether somebody with a number is a member has searched for it: by a list, by registering, by changing a
-number. Without a bound the digits that a mask hides could be found by trying.
+Every answer that reveals whether a member has a number counts as a search: a list, a registration, a changed number.
+Without a limit the digits that a mask hides could be found by trying.
 """
 
 import math
@@ -33,7 +33,7 @@ from services.membership.models import Disclosure, Member, Union
 ACTION = "membership.count_number_search"
 
 Numbers = Mapping[str, str]
-"""What somebody searches by: `document_number`, `document_end`."""
+"""The numbers of a search, by field: `document_number`, `document_end`."""
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HOUR = timedelta(hours=1)
@@ -49,12 +49,12 @@ _PLACES = {
     "batching.list_pending": "待办会员列表",
     "batching.update_pending": "完善信息",
 }
-"""What the audit log calls where somebody searched."""
+"""The names of the places of searches in the audit log."""
 
 
 @settings_class
 class NumberSearchSettings:
-    """How often one account is told whether somebody with a document number is a member."""
+    """How many searches by document number one account may make."""
 
     number_searches_an_hour: int = 60
     number_searches_a_day: int = 150
@@ -66,16 +66,16 @@ def count_number_search(work: Work, request: NumberSearchRequest) -> None:
 
 
 def numbers_in(request: MemberFilter | MemberFacts) -> Numbers:
-    """What of a request asks for members by their document's number."""
-    given = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
-    return {name: number for name, number in given if number is not UNSET}
+    """The numbers in a request that searches for members by document number."""
+    present = ((name, getattr(request, name, UNSET)) for name in ("document_number", "document_end"))
+    return {name: number for name, number in present if number is not UNSET}
 
 
 def count(database: Database, caller: Caller, sought: Numbers, place: str) -> None:
     """Counts and records a search by the numbers in `sought`, if there are any.
 
-    In a transaction of its own: what was sought stays on record, whatever becomes of the request. `place` names the
-    operation that was called. Raises Problem `too_many_number_searches`.
+    It uses a transaction of its own, so that the search stays recorded whatever the request's outcome. `place` names
+    the called operation. Raises Problem `too_many_number_searches`.
     """
     if not sought:
         return
@@ -98,10 +98,10 @@ def spend(session: Session, caller: Caller, sought: Numbers, place: str) -> None
 
 @contextmanager
 def counting_members_who_exist(database: Database, caller: Caller, number: str, place: str) -> Iterator[None]:
-    """A registration that is answered `member_exists` counts as a search; with none left, nobody is registered.
+    """Counts a registration that is answered `member_exists` as a search; without searches left it is refused.
 
-    A search is held before the number is looked up: of many at once no more are told than are left. It is released
-    when nothing was told. Whoever dies in between has one less for an hour.
+    A search is reserved before the number is looked up, so that concurrent requests cannot exceed the limit, and
+    released if nothing was revealed. If the process is killed in between, the reservation counts for an hour.
     """
     held = Disclosed(union_id=UUID(caller.union_id), members=0, reason=place)
     with database.begin() as session:
@@ -125,7 +125,7 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
 
 
 def refuse_if_spent(session: Session, account_id: str | None) -> None:
-    """Raises Problem `too_many_number_searches`, which says when to go on; of two at once only one is the last."""
+    """Raises Problem `too_many_number_searches` with the time of the next search; concurrent calls are serialized."""
     _let_one_count(session, account_id)
     seconds = _seconds_to_wait(session, account_id)
     if seconds is None:
@@ -163,7 +163,7 @@ def _release(database: Database, caller: Caller, held: Disclosed) -> None:
 
 
 def _seconds_to_wait(session: Session, account_id: str | None) -> int | None:
-    """How long until one more fits into the hour and the day; None where it does now."""
+    """Seconds until the limits allow one more search; None if they do now."""
     settings, now = read_settings(NumberSearchSettings), datetime.now(UTC)
     cost = func.sum(case((Disclosure.kind == _RELEASED, -1), else_=1))
     spent = session.execute(
@@ -179,7 +179,7 @@ def _seconds_to_wait(session: Session, account_id: str | None) -> int | None:
     )
     times = [at for at, cost in spent for _ in range(cost)]
     limits = ((settings.number_searches_an_hour, _HOUR), (settings.number_searches_a_day, _DAY))
-    # The search that is as many back as a limit allows must be older than its span.
+    # The search that is as many back as the limit must be older than the limit's period.
     frees = [times[most - 1] + span if len(times) >= most > 0 else now for most, span in limits]
     wait = (max(frees) - now).total_seconds()
     return max(1, math.ceil(wait)) if wait > 0 else None
@@ -193,7 +193,7 @@ def _member_with(session: Session, number: str | None) -> Member | None:
 
 
 def _is_in_scope(session: Session, caller: Caller, member: Member) -> bool:
-    """Who reads the record must not learn of members whom the caller could not see."""
+    """Whether the member is in the caller's scope; readers of the audit log must not learn of others."""
     if str(member.union_id) == caller.union_id:
         return True
     union = session.get_one(Union, member.union_id)

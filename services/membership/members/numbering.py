@@ -1,4 +1,4 @@
-"""Member numbers: ten digits, given some time after the registration, in sets."""
+"""Member numbers: ten digits, assigned asynchronously after the registration, in chunks."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -23,13 +23,13 @@ _DIGITS = 10
 
 
 def member_registered(session: Session, event: Event[MemberRegisteredData]) -> None:
-    """Gives new members their numbers, and ends the imports that waited for them alone."""
+    """Assigns new members their numbers, and ends imports that waited only for them."""
     member_ids = [member.member_id for member in event.data.members]
     finish_numbered(session, _give_numbers(session, event.data.union_id, member_ids))
 
 
 def _give_numbers(session: Session, union_id: UUID, member_ids: Sequence[UUID]) -> set[UUID]:
-    """Numbers those members that have no number yet, and publishes it; answers the imports that they came by."""
+    """Assigns numbers to those members without one, and publishes it; returns the ids of their imports."""
     next_number = func.lpad(cast(MEMBER_NO.next_value(), String), _DIGITS, "0")
     numbered = session.execute(
         update(Member)

@@ -30,7 +30,7 @@ _COUNTED = (State.QUEUED, State.ISSUED, State.REFUSED)
 
 
 def member_summary(work: Work, request: MemberSummaryRequest) -> MemberSummaryAnswer:
-    """The counts of a union in the caller's scope; who may look down has it counted with all unions below it."""
+    """The counts of a union in the caller's scope; if the scope includes subordinates, these are counted too."""
     session = work.session
     union = reachable_union(session, work.caller, request.union_id or None)
     subordinates = _direct_subordinates(session, union) if work.caller.scope >= Scope.SUBORDINATES else []
@@ -78,7 +78,7 @@ def _sum_of(states: dict[UUID, dict[str, int]], union_ids: list[UUID]) -> CardSt
 
 
 def _applications_by_day(session: Session, union_ids: list[UUID]) -> list[ApplicationsOfDay]:
-    """How many were queued, issued and refused on each of the last DAYS days, Shanghai's days, oldest first."""
+    """How many were queued, issued and refused on each of the last DAYS days in Shanghai, oldest first."""
     today = datetime.now(_SHANGHAI).date()
     first = today - timedelta(days=DAYS - 1)
     day = cast(func.timezone("Asia/Shanghai", ApplicationHistory.at), Date)

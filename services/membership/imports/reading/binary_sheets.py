@@ -1,6 +1,6 @@
-"""Cells of .xlsb files that hold an error, which the parser takes for empty ones.
+"""Finds the cells of .xlsb files that hold an error; the parser reads them as empty.
 
-Each part of an .xlsb is a row of records ([MS-XLSB]): a kind and a length of up to two and four bytes, then the data.
+Each part of an .xlsb is a sequence of records ([MS-XLSB]): a kind and a length, of up to two and four bytes, then data.
 """
 
 import struct
@@ -15,7 +15,7 @@ _NO_TEXT = 0xFFFFFFFF
 
 
 def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
-    """Of each sheet by its name: its cells that hold an error."""
+    """The cells that hold an error, by name of the sheet."""
     names = {name.lower(): name for name in packed.namelist()}
     found: dict[str | int, Cells] = {}
     try:
@@ -25,7 +25,7 @@ def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
             if part is not None:
                 found[title] = _errors_of(packed.read(part))
     except (KeyError, IndexError, struct.error):
-        pass  # it is not as it should be: what is wrong with it the parser says
+        pass  # invalid file: the parser reports the error
     return found
 
 
@@ -41,7 +41,7 @@ def _errors_of(sheet: bytes) -> Cells:
 
 
 def _sheets(book: bytes) -> Iterator[tuple[str, str]]:
-    """The name of each sheet and the relation that leads to its part."""
+    """The name of each sheet, and the name of the relation to its part."""
     for kind, data in _records(book):
         if kind == _SHEET:
             relation, position = _text(data, 8)
@@ -49,7 +49,7 @@ def _sheets(book: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _text(data: bytes, position: int) -> tuple[str, int]:
-    """A text, and where what follows it begins."""
+    """A text, and the position after it."""
     (length,) = struct.unpack_from("<I", data, position)
     end = position + 4 + (0 if length == _NO_TEXT else 2 * length)
     return data[position + 4 : end].decode("utf-16-le", "replace"), end

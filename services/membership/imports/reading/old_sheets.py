@@ -1,7 +1,7 @@
-"""What the parser does not make of .xls files by itself: cells that hold an error, and texts of Excel 95 in Chinese.
+"""Handles what the parser misreads in .xls files: cells that hold an error, and Chinese texts of Excel 95.
 
-An .xls is a compound file ([MS-CFB]) whose stream `Workbook`, or `Book` before Excel 97, is a row of records
-([MS-XLS]). Only what is needed of both is read here; what is not as it should be is left to the parser.
+An .xls is a compound file ([MS-CFB]) whose stream `Workbook`, or `Book` before Excel 97, is a sequence of records
+([MS-XLS]). Only the necessary parts of both are read here; invalid files are left to the parser.
 """
 
 import codecs
@@ -22,19 +22,19 @@ _CHARSETS = {
     932: "cp932",
     949: "cp949",
 }
-"""By the numbers of code pages whose characters take two bytes."""
+"""Charsets by the numbers of double-byte code pages."""
 _WITHOUT_PAGE = "gb18030"
 _FREE = 0xFFFFFFFA
-"""Numbers from here on name no sector."""
+"""The first number that names no sector."""
 _SMALL_STREAM, _SMALL_SECTOR = 4096, 64
-"""Shorter streams lie in small sectors; most programs fill theirs up to this."""
+"""Streams shorter than the first are in small sectors of the second size; most programs pad theirs to the first."""
 
 
 class OldBook(NamedTuple):
-    """A file as the parser can read it.
+    """A file in a form that the parser can read.
 
-    `charset` is that of the bytes which the parser takes for Western letters, None where it takes them rightly;
-    `errors` are the cells that hold an error, of each sheet in order.
+    `charset` is the charset of texts that the parser reads as Western letters, None where it reads them correctly;
+    `errors` are the cells that hold an error, for each sheet in order.
     """
 
     content: bytes
@@ -43,7 +43,7 @@ class OldBook(NamedTuple):
 
 
 class _Stream(NamedTuple):
-    """The records of a book, and where in the file each of its pieces of one size lies."""
+    """The records of a book, and the file positions of its pieces, which have one size."""
 
     records: bytes
     places: list[int]
@@ -51,9 +51,9 @@ class _Stream(NamedTuple):
 
 
 def prepared(content: bytes) -> OldBook:
-    """The file, with another code page in place of one by which the parser reads texts wrongly.
+    """The file, with a replaced code page where the parser would misread texts.
 
-    Raises UnreadableSheet for one with a password.
+    Raises UnreadableSheet for a file with a password.
     """
     try:
         stream = _book_stream(content)
@@ -64,7 +64,7 @@ def prepared(content: bytes) -> OldBook:
 
 
 def recoded(text: str, charset: str) -> str:
-    """What was taken for Western letters in its own charset; as it is where it is not of that charset."""
+    """Decodes a text that was read as Western letters by its real charset; unchanged where that fails."""
     if text.isascii():
         return text
     try:
@@ -74,7 +74,7 @@ def recoded(text: str, charset: str) -> str:
 
 
 def _control_bytes(error: UnicodeError) -> tuple[bytes, int]:
-    """The parser makes control characters of the five bytes that Windows-1252 leaves free."""
+    """The bytes of control characters, to which the parser maps the five bytes that Windows-1252 leaves undefined."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return error.object[error.start : error.end].encode("latin-1"), error.end
@@ -84,7 +84,7 @@ codecs.register_error("control-bytes", _control_bytes)
 
 
 def _with_readable_texts(content: bytes, stream: _Stream, errors: list[Cells]) -> OldBook:
-    """Texts of Excel 95 are bytes of the code page; those of Excel 97 are Unicode, whatever page is named."""
+    """Patches the code page of Excel 95 files; texts of Excel 97 are Unicode, whatever page is named."""
     page, position = _code_page(stream.records)
     version = stream.records[4:6]
     if version == _EXCEL_95:
@@ -97,7 +97,7 @@ def _with_readable_texts(content: bytes, stream: _Stream, errors: list[Cells]) -
 
 
 def _code_page(stream: bytes) -> tuple[int | None, int]:
-    """The code page that the book names, and where it stands."""
+    """The code page that the book names, and its position."""
     for kind, position, data in _records(stream, 0):
         if kind == _FILEPASS:
             raise UnreadableSheet(LOCKED)
@@ -109,7 +109,7 @@ def _code_page(stream: bytes) -> tuple[int | None, int]:
 
 
 def _patched(content: bytes, stream: _Stream, position: int, page: int) -> bytes:
-    """The file with another code page at this place of the stream, which may be in two pieces."""
+    """The file with another code page at this position of the stream, which may span two pieces."""
     changed = bytearray(content)
     for offset, byte in enumerate(struct.pack("<H", page), start=position):
         changed[stream.places[offset // stream.size] + offset % stream.size] = byte
@@ -141,7 +141,7 @@ def _sheet_starts(stream: bytes) -> list[int]:
 
 
 def _records(stream: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
-    """The kind of each record, where its data begins, and the data."""
+    """The kind of each record, the position of its data, and the data."""
     while position + 4 <= len(stream):
         kind, length = struct.unpack_from("<HH", stream, position)
         yield kind, position + 4, stream[position + 4 : position + 4 + length]
@@ -149,7 +149,7 @@ def _records(stream: bytes, position: int) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _book_stream(content: bytes) -> _Stream:
-    """The stream of the workbook, that of Excel 97 where there are two; an empty one where there is none."""
+    """The stream of the workbook; of two that of Excel 97; an empty one where there is none."""
     size = 1 << struct.unpack_from("<H", content, 30)[0]
     table = _sector_table(content, size)
     directory = _joined(content, _places(size, table, struct.unpack_from("<I", content, 48)[0]), size)
@@ -166,7 +166,7 @@ def _book_stream(content: bytes) -> _Stream:
 
 
 def _entries(directory: bytes) -> Iterator[tuple[str, int, int]]:
-    """The name of each entry in small letters, its first sector and its length."""
+    """The lower-case name of each entry, its first sector and its length."""
     for start in range(0, len(directory) - 127, 128):
         named = struct.unpack_from("<H", directory, start + 64)[0]
         name = directory[start : start + named].decode("utf-16-le", "replace")
@@ -174,7 +174,7 @@ def _entries(directory: bytes) -> Iterator[tuple[str, int, int]]:
 
 
 def _sector_table(content: bytes, size: int) -> list[int]:
-    """Which sector follows which."""
+    """The next sector of each sector."""
     places = list(struct.unpack_from("<109I", content, 76))
     following, left = struct.unpack_from("<II", content, 68)
     while following < _FREE and left:
@@ -189,12 +189,12 @@ def _sector_table(content: bytes, size: int) -> list[int]:
 
 
 def _places(size: int, table: list[int], sector: int) -> list[int]:
-    """Where in the file the sectors of a chain lie."""
+    """The file positions of the sectors of a chain."""
     return [(one + 1) * size for one in _chain(table, sector)]
 
 
 def _small_places(content: bytes, size: int, table: list[int], container: int, sector: int) -> list[int]:
-    """Where in the file the small sectors of a chain lie, all of which are in one stream."""
+    """The file positions of the small sectors of a chain, which are all in one stream."""
     chain = _joined(content, _places(size, table, struct.unpack_from("<I", content, 60)[0]), size)
     small_table = list(struct.unpack(f"<{len(chain) // 4}I", chain))
     containing = _places(size, table, container)

@@ -1,6 +1,6 @@
-"""Cells of .ods files that hold an error, which the parser takes for empty ones.
+"""Finds the cells of .ods files that hold an error; the parser reads them as empty.
 
-A cell that a formula could not fill says what is wrong in its paragraph alone; its value is an empty text.
+A cell with a failed formula has the error only in its paragraph; its value is an empty text.
 """
 
 import re
@@ -26,7 +26,7 @@ _MOST_ROWS = 1_048_576
 
 
 def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
-    """Of each sheet by its name: its cells that hold an error."""
+    """The cells that hold an error, by name of the sheet."""
     if not _may_hold_errors(packed):
         return {}
     found: dict[str | int, Cells] = {}
@@ -38,10 +38,10 @@ def error_cells(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
                 if element.tag == _TABLE and event == "start":
                     line, errors = 0, found.setdefault(element.get(_TITLE, ""), {})
                 elif element.tag == _ROW and event == "end":
-                    line = _note_row(element, line, errors)
+                    line = _collect_row(element, line, errors)
                     element.clear()
     except (ParseError, DefusedXmlException, ValueError):
-        pass  # it is not as it should be: what is wrong with it the parser says
+        pass  # invalid file: the parser reports the error
     return found
 
 
@@ -54,8 +54,8 @@ def _may_hold_errors(packed: zipfile.ZipFile) -> bool:
     return False
 
 
-def _note_row(row: Element, line: int, errors: Cells) -> int:
-    """Keeps the errors of a row; answers the line of the next one."""
+def _collect_row(row: Element, line: int, errors: Cells) -> int:
+    """Collects the errors of a row; returns the line of the next one."""
     following = line + int(row.get(_ROWS_REPEATED, "1"))
     column = 0
     for cell in row:

@@ -1,4 +1,4 @@
-"""Packed spreadsheets (.xlsx, .xlsb, .ods) before they are opened: nothing that bursts, and cells without a value."""
+"""Inspects zipped spreadsheets (.xlsx, .xlsb, .ods) before parsing: refuses zip bombs, finds cells without value."""
 
 import posixpath
 import re
@@ -13,19 +13,19 @@ from defusedxml.common import DefusedXmlException
 from services.membership.imports.reading.unreadable import LOCKED, UnreadableSheet
 
 LARGEST_UNPACKED = 400 * 1024 * 1024
-"""A spreadsheet that would unpack to more is no sheet of members."""
+"""Largest unpacked size of a spreadsheet."""
 LARGEST_TEXTS = 100 * 1024 * 1024
-"""The table of texts, which is held in memory as a whole."""
+"""Largest table of texts, which is held in memory as a whole."""
 LARGEST_PART = 5 * 1024 * 1024
-"""Any other part that is held in memory as a whole, such as the styles."""
+"""Largest other part that is held in memory as a whole, such as the styles."""
 MOST_PARTS = 1000
 MOST_TIMES_SMALLER = 200
-"""A part of some size that was packed to less than one of so many is made to burst."""
+"""Largest compression ratio of a part of some size; a higher one indicates a zip bomb."""
 MOST_CELLS = 20_000_000
-"""The cells of the rectangle around all that a sheet holds: the parser keeps it as a whole."""
+"""Most cells in the rectangle around all values of a sheet, which the parser holds in memory."""
 
 NOT_COMPUTED = "#未计算"
-"""Stands for a formula whose value the file does not hold."""
+"""Stands for a formula without a stored value."""
 
 Cells = dict[tuple[int, int], str]
 """Texts of cells by row and column, counted from 0."""
@@ -39,7 +39,7 @@ ERROR_WORDS = {
     0x2A: "#N/A",
     0x2B: "#GETTING_DATA",
 }
-"""Errors by their numbers in binary files."""
+"""Error texts by their numbers in binary files."""
 
 _PIECE = 1024 * 1024
 _OVERLAP = 64 * 1024
@@ -60,7 +60,7 @@ _TEXT_TYPE = re.compile(rb"""\bt=["']str["']""")
 
 
 def check_parts(packed: zipfile.ZipFile) -> None:
-    """Raises UnreadableSheet for what would burst on opening, or declares entities."""
+    """Raises UnreadableSheet for a zip bomb, or a part that declares XML entities."""
     parts = packed.infolist()
     if len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST_UNPACKED:
         raise UnreadableSheet("文件内容过大，请拆分后分别上传。")
@@ -74,9 +74,9 @@ def check_parts(packed: zipfile.ZipFile) -> None:
 
 
 def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
-    """Of each sheet of an .xlsx by its name: cells that hold an error, and formulas that nobody computed.
+    """The cells of an .xlsx that hold an error or a formula without value, by name of the sheet.
 
-    The parser takes both for empty cells. Raises UnreadableSheet for a sheet whose cells lie too far apart.
+    The parser reads both as empty. Raises UnreadableSheet for a sheet whose cells are too far apart.
     """
     names = {name.lower(): name for name in packed.namelist()}
     found: dict[str | int, Cells] = {}
@@ -87,14 +87,14 @@ def cells_without_value(packed: zipfile.ZipFile) -> dict[str | int, Cells]:
 
 
 def pieces(packed: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """A part, a megabyte at a time."""
+    """The content of a part, a megabyte at a time."""
     with packed.open(name) as unpacked:
         while piece := unpacked.read(_PIECE):
             yield piece
 
 
 def relation_targets(relations: bytes) -> dict[str, str]:
-    """The parts that the book's relations lead to, by the relations' names; none where it is no such list."""
+    """The parts that the book's relations name, by the relations' ids; none for an invalid list."""
     try:
         listed = ElementTree.fromstring(relations)
     except (ParseError, DefusedXmlException):
@@ -113,7 +113,7 @@ def _bursts(part: zipfile.ZipInfo) -> bool:
 
 
 def _check_content(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    """Reads a part to its end, by which its size and checksum are proved; no text in it is a megabyte long."""
+    """Reads a part to its end, which verifies size and checksum, and refuses texts of a megabyte."""
     is_binary = part.filename.lower().endswith(".bin")
     for number, piece in enumerate(pieces(packed, part.filename)):
         if number == 0 and (b"<!DOCTYPE" in piece[:4096] or b"<!ENTITY" in piece[:4096]):
@@ -123,7 +123,7 @@ def _check_content(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
 
 
 def _sheet_parts(packed: zipfile.ZipFile, names: Mapping[str, str]) -> dict[str, str]:
-    """The part of each sheet by the sheet's name; none where the book does not say so in the usual way."""
+    """The part of each sheet by the sheet's name; none for a book of unusual structure."""
     try:
         book = ElementTree.fromstring(packed.read(names["xl/workbook.xml"]))
         targets = relation_targets(packed.read(names["xl/_rels/workbook.xml.rels"]))

@@ -1,6 +1,6 @@
-"""Files that people hand in, whatever their names say: which kind each is, its sheets, and their rows as texts.
+"""Reads uploaded files, whatever their names say: detects the kind, and yields sheets with their rows as texts.
 
-It is computing alone and reads what strangers send: `sheet_reader` runs it in a process of its own.
+It is CPU-bound and reads untrusted files, so `sheet_reader` runs it in a process of its own.
 """
 
 import io
@@ -28,7 +28,7 @@ from services.membership.imports.reading.unreadable import LOCKED, UnreadableShe
 _EXACT_NUMBERS = 10**15
 _LONGEST_CELL = 500
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
-"""How files of spreadsheet programs before 2007 begin, and newer ones with a password."""
+"""The first bytes of spreadsheet files before 2007, and of newer ones with a password."""
 _OTHER_KINDS = {
     b"%PDF": "文件是 PDF 文档，不是表格。",
     b"\x89PNG": "文件是图片，不是表格。",
@@ -48,12 +48,12 @@ _MARKUP = re.compile(
 _ESCAPED_CONTROL = re.compile("_x00[01][0-9A-Fa-f]_")
 _APOSTROPHES = frozenset("'’‘")
 _TEXT_MARK = re.compile("['’‘](?=[0-9\u3400-\u9fff])")
-"""The apostrophe by which people keep a spreadsheet from making a number of what they type."""
+"""The apostrophe that people type to keep a spreadsheet from converting a text to a number."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A sheet of a file: its name, whether it is hidden, and its rows, each with the number of its line."""
+    """A sheet of a file: its name, whether it is hidden, and its rows, each with its line number."""
 
     name: str
     is_hidden: bool
@@ -101,9 +101,9 @@ def _old(content: bytes) -> Iterator[Sheet]:
 
 
 def _workbook(content: bytes, without_value: Mapping[str | int, Cells], charset: str | None = None) -> Iterator[Sheet]:
-    """The sheets of a workbook; cells that the parser would take for empty are given by a sheet's name or place.
+    """The sheets of a workbook; `without_value` are cells that the parser reads as empty, by a sheet's name or place.
 
-    `charset` is that of texts which the parser takes for Western letters.
+    `charset` is the real charset of texts that the parser reads as Western letters.
     """
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))
@@ -121,7 +121,7 @@ def _workbook(content: bytes, without_value: Mapping[str | int, Cells], charset:
 
 
 def _rows(sheet: CalamineSheet, without_value: Cells, charset: str | None) -> Iterator[tuple[int, list[str]]]:
-    """The parser leaves out empty rows and columns before the first cell; lines and columns are those of the sheet."""
+    """The rows with the sheet's own lines and columns; the parser drops empty ones before the first cell."""
     first_row, first_column = sheet.start or (0, 0)
     margin = [""] * first_column
     by_row: dict[int, dict[int, str]] = {}

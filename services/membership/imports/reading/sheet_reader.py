@@ -1,4 +1,4 @@
-"""Reads a file of members: in a process of its own, with bounds on memory and time, since strangers make the file.
+"""Reads a file of members in a process of its own, with limits on memory and time, since the file is untrusted.
 
 `python -m services.membership.imports.reading.sheet_reader < file` writes what it finds as lines of JSON.
 """
@@ -26,7 +26,7 @@ _CPU_SECONDS = 180
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a sheet: the texts of its cells by their headings, those that we do not know among them."""
+    """A row of a sheet: the texts of its cells by heading, with unknown headings."""
 
     sheet_no: int
     line_no: int
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What of a sheet was passed over and why: `NotRead` of the contracts, which only the service itself imports."""
+    """What was skipped on a sheet and why; as `NotRead` of the contracts, which this process does not import."""
 
     reason: str
     rows: int
@@ -44,7 +44,7 @@ class LeftOut:
 
 @dataclass(slots=True)
 class SheetReport:
-    """What was found on a sheet and what was left: most of `ImportSheet` of the contracts."""
+    """The report on a sheet: what was found and what was skipped; most of `ImportSheet` of the contracts."""
 
     sheet_no: int
     name: str
@@ -56,9 +56,9 @@ class SheetReport:
 
 
 def read_file(content: bytes) -> Iterator[Row | SheetReport]:
-    """The rows of all sheets that can be read; a report follows each sheet, read or not. Raises UnreadableSheet.
+    """The rows of all readable sheets; after each sheet, readable or not, follows its report. Raises UnreadableSheet.
 
-    Nothing of the file is parsed in this process.
+    The file is parsed in a separate process.
     """
     try:
         for line in run_bounded(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
@@ -103,7 +103,7 @@ def _report_of(document: dict[str, Any]) -> SheetReport:
 
 
 def _lines(content: bytes) -> Iterator[dict[str, Any]]:
-    """What is found, as lines of JSON have it: rows, a sheet's report, or why the file cannot be read."""
+    """The documents for the lines of JSON: rows, reports, or why the file cannot be read."""
     rows: list[Any] = []
     try:
         for found in parse(content):
@@ -131,7 +131,7 @@ def _read_sheet(sheet: Sheet, report: SheetReport) -> Iterator[Row]:
 
 
 def _first_heading(top: list[tuple[int, list[str]]], end: int) -> int:
-    """Where the headings begin, which end before `end` and may take two rows."""
+    """The line where the headings begin, which end before `end` and may take two rows."""
     is_single = not find_headings([top[end - 1][1]])[1].missing
     return end - 1 if is_single else end - 2
 

@@ -1,4 +1,4 @@
-"""Text files as sheets: .csv and what Excel and WPS write as text, in any of their charsets and separators."""
+"""Reads text files as sheets: .csv and text files of Excel and WPS, in any of their charsets and separators."""
 
 import codecs
 import csv
@@ -17,21 +17,21 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-"""The longer of two that begin alike stands first."""
+"""Byte order marks and their charsets; of two that begin alike the longer one is first."""
 _SEPARATORS = ",\t;|，；"
 _SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 _PROBE = 8192
 _END_OF_FILE = "\x1a\0"
-"""By these some programs end a file or fill its last block up."""
+"""Characters with which some programs end a file or pad its last block."""
 _KEPT_AS_TEXT = re.compile('="([^"]*)"')
-"""A formula by which programs keep a spreadsheet from making a number of a text."""
+"""A formula by which programs keep a spreadsheet from converting a text to a number."""
 _CONTROLS = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _MANY_CONTROLS = 0.05
 _UNEVEN = '第 {line} 行的双引号（"）没有成对，其后的行无法分辨。请改正该行，或另存为 .xlsx 后上传。'
 
 
 def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a text file, each with the number of the line that it begins in. Raises UnreadableSheet."""
+    """The rows of a text file, each with the number of its first line. Raises UnreadableSheet."""
     text = _decoded(content).rstrip(_END_OF_FILE)
     lines = io.StringIO(text, newline="")
     first = lines.readline()
@@ -55,7 +55,7 @@ def text_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _typed(cell: str) -> str:
-    """What somebody typed, without what keeps it a text."""
+    """The cell's text without the formula that keeps it a text."""
     kept = _KEPT_AS_TEXT.fullmatch(cell)
     return unmarked_text(kept[1] if kept else cell)
 
@@ -86,7 +86,7 @@ def _decode(content: bytes, charset: str) -> str:
 
 
 def _utf_16_without_mark(content: bytes) -> str | None:
-    """Separators, digits and line ends are ASCII: in UTF-16 their other byte is zero, all on one side."""
+    """The text if it is UTF-16 without a mark: then one byte of separators, digits and line ends is always zero."""
     probe = content[:_PROBE].rstrip(b"\0")
     low, high = probe[1::2].count(0), probe[::2].count(0)
     if len(content) % 2 or max(low, high) * 20 < len(probe):
@@ -102,7 +102,7 @@ def _checked(text: str) -> str:
 
 
 def _separator(text: str) -> str:
-    """The one by which most headings are found; the comma where none is better."""
+    """The separator with which most headings are found; the comma if none is better."""
     head = [line for _, line in zip(range(LAST_HEADING_ROW), io.StringIO(text, newline=""), strict=False)]
     return max(_SEPARATORS, key=lambda separator: len(find_headings(_rows(head, separator))[1].columns))
 
@@ -115,7 +115,7 @@ def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
 
 
 def _refuse_swallowed(cell: str, separator: str, line: int) -> None:
-    """A cell that holds whole rows was opened by a quote that should have been closed before them."""
+    """Refuses a cell that contains whole rows, because of a quote that was not closed."""
     if "\n" not in cell and "\r" not in cell:
         return
     if any(inner.count(separator) >= 2 for inner in cell.splitlines()[1:]):
