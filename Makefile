@@ -24,14 +24,14 @@ SEED ?= 1
 LOCK_UPGRADE ?=
 SUITE ?=
 
-# A file's tests run in one worker, for they share what is made once; small files come last and even the workers out.
+# A file's tests run in one worker, since they share fixtures; small files come last and balance the workers.
 PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
 .PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
-help: ## Say what can be done
+help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 setup:
@@ -43,10 +43,10 @@ setup-dev:
 $(VENV)/python:
 	@echo "Nothing was set up yet: make run" >&2; exit 1
 
-run: setup ## Start the whole system, or find it running: make run SCALE="validation=3 batching=2" BANK=none
+run: setup ## Start the whole system unless it runs: make run SCALE="validation=3 batching=2" BANK=none
 	@$(VENV)/python -m deploy.local run --scale "$(SCALE)" --bank "$(BANK)"
 
-bank-client: setup-dev ## Be the bank of a system that was started by make run BANK=none, by the example in plain pika
+bank-client: setup-dev ## Run the example bank for a system that was started by make run BANK=none
 	@$(VENV)/python -m deploy.local bank-client
 
 rotate: $(VENV)/python ## Give every program new passwords for broker and database
@@ -67,19 +67,19 @@ status: $(VENV)/python ## How each process does
 logs: $(VENV)/python ## Follow the logs: make logs SERVICE=batching
 	@$(VENV)/python -m deploy.local logs --of "$(SERVICE)"
 
-audit-verify: $(VENV)/python ## Check the chain of the log of acts: make audit-verify HEAD=position:hash LOST=A-B
+audit-verify: $(VENV)/python ## Verify the chain of the audit log: make audit-verify HEAD=position:hash LOST=A-B
 	@$(VENV)/python -m deploy.local audit-verify --head "$(HEAD)" --lost "$(LOST)"
 
-invariants: $(VENV)/python ## Hold all databases and queues against what must always hold: make invariants SETTLE=60
+invariants: $(VENV)/python ## Check all databases and queues against the invariants: make invariants SETTLE=60
 	@$(VENV)/python -m deploy.invariants --settle "$(SETTLE)"
 
-repair: $(VENV)/python ## Say how what make invariants names can be mended; make repair YES=yes BY=ops does it
+repair: $(VENV)/python ## List repairs of violated invariants; make repair YES=yes BY=ops does them
 	@$(VENV)/python -m deploy.repair --settle "$(SETTLE)" $(if $(YES),--yes --by "$(BY)")
 
 session: $(VENV)/python ## Sign a demo account in and print its cookie: curl -b "$$(make -s session ACCOUNT=jianlang)" ...
 	@$(VENV)/python -m deploy.local session --account "$(ACCOUNT)"
 
-rotate-keys: $(VENV)/python ## Give personal data a new key while all runs; make rotate-keys DROP=k1 forgets an old one
+rotate-keys: $(VENV)/python ## Add a key of personal data while everything runs; make rotate-keys DROP=k1 drops an old one
 	@$(VENV)/python -m deploy.local rotate-keys --drop "$(DROP)"
 
 demo: setup ## Drive the running system through one story from sign-in to the bank's answers
@@ -92,17 +92,17 @@ test-all: may-test-debian test ## make test, then the long tests, then make test
 	@$(MAKE) --no-print-directory test-long
 	@$(MAKE) --no-print-directory test-debian
 
-test-long: setup-dev ## The tests that make test leaves out: kills, twins, poison, pressure, fuzz, the whole matrix
+test-long: setup-dev ## The tests that make test leaves out: kills, two-process stacks, poison, pressure, fuzz, the whole matrix
 	$(PYTEST) -m long --junitxml=$(REPORTS)/test-long.xml
 
 may-test-debian:
 	@test "$$(id -u)" = 0 || { echo "make test-debian needs root; without it: make test test-long" >&2; false; }
 
-test-debian: ## Run make test in a bare root of the other Debian, as root: make test-debian SUITE=bookworm
+test-debian: ## Run make test in a fresh root of the other Debian, as root: make test-debian SUITE=bookworm
 	$(PYTHON) -m deploy.local.debian_root run $(SUITE)
 	@$(PYTHON) -m deploy.local.debian_root drop $(SUITE)
 
-check: setup-dev ## Style, types, boundaries between the parts, generated documents, pages
+check: setup-dev ## Check style, types, boundaries between the parts, generated documents, pages
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line check-code check-pages
 
 check-code:
@@ -125,7 +125,7 @@ lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK
 	$(LOCK) --output-file requirements-dev.lock --group dev pyproject.toml
 	@rm -rf .local/lock
 
-audit-dependencies: setup-dev ## Ask whether a pinned package has a known vulnerability; part of check
+audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies
 
 coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long'" takes some
@@ -135,20 +135,20 @@ coverage: setup-dev ## Measure which lines and branches all tests reach, in all 
 	$(VENV)/coverage report --skip-covered --sort=cover > $(REPORTS)/coverage.txt
 	@tail -1 $(REPORTS)/coverage.txt
 
-fuzz: setup-dev ## Ask each operation of the API 200 things that nobody thought of: make fuzz EXAMPLES=1000
+fuzz: setup-dev ## Send each operation of the API 200 generated requests: make fuzz EXAMPLES=1000
 	FUZZ_EXAMPLES=$(EXAMPLES) $(VENV)/pytest --timeout=0 tests/e2e/test_fuzz.py
 
-docs: setup-dev ## Make the documents that come from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings, long tests
+docs: setup-dev ## Generate the documents that follow from the code: event catalogue, AsyncAPI, OpenAPI, policy, permissions, settings, long tests
 	$(VENV)/python -m deploy.documents --write
 	$(VENV)/python -m tests.tiers --write
 
-screenshots: setup-dev ## Take the pictures of docs/images, of a stack of its own with demo data
+screenshots: setup-dev ## Take the pictures of docs/images from a separate stack with demo data
 	$(VENV)/python -m deploy.handbook.screenshots
 
-handbook: setup-dev ## Make the handbook of docs/handbook and docs/images: HTML and PDF
+handbook: setup-dev ## Build the handbook from docs/handbook and docs/images: HTML and PDF
 	$(VENV)/python -m deploy.handbook.book
 
-format: setup-dev ## Bring the code and the pages into their form
+format: setup-dev ## Format the code and the pages
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 	$(VENV)/python -m deploy.local.web format
@@ -156,16 +156,16 @@ format: setup-dev ## Bring the code and the pages into their form
 bench: setup-dev ## Measure, and write docs/benchmarks.md
 	$(VENV)/python -m tests.bench
 
-chaos: setup-dev ## Hurt a whole system at work and see that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1
+chaos: setup-dev ## Inject faults into a system under load and verify that nothing is lost: make chaos FAULTS=200 MEMBERS=5000 SEED=1
 	$(VENV)/python -m tests.chaos --faults $(FAULTS) --members $(MEMBERS) --seed $(SEED)
 
-poison: setup-dev ## Feed batching what no bank in its senses sends, and account for all of it: make poison MESSAGES=10000
+poison: setup-dev ## Send batching malformed bank messages, and account for all of them: make poison MESSAGES=10000
 	POISON_MESSAGES=$(MESSAGES) POISON_REPORT=yes $(VENV)/pytest --timeout=0 -n 0 tests/chaos/test_poison.py
 
 pressure: MEMBERS = 20000
-pressure: setup-dev ## Put a system under more than there is room for, and see that memory stays: make pressure MEMBERS=20000
+pressure: setup-dev ## Overload a system, and verify that memory stays bounded: make pressure MEMBERS=20000
 	$(VENV)/python -m tests.chaos.pressure_run --members $(MEMBERS)
 
 chaos-control: FAULTS = 40
-chaos-control: setup-dev ## Hurt a textbook's services alike, and see that what they lose is seen: make chaos-control FAULTS=40
+chaos-control: setup-dev ## Inject the same faults into textbook services, and verify that losses are detected: make chaos-control FAULTS=40
 	$(VENV)/python -m tests.chaos.textbook.control_run --faults $(FAULTS) --seed $(SEED)

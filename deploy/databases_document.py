@@ -19,7 +19,7 @@ read. `audit_head`, `handled_request`, `inbox` and `outbox` are the same in ever
 """
 
 _OF_THE_KIT = {
-    "audit_head": "The ends of the audit log that the service heard of, as membership signed them.",
+    "audit_head": "The heads of the audit log that the service remembers, as membership signed them.",
     "handled_request": "A command that was answered, so that its repetition gets the same answer.",
     "inbox": "A message that a consumer has handled, so that its repetition has no effect.",
     "outbox": "A message that waits until the broker has confirmed each of its copies.",

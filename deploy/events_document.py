@@ -19,8 +19,8 @@ from services.kit.events.contract import EncryptedField, EventContract
 BANK_SUMMARIES = {
     bank.SUBMITTED: "To the bank: a batch was submitted to an outlet, in parts of at most 500 applicants.",
     bank.RECALLED: "To the bank: the cards of these applicants must no longer be made.",
-    bank.FEEDBACK_QUEUE: "From the bank: what became of applicants.",
-    bank.RECEIPT: "To the bank: what became of its feedback.",
+    bank.FEEDBACK_QUEUE: "From the bank: the outcomes for applicants.",
+    bank.RECEIPT: "To the bank: the outcome of its feedback.",
 }
 _CONTRACTS = Path(__file__).parents[1] / "services" / "contracts"
 BANK_GUIDE = _CONTRACTS / "bank.md"
@@ -53,17 +53,16 @@ def _index() -> str:
             "",
             "An event is a [CloudEvents 1.0](https://cloudevents.io) document in JSON on the topic exchange of its",
             "producer, `<producer>.events`; it is published once for each recipient, by its type and the recipient's",
-            "name: `<type>.<service>`, and `<type>.live` for live pages. The property `user_id` names who published",
-            "it, which the broker checks; from another user than its producer's it is refused. Each consumer has one",
-            "quorum queue an event, `<service>.<event>`, and",
-            "beside it a dead-letter queue `<service>.<event>.dead`. Fields marked *sealed* hold personal data and",
-            "travel encrypted.",
+            "name: `<type>.<service>`, and `<type>.live` for live pages. The property `user_id` names the",
+            "publisher, which the broker checks; an event of another user is refused. Each consumer",
+            "has a quorum queue for each event, `<service>.<event>`, and a dead-letter queue `<service>.<event>.dead`.",
+            "Fields marked *encrypted* are personal data.",
             "",
-            "| event | what it says | heard by |",
+            "| event | meaning | consumers |",
             "|---|---|---|",
             *rows,
             "",
-            "| bank message | what it says |",
+            "| bank message | meaning |",
             "|---|---|",
             *bank_rows,
             "",
@@ -82,7 +81,7 @@ def _producer_page(producer: str) -> str:
     for contract in EVENTS.values():
         if contract.producer == producer:
             lines += [f"## {contract.name}", "", contract.summary, ""]
-            lines += [f"Type `{contract.type}` · heard by {_consumers(contract)}", ""]
+            lines += [f"Type `{contract.type}` · consumed by {_consumers(contract)}", ""]
             lines += _field_table(contract.schema()) + _example(contract.type)
     return "\n".join(lines)
 
@@ -186,7 +185,7 @@ def _nested(field: fields.Field[Any]) -> Schema | None:
 
 def _kind(field: fields.Field[Any]) -> str:
     if isinstance(field, EncryptedField):
-        return f"*sealed* {_kind(field.inner)}"
+        return f"*encrypted* {_kind(field.inner)}"
     if isinstance(field, fields.List):
         return f"list of {_kind(field.inner)}"
     return "object" if isinstance(field, fields.Nested) else type(field).__name__.lower()

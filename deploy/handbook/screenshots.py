@@ -30,7 +30,7 @@ _MEMBER_ON_THE_PHONE = "13900000001"
 def main() -> int:
     """Takes all pictures from a temporary stack with fresh demo data, or from one that is running."""
     parser = argparse.ArgumentParser(prog="python -m deploy.handbook.screenshots", description="The pictures.")
-    parser.add_argument("--of", type=Path, help="the folder of a stack that runs with demo data nobody has touched")
+    parser.add_argument("--of", type=Path, help="the folder of a running stack with unchanged demo data")
     folder = parser.parse_args().of
     if folder:
         take_all(stack.find(folder.absolute()))

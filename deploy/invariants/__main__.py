@@ -17,15 +17,17 @@ def main() -> int:
     """Checks the system once it is at rest; returns 1 for violations, 2 if nothing could be read."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.invariants",
-        description="Holds what all services and the broker keep against what must always hold. Changes nothing.",
+        description="Checks the data of all services and the broker against the invariants. Changes nothing.",
         epilog="Another system than the local one is named by DATABASE_URL_MEMBERSHIP and so on for all five, AMQP_URI "
         "(or AMQP_URI_MEMBERSHIP and so on), and by the keys and ENVIRONMENT that membership has.",
     )
-    parser.add_argument("--settle", type=float, default=10, help="seconds that what is on its way may take (10)")
+    parser.add_argument("--settle", type=float, default=10, help="seconds that messages on their way may take (10)")
     parser.add_argument(
-        "--allow", action="append", default=[], help="invariant:offender that is known; * stands for any"
+        "--allow", action="append", default=[], help="a known violation, invariant:offender; * matches any"
     )
-    parser.add_argument("--most", type=int, help="violations of one invariant that are printed; the rest is counted")
+    parser.add_argument(
+        "--most", type=int, help="how many violations of one invariant are printed; the rest is counted"
+    )
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     try:

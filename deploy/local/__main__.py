@@ -28,27 +28,31 @@ FOLDER = ROOT / ".local"
 
 def main() -> int:
     """Run one command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.local", description="The whole system on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.local", description="Runs the whole system on this machine."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start what does not run, restart what has changed")
     run.add_argument("--scale", default="", help="processes of a service: 'validation=3 batching=2'")
-    run.add_argument("--bank", default="simulated", choices=("simulated", "none"), help="none: somebody else is it")
-    commands.add_parser("bank-client", help="be the bank of a stack that was started without one")
+    run.add_argument(
+        "--bank", default="simulated", choices=("simulated", "none"), help="none: another program is the bank"
+    )
+    commands.add_parser("bank-client", help="run the example bank for a stack without one")
     commands.add_parser("rotate", help="new passwords for broker and databases, and restart with them")
-    restart = commands.add_parser("rolling-restart", help="restart processes one by one while all works")
+    restart = commands.add_parser("rolling-restart", help="restart processes one by one under load")
     restart.add_argument("--of", default="", help="one program only; without it all services, but not the gateway")
     commands.add_parser("stop", help="end all processes and nodes, keep the data")
-    commands.add_parser("reset", help="stop, and forget all data, ports, secrets and logs")
-    commands.add_parser("status", help="how each process does")
-    verify = commands.add_parser("audit-verify", help="check the chain of the log of acts")
-    verify.add_argument("--head", default="", help="position:hash; the newest that membership has logged without it")
-    verify.add_argument("--lost", default="", help="A-B: entries that a restored database rightly lacks")
+    commands.add_parser("reset", help="stop, and delete all data, ports, secrets and logs")
+    commands.add_parser("status", help="the state of each process")
+    verify = commands.add_parser("audit-verify", help="verify the chain of the audit log")
+    verify.add_argument("--head", default="", help="position:hash; by default the newest that membership logged")
+    verify.add_argument("--lost", default="", help="A-B: entries that are missing after a known restore")
     session = commands.add_parser("session", help="sign an account of the demo in, and print the cookie")
     session.add_argument("--account", default="jianlang")
-    logs = commands.add_parser("logs", help="follow what the processes write")
+    logs = commands.add_parser("logs", help="follow the logs of the processes")
     logs.add_argument("--of", default="", help="one service only")
     rotation = commands.add_parser(
-        "rotate-keys", help="give personal data a new key while all runs, or drop an old one"
+        "rotate-keys", help="add a key of personal data while everything runs, or drop an old one"
     )
     rotation.add_argument("--drop", default="", help="the id of a key that nothing needs any more")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""People who work with a running system: the manual's story again and again, and questions to each service."""
+"""Continuous load on a running system: the manual's story repeatedly, and queries to each service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 
 QUESTIONS = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
-"""What a clerk looks at, of each service something."""
+"""A clerk's queries, at least one to each service."""
 
 
 @dataclass
 class Work:
-    """What people do with the system meanwhile: the manual's story again and again, and questions to each service."""
+    """The load on the system: the manual's story repeatedly, and queries to each service."""
 
     stack: Stack
     over: Event = field(default_factory=Event)
@@ -50,7 +50,7 @@ class Work:
 
 @contextmanager
 def work_at(stack: Stack, *, tells_stories: bool = True) -> Iterator[Work]:
-    """Lets people work until the end of the block, and lets them finish what they are at."""
+    """Keeps the load running until the end of the block, and lets it finish."""
     work = Work(stack)
     people = [Thread(target=work.ask), Thread(target=work.ask)]
     if tells_stories:
@@ -66,7 +66,7 @@ def work_at(stack: Stack, *, tells_stories: bool = True) -> Iterator[Work]:
 
 
 def _seeds_of_strangers() -> Iterator[int]:
-    """Seeds of stories none of which has a person of another: documents are drawn, and some come twice."""
+    """Yields seeds of stories that share no person: documents are drawn at random, and some seeds would collide."""
     known: set[str] = set()
     for seed in count(9_000):
         numbers = {person.document_number for person in make_people(seed).importable}
@@ -76,4 +76,4 @@ def _seeds_of_strangers() -> Iterator[int]:
 
 
 seeds = _seeds_of_strangers()
-"""For all stories of a test run."""
+"""The seeds of all stories of a test run."""

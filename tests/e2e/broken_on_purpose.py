@@ -1,7 +1,7 @@
-"""How each invariant is broken by hand in a system that has told the manual's story: SQL whose last answer is the
-offender, or a message on a queue.
+"""Violates each invariant in a system after the manual's story: by SQL that returns the offender, or by a message
+on a queue.
 
-All is broken at once and looked at once, so each takes something of its own.
+All are violated at once and checked once, so each takes another object.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from services.kit.amqp.connection import open_connection
 
 @dataclass(frozen=True)
 class Break:
-    """The invariant that a change of a service's database breaks."""
+    """A change of a service's database, and the invariant that it violates."""
 
     invariant: str
     service: str
@@ -328,11 +328,11 @@ LETTERS = {
     ),
     ("dead_letter_explained", "bank.feedback.rejected/unsaid"): ("bank.feedback.rejected", "unsaid", {}),
 }
-"""Violations by the queue, id and headers of the message that makes them."""
+"""Violations by the queue, id and headers of the message that causes them."""
 
 
 def break_databases(database_urls: Mapping[str, str]) -> list[tuple[Break, str]]:
-    """Breaks all that databases hold; answers what each break offends."""
+    """Applies all changes to databases; returns the offender of each."""
     offenders = []
     for broken in BREAKS:
         engine = create_engine(database_urls[broken.service])
@@ -345,7 +345,7 @@ def break_databases(database_urls: Mapping[str, str]) -> list[tuple[Break, str]]
 
 
 def put_on_queues(amqp_uri: str) -> None:
-    """Puts each message where none should be."""
+    """Publishes each message to a queue that should be empty."""
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()
     channel.confirm_select()

@@ -1,4 +1,4 @@
-"""A system with two processes of each service, for the tests of one module that hurt it."""
+"""A system with two processes of each service, for the tests of one module that inject faults."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,14 +19,14 @@ _TWO_EACH = dict.fromkeys(SERVICES, 2)
 
 @contextmanager
 def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) -> Iterator[Stack]:
-    """Runs under a name of its own on the nodes of all tests; its captchas can be answered meanwhile."""
+    """Runs it under a separate name on the shared nodes; meanwhile its captchas can be solved."""
     settings = {"BANK_MODE": "manual", **UNLIMITED}
     with (
         pytest.MonkeyPatch.context() as environment,
         passing_addresses(nodes, vhost_of(kind)) as addresses,
         running_stack(ROOT / ".local" / f"test-{kind}", addresses, scale, settings) as running,
     ):
-        # The other tests' stack has another one; it comes back at the end.
+        # The other tests' stack has another secret, which is restored at the end.
         environment.setenv("SESSION_SECRET", "")
         learn_secret(running.folder)
         environment.setenv("SMS_SIMULATOR_URL", running.simulator_urls["sms"])
@@ -34,5 +34,5 @@ def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) ->
 
 
 def vhost_of(kind: str) -> str:
-    """The name of such a system on the nodes."""
+    """Returns the name of such a system on the nodes."""
     return f"{kind}_{os.getpid()}"

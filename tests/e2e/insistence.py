@@ -1,4 +1,4 @@
-"""A clerk who repeats what was not answered, as a page does when a service was away."""
+"""Repeats a clerk's unanswered requests, as a page does when a service is away."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _NOTHING = dict.fromkeys(("total", "passed", "failed", "unchecked", "checking", 
 
 
 def insist(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
-    """Repeats a command under one key until it is answered."""
+    """Repeats a command under one idempotency key until it is answered."""
 
     def ask() -> dict[str, Any] | None:
         answer = clerk.http.post(f"{clerk.base}/api/v1/{path}", json=body, headers={"Idempotency-Key": key}, timeout=60)
@@ -22,7 +22,7 @@ def insist(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[
 
 
 def selectable(clerk: ApiClient) -> int:
-    """How many members can be queued; none where there is no answer."""
+    """Returns how many members can be queued; 0 without an answer."""
     found = 0
     for page in range(1, 8):
         answer = _answered(clerk, f"members?card_state=none&size=200&page={page}")
@@ -35,7 +35,7 @@ def selectable(clerk: ApiClient) -> int:
 
 
 def counts(clerk: ApiClient) -> dict[str, int]:
-    """Of the pending list; none where there is no answer."""
+    """Returns the counts of the pending list; empty without an answer."""
     answer = _answered(clerk, "pending?size=1")
     if answer is None:
         return dict(_NOTHING)
@@ -43,7 +43,7 @@ def counts(clerk: ApiClient) -> dict[str, int]:
 
 
 def is_checked(counted: dict[str, int]) -> bool:
-    """Whether there is a result for each."""
+    """Whether each application has a result."""
     return counted["total"] > 0 and counted["unchecked"] + counted["checking"] + counted["waiting"] == 0
 
 

@@ -1,4 +1,4 @@
-"""A caller's union with the unions around it, each with one thing of every kind, and a session for each role.
+"""The data of the policy matrix: related unions with one object of every kind, and a session for each role.
 
 city ─┬─ 杨浦 ─── above ─── own ─── below
       └─ beside ─── foreign
@@ -23,12 +23,12 @@ NOBODYS_ID = "0192f0c1-0000-7000-8000-00000000dead"
 PASSWORD = "green tea at half past four"
 
 Thing = dict[str, str]
-"""The ids of what one union has, by the names that paths and bodies give them."""
+"""The ids of one union's objects, by their names in paths and bodies."""
 
 
 @dataclass(frozen=True)
 class World:
-    """`things` by relation, `callers` by role; those of staff belong to the union `own`."""
+    """`things` are by relation, `callers` by role; staff belong to the union `own`."""
 
     things: dict[str, Thing]
     callers: dict[str, ApiClient]
@@ -36,7 +36,7 @@ class World:
 
 
 def build(stack: Stack) -> World:
-    """Makes all of it through the API, as administrators and clerks would."""
+    """Creates everything through the API, as administrators and clerks would."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     district = ApiClient(stack.gateway_url).sign_in("yangpu-admin", demo_password())
     own_city = city.account["union"]["union_id"]
@@ -51,7 +51,7 @@ def build(stack: Stack) -> World:
     outlet = city.get("outlets", q="国华广场")["items"][0]
     place = {"branch_code": outlet["branch_code"], "outlet_code": outlet["code"]}
     roles = {role: an_account(city, own, [role]) for role in ("reviewer", "administrator")}
-    # Nobody decides on what was asked by an account of the same administrator.
+    # Nobody may decide on requests of an account of the same administrator.
     makers = {**dict.fromkeys(RELATIONS, district), "foreign": city}
     clerks = {relation: an_account(makers[relation], union_id, ["clerk"]) for relation, union_id in unions.items()}
     things = {relation: _stock(clerks[relation], unions[relation], place) for relation in RELATIONS}
@@ -84,7 +84,7 @@ def _found(city: ApiClient, superior: str, kind: str) -> str:
 
 
 def an_account(maker: ApiClient, union_id: str, roles: list[str], *, is_limited: bool = False) -> ApiClient:
-    """A session of a new account; `is_limited` leaves it at a first step, which is to enter the second factor."""
+    """Returns a session of a new account; with `is_limited` it still needs the second factor."""
     name, phone = f"matrix-{uuid4().hex[:10]}", a_phone()
     given = {"account_name": name, "display_name": "矩阵", "roles": roles, "phone": phone}
     maker.post(f"unions/{union_id}/accounts", given)
@@ -95,7 +95,7 @@ def an_account(maker: ApiClient, union_id: str, roles: list[str], *, is_limited:
 
 
 def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:
-    """One thing of every kind in the clerk's union. Passports take the special channel."""
+    """Creates one object of every kind in the clerk's union; passports take the special channel."""
     members = [_register(clerk) for _ in range(2)]
     numbered = wait_until(lambda: _all_numbered(clerk, members), "the members have numbers")
     assert len(numbered) == len(members)
@@ -116,7 +116,7 @@ def _stock(clerk: ApiClient, union_id: str, place: dict[str, str]) -> Thing:
 
 
 def _act_on(city: ApiClient, member_id: str) -> str:
-    """Of a clerk on a member, as the log of acts has it."""
+    """Returns the id of an audit event of a clerk on a member."""
     query = {"record_kind": "member", "record_id": member_id}
     acts = wait_until(lambda: city.get("audit", **query)["items"], "the act is in the log")
     act_id: str = acts[0]["act_id"]

@@ -1,4 +1,4 @@
-"""One more gateway process at a running stack, as a second machine would run it."""
+"""A second gateway process for a running stack, as on another machine."""
 
 import itertools
 import subprocess
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def second_gateway(stack: Stack) -> Iterator[str]:
-    """The URL of another gateway process with the settings of the stack's own, on ports that it finds free."""
+    """Runs another gateway process with the stack's settings on free ports; yields its URL."""
     first = next(process for process in read_plan(stack.folder).processes if process.program == "gateway")
     environment = {**first.environment, "GATEWAY_PORT": "0", "HEALTH_PORT": "0"}
     log_file = stack.folder / "logs" / f"gateway-second-{next(_numbers)}.log"

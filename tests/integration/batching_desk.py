@@ -1,4 +1,4 @@
-"""Batching at its functions: what other services tell goes in, what clerks ask is answered, what is told comes out."""
+"""Calls batching's functions in tests: events of other services and clerks' requests go in, its events come out."""
 
 import json
 import os
@@ -53,7 +53,7 @@ CONSENT = {"consent_version": CURRENT_CONSENT.version}
 
 
 class Desk:
-    """One union's clerk, with everyone around; each call is a transaction of its own."""
+    """One union's clerk, with the other services and the bank; each call is a separate transaction."""
 
     def __init__(self, engine: Engine, union: dict[str, Any] | None = None) -> None:
         self.engine = engine
@@ -67,7 +67,7 @@ class Desk:
         return UUID(str(self.union["union_id"]))
 
     def work(self, session: Session) -> Work:
-        """What the clerk's calls work with."""
+        """Returns the Work of the clerk's calls."""
         return Work(session, self.clerk, self.database)
 
     @contextmanager
@@ -76,7 +76,7 @@ class Desk:
             yield session
 
     def queue(self, *applicants: dict[str, Any], **changes: Any) -> list[UUID]:
-        """Lets membership queue these applicants; answers their application ids."""
+        """Lets membership queue these applicants; returns their application ids."""
         chosen = applicants or (an_applicant(),)
         for part in in_messages(chosen):
             queueing = a_queueing(*part, union=self.union, **changes)
@@ -90,7 +90,7 @@ class Desk:
             return checks.check_pending(self.work(session), CheckPendingRequest(**chosen)).checking
 
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
-        """Lets validation tell results, each with one finding where one is given."""
+        """Lets validation publish results, each with a finding if one is given."""
         for part in in_messages(list(results.items())):
             told = {
                 "union_id": self.union_id,
@@ -127,14 +127,14 @@ class Desk:
         return submitted
 
     def a_batch(self, size: int = 3) -> tuple[str, list[UUID]]:
-        """A submitted batch: its number and its applications."""
+        """Submits a batch; returns its number and its applications."""
         application_ids = self.queue(*(an_applicant() for _ in range(size)))
         self.check()
         self.validate(dict.fromkeys(application_ids, "passed"))
         return str(self.submit()["batch_no"]), application_ids
 
     def feed(self, *messages: Message) -> list[str | None]:
-        """Lets the bank send messages, which are handled in one set; answers each one's rejection."""
+        """Lets the bank send messages, which are handled as one chunk; returns the rejection of each."""
         for message in messages:
             message.data = bank_reading.read_feedback(message)
         with self.begin() as session:
@@ -181,31 +181,31 @@ class Desk:
             return session.get_one(Batch, batch_no)
 
     def told(self, contract: EventContract) -> list[dict[str, Any]]:
-        """The data of all events of a kind, in order."""
+        """Returns the data of all published events of a kind, in order."""
         return [event_data(contract, document["data"]) for name, document in self._sent() if name == contract.type]
 
     def sent_to_bank(self, name: str) -> list[dict[str, Any]]:
         return [document for sent, document in self._sent() if sent == name]
 
     def receipts(self) -> list[dict[str, Any]]:
-        """All receipts that the bank was sent, as its contract reads them."""
+        """Returns all receipts to the bank, loaded by their contract."""
         sent = self.sent_to_bank(bank.RECEIPT)
         return [one for document in sent for one in bank.FeedbackReceipts().load(document)["receipts"]]
 
     def rejected_parts(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Document and headers of what was cut out of feedback and put aside."""
+        """Returns document and headers of the rejected parts of feedback."""
         with self.begin() as session:
             rows = session.execute(select(outbox).where(outbox.c.routing_key == bank.REJECTED_QUEUE)).all()
         return [(json.loads(row.body), row.properties["application_headers"]) for row in rows]
 
     def exchanges(self) -> set[str]:
-        """Where all went to that was told or sent."""
+        """Returns the exchanges of all published events and messages."""
         with self.begin() as session:
             kept = set(session.scalars(select(outbox.c.exchange)))
         return {events_exchange("batching") if exchange == EVENTS_EXCHANGE else exchange for exchange in kept}
 
     def versions(self, application_id: UUID) -> list[int]:
-        """The versions of all steps told of an application, in order."""
+        """Returns the versions of all published steps of an application, in order."""
         contracts = [contract for name, contract in EVENTS.items() if name.startswith("batching.")]
         return [
             step["version"]
@@ -227,7 +227,7 @@ class Desk:
 
 
 def an_approval(batch_no: str, decided_at: datetime, revocation_id: UUID | None = None) -> RevocationApprovedData:
-    """The superior union agreed to revoke the batch."""
+    """Returns the approval of the batch's revocation by the superior union."""
     return RevocationApprovedData(
         revocation_id=revocation_id or uuid4(),
         batch_no=batch_no,
@@ -240,7 +240,7 @@ def an_approval(batch_no: str, decided_at: datetime, revocation_id: UUID | None 
 
 
 def a_cancellation(union_id: UUID, application_id: UUID) -> ApplicationCancelledData:
-    """The member of the application got the card of another one."""
+    """Returns the cancellation of an application whose member got the card of another one."""
     return ApplicationCancelledData(
         union_id=union_id,
         application_id=application_id,
@@ -253,7 +253,7 @@ def a_cancellation(union_id: UUID, application_id: UUID) -> ApplicationCancelled
 
 
 def a_feedback(batch_no: str, *results: dict[str, Any], key: bytes = KEY, **changes: Any) -> Message:
-    """A signed message of the bank."""
+    """Returns a signed message of the bank."""
     document = {
         "feedback_id": str(uuid4()),
         "batch_no": batch_no,
@@ -273,7 +273,7 @@ def a_message(body: bytes, headers: dict[str, Any]) -> Message:
 
 
 def fresh(engine: Engine) -> Desk:
-    """A desk with outlets and nothing else in the database."""
+    """Returns a desk with a database that has only outlets."""
     with Session(engine) as session, session.begin():
         session.execute(text("alter table batch_person disable trigger user"))
         session.execute(text("alter table consent_receipt disable trigger user"))

@@ -1,4 +1,4 @@
-"""One service at a time as a process of its own, with its real database and broker."""
+"""Fixtures that run a service as a separate process, with a real database and broker."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from tests.listening import listening_url
 _SECONDS_TO_BE_READY = 90
 _SECONDS_TO_STOP = 90
 TEST_SECRETS = {
-    # Those of the test process: each writes into the databases that the other reads.
+    # The test process's keys: test and service read what the other writes.
     "PERSONAL_DATA_KEYS": os.environ["PERSONAL_DATA_KEYS"],
     "BLIND_INDEX_KEY": os.environ["BLIND_INDEX_KEY"],
     "AUDIT_KEYS": "k1:YXVkaXQga2V5IG9mIHRoZSB0ZXN0cyBvbmx5ISEhISE=",
@@ -44,14 +44,14 @@ class ServiceProcess:
 
     @property
     def http_url(self) -> str:
-        """Where a gateway or another process with HTTP entrypoints answers; it was given GATEWAY_PORT 0."""
+        """The URL of a gateway or another process with HTTP entrypoints that was started with GATEWAY_PORT 0."""
         return listening_url(self.log_file, "http", self.is_running)
 
     def is_running(self) -> bool:
         return self.running.poll() is None
 
     def stop(self) -> int:
-        """Ask it to stop gracefully, and give its exit code."""
+        """Stop it gracefully, and return its exit code."""
         self.running.terminate()
         return self.running.wait(_SECONDS_TO_STOP)
 
@@ -65,7 +65,7 @@ StartService = Callable[..., ServiceProcess]
 
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[ForkServer]:
-    """Where services are started quickly."""
+    """The fork server, which starts services quickly."""
     fork_server = ForkServer()
     yield fork_server
     fork_server.close()
@@ -78,7 +78,7 @@ def start_service(
     """`start_service("services.batching.service", database_url, amqp_uri, SETTING="value")`: ended after the test.
 
     Further keywords are environment variables. Several may run at once. They end before the database and the virtual
-    host of the test go: a broker that loses a virtual host in use is good for nothing more.
+    host of the test are dropped: a broker stops working if a virtual host in use is deleted.
     """
     with _services(fork_server, tmp_path) as start:
         yield start
@@ -91,7 +91,7 @@ def module_start_service(
     module_database: DatabaseFactory,
     module_amqp_uri: str,
 ) -> Iterator[StartService]:
-    """As `start_service`, for processes that all tests of the module share."""
+    """As `start_service`, for processes that all tests of a module share."""
     with _services(fork_server, tmp_path_factory.mktemp("services")) as start:
         yield start
 

@@ -1,4 +1,4 @@
-"""All five services at their databases without a process of theirs: what one tells is handed to the others by hand."""
+"""All five services with their databases but without processes: tests deliver the events by hand."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +45,7 @@ _AUDIT_KEYS = "tests:dGhlIHRlc3RzIG93biBrZXkgaXMgMzIgYnl0ZXMuLi4="
 
 
 class FiveDatabases:
-    """The demo's unions, their members with numbers, and every service's handlers."""
+    """The demo's unions, their numbered members, and every service's handlers."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.engines: dict[str, Engine] = {service: create_engine(url) for service, url in urls.items()}
@@ -69,14 +69,14 @@ class FiveDatabases:
         return database
 
     def change(self, service: str, statement: str, **values: Any) -> None:
-        """Does to a service's database what no service would."""
+        """Changes a service's database directly, as no service would."""
         with self.engines[service].begin() as connection:
             connection.execute(text(statement), values)
 
     def deliver(self, lost: Callable[[str, str], bool] = lambda event, consumer: False) -> list[tuple[str, str]]:
-        """Hands on all that is told until nobody tells anything; answers which event was for whom.
+        """Delivers all events until no more are published; returns the names with their consumers.
 
-        `lost` says of an event's name and a consumer whether its copy is lost.
+        `lost(event, consumer)` says whether that copy of the event is lost.
         """
         handled = []
         while told := [one for service in SERVICES for one in self._told(service)]:
@@ -91,7 +91,7 @@ class FiveDatabases:
         return handled
 
     def account(self, name: str) -> Caller:
-        """A demo account as the gateway knows it."""
+        """Returns a demo account as a caller."""
         with self.begin("membership") as session:
             account = session.scalars(select(Account).where(Account.account_name == name)).one()
             union = session.get_one(Union, account.union_id)
@@ -106,7 +106,7 @@ class FiveDatabases:
             )
 
     def queue(self, count: int) -> list[UUID]:
-        """Queues members of the clerk's union who are free; answers their applications."""
+        """Queues free members of the clerk's union; returns their applications."""
         with self.begin("membership") as session:
             free = select(Member.member_id).where(
                 Member.union_id == self.clerk.union_id, Member.card_state == "none", Member.member_no.is_not(None)
@@ -118,18 +118,18 @@ class FiveDatabases:
             return [UUID(str(one)) for one in session.scalars(chosen.order_by(Member.member_id))]
 
     def check(self) -> None:
-        """Asks for the checks of the pending list."""
+        """Requests the checks of the pending list."""
         with self.begin("batching") as session:
             checks.check_pending(Work(session, self.clerk), CheckPendingRequest())
 
     def submit(self) -> str:
-        """Submits the pending list; answers the batch's number."""
+        """Submits the pending list; returns the batch's number."""
         request = read(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
         with self.begin("batching") as session:
             return submission.submit_batch(Work(session, self.clerk, self._database("batching")), request).batch_no
 
     def feed(self, batch_no: str, *results: dict[str, Any]) -> None:
-        """The bank's word on some of a batch."""
+        """Applies the bank's results on some of a batch."""
         body = _feedback(batch_no, results)
         headers = {bank.SIGNATURE_HEADER: bank.sign(body, KEY)}
         message = Message(body, headers, None, AmqpMessage(body))
@@ -139,19 +139,19 @@ class FiveDatabases:
         assert message.rejection is None
 
     def request_revocation(self, batch_no: str) -> UUID:
-        """The clerk asks for a revocation."""
+        """Requests a revocation as the clerk."""
         request = RequestRevocation(batch_no=batch_no, applicant_name="王芳", applicant_phone="13800000000")
         with self.begin("revocation") as session:
             return requests.request_revocation(Work(session, self.clerk), request).revocation_id
 
     def approve(self, revocation_id: UUID) -> None:
-        """The superior union agrees."""
+        """Approves the revocation as the superior union."""
         with self.begin("revocation") as session:
             reviewer = replace(self.reviewer, scope=Scope.SUBORDINATES)
             requests.approve(Work(session, reviewer), ApproveRevocation(revocation_id=revocation_id))
 
     def _told(self, service: str) -> list[tuple[Any, bytes, list[str]]]:
-        """What is in a service's outbox with its recipients, taken out; what is for the bank is left out."""
+        """Removes a service's events from its outbox and returns them with recipients; skips messages to the bank."""
         with self.begin(service) as session:
             rows = session.execute(select(outbox).order_by(outbox.c.id)).all()
             session.execute(delete(outbox))
@@ -161,14 +161,14 @@ class FiveDatabases:
 
 
 class _Registry:
-    """Knows of everybody that they work."""
+    """A registry that answers for everybody that they work."""
 
     def ask(self, questions: Any) -> dict[str, RegistryAnswer]:
         return {question.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for question in questions}
 
 
 def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
-    """A service's handlers by the event's name, as its entrypoints call them."""
+    """Returns a service's handlers by the event's name, as its entrypoints call them."""
 
     @contextmanager
     def begin() -> Iterator[Session]:

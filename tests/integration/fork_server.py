@@ -1,8 +1,8 @@
-"""Starts services quickly for tests: a process that has loaded what all services need forks for each of them.
+"""Starts services quickly for tests: a process that has imported the common modules forks for each of them.
 
-Loading takes a second and more, longer than most tests. A fork loads the service's own modules and goes on as
-`python -m services.kit.operations.runner` does, with an environment and a log of its own. The process is
-`python -m tests.integration.fork_server`; `ForkServer` speaks to it by lines of JSON.
+Importing takes more than a second, longer than most tests. A fork imports the service's own modules and continues as
+`python -m services.kit.operations.runner` does, with its own environment and log. The process is
+`python -m tests.integration.fork_server`; `ForkServer` sends it lines of JSON.
 """
 
 import json
@@ -22,11 +22,11 @@ from deploy.local.environment import NO_RESOLVER
 ROOT = Path(__file__).parents[2]
 _RUNNER = "services.kit.operations.runner"
 PASSED_ON = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
-"""What of the test process's environment each service sees."""
+"""The variables of the test process's environment that each service gets."""
 
 
 class Forked:
-    """A process that the fork server forked, used as a `subprocess.Popen`."""
+    """A process that the fork server forked, with the interface of `subprocess.Popen`."""
 
     def __init__(self, fork_server: "ForkServer", pid: int) -> None:
         self._fork_server = fork_server
@@ -34,13 +34,13 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """Returns its exit code, negative for a signal; None while it runs."""
         if self.returncode is None:
             self.returncode = self._fork_server.ask({"ended": self.pid})
         return self.returncode
 
     def wait(self, timeout: float = 60) -> int:
-        """Its exit code, once it has one; raises TimeoutExpired."""
+        """Waits for its end and returns its exit code; raises TimeoutExpired."""
         until = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > until:
@@ -63,7 +63,7 @@ class Forked:
 
 
 class ForkServer:
-    """The process that forks, for as long as it is needed."""
+    """A client of the forking process, which it starts and ends."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", __name__]
@@ -74,12 +74,12 @@ class ForkServer:
         )
 
     def start(self, module: str, environment: Mapping[str, str], log_file: Path) -> Forked:
-        """A process that runs the module's services; all that it writes goes to the log."""
+        """Starts a process with the module's services; its output goes to the log."""
         order = {"start": module, "environment": dict(environment), "log": str(log_file)}
         return Forked(self, self.ask(order))
 
     def ask(self, order: dict[str, Any]) -> Any:
-        """What the process answers."""
+        """Sends an order to the process and returns its answer."""
         orders, answers = self._process.stdin, self._process.stdout
         assert orders is not None
         assert answers is not None
@@ -89,7 +89,7 @@ class ForkServer:
             return json.loads(answers.readline())
 
     def close(self) -> None:
-        """Ends the process; its forks have ended before."""
+        """Ends the process; its forks must have ended before."""
         self._process.communicate()
 
 
@@ -107,7 +107,7 @@ def _fork(orders: IO[str]) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """Goes on as the service; ends the process."""
+    """Runs the service in the fork, and ends the process with it."""
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
@@ -122,7 +122,7 @@ def _become(order: dict[str, Any]) -> None:
 
 
 def _load() -> None:
-    """What services use of libraries and of one another's words; the runner first, for it makes sockets green."""
+    """Imports what services have in common; the runner first, since it patches sockets."""
     import services.kit.operations.runner  # noqa: I001, PLC0415
     import openpyxl  # noqa: F401, PLC0415
     import reportlab.platypus  # noqa: F401, PLC0415

@@ -1,4 +1,4 @@
-"""A service seen from outside: what others tell it and hear of it over the broker, what the gateway asks of it."""
+"""A service from outside: events to and from it over the broker, and RPC calls as from the gateway."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.documents import unwrapped
 
 
 class Surroundings:
-    """The broker around one service, and who is on its other side."""
+    """The environment of one service: other services and the gateway at the broker."""
 
     def __init__(self, service: str, amqp_uri: str, channel: amqp.Channel) -> None:
         self._service = service
@@ -29,14 +29,14 @@ class Surroundings:
         declare_exchange(channel, EVENTS_EXCHANGE)
 
     def hear(self, contract: EventContract) -> None:
-        """Listens to an event from now on."""
+        """Subscribes to an event from now on."""
         exchange = events_exchange(contract.producer)
         declare_exchange(self._channel, exchange)
         self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
         self._channel.queue_bind(_ear(contract), exchange, contract.key_for(contract.recipients[-1]))
 
     def heard(self, contract: EventContract, seconds: float = 60) -> Event:
-        """The next event of a kind that was listened to."""
+        """Returns the next event of a subscribed kind."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             message = self._channel.basic_get(_ear(contract), no_ack=True)
@@ -46,7 +46,7 @@ class Surroundings:
         pytest.fail(f"no {contract.type} in {seconds} s")
 
     def tell(self, contract: EventContract, data: dict[str, Any], times: int = 1) -> None:
-        """Tells an event, the very same one several times."""
+        """Publishes an event, the same one `times` times."""
         document = wrap(contract, data, None)
         message_id = document["id"]
         for _ in range(times):
@@ -54,7 +54,7 @@ class Surroundings:
             self._channel.basic_publish_confirm(message, EVENTS_EXCHANGE, contract.type, mandatory=True)
 
     def ask(self, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
-        """What the service answers, `{"result": ...}` or `{"problem": ...}`, over Nameko's own client."""
+        """Calls the service with Nameko's own client; returns `{"result": ...}` or `{"problem": ...}`."""
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         with ClusterRpcProxy({"AMQP_URI": self._amqp_uri}, timeout=60) as services:
             return getattr(services[self._service], method)(request)
@@ -62,7 +62,7 @@ class Surroundings:
 
 @contextmanager
 def surroundings_of(service: str, amqp_uri: str) -> Iterator[Surroundings]:
-    """The surroundings, for as long as a test needs them."""
+    """Yields the environment of a service for a test."""
     connection = open_connection(amqp_uri, "test")
     try:
         yield Surroundings(service, amqp_uri, connection.channel())

@@ -1,4 +1,4 @@
-"""A service behind the gateway that keeps nothing: it answers as batching would, at once or when a test lets it."""
+"""A minimal batching service without a database: it answers at once, or when a test opens a gate."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _NOBODY = dict.fromkeys(("total", "passed", "failed", "unchecked", "checking", "
 
 
 class NoDatabase:
-    """Transactions of nothing."""
+    """Provides transactions without a database."""
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -39,7 +39,7 @@ class NoDatabase:
 
 
 def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
-    """An empty page as it was asked for."""
+    """Returns an empty page of the requested size."""
     counts = PendingCounts(
         ordinary=OrdinaryCounts(**_NOBODY), special=SpecialCounts(**_NOBODY, complete=0, incomplete=0, ready=0)
     )
@@ -47,7 +47,7 @@ def list_pending(work: Work, request: ListPendingRequest) -> ListPendingAnswer:
 
 
 def get_attachments(work: Work, request: BatchRequest) -> FileAnswer:
-    """An empty file, once the gate of the batch's number is open."""
+    """Returns an empty file, once the gate of the batch's number is open."""
     Gate(Path(os.environ["GATES"]), request.batch_no).pass_through()
     return file_answer("attachments.zip", "application/zip", b"")
 

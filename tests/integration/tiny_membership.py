@@ -1,4 +1,4 @@
-"""A service behind the gateway that knows in every session a clerk of a union of its own."""
+"""A minimal membership service: every session is that of another union's clerk."""
 
 from services.contracts.operations.membership.identity import (
     LOOK_AT_SESSION,
@@ -16,7 +16,7 @@ _FAR_AWAY = 4_000_000_000
 
 
 def session_of_a_clerk(work: Work, request: SessionRequest) -> SessionAnswer:
-    """The clerk's; account and union bear the session's id."""
+    """Returns the clerk's session; account and union have the session's id."""
     session_id = str(request.session_id)
     clerk = a_caller(("clerk", "operator"), session_id=session_id, account_id=session_id, union_id=session_id)
     return read(SessionAnswer, {**a_session_answer(clerk, _FAR_AWAY), "next_step": None})

@@ -1,1 +1,1 @@
-"""Attacks on a running system, each as the script that somebody would run; `docs/security.md` names what they show."""
+"""Attacks on a running system, each as an attacker's script; `docs/security.md` cites them."""

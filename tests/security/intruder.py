@@ -1,4 +1,4 @@
-"""Who holds the broker password of one program and nothing else; and the administrator, who looks after them."""
+"""An intruder with the broker password of one program only, and the administrator's tools to observe the effects."""
 
 import json
 import time
@@ -50,7 +50,7 @@ class Intruder:
 
 @contextmanager
 def intruder(amqp_uri: str) -> Iterator[Intruder]:
-    """As the user of this address."""
+    """Connects as the user of this address."""
     connection = open_connection(amqp_uri, "intruder")
     try:
         yield Intruder(connection)
@@ -59,7 +59,7 @@ def intruder(amqp_uri: str) -> Iterator[Intruder]:
 
 
 class Ear:
-    """A queue of the administrator's that hears the replies of one service."""
+    """An administrator's queue that receives the replies of one service."""
 
     def __init__(self, connection: amqp.Connection, service: str) -> None:
         self._service = service
@@ -70,21 +70,21 @@ class Ear:
     def request(
         self, name: str, data: dict[str, Any], caller: dict[str, Any], *, seconds: float = 30, **more: Any
     ) -> "SentRequest":
-        """A request of the service, whose reply is heard here."""
+        """Prepares a request to the service, whose reply arrives here."""
         body = {"caller": caller, "data": data, "deadline": time.time() + seconds, **more}
         return SentRequest(
             f"{self._service}.{name}", new_message_id(), self.address, to_json({"args": [body], "kwargs": {}})
         )
 
     def take(self) -> list[str]:
-        """The calls whose replies have come."""
+        """Returns the calls whose replies have arrived."""
         taken = []
         while (message := self._channel.basic_get(self.address, no_ack=True)) is not None:
             taken.append(str(message.properties["correlation_id"]))
         return taken
 
     def reply_to(self, call_id: str) -> dict[str, Any]:
-        """The reply to a call; those to others are passed over."""
+        """Returns the reply to a call; skips those to others."""
 
         def found() -> dict[str, Any] | None:
             message = self._channel.basic_get(self.address, no_ack=True)
@@ -97,17 +97,17 @@ class Ear:
 
 
 class SentRequest:
-    """A request as it travels, signed by whoever `signed` says."""
+    """A request on the wire; `signed` makes its signature."""
 
     def __init__(self, routing_key: str, call_id: str, reply_to: str, body: bytes) -> None:
         self.routing_key, self.call_id, self.reply_to, self.body = routing_key, call_id, reply_to, body
 
     def signed(self, signer: Signer) -> dict[str, str]:
-        """The signature's header."""
+        """Returns the header of a signature by this signer."""
         return signer.headers(self.routing_key, self.call_id, self.reply_to, self.body)
 
     def send(self, by: Intruder, headers: dict[str, str] | None = None, **properties: Any) -> str:
-        """Publishes it with these headers; answers the call's id. Raises one of REFUSED."""
+        """Publishes it with these headers; returns the call's id. Raises one of REFUSED."""
         by.publish(
             RPC_EXCHANGE,
             self.routing_key,
@@ -123,14 +123,14 @@ class SentRequest:
 def forged(
     contract: EventContract, data: dict[str, Any], sealed: dict[str, str] | None = None, **envelope: Any
 ) -> tuple[str, bytes]:
-    """The id and the body of an event that says whatever somebody wants; `sealed` are its sealed parts."""
+    """Returns the id and the body of a forged event; `sealed` are its encrypted parts."""
     document = {**wrap(contract, data, None), **envelope}
     document["data"] |= sealed or {}
     return document["id"], to_json(document)
 
 
 def dead_letter(owner_uri: str, queue: str, message_id: str) -> DeadLetter:
-    """The letter that became of a message, once it is there."""
+    """Returns the dead letter of a message, once it exists."""
 
     def found() -> DeadLetter | None:
         return next((one for one in DeadLetters(owner_uri).letters(queue) if one.id == message_id), None)
@@ -139,6 +139,6 @@ def dead_letter(owner_uri: str, queue: str, message_id: str) -> DeadLetter:
 
 
 def discard(owner_uri: str, queue: str, *message_ids: str) -> None:
-    """Takes letters away that a test has made."""
+    """Discards dead letters that a test has made."""
     with suppress(LookupError):
         DeadLetters(owner_uri).discard(queue, lambda letter: letter.id in message_ids, "made by a test")

@@ -1,4 +1,4 @@
-"""An office with a fresh database for each test, and an account of its union."""
+"""Fixtures: an office with a fresh database for each test, and an account of its union."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def office(engine: Engine) -> Office:
 
 @pytest.fixture
 def account(office: Office) -> Account:
-    """A clerk's account `jianlang`, whose first password is to be changed."""
+    """A clerk's account `jianlang`, which must change its first password."""
     account = accounts.new_account(office.union, "jianlang", "王芳", ["clerk"], PASSWORD)
     with office.begin() as session:
         session.add(account)

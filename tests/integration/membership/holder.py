@@ -1,4 +1,4 @@
-"""The holder of an account, who signs in at membership's functions."""
+"""An account holder who calls membership's functions to sign in."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ VISIT = Visit(user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:143.0)", replaces=N
 
 
 def sign_in(office: Office, account_name: str = "jianlang", **more: Any) -> dict[str, Any]:
-    """The account that signed in."""
+    """Signs in; returns the account."""
     answer: dict[str, Any] = sign_in_and_stay(office, account_name, **more)["account"]
     return answer
 
@@ -49,7 +49,7 @@ def sign_in_and_stay(
     visitor: Caller = VISITOR,
     device_id: UUID | None = None,
 ) -> dict[str, Any]:
-    """The account that signed in, and its session."""
+    """Signs in; returns the account and its session."""
     request = a_sign_in(account_name, password, captcha=captcha, device_id=device_id)
     with office.begin() as session:
         answer: dict[str, Any] = as_dict(membership_signs_in(work_of(office, session, visitor), request))
@@ -63,7 +63,7 @@ def a_sign_in(
     captcha: CaptchaVerdict | None = None,
     device_id: UUID | None = None,
 ) -> SignInRequest:
-    """What the gateway sends of somebody who signs in."""
+    """Returns the gateway's request of a sign-in."""
     return SignInRequest(
         account_name=account_name,
         password=password,
@@ -73,19 +73,19 @@ def a_sign_in(
 
 
 def work_of(office: Office, session: Session, caller: Caller) -> Work:
-    """What a use case works with when this caller calls."""
+    """Returns the Work of a call by this caller."""
     return Work(session, caller, database_of(office))
 
 
 def database_of(office: Office) -> Database:
-    """The office's database as the service has it."""
+    """Returns the office's database as the service uses it."""
     database = Database()
     database.engine = office.engine
     return database
 
 
 def change_password(office: Office, holder: Caller, new: str, current: str = PASSWORD) -> dict[str, Any]:
-    """The session that who changed the password has from then on."""
+    """Changes the password; returns the new session."""
     request = ChangePasswordRequest(current_password=current, new_password=new)
     with office.begin() as session:
         answer: dict[str, Any] = as_dict(own_account.change_password(work_of(office, session, holder), request))
@@ -93,48 +93,48 @@ def change_password(office: Office, holder: Caller, new: str, current: str = PAS
 
 
 def a_captcha(**changes: Any) -> CaptchaVerdict:
-    """What the gateway says of a captcha that was answered rightly."""
+    """Returns the gateway's verdict on a correctly answered captcha."""
     expires_at = datetime.now(UTC) + timedelta(minutes=5)
     verdict = CaptchaVerdict(captcha_id=uuid4(), expires_at=expires_at, is_right=True, level=5)
     return replace(verdict, **changes)
 
 
 def fails(office: Office, **credentials: Any) -> Problem:
-    """The refusal of a sign-in."""
+    """Signs in and returns the refusal."""
     with pytest.raises(Problem, match="sign_in_failed") as refusal:
         sign_in(office, **credentials)
     return refusal.value
 
 
 def is_delayed(office: Office, **credentials: Any) -> bool:
-    """Whether a sign-in has to wait."""
+    """Whether a sign-in is delayed."""
     with pytest.raises(Problem, match="sign_in_delayed") as refusal:
         sign_in(office, **credentials)
     return refusal.value.status == 429
 
 
 def let_delays_pass(office: Office) -> None:
-    """Now nobody has to wait any more; what was counted stays."""
+    """Lets all delays pass; counts stay."""
     with office.begin() as session:
         session.execute(update(FailureCount).values(free_at=datetime.now(UTC) - timedelta(seconds=1)))
 
 
 def a_session_of(office: Office, account: Account, **visit: Any) -> Caller:
-    """Who acts in a new session of the account."""
+    """Returns the caller of a new session of the account."""
     with office.begin() as session:
         begun = sessions.start(session, account, VISITOR, replace(VISIT, **visit))
     return Caller.from_dict(begun.caller)
 
 
 def issue_code(office: Office, number: int = -1) -> None:
-    """Lets membership handle a request for a one-time password, the newest unless another is named."""
+    """Lets membership handle a request for a one-time password, by default the newest."""
     requested = OTP_REQUESTED.read(OTP_REQUESTED.dump(office.told(OTP_REQUESTED)[number]))
     with office.begin() as session:
         sms_codes.issue_code(session, an_event(requested))
 
 
 def an_administrator(office: Office, union: Union, name: str, *more_roles: str, phone: str | None = None) -> Caller:
-    """Somebody who administers the union, with an account whose making is long past."""
+    """Returns an administrator of the union, whose account was created long ago."""
     account = accounts.new_account(union, name, "吴强", ["administrator", *more_roles], PASSWORD)
     if phone:
         accounts.set_phone(account, phone)
@@ -144,13 +144,13 @@ def an_administrator(office: Office, union: Union, name: str, *more_roles: str, 
 
 
 def a_link_sent(office: Office) -> str:
-    """The token of the link that was sent last."""
+    """Returns the token of the newest link."""
     token: str = office.told(RESET_LINK_MADE)[-1]["recipient"]["url_path"].removeprefix("/reset#")
     return token
 
 
 def give_phone(office: Office, account: Account, phone: str = "13812345678") -> None:
-    """The account has this telephone since long ago."""
+    """Gives the account this telephone, set long ago."""
     with office.begin() as session:
         found = session.get_one(Account, account.account_id)
         accounts.set_phone(found, phone)
@@ -158,5 +158,5 @@ def give_phone(office: Office, account: Account, phone: str = "13812345678") -> 
 
 
 def a_holder(account: Account) -> Caller:
-    """Who is signed in with the account."""
+    """Returns the caller who is signed in with the account."""
     return Caller(account_id=str(account.account_id), roles=frozenset(account.roles), union_id=str(account.union_id))

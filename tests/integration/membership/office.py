@@ -1,4 +1,4 @@
-"""A union's office at membership's functions: what clerks ask goes in, what is told comes out."""
+"""Calls membership's functions in tests: clerks' requests and other services' events go in, its events come out."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,7 @@ CARD_NO = "6224781234567891"
 
 
 class Office:
-    """One grassroots union below a superior below the city's; each call is a transaction of its own."""
+    """A grassroots union under a superior union under the city's; each call is a separate transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -69,7 +69,7 @@ class Office:
 
     @cached_property
     def registrar(self) -> Caller:
-        """A clerk with an account, as who searches by number has one."""
+        """A clerk with an account, which searches by number need."""
         account_id = uuid4()
         kept = {"account_id": account_id, "account_name": str(account_id), "union_id": self.union.union_id}
         with self.begin() as session:
@@ -77,7 +77,7 @@ class Office:
         return Caller(account_id=str(account_id), roles=frozenset({"clerk"}), union_id=str(self.union.union_id))
 
     def work(self, session: Session, caller: Caller | None = None) -> Work:
-        """What the caller's calls work with, or those of a clerk."""
+        """Returns the Work of the caller's calls, by default a clerk's."""
         return Work(session, caller or self.registrar, self.database)
 
     @contextmanager
@@ -86,19 +86,19 @@ class Office:
             yield session
 
     def register(self, **changes: Any) -> UUID:
-        """Registers one member; answers the id."""
+        """Registers one member; returns the id."""
         request = read(rpc.RegisterMemberRequest, a_member_form(**changes))
         with self.begin() as session:
             return members.register_member(self.work(session), request).member_id
 
     def numbered(self, count: int = 1, **changes: Any) -> list[UUID]:
-        """Members who have their numbers, each with a document of its own."""
+        """Registers members with numbers, each with another document."""
         member_ids = [self.register(**changes) for _ in range(count)]
         self.give_numbers()
         return member_ids
 
     def give_numbers(self) -> None:
-        """Lets membership hear its own registrations."""
+        """Lets membership handle its own registrations, which assigns numbers."""
         for told in self.told(MEMBER_REGISTERED):
             with self.begin() as session:
                 numbering.member_registered(session, an_event(MEMBER_REGISTERED, told))
@@ -110,7 +110,7 @@ class Office:
         return self._queue(rpc.QueueMembersRequest(filter=rpc.MemberFilter(**wanted)))
 
     def queued(self, **changes: Any) -> tuple[UUID, UUID]:
-        """A member who was just queued, and the application."""
+        """Queues a new member; returns the member and the application."""
         (member_id,) = self.numbered(**changes)
         self.queue(member_id)
         return member_id, self.newest_application(member_id)
@@ -125,7 +125,7 @@ class Office:
         return listed
 
     def names(self, **asked: Any) -> list[str]:
-        """The names in the list, in its order."""
+        """Returns the names in the list, in order."""
         return [item["name"] for item in self.listed(**asked)["items"]]
 
     def member(self, member_id: UUID, caller: Caller | None = None) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class Office:
         return member
 
     def kept(self, member_id: UUID, *names: str) -> tuple[Any, ...]:
-        """What the database keeps of a member."""
+        """Returns columns of a member in the database."""
         with self.begin() as session:
             member = session.get_one(Member, member_id)
             return tuple(getattr(member, name) for name in names)
@@ -147,13 +147,13 @@ class Office:
         return updated
 
     def hear(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
-        """Lets membership hear batching tell these applications with their versions."""
+        """Lets membership handle batching's event about these applications with their versions."""
         data = {"union_id": self.union.union_id, **self._facts(contract, steps), **changes}
         with self.begin() as session:
             _HEARD_BY[contract](session, an_event(contract, data))
 
     def told(self, contract: EventContract) -> list[dict[str, Any]]:
-        """The data of the events of this kind that were told, oldest first."""
+        """Returns the data of published events of this kind, oldest first."""
         with self.begin() as session:
             bodies = session.scalars(
                 select(outbox.c.body).where(outbox.c.routing_key == contract.routing_key).order_by(outbox.c.id)
@@ -195,13 +195,13 @@ class Office:
 
 
 def a_caller(union: Union, *roles: str) -> Caller:
-    """An account of the union with these roles; all but clerks look down, as the policy has it."""
+    """Returns a caller of the union with these roles; all but clerks have subordinates in scope."""
     scope = Scope.OWN_UNION if roles == ("clerk",) else Scope.SUBORDINATES
     return Caller(account_id=str(uuid4()), roles=frozenset(roles), union_id=str(union.union_id), scope=scope)
 
 
 def an_account(office: Office, union: Union, *roles: str) -> Caller:
-    """Somebody of the union with an account of their own."""
+    """Returns a caller of the union with a new account."""
     account = accounts.new_account(union, f"a{uuid4().hex[:12]}", "王芳", list(roles), "Correct-horse-2026")
     with office.begin() as session:
         session.add(account)
@@ -209,7 +209,7 @@ def an_account(office: Office, union: Union, *roles: str) -> Caller:
 
 
 def an_event(contract: EventContract[Data], data: dict[str, Any]) -> Event[Data]:
-    """The event as a handler gets it, its data through the contract and back."""
+    """Returns the event as a handler gets it, dumped and loaded by its contract."""
     return Event(
         id=str(uuid4()),
         type=contract.type,

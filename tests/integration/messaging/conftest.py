@@ -1,4 +1,4 @@
-"""Worlds for the messaging tests: one a module for those that harm nothing, and one of its own for each of the others.
+"""Worlds for the messaging tests: one for the harmless tests of a module, and a separate one for each other test.
 
 A module may name settings of its shared probe in `PROBE_SETTINGS`.
 """
@@ -19,7 +19,7 @@ from tests.integration.messaging.world import Outside, World, probe_engine
 
 @pytest.fixture
 def key() -> str:
-    """What the effects of this test are written down under, alone or with something behind it."""
+    """The key, or prefix of keys, under which the effects of this test are recorded."""
     return f"key-{uuid4().hex[:12]}"
 
 
@@ -27,7 +27,7 @@ def key() -> str:
 def shared_world(
     request: pytest.FixtureRequest, nodes: Nodes, module_amqp_uri: str, module_start_service: Callable[..., Any]
 ) -> Iterator[World]:
-    """A probe at work for all tests of the module."""
+    """A running probe for all tests of the module."""
     with _new_world(nodes, module_amqp_uri, module_start_service) as world:
         world.start(**getattr(request.module, "PROBE_SETTINGS", {}))
         yield world
@@ -35,7 +35,7 @@ def shared_world(
 
 @pytest.fixture
 def world(shared_world: World) -> Iterator[World]:
-    """The module's world, with a client of the test's own; neither its outbox nor its dead letters hold anything."""
+    """The module's world with a new client, an empty outbox and no dead letters."""
     _forget_context()
     outside = Outside(shared_world.amqp_uri)
     shared_world.clear(outside)
@@ -45,7 +45,7 @@ def world(shared_world: World) -> Iterator[World]:
 
 @pytest.fixture
 def own_world(nodes: Nodes, amqp_uri: str, start_service: Callable[..., Any]) -> Iterator[World]:
-    """For a test that ends, restarts or configures its probes, or comes before they do: none runs yet."""
+    """A world without probes, for a test that starts, ends, restarts or configures them itself."""
     _forget_context()
     with _new_world(nodes, amqp_uri, start_service) as world:
         yield world

@@ -39,7 +39,7 @@ Value = TypeVar("Value")
 
 
 def eventually(look: Callable[[], Value | None], seconds: float = 60) -> Value:
-    """What `look` answers once it is true; fails past the deadline."""
+    """Calls `look` until its result is truthy and returns it; fails after the deadline."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
@@ -48,18 +48,18 @@ def eventually(look: Callable[[], Value | None], seconds: float = 60) -> Value:
 
 
 def event(key: str, behaviour: str = "do") -> tuple[str, bytes]:
-    """The id and the body of a knock."""
+    """Returns the id and the body of a knock."""
     document = wrap(PINGED, {"key": key, "behaviour": behaviour}, None)
     return document["id"], to_json(document)
 
 
 def reasons(process: Any) -> list[str]:
-    """Why a process says that it is not ready."""
+    """Returns the reasons why a process is not ready."""
     return list(requests.get(f"{process.health_url}/readyz", timeout=60).json()["reasons"])
 
 
 def records(process: Any) -> list[dict[str, Any]]:
-    """What a process has written in its log, without what is none of its records."""
+    """Returns the JSON records in a process's log."""
     return [json.loads(line) for line in process.log.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
@@ -79,12 +79,12 @@ class Outside:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection, and with it the queues of its own."""
+        """Closes the connection, which deletes its exclusive queues."""
         with suppress(amqp.AMQPError, OSError):
             self.connection.close()
 
     def knock(self, key: str, behaviour: str = "do") -> str:
-        """Publishes a knock as an event; answers its id."""
+        """Publishes a knock as an event; returns its id."""
         message_id, body = event(key, behaviour)
         self.publish("events", PINGED.type, body, message_id=message_id)
         return message_id
@@ -103,11 +103,11 @@ class Outside:
         publisher.drop()
 
     def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
-        """Asks the probe as a clerk by Nameko's RPC wire; answers the result or the problem."""
+        """Calls the probe as a clerk by Nameko's RPC protocol; returns the result or the problem."""
         return self.answer_to(self.request(name, data, **request))
 
     def request(self, name: str, data: dict[str, Any], **request: Any) -> str:
-        """Sends a request; answers the queue of its reply."""
+        """Sends a request; returns the queue of its reply."""
         queue = self.own_queue()
         self.channel.queue_bind(queue, "nameko-rpc", queue)
         body = {"caller": {"account_id": "a1", "roles": ["clerk"]}, "data": data, **request}
@@ -116,16 +116,16 @@ class Outside:
         return queue
 
     def answer_to(self, queue: str) -> dict[str, Any]:
-        """The reply that comes to a queue."""
+        """Returns the reply that arrives in a queue."""
         answer: dict[str, Any] = self.body_of(eventually(lambda: self.get(queue)))["result"]
         return answer
 
     def own_queue(self) -> str:
-        """A new queue that goes with this client."""
+        """Declares a queue that is deleted with this client."""
         return str(self.channel.queue_declare("", exclusive=True).queue)
 
     def ear(self, contract: EventContract) -> str:
-        """A new queue that hears an event from now on, as live pages do if they hear it; it goes with this client."""
+        """Declares a queue that receives an event's live copies from now on; it is deleted with this client."""
         queue, exchange = self.own_queue(), events_exchange(contract.producer)
         declare_exchange(self.channel, exchange)
         self.channel.queue_bind(queue, exchange, contract.key_for(contract.recipients[-1]))
@@ -151,13 +151,13 @@ class Outside:
         return json.loads(message.body)
 
     def size(self, queue: str) -> int:
-        """How many messages are ready in a queue."""
+        """Returns the number of ready messages in a queue."""
         return int(self.channel.queue_declare(queue, passive=True).message_count)
 
 
 @dataclass
 class World:
-    """The probe's database and broker, a client outside, and the probes that were started."""
+    """The probe's database and broker, an external client, and the started probes."""
 
     engine: Engine
     database_url: str
@@ -169,11 +169,11 @@ class World:
 
     @property
     def log(self) -> str:
-        """What the first probe has written since the test began."""
+        """Returns the first probe's log since the test began."""
         return str(self.probes[0].log[self.log_begins_at :])
 
     def start(self, **settings: str) -> Any:
-        """A probe process that is ready; it waits shortly before it tries again, and long where a gate holds it."""
+        """Starts a probe and waits until it is ready; its retry delays are short, and it may wait long at a gate."""
         environment = {**_DEFAULTS, **settings}
         amqp_uri = environment.pop("AMQP_URI", self.amqp_uri)
         self.probes.append(self.start_service(PROBE, self.database_url, amqp_uri, **environment))
@@ -190,7 +190,7 @@ class World:
             self.probes.pop().kill()
 
     def clear(self, outside: Outside) -> None:
-        """Forgets what earlier tests left in the outbox, among the dead letters and on the way to the probe."""
+        """Deletes what earlier tests left in the outbox, the dead-letter queues and the probe's queues."""
         with self.engine.begin() as connection:
             connection.execute(delete(outbox))
         for queue in (QUEUE, DEAD, BATCH_QUEUE, REJECTED):
@@ -198,56 +198,56 @@ class World:
                 outside.channel.queue_purge(queue)
 
     def effects(self, key: str) -> list[str]:
-        """The notes of the effects under a key, in order."""
+        """Returns the effects under a key, in order."""
         with Session(self.engine) as session:
             return list(session.scalars(select(Effect.note).where(Effect.key == key).order_by(Effect.id)))
 
     def done(self, key: str) -> list[str]:
-        """The effects under a key without those of listeners."""
+        """Returns the effects under a key, without those of live listeners."""
         return [note for note in self.effects(key) if note != "heard"]
 
     def happened(self, key: str) -> Callable[[], list[str]]:
-        """Looks for effects: for `eventually`."""
+        """Returns a function for `eventually` that reads the effects under a key."""
         return lambda: self.effects(key)
 
     def count(self, of: str = "") -> int:
-        """How many effects there are under keys that begin so."""
+        """Returns the number of effects under keys with this prefix."""
         with Session(self.engine) as session:
             counted = select(func.count()).select_from(Effect).where(Effect.key.startswith(of))
             return session.scalar(counted) or 0
 
     def count_keys(self, of: str = "") -> int:
-        """How many keys that begin so have an effect."""
+        """Returns the number of keys with this prefix that have an effect."""
         with Session(self.engine) as session:
             return session.scalar(select(func.count(distinct(Effect.key))).where(Effect.key.startswith(of))) or 0
 
     def metric(self, name: str, **labels: str) -> float:
-        """What the last probe has counted so far; 0 where it has counted nothing."""
+        """Returns a metric of the last probe; 0 if it has counted nothing."""
         page = requests.get(f"{self.probes[-1].health_url}/metrics", timeout=60).text
         samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
         return sum(sample.value for sample in samples if (sample.name, sample.labels) == (name, labels))
 
     @contextmanager
     def gate(self, key: str) -> Iterator[None]:
-        """Keeps closed the gate of a key; who behaves as `gate` waits there until this ends."""
+        """Closes the gate of a key meanwhile; handlers with the behaviour `gate` wait there."""
         with self.engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": key})
             yield
 
     def begin_to_stop(self, reader: str) -> Any:
-        """Asks the first probe to stop, and answers it when that reader of it takes nothing new any more."""
+        """Stops the first probe; returns it once its reader of this name takes nothing new."""
         self.probes[0].running.terminate()
         said = {"event": "reading_stopped", "reader": reader}
         eventually(lambda: any(said.items() <= record.items() for record in records(self.probes[0])))
         return self.probes[0]
 
     def wait_until_held(self, transactions: int = 1) -> None:
-        """Returns once so many transactions of probes wait, at a gate or for one another."""
+        """Waits until this many transactions of probes wait at a gate or for one another."""
         eventually(lambda: self._held() == transactions)
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
-        """Ends all connections to the probe's database, and lets none in meanwhile."""
+        """Ends all connections to the probe's database, and refuses new ones meanwhile."""
         name = self.engine.url.database
         self.engine.dispose()
         with create_engine(self.engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
@@ -280,7 +280,7 @@ def probe_engine(database_url: str) -> Iterator[Engine]:
 
 
 class _Operations:
-    """As much of Alembic's operations as `create_messaging_tables` needs."""
+    """The part of Alembic's operations that `create_messaging_tables` needs."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection

@@ -1,1 +1,1 @@
-"""A service made for the messaging tests: it writes down what reaches it."""
+"""A service for the messaging tests that records the messages that reach it."""

@@ -1,4 +1,4 @@
-"""Asks the probe over HTTP, as the gateway asks the services."""
+"""Calls the probe on HTTP requests, as the gateway calls services."""
 
 import json
 
@@ -12,11 +12,11 @@ from services.kit.problems import Problem
 from services.kit.rpc.methods import Caller, ServiceClient
 
 CLERK = Caller(account_id="a1", roles=frozenset({"clerk"}))
-log = structlog.get_logger("services")  # a name under which all is written
+log = structlog.get_logger("services")  # a name under which everything is logged
 
 
 class ReportedPort(DependencyProvider):
-    """Says in the log which port the server was given."""
+    """Logs the server's port."""
 
     server = WebServer()
 
@@ -27,7 +27,7 @@ class ReportedPort(DependencyProvider):
 
 
 class Asker:
-    """Passes what it is asked on to the probe, or to a service that is not there."""
+    """Passes requests on to the probe, or to a service that does not exist."""
 
     name = "asker"
     probe = ServiceClient("probe")
@@ -36,7 +36,7 @@ class Asker:
 
     @http("POST", "/<string:service>/<string:name>")
     def ask(self, request: Request, service: str, name: str) -> Response:
-        """The answer or the problem, and how many replies are still waited for."""
+        """Returns the answer or the problem, and the number of outstanding replies."""
         client = {"probe": self.probe, "nobody": self.nobody}[service]
         deadline = float(request.args["deadline"])
         try:

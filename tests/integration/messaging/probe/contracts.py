@@ -1,4 +1,4 @@
-"""The events that probes tell one another, and their foreign queue."""
+"""The events that probes publish to one another, and their external queue."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ BATCH_QUEUE = "probe.foreign"
 
 @dataclass(frozen=True, kw_only=True)
 class PingedData(EventData):
-    """Whom it is about, and how the handler behaves."""
+    """The key of the effect, and how the handler behaves."""
 
     key: str
     behaviour: str = "do"

@@ -1,4 +1,4 @@
-"""What the probe writes down: one row for each effect."""
+"""The probe's table: one row for each effect."""
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -12,7 +12,7 @@ class Base(DeclarativeBase):
 
 
 class Effect(Base):
-    """One effect of one message or request; without a unique key, so that a second effect shows."""
+    """One effect of one message or request; without a unique key, so that duplicates show."""
 
     __tablename__ = "effect"
 

@@ -1,4 +1,4 @@
-"""The probe: handlers that do, fail, wait or break as the message tells them."""
+"""The probe: handlers that succeed, fail, wait or crash as the message requests."""
 
 import os
 import time
@@ -28,7 +28,7 @@ ACTS_RECORDED["probe"] = ACT_RECORDED
 
 @dataclass(frozen=True, kw_only=True)
 class Knock:
-    """The key to write down, and how to behave."""
+    """The key to record, and how to behave."""
 
     key: str
     behaviour: str = "do"
@@ -36,7 +36,7 @@ class Knock:
 
 @dataclass(frozen=True, kw_only=True)
 class Knocked:
-    """What was written down, and when."""
+    """What was recorded, and when."""
 
     key: str
     at: int
@@ -44,7 +44,7 @@ class Knocked:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How often the key was written down."""
+    """How often the key was recorded."""
 
     count: int
 
@@ -54,7 +54,7 @@ COUNT = query("probe.count", Knock, Written, allow=own_union("clerk"))
 
 
 class Probe:
-    """Does what it is told and writes it down."""
+    """Behaves as messages request and records effects."""
 
     name = "probe"
     database = Database()
@@ -62,7 +62,7 @@ class Probe:
 
     @subscribes(PINGED)
     def on_pinged(self, session: Session, event: Event[PingedData]) -> None:
-        """Writes the key down, then behaves as told."""
+        """Records the key, then behaves as requested."""
         key = event.data.key
         session.add(Effect(key=key, note=str(os.getpid())))
         session.flush()
@@ -71,7 +71,7 @@ class Probe:
 
     @subscribe_batch(queue=BATCH_QUEUE, size=200)
     def on_foreign(self, session: Session, messages: list[Message]) -> None:
-        """Writes each body down; `bad` breaks the whole set, `refuse` is refused, `gate` waits for the test."""
+        """Records each body; `bad` fails the whole chunk, `refuse` is rejected, `gate` waits for the test."""
         for message in messages:
             key = message.body.decode()
             if key.startswith("gate"):
@@ -85,13 +85,13 @@ class Probe:
 
     @listen(ANSWERED)
     def on_answered(self, event: Event[PingedData]) -> None:
-        """Writes down that the answer was heard live."""
+        """Records that the live event was received."""
         with self.database.begin() as session:
             session.add(Effect(key=event.data.key, note="heard"))
 
     @handles(KNOCK)
     def knock(self, work: Work, request: Knock) -> Knocked:
-        """Writes the key down and publishes it."""
+        """Records the key and publishes it."""
         work.session.add(Effect(key=request.key, note=work.caller.account_id or ""))
         work.session.flush()
         _behave(self, request.behaviour, work.session, request.key)
@@ -100,7 +100,7 @@ class Probe:
 
     @handles(COUNT)
     def count(self, work: Work, request: Knock) -> Written:
-        """How often the key was written down; tries to write when told to."""
+        """Returns how often the key was recorded; tries to write if requested."""
         if request.behaviour == "write":
             work.session.add(Effect(key=request.key))
             work.session.flush()
@@ -140,7 +140,7 @@ def _wait_at_gate(session: Session, key: str) -> None:
 
 
 def _attempts(probe: Probe, key: str) -> int:
-    """How often this was tried before, written down outside the transaction that will be rolled back."""
+    """Returns the number of earlier attempts, recorded outside the transaction that will be rolled back."""
     with probe.database.begin() as session:
         session.add(Effect(key=f"attempt at {key}"))
     with probe.database.read() as session:
