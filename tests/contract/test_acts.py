@@ -1,4 +1,4 @@
-"""Each command has a name in the log of acts, and so has what shows whole numbers; nothing else has one."""
+"""Each command has a name in the audit log, and so has what shows whole numbers; nothing else has one."""
 
 from importlib import import_module
 from inspect import getmembers

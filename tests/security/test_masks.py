@@ -128,7 +128,7 @@ def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
     for person in office.members.values():
         assert person.birth_date not in told
         assert person.birth_date[:7] not in told
-    # In the log of acts they are named, without their values.
+    # In the audit log they are named, without their values.
     assert re.search('"(sex|birth_date)"', json.dumps(answers[:-1])) is None
     assert set(re.findall('"(?:sex|birth_date)": "([^"]*)"', told)) <= {"*", "****-**-**"}
 

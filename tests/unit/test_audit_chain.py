@@ -1,4 +1,4 @@
-"""The chain of the log of acts: who has no key can change nothing of it unseen."""
+"""The chain of the audit log: who has no key can change nothing of it unseen."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

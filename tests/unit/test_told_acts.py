@@ -1,4 +1,4 @@
-"""What may enter the log of acts: a service's own acts, when they are done or not long after."""
+"""What may enter the audit log: a service's own acts, when they are done or not long after."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -242,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     for one in (show, again, right):
         one.add_argument("--batch", dest="batch_no", required=True)
     for one in (again, right):
-        one.add_argument("--reason", required=True, help="stands in the log of acts")
+        one.add_argument("--reason", required=True, help="stands in the audit log")
     return parser
 
 

@@ -187,7 +187,7 @@ def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
 
 
 def _main() -> int:
-    parser = argparse.ArgumentParser(description="Check the chain of the log of acts in the database of DATABASE_URL.")
+    parser = argparse.ArgumentParser(description="Check the chain of the audit log in the database of DATABASE_URL.")
     parser.add_argument(
         "--head",
         action="append",
@@ -225,7 +225,7 @@ def _main() -> int:
 
 def _complain(*errors: str) -> None:
     for error_text in errors:
-        print(f"the log of acts does not hold: {error_text}", file=sys.stderr)
+        print(f"the audit log does not hold: {error_text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def cut(office: Office, position: int) -> None:
 def verdict(office: Office, *arguments: str, told: str = "") -> str:
     """The first line that the command says that an operator runs each day."""
     said = checked(office, *arguments, told=told)[1]
-    return said.splitlines()[0].removeprefix("the log of acts does not hold: ")
+    return said.splitlines()[0].removeprefix("the audit log does not hold: ")
 
 
 def checked(office: Office, *arguments: str, told: str = "") -> tuple[int, str]:

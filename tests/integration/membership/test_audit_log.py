@@ -214,5 +214,5 @@ def test_the_command_says_how_far_the_chain_holds_and_where_it_does_not(log_of_f
     assert (held.returncode, held.stdout.partition(" (")[0]) == (0, f"5 entries, chain intact to {head}")
     as_superuser(log_of_five, "delete from audit_entry where position = 2")
     broken = command()
-    assert (broken.returncode, broken.stderr) == (1, "the log of acts does not hold: entry 2 is missing\n")
+    assert (broken.returncode, broken.stderr) == (1, "the audit log does not hold: entry 2 is missing\n")
     assert command("--head", "nonsense").returncode == 2
