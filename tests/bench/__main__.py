@@ -13,7 +13,7 @@ import traceback
 import psycopg
 
 from deploy.local.nodes import Nodes
-from tests.bench import chain, feedback, gateway, imports, pages, scaling, starting
+from tests.bench import chain, feedback, gateway, imports, pages, scaling, starting, transport
 from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
 from tests.bench.surroundings import Asked, plain_url, running_nodes, set_secrets
 
@@ -25,6 +25,7 @@ PARTS = {
     "imports": imports,
     "starting": starting,
     "pages": pages,
+    "transport": transport,
 }
 
 

@@ -1,4 +1,4 @@
-"""The log of acts: one chain that is only added to; what somebody changes behind its back is found and named."""
+"""The audit log: one chain that is only added to; what somebody changes behind its back is found and named."""
 
 import os
 import subprocess

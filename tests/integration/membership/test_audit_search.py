@@ -1,4 +1,4 @@
-"""The log of acts is searched by person, record and time, each reader as far as the union reaches."""
+"""The audit log is searched by person, record and time, each reader as far as the union reaches."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
