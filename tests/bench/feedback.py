@@ -28,6 +28,7 @@ from services.kit.amqp.connection import PERSISTENT, Outgoing
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_working_queue, rejected_queue
 from services.kit.data.database import Database, outbox
+from services.kit.events.contract import in_messages
 from services.kit.events.outbox import to_json
 from services.kit.rpc.work import Work
 from tests.bench.peers import TABLES
@@ -134,8 +135,9 @@ def _submit_batches(database_url: str, number: int) -> list[Applicant]:
 def _submit_batch(session: Session, engine: Engine, start: int, size: int) -> list[Applicant]:
     union = a_union()
     people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
-    queueing = {**a_queueing(*people, union=union), "personal_application": None, "consent": None}
-    listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
+    for part in in_messages(people):
+        queueing = {**a_queueing(*part, union=union), "personal_application": None, "consent": None}
+        listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
     session.execute(
         update(Application).where(Application.union_id == union["union_id"]).values(check_state="passed", check_no=1)
     )

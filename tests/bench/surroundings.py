@@ -71,7 +71,9 @@ def set_secrets(keep: bool) -> dict[str, str]:
     else:
         names = ("BLIND_INDEX_KEY", "SESSION_SECRET", "BANK_HMAC_KEY")
         keys = {name: f"k1:{_random_key()}" for name in ("PERSONAL_DATA_KEYS", "AUDIT_KEYS")}
-        made = {**keys, **{name: _random_key() for name in names}}
+        # One broker user for all, as peers have; the bank's messages in clear text, as peers send theirs.
+        settings = {"BANK_CLEAR_TEXT": "all", "ENVIRONMENT": "test"}
+        made = {**keys, **{name: _random_key() for name in names}, **settings}
     if keep:
         FOLDER.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(made))
