@@ -27,6 +27,8 @@ FOLDER = ROOT / ".local" / "bench"
 _SECONDS_TO_START = 60
 _SECONDS_TO_STOP = 60
 _numbers = itertools.count(1)
+_AS_PEERS = {"BANK_CLEAR_TEXT": "all", "ENVIRONMENT": "test"}
+"""Messages of the bank are in clear text, and one broker user serves all, as with the peers."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,11 @@ def set_secrets(keep: bool) -> dict[str, str]:
     else:
         names = ("BLIND_INDEX_KEY", "SESSION_SECRET", "BANK_HMAC_KEY")
         keys = {name: f"k1:{_random_key()}" for name in ("PERSONAL_DATA_KEYS", "AUDIT_KEYS")}
-        # One broker user for all, as peers have; the bank's messages in clear text, as peers send theirs.
-        settings = {"BANK_CLEAR_TEXT": "all", "ENVIRONMENT": "test"}
-        made = {**keys, **{name: _random_key() for name in names}, **settings}
+        made = {**keys, **{name: _random_key() for name in names}}
     if keep:
         FOLDER.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(made))
-    os.environ.update(made)
+    os.environ.update(made, BANK_CLEAR_TEXT=_AS_PEERS["BANK_CLEAR_TEXT"])
     return dict(made)
 
 
@@ -136,7 +136,7 @@ def running_service(module: str, environment: Mapping[str, str]) -> Iterator[Pro
     """Runs a process of the product, and waits until it is ready."""
     port = hold_port()
     command = ("services.kit.operations.runner", module)
-    with _started(command, {**environment, "HEALTH_PORT": str(port)}) as process:
+    with _started(command, {**_AS_PEERS, **environment, "HEALTH_PORT": str(port)}) as process:
         _wait_until(process, lambda: _answers(f"http://{LOOPBACK}:{port}/readyz"))
         yield process
 
