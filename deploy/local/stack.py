@@ -376,11 +376,12 @@ def _is_ready(process: Process) -> bool:
 
 def _planned_by_this_code(folder: Path, plan: Plan, say: Say) -> tuple[Process, ...]:
     """Return a plan's processes; if other code planned them, plan them anew and prepare nodes and databases."""
-    if all(process.version == source_version() for process in plan.processes):
+    if {process.version for process in plan.processes} <= {source_version()}:
         return plan.processes
-    context = _context(folder, _scale_of(plan), find_addresses(folder, keep_secrets(folder)), None, {})
+    scale = _scale_of(plan)
+    context = _context(folder, scale, find_addresses(folder, keep_secrets(folder)), None, {})
     _prepare_databases(folder, context, say)
-    return planned_processes(_scale_of(plan), context)
+    return planned_processes(scale, context)
 
 
 def _scale_of(plan: Plan) -> dict[str, int]:
