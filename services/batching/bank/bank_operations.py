@@ -223,11 +223,8 @@ def _recorded(session: Session, operation: Operation[Any, Any], run: Callable[[W
     caller = Caller(account_name=user, display_name=user)
     if not operation.is_command:
         return run(Work(session, caller))
-    audit_event = audit.AuditEvent(operation.name, caller)
-    audit.begin(session, audit_event)
-    answer = run(Work(session, caller))
-    audit.publish_audit_event(session, "batching", audit_event)
-    return answer
+    with audit.recording(session, "batching", audit.AuditEvent(operation.name, caller)):
+        return run(Work(session, caller))
 
 
 def _parser() -> argparse.ArgumentParser:

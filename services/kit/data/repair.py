@@ -67,9 +67,8 @@ def carry_out(session: Session, service: str, order: Order) -> list[str]:
         return mended
     if mended:
         audit_event = audit.AuditEvent(f"{service}.repair", order.operator, correlation_id=correlation.get())
-        audit.begin(session, audit_event)
-        audit.record(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
-        audit.publish_audit_event(session, service, audit_event)
+        with audit.recording(session, service, audit_event):
+            audit.record(session, *audit.references(repair.record_kind, mended), new={"repair": order.name})
     session.commit()
     return mended
 

@@ -4,7 +4,8 @@ The entrypoint of a command begins and publishes the event; the use case adds it
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -129,6 +130,14 @@ def publish_audit_event(session: Session, producer: str, audit_event: AuditEvent
     """Publishes a done command's audit event when the transaction commits; several events for very many records."""
     if audit_event.is_of_somebody:
         _publish(session, producer, audit_event, {"outcome": "done"}, {"old": audit_event.old, "new": audit_event.new})
+
+
+@contextmanager
+def recording(session: Session, producer: str, audit_event: AuditEvent) -> Iterator[None]:
+    """Publishes the audit event, with what `record` adds to it in the body of the `with`, unless the body fails."""
+    begin(session, audit_event)
+    yield
+    publish_audit_event(session, producer, audit_event)
 
 
 def publish_refusal(database: Database, producer: str, audit_event: AuditEvent, problem: Problem) -> None:

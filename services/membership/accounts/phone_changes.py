@@ -197,11 +197,9 @@ def _record_shown(work: Work, shown: Sequence[PhoneChangeAnswer]) -> None:
     if not shown:
         return
     audit_event = audit.AuditEvent("membership.list_phone_changes", work.caller, correlation_id=correlation.get())
-    with work.database.begin() as session:
-        audit.begin(session, audit_event)
+    with work.database.begin() as session, audit.recording(session, "membership", audit_event):
         for change in shown:
             audit.record(session, ("phone_change", change.change_id), union_id=change.union_id)
-        audit.publish_audit_event(session, "membership", audit_event)
 
 
 def _refuse_too_many(session: Session, caller: Caller, account: Account) -> None:

@@ -178,9 +178,8 @@ def _device_at(caller: Caller) -> UUID:
 def _record_issued(session: Session, member: Member, origin: str | None) -> None:
     """Records that a password was created for a member, on a request from this address."""
     audit_event = audit.AuditEvent("membership.request_otp", Caller(origin=origin))
-    audit.begin(session, audit_event)
-    audit.record(session, ("member", member.member_id), union_id=member.union_id)
-    audit.publish_audit_event(session, "membership", audit_event)
+    with audit.recording(session, "membership", audit_event):
+        audit.record(session, ("member", member.member_id), union_id=member.union_id)
 
 
 def _pass_captcha(work: Work, digest: bytes, device_id: UUID, captcha: CaptchaVerdict | None) -> bool:

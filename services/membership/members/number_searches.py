@@ -81,10 +81,8 @@ def count(database: Database, caller: Caller, sought: Numbers, place: str) -> No
         return
     audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
     try:
-        with database.begin() as session:
-            audit.begin(session, audit_event)
+        with database.begin() as session, audit.recording(session, "membership", audit_event):
             spend(session, caller, sought, place)
-            audit.publish_audit_event(session, "membership", audit_event)
     except Problem as refusal:
         audit.publish_refusal(database, "membership", audit_event, refusal)
         raise
@@ -114,12 +112,10 @@ def counting_members_who_exist(database: Database, caller: Caller, number: str, 
             _release(database, caller, held)
             raise
         audit_event = AuditEvent(ACTION, caller, correlation_id=correlation.get())
-        with database.begin() as session:
-            audit.begin(session, audit_event)
+        with database.begin() as session, audit.recording(session, "membership", audit_event):
             _let_one_count(session, caller.account_id)
             record(session, caller, _RELEASED, held)
             _record(session, caller, {"document_number": number}, place)
-            audit.publish_audit_event(session, "membership", audit_event)
         raise
     _release(database, caller, held)
 
