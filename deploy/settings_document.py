@@ -28,7 +28,8 @@ _HEAD = """# Settings
 
 Made from the code by `make docs` (`deploy/settings_document.py`); do not edit. Each setting is an environment variable,
 read once at the start. A **secret** can be in a file instead, which `<VARIABLE>_FILE` names; it hides from logs and is
-held against [what production asks of it](operations.md#processes). Times are in seconds, lists are written with commas.
+held against [what production asks of it](operations/installing.md#processes). Times are in seconds, lists are written
+with commas.
 
 | variable | read by | type | default | says |
 |---|---|---|---|---|

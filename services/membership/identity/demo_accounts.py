@@ -43,7 +43,7 @@ def refuse_demo_accounts(engine: Engine, sleep: Callable[[float], None] = time.s
         raise DemoAccountsFound(
             f"The database holds accounts of the demo: {', '.join(names)}. Production needs a database of its own: "
             "name an empty one in DATABASE_URL, migrate it, and make its first administrator "
-            "(docs/operations.md, Processes)."
+            "(docs/operations/installing.md)."
         )
 
 
