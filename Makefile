@@ -29,7 +29,7 @@ PYTEST := $(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations
 REPORTS := .local/reports
 
 .DEFAULT_GOAL := help
-.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
+.PHONY: help run bank-client rotate rolling-restart stop reset status logs audit-verify invariants repair session rotate-keys demo test test-all test-long test-deploy test-debian may-test-debian lock coverage check check-code check-pages docs screenshots handbook format bench setup setup-dev audit-dependencies fuzz chaos poison pressure chaos-control
 
 help: ## List these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -86,14 +86,18 @@ demo: setup ## Drive the running system through one story from sign-in to the ba
 	@$(VENV)/python -m deploy.local.demo
 
 test: setup-dev check ## Check the code, then run the tests of every change, by two workers: ten minutes
-	$(PYTEST) -m "not long" --junitxml=$(REPORTS)/test.xml
+	$(PYTEST) -m "not long and not deploy" --junitxml=$(REPORTS)/test.xml
 
 test-all: may-test-debian test ## make test, then the long tests, then make test on the other Debian; as root
 	@$(MAKE) --no-print-directory test-long
 	@$(MAKE) --no-print-directory test-debian
 
 test-long: setup-dev ## The tests that make test leaves out: kills, two-process stacks, poison, pressure, fuzz, the whole matrix
-	$(PYTEST) -m long --junitxml=$(REPORTS)/test-long.xml
+	$(PYTEST) -m "long and not deploy" --junitxml=$(REPORTS)/test-long.xml
+
+test-deploy: setup-dev ## Clusters, failover, image, containers, chart, for real; as root, in its own time
+	@test "$$(id -u)" = 0 || { echo "make test-deploy needs root" >&2; false; }
+	$(VENV)/pytest -m deploy --durations=15 --durations-min=1 --junitxml=$(REPORTS)/test-deploy.xml
 
 may-test-debian:
 	@test "$$(id -u)" = 0 || { echo "make test-debian needs root; without it: make test test-long" >&2; false; }

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.tiers import DOCUMENT, long_tests, with_table
+from tests.tiers import DOCUMENT, marked_tests, with_tables
 
 
-def test_the_table_of_long_tests_is_up_to_date() -> None:
+def test_the_tables_of_tiers_are_up_to_date() -> None:
     text = DOCUMENT.read_text("utf-8")
-    assert with_table(text) == text, "run: make docs"
+    assert with_tables(text) == text, "run: make docs"
 
 
-@pytest.mark.parametrize(("where", "reason"), long_tests(), ids=lambda text: text)
+@pytest.mark.parametrize(("where", "reason"), [*marked_tests("long"), *marked_tests("deploy")], ids=lambda text: text)
 def test_each_long_test_says_why_in_words(where: str, reason: str) -> None:
     assert len(reason.split()) >= 3, where
