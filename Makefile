@@ -16,7 +16,7 @@ SETTLE ?= 10
 YES ?=
 BY ?= ops
 ACCOUNT ?= jianlang
-TESTS ?=
+TESTS ?= -m "not deploy"
 DROP ?=
 FAULTS ?= 200
 MEMBERS ?= 5000
@@ -132,7 +132,7 @@ lock: ## Write the locks of pyproject.toml anew, for all Pythons: make lock LOCK
 audit-dependencies: setup-dev ## Check pinned packages for known vulnerabilities; part of check
 	$(VENV)/python -m deploy.local.audit_dependencies
 
-coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long'" takes some
+coverage: setup-dev ## Measure which lines and branches all tests reach, in all processes; TESTS="-m 'not long and not deploy'" takes some
 	$(VENV)/coverage erase
 	-$(VENV)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout=1800 $(TESTS)
 	$(VENV)/coverage combine --quiet

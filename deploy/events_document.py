@@ -286,6 +286,7 @@ def _envelope(contract: EventContract[Any]) -> dict[str, Any]:
             "dataschema": {"type": "string"},
             "correlationid": {"type": "string"},
             "causationid": {"type": ["string", "null"]},
+            "traceparent": {"type": "string"},
             "data": {"$ref": f"#/components/schemas/{contract.schema.__name__}"},
         },
     }

@@ -21,6 +21,7 @@ _READ_BY = {
     "SigningSettings": "gateway",
     "BankEncryptionSettings": "batching",
     "AuditHeadSettings": "services",
+    "TracingSettings": "all",
 }
 """Which programs read the settings classes that several programs share."""
 

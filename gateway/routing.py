@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 
 import structlog
+from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
 from structlog.contextvars import bound_contextvars
 from werkzeug.exceptions import HTTPException
@@ -18,6 +19,7 @@ from gateway.pages import PagePath
 from gateway.routes import Dependencies, RequestContext, Route
 from gateway.sessions import Session
 from services.kit.events.envelope import correlation, new_message_id
+from services.kit.operations.tracing import TRACEPARENT, span
 from services.kit.problems import Problem
 
 log = structlog.get_logger()
@@ -42,8 +44,14 @@ class Router:
         started = time.perf_counter()
         correlation_id = new_message_id()
         correlation.set(correlation_id)
-        with bound_contextvars(correlation_id=correlation_id):
+        received = request.headers.get(TRACEPARENT)
+        with (
+            span(f"HTTP {request.method}", SpanKind.SERVER, received, correlation_id) as work,
+            bound_contextvars(correlation_id=correlation_id),
+        ):
             route, session, response = self._answer_or_problem(request, dependencies)
+            work.update_name(f"{request.method} {route.template if route else 'unknown'}")
+            work.set_attribute("http.response.status_code", response.status_code)
             response.headers["X-Correlation-Id"] = correlation_id
             secure(response, by_https=dependencies.by_https)
             _record(request, route, session, response, time.perf_counter() - started)

@@ -37,6 +37,8 @@ _ALIVE = "/healthz"
 
 _requests_turned_away = Counter("http_requests_turned_away", "Requests beyond those that may wait for a worker.")
 _connections_refused = Counter("http_connections_refused", "Connections beyond what one process takes.", ["reason"])
+for _reason in ("address", "process"):
+    _connections_refused.labels(_reason)
 
 
 class PublicRequest(Request):

@@ -1,8 +1,8 @@
 """Outbound SMS: stored in the event's transaction, sent once, retried with backoff, and reported if it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import requests
 import structlog
+from prometheus_client import Counter
 from requests.adapters import HTTPAdapter
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +22,10 @@ from services.kit.settings import settings_class
 from services.notification.models import GATHERS, TO_BE_SENT, Sms
 
 log = structlog.get_logger()
+
+_calls = Counter("sms_calls", "Calls of the SMS provider.", ["outcome"])
+for _outcome in ("sent", "refused", "no_answer"):
+    _calls.labels(_outcome)
 
 AT_ONCE = 20
 """How many messages one process sends to the provider concurrently."""
@@ -82,6 +87,10 @@ class Provider:
 
     def send(self, request_id: UUID, phone: str, text: str) -> None:
         """Requests the sending of a message, once for each request id. Raises Refused or NoAnswer."""
+        with _counted():
+            self._send(request_id, phone, text)
+
+    def _send(self, request_id: UUID, phone: str, text: str) -> None:
         try:
             answer = self._http.post(
                 f"{self.settings.sms_url}/v1/messages",
@@ -100,6 +109,19 @@ class Provider:
         """Cancels calls that have not begun and closes the connections."""
         self.calls.shutdown(wait=False, cancel_futures=True)
         self._http.close()
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    outcome = "no_answer"
+    try:
+        yield
+        outcome = "sent"
+    except Refused:
+        outcome = "refused"
+        raise
+    finally:
+        _calls.labels(outcome).inc()
 
 
 def ask_for(session: Session, kind: str, phone: str, text: str, *, expires_at: datetime | None = None) -> None:

@@ -1,5 +1,6 @@
 """The HTTP client of the retirement registry: bulk calls with a deadline and strictly validated answers."""
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import pybreaker
 import requests
 import structlog
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from prometheus_client import Gauge, Histogram
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -20,6 +22,11 @@ LARGEST_CALL = 100
 """Most persons that the registry accepts in one call."""
 
 log = structlog.get_logger()
+
+_calls = Histogram("registry_call_seconds", "Calls of the retirement registry.", ["outcome"])
+_is_away = Gauge("registry_away", "1 while the registry counts as away and is not called.")
+for _outcome in ("answered", "no_answer"):
+    _calls.labels(_outcome)
 
 
 @settings_class
@@ -68,6 +75,7 @@ class Registry:
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=settings.registry_failures, reset_timeout=settings.registry_rest_seconds, name="registry"
         )
+        _is_away.set_function(lambda: self._breaker.current_state == pybreaker.STATE_OPEN)
 
     def ask(self, questions: Sequence[Question]) -> dict[str, RegistryAnswer]:
         """The received answers by ref; a missing person has no answer yet.
@@ -120,12 +128,17 @@ class Registry:
             for question in questions
         ]
         times = (self._settings.registry_connect_seconds, self._settings.registry_read_seconds)
+        started, outcome = time.monotonic(), "no_answer"
         try:
             response = self._session.post(self._url, json={"persons": persons}, timeout=times, allow_redirects=False)
             response.raise_for_status()
-            return _read_answers(read_json(response.content), {question.ref for question in questions})
+            answers = _read_answers(read_json(response.content), {question.ref for question in questions})
+            outcome = "answered"
+            return answers
         except (requests.RequestException, ValidationError, ValueError) as error:
             raise NoAnswer(type(error).__name__) from error
+        finally:
+            _calls.labels(outcome).observe(time.monotonic() - started)
 
 
 class _Result(Schema):

@@ -72,7 +72,9 @@ class Redeliveries:
                 metrics = requests.get(process.ready_url.replace("/readyz", "/metrics"), timeout=30).text
                 (started,) = re.findall(r"^process_start_time_seconds (\S+)", metrics, re.MULTILINE)
                 found = re.findall(r'^messages_redelivered_total{queue="(.+)"} (\S+)', metrics, re.MULTILINE)
-                self.counted[process.name, float(started)] = {queue: float(number) for queue, number in found}
+                self.counted[process.name, float(started)] = {
+                    queue: float(number) for queue, number in found if float(number)
+                }
 
     def all(self) -> dict[tuple[str, float], dict[str, float]]:
         return {process: queues for process, queues in self.counted.items() if queues}

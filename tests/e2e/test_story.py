@@ -35,10 +35,13 @@ class Told:
 
     answers: list[tuple[str, str]] = field(default_factory=list)
     logs: dict[Path, int] = field(default_factory=dict)
+    correlation_ids: dict[str, str] = field(default_factory=dict)
+    """The id of the last request of each kind."""
     exit_status: int | None = None
     clerk: ApiClient | None = None
 
     def keep(self, method: str, path: str, answer: requests.Response) -> None:
+        self.correlation_ids[f"{method} {path}"] = answer.headers["X-Correlation-Id"]
         if answer.headers.get("Content-Type", "").startswith("application/json"):
             self.answers.append((f"{method} {path}", answer.text))
 
@@ -114,6 +117,27 @@ def test_no_log_holds_a_number_or_a_name(stack: Stack, nodes: Nodes, told: Told,
         for path, content in written.items()
     }
     assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+@pytest.mark.parametrize(
+    ("request_name", "services"),
+    [
+        ("POST members/queue", {"gateway", "membership", "batching"}),
+        ("POST pending/validate", {"gateway", "batching", "validation"}),
+    ],
+)
+def test_one_id_finds_a_request_in_the_logs_of_all_that_worked_for_it(
+    stack: Stack, told: Told, request_name: str, services: set[str]
+) -> None:
+    correlation_id = told.correlation_ids[request_name]
+    lines = [
+        json.loads(line)
+        for path in (stack.folder / "logs").glob("*.log")
+        for line in path.read_bytes()[told.logs.get(path, 0) :].decode().splitlines()
+        if correlation_id in line
+    ]
+    assert {line["service"] for line in lines if line["event"].endswith(("request", "_handled"))} >= services
+    assert {line["trace_id"] for line in lines} == {correlation_id.replace("-", "")}
 
 
 def _words_in(content: bytes, words: Iterable[str]) -> list[str]:

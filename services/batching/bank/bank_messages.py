@@ -23,6 +23,7 @@ from services.kit.amqp.connection import Outgoing
 from services.kit.events.contract import in_messages
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import send_as_it_is, to_json
+from services.kit.operations.tracing import trace_headers
 from services.kit.secret_values import Key
 from services.kit.settings import read_settings, settings_class
 
@@ -93,7 +94,7 @@ def send_signed(session: Session, exchange: str, name: str, body: bytes, headers
         "content_type": CONTENT_TYPE if is_encrypted(body) else "application/json",
         "message_id": new_message_id(),
         "correlation_id": correlation.get(),
-        "application_headers": {SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
+        "application_headers": {**trace_headers(), SIGNATURE_HEADER: sign(body, bank_key()), **(headers or {})},
     }
     send_as_it_is(session, Outgoing(exchange, name, body, properties))
 

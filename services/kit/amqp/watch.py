@@ -1,7 +1,7 @@
 """Watches the broker for one process: whether needed queues and exchanges exist, and whether it accepts messages."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ from nameko.extensions import SharedExtension
 
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import bound_waits, drop, open_connection
-from services.kit.amqp.queues import declare_direct_exchange, own_exchange, retry_queue, strays_queue
+from services.kit.amqp.queues import declare_direct_exchange, own_exchange, owner_of, retry_queue, strays_queue
 from services.kit.events.topology import depths, missing_exchanges, needed_exchanges, needed_queues
+from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.settings import MessagingSettings, read_settings
 
@@ -100,7 +101,8 @@ class BrokerWatch(SharedExtension):
             self._rest(_SECONDS_WHILE_MISSING if self.missing else _SECONDS_BETWEEN_LOOKS)
 
     def _check_queues(self, connection: Connection) -> None:
-        found = {queue for queue, _, _ in depths(connection, self._needed)}
+        found = {queue: (messages, consumers) for queue, messages, consumers in depths(connection, self._needed)}
+        self._measure(found)
         queues = [queue for queue in self._needed if queue not in found]
         exchanges = missing_exchanges(connection, self._needed_exchanges)
         missing = (*(f"queue {name}" for name in queues), *(f"exchange {name}" for name in exchanges))
@@ -109,9 +111,16 @@ class BrokerWatch(SharedExtension):
             report: Callable[..., Any] = log.error if missing else log.info
             report("queues_missing", queues=missing, restored=restored, restore=RESTORE)
         self.missing = missing
+        metrics.queues_missing.set(len(missing))
         if any(name.startswith("exchange ") for name in restored):
             for renew in self.on_restored:
                 renew()
+
+    def _measure(self, found: Mapping[str, tuple[int, int]]) -> None:
+        for queue, (messages, consumers) in found.items():
+            if owner_of(queue) == self.container.service_name:
+                metrics.queue_messages.labels(queue).set(messages)
+                metrics.queue_consumers.labels(queue).set(consumers)
 
     def _watch_publishing(self, connection: Connection) -> None:
         own = own_exchange(self.container.service_name)
@@ -128,13 +137,16 @@ class BrokerWatch(SharedExtension):
                 self._rest(_SECONDS_BETWEEN_MESSAGES, connection)
         finally:
             self.is_blocked = False
+            metrics.broker_blocked.set(0)
 
     def _block(self, _reason: str) -> None:
         self.is_blocked = True
+        metrics.broker_blocked.set(1)
         log.error("broker_blocked")
 
     def _unblock(self) -> None:
         self.is_blocked = False
+        metrics.broker_blocked.set(0)
         log.info("broker_unblocked")
 
     def _rest(self, seconds: float, connection: Connection | None = None) -> None:

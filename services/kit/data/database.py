@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    QueuePool,
     Table,
     Text,
     create_engine,
@@ -33,6 +34,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.data.encryption import is_encrypted, keyring
+from services.kit.operations import metrics
 from services.kit.settings import DatabaseSettings, read_settings
 
 NAMING = {
@@ -44,6 +46,7 @@ NAMING = {
 }
 
 
+_OVERFLOW = 4
 _READ_ONLY = "25006"
 _NO_CHANGES = (_READ_ONLY, "53100")
 """SQLSTATEs: a read-only transaction, and a full disk."""
@@ -230,7 +233,11 @@ class Database(DependencyProvider):
 
     def setup(self) -> None:
         """Creates the engine; connections are opened when they are needed."""
-        self.engine = engine_for(read_settings(DatabaseSettings), self.container.service_name)
+        settings = read_settings(DatabaseSettings)
+        self.engine = engine_for(settings, self.container.service_name)
+        if isinstance(pool := self.engine.pool, QueuePool):
+            metrics.database_connections.set_function(pool.checkedout)
+            metrics.database_connections_limit.set(settings.max_workers + _OVERFLOW)
 
     def why_not_ready(self) -> str | None:
         """Why the service cannot use its database, such as tables of another version; None where it can."""
@@ -294,7 +301,7 @@ def engine_for(settings: DatabaseSettings, application_name: str) -> Engine:
     engine = create_engine(
         make_url(settings.database_url).set(drivername="postgresql+psycopg"),
         pool_size=settings.max_workers,
-        max_overflow=4,
+        max_overflow=_OVERFLOW,
         pool_pre_ping=True,
         pool_timeout=10,
         hide_parameters=True,

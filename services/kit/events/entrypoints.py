@@ -222,6 +222,7 @@ class Subscription(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, and the dead-letter publisher, which moves failed messages."""
         super().setup()
+        metrics.begin_series_of_queue(self.queue)
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} failures", self.settings.publish_seconds
         )
@@ -324,6 +325,7 @@ class BatchSubscription(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, which pauses while we hold much, and the publisher of rejections past the database."""
         super().setup()
+        metrics.begin_series_of_queue(self.queue)
         self.reader.is_full = lambda: self._held >= _MOST_HELD
         self._dead_letter_publisher = ConfirmedPublisher(
             self.settings.amqp_uri, f"{self.queue} rejections", self.settings.publish_seconds

@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from uuid_utils import uuid7
 
 from services.kit.events.contract import SPEC_VERSION, Data, EventContract
+from services.kit.operations.tracing import TRACEPARENT, traceparent, valid_traceparent
 from services.kit.strict_json import read_json
 
 LARGEST_EVENT = 4_000_000
@@ -43,6 +44,8 @@ class Event(Generic[Data_co]):
     correlation_id: str | None
     causation_id: str | None
     data: Data_co
+    traceparent: str | None = None
+    """The W3C trace context of what published the event."""
 
 
 def new_message_id() -> str:
@@ -64,6 +67,7 @@ def wrap(contract: EventContract[Data], data: Data | Mapping[str, Any], subject:
         "dataschema": contract.dataschema,
         "correlationid": correlation.get() or message_id,
         "causationid": causation.get(),
+        TRACEPARENT: traceparent(),
         "data": contract.dump(data),
     }
     return {name: value for name, value in document.items() if value is not None}
@@ -93,6 +97,7 @@ def unwrap_one_of(contracts: Sequence[EventContract[Data]], body: bytes) -> Even
             correlation_id=_id(document, "correlationid"),
             causation_id=_id(document, "causationid"),
             data=contract.read(document["data"]),
+            traceparent=valid_traceparent(document.get(TRACEPARENT)),
         )
     except NotAnEvent:
         raise

@@ -13,6 +13,7 @@ from services.kit.data.bulk import insert_rows
 from services.kit.data.database import outbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.envelope import LARGEST_EVENT, correlation, new_message_id, wrap
+from services.kit.operations.tracing import trace_headers
 
 CHANNEL = "outbox"
 """The PostgreSQL notification that wakes the relay."""
@@ -61,7 +62,7 @@ def send(
         "content_type": "application/json",
         "message_id": message_id,
         "correlation_id": correlation.get(),
-        "application_headers": headers,
+        "application_headers": {**trace_headers(), **(headers or {})},
     }
     message = Outgoing(exchange, routing_key, body if isinstance(body, bytes) else to_json(body), properties)
     _add(session, [_row(message)])

@@ -167,6 +167,8 @@ class Relay(DependencyProvider):
         finally:
             publisher.drop()
             self._refusals = []
+            metrics.outbox_size.set(0)
+            metrics.outbox_age_seconds.set(0)
 
     def _publish(self, database: "psycopg.Connection[Any]", publisher: ConfirmedPublisher) -> int:
         """As `publish_due`, but nothing to a blocked broker, which would receive all of it twice afterwards."""

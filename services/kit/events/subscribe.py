@@ -1,13 +1,16 @@
 """Subscriptions: entrypoints that pass each event to a method once, in a transaction, and ack after the commit."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, overload
 
 import structlog
 from marshmallow import ValidationError
 from nameko.extensions import Entrypoint, register_entrypoint
+from opentelemetry.trace import SpanKind
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
@@ -16,11 +19,12 @@ from services.kit.amqp.queues import own_exchange, owner_of, queue_name, rejecte
 from services.kit.events import inbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
-from services.kit.events.envelope import Event, causation, correlation
+from services.kit.events.envelope import Event, causation, correlation, new_message_id
 from services.kit.events.failures import Reject, Retry, failed_properties, is_passing
 from services.kit.events.outbox import send_as_it_is
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
+from services.kit.operations.tracing import TRACEPARENT, span, valid_traceparent
 
 __all__ = ["Event", "Message", "Reject", "Retry", "listen", "subscribe_batch", "subscribes"]
 
@@ -59,9 +63,13 @@ def _subscription(
     contracts: Sequence[EventContract[Any]], method: Callable[[Any, Session, Event[Any]], None]
 ) -> Handler:
     def handle(service: Any, event: Event[Any]) -> None:
-        with _work_of(event), service.database.begin() as session:
-            if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
-                method(service, session, event)
+        with _work_of(event):
+            started, queue = time.monotonic(), queue_name(service.name, contracts[0].name)
+            metrics.message_age_seconds.labels(queue).observe((datetime.now(UTC) - event.time).total_seconds())
+            with service.database.begin() as session:
+                if is_first := inbox.first_time(session, queue, event.id):
+                    method(service, session, event)
+            log.info("message_handled", queue=queue, repeated=not is_first, ms=_milliseconds_since(started))
 
     return _entrypoint(handle, Subscription(*contracts))
 
@@ -112,14 +120,16 @@ class _ChunkHandler:
 
     def __call__(self, service: Any, messages: list[Message]) -> None:
         """Returns when each message is handled or rejected; raises transient errors."""
-        try:
-            self._handle(service, messages)
-        except Exception as error:
-            if is_passing(error):
-                raise
-            log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
-            for message in messages:
-                self._handle_alone(service, message)
+        with _work_of_chunk(self._queue, messages):
+            started = time.monotonic()
+            self._handle_all(service, messages)
+            log.info(
+                "messages_handled",
+                queue=self._queue,
+                message_ids=[message.message_id for message in messages],
+                rejected=sum(message.rejection is not None for message in messages),
+                ms=_milliseconds_since(started),
+            )
 
     def read(self, message: Message) -> None:
         """Decodes the message into its `data`, or sets its rejection."""
@@ -130,6 +140,16 @@ class _ChunkHandler:
             except (Reject, ValueError, ValidationError) as error:
                 message.rejection = error
         message.is_fresh = True
+
+    def _handle_all(self, service: Any, messages: list[Message]) -> None:
+        try:
+            self._handle(service, messages)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
+            for message in messages:
+                self._handle_alone(service, message)
 
     def _handle(self, service: Any, messages: list[Message]) -> None:
         for message in messages:
@@ -183,9 +203,36 @@ def _entrypoint(handle: Handler, entrypoint: Entrypoint) -> Handler:
     return answer_error
 
 
+def _milliseconds_since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)
+
+
 @contextmanager
 def _work_of(event: Event) -> Iterator[None]:
     correlation.set(event.correlation_id or event.id)
     causation.set(event.id)
-    with bound_contextvars(message_id=event.id, correlation_id=event.correlation_id, type=event.type):
+    ids = {"message_id": event.id, "correlation_id": event.correlation_id, "type": event.type}
+    with (
+        metrics.busy_worker(),
+        span(event.type, SpanKind.CONSUMER, event.traceparent, event.correlation_id),
+        bound_contextvars(**ids),
+    ):
+        yield
+
+
+@contextmanager
+def _work_of_chunk(queue: str, messages: Sequence[Message]) -> Iterator[None]:
+    """The work of one message continues its trace; that of several is a trace of its own, linked to theirs."""
+    traces = [trace for one in messages if (trace := valid_traceparent(one.headers.get(TRACEPARENT)))]
+    is_one = len(messages) == 1
+    first = messages[0]
+    known = (first.received.properties.get("correlation_id") or first.message_id) if is_one else None
+    correlation_id = known or new_message_id()
+    correlation.set(correlation_id)
+    parent = traces[0] if is_one and traces else None
+    with (
+        metrics.busy_worker(),
+        span(queue, SpanKind.CONSUMER, parent, correlation_id, linked=[] if is_one else traces),
+        bound_contextvars(correlation_id=correlation_id),
+    ):
         yield

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stdout, with the ids of the current message or request, without personal data."""
+"""Logs: one JSON object a line on stdout, with the ids of the message or request and trace, without personal data."""
 
 import logging
 import sys
@@ -7,11 +7,14 @@ from typing import Any
 
 import structlog
 
+from services.kit.operations.tracing import trace_ids
+
 
 def configure_logs(service: str, level: str = "INFO") -> None:
     """Sends structlog's and the standard library's records to stdout as JSON lines that name the service."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
@@ -55,6 +58,10 @@ def traceback_without_values(error: BaseException) -> str:
 def class_name(error: BaseException) -> str:
     """The error's class with its module: `sqlalchemy.exc.IntegrityError`."""
     return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def _with_trace(_logger: Any, _method: str, record: dict[str, Any]) -> dict[str, Any]:
+    return {**record, **trace_ids()}
 
 
 def _named(service: str) -> Any:

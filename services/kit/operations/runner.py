@@ -28,11 +28,15 @@ from nameko.runners import ServiceRunner
 
 from services.kit.amqp.broker_users import require_own_user
 from services.kit.amqp.queues import QueueChanged
+from services.kit.operations import metrics
 from services.kit.operations.health import health_app
 from services.kit.operations.logs import class_name, configure_logs, traceback_without_values
+from services.kit.operations.tracing import TracingSettings, configure_tracing, end_tracing
 from services.kit.settings import MessagingSettings, ProcessSettings, SettingsError, check_secrets, read_settings
 
 log = structlog.get_logger()
+
+_SECONDS_FOR_SPANS = 2.0
 
 
 def run(modules: Sequence[str]) -> int:
@@ -41,7 +45,10 @@ def run(modules: Sequence[str]) -> int:
     classes = [cls for module in modules for cls in service_classes(import_module(module))]
     gc.enable()
     check_secrets()
-    configure_logs("+".join(cls.name for cls in classes), settings.log_level)
+    name = "+".join(cls.name for cls in classes)
+    configure_logs(name, settings.log_level)
+    metrics.describe_build(name, settings.release, settings.max_workers)
+    configure_tracing(name, settings.release, read_settings(TracingSettings))
     runner = ServiceRunner(
         {
             "AMQP_URI": read_settings(MessagingSettings).amqp_uri,
@@ -104,6 +111,8 @@ def _live(runner: ServiceRunner, stop_seconds: float) -> int:
     with at_most(stop_seconds):
         runner.stop()
         is_done = True
+    with at_most(_SECONDS_FOR_SPANS):
+        end_tracing()
     log.info("stopped" if is_done else "stop_forced")
     return 0 if error is None and is_done else 1
 

@@ -9,6 +9,7 @@ from typing import Any
 import amqp
 import structlog
 from nameko.extensions import DependencyProvider, SharedExtension
+from opentelemetry.trace import SpanKind
 
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import BROKER_ERRORS
@@ -29,6 +30,7 @@ from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
+from services.kit.operations.tracing import child_span, trace_headers
 from services.kit.problems import BrokerBlocked, Problem, Unavailable
 from services.kit.rpc.caller_signature import signer
 from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Caller
@@ -193,7 +195,8 @@ class ServiceClient(DependencyProvider):
         }
         started, outcome = time.monotonic(), "unavailable"
         try:
-            answer = self.replies.ask(f"{self.service}.{name}", request, seconds)
+            with child_span(f"{self.service}.{name}", SpanKind.CLIENT):
+                answer = self.replies.ask(f"{self.service}.{name}", {**request, **trace_headers()}, seconds)
             outcome = "problem" if "problem" in answer else "answered"
         finally:
             metrics.rpc_call_seconds.labels(f"{self.service}.{name}", outcome).observe(time.monotonic() - started)

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -10,6 +11,7 @@ from typing import Any, TypeVar, overload
 import structlog
 from marshmallow import ValidationError
 from nameko.extensions import register_entrypoint
+from opentelemetry.trace import SpanKind
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -22,6 +24,7 @@ from services.kit.events.failures import is_passing
 from services.kit.operations import audit, metrics
 from services.kit.operations.audit import AuditEvent
 from services.kit.operations.logs import class_name, traceback_without_values
+from services.kit.operations.tracing import span
 from services.kit.problems import DatabaseReadOnly, Forbidden, Invalid, Problem, Unavailable, invalid_fields
 from services.kit.rpc.client import ServiceClient
 from services.kit.rpc.operation import ANONYMOUS, CommonOperation, Operation, operation_of
@@ -105,10 +108,7 @@ def _answering(
         if request.is_late():
             metrics.rpc_expired.labels(service.name).inc()
             return None
-        correlation.set(request.correlation_id)
-        causation.set(request.request_id)
-        started = time.monotonic()
-        with bound_contextvars(correlation_id=request.correlation_id, request_id=request.request_id, request=name):
+        with _work_of(request, f"{service.name}.{name}") as handled:
             problem, answered, audit_event = None, "", None
             try:
                 audit_event = audit.audit_event_of(f"{service.name}.{name}", request)
@@ -119,11 +119,33 @@ def _answering(
                 answered = problem_json(problem)
                 if audit_event is not None and isinstance(error, Problem):
                     record_refusal(service, audit_event, error)
-        outcome = problem.code if problem else "answered"
-        metrics.rpc_seconds.labels(name, outcome).observe(time.monotonic() - started)
+            handled(problem.code if problem else "answered")
         return answered
 
     return answer
+
+
+@contextmanager
+def _work_of(request: Request, operation: str) -> Iterator[Callable[[str], None]]:
+    """The ids and the span of a request's work; yields what logs and measures its outcome."""
+    started = time.monotonic()
+    correlation.set(request.correlation_id)
+    causation.set(request.request_id)
+    name = operation.partition(".")[2]
+    ids = {"correlation_id": request.correlation_id, "request_id": request.request_id, "request": name}
+
+    def handled(outcome: str) -> None:
+        seconds = time.monotonic() - started
+        metrics.rpc_seconds.labels(name, outcome).observe(seconds)
+        work.set_attribute("outcome", outcome)
+        log.info("request_handled", outcome=outcome, ms=round(seconds * 1000, 1))
+
+    with (
+        metrics.busy_worker(),
+        span(operation, SpanKind.SERVER, request.traceparent, request.correlation_id) as work,
+        bound_contextvars(**ids),
+    ):
+        yield handled
 
 
 def _record_refusal(service: Any, audit_event: AuditEvent, problem: Problem) -> None:

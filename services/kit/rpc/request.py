@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.amqp.transport import Delivery
+from services.kit.operations.tracing import TRACEPARENT, valid_traceparent
 from services.kit.problems import Problem
 from services.kit.rpc.operation import ANONYMOUS, Scope
 from services.kit.schemas import values_of
@@ -84,6 +85,8 @@ class Request:
     request_id: str | None
     correlation_id: str
     deadline: float
+    traceparent: str | None = None
+    """The W3C trace context of what asks."""
 
     @classmethod
     def from_body(cls, body: bytes, message: Delivery) -> "Request":
@@ -95,6 +98,7 @@ class Request:
             request_id=document.get("request_id"),
             correlation_id=document.get("correlation_id") or str(message.properties.get("correlation_id")),
             deadline=float(document.get("deadline") or time.time() + 60),
+            traceparent=valid_traceparent(document.get(TRACEPARENT)),
         )
 
     def is_late(self) -> bool:

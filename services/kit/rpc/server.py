@@ -36,6 +36,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         """Creates the reader of requests and the publisher of replies; raises SettingsError without the needed keys."""
         self._settings = settings = read_settings(MessagingSettings)
         service = self.container.service_name
+        metrics.begin_series_of_requests(service)
         self._users = BrokerUsers.of(settings.amqp_uri, service)
         self._checker = checker()
         self._running = 0
@@ -153,6 +154,7 @@ class QueryEntrypoint(Entrypoint):
         if self.method_name != self._operation_method:
             raise MethodMisnamed(f"{name} handles {self._operation_method}.")
         operation_of(name)
+        metrics.begin_series_of_request(self.method_name)
         self.server.register_provider(self)
 
     def stop(self) -> None:

@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import prometheus_client as metrics
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.operations.membership.identity import CAPTCHA_PURPOSES
 from services.kit.data.encryption import blind_index
 from services.kit.origins import counted_origin
 from services.kit.settings import read_settings, settings_class
 from services.membership.models import OF_STRANGERS, Account, FailureCount
 
 HARDEST_LEVEL = 5
+
+_failures = metrics.Counter("sign_in_failures", "Failed sign-ins, and wrong captchas before them.", ["kind"])
+for _purpose in CAPTCHA_PURPOSES:
+    _failures.labels(_purpose)
 (_NAME, _PROOF), _DEVICE = OF_STRANGERS, "device"
 
 
@@ -142,6 +148,7 @@ def is_locked(account: Account) -> bool:
 
 def count_failure_of_address(session: Session, kind: str, origin: str | None) -> None:
     """Counts a failure of a kind, one of the contract's CAPTCHA_PURPOSES, from an address."""
+    _failures.labels(kind).inc()
     if origin is None:
         return
     now, settings = datetime.now(UTC), read_settings(LockoutSettings)
