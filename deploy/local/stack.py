@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from deploy.local.environment import (
     source_version,
     write_state,
 )
+from deploy.local.fork_server import CannotFork, ForkServer
 from deploy.local.ports import LOOPBACK
 from deploy.local.private_files import UMASK, make_private, open_private
 from deploy.local.processes import (
@@ -57,6 +58,8 @@ from deploy.local.processes import (
 
 _SECONDS_TO_BE_READY = 180.0
 _SECONDS_TO_STOP = 60.0
+_SECONDS_TO_MIGRATE = 1200.0
+_MIGRATE = "services.kit.data.migrate"
 _HOPELESS_RESTARTS = 6
 BANK_BOOKS = "example_bank.sqlite"
 """The file of the example of a bank's program, if that is the bank of this stack."""
@@ -292,8 +295,12 @@ def _prepare_databases(folder: Path, context: RuntimeContext, say: Say) -> None:
     if state.get("prepared") == version:
         return
     say("databases: migrating, and seeding demo data")
-    with ThreadPoolExecutor() as at_once:
-        list(at_once.map(partial(_migrate_and_seed, context), SERVICES))
+    (folder / "logs").mkdir(mode=0o700, exist_ok=True)
+    with closing(ForkServer()) as forks, ThreadPoolExecutor() as at_once:
+        try:
+            list(at_once.map(partial(_migrate_and_seed, folder, forks, context), SERVICES))
+        except CannotFork as error:
+            raise StackError("The code of the services cannot be imported.") from error
     write_state(folder, {**state, "prepared": version})
 
 
@@ -301,21 +308,15 @@ def _without_password(url: str) -> str:
     return make_url(url).set(password=None).render_as_string()
 
 
-def _migrate_and_seed(context: RuntimeContext, service: str) -> None:
+def _migrate_and_seed(folder: Path, forks: ForkServer, context: RuntimeContext, service: str) -> None:
     environment = service_environment(service, context)
     url = {f"DATABASE_URL_{service.upper()}": context.addresses.migration_url(service)}
-    _run(
-        ["services.kit.data.migrate", service], {**environment, **url}, f"the database of {service} cannot be migrated"
-    )
-    if importlib.util.find_spec(f"services.{service}.seed"):
-        _run([f"services.{service}.seed"], environment, f"the demo data of {service} could not be made")
-
-
-def _run(module: list[str], environment: dict[str, str], failure: str) -> None:
-    command = [sys.executable, "-m", *module]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise StackError(f"{failure}:\n{done.stdout}{done.stderr}")
+    log = log_file(folder, f"{service}-database")
+    if forks.start(_MIGRATE, [service], {**environment, **url}, log).wait(_SECONDS_TO_MIGRATE):
+        raise StackError(f"The database of {service} cannot be migrated. The end of {log}:\n{_end_of(log)}")
+    seed = f"services.{service}.seed"
+    if importlib.util.find_spec(seed) and forks.start(seed, [], environment, log).wait(_SECONDS_TO_MIGRATE):
+        raise StackError(f"The demo data of {service} could not be made. The end of {log}:\n{_end_of(log)}")
 
 
 def _supervise(folder: Path, plan: Plan) -> None:
@@ -417,9 +418,12 @@ def _why_not_ready(folder: Path, processes: list[Process]) -> str:
     paragraphs = []
     for process in processes:
         log = log_file(folder, process.name)
-        last_lines = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
-        paragraphs.append("\n".join([f"{process.name} is not ready. The end of {log}:", *last_lines]))
+        paragraphs.append(f"{process.name} is not ready. The end of {log}:\n{_end_of(log)}")
     return "\n\n".join(paragraphs)
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else ""
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local import nodes, postgres, rabbitmq
+from deploy.local.fork_server import RUNNER, CannotFork, Forked, ForkServer
 from deploy.local.processes import (
     Plan,
     Process,
@@ -56,35 +57,28 @@ class Child:
     """A planned process and its state; times are of the monotonic clock."""
 
     process: Process
-    running: subprocess.Popen[bytes] | None = None
+    running: subprocess.Popen[bytes] | Forked | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     early_deaths: int = 0
     record: ProcessRecord = field(default_factory=ProcessRecord)
 
-    def look_after(self, folder: Path, now: float) -> bool:
+    def look_after(self, folder: Path, forks: ForkServer, now: float) -> bool:
         """Start it if it is due, notice its death; return whether something changed."""
         if self.running is None:
             if now < self.start_at:
                 return False
-            self._start(folder, now)
+            self._start(folder, forks, now)
             return True
         if self.running.poll() is None:
             return False
         self._reap(now)
         return True
 
-    def _start(self, folder: Path, now: float) -> None:
-        with _open_log(log_file(folder, self.process.name)) as log:
-            self.running = subprocess.Popen(
-                self.process.command,
-                cwd=ROOT,
-                env=self.process.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs on the main thread only
-            )
+    def _start(self, folder: Path, forks: ForkServer, now: float) -> None:
+        log = log_file(folder, self.process.name)
+        _rotate(log)
+        self.running = _fork(self.process, forks, log) or _execute(self.process, log)
         self.started_at = now
         self.record.pid, self.record.state, self.record.since = self.running.pid, "running", time.time()
 
@@ -108,6 +102,7 @@ class Supervisor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.children: dict[str, Child] = {}
+        self.forks = ForkServer()
         self.plan = Plan()
         self._plan_changed = True
         self._stopping = threading.Event()
@@ -123,13 +118,14 @@ class Supervisor:
         while not self._stopping.is_set():
             changed = self._take_plan() if self._plan_changed else False
             now = time.monotonic()
-            changes = [child.look_after(self.folder, now) for child in self.children.values()]
+            changes = [child.look_after(self.folder, self.forks, now) for child in self.children.values()]
             if changed or any(changes):
                 self._write_record()
             time.sleep(_LOOK_EVERY)
         node_watch.join()
         _end(list(self.children.values()))
         self.children = {}
+        self.forks.close()
         self._write_record()
 
     def _take_plan(self) -> bool:
@@ -187,10 +183,33 @@ def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _open_log(path: Path) -> IO[bytes]:
-    if path.exists() and path.stat().st_size > _LARGEST_LOG:
-        path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")
+def _fork(process: Process, forks: ForkServer, log: Path) -> Forked | None:
+    """Start a service; return None if it is another program, or if its code cannot be imported."""
+    module, *arguments = process.command[2:]
+    if module != RUNNER:
+        return None
+    try:
+        return forks.start(module, arguments, process.environment, log)
+    except CannotFork:
+        return None
+
+
+def _execute(process: Process, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            process.command,
+            cwd=ROOT,
+            env=process.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs on the main thread only
+        )
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _LARGEST_LOG:
+        log.replace(log.with_suffix(".log.1"))
 
 
 def _say(text: str) -> None:

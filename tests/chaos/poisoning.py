@@ -153,7 +153,7 @@ class Feeder:
 
     def _take_rejected(self) -> None:
         while (message := self.channel.basic_get(bank.REJECTED_QUEUE, no_ack=True)) is not None:
-            body, headers = message.body, message.headers
+            body, headers = message.body or b"", message.headers  # py-amqp gives an empty body as text
             reason = headers["x-reason"]
             assert reason
             assert len(reason) <= _LONGEST_REASON

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from deploy.local.environment import NO_RESOLVER
+from deploy.local.fork_server import PASSED_ON, RUNNER, Forked, ForkServer
 from tests.databases import DatabaseFactory
-from tests.integration.fork_server import PASSED_ON, Forked, ForkServer
 from tests.listening import listening_url
 
 _SECONDS_TO_BE_READY = 90
@@ -104,7 +104,7 @@ def _services(fork_server: ForkServer, logs: Path) -> Iterator[StartService]:
         log_file = logs / f"{module}-{len(started)}.log"
         addresses = {"DATABASE_URL": database_url, "AMQP_URI": amqp_uri, "HEALTH_PORT": "0"}
         environment = {**_SURROUNDINGS, **TEST_SECRETS, **addresses, **settings}
-        running = fork_server.start(module, environment, log_file)
+        running = fork_server.start(RUNNER, [module], environment, log_file)
         started.append(running)
         health_url = listening_url(log_file, "health", lambda: running.poll() is None)
         process = ServiceProcess(running, health_url, log_file)

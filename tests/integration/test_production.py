@@ -10,12 +10,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from deploy.local.environment import keep_secrets, random_key
+from deploy.local.fork_server import RUNNER, ForkServer
 from services.kit.key_sets import new_signing_keys, public_part
 from services.kit.rpc.caller_signature import public_keys
 from services.membership.seed import seed
 from tests.databases import DatabaseFactory
 from tests.integration.conftest import TEST_SECRETS
-from tests.integration.fork_server import ForkServer
 
 _SECONDS = 60
 ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL": "postgresql://127.0.0.1:9/none"}
@@ -24,7 +24,7 @@ ADDRESSES = {"AMQP_URI": "amqp://someone:password@127.0.0.1:9//", "DATABASE_URL"
 def end_of(fork_server: ForkServer, log: Path, module: str, **settings: str) -> tuple[int, str]:
     """How a service ends that is started with these settings and ENVIRONMENT unset, and what it writes."""
     environment = {"PATH": os.environ["PATH"], **ADDRESSES, **TEST_SECRETS, **settings}
-    status = fork_server.start(module, environment, log).wait(_SECONDS)
+    status = fork_server.start(RUNNER, [module], environment, log).wait(_SECONDS)
     return status, log.read_text()
 
 

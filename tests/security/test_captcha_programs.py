@@ -83,11 +83,11 @@ def test_tesseract_reads_next_to_no_picture(tmp_path: Path) -> None:
     assert solved_by_tesseract(24, [(as_it_is, 7)], tmp_path)[0] <= 4
 
 
-@pytest.mark.long("a hundred pictures, read by tesseract in eight ways")
+@pytest.mark.long("eighty pictures, read by tesseract in eight ways")
 def test_tesseract_reads_fewer_than_one_picture_in_twenty_however_it_is_prepared(tmp_path: Path) -> None:
     prepared = (as_it_is, enlarged, in_black, without_thinner_lines, without_thin_lines, smoothed)
     ways = [*((prepare, 7) for prepare in prepared), (enlarged, 8), (without_thin_lines, 8)]
-    count = 120
+    count = 80
     solved = solved_by_tesseract(count, ways, tmp_path)
     assert max(solved) < MOST_SOLVED * count, dict(zip(ways, solved, strict=True))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.fork_server import RUNNER, ForkServer
 from services.kit.amqp.queues import declare_subscription, is_queue
 from tests.integration.conftest import TEST_SECRETS
-from tests.integration.fork_server import ForkServer
 from tests.integration.messaging.probe.contracts import ANSWERED, PINGED
 from tests.integration.messaging.world import DEAD, PROBE, QUEUE, Outside, World, event, eventually, reasons
 from tests.tcp_proxy import TcpProxy
@@ -153,7 +153,7 @@ def test_a_queue_with_other_arguments_stops_the_start_with_a_clear_word(
     with Outside(amqp_uri) as outside:
         outside.channel.queue_declare(QUEUE, durable=True, auto_delete=False)
     addresses = {"AMQP_URI": amqp_uri, "DATABASE_URL": world.database_url}
-    ended = fork_server.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
+    ended = fork_server.start(RUNNER, [PROBE], {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
     assert ended.wait() == 1
     assert f"The queue {QUEUE} exists with other arguments" in (tmp_path / "log").read_text()
 
@@ -181,7 +181,7 @@ def test_a_service_that_waits_for_the_broker_can_be_stopped(
     world: World, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     addresses = {"AMQP_URI": "amqp://guest:guest@127.0.0.1:9//", "DATABASE_URL": world.database_url}
-    waiting = fork_server.start(PROBE, {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
+    waiting = fork_server.start(RUNNER, [PROBE], {"ENVIRONMENT": "test", **TEST_SECRETS, **addresses}, tmp_path / "log")
     eventually(lambda: (tmp_path / "log").exists() and "broker_lost" in (tmp_path / "log").read_text())
     waiting.terminate()
     assert waiting.wait() == 0
