@@ -54,7 +54,12 @@ def _definitions_in(tree: ast.AST, program: str) -> Iterator[MetricDefinition]:
             continue
         kind = ast.unparse(node.func).rpartition(".")[2]
         name, says = node.args[:2]
-        if kind in _KINDS and isinstance(name, ast.Constant) and isinstance(says, ast.Constant):
+        if (
+            kind in _KINDS
+            and isinstance(name, ast.Constant)
+            and isinstance(name.value, str)
+            and isinstance(says, ast.Constant)
+        ):
             labels = ast.literal_eval(node.args[2]) if len(node.args) > 2 else ()
             yield MetricDefinition(
                 f"{name.value}{_SUFFIXES.get(kind, '')}", program, kind, tuple(labels), str(says.value)
