@@ -1,5 +1,6 @@
 """Who reads the broker's disk, or what waits in its queues, reads nobody's numbers."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
 from deploy.simulators.bank_ledger import SPOILERS, card_number
 from tests.desks import a_desk, people
+from tests.security.places import paths_in
 
 
 def test_the_brokers_disk_holds_no_number_of_a_member_or_a_card(stack: Stack, nodes: Nodes) -> None:
@@ -36,8 +38,10 @@ def test_the_brokers_disk_holds_no_number_of_a_member_or_a_card(stack: Stack, no
 
 
 def _places(folder: Path, texts: list[str]) -> list[tuple[str, str]]:
-    """In which files these texts are."""
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    return [
-        (str(file), text) for file in files for held in [file.read_bytes()] for text in texts if text.encode() in held
-    ]
+    """In which files these texts are; the broker may replace a file meanwhile."""
+    found = []
+    for file in (path for path in paths_in(folder) if path.is_file()):
+        with suppress(FileNotFoundError):
+            held = file.read_bytes()
+            found += [(str(file), text) for text in texts if text.encode() in held]
+    return found

@@ -13,11 +13,12 @@ from deploy.local.nodes import Nodes
 from deploy.local.private_files import make_private, write_private
 from deploy.local.stack import Stack
 from tests.databases import ROOT
+from tests.security.places import paths_in
 
 
 def test_nothing_of_a_stack_and_its_nodes_is_open_to_others(stack: Stack, nodes: Nodes) -> None:
     places = (stack.folder, nodes.folder, postgres.data_folder(nodes.folder).parent)
-    files = [file for place in places for file in (place, *place.rglob("*"))]
+    files = [file for place in places for file in paths_in(place)]
     assert len(files) > 100, "logs, secrets, the broker's and the database's files"
     assert sorted(str(file) for file in files if _is_open(file)) == []
     assert not _is_open(ROOT / ".local")
@@ -42,7 +43,7 @@ def test_what_was_open_before_is_shut(tmp_path: Path) -> None:
     make_private(folder)
     write_private(folder / "secrets.env", "another")
 
-    assert [path for path in (folder, *folder.rglob("*")) if _is_open(path)] == []
+    assert [path for path in paths_in(folder) if _is_open(path)] == []
     assert (folder / "secrets.env").read_text() == "another"
 
 
