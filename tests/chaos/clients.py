@@ -56,6 +56,15 @@ class PatientClient(ApiClient):
         self._tally = tally
         self._over = over
 
+    def sign_in(self, account_name: str, password: str) -> ApiClient:
+        """Signs in as ApiClient does; after a try whose answer was lost, with another captcha."""
+        while True:
+            try:
+                return super().sign_in(account_name, password)
+            except ApiProblem as problem:
+                if problem.code != "captcha_used":
+                    raise
+
     def _request(self, method: str, path: str, **sent: Any) -> requests.Response:
         pause = _PAUSE
         while True:

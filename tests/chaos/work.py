@@ -271,7 +271,7 @@ def _sign_in_on_phone(office: Office, client: ApiClient, phone: str) -> None:
             office.account.note_password_asked(phone)
             client.ask_for_code(phone)
         except ApiProblem as refused:
-            if refused.code != "otp_too_soon":
+            if refused.code not in ("otp_too_soon", "captcha_used"):
                 raise
         if office.wait(lambda: bool(_passwords(office, phone)), seconds=30):
             try:
