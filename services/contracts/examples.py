@@ -38,14 +38,14 @@ def opened(wire: Any) -> Any:
     if isinstance(wire, list):
         return [opened(value) for value in wire]
     if isinstance(wire, str) and wire.startswith("v1."):
-        return {"sealed": json.loads(keyring().open(wire))}
+        return {"sealed": json.loads(keyring().decrypt_token(wire))}
     return wire
 
 
 def _sealed(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"sealed"}:
-            return keyring().seal(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
+            return keyring().encrypt_token(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
         return {name: _sealed(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_sealed(inner) for inner in value]

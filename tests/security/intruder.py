@@ -121,11 +121,11 @@ class SentRequest:
 
 
 def forged(
-    contract: EventContract, data: dict[str, Any], sealed: dict[str, str] | None = None, **envelope: Any
+    contract: EventContract, data: dict[str, Any], encrypted: dict[str, str] | None = None, **envelope: Any
 ) -> tuple[str, bytes]:
-    """Returns the id and the body of a forged event; `sealed` are its encrypted parts."""
+    """Returns the id and the body of a forged event; `encrypted` are its encrypted parts."""
     document = {**wrap(contract, data, None), **envelope}
-    document["data"] |= sealed or {}
+    document["data"] |= encrypted or {}
     return document["id"], to_json(document)
 
 

@@ -277,7 +277,7 @@ FORGED_ACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
     data, envelope = FORGED_ACTS[reason]
     contract = ACTS_RECORDED["validation"]
-    message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.seal("{}")}, **envelope)
+    message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.encrypt_token("{}")}, **envelope)
     user = user_of(broker.uris["validation"])
 
     broker.users["validation"].publish(
@@ -305,7 +305,7 @@ def test_a_password_of_a_service_forges_no_moved_event_of_another(broker: Broker
     """By its own exchanges it reaches its own queues, but what others have told it cannot make up."""
     contract = ACTS_RECORDED["revocation"]
     data = {**an_act(), "action": "revocation.approve_revocation"}
-    message_id, body = forged(contract, data, {"personal": broker.keys.seal("{}")})
+    message_id, body = forged(contract, data, {"personal": broker.keys.encrypt_token("{}")})
     claims = {"x-publisher": user_of(broker.uris["revocation"])}
     exchange = own_exchange("membership") if way == "own" else delay_exchange("membership", 1)
 

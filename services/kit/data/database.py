@@ -82,7 +82,7 @@ class EncryptedBytes(TypeDecorator[bytes]):
 
 
 def opened(stored: bytes) -> bytes:
-    """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotOpen.
+    """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotDecrypt.
 
     A value that an earlier version left unencrypted is returned as it is.
     """

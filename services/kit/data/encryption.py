@@ -25,7 +25,7 @@ _NONCE = 12
 _VERSION = b"\x01"
 
 
-class CannotOpen(ValueError):
+class CannotDecrypt(ValueError):
     """The value is not an encrypted one, was changed, or was encrypted with a key that this process does not have."""
 
 
@@ -48,21 +48,21 @@ class Keyring:
         """The first bytes of all that `encrypt` returns now; they name the key."""
         return encrypted_prefix(next(iter(self._ciphers)))
 
-    def seal(self, plain: str | bytes) -> str:
+    def encrypt_token(self, plain: str | bytes) -> str:
         """Encrypts to a token `v1.<key id>.<base64url>`, which only holders of the key can decrypt."""
-        key_id, sealed = self._encrypt(plain)
-        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        key_id, encrypted = self._encrypt(plain)
+        return f"{token_prefix(key_id)}{base64.urlsafe_b64encode(encrypted).rstrip(b'=').decode()}"
 
-    def open(self, token: str) -> bytes:
-        """Decrypts a token of `seal`; raises CannotOpen."""
+    def decrypt_token(self, token: str) -> bytes:
+        """Decrypts a token of `encrypt_token`; raises CannotDecrypt."""
         try:
             version, key_id, encoded = token.split(".")
-            sealed = _unbase64(encoded)
+            encrypted = _unbase64(encoded)
         except ValueError as error:
-            raise CannotOpen("This is no sealed value.") from error
+            raise CannotDecrypt("This is not an encrypted value.") from error
         if version != "v1":
-            raise CannotOpen(f"Sealed values of version {version} are not known.")
-        return self._decrypt(key_id, sealed)
+            raise CannotDecrypt(f"Encrypted values of version {version} are not known.")
+        return self._decrypt(key_id, encrypted)
 
     def encrypt(self, plain: str | bytes) -> bytes:
         """Encrypts to the bytes that the database keeps: version, length of the key id, key id, nonce, ciphertext."""
@@ -70,9 +70,9 @@ class Keyring:
         return encrypted_prefix(key_id) + encrypted
 
     def decrypt(self, stored: bytes) -> bytes:
-        """Decrypts bytes of `encrypt`; raises CannotOpen."""
+        """Decrypts bytes of `encrypt`; raises CannotDecrypt."""
         if len(stored) < 2 or stored[:1] != _VERSION:
-            raise CannotOpen("This is no encrypted value.")
+            raise CannotDecrypt("This is not an encrypted value.")
         end = 2 + stored[1]
         return self._decrypt(stored[2:end].decode(), stored[end:])
 
@@ -82,14 +82,14 @@ class Keyring:
         key_id, cipher = next(iter(self._ciphers.items()))
         return key_id, nonce + cipher.encrypt(nonce, _to_bytes(plain), key_id.encode())
 
-    def _decrypt(self, key_id: str, sealed: bytes) -> bytes:
+    def _decrypt(self, key_id: str, encrypted: bytes) -> bytes:
         cipher = self._cipher(key_id)
         if cipher is None:
-            raise CannotOpen(f"There is no key {key_id}.")
+            raise CannotDecrypt(f"There is no key {key_id}.")
         try:
-            return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], key_id.encode())
+            return cipher.decrypt(encrypted[:_NONCE], encrypted[_NONCE:], key_id.encode())
         except (InvalidTag, ValueError) as error:
-            raise CannotOpen("The sealed value was changed.") from error
+            raise CannotDecrypt("The encrypted value was changed.") from error
 
     def _cipher(self, key_id: str) -> AESGCM | None:
         return self._ciphers.get(key_id)

@@ -44,12 +44,12 @@ class EncryptedField(fields.Field[Any]):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        return keyring().seal(json.dumps(self._dump(value), ensure_ascii=False, separators=(",", ":")))
+        return keyring().encrypt_token(json.dumps(self._dump(value), ensure_ascii=False, separators=(",", ":")))
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         if not isinstance(value, str):
-            raise ValidationError("A sealed value is a token.")
-        return self._load(read_json(keyring().open(value)))
+            raise ValidationError("An encrypted value is a token.")
+        return self._load(read_json(keyring().decrypt_token(value)))
 
     @cached_property
     def _load(self) -> Callable[[Any], Any]:

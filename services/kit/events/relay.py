@@ -25,7 +25,7 @@ from services.kit.amqp.queues import (
 )
 from services.kit.amqp.watch import BrokerWatch
 from services.kit.data.database import opened
-from services.kit.data.encryption import CannotOpen
+from services.kit.data.encryption import CannotDecrypt
 from services.kit.events.contract import LIVE
 from services.kit.events.outbox import CHANNEL
 from services.kit.operations import metrics
@@ -266,7 +266,7 @@ def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
     for position, row in enumerate(rows):
         try:
             body = opened(bytes(row.body))
-        except CannotOpen as error:
+        except CannotDecrypt as error:
             closed[position] = {None: str(error)}
             continue
         message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from services.kit.data.bulk import is_any_of
 from services.kit.data.database import engine_for
-from services.kit.data.encryption import CannotOpen, keyring
+from services.kit.data.encryption import CannotDecrypt, keyring
 from services.kit.operations.audit_heads import NotSigned, public_keys, verified
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
@@ -139,7 +139,7 @@ def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     position = content.pop("position")
     try:
         return {**content, "personal": keyring().decrypt(content["personal"]).decode()}
-    except (CannotOpen, ValueError) as error:
+    except (CannotDecrypt, ValueError) as error:
         raise Broken(f"entry {position} was changed: its personal part cannot be opened") from error
 
 
