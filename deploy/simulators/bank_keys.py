@@ -42,7 +42,7 @@ class Keys:
         signature = contract.sign(body, self.shared[0])
         return Outgoing(body, {contract.SIGNATURE_HEADER: signature.upper() if upper_case else signature})
 
-    def opened(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
+    def decrypted(self, body: bytes, message: str, signature: object) -> dict[str, Any]:
         """Verifies and decrypts a message, which may be in clear text.
 
         Raises ValueError for a wrong signature or invalid JSON, and CannotDecrypt.

@@ -68,7 +68,7 @@ class BatchReader(ConsumerMixin):
         name = message.delivery_info["routing_key"]
         take = self._takers.get(name)
         try:
-            document = self._keys.opened(body, name, message.headers.get(contract.SIGNATURE_HEADER))
+            document = self._keys.decrypted(body, name, message.headers.get(contract.SIGNATURE_HEADER))
         except (AnotherMessage, ValueError) as error:
             document = None
             _log.error("cannot read a message for %s: %s", name, error)

@@ -176,7 +176,7 @@ class Keys:
         self._own = KeySet.import_key_set(json.loads(own)) if own else None
         self._union = KeySet.import_key_set(json.loads(unions)).keys[0] if unions else None
 
-    def closed(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
+    def encrypted(self, body: bytes, message: str) -> tuple[bytes, dict[str, str]]:
         """Encrypts a body, if there is a key for that, and returns it with the header of its signature."""
         if self._union is not None:
             algorithm = "RSA-OAEP-256" if self._union.key_type == "RSA" else "ECDH-ES+A256KW"
@@ -184,7 +184,7 @@ class Keys:
             body = jwe.encrypt_compact(header, body, self._union, registry=ALGORITHMS).encode()
         return body, {"x-signature": sign(body, self._signing[0])}
 
-    def opened(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
+    def decrypted(self, body: bytes, message: str, signature: Any) -> dict[str, Any]:
         """Verifies, decrypts and parses a message.
 
         Raises ValueError for one that our partner did not sign or that is invalid, CannotDecrypt if a key is missing.
@@ -270,7 +270,7 @@ class Bank:
         the queue, and is delivered to a program that has the key.
         """
         try:
-            document = self._keys.opened(body, method.routing_key, (properties.headers or {}).get("x-signature"))
+            document = self._keys.decrypted(body, method.routing_key, (properties.headers or {}).get("x-signature"))
             take = self._takers[method.routing_key]
         except CannotDecrypt as error:
             log.critical("CALL A PERSON: a message for %s cannot be decrypted and waits: %s", method.routing_key, error)
@@ -284,7 +284,7 @@ class Bank:
 
     def _send(self, channel: Any, body: bytes) -> None:
         """Returns when the broker has the feedback; raises AMQPError otherwise, and it is sent again later."""
-        body, headers = self._keys.closed(body, "bank.feedback")
+        body, headers = self._keys.encrypted(body, "bank.feedback")
         kind = "application/json" if body.startswith(b"{") else "application/jose"
         properties = pika.BasicProperties(content_type=kind, delivery_mode=2, headers=headers)
         channel.basic_publish("bank.feedback", "bank.feedback", body, properties, mandatory=True)

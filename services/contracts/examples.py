@@ -31,12 +31,12 @@ def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
     return wire
 
 
-def opened(wire: Any) -> Any:
+def decrypted(wire: Any) -> Any:
     """Data from the wire with decrypted values, in the form of the committed examples."""
     if isinstance(wire, dict):
-        return {name: opened(value) for name, value in wire.items()}
+        return {name: decrypted(value) for name, value in wire.items()}
     if isinstance(wire, list):
-        return [opened(value) for value in wire]
+        return [decrypted(value) for value in wire]
     if isinstance(wire, str) and wire.startswith("v1."):
         return {"sealed": json.loads(keyring().decrypt_token(wire))}
     return wire

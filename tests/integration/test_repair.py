@@ -31,7 +31,7 @@ from services.contracts.events.membership import CorrectionRefusedData, ImportCo
 from services.contracts.operations.batching import UpdatePendingRequest
 from services.kit.amqp.connection import open_connection
 from services.kit.data import repair
-from services.kit.data.database import opened
+from services.kit.data.database import decrypted
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
 from services.kit.operations.operable import discard_letters
@@ -343,7 +343,7 @@ def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]
     with world.engines["batching"].connect() as connection:
         rows = connection.exec_driver_sql("select routing_key, body, recipients from outbox order by id").all()
     told = [
-        (EVENTS[row.routing_key].name, json.loads(opened(bytes(row.body)))["data"])
+        (EVENTS[row.routing_key].name, json.loads(decrypted(bytes(row.body)))["data"])
         for row in rows
         if "membership" in (row.recipients or "").split()
     ]
@@ -412,7 +412,7 @@ def body_of_the_last(world: FiveDatabases) -> bytes:
     """What membership has written down to be told."""
     with world.engines["membership"].connect() as connection:
         sealed = connection.exec_driver_sql("select body from outbox order by id desc limit 1").scalar_one()
-    return opened(bytes(sealed))
+    return decrypted(bytes(sealed))
 
 
 @contextmanager

@@ -78,10 +78,10 @@ class EncryptedBytes(TypeDecorator[bytes]):
 
     def process_result_value(self, value: Any, dialect: Any) -> bytes | None:
         """Decrypts on the way out."""
-        return None if value is None else opened(bytes(value))
+        return None if value is None else decrypted(bytes(value))
 
 
-def opened(stored: bytes) -> bytes:
+def decrypted(stored: bytes) -> bytes:
     """The decrypted value of an EncryptedBytes column that was read without SQLAlchemy; raises CannotDecrypt.
 
     A value that an earlier version left unencrypted is returned as it is.

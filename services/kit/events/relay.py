@@ -24,7 +24,7 @@ from services.kit.amqp.queues import (
     queue_name,
 )
 from services.kit.amqp.watch import BrokerWatch
-from services.kit.data.database import opened
+from services.kit.data.database import decrypted
 from services.kit.data.encryption import CannotDecrypt
 from services.kit.events.contract import LIVE
 from services.kit.events.outbox import CHANNEL
@@ -262,18 +262,18 @@ def _postpone(database: "psycopg.Connection[Any]", rows: Sequence[Any], refused:
 def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
     """The messages to publish, with decrypted bodies; and by position why other rows cannot be decrypted."""
     copies: list[_Copy] = []
-    closed: dict[int, _Reasons] = {}
+    undecryptable: dict[int, _Reasons] = {}
     for position, row in enumerate(rows):
         try:
-            body = opened(bytes(row.body))
+            body = decrypted(bytes(row.body))
         except CannotDecrypt as error:
-            closed[position] = {None: str(error)}
+            undecryptable[position] = {None: str(error)}
             continue
         message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
         for recipient in _recipients(row):
             copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
             copies.append(_Copy(position, recipient, copy))
-    return copies, closed
+    return copies, undecryptable
 
 
 def _exchange(row: Any) -> str:
