@@ -98,7 +98,7 @@ class QueueReader:
             lambda _: message.ack(multiple=with_all_before),
         )
 
-    def bury(self, message: Delivery, *, with_all_before: bool = False) -> None:
+    def dead_letter(self, message: Delivery, *, with_all_before: bool = False) -> None:
         """Nacks a message, so that the broker moves it unchanged to the dead-letter queue."""
         self._settle(
             message,

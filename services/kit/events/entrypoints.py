@@ -392,7 +392,7 @@ class BatchSubscription(QueueEntrypoint):
                 return True
             if not is_passing(error):
                 # Not even the rejection could be stored: the broker moves the chunk to the rejected queue.
-                self.reader.bury(last, with_all_before=True)
+                self.reader.dead_letter(last, with_all_before=True)
                 metrics.messages_dead.labels(self.queue).inc(len(messages))
                 return True
         return False
