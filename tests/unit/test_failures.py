@@ -14,7 +14,7 @@ from psycopg import errors
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from services.kit.events.failures import (
-    DeadLetterIt,
+    MoveToDeadLetters,
     Reject,
     Requeue,
     Retry,
@@ -59,7 +59,7 @@ def test_passing_trouble_is_tried_again_without_limit_and_with_growing_pauses(at
     assert verdict == RetryLater([1, 5, 30, 120, 600][min(attempts, 4)])
 
 
-@pytest.mark.parametrize(("attempts", "verdict"), [(0, RetryLater(1)), (4, RetryLater(600)), (5, DeadLetterIt())])
+@pytest.mark.parametrize(("attempts", "verdict"), [(0, RetryLater(1)), (4, RetryLater(600)), (5, MoveToDeadLetters())])
 def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None:
     assert decide(ZeroDivisionError(), {"x-attempts": attempts}, time.monotonic(), SETTINGS) == verdict
 
@@ -73,7 +73,7 @@ def test_a_bug_is_tried_again_five_times(attempts: int, verdict: object) -> None
     ],
 )
 def test_what_is_wrong_in_itself_is_never_tried_again(error: Exception) -> None:
-    assert decide(error, {}, time.monotonic(), SETTINGS) == DeadLetterIt()
+    assert decide(error, {}, time.monotonic(), SETTINGS) == MoveToDeadLetters()
 
 
 _HEADERS = st.dictionaries(
@@ -117,7 +117,7 @@ def test_a_handler_can_give_up() -> None:
     error = Retry("away", give_up_after=3600)
     first = datetime.now(UTC) - timedelta(hours=2)
     assert decide(error, {}, time.monotonic(), SETTINGS) == RetryLater(1)
-    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == DeadLetterIt()
+    assert decide(error, {"x-first-failed-at": first.isoformat()}, time.monotonic(), SETTINGS) == MoveToDeadLetters()
 
 
 def test_the_history_of_a_message_grows_and_can_be_taken_away() -> None:

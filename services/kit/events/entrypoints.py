@@ -39,7 +39,7 @@ from services.kit.concurrency import Empty, LightQueue, Semaphore, Signal
 from services.kit.events.contract import LIVE, EventContract
 from services.kit.events.envelope import NotAnEvent, new_message_id, unwrap, unwrap_one_of
 from services.kit.events.failures import (
-    DeadLetterIt,
+    MoveToDeadLetters,
     Reject,
     Requeue,
     RetryLater,
@@ -268,7 +268,7 @@ class Subscription(QueueEntrypoint):
             return Reject(str(error))
         return self.attempt(event)
 
-    def _move(self, message: Delivery, error: Exception, verdict: RetryLater | DeadLetterIt) -> bool:
+    def _move(self, message: Delivery, error: Exception, verdict: RetryLater | MoveToDeadLetters) -> bool:
         """Publishes the message to a retry or the dead-letter queue; False where it is to stay unacked."""
         properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
         exchange, routing_key = self._address(verdict)
@@ -282,7 +282,7 @@ class Subscription(QueueEntrypoint):
                 log.warning("move_failed", queue=self.queue, error=class_name(broker_error))
                 continue
             if not refused:
-                counter = metrics.messages_dead if isinstance(verdict, DeadLetterIt) else metrics.messages_retried
+                counter = metrics.messages_dead if isinstance(verdict, MoveToDeadLetters) else metrics.messages_retried
                 counter.labels(self.queue).inc()
                 log.warning("message_moved", queue=self.queue, to=exchange, by=routing_key, reason=reason_of(error))
                 return True
@@ -291,14 +291,14 @@ class Subscription(QueueEntrypoint):
                 self._dead_letter_publisher.declare(self.declare)  # our own dead-letter queue may be missing
         return False
 
-    def _address(self, verdict: RetryLater | DeadLetterIt) -> tuple[str, str]:
+    def _address(self, verdict: RetryLater | MoveToDeadLetters) -> tuple[str, str]:
         """The exchange and routing key of the retry queue or the dead-letter queue."""
         service = self.container.service_name
-        if isinstance(verdict, DeadLetterIt):
+        if isinstance(verdict, MoveToDeadLetters):
             return own_exchange(service), dead_queue(self.queue)
         return delay_exchange(service, verdict.seconds), self.queue
 
-    def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | DeadLetterIt) -> None:
+    def _declare_target(self, channel: amqp.Channel, verdict: RetryLater | MoveToDeadLetters) -> None:
         """Declares a retry queue when it is first needed, where one user is shared."""
         if isinstance(verdict, RetryLater) and self.users.is_shared:
             declare_retry_queue(channel, self.container.service_name, verdict.seconds)

@@ -84,29 +84,29 @@ class RetryLater:
 
 
 @dataclass(frozen=True)
-class DeadLetterIt:
+class MoveToDeadLetters:
     """The message is dead-lettered."""
 
 
 def decide(
     error: Exception, headers: Mapping[str, Any], held_since: float, settings: MessagingSettings
-) -> Requeue | RetryLater | DeadLetterIt:
+) -> Requeue | RetryLater | MoveToDeadLetters:
     """Decides what to do with a failed message, by its error and by the attempts that its headers count.
 
     `held_since` is the monotonic time when this delivery was first handled.
     """
     attempts = attempts_of(headers) + 1
     if isinstance(error, (Reject, *_PERMANENT)):
-        return DeadLetterIt()
+        return MoveToDeadLetters()
     if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
         return Requeue()
     if isinstance(error, Retry):
         since = _seconds_since(headers.get(FIRST_FAILED_AT))
         if error.give_up_after is not None and since >= error.give_up_after:
-            return DeadLetterIt()
+            return MoveToDeadLetters()
         return RetryLater(_delay(attempts, error.after, settings.retry_delays))
     if not is_passing(error) and attempts > settings.attempts_of_unknown_errors:
-        return DeadLetterIt()
+        return MoveToDeadLetters()
     return RetryLater(_delay(attempts, None, settings.retry_delays))
 
 
