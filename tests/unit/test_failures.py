@@ -21,7 +21,7 @@ from services.kit.events.failures import (
     RetryLater,
     decide,
     failed_properties,
-    is_passing,
+    is_transient,
     without_history,
 )
 from services.kit.secret_values import Secret
@@ -50,7 +50,7 @@ DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
     ],
 )
 def test_some_trouble_passes_by_itself_and_some_does_not(error: Exception, passing: bool) -> None:
-    assert is_passing(error) is passing
+    assert is_transient(error) is passing
 
 
 @given(st.integers(min_value=0, max_value=10_000))

@@ -45,7 +45,7 @@ from services.kit.events.failures import (
     RetryLater,
     decide,
     failed_properties,
-    is_passing,
+    is_transient,
     reason_of,
 )
 from services.kit.operations import metrics
@@ -390,7 +390,7 @@ class BatchSubscription(QueueEntrypoint):
                 self.reader.ack(last, with_all_before=True)
                 metrics.messages_handled.labels(self.queue).inc(len(messages))
                 return True
-            if not is_passing(error):
+            if not is_transient(error):
                 # Not even the rejection could be stored: the broker moves the chunk to the rejected queue.
                 self.reader.dead_letter(last, with_all_before=True)
                 metrics.messages_dead.labels(self.queue).inc(len(messages))

@@ -105,12 +105,12 @@ def decide(
         if error.give_up_after is not None and since >= error.give_up_after:
             return MoveToDeadLetters()
         return RetryLater(_delay(attempts, error.after, settings.retry_delays))
-    if not is_passing(error) and attempts > settings.attempts_of_unknown_errors:
+    if not is_transient(error) and attempts > settings.attempts_of_unknown_errors:
         return MoveToDeadLetters()
     return RetryLater(_delay(attempts, None, settings.retry_delays))
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether the error is transient: a later attempt may succeed without any change."""
     if isinstance(error, OperationalError):
         return not is_beyond_limits(error)

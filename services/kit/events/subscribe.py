@@ -17,7 +17,7 @@ from services.kit.events import inbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
 from services.kit.events.envelope import Event, causation, correlation
-from services.kit.events.failures import Reject, Retry, failed_properties, is_passing
+from services.kit.events.failures import Reject, Retry, failed_properties, is_transient
 from services.kit.events.outbox import send_as_it_is
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
@@ -115,7 +115,7 @@ class _ChunkHandler:
         try:
             self._handle(service, messages)
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
             for message in messages:
@@ -145,7 +145,7 @@ class _ChunkHandler:
         try:
             self._handle(service, [message])
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             message.rejection = error
             self._store_rejection(service, message)
@@ -155,7 +155,7 @@ class _ChunkHandler:
             with service.database.begin() as session:
                 self._send_rejected(session, [message])
         except Exception as error:
-            if is_passing(error):
+            if is_transient(error):
                 raise
             log.warning("rejection_not_noted", queue=self._queue, error=class_name(error))
             message.is_rejection_lost = True

@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from services.kit.data.database import handled_request, takes_no_changes
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import causation, correlation
-from services.kit.events.failures import is_passing
+from services.kit.events.failures import is_transient
 from services.kit.operations import audit, metrics
 from services.kit.operations.audit import AuditEvent
 from services.kit.operations.logs import class_name, traceback_without_values
@@ -172,7 +172,7 @@ def _as_problem(error: Exception, request: Request) -> Problem:
     log.error("request_failed", error=class_name(error), traceback=traceback_without_values(error))
     if takes_no_changes(error):
         return DatabaseReadOnly(RETRY_AFTER)
-    if is_passing(error):
+    if is_transient(error):
         return Unavailable(RETRY_AFTER)
     return Problem(
         "internal_error", 500, "系统内部错误", f"请稍后重试；如仍有问题，请提供编号 {request.correlation_id}。"

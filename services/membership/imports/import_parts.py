@@ -27,7 +27,7 @@ from services.contracts.operations.membership.imports import NotRead
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.events.envelope import Event, correlation
-from services.kit.events.failures import is_passing
+from services.kit.events.failures import is_transient
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.operations.logs import class_name
@@ -277,7 +277,7 @@ def _register(session: Session, job: ImportJob, requests: Sequence[RegisterMembe
         with session.begin_nested():
             return register_members(session, job.union_id, requests, job.import_id)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         if len(requests) > 1:
             middle = len(requests) // 2
@@ -360,7 +360,7 @@ def _next_rows(session: Session, import_id: UUID, *states: str) -> Sequence[Impo
 
 def _unexpected(row: ImportRow, error: Exception) -> str:
     """The reason for a row that causes an error of our own code; raises transient errors."""
-    if is_passing(error):
+    if is_transient(error):
         raise error
     log.warning("row_refused", import_id=str(row.import_id), error=class_name(error))
     return _UNREGISTRABLE
