@@ -10,7 +10,7 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 from environs import Env, EnvError, FileAwareEnv
 
 from services.kit.plain_addresses import is_plain
-from services.kit.secret_values import Key, KeySet, Secret, flaws
+from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
 Settings = TypeVar("Settings")
 _SECRET = (Secret, Key, KeySet)
@@ -68,7 +68,7 @@ def read_settings(kind: type[Settings]) -> Settings:
         elif one.is_required:
             wrong.append(f"{one.variable} is not set")
     if is_production():
-        wrong += flaws((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
+        wrong += weaknesses((name.upper(), value) for name, value in values.items() if isinstance(value, Secret))
         wrong += _plain_addresses(kind, values)
     if wrong:
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
@@ -87,7 +87,7 @@ def check_secrets() -> None:
         for one in settings_of(kind):
             if one.of_type in _SECRET and (secret := _read(one)) is not None:
                 secrets[one.variable] = secret
-    if wrong := flaws(secrets.items()):
+    if wrong := weaknesses(secrets.items()):
         raise SettingsError("Settings in the environment: " + "; ".join(wrong) + ".")
 
 

@@ -29,7 +29,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
 from deploy.local.supervisor import pause_before_restart
 from deploy.permissions import PROGRAMS
-from services.kit.secret_values import Key, KeySet, Secret, flaws
+from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_production_refuses_each_secret_of_the_demo(tmp_path: Path) -> None:
     del kept["AUDIT_HEAD_FILE"], kept["PUBLISHERS_ARE_PROVED"]
     for name, secret in (kept | keys).items():
         kind = Secret if "_PASSWORD_" in name else KeySet if secret.startswith("{") else Key
-        assert flaws([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
+        assert weaknesses([(name, kind(secret))]) == [f"{name} is a secret of the demo"]
 
 
 def test_keys_of_personal_data_that_an_older_stack_kept_among_its_secrets_stay_in_use(tmp_path: Path) -> None:

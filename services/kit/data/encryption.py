@@ -13,7 +13,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.kit.secret_values import Key, flaws
+from services.kit.secret_values import Key, weaknesses
 from services.kit.settings import SettingsError, is_production, read_settings, settings_class
 
 log = structlog.get_logger()
@@ -205,7 +205,7 @@ def _read_keys(text: str) -> dict[str, bytes]:
 
 
 def _refuse_unfit_keys(text: str) -> None:
-    if is_production() and (wrong := flaws([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
+    if is_production() and (wrong := weaknesses([("PERSONAL_DATA_KEYS_FILE", Key(text))])):
         raise SettingsError("; ".join(wrong))
 
 
