@@ -5,7 +5,7 @@ from email.message import Message
 
 import pytest
 
-from gateway.wellformed import LONGEST_TARGET, flaw_of
+from gateway.wellformed import LONGEST_TARGET, protocol_error
 
 
 def status_of(
@@ -14,7 +14,7 @@ def status_of(
     version: str = "HTTP/1.1",
     headers: str = "Host: cards.example",
 ) -> int | None:
-    flaw = flaw_of(method, target, version, parsed(headers))
+    flaw = protocol_error(method, target, version, parsed(headers))
     return flaw.status if flaw else None
 
 
