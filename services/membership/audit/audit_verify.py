@@ -23,7 +23,7 @@ from services.kit.data.encryption import CannotDecrypt, keyring
 from services.kit.operations.audit_heads import NotSigned, public_keys, verified
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
 from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
-from services.membership.audit.audit_log import SEALED
+from services.membership.audit.audit_log import HASHED_COLUMNS
 from services.membership.models import AuditEntry, AuditScope
 
 CHUNK = 2000
@@ -84,7 +84,7 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: 
     for entries in _chunks(session):
         first = end.position + 1
         for entry in entries:
-            end = check_next(keys, end, entry.position, _as_sealed(entry))
+            end = check_next(keys, end, entry.position, _as_hashed(entry))
             if hashes.pop(end.position, {end.hash}) != {end.hash}:
                 raise Broken(f"entry {end.position} is not the one whose hash was written down")
         _check_search(session, first, end.position)
@@ -123,7 +123,7 @@ def _signed_until(gap: Lost, gone: Sequence[TimedHead]) -> datetime:
 
 
 def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
-    names = ("position", *SEALED, "key_id", "previous_hash", "hash")
+    names = ("position", *HASHED_COLUMNS, "key_id", "previous_hash", "hash")
     # Decrypted one by one, so that the position of a value that cannot be decrypted is known.
     columns = [
         type_coerce(AuditEntry.personal, LargeBinary).label(name) if name == "personal" else getattr(AuditEntry, name)
@@ -133,14 +133,14 @@ def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     return session.execute(in_order.execution_options(yield_per=CHUNK)).partitions()
 
 
-def _as_sealed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _as_hashed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     """An entry's row by column, without its position, with decrypted personal data; raises Broken."""
     content = dict(entry._mapping)
     position = content.pop("position")
     try:
         return {**content, "personal": keyring().decrypt(content["personal"]).decode()}
     except (CannotDecrypt, ValueError) as error:
-        raise Broken(f"entry {position} was changed: its personal part cannot be opened") from error
+        raise Broken(f"entry {position} was changed: its personal part cannot be decrypted") from error
 
 
 def _check_search(session: Session, first: int, last: int) -> None:

@@ -171,7 +171,7 @@ def test_a_cut_log_and_a_restored_one_lack_what_others_remember(
     assert verdict(office).startswith("3 entries, chain intact"), "the chain alone does not tell"
     for heard in (f"{told['statement']}\n", written):
         assert verdict(office, "--heads", "-", told=heard) == "entries 4 to 5 are missing: the end was cut off"
-    keep(office, heads, 4)  # it grows again, sealed and signed by membership itself
+    keep(office, heads, 4)  # it grows again, hashed and signed by membership itself
     assert len(publish(office, heads)) == 2
     for heard in (f"{told['statement']}\n", written):
         found = verdict(office, "--heads", "-", told=heard)
