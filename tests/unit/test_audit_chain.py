@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.kit.settings import SettingsError
-from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head, check_next
+from services.membership.audit.audit_chain import START, AuditKeys, BrokenChain, Head, check_next
 
 NEW, OLD = (f"{key_id}:{letter * 42}E=" for key_id, letter in (("k2", "B"), ("k1", "A")))
 KEYS = AuditKeys.from_text(f"{NEW},{OLD}")
@@ -35,7 +35,7 @@ def checked(entries: list[Entry], keys: AuditKeys = KEYS) -> Head:
 
 
 def why_broken(entries: list[Entry]) -> str:
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(BrokenChain) as broken:
         checked(entries)
     return str(broken.value)
 
@@ -84,7 +84,7 @@ def test_entries_of_an_older_key_hold_beside_those_of_the_newer() -> None:
 
 
 def test_an_unknown_key_is_named() -> None:
-    with pytest.raises(Broken, match="entry 1 was hashed with the key k2"):
+    with pytest.raises(BrokenChain, match="entry 1 was hashed with the key k2"):
         checked(a_chain(1), AuditKeys.from_text(OLD))
 
 

@@ -46,7 +46,7 @@ START = Head(0, bytes(32))
 """The head of an empty chain."""
 
 
-class Broken(Exception):
+class BrokenChain(Exception):
     """The chain is broken; the message names the first broken position and the reason."""
 
 
@@ -81,20 +81,20 @@ def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str,
     expected = before.position + 1
     if position != expected:
         missing = f"entry {expected} is" if position == expected + 1 else f"entries {expected} to {position - 1} are"
-        raise Broken(f"{missing} missing")
+        raise BrokenChain(f"{missing} missing")
     content = {name: value for name, value in entry.items() if name not in ("previous_hash", "key_id", "hash")}
     if entry["previous_hash"] != before.hash:
-        raise Broken(
+        raise BrokenChain(
             f"entry {position} does not follow entry {before.position}: it was put there, or one of them changed"
         )
     try:
         expected = keys.digest(entry["key_id"], before, content)
     except KeyError:
-        raise Broken(
+        raise BrokenChain(
             f"entry {position} was hashed with the key {entry['key_id']}, which is not in AUDIT_KEYS"
         ) from None
     if not hmac.compare_digest(expected, entry["hash"]):
-        raise Broken(f"entry {position} was changed")
+        raise BrokenChain(f"entry {position} was changed")
     return Head(position, entry["hash"])
 
 

@@ -22,7 +22,7 @@ from services.kit.data.database import engine_for
 from services.kit.data.encryption import CannotDecrypt, keyring
 from services.kit.operations.audit_heads import NotSigned, public_keys, verified
 from services.kit.settings import DatabaseSettings, SettingsError, read_settings, settings_class
-from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, Broken, Head, check_next
+from services.membership.audit.audit_chain import START, AuditKeys, AuditSettings, BrokenChain, Head, check_next
 from services.membership.audit.audit_log import HASHED_COLUMNS
 from services.membership.models import AuditEntry, AuditScope
 
@@ -86,11 +86,11 @@ def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: 
         for entry in entries:
             end = check_next(keys, end, entry.position, _as_hashed(entry))
             if hashes.pop(end.position, {end.hash}) != {end.hash}:
-                raise Broken(f"entry {end.position} is not the one whose hash was written down")
+                raise BrokenChain(f"entry {end.position} is not the one whose hash was written down")
         _check_search(session, first, end.position)
     furthest = max(hashes, default=0)
     if furthest > end.position:
-        raise Broken(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
+        raise BrokenChain(f"entries {end.position + 1} to {furthest} are missing: the end was cut off")
     return end
 
 
@@ -140,7 +140,7 @@ def _as_hashed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     try:
         return {**content, "personal": keyring().decrypt(content["personal"]).decode()}
     except (CannotDecrypt, ValueError) as error:
-        raise Broken(f"entry {position} was changed: its personal part cannot be decrypted") from error
+        raise BrokenChain(f"entry {position} was changed: its personal part cannot be decrypted") from error
 
 
 def _check_search(session: Session, first: int, last: int) -> None:
@@ -159,7 +159,7 @@ def _check_search(session: Session, first: int, last: int) -> None:
         select(func.min(concerned.c.position)).outerjoin(AuditScope, is_found).where(AuditScope.act_id.is_(None))
     )
     if hidden is not None:
-        raise Broken(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
+        raise BrokenChain(f"entry {hidden} is hidden from searches: its rows of audit_reach were changed")
 
 
 def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
@@ -212,7 +212,7 @@ def _main() -> int:
         engine = engine_for(read_settings(DatabaseSettings), "audit_verify")
         with Session(engine.execution_options(isolation_level="REPEATABLE READ")) as session:
             end = verify(session, keys, known, lost)
-    except Broken as broken:
+    except BrokenChain as broken:
         _complain(*unsigned, str(broken))
         return 1
     except (SettingsError, ValueError, OSError) as error:

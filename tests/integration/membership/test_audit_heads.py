@@ -24,7 +24,7 @@ from services.kit.operations.audit_heads import public_keys, remember_head, sign
 from services.kit.secret_values import KeySet
 from services.kit.settings import read_settings
 from services.membership.audit import audit_log, audit_verify
-from services.membership.audit.audit_chain import AuditKeys, Broken
+from services.membership.audit.audit_chain import AuditKeys, BrokenChain
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_verify import Lost
 from tests.documents import an_event
@@ -231,7 +231,7 @@ def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
             known = list(audit_verify._signed_heads(file, []))
             with office.begin() as session:
                 return str(audit_verify.verify(session, KEYS, known, [Lost.from_text(gap) for gap in lost]))
-        except Broken as broken:
+        except BrokenChain as broken:
             return str(broken)
 
     assert found() == "entry 3 is not the one whose hash was written down"

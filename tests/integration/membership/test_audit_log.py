@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from services.contracts.events.audit import ActRecordedData
 from services.kit.data.encryption import Keyring
 from services.membership.audit import audit_log
-from services.membership.audit.audit_chain import START, AuditKeys, Broken, Head
+from services.membership.audit.audit_chain import START, AuditKeys, BrokenChain, Head
 from services.membership.audit.audit_verify import verify
 from services.membership.models import AuditEntry, AuditScope
 from tests.databases import ROOT
@@ -39,7 +39,7 @@ def verified(office: Office, *known: Head) -> Head:
 
 
 def why_broken(office: Office, *known: Head) -> str:
-    with pytest.raises(Broken) as broken:
+    with pytest.raises(BrokenChain) as broken:
         verified(office, *known)
     return str(broken.value)
 
