@@ -28,7 +28,7 @@ from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
 from services.membership.applications import applications, personal_applications, queueing
-from services.membership.audit import audit_log, audit_search, told_acts
+from services.membership.audit import audit_log, audit_search, event_checks
 from services.membership.audit.audit_heads import AuditHeads
 from services.membership.audit.audit_log import ChainKeys
 from services.membership.identity import captchas, own_account, second_factor, sessions, sign_in, sms_codes
@@ -143,7 +143,7 @@ class MembershipService(Operable):
     @subscribes(*ACTS_RECORDED.values())
     def act_recorded(self, session: Session, event: Event[ActRecordedData]) -> None:
         """Appends an audit event to the audit log."""
-        head = audit_log.append(session, self.audit_keys, event.data, told_acts.kept_late_at(event))
+        head = audit_log.append(session, self.audit_keys, event.data, event_checks.late_recording_time(event))
         self.audit_heads.write_when_committed(session, head)
 
     search_acts = handles(audit_ops.SEARCH_ACTS, audit_search.search)

@@ -77,7 +77,7 @@ class AuditKeys:
 
 
 def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str, Any]) -> Head:
-    """The head after an entry that follows `before`; raises Broken. `entry` holds its hashes, too."""
+    """The head after an entry that follows `before`; raises BrokenChain. `entry` holds its hashes, too."""
     expected = before.position + 1
     if position != expected:
         missing = f"entry {expected} is" if position == expected + 1 else f"entries {expected} to {position - 1} are"

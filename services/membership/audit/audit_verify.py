@@ -72,7 +72,7 @@ class AuditLossSettings:
 
 
 def verify(session: Session, keys: AuditKeys, known: Sequence[Head] = (), lost: Sequence[Lost] = ()) -> Head:
-    """Verifies the whole chain and returns its head; raises Broken for the first broken position.
+    """Verifies the whole chain and returns its head; raises BrokenChain for the first broken position.
 
     `known` are heads that were kept elsewhere; only they reveal that the end was cut off. Those of `lost` entries may
     be missing.
@@ -134,7 +134,7 @@ def _chunks(session: Session) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
 
 
 def _as_hashed(entry: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    """An entry's row by column, without its position, with decrypted personal data; raises Broken."""
+    """An entry's row by column, without its position, with decrypted personal data; raises BrokenChain."""
     content = dict(entry._mapping)
     position = content.pop("position")
     try:

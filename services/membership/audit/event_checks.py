@@ -16,7 +16,7 @@ _TIME_ORDERED = 7
 _LAST_YEAR = 9998
 
 
-def kept_late_at(event: Event[ActRecordedData], now: datetime | None = None) -> datetime | None:
+def late_recording_time(event: Event[ActRecordedData], now: datetime | None = None) -> datetime | None:
     """The time of recording for an audit event that comes late, as after an outage; None for one in time.
 
     Raises Reject for an event of another service, and for a time in the future or one that is not the message's.
@@ -24,7 +24,7 @@ def kept_late_at(event: Event[ActRecordedData], now: datetime | None = None) -> 
     now = now or datetime.now(UTC)
     producer, action = event.type.partition(".")[0], event.data.action
     if action.partition(".")[0] != producer:
-        raise Reject(f"act_of_another_service: {producer} tells of {action}"[:200])
+        raise Reject(f"act_of_another_service: {producer} publishes {action}"[:200])
     done_at = _time_of(event)
     if done_at - now > CLOCKS_DIFFER:
         raise Reject(f"act_not_yet_done: at {done_at.isoformat(timespec='seconds')}")
