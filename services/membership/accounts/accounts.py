@@ -27,7 +27,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET, change_fields
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import changeable, record_account
+from services.membership.accounts.account_audit import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import lockout, passwords, sessions

@@ -19,7 +19,7 @@ from services.kit.problems import Conflict, NotFound
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
-from services.membership.accounts.account_acts import record_account, record_holder
+from services.membership.accounts.account_audit import record_account, record_holder
 from services.membership.accounts.account_links import hash_of, send_link
 from services.membership.accounts.account_news import notify_holder
 from services.membership.accounts.accounts import managed_account, refuse_own

@@ -7,7 +7,7 @@ from services.contracts.operations.membership.identity import ChangePasswordRequ
 from services.kit.problems import FieldProblem, Forbidden, Invalid
 from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import record_account
+from services.membership.accounts.account_audit import record_account
 from services.membership.accounts.account_links import void_links
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, passwords, sessions

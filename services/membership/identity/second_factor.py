@@ -21,7 +21,7 @@ from services.contracts.operations.membership.identity import (
 from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.work import Work
-from services.membership.accounts.account_acts import record_account
+from services.membership.accounts.account_audit import record_account
 from services.membership.accounts.account_news import notify_holder
 from services.membership.identity import devices, lockout, sessions
 from services.membership.identity.own_account import begin_try, own_answer, prove_password

@@ -11,7 +11,7 @@ from services.kit.operations import audit
 from services.kit.problems import Problem
 from services.kit.rpc.work import Work
 from services.kit.settings import read_settings, settings_class
-from services.membership.accounts.account_acts import record_account, record_holder
+from services.membership.accounts.account_audit import record_account, record_holder
 from services.membership.identity import captchas, devices, lockout, passwords, sessions
 from services.membership.identity.lockout import Counter
 from services.membership.identity.own_account import own_answer
