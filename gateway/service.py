@@ -10,7 +10,7 @@ from gateway import documentation, pages
 from gateway.api import ROUTES
 from gateway.captchas import Captchas
 from gateway.devices import Devices
-from gateway.gossip import CountsGossip
+from gateway.gossip import CounterGossip
 from gateway.limits import Limits
 from gateway.notices import STREAMED, notice_of
 from gateway.routes import Dependencies, Service
@@ -40,7 +40,7 @@ class Runtime(DependencyProvider):
             most_per_account=settings.streams_per_account,
             elsewhere=self._open_elsewhere,
         )
-        self._gossip = CountsGossip(read_settings(MessagingSettings), limits, self._streams.open_by_account)
+        self._gossip = CounterGossip(read_settings(MessagingSettings), limits, self._streams.open_by_account)
         self._dependencies = partial(
             Dependencies,
             captchas=Captchas(settings.session_secret, settings.proof_of_work_bits),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.gossip import CountsGossip
+from gateway.gossip import CounterGossip
 from gateway.limits import Allowance, Budget, Limits
 from gateway.routes import file_route, rpc_route
 from gateway.stream import Streams, TooManyStreams
@@ -119,7 +119,7 @@ def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=10), limits_of(clock, per_account=10)
     authorized(there, 6)
 
-    here.learn("there", there.take_untold())
+    here.apply_counts("there", there.take_unpublished())
 
     assert authorized(here, 10) == 4
 
@@ -127,12 +127,12 @@ def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
 def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=100), limits_of(clock, per_account=100)
     authorized(there, 10)
-    there.take_untold()
+    there.take_unpublished()
     authorized(there, 10)
-    told = there.take_untold()
+    told = there.take_unpublished()
 
-    here.learn("there", told)
-    here.learn("there", told)
+    here.apply_counts("there", told)
+    here.apply_counts("there", told)
 
     assert allowance_of(here).remaining == 100 - 20 - 1
 
@@ -140,24 +140,24 @@ def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock:
 def test_nothing_is_told_twice_and_old_windows_are_forgotten(clock: Clock) -> None:
     limits = limits_of(clock, per_account=100)
     authorized(limits, 1)
-    assert len(limits.take_untold()) == 1
-    assert limits.take_untold() == []
+    assert len(limits.take_unpublished()) == 1
+    assert limits.take_unpublished() == []
 
     authorized(limits, 1)
     clock.pass_by(180)
 
-    assert limits.take_untold() == []
+    assert limits.take_unpublished() == []
 
 
 def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
     clock, limits = Clock(), limits_of(Clock())
-    there = CountsGossip(NOWHERE, limits, lambda: {"wang": 3}, clock)
-    here = CountsGossip(NOWHERE, limits, dict, clock)
-    news = there.news()
-    assert news
+    there = CounterGossip(NOWHERE, limits, lambda: {"wang": 3}, clock)
+    here = CounterGossip(NOWHERE, limits, dict, clock)
+    next_message = there.next_message()
+    assert next_message
 
-    here.hear(news)
-    there.hear(news)
+    here.receive(next_message)
+    there.receive(next_message)
 
     assert (here.streams_elsewhere("wang"), here.streams_elsewhere("li")) == (3, 0)
     assert there.streams_elsewhere("wang") == 0
@@ -167,11 +167,11 @@ def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
 
 def test_open_streams_are_told_when_they_change_and_now_and_then() -> None:
     clock, streams = Clock(), {"wang": 1}
-    gossip = CountsGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
+    gossip = CounterGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
 
     def told() -> Any:
-        news = gossip.news()
-        return news and news["streams"]
+        next_message = gossip.next_message()
+        return next_message and next_message["streams"]
 
     assert told() == {"wang": 1}
     assert told() is None
