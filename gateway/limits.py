@@ -39,7 +39,7 @@ class Allowance:
     seconds: int
 
     @property
-    def is_spent(self) -> bool:
+    def is_exceeded(self) -> bool:
         """Whether the request exceeds the budget."""
         return self.remaining < 0
 

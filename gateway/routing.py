@@ -89,7 +89,7 @@ def _count(allowances: list[Allowance], allowance: Allowance | None) -> None:
     """Adds an allowance to the list; raises TooManyRequests if it is spent."""
     if allowance:
         allowances.append(allowance)
-        if allowance.is_spent:
+        if allowance.is_exceeded:
             raise TooManyRequests(allowance.seconds)
 
 

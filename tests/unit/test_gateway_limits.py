@@ -36,10 +36,10 @@ def authorized(limits: Limits, times: int, account: str | None = "wang", address
 
 def is_let_in(limits: Limits, account: str | None, address: str) -> bool:
     of_address = limits.count_address("reads", address)
-    if of_address and of_address.is_spent:
+    if of_address and of_address.is_exceeded:
         return False
     of_account = limits.count_account("reads", a_caller(account_id=account) if account else None)
-    return not (of_account and of_account.is_spent)
+    return not (of_account and of_account.is_exceeded)
 
 
 def allowance_of(limits: Limits, account: str = "wang") -> Allowance:
@@ -90,10 +90,10 @@ def test_who_waits_as_long_as_told_is_let_in(clock: Clock) -> None:
 
     spent = allowance_of(limits)
     clock.pass_by(spent.seconds - 1)
-    assert allowance_of(limits).is_spent
+    assert allowance_of(limits).is_exceeded
     clock.pass_by(1)
 
-    assert not allowance_of(limits).is_spent
+    assert not allowance_of(limits).is_exceeded
 
 
 def test_a_new_minute_does_not_double_the_budget(clock: Clock) -> None:
