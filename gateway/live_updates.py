@@ -1,10 +1,10 @@
-"""Live updates by event: which events pages are notified of, who receives them, and which facts they carry."""
+"""Live updates by event: which events make one, who receives them, and which facts they carry."""
 
 from collections.abc import Callable
 from dataclasses import fields, make_dataclass, replace
 from typing import Any, get_type_hints
 
-from gateway.stream import Audience, Notice
+from gateway.stream import Audience, LiveUpdate
 from services.contracts.events import batching, membership, notification, revocation
 from services.kit.events.contract import EncryptedField, EventContract, EventData
 from services.kit.events.envelope import Event
@@ -13,13 +13,13 @@ Data = Any
 """The data of one of these events: a dataclass of its unencrypted fields."""
 
 Facts = dict[str, Any]
-"""The facts of a notification: JSON values by name."""
+"""The facts of a live update: JSON values by name."""
 
 
-def notice_of(event: Event) -> Notice:
-    """Returns the notification for an event of STREAMED."""
+def live_update_of(event: Event) -> LiveUpdate:
+    """Returns the live update for an event of STREAMED."""
     contract, audiences, facts = _STREAMED[event.type]
-    return Notice(contract.name, facts(event.data), audiences(event.data))
+    return LiveUpdate(contract.name, facts(event.data), audiences(event.data))
 
 
 def _its_union(data: Data) -> tuple[Audience, ...]:
