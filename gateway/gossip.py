@@ -13,7 +13,7 @@ import structlog
 from gateway.limits import Limits
 from services.kit.amqp.connection import BROKER_ERRORS
 from services.kit.amqp.publishing import DirectPublisher
-from services.kit.amqp.queues import COUNTS_EXCHANGE, bind, declare_counts_exchange, declare_passing_queue
+from services.kit.amqp.queues import COUNTS_EXCHANGE, bind, declare_counts_exchange, declare_transient_queue
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.transport import Delivery
 from services.kit.events.envelope import new_message_id
@@ -93,7 +93,7 @@ class CounterGossip:
 
     def _declare(self, channel: amqp.Channel) -> str:
         declare_counts_exchange(channel)
-        queue = declare_passing_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
+        queue = declare_transient_queue(channel, f"{COUNTS_EXCHANGE}.{self._process}")
         bind(channel, queue, COUNTS_EXCHANGE)
         return queue
 

@@ -40,7 +40,7 @@ from services.contracts.events.batching import (
 )
 from services.kit.data.bulk import is_any_of
 from services.kit.data.repair import Repair
-from services.kit.events.contract import EventContract, EventData, in_messages
+from services.kit.events.contract import EventContract, EventData, in_chunks
 from services.kit.events.outbox import publish
 from services.kit.schemas import required
 
@@ -115,7 +115,7 @@ def ask_for_checks_again(session: Session, ids: Sequence[str], _before: datetime
     for application in session.scalars(under_check.order_by(Application.application_id)):
         by_union[application.union_id].append(application)
     for union_id, applications in by_union.items():
-        for part in in_messages(applications):
+        for part in in_chunks(applications):
             publish(session, VALIDATION_REQUESTED, requested_checks(union_id, part), audience="validation")
     return [str(one.application_id) for applications in by_union.values() for one in applications]
 
@@ -163,7 +163,7 @@ def _publish_steps(session: Session, audience: str, published: Sequence[Publishe
             )
     for group in groups.values():
         data_of = _DATA[group[0].contract.name]
-        for part in in_messages(group):
+        for part in in_chunks(group):
             publish(session, group[0].contract, data_of(session, part), audience=audience)
 
 

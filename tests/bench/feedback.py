@@ -24,11 +24,11 @@ from services.contracts import bank
 from services.contracts.consent import CURRENT_CONSENT
 from services.contracts.events.membership import MEMBERS_QUEUED
 from services.contracts.operations.batching import SubmitBatchRequest
-from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_working_queue, rejected_queue
 from services.kit.data.database import Database, outbox
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import to_json
 from services.kit.rpc.work import Work
 from tests.bench.peers import TABLES
@@ -135,7 +135,7 @@ def _submit_batches(database_url: str, number: int) -> list[Applicant]:
 def _submit_batch(session: Session, engine: Engine, start: int, size: int) -> list[Applicant]:
     union = a_union()
     people = [{**person, "application_id": uuid4()} for person in make_people(start, size)]
-    for part in in_messages(people):
+    for part in in_chunks(people):
         queueing = {**a_queueing(*part, union=union), "personal_application": None, "consent": None}
         listing.members_queued(session, an_event(MEMBERS_QUEUED.read(MEMBERS_QUEUED.dump(queueing))))
     session.execute(
@@ -186,7 +186,7 @@ class Race:
 
     database_url: str
     amqp_uri: str
-    messages: Sequence[Outgoing]
+    messages: Sequence[OutgoingMessage]
     results: int
 
     @property
@@ -236,7 +236,7 @@ def _in_messages(applicants: Sequence[Applicant], size: int) -> list[list[Applic
     return parts
 
 
-def _signed(applicants: Sequence[Applicant]) -> Outgoing:
+def _signed(applicants: Sequence[Applicant]) -> OutgoingMessage:
     body = to_json(
         {
             "feedback_id": str(uuid4()),
@@ -247,7 +247,7 @@ def _signed(applicants: Sequence[Applicant]) -> Outgoing:
     )
     headers = {bank.SIGNATURE_HEADER: bank.sign(body, bank_key())}
     properties = {"content_type": "application/json", "delivery_mode": PERSISTENT, "application_headers": headers}
-    return Outgoing("", bank.FEEDBACK_QUEUE, body, properties)
+    return OutgoingMessage("", bank.FEEDBACK_QUEUE, body, properties)
 
 
 def _result(applicant: Applicant) -> dict[str, str]:
@@ -260,7 +260,7 @@ def _result(applicant: Applicant) -> dict[str, str]:
     return {"application_id": str(applicant.application_id), **decision}
 
 
-def _publish(amqp_uri: str, messages: Sequence[Outgoing]) -> None:
+def _publish(amqp_uri: str, messages: Sequence[OutgoingMessage]) -> None:
     publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
     refused = publisher.publish(messages)
     publisher.drop()

@@ -11,12 +11,12 @@ import requests
 from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.events.batching import VALIDATION_REQUESTED
-from services.kit.amqp.connection import PERSISTENT, Outgoing
+from services.kit.amqp.connection import PERSISTENT, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import EVENTS_EXCHANGE
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
-from services.kit.events.relay import declare_outlets
+from services.kit.events.relay import declare_queues_of_producer
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
@@ -92,7 +92,7 @@ def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int,
         amqp_uri = after.enter_context(fresh_vhost(on))
         publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
         after.callback(publisher.drop)
-        publisher.declare(lambda channel: declare_outlets(channel, "batching"))
+        publisher.declare(lambda channel: declare_queues_of_producer(channel, "batching"))
         started = [
             after.enter_context(
                 running_service(
@@ -118,7 +118,7 @@ def _used(processes: Sequence[Process]) -> float:
     return sum(process.cpu_seconds() for process in processes)
 
 
-def _request(serial: int, persons: int) -> Outgoing:
+def _request(serial: int, persons: int) -> OutgoingMessage:
     people = [{**person, "application_id": uuid4()} for person in make_people(serial * persons, persons)]
     data = {
         "union_id": uuid4(),
@@ -131,7 +131,7 @@ def _request(serial: int, persons: int) -> Outgoing:
         "delivery_mode": PERSISTENT,
         "message_id": document["id"],
     }
-    return Outgoing(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
+    return OutgoingMessage(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(document), properties)
 
 
 def _wait(database: "psycopg.Connection[tuple[int]]", checks: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from kombu import Connection, Consumer, Producer, Queue
 
 from deploy.local.nodes import Nodes
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_quorum_queue
 from tests.bench.report import Report, Row
@@ -75,7 +75,7 @@ def _kombu_publishes(amqp_uri: str, count: int) -> None:
 def _we_publish(amqp_uri: str, count: int) -> None:
     publisher = ConfirmedPublisher(amqp_uri, "bench", 30)
     properties = {"content_type": "application/json", "content_encoding": "utf-8", "delivery_mode": 2}
-    refused = publisher.publish([Outgoing("", _QUEUE, _BODY, properties) for _ in range(count)])
+    refused = publisher.publish([OutgoingMessage("", _QUEUE, _BODY, properties) for _ in range(count)])
     publisher.drop()
     if refused:
         raise RuntimeError(f"{len(refused)} messages were refused")

@@ -12,7 +12,7 @@ from gateway import documentation, pages
 from gateway.api import ROUTES
 from services.contracts.operations.roles import ACCOUNTS, ROLES
 from services.kit.operations.operators import OF_EVERY_SERVICE
-from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, NoOperation, Permission, Scope, operation_of
+from services.kit.rpc.operation import ANONYMOUS, OPERATIONS, Permission, Scope, UnknownOperation, operation_of
 from services.kit.rpc.server import QueryEntrypoint
 from tests.policy_rows import OF_TESTS
 
@@ -96,5 +96,5 @@ def test_who_is_signed_in_is_let_in_where_anybody_is() -> None:
 
 
 def test_an_unknown_name_has_no_rule() -> None:
-    with pytest.raises(NoOperation, match=r"membership\.list_secrets"):
+    with pytest.raises(UnknownOperation, match=r"membership\.list_secrets"):
         operation_of("membership.list_secrets")

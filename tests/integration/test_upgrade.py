@@ -22,7 +22,7 @@ from deploy.local.nodes import Nodes
 from deploy.permissions import PROGRAMS
 from services.contracts.events.membership import IMPORT_PROGRESSED, OTP_ISSUED
 from services.contracts.examples import wire_example
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import EVENTS_EXCHANGE, RPC_EXCHANGE, events_exchange, queue_name, request_queue
 from services.kit.dead_letters.letters import DeadLetters
@@ -143,11 +143,11 @@ def test_after_the_upgrade_queues_hear_nothing_more_of_what_was_sent_before(upgr
     """It comes last."""
     uri = nodes.rabbitmq.uri(upgrade.uris["bank"].rpartition("/")[2])
     keys = (OTP_ISSUED.key_for("notification"), OTP_ISSUED.routing_key)
-    former = [Outgoing(EVENTS_EXCHANGE, key, b"{}") for key in keys]
+    former = [OutgoingMessage(EVENTS_EXCHANGE, key, b"{}") for key in keys]
     publisher = ConfirmedPublisher(uri, "administrator", 30)
 
     declare_all(uri)
 
     assert [reason.split(":")[0] for reason in publisher.publish(former).values()] == ["unroutable", "unroutable"]
-    assert publisher.publish([Outgoing(events_exchange("membership"), keys[0], b"{}")]) == {}
+    assert publisher.publish([OutgoingMessage(events_exchange("membership"), keys[0], b"{}")]) == {}
     publisher.drop()

@@ -12,7 +12,7 @@ from gateway.policy import check_origin
 from gateway.reading import JSON_LIMIT
 from gateway.routes import rpc_route
 from services.kit.problems import Forbidden
-from services.kit.rpc.operation import NoOperation, operation_of
+from services.kit.rpc.operation import UnknownOperation, operation_of
 from tests.gateway_page import Page
 from tests.policy_rows import authorized
 
@@ -42,7 +42,7 @@ def page() -> Page:
 
 
 def test_a_route_that_the_policy_does_not_name_cannot_be_declared() -> None:
-    with pytest.raises(NoOperation, match=r"membership.list_secrets"):
+    with pytest.raises(UnknownOperation, match=r"membership.list_secrets"):
         rpc_route("GET", "/open", operation_of("membership.list_secrets"), summary="")
 
 

@@ -33,7 +33,7 @@ from services.contracts.events.batching import (
 from services.kit.amqp.queues import own_exchange
 from services.kit.data.bulk import insert_rows, is_any_of, types_of, values_table
 from services.kit.data.database import is_violated
-from services.kit.events.contract import EventContract, EventData, in_messages
+from services.kit.events.contract import EventContract, EventData, in_chunks
 from services.kit.events.failures import rejection_headers, shortened
 from services.kit.events.outbox import publish_all, to_json
 from services.kit.schemas import required
@@ -271,7 +271,7 @@ def _publish_decisions(session: Session, batches: dict[str, Batched], changed: S
         [
             _issued(batches[batch_no], part) if outcome is Outcome.ISSUED else _refused(batches[batch_no], part)
             for (batch_no, outcome), applicants in decided.items()
-            for part in in_messages(applicants)
+            for part in in_chunks(applicants)
         ],
     )
 

@@ -35,7 +35,7 @@ from services.contracts.operations.batching import (
     ResendToBankRequest,
 )
 from services.kit.data.database import engine_for
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound, Problem, invalid_fields
@@ -181,7 +181,7 @@ def _correct_times(session: Session, batch_no: str, wrong: datetime, right: date
 
 
 def _publish_corrected(session: Session, batch: Batch, wrong: datetime, right: datetime, issued: Sequence[Any]) -> None:
-    for part in in_messages(issued):
+    for part in in_chunks(issued):
         data = IssueTimesCorrectedData(
             batch_no=batch.batch_no,
             union_id=batch.union_id,

@@ -19,7 +19,7 @@ from services.contracts.events.revocation import (
     RevocationRejectedData,
     RevocationRequestedData,
 )
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject, Retry
@@ -104,7 +104,7 @@ def _release(
         .execution_options(synchronize_session=False)
     ).all()
     batch.released += len(released)
-    for part in in_messages(released):
+    for part in in_chunks(released):
         publish(
             session,
             BATCH_RELEASED,

@@ -32,7 +32,7 @@ from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.operations.batching import BatchRequest, SubmitBatchAnswer, SubmitBatchRequest
 from services.kit.data.bulk import insert_rows, is_any_of
 from services.kit.data.database import Database
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import correlation
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
@@ -304,7 +304,7 @@ def _note(session: Session, batch: Batch, submitted: Sequence[Any]) -> None:
 
 def _publish_submitted(session: Session, submission: Submission, batch: Batch, submitted: Sequence[Any]) -> None:
     whole = submitted_batch(batch, submission.consent_version, submission.consent_basis)
-    parts = in_messages(submitted)
+    parts = in_chunks(submitted)
     for number, part in enumerate(parts, 1):
         publish(session, BATCH_SUBMITTED, replace(whole, part=number, parts=len(parts), applications=steps(part)))
 

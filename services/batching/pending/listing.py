@@ -24,7 +24,7 @@ from services.contracts.events.membership import MembersQueuedData, QueuedApplic
 from services.contracts.shared import PersonFacts
 from services.contracts.values import InvalidValue
 from services.kit.data.bulk import insert_rows
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.envelope import Event
 from services.kit.events.outbox import publish
 from services.kit.events.subscribe import Reject
@@ -77,7 +77,7 @@ def _part(
     A personal application has no clerk to notify.
     """
     union_id = queued.union.union_id
-    for part in in_messages(parted):
+    for part in in_chunks(parted):
         removed = MembersRemovedData(
             union_id=union_id, reason="check_failed", detail=_UNUSABLE, applications=steps(part)
         )
@@ -85,7 +85,7 @@ def _part(
     parted_ids = {row.application_id for row in parted}
     if queued.personal_application is None:
         members = [_refused_member(entry) for entry in refused if entry["application_id"] in parted_ids]
-        for some in in_messages(members):
+        for some in in_chunks(members):
             publish(session, MEMBERS_REFUSED, MembersRefusedData(union_id=union_id, members=list(some)))
     if parted:
         log.warning("queued_members_refused", union_id=str(union_id), applications=sorted(map(str, parted_ids)))

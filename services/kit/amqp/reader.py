@@ -10,7 +10,7 @@ import structlog
 from amqp import spec
 from kombu import Connection, Consumer, Queue
 
-from services.kit.amqp.connection import bound_waits, drop, open_connection
+from services.kit.amqp.connection import drop, limit_waits, open_connection
 from services.kit.amqp.queues import QueueChanged
 from services.kit.amqp.transport import Delivery
 from services.kit.concurrency import Semaphore, Signal
@@ -128,7 +128,7 @@ class QueueReader:
     def _consuming(self) -> Iterator[tuple[Connection, Consumer]]:
         connection = open_connection(self._settings.amqp_uri, self.name, heartbeat=self._settings.heartbeat_seconds)
         try:
-            bound_waits(connection, self._settings.publish_seconds)
+            limit_waits(connection, self._settings.publish_seconds)
             channel = connection.channel()
             self._is_stale = False
             consumer = Consumer(

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from marshmallow import Schema, fields
 
-from services.kit.amqp.connection import Outgoing, user_of
+from services.kit.amqp.connection import OutgoingMessage, user_of
 from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
@@ -187,7 +187,7 @@ class DeadLetters:
                     own = own_exchange(owner_of(letter.original_queue))
                     whose = kept_publisher(message, user_of(self._amqp_uri), letter.original_queue)
                     properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
-                    back = Outgoing(own, letter.original_queue, letter.body, properties)
+                    back = OutgoingMessage(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):
                         log.error("replay_refused", queue=queue, message_id=letter.id, reason=refused[0])
                         continue

@@ -162,7 +162,7 @@ def choice(*values: str, **kwargs: Any) -> fields.String:
     return fields.String(validate=validate.OneOf(values), **kwargs)
 
 
-def in_messages(items: Sequence[Item]) -> list[Sequence[Item]]:
+def in_chunks(items: Sequence[Item]) -> list[Sequence[Item]]:
     """Splits the items into parts that fit into one message each."""
     return [items[start : start + MESSAGE_SIZE] for start in range(0, len(items), MESSAGE_SIZE)]
 

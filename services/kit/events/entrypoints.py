@@ -12,7 +12,7 @@ import structlog
 from nameko.extensions import Entrypoint
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.connection import BROKER_ERRORS, OutgoingMessage
 from services.kit.amqp.kept_publisher import kept_publisher
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
@@ -21,9 +21,9 @@ from services.kit.amqp.queues import (
     bind,
     dead_queue,
     declare_exchange,
-    declare_passing_queue,
     declare_retry_queue,
     declare_subscription,
+    declare_transient_queue,
     declare_working_queue,
     delay_exchange,
     events_exchange,
@@ -276,7 +276,7 @@ class Subscription(QueueEntrypoint):
             try:
                 self._dead_letter_publisher.declare(lambda channel: self._declare_target(channel, verdict))
                 refused = self._dead_letter_publisher.publish(
-                    [Outgoing(exchange, routing_key, message.body, properties)]
+                    [OutgoingMessage(exchange, routing_key, message.body, properties)]
                 )
             except BROKER_ERRORS as broker_error:
                 log.warning("move_failed", queue=self.queue, error=class_name(broker_error))
@@ -425,7 +425,7 @@ class BatchSubscription(QueueEntrypoint):
     def _reject(self, message: Delivery, rejection: Exception) -> None:
         """Publishes a message with its reason to the rejected queue. Raises one of BROKER_ERRORS."""
         properties, own = failed_properties(message, rejection, self.queue), own_exchange(owner_of(self.queue))
-        outgoing = Outgoing(own, rejected_queue(self.queue), message.body, properties)
+        outgoing = OutgoingMessage(own, rejected_queue(self.queue), message.body, properties)
         with self._moving:
             refused = self._dead_letter_publisher.publish([outgoing])
         if refused:
@@ -458,7 +458,7 @@ class Listener(QueueEntrypoint):
 
         It is also bound to the exchange that producers of the previous release publish to.
         """
-        declare_passing_queue(channel, self.queue)
+        declare_transient_queue(channel, self.queue)
         for contract in self.contracts.values():
             exchange = events_exchange(contract.producer)
             if self.users.is_shared:

@@ -13,7 +13,7 @@ from nameko.extensions import DependencyProvider
 from psycopg.rows import namedtuple_row
 
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.connection import BROKER_ERRORS, Outgoing
+from services.kit.amqp.connection import BROKER_ERRORS, OutgoingMessage
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -149,7 +149,7 @@ class Relay(DependencyProvider):
         pause = 0.2
         try:
             if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
-                publisher.declare(lambda channel: declare_outlets(channel, self.container.service_name))
+                publisher.declare(lambda channel: declare_queues_of_producer(channel, self.container.service_name))
             while not self._stopping:
                 self._look_after(database)
                 try:
@@ -203,7 +203,7 @@ class Relay(DependencyProvider):
             database.execute(_PURGE.format(table=table, moment=moment), [days])
 
 
-def declare_outlets(channel: amqp.Channel, producer: str) -> None:
+def declare_queues_of_producer(channel: amqp.Channel, producer: str) -> None:
     """Declares the producer's exchange, all consumers' queues, even of ones that never ran, and external queues."""
     declare_exchange(channel, events_exchange(producer))
     external = the_system().external
@@ -242,7 +242,7 @@ class _Copy:
 
     position: int
     recipient: str | None
-    message: Outgoing
+    message: OutgoingMessage
 
 
 _Reasons = dict[str | None, str]
@@ -269,7 +269,7 @@ def _copies(rows: Sequence[Any]) -> tuple[list[_Copy], dict[int, _Reasons]]:
         except CannotDecrypt as error:
             undecryptable[position] = {None: str(error)}
             continue
-        message = Outgoing(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
+        message = OutgoingMessage(_exchange(row), row.routing_key, body, row.properties, row.mandatory)
         for recipient in _recipients(row):
             copy = message.copy_for(f"{row.routing_key}.{recipient}", recipient != LIVE) if recipient else message
             copies.append(_Copy(position, recipient, copy))

@@ -11,14 +11,14 @@ from nameko.extensions import Entrypoint, register_entrypoint
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.amqp.queues import own_exchange, owner_of, queue_name, rejected_queue
 from services.kit.events import inbox
 from services.kit.events.contract import Data, EventContract
 from services.kit.events.entrypoints import BatchSubscription, Listener, Message, Subscription
 from services.kit.events.envelope import Event, causation, correlation
 from services.kit.events.failures import Reject, Retry, failed_properties, is_transient
-from services.kit.events.outbox import send_as_it_is
+from services.kit.events.outbox import send_unchanged
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 
@@ -60,7 +60,8 @@ def _subscription(
 ) -> Handler:
     def handle(service: Any, event: Event[Any]) -> None:
         with _work_of(event), service.database.begin() as session:
-            if inbox.first_time(session, queue_name(service.name, contracts[0].name), event.id):
+            consumer = queue_name(service.name, contracts[0].name)
+            if inbox.mark_handled(session, consumer, event.id):
                 method(service, session, event)
 
     return _entrypoint(handle, Subscription(*contracts))
@@ -75,8 +76,8 @@ def subscribe_batch(
     `message.data`; where it raises Reject, ValueError or ValidationError the message is rejected without reaching the
     method. The method calls `message.reject(reason)` for single ones. Rejected messages go to `<queue>.rejected` with
     the reason in the header `x-reason`. The same message can come twice, so the method must know what it has done
-    (`inbox.new_among(session, consumer, ids)` helps). When it fails with an error that is not transient, it is called
-    again with each message alone, and those that fail are rejected; so all its effects must be in `session`.
+    (`inbox.mark_all_handled(session, consumer, ids)` helps). When it fails with an error that is not transient, it is
+    called again with each message alone, and those that fail are rejected; so all its effects must be in `session`.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -165,7 +166,7 @@ class _ChunkHandler:
             if message.rejection is not None:
                 properties = failed_properties(message.received, message.rejection, self._queue)
                 own = own_exchange(owner_of(self._queue))
-                send_as_it_is(session, Outgoing(own, rejected_queue(self._queue), message.body, properties))
+                send_unchanged(session, OutgoingMessage(own, rejected_queue(self._queue), message.body, properties))
                 metrics.messages_dead.labels(self._queue).inc()
 
 

@@ -18,13 +18,13 @@ from services.kit.amqp.queues import (
     bind,
     declare_direct_exchange,
     declare_exchange,
-    declare_passing_queue,
+    declare_transient_queue,
     replies_exchange,
 )
 from services.kit.amqp.reader import QueueReader
 from services.kit.amqp.transport import Delivery
 from services.kit.amqp.watch import BrokerWatch
-from services.kit.concurrency import Signal, at_most, time_limit
+from services.kit.concurrency import Signal, leave_after, time_limit
 from services.kit.events.envelope import correlation, new_message_id
 from services.kit.events.outbox import to_json
 from services.kit.operations import metrics
@@ -106,14 +106,14 @@ class ReplyListener(SharedExtension):
 
     def _is_listening(self) -> bool:
         """Whether replies can be received. Early requests wait a moment for the first connection."""
-        with at_most(_SECONDS_TO_LISTEN):
+        with leave_after(_SECONDS_TO_LISTEN):
             self.reader.wait_until_ready()
         return self.reader.is_consuming
 
     def _declare(self, channel: amqp.Channel) -> str:
         """Declares a new queue for each connection, for the broker may still hold that of a lost connection."""
         self.address = new_message_id()
-        queue = declare_passing_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
+        queue = declare_transient_queue(channel, f"rpc.reply-{self.container.service_name}-{self.address}")
         for service in sorted(self.services):
             if self._users.is_shared:
                 declare_direct_exchange(channel, replies_exchange(service))

@@ -34,18 +34,18 @@ __all__ = ["ANONYMOUS", "Caller", "ServiceClient", "handles"]
 log = structlog.get_logger()
 
 Method = Callable[..., Any]
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
+RequestT = TypeVar("RequestT")
+AnswerT = TypeVar("AnswerT")
 
 
 @overload
 def handles(
-    operation: Operation[Asked, Answered], use_case: Callable[[Work, Asked], Answered]
+    operation: Operation[RequestT, AnswerT], use_case: Callable[[Work, RequestT], AnswerT]
 ) -> Callable[..., str | None]: ...
 @overload
 def handles(
-    operation: Operation[Asked, Answered] | CommonOperation[Asked, Answered],
-) -> Callable[[Callable[[Any, Work, Asked], Answered]], Callable[..., str | None]]: ...
+    operation: Operation[RequestT, AnswerT] | CommonOperation[RequestT, AnswerT],
+) -> Callable[[Callable[[Any, Work, RequestT], AnswerT]], Callable[..., str | None]]: ...
 def handles(operation: Any, use_case: Any = None) -> Any:
     """The entrypoint of an operation. `approve = handles(APPROVE, requests.approve)` calls `use_case(work, request)`;
     as a decorator it takes a method `(self, work, request)` of a service that has more than a database.

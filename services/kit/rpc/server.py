@@ -148,7 +148,7 @@ class QueryEntrypoint(Entrypoint):
         self._operation_method = operation_method
 
     def setup(self) -> None:
-        """Registers the method with the server; raises MethodMisnamed, and NoOperation where none is declared."""
+        """Registers the method with the server; raises MethodMisnamed, and UnknownOperation where none is declared."""
         name = f"{self.container.service_name}.{self.method_name}"
         if self.method_name != self._operation_method:
             raise MethodMisnamed(f"{name} handles {self._operation_method}.")

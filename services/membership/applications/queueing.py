@@ -29,7 +29,7 @@ from services.contracts.operations.membership.members import (
     SkippedReason,
 )
 from services.kit.data.bulk import Types, insert_rows, is_any_of, values_table
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, NotFound
@@ -132,7 +132,7 @@ def publish_queued(
 ) -> None:
     """Publishes queued members, all of one union, queued by one account or member, at one time, for one outlet."""
     first = queued[0][0]
-    for chunk in in_messages(queued):
+    for chunk in in_chunks(queued):
         data = MembersQueuedData(
             union=union_facts(union),
             queued_by=first.queued_by,

@@ -25,7 +25,7 @@ from services.contracts.operations.membership.members import (
     UpdateMemberRequest,
 )
 from services.kit.data.bulk import is_any_of
-from services.kit.events.contract import in_messages
+from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import publish
 from services.kit.operations import audit
 from services.kit.problems import Conflict, FieldProblem, Invalid, NotFound
@@ -89,7 +89,7 @@ def register_members(
             drafts[digest] = {**own, **columns_of(facts)}
         outcomes.append((digest, outcome))
     registered = _insert(session, drafts)
-    for chunk in in_messages([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
+    for chunk in in_chunks([RegisteredMember(member_id=member_id) for member_id in registered.values()]):
         publish(session, MEMBER_REGISTERED, MemberRegisteredData(union_id=union_id, members=list(chunk)))
     return [
         outcome if outcome.problems else _outcome_of(registered.get(digest), outcome.warnings)

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from services.contracts.events.batching import PENDING_CHANGED, VALIDATION_REQUESTED
 from services.contracts.examples import wire_example
-from services.kit.amqp.connection import Outgoing
+from services.kit.amqp.connection import OutgoingMessage
 from services.kit.data.database import outbox
 from services.kit.data.encryption import Keyring
 from services.kit.events.envelope import wrap
-from services.kit.events.outbox import publish, send, send_as_it_is, to_json
-from services.kit.events.relay import declare_outlets
+from services.kit.events.outbox import publish, send, send_unchanged, to_json
+from services.kit.events.relay import declare_queues_of_producer
 from tests.documents import event_data
 from tests.integration.messaging.probe.contracts import PINGED, UNHEARD
 from tests.integration.messaging.world import World, eventually
@@ -60,7 +60,7 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
 
 
 def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
-    declare_outlets(world.outside.channel, "batching")
+    declare_queues_of_producer(world.outside.channel, "batching")
     with Session(world.engine) as session, session.begin():
         publish(session, PENDING_CHANGED, event_data(PENDING_CHANGED, wire_example(PENDING_CHANGED)))
     eventually(lambda: waiting(world) == 0)
@@ -68,7 +68,7 @@ def test_an_event_for_live_pages_only_may_go_unheard(world: World) -> None:
 
 
 def test_an_event_waits_for_a_consumer_that_never_ran(world: World) -> None:
-    declare_outlets(world.outside.channel, "batching")
+    declare_queues_of_producer(world.outside.channel, "batching")
     event = wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
     world.outside.publish("events", VALIDATION_REQUESTED.type, to_json(event))
     assert world.outside.size("validation.validation_requested") == 1
@@ -96,7 +96,7 @@ def test_a_message_in_anothers_name_or_with_too_many_headers_holds_up_nothing_el
     with Session(world.engine) as session, session.begin():
         publish(session, PINGED, {"key": f"{key} before"})
         for properties in ({"user_id": "somebody"}, {"application_headers": {"x": "y" * 200_000}}):
-            send_as_it_is(session, Outgoing("events", PINGED.type, b"", properties))
+            send_unchanged(session, OutgoingMessage("events", PINGED.type, b"", properties))
         publish(session, PINGED, {"key": f"{key} behind"})
     eventually(lambda: world.happened(f"{key} before")() and world.happened(f"{key} behind")())
     eventually(lambda: waiting(world) == 2)

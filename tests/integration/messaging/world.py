@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, create_engine, delete, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from services.kit.amqp.connection import Outgoing, open_connection
+from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_exchange, events_exchange, is_queue
 from services.kit.data.database import create_messaging_tables, outbox
@@ -98,7 +98,7 @@ class Outside:
     def publish_all(self, queue: str, bodies: Sequence[str]) -> None:
         """Publishes persistent messages to a queue and waits for all confirms together."""
         publisher = ConfirmedPublisher(self.amqp_uri, "test", 60)
-        messages = [Outgoing("", queue, body.encode(), {"delivery_mode": 2}) for body in bodies]
+        messages = [OutgoingMessage("", queue, body.encode(), {"delivery_mode": 2}) for body in bodies]
         assert publisher.publish(messages) == {}
         publisher.drop()
 
