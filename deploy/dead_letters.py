@@ -11,7 +11,7 @@ import amqp
 
 from services.contracts.services import SERVICES
 from services.kit.amqp.broker_users import BrokerUsers
-from services.kit.amqp.kept_publisher import can_prove
+from services.kit.amqp.original_publisher import can_prove
 from services.kit.amqp.queues import owner_of
 from services.kit.dead_letters.letters import DeadLetter, DeadLetters, InUse, oldest_first
 from services.kit.events.topology import dead_queues

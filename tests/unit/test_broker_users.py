@@ -8,7 +8,7 @@ from amqp.basic_message import Message
 from services.contracts.events.batching import PENDING_CHANGED
 from services.contracts.examples import wire_example
 from services.kit.amqp.broker_users import BrokerUsers, require_own_user
-from services.kit.amqp.kept_publisher import PROOF, Publisher, kept_publisher, publisher_of
+from services.kit.amqp.original_publisher import PROOF, Publisher, original_publisher, publisher_headers
 from services.kit.events.contract import LIVE
 from services.kit.events.entrypoints import Listener
 from services.kit.events.envelope import Event, wrap
@@ -35,7 +35,7 @@ def message(user: str | None = None, kept: object = None, body: bytes = b"{}", *
 def moved(come: Message, queue: str = QUEUE) -> Message:
     """The same message, moved by batching."""
     moved = message("cards_batching", body=come.body)
-    moved.properties["application_headers"] = kept_publisher(come, BATCHING.own, queue)
+    moved.properties["application_headers"] = publisher_headers(come, BATCHING.own, queue)
     return moved
 
 
@@ -62,7 +62,7 @@ def refusal(come: Message, *, queue: str = QUEUE, is_former_taken: bool = False)
 def test_only_what_the_service_itself_has_moved_says_who_published_it_before(
     come: Message, publisher: Publisher
 ) -> None:
-    assert publisher_of(come, BATCHING.own, QUEUE) == publisher
+    assert original_publisher(come, BATCHING.own, QUEUE) == publisher
 
 
 @pytest.mark.parametrize("user", ["cards_validation", "revocation", "cards_batching", None])
@@ -76,7 +76,7 @@ def test_the_producers_own_event_is_taken_and_so_it_is_when_it_was_moved() -> No
 
 
 def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content() -> None:
-    proof = kept_publisher(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
+    proof = publisher_headers(message("cards_revocation"), BATCHING.own, QUEUE)[PROOF]
 
     def claimed(body: bytes = b"{}", proof: str = proof) -> Message:
         return message("cards_batching", "cards_revocation", body, **{PROOF: proof})

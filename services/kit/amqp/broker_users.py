@@ -7,7 +7,7 @@ the property `user_id` of each published message, so no program can publish unde
 from dataclasses import dataclass
 
 from services.kit.amqp.connection import user_of
-from services.kit.amqp.kept_publisher import publisher_of
+from services.kit.amqp.original_publisher import original_publisher
 from services.kit.amqp.transport import Delivery
 from services.kit.settings import MessagingSettings, SettingsError, is_production
 
@@ -47,7 +47,7 @@ class BrokerUsers:
         """
         if self.is_shared:
             return None
-        publisher = publisher_of(message, self.own, queue)
+        publisher = original_publisher(message, self.own, queue)
         expected = [self.name_of(program) for program in programs]
         if not publisher.is_proved and not is_former_taken:
             return f"published by {self.own}, without proof that it was {publisher.user or 'nobody'} before"

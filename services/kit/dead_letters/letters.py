@@ -13,7 +13,7 @@ import structlog
 from marshmallow import Schema, fields
 
 from services.kit.amqp.connection import OutgoingMessage, user_of
-from services.kit.amqp.kept_publisher import kept_publisher
+from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
 from services.kit.amqp.transport import Delivery
@@ -185,7 +185,7 @@ class DeadLetters:
                         log.error("replay_impossible", queue=queue, message_id=letter.id, reason="origin unknown")
                         continue
                     own = own_exchange(owner_of(letter.original_queue))
-                    whose = kept_publisher(message, user_of(self._amqp_uri), letter.original_queue)
+                    whose = publisher_headers(message, user_of(self._amqp_uri), letter.original_queue)
                     properties = replayed_properties(message, letter.replays, _this_replay(letter, by), whose)
                     back = OutgoingMessage(own, letter.original_queue, letter.body, properties)
                     if refused := publisher.publish([back]):

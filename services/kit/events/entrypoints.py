@@ -13,7 +13,7 @@ from nameko.extensions import Entrypoint
 
 from services.kit.amqp.broker_users import BrokerUsers
 from services.kit.amqp.connection import BROKER_ERRORS, OutgoingMessage
-from services.kit.amqp.kept_publisher import kept_publisher
+from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import (
     EVENTS_EXCHANGE,
@@ -270,7 +270,9 @@ class Subscription(QueueEntrypoint):
 
     def _move(self, message: Delivery, error: Exception, verdict: RetryLater | MoveToDeadLetters) -> bool:
         """Publishes the message to a retry or the dead-letter queue; False where it is to stay unacked."""
-        properties = failed_properties(message, error, self.queue, kept_publisher(message, self.users.own, self.queue))
+        properties = failed_properties(
+            message, error, self.queue, publisher_headers(message, self.users.own, self.queue)
+        )
         exchange, routing_key = self._address(verdict)
         for _ in chain([None], self.backoff()):
             try:

@@ -12,7 +12,7 @@ import requests
 from sqlalchemy.exc import DataError, OperationalError
 
 from services.kit.amqp.connection import PERSISTENT
-from services.kit.amqp.kept_publisher import PROOF, PUBLISHER
+from services.kit.amqp.original_publisher import PROOF, PUBLISHER
 from services.kit.amqp.transport import Delivery
 from services.kit.data.database import is_beyond_limits, is_database_away
 from services.kit.operations.logs import class_name, traceback_without_values
@@ -128,7 +128,7 @@ def failed_properties(
 ) -> dict[str, Any]:
     """The message's properties, with its failure and its earlier history in the headers.
 
-    `publisher` are the headers of `kept_publisher`.
+    `publisher` are the headers of `publisher_headers`.
     """
     before = message.headers or {}
     now = datetime.now(UTC).isoformat()

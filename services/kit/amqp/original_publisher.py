@@ -25,7 +25,7 @@ _KEY_FOR = b"union card services, who published a moved message 1\0"
 
 
 @settings_class
-class MovingSettings:
+class PublisherProofSettings:
     """The secret from which each service derives its own key for proofs; without it nothing is proved."""
 
     blind_index_key: Key = Key()
@@ -40,7 +40,7 @@ class Publisher:
     """Whether the broker, or the proof of the service that moved the message, vouches for the user."""
 
 
-def publisher_of(message: Delivery, own: str, queue: str) -> Publisher:
+def original_publisher(message: Delivery, own: str, queue: str) -> Publisher:
     """The original publisher of a message of this queue, which belongs to the user `own`.
 
     A message that `own` published with the header is one that it has moved. The header of any other user is ignored.
@@ -55,12 +55,12 @@ def publisher_of(message: Delivery, own: str, queue: str) -> Publisher:
     return Publisher(kept or None, is_proved)
 
 
-def kept_publisher(message: Delivery, own: str, queue: str) -> dict[str, str]:
+def publisher_headers(message: Delivery, own: str, queue: str) -> dict[str, str]:
     """The headers that keep the original publisher of a message of this queue when `own` moves it.
 
     An unproved publisher stays unproved.
     """
-    publisher = publisher_of(message, own, queue)
+    publisher = original_publisher(message, own, queue)
     kept = publisher.user or ""
     proof = _proof(message, kept, queue) if publisher.is_proved else None
     return {PUBLISHER: kept, **({PROOF: proof} if proof else {})}
@@ -83,7 +83,7 @@ def _proof(message: Delivery, publisher: str, queue: str) -> str | None:
 
 @cache
 def _key(service: str) -> bytes | None:
-    secret = read_settings(MovingSettings).blind_index_key
+    secret = read_settings(PublisherProofSettings).blind_index_key
     if not secret:
         return None
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=_KEY_FOR + service.encode()).derive(secret.encode())
