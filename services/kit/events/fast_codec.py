@@ -14,7 +14,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
 from services.kit.schemas import UNSET, DataclassSchema
 
-Change = Callable[[Any], Any]
+Conversion = Callable[[Any], Any]
 """Converts a value; raises one of _INVALID where the schema itself is to be used."""
 
 _INVALID = (ValidationError, ValueError, TypeError, LookupError, AttributeError)
@@ -24,27 +24,27 @@ _LEFT = object()
 """Stands for a default that only the field itself can compute."""
 
 
-def quick_load(schema: Schema) -> Callable[[Any], dict[str, Any]]:
+def fast_load(schema: Schema) -> Callable[[Any], dict[str, Any]]:
     """A function that loads as `schema.load` does."""
     return _first(_reading_by(schema), schema.load)
 
 
-def quick_dump(schema: Schema) -> Callable[[Any], dict[str, Any]]:
+def fast_dump(schema: Schema) -> Callable[[Any], dict[str, Any]]:
     """A function that dumps as `schema.dump` does."""
     return _first(_writing_by(schema), schema.dump)
 
 
-def quick_deserialize(field: fields.Field[Any]) -> Change:
+def fast_deserialize(field: fields.Field[Any]) -> Conversion:
     """A function that loads a value as `field.deserialize` does."""
     return _first(_reading(field), field.deserialize)
 
 
-def quick_serialize(field: fields.Field[Any]) -> Change:
+def fast_serialize(field: fields.Field[Any]) -> Conversion:
     """A function that dumps a value other than None as the field does."""
     return _first(_writing(field), _plainly_written(field))
 
 
-def _first(quick: Change | None, thorough: Change) -> Change:
+def _first(quick: Conversion | None, thorough: Conversion) -> Conversion:
     if quick is None:
         return thorough
 
@@ -57,7 +57,7 @@ def _first(quick: Change | None, thorough: Change) -> Change:
     return change
 
 
-def _reading(field: fields.Field[Any]) -> Change:
+def _reading(field: fields.Field[Any]) -> Conversion:
     make = _READERS.get(type(field))
     read = make(field) if make else None
     if read is None or field.pre_load or field.post_load:
@@ -65,12 +65,12 @@ def _reading(field: fields.Field[Any]) -> Change:
     return _validated(read, tuple(field.validators)) if field.validators else read
 
 
-def _writing(field: fields.Field[Any]) -> Change:
+def _writing(field: fields.Field[Any]) -> Conversion:
     make = _WRITERS.get(type(field))
     return (make(field) if make else None) or _plainly_written(field)
 
 
-def _reading_by(schema: Schema) -> Change | None:
+def _reading_by(schema: Schema) -> Conversion | None:
     hooks = {kind: hooked for kind, hooked in schema._hooks.items() if hooked and not kind.endswith("dump")}
     made = _made_by(schema, hooks)
     checks = [getattr(schema, name) for name, *_ in hooks.pop("validates_schema", [])]
@@ -109,12 +109,12 @@ def _must_be_there(field: fields.Field[Any]) -> bool:
     return field.required or callable(field.load_default)
 
 
-def _taking(field: fields.Field[Any]) -> Change:
+def _taking(field: fields.Field[Any]) -> Conversion:
     read = _reading(field)
     return (lambda value: None if value is None else read(value)) if field.allow_none else read
 
 
-def _writing_by(schema: Schema) -> Change | None:
+def _writing_by(schema: Schema) -> Conversion | None:
     if schema.many or any(hooked for kind, hooked in schema._hooks.items() if kind.endswith("dump")):
         return None
     parts = [_dumped_part(name, field) for name, field in schema.dump_fields.items()]
@@ -137,7 +137,7 @@ def _writing_by(schema: Schema) -> Change | None:
     return write
 
 
-def _dumped_part(name: str, field: fields.Field[Any]) -> tuple[str, str, Any, Change]:
+def _dumped_part(name: str, field: fields.Field[Any]) -> tuple[str, str, Any, Conversion]:
     """A field's attribute and key, the value for a missing one, and its writer."""
     is_left = callable(field.dump_default) or "." in (field.attribute or name)
     return field.attribute or name, _key(name, field), _LEFT if is_left else field.dump_default, _writing(field)
@@ -147,7 +147,7 @@ def _key(name: str, field: fields.Field[Any]) -> str:
     return name if field.data_key is None else field.data_key
 
 
-def _validated(read: Change, validators: Iterable[Callable[[Any], Any]]) -> Change:
+def _validated(read: Conversion, validators: Iterable[Callable[[Any], Any]]) -> Conversion:
     def take(value: Any) -> Any:
         loaded = read(value)
         for validate in validators:
@@ -157,11 +157,11 @@ def _validated(read: Change, validators: Iterable[Callable[[Any], Any]]) -> Chan
     return take
 
 
-def _plainly_written(field: fields.Field[Any]) -> Change:
+def _plainly_written(field: fields.Field[Any]) -> Conversion:
     return lambda value: field._serialize(value, None, None)
 
 
-def _of_type(kind: type, change: Change) -> Change:
+def _of_type(kind: type, change: Conversion) -> Conversion:
     """The conversion, for values of exactly this type."""
 
     def changed(value: Any) -> Any:
@@ -172,7 +172,7 @@ def _of_type(kind: type, change: Change) -> Change:
     return changed
 
 
-def _itself(kind: type) -> Change:
+def _itself(kind: type) -> Conversion:
     def same(value: Any) -> Any:
         if type(value) is not kind:
             raise TypeError
@@ -187,7 +187,7 @@ def _moment(value: Any) -> datetime:
     return datetime.fromisoformat(value)
 
 
-def _listed(change: Change) -> Change:
+def _listed(change: Conversion) -> Conversion:
     def listed(values: Any) -> list[Any]:
         if type(values) not in _LISTS or None in values:
             raise TypeError
@@ -204,7 +204,7 @@ def _has_one(field: Any) -> bool:
     return not field.many and field.unknown is None
 
 
-_Make = Callable[[Any], Change | None]
+_Make = Callable[[Any], Conversion | None]
 _READERS: dict[type, _Make] = {
     fields.Raw: lambda _: lambda value: value,
     fields.String: lambda _: _itself(str),

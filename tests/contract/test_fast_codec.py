@@ -13,7 +13,7 @@ from services.contracts import bank
 from services.contracts.events.all_events import EVENTS
 from services.contracts.examples import wire_example
 from services.kit.events.contract import EventContract
-from services.kit.events.quick import quick_dump, quick_load
+from services.kit.events.fast_codec import fast_dump, fast_load
 from tests.bench.people import card_number
 
 _ODD_VALUES: st.SearchStrategy[Any] = st.one_of(
@@ -51,7 +51,7 @@ _FEEDBACKS = st.fixed_dictionaries(
 @pytest.mark.parametrize("schema", [bank.BankFeedback(), bank.FeedbackEnvelope()], ids=["whole", "envelope"])
 @given(document=_FEEDBACKS | _ODD_VALUES)
 def test_any_document_loads_to_what_marshmallow_makes_of_it_or_fails_as_there(schema: Schema, document: Any) -> None:
-    assert _outcome(quick_load(schema), document) == _outcome(schema.load, document)
+    assert _outcome(fast_load(schema), document) == _outcome(schema.load, document)
 
 
 @pytest.mark.parametrize("contract", EVENTS.values(), ids=lambda contract: contract.type)
@@ -59,7 +59,7 @@ def test_each_event_is_loaded_and_dumped_as_marshmallow_does(contract: EventCont
     schema = contract.schema()
     loaded = schema.load(wire_example(contract))
     assert contract.read(wire_example(contract)) == loaded
-    dumped, expected = quick_dump(schema)(loaded), schema.dump(loaded)
+    dumped, expected = fast_dump(schema)(loaded), schema.dump(loaded)
     assert dumped.keys() == expected.keys()
     assert schema.load(dumped) == schema.load(expected) == loaded
 
@@ -104,24 +104,24 @@ _LOADED = {
     "changed", [{}, {"count": "3"}, {"items": ({"name": 1},)}, {"items": [None]}, {"inmost": None}, {"id": "no"}]
 )
 def test_odd_fields_and_values_are_dumped_as_marshmallow_does(changed: dict[str, Any]) -> None:
-    assert quick_dump(_Outer())({**_LOADED, **changed}) == _Outer().dump({**_LOADED, **changed})
+    assert fast_dump(_Outer())({**_LOADED, **changed}) == _Outer().dump({**_LOADED, **changed})
     some = {name: value for name, value in {**_LOADED, **changed}.items() if name != "count"}
-    assert quick_dump(_Outer())(some) == _Outer().dump(some)
+    assert fast_dump(_Outer())(some) == _Outer().dump(some)
 
 
 def test_keys_defaults_formats_and_hooks_are_those_of_the_schema() -> None:
     document = _Outer().dump(_LOADED)
-    assert quick_load(_Outer())(document) == _LOADED
+    assert fast_load(_Outer())(document) == _LOADED
     del document["count"]
-    assert quick_load(_Outer())(document) == {**_LOADED, "count": 7}
-    assert quick_load(_Hooked())({"name": "ab"}) == {"name": "AB"}
+    assert fast_load(_Outer())(document) == {**_LOADED, "count": 7}
+    assert fast_load(_Hooked())({"name": "ab"}) == {"name": "AB"}
 
 
 def test_values_that_are_no_rows_of_a_dict_are_dumped_too() -> None:
     class Row:
         name = "ab"
 
-    assert quick_dump(_Inner())(Row()) == {"name": "ab"}
+    assert fast_dump(_Inner())(Row()) == {"name": "ab"}
 
 
 def _outcome(load: Any, document: Any) -> Any:
