@@ -9,8 +9,8 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from environs import Env, EnvError, FileAwareEnv
 
-from services.kit.plain_addresses import is_plain
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
+from services.kit.unencrypted_addresses import is_unencrypted
 
 Settings = TypeVar("Settings")
 _SECRET = (Secret, Key, KeySet)
@@ -228,7 +228,7 @@ def _is_required(field: "Field[Any]") -> bool:
 
 def _plain_addresses(kind: type[Any], values: Mapping[str, Any]) -> list[str]:
     """Errors for unencrypted addresses; they name only the variables."""
-    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_plain(value)]
+    plain = [name.upper() for name, value in values.items() if isinstance(value, str) and is_unencrypted(value)]
     if not plain or read_settings(ProcessSettings).allow_plain_connections:
         return []
     return [f"{variable} is not encrypted (amqps, https, sslmode=verify-full)" for variable in plain]

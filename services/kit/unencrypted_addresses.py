@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 
-def is_plain(text: str) -> bool:
+def is_unencrypted(text: str) -> bool:
     """Whether the text is the address of another machine without encryption or without verification of its certificate.
 
     A database address is safe only with `sslmode=verify-full`; otherwise PostgreSQL's library accepts any certificate.
