@@ -88,13 +88,13 @@ def plan(
     for violation in violations:
         remedy = next((one for one in REMEDIES if one.invariant == violation.invariant and one.fits(violation)), None)
         if remedy is None:
-            left.append(f"{violation}  (not mended: {_HINTS.get(violation.invariant, 'a person has to look')})")
+            left.append(f"{violation}  (not repaired: {_HINTS.get(violation.invariant, 'a person has to look')})")
         elif is_on_its_way(remedy):
-            left.append(f"{violation}  (not mended: a message that may mend it is on its way)")
+            left.append(f"{violation}  (not repaired: a message on its way may still repair it)")
         elif not remedy.dies_with_letter and _has_letter(violation, remedy, letters):
-            left.append(f"{violation}  (not mended: a dead letter carries it, settle that first)")
+            left.append(f"{violation}  (not repaired: a dead letter carries it, settle that first)")
         elif remedy.name == "free_locked_members" and violation.offender in known_to_batching:
-            left.append(f"{violation}  (not mended: batching knows of an application of this member)")
+            left.append(f"{violation}  (not repaired: batching knows of an application of this member)")
         else:
             remedies[remedy.service, remedy.name] = remedy
             tasks[remedy.service, remedy.name].append(violation.offender)

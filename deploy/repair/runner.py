@@ -44,7 +44,7 @@ class Runner:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         second: list[Violation] = check(self.system)
         stayed = [one for one in second if (one.invariant, one.offender, one.detail) in first]
-        moving = [f"{one}  (not mended: it has just changed)" for one in second if one not in stayed]
+        moving = [f"{one}  (not repaired: it has just changed)" for one in second if one not in stayed]
         now = self._carried()
         tasks, left = plan(stayed, lambda remedy: carried(remedy) or now(remedy), self._letters())
         return tasks, [*left, *moving]
@@ -58,8 +58,8 @@ class Runner:
         """Repairs and returns the repaired ids; without a caller those that would be repaired. Raises RepairError."""
         before = datetime.now(UTC) - self.older_than
         order = {"name": task.remedy.name, "ids": task.ids, "before": before.isoformat(), "caller": caller}
-        mended: list[str] = self._ask(task.remedy.service, order)
-        return mended
+        repaired: list[str] = self._ask(task.remedy.service, order)
+        return repaired
 
     def _ask(self, service: str, order: dict[str, Any]) -> Any:
         command = [sys.executable, "-W", "ignore", "-m", "services.kit.data.repair", service]

@@ -140,7 +140,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     return Repaired(broken, would, told_by_dry_run, did, told, left, unheard_of, import_id)
 
 
-def test_each_kind_that_can_be_mended_was_broken(repaired: Repaired) -> None:
+def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None:
     assert repaired.broken == {remedy.invariant for remedy in REMEDIES}
     assert repaired.did.keys() == {remedy.name for remedy in REMEDIES}
 
@@ -239,7 +239,7 @@ def test_an_import_whose_message_died_ends_though_the_letter_lies_there(
     world.deliver()
 
 
-def test_nothing_is_mended_in_the_name_of_who_is_no_operator(runner: Runner) -> None:
+def test_only_an_operator_can_repair(runner: Runner) -> None:
     with pytest.raises(LookupError, match="jianlang is no account with the role operator"):
         runner.operator("jianlang")
 

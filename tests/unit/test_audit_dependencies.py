@@ -31,7 +31,7 @@ def test_sound_packages_are_nothing_to_tell() -> None:
 def test_a_flaw_is_told_with_the_version_that_mends_it() -> None:
     findings, _ = audit(["a.lock"], Services(pypi=[SOUND, FLAWED]))
 
-    assert findings == ["werkzeug 1.0: PYSEC-1, mended in 1.1"]
+    assert findings == ["werkzeug 1.0: PYSEC-1, fixed in 1.1"]
 
 
 @pytest.mark.parametrize("services", [Services(osv=[FLAWED]), Services(pypi=[UNKNOWN], osv=[FLAWED])])
