@@ -112,7 +112,7 @@ def test_a_migration_that_never_gets_its_lock_changes_nothing_and_says_so(librar
     with engine.connect() as long_transaction:
         long_transaction.execute(text("select * from cards"))
         with pytest.raises(OperationalError, match="lock timeout"):
-            migrate.upgrade("library", database_url, patience_seconds=0)
+            migrate.upgrade("library", database_url, wait_seconds=0)
     assert [column["name"] for column in inspect(engine).get_columns("cards")] == ["id"]
 
 
