@@ -15,7 +15,7 @@ from services.kit.amqp.transport import Delivery
 from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
-from services.kit.rpc.caller_signature import checker
+from services.kit.rpc.caller_signature import verifier
 from services.kit.rpc.operation import operation_of
 from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
 from services.kit.settings import MessagingSettings, read_settings
@@ -37,7 +37,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         self._settings = settings = read_settings(MessagingSettings)
         service = self.container.service_name
         self._users = BrokerUsers.of(settings.amqp_uri, service)
-        self._checker = checker()
+        self._verifier = verifier()
         self._running = 0
         self._thread: Any = None
         self.reader = QueueReader(
@@ -86,7 +86,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         if entrypoint is None or request is None:
             self._answer(message, problem_json(Problem("unknown_request", 500, "系统不支持此操作")))
             return
-        if self._checker.is_repeated(message, request):
+        if self._verifier.is_repeated(message, request):
             metrics.rpc_refused.labels(self.container.service_name).inc()
             log.error("request_repeated", request=name, user=message.properties.get("user_id"))
             self._answer(message, None)
@@ -108,7 +108,7 @@ class RequestServer(SharedExtension, ProviderCollector):
         is_former_taken = self._settings.takes_former
         return self._users.refusal(
             message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
-        ) or self._checker.refusal(message, request, is_former_taken=is_former_taken)
+        ) or self._verifier.refusal(message, request, is_former_taken=is_former_taken)
 
     def _exchange_for(self, message: Delivery) -> str | None:
         """The exchange to reply by: the service's own, or for the previous release's callers that of requests."""
