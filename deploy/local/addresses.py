@@ -57,7 +57,9 @@ def find_addresses(folder: Path, stack_secrets: Mapping[str, str]) -> Addresses:
 
 def is_upgrading(stack_secrets: Mapping[str, str]) -> bool:
     """Whether processes of the previous release may still run, or may have left messages."""
-    return MessagingSettings(Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")).takes_former
+    return MessagingSettings(
+        Secret(), former_release_until=stack_secrets.get("FORMER_RELEASE_UNTIL", "")
+    ).accepts_former
 
 
 def end_upgrade(folder: Path, stack_secrets: Mapping[str, str]) -> None:

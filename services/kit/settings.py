@@ -143,7 +143,7 @@ class MessagingSettings:
             )
 
     @property
-    def takes_former(self) -> bool:
+    def accepts_former(self) -> bool:
         """Whether messages of the previous release are accepted now."""
         return self._former_until is not None and datetime.now(UTC) < self._former_until
 

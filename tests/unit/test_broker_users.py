@@ -39,8 +39,8 @@ def moved(come: Message, queue: str = QUEUE) -> Message:
     return moved
 
 
-def refusal(come: Message, *, queue: str = QUEUE, is_former_taken: bool = False) -> str | None:
-    return BATCHING.refusal(come, "revocation", queue=queue, is_former_taken=is_former_taken)
+def refusal(come: Message, *, queue: str = QUEUE, accepts_former: bool = False) -> str | None:
+    return BATCHING.refusal(come, "revocation", queue=queue, accepts_former=accepts_former)
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_a_proof_is_good_for_one_queue_one_message_one_publisher_and_one_content
 def test_what_is_not_proved_is_taken_during_an_upgrade_and_stays_unproved_when_it_is_moved() -> None:
     come = message("cards_batching", kept="cards_revocation")
     for one in (come, moved(come)):
-        assert refusal(one, is_former_taken=True) is None
+        assert refusal(one, accepts_former=True) is None
         assert refusal(one) == "published by cards_batching, without proof that it was cards_revocation before"
 
 
 def test_during_an_upgrade_what_names_nobody_is_taken_and_so_it_is_when_it_was_moved() -> None:
     for come in (message(), moved(message())):
-        assert refusal(come, is_former_taken=True) is None
+        assert refusal(come, accepts_former=True) is None
         assert refusal(come)
-    assert refusal(message("cards_validation"), is_former_taken=True)
+    assert refusal(message("cards_validation"), accepts_former=True)
 
 
 def test_where_one_user_is_shared_nobody_can_be_told_apart() -> None:
     assert (
         BrokerUsers.of("amqp://guest:guest@127.0.0.1//", "batching").refusal(
-            message("anybody"), "revocation", queue=QUEUE, is_former_taken=False
+            message("anybody"), "revocation", queue=QUEUE, accepts_former=False
         )
         is None
     )
@@ -127,7 +127,7 @@ def test_an_upgrade_ends_by_itself() -> None:
     now = datetime.now(UTC)
     running = MessagingSettings(Secret(URI), former_release_until=(now + timedelta(hours=1)).isoformat())
     over = MessagingSettings(Secret(URI), former_release_until=(now - timedelta(hours=1)).isoformat())
-    assert [running.takes_former, over.takes_former, MessagingSettings(Secret(URI)).takes_former] == [
+    assert [running.accepts_former, over.accepts_former, MessagingSettings(Secret(URI)).accepts_former] == [
         True,
         False,
         False,

@@ -60,17 +60,17 @@ def test_rubbish_is_no_signature(header: object) -> None:
     come = sent(K1)
     come.properties["application_headers"] = {"x-signature": header}
     assert refusal(come)
-    assert refusal(come, is_former_taken=True)
+    assert refusal(come, accepts_former=True)
 
 
 def test_during_an_upgrade_only_what_bears_no_signature_is_taken_without() -> None:
-    assert refusal(sent(None), is_former_taken=True) is None
-    assert refusal(sent(K2), is_former_taken=True)
+    assert refusal(sent(None), accepts_former=True) is None
+    assert refusal(sent(K2), accepts_former=True)
 
 
 @pytest.mark.parametrize("seconds", [3600.0, float("nan"), float("inf")])
 def test_nothing_is_signed_for_longer_than_somebody_waits(seconds: float) -> None:
-    assert Verifier(public_keys(K1)).refusal(sent(K1), request(seconds), is_former_taken=False)
+    assert Verifier(public_keys(K1)).refusal(sent(K1), request(seconds), accepts_former=False)
 
 
 def test_a_call_comes_once_unless_the_broker_repeats_it() -> None:

@@ -150,7 +150,7 @@ class QueueEntrypoint(Entrypoint):
         self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
         """The contracts that the message's publisher may publish, and why if there are none."""
-        how: Any = {"queue": self.queue, "is_former_taken": self.settings.takes_former}
+        how: Any = {"queue": self.queue, "is_former_taken": self.settings.accepts_former}
         allowed = [one for one in contracts if self.users.refusal(message, one.producer, **how) is None]
         if allowed:
             return allowed, ""
@@ -466,7 +466,7 @@ class Listener(QueueEntrypoint):
             if self.users.is_shared:
                 declare_exchange(channel, exchange)
             bind(channel, self.queue, exchange, contract.key_for(LIVE))
-        if self.users.is_shared or self.settings.takes_former:
+        if self.users.is_shared or self.settings.accepts_former:
             self._bind_to_former(channel)
         return self.queue
 

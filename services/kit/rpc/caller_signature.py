@@ -74,13 +74,13 @@ class Verifier:
         )
         self._seen: dict[str, float] = {}
 
-    def refusal(self, message: Delivery, request: Request, *, is_former_taken: bool) -> str | None:
+    def refusal(self, message: Delivery, request: Request, *, accepts_former: bool) -> str | None:
         """Why a request is not accepted as the gateway's; None where it is.
 
-        With `is_former_taken`, unsigned requests are accepted, as the previous release sends them.
+        With `accepts_former`, unsigned requests are accepted, as the previous release sends them.
         """
         said = (message.headers or {}).get(SIGNATURE)
-        if not self._keys or (said is None and is_former_taken):
+        if not self._keys or (said is None and accepts_former):
             return None
         if not isinstance(said, str) or not self._is_signed(message, said):
             return "not signed by the gateway"

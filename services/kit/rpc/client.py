@@ -120,7 +120,7 @@ class ReplyListener(SharedExtension):
             bind(channel, queue, replies_exchange(service), self.address)
         if self._users.is_shared:
             declare_exchange(channel, RPC_EXCHANGE)
-        if self._settings.takes_former:
+        if self._settings.accepts_former:
             # Services of the previous release reply by the exchange of requests; an upgrade's permissions allow it.
             with suppress(amqp.AccessRefused), channel.connection.channel() as former:
                 bind(former, queue, RPC_EXCHANGE, self.address)
@@ -132,7 +132,7 @@ class ReplyListener(SharedExtension):
         waiting = self.waiting.get(call_id)
         if waiting is None:
             return
-        is_former = exchange == RPC_EXCHANGE and self._settings.takes_former
+        is_former = exchange == RPC_EXCHANGE and self._settings.accepts_former
         if exchange != replies_exchange(waiting.service) and not is_former:
             log.error("reply_refused", asked=waiting.service, exchange=exchange)
             return

@@ -105,16 +105,16 @@ class RequestServer(SharedExtension, ProviderCollector):
             self._running -= 1
 
     def _refusal(self, message: Delivery, request: Request) -> str | None:
-        is_former_taken = self._settings.takes_former
+        accepts_former = self._settings.accepts_former
         return self._users.refusal(
-            message, _GATEWAY, queue=request_queue(self.container.service_name), is_former_taken=is_former_taken
-        ) or self._verifier.refusal(message, request, is_former_taken=is_former_taken)
+            message, _GATEWAY, queue=request_queue(self.container.service_name), accepts_former=accepts_former
+        ) or self._verifier.refusal(message, request, accepts_former=accepts_former)
 
     def _exchange_for(self, message: Delivery) -> str | None:
         """The exchange to reply by: the service's own, or for the previous release's callers that of requests."""
         if (message.headers or {}).get(HEARS_SERVICE):
             return replies_exchange(self.container.service_name)
-        return RPC_EXCHANGE if self._users.is_shared or self._settings.takes_former else None
+        return RPC_EXCHANGE if self._users.is_shared or self._settings.accepts_former else None
 
     def _answer(self, message: Delivery, answer: str | None) -> None:
         """Replies, where someone waits, and acks; if the reply cannot be sent, the caller runs into its deadline."""
