@@ -16,7 +16,7 @@ from services.kit.events.contract import EventContract
 from services.kit.events.envelope import new_message_id, wrap
 from services.kit.events.outbox import to_json
 from services.kit.rpc.caller_signature import Signer
-from services.kit.rpc.request import HEARS_SERVICE
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
 AuditEvent = Callable[[amqp.Channel], object]
@@ -114,7 +114,7 @@ class SentRequest:
             self.body,
             reply_to=self.reply_to,
             correlation_id=self.call_id,
-            application_headers={HEARS_SERVICE: True, **(headers or {})},
+            application_headers={REPLY_BY_SERVICE_EXCHANGE: True, **(headers or {})},
             **properties,
         )
         return self.call_id

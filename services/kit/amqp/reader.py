@@ -82,7 +82,7 @@ class QueueReader:
         """Returns when the queue is first consumed, or when reading has ended; raises QueueChanged."""
         self._ready.wait()
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         """Makes the reader reconnect, and so declare and bind again."""
         self._is_stale = True
 

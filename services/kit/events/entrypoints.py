@@ -449,7 +449,7 @@ class Listener(QueueEntrypoint):
     def setup(self) -> None:
         """Creates the reader, which binds its queue again after an exchange was missing."""
         super().setup()
-        self.watch.on_restored.append(self.reader.renew)
+        self.watch.on_restored.append(self.reader.reconnect)
 
     def name_queue(self) -> str:
         """A queue name that only this process uses."""

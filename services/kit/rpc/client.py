@@ -31,7 +31,7 @@ from services.kit.operations import metrics
 from services.kit.operations.logs import class_name
 from services.kit.problems import BrokerBlocked, Problem, Unavailable
 from services.kit.rpc.caller_signature import signer
-from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Caller
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Caller
 from services.kit.settings import MessagingSettings, read_settings
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class ReplyListener(SharedExtension):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: dict[str, _Waiting] = {}
+        self.waiting: dict[str, _PendingCall] = {}
         self.services: set[str] = set()
         """The services that are called, and so may reply."""
         self.address = ""
@@ -58,8 +58,8 @@ class ReplyListener(SharedExtension):
         self._signer = signer()
         name = f"{self.container.service_name} replies"
         self.reader = QueueReader(name, settings, self._declare, self._receive, prefetch=0)
-        self.reader.on_lost = self._disappoint
-        self.watch.on_restored.append(self.reader.renew)
+        self.reader.on_lost = self._fail_waiting
+        self.watch.on_restored.append(self.reader.reconnect)
         self.publisher = DirectPublisher(settings.amqp_uri, f"{self.container.service_name} requests", seconds=3)
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class ReplyListener(SharedExtension):
         """Why replies cannot be received; None where they can."""
         return self.reader.why_not_ready()
 
-    def ask(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def call(self, routing_key: str, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Sends a request and waits for its reply; raises Unavailable, at once BrokerBlocked for a blocked broker."""
         if self.watch.is_blocked:
             raise BrokerBlocked(RETRY_AFTER)
@@ -84,7 +84,7 @@ class ReplyListener(SharedExtension):
             raise Unavailable(RETRY_AFTER)
         call_id, address = new_message_id(), self.address
         body = to_json({"args": [request], "kwargs": {}})
-        self.waiting[call_id] = waiting = _Waiting(routing_key.partition(".")[0])
+        self.waiting[call_id] = waiting = _PendingCall(routing_key.partition(".")[0])
         try:
             with time_limit(seconds, _DeadlinePassed()):
                 self.publisher.publish(
@@ -94,7 +94,10 @@ class ReplyListener(SharedExtension):
                     reply_to=address,
                     correlation_id=call_id,
                     expiration=seconds,
-                    headers={HEARS_SERVICE: True, **self._signer.headers(routing_key, call_id, address, body)},
+                    headers={
+                        REPLY_BY_SERVICE_EXCHANGE: True,
+                        **self._signer.headers(routing_key, call_id, address, body),
+                    },
                 )
                 answer: dict[str, Any] = waiting.reply.wait()
                 return answer
@@ -139,7 +142,7 @@ class ReplyListener(SharedExtension):
         del self.waiting[call_id]
         waiting.reply.send(json.loads(message.body)["result"])
 
-    def _disappoint(self) -> None:
+    def _fail_waiting(self) -> None:
         """Fails all waiting calls, whose reply queue was lost with the connection."""
         for waiting in list(self.waiting.values()):
             waiting.reply.send_exception(ConnectionResetError("The connection for replies was lost."))
@@ -147,7 +150,7 @@ class ReplyListener(SharedExtension):
 
 
 @dataclass
-class _Waiting:
+class _PendingCall:
     """A waiting call: the called service and the reply to come."""
 
     service: str
@@ -193,7 +196,7 @@ class ServiceClient(DependencyProvider):
         }
         started, outcome = time.monotonic(), "unavailable"
         try:
-            answer = self.replies.ask(f"{self.service}.{name}", request, seconds)
+            answer = self.replies.call(f"{self.service}.{name}", request, seconds)
             outcome = "problem" if "problem" in answer else "answered"
         finally:
             metrics.rpc_call_seconds.labels(f"{self.service}.{name}", outcome).observe(time.monotonic() - started)

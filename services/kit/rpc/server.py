@@ -17,7 +17,7 @@ from services.kit.operations.logs import class_name
 from services.kit.problems import Problem, Unavailable
 from services.kit.rpc.caller_signature import verifier
 from services.kit.rpc.operation import operation_of
-from services.kit.rpc.request import HEARS_SERVICE, RETRY_AFTER, Request, problem_json
+from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE, RETRY_AFTER, Request, problem_json
 from services.kit.settings import MessagingSettings, read_settings
 from services.kit.system import the_system
 
@@ -112,7 +112,7 @@ class RequestServer(SharedExtension, ProviderCollector):
 
     def _exchange_for(self, message: Delivery) -> str | None:
         """The exchange to reply by: the service's own, or for the previous release's callers that of requests."""
-        if (message.headers or {}).get(HEARS_SERVICE):
+        if (message.headers or {}).get(REPLY_BY_SERVICE_EXCHANGE):
             return replies_exchange(self.container.service_name)
         return RPC_EXCHANGE if self._users.is_shared or self._settings.accepts_former else None
 
