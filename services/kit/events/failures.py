@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from services.kit.amqp.connection import PERSISTENT
 from services.kit.amqp.original_publisher import PROOF, PUBLISHER
 from services.kit.amqp.transport import Delivery
-from services.kit.data.database import is_beyond_limits, is_database_away
+from services.kit.data.database import exceeds_limits, is_database_unavailable
 from services.kit.operations.logs import class_name, traceback_without_values
 from services.kit.settings import MessagingSettings
 
@@ -98,7 +98,7 @@ def decide(
     attempts = attempts_of(headers) + 1
     if isinstance(error, (Reject, *_PERMANENT)):
         return MoveToDeadLetters()
-    if is_database_away(error) and time.monotonic() - held_since < settings.hold_seconds:
+    if is_database_unavailable(error) and time.monotonic() - held_since < settings.hold_seconds:
         return Requeue()
     if isinstance(error, Retry):
         since = _seconds_since(headers.get(FIRST_FAILED_AT))
@@ -113,8 +113,8 @@ def decide(
 def is_transient(error: Exception) -> bool:
     """Whether the error is transient: a later attempt may succeed without any change."""
     if isinstance(error, OperationalError):
-        return not is_beyond_limits(error)
-    return isinstance(error, (Retry, *_TRANSIENT)) or is_database_away(error)
+        return not exceeds_limits(error)
+    return isinstance(error, (Retry, *_TRANSIENT)) or is_database_unavailable(error)
 
 
 def attempts_of(headers: Mapping[str, Any]) -> int:

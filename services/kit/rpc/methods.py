@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from services.kit.data.database import handled_request, takes_no_changes
+from services.kit.data.database import handled_request, is_not_writable
 from services.kit.data.encryption import blind_index
 from services.kit.events.envelope import causation, correlation
 from services.kit.events.failures import is_transient
@@ -170,7 +170,7 @@ def _as_problem(error: Exception, request: Request) -> Problem:
     if isinstance(error, ValidationError):
         return invalid_fields(error.messages)
     log.error("request_failed", error=class_name(error), traceback=traceback_without_values(error))
-    if takes_no_changes(error):
+    if is_not_writable(error):
         return DatabaseReadOnly(RETRY_AFTER)
     if is_transient(error):
         return Unavailable(RETRY_AFTER)
