@@ -25,7 +25,7 @@ from services.contracts.operations import batching as ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Message, subscribe_batch, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import handles
 
@@ -37,7 +37,7 @@ class BatchingService(Operable):
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     bank_queue = BankQueue()
 
     # Pending list

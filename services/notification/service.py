@@ -51,7 +51,7 @@ from services.contracts.operations.notification import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
@@ -82,7 +82,7 @@ class NotificationService(Operable):
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     sms_provider = SmsProvider()
 
     members_validated = subscribes(MEMBERS_VALIDATED, news.members_validated)

@@ -14,7 +14,7 @@ from services.contracts.operations.revocation import (
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import handles
 from services.revocation import batches, closing, requests
@@ -27,7 +27,7 @@ class RevocationService(Operable):
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
 
     batch_submitted = subscribes(BATCH_SUBMITTED, batches.batch_submitted)
     cards_issued = subscribes(CARDS_ISSUED, batches.cards_issued)

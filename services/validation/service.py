@@ -12,7 +12,7 @@ from services.contracts.operations.validation import GET_CHECK, LIST_RULES
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.audit_heads import RemembersAuditHeads, remember_head
+from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
 from services.kit.operations.operable import Operable
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
@@ -43,7 +43,7 @@ class ValidationService(Operable):
 
     database = Database()
     relay = Relay()
-    audit_heads = RemembersAuditHeads()
+    audit_heads = AuditHeadVerification()
     registry = RegistryClient()
 
     get_check = handles(GET_CHECK, checks.get_check)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Any
 
-from services.kit.operations.processes import ProcessFailed, run_bounded
+from services.kit.operations.processes import ProcessFailed, run_limited
 from services.membership.imports.headings import EXAMPLE, LAST_HEADING_ROW, MOST_COLUMNS, HeadingRow, find_headings
 from services.membership.imports.reading.sheet_files import Sheet, sheets_of
 from services.membership.imports.reading.unreadable import UnreadableSheet
@@ -61,7 +61,7 @@ def read_file(content: bytes) -> Iterator[Row | SheetReport]:
     The file is parsed in a separate process.
     """
     try:
-        for line in run_bounded(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
+        for line in run_limited(_MODULE, content, memory=_MEMORY_BYTES, cpu_seconds=_CPU_SECONDS):
             found = json.loads(line)
             if "unreadable" in found:
                 raise UnreadableSheet(found["unreadable"])
