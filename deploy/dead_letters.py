@@ -72,7 +72,7 @@ def _show(letters: DeadLetters, options: argparse.Namespace) -> int:
             )
         for name, value in sorted(letter.headers.items()):
             print(f"{name}: {value}")
-        print(letter.shown())
+        print(letter.display_text())
     return _report("shown", [letter.id for letter in found])
 
 

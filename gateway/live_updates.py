@@ -91,12 +91,14 @@ def _without_encrypted(contract: EventContract) -> EventContract:
     """Returns the event's contract without its encrypted fields: the gateway has no key to personal data."""
     hints = get_type_hints(contract.data, include_extras=True)
     made = contract.schema._declared_fields
-    open_fields = [
+    unencrypted_fields = [
         (one.name, hints[one.name], one)
         for one in fields(contract.data)
         if not isinstance(made[one.name], EncryptedField)
     ]
-    data = make_dataclass(f"Open{contract.data.__name__}", open_fields, bases=(EventData,), frozen=True, kw_only=True)
+    data = make_dataclass(
+        f"Open{contract.data.__name__}", unencrypted_fields, bases=(EventData,), frozen=True, kw_only=True
+    )
     return replace(contract, data=data)
 
 

@@ -194,11 +194,11 @@ def test_what_waits_for_operators_is_encrypted_for_us_and_they_see_what_it_is_ab
     assert is_encrypted(put_aside.body)
     letter = a_letter(put_aside)
     assert (letter.external_id, letter.summary().batch_no, letter.summary().persons) == ("f-1", batch_no, 1)
-    assert wrong["card_no"] not in letter.shown()
+    assert wrong["card_no"] not in letter.display_text()
 
     assert desk.feed(a_message(put_aside.body, put_aside.headers)) == [str(put_aside.headers["x-reason"])]
     monkeypatch.delenv("UNION_PRIVATE_KEYS")
     read_settings.cache_clear()
     elsewhere = a_letter(put_aside)
     assert (elsewhere.external_id, elsewhere.summary().batch_no) == ("f-1", None)
-    assert elsewhere.shown().endswith("are encrypted")
+    assert elsewhere.display_text().endswith("are encrypted")

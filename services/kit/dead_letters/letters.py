@@ -35,7 +35,7 @@ from services.kit.events.failures import (
 from services.kit.operations.operators import DeadLetterAnswer, DeadLetterDetailAnswer, ReplayAnswer
 from services.kit.system import the_system
 
-__all__ = ["DeadLetter", "DeadLetters", "InUse", "oldest_first", "open_content"]
+__all__ = ["DeadLetter", "DeadLetters", "InUse", "content_without_personal_data", "oldest_first"]
 
 log = structlog.get_logger()
 
@@ -82,12 +82,12 @@ class DeadLetter:
     @property
     def external_id(self) -> str | None:
         """The outside party's id of its rejected message, or of the message that this is a part of."""
-        return the_system().letters.external_id(self) if self.is_external else None
+        return the_system().dead_letters.external_id(self) if self.is_external else None
 
     @cached_property
     def content(self) -> bytes:
         """The body, decrypted where this process can: an encrypted one only by the service that it is for."""
-        return the_system().letters.content(self) if self.is_external else self.body
+        return the_system().dead_letters.content(self) if self.is_external else self.body
 
     def summary(self) -> DeadLetterAnswer:
         """The letter as an operator sees it in a list."""
@@ -103,7 +103,7 @@ class DeadLetter:
             replays=self.replays[-1].number if self.replays else 0,
             correlation_id=self.correlation_id,
             size=len(self.body),
-            **vars(the_system().letters.about(self)),
+            **vars(the_system().dead_letters.describe(self)),
         )
 
     def detail(self) -> DeadLetterDetailAnswer:
@@ -112,18 +112,18 @@ class DeadLetter:
             **vars(self.summary()),
             original_queue=self.original_queue,
             traceback=_text(self.headers.get(TRACEBACK)),
-            content=open_content(self),
+            content=content_without_personal_data(self),
             history=[
                 ReplayAnswer(**{**vars(replay), "reason": without_numbers(replay.reason)}) for replay in self.replays
             ],
         )
 
-    def shown(self) -> str:
+    def display_text(self) -> str:
         """The body for display: encrypted values as they are, other long numbers masked."""
         try:
             text = json.dumps(json.loads(self.content), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
-            kind = "are encrypted" if the_system().letters.is_encrypted(self) else "are no JSON"
+            kind = "are encrypted" if the_system().dead_letters.is_encrypted(self) else "are no JSON"
             return f"{len(self.body)} bytes that {kind}"
         return without_numbers(text)
 
@@ -213,7 +213,7 @@ class DeadLetters:
         return discarded
 
 
-def open_content(letter: DeadLetter) -> dict[str, Any]:
+def content_without_personal_data(letter: DeadLetter) -> dict[str, Any]:
     """A letter's content without personal data: an event's unencrypted fields, an external message's ids, as JSON.
 
     It is empty for a body that is neither.
@@ -221,7 +221,7 @@ def open_content(letter: DeadLetter) -> dict[str, Any]:
     try:
         document = json.loads(letter.content)
         if letter.is_external:
-            return the_system().letters.open_fields(letter)
+            return the_system().dead_letters.unencrypted_fields(letter)
         contract = the_system().events[document["type"]]
         envelope = {name: _shown(document[name]) for name in _ENVELOPE if isinstance(document.get(name), str)}
         return {**envelope, "data": _open_fields(contract.schema(), document["data"])}

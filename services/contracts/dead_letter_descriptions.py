@@ -12,9 +12,9 @@ from stdnum.cn import uscc
 
 from services.contracts import bank
 from services.kit.dead_letters.masked_numbers import without_numbers
-from services.kit.system import Letter, LetterDescription
+from services.kit.system import DeadLetterDescription, DeadLetterMessage
 
-EVENT_WORDS = {
+EVENT_TITLES = {
     "member_registered": "会员登记",
     "member_numbered": "会员编号",
     "members_queued": "添加至待办",
@@ -50,7 +50,7 @@ EVENT_WORDS = {
     "message_posted": "站内消息",
 }
 BANK_FEEDBACK = "银行反馈"
-RESULT_WORDS = {
+RESULT_TITLES = {
     "unknown_batch": "系统中没有该批次",
     "unknown_application": "该批次中没有该会员",
     "member_no_differs": "会员编号与办卡申请不符",
@@ -112,7 +112,7 @@ _UNION_IN_BATCH_NO = re.compile(r"cbc([0-9A-Z]{18})[0-9]{8}")
 _LONGEST_NAME = 200
 
 
-def about(letter: Letter) -> LetterDescription:
+def describe(letter: DeadLetterMessage) -> DeadLetterDescription:
     """What a letter is about and why it failed.
 
     The union is named where the message names it; otherwise membership finds its name by id or code.
@@ -123,7 +123,7 @@ def about(letter: Letter) -> LetterDescription:
     batch_no = _text(data.get("batch_no"))
     in_batch_no = _UNION_IN_BATCH_NO.match(batch_no or "")
     codes = (union.get("code"), in_batch_no and in_batch_no[1])
-    return LetterDescription(
+    return DeadLetterDescription(
         subject=subject(letter),
         explanation=explanation(letter.cause, without_numbers(letter.reason)),
         union_id=_id(union.get("union_id") or data.get("union_id")),
@@ -134,12 +134,12 @@ def about(letter: Letter) -> LetterDescription:
     )
 
 
-def subject(letter: Letter) -> str:
+def subject(letter: DeadLetterMessage) -> str:
     """The kind of message, in Chinese."""
     if letter.queue == bank.REJECTED_QUEUE:
         return BANK_FEEDBACK
     name = (letter.type or "").split(".")[1:2] or letter.queue.split(".")[1:2]
-    return EVENT_WORDS.get(name[0] if name else "", "未知消息")
+    return EVENT_TITLES.get(name[0] if name else "", "未知消息")
 
 
 def explanation(cause: str, reason: str) -> str:
@@ -147,14 +147,14 @@ def explanation(cause: str, reason: str) -> str:
     faults = [f"第 {int(line) + 1} 条结果的 {field} 不符合约定" for line, field in _FAULTY_FIELD.findall(reason)]
     codes = dict.fromkeys(_REFUSED_RESULT.findall(reason))
     if faults or codes:
-        return "；".join([*faults, *(RESULT_WORDS.get(code, code) for code in codes)])
+        return "；".join([*faults, *(RESULT_TITLES.get(code, code) for code in codes)])
     for pattern, words in _REASONS:
         if found := pattern.fullmatch(reason):
             return words.format(**{name: _STATES.get(value, value) for name, value in found.groupdict().items()})
     return next((words for part, words in _CAUSES if part in cause), _ANY_OTHER)
 
 
-def _data(letter: Letter) -> dict[str, Any]:
+def _data(letter: DeadLetterMessage) -> dict[str, Any]:
     try:
         document = json.loads(letter.content)
         data = document if letter.queue == bank.REJECTED_QUEUE else document["data"]

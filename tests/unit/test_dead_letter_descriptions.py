@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.contracts import bank
-from services.contracts.dead_letter_words import EVENT_WORDS, RESULT_WORDS, explanation
+from services.contracts.dead_letter_descriptions import EVENT_TITLES, RESULT_TITLES, explanation
 from services.contracts.events.all_events import EVENTS
 from services.contracts.events.batching import BATCH_SUBMITTED
 from services.contracts.examples import wire_example
@@ -74,7 +74,7 @@ def test_a_number_where_a_name_should_be_is_not_shown() -> None:
 
 
 def test_every_event_has_its_chinese_name() -> None:
-    assert {event.name for event in EVENTS.values()} == EVENT_WORDS.keys()
+    assert {event.name for event in EVENTS.values()} == EVENT_TITLES.keys()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_cause_is_said_in_plain_words(cause: str, reason: str, said: str) -> N
 
 
 def test_every_contradiction_of_the_bank_has_its_words() -> None:
-    assert all(_is_chinese(words) for words in RESULT_WORDS.values())
+    assert all(_is_chinese(words) for words in RESULT_TITLES.values())
 
 
 def _is_chinese(text: Any) -> bool:
