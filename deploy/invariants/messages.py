@@ -28,7 +28,7 @@ def look_at_broker(system: System) -> Letters:
     sizes = queue_depths(system)
     unexplained, rejected = [], set()
     for service in SERVICES:
-        for letter in DeadLetters(system.amqp_uris[service]).each(dead_queues(service)):
+        for letter in DeadLetters(system.amqp_uris[service]).iterate(dead_queues(service)):
             if letter.external_id:
                 rejected.add(letter.external_id)
             if not _is_explained(letter):

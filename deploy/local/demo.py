@@ -484,7 +484,7 @@ def _send_nonsense(story: Story) -> None:
 
 def _rejected(story: Story) -> int:
     """Returns how many of the story's messages are in the rejected queue, which may hold others as well."""
-    letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).letters(REJECTED_QUEUE)
+    letters = DeadLetters(story.stack.addresses.amqp_uris["batching"]).read_all(REJECTED_QUEUE)
     mark = _mark(story)
     return sum(mark in (letter.external_id or "") or mark.encode() in letter.body for letter in letters)
 

@@ -92,6 +92,6 @@ class Runner:
     def _letters(self) -> dict[str, Sequence[bytes]]:
         found: defaultdict[str, list[bytes]] = defaultdict(list)
         for service in SERVICES:
-            for letter in DeadLetters(self.system.amqp_uris[service]).each(dead_queues(service)):
+            for letter in DeadLetters(self.system.amqp_uris[service]).iterate(dead_queues(service)):
                 found[letter.queue].append(letter.body)
         return dict(found)

@@ -121,7 +121,7 @@ def test_an_event_of_the_release_before_is_handled(upgrade: Upgrade, notificatio
 
     wait_until(is_handled, "the event is handled")
     engine.dispose()
-    assert DeadLetters(upgrade.uris["notification"]).letters(f"{HEARD}.dead") == []
+    assert DeadLetters(upgrade.uris["notification"]).read_all(f"{HEARD}.dead") == []
 
 
 def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: Upgrade, notification: None) -> None:

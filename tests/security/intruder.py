@@ -133,7 +133,7 @@ def dead_letter(owner_uri: str, queue: str, message_id: str) -> DeadLetter:
     """Returns the dead letter of a message, once it exists."""
 
     def found() -> DeadLetter | None:
-        return next((one for one in DeadLetters(owner_uri).letters(queue) if one.id == message_id), None)
+        return next((one for one in DeadLetters(owner_uri).read_all(queue) if one.id == message_id), None)
 
     return wait_until(found, f"{message_id} is a dead letter")
 

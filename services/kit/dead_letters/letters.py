@@ -140,14 +140,14 @@ class DeadLetters:
         self._publish_seconds = publish_seconds
         self._wait_seconds = wait_seconds
 
-    def letters(self, queue: str) -> list[DeadLetter]:
+    def read_all(self, queue: str) -> list[DeadLetter]:
         """All letters of a queue, the oldest failure first; raises LookupError where there is no such queue."""
         with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
             return sorted(
                 (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
             )
 
-    def each(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
+    def iterate(self, queues: Iterable[str]) -> Iterator[DeadLetter]:
         """All letters of these queues one by one, in no order: for more than memory holds.
 
         Queues that do not exist yet are skipped. Nobody else can read while the caller iterates.
@@ -160,7 +160,7 @@ class DeadLetters:
                     for message in messages:
                         yield _letter(queue, message)
 
-    def first(self, queue: str) -> DeadLetter | None:
+    def peek(self, queue: str) -> DeadLetter | None:
         """The first message of any queue, a working or a dead-letter one; it is returned to the queue at once."""
         with reading(self._amqp_uri, self._wait_seconds) as now:
             message = now.first(queue)

@@ -69,7 +69,7 @@ class Operations(DependencyProvider):
 
     def find(self, queue: str, letter_id: str) -> DeadLetter | None:
         """A letter of a queue; None where the letter or the queue does not exist."""
-        found = [letter for letter in self.letters.each([queue]) if letter.id == letter_id]
+        found = [letter for letter in self.letters.iterate([queue]) if letter.id == letter_id]
         return found[0] if found else None
 
 
@@ -86,7 +86,7 @@ class Operable:
     @handles(LIST_DEAD_LETTERS)
     def list_dead_letters(self, work: Work, request: ServiceDeadLettersRequest) -> ServiceDeadLettersAnswer:
         """The dead letters with the oldest last failures, and how many there are in all; raises InUse."""
-        found = [letter.summary() for letter in self.operations.letters.each(self.operations.queues(request.queue))]
+        found = [letter.summary() for letter in self.operations.letters.iterate(self.operations.queues(request.queue))]
         found.sort(key=lambda summary: oldest_first(vars(summary)))
         return ServiceDeadLettersAnswer(items=found[: request.limit], total=len(found))
 
