@@ -17,9 +17,9 @@ from services.kit.amqp.original_publisher import publisher_headers
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import own_exchange, owner_of
 from services.kit.amqp.transport import Delivery
+from services.kit.dead_letters.exclusive_reader import InUse, exclusive_reader
 from services.kit.dead_letters.masked_numbers import without_numbers
 from services.kit.dead_letters.order import oldest_first
-from services.kit.dead_letters.reading import InUse, reading
 from services.kit.dead_letters.replays import LONGEST_REASON, Replay, replayed_properties, replays_of
 from services.kit.events.contract import EncryptedField
 from services.kit.events.failures import (
@@ -142,7 +142,7 @@ class DeadLetters:
 
     def read_all(self, queue: str) -> list[DeadLetter]:
         """All letters of a queue, the oldest failure first; raises LookupError where there is no such queue."""
-        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
             return sorted(
                 (_letter(queue, message) for message in messages), key=lambda letter: oldest_first(vars(letter))
             )
@@ -152,18 +152,18 @@ class DeadLetters:
 
         Queues that do not exist yet are skipped. Nobody else can read while the caller iterates.
         """
-        with reading(self._amqp_uri, self._wait_seconds) as now:
-            for queue, size in now.sizes(queues).items():
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader:
+            for queue, size in reader.sizes(queues).items():
                 if not size:
                     continue
-                with now.taken(queue) as messages:
+                with reader.hold(queue) as messages:
                     for message in messages:
                         yield _letter(queue, message)
 
     def peek(self, queue: str) -> DeadLetter | None:
         """The first message of any queue, a working or a dead-letter one; it is returned to the queue at once."""
-        with reading(self._amqp_uri, self._wait_seconds) as now:
-            message = now.first(queue)
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader:
+            message = reader.peek(queue)
         return None if message is None else _letter(queue, message)
 
     def replay(self, queue: str, predicate: Callable[[DeadLetter], bool], by: str = "") -> list[str]:
@@ -176,7 +176,7 @@ class DeadLetters:
         publisher = ConfirmedPublisher(self._amqp_uri, "dead letters replay", self._publish_seconds)
         replayed = []
         try:
-            with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+            with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
                 for message in messages:
                     letter = _letter(queue, message)
                     if not predicate(letter):
@@ -201,7 +201,7 @@ class DeadLetters:
     def discard(self, queue: str, predicate: Callable[[DeadLetter], bool], reason: str) -> list[DeadLetter]:
         """Deletes the letters that fulfil the predicate and logs the reason; returns them."""
         discarded = []
-        with reading(self._amqp_uri, self._wait_seconds) as now, now.taken(queue) as messages:
+        with exclusive_reader(self._amqp_uri, self._wait_seconds) as reader, reader.hold(queue) as messages:
             for message in messages:
                 letter = _letter(queue, message)
                 if predicate(letter):

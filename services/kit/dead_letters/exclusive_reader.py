@@ -22,7 +22,7 @@ from services.kit.problems import Unavailable
 
 log = structlog.get_logger()
 
-MOST_IN_HAND = 65_535
+MOST_HELD = 65_535
 """Most letters of one queue that are read at once: AMQP counts unacked messages by 16 bits."""
 
 _HEARTBEAT_SECONDS = 60
@@ -43,7 +43,7 @@ class InUse(Unavailable):
         super().__init__(_RETRY_AFTER, "dead_letters_in_use", "其他人员正在查看或处理死信", "请稍候几秒再试。")
 
 
-class Reading:
+class ExclusiveReader:
     """A connection that alone reads the dead letters of the services that it has locked."""
 
     def __init__(self, connection: Connection, amqp_uri: str, wait_seconds: float) -> None:
@@ -53,8 +53,8 @@ class Reading:
         self._locked: set[str] = set()
 
     @contextmanager
-    def taken(self, queue: str) -> Iterator["Taken"]:
-        """Takes all messages of a queue; those that are not removed are returned to it at the end.
+    def hold(self, queue: str) -> Iterator["HeldMessages"]:
+        """Holds all messages of a queue; those that are not removed are returned to it at the end.
 
         Raises LookupError where there is no such queue, and InUse.
         """
@@ -63,10 +63,10 @@ class Reading:
         if size is None:
             raise LookupError(f"There is no queue {queue}.")
         channel = self._connection.channel()
-        taken = Taken(channel, queue, min(size, MOST_IN_HAND))
-        yield taken
+        held = HeldMessages(channel, queue, min(size, MOST_HELD))
+        yield held
         channel.close()
-        self._wait_for_return(queue, size - taken.removed)
+        self._wait_for_return(queue, size - held.removed)
 
     def sizes(self, queues: Iterable[str]) -> dict[str, int]:
         """The number of letters in each of the queues that exist; raises InUse."""
@@ -78,7 +78,7 @@ class Reading:
                 found[queue] = size
         return found
 
-    def first(self, queue: str) -> Delivery | None:
+    def peek(self, queue: str) -> Delivery | None:
         """The first message of any queue; it is returned to the queue at once."""
         with self._connection.channel() as channel:
             message: Delivery | None = Queue(queue, channel=channel).get()
@@ -88,14 +88,14 @@ class Reading:
         """Waits for the lock, and until the letters of a reader that was killed are back in their queue."""
         if owner in self._locked:
             return
-        while not self._takes_lock(owner):
+        while not self._try_lock(owner):
             if time.monotonic() >= self._until:
                 raise InUse
             time.sleep(0.05)
         self._locked.add(owner)
         time.sleep(_SECONDS_AFTER_A_KILL)
 
-    def _takes_lock(self, owner: str) -> bool:
+    def _try_lock(self, owner: str) -> bool:
         channel = self._connection.channel()
         if BrokerUsers.of(self._amqp_uri, owner).is_shared:
             declare_dead_letters_lock(channel, owner)
@@ -119,7 +119,7 @@ class Reading:
             time.sleep(0.02)
 
 
-class Taken:
+class HeldMessages:
     """Messages of one queue, all of them unacked until they are removed or returned together."""
 
     def __init__(self, channel: amqp.Channel, queue: str, count: int) -> None:
@@ -136,7 +136,7 @@ class Taken:
                 self._channel,
                 Queue(self._queue),
                 on_message=come.append,
-                prefetch_count=MOST_IN_HAND,
+                prefetch_count=MOST_HELD,
                 auto_declare=False,
             ).consume()
         for number in range(self._count):
@@ -158,10 +158,10 @@ class Taken:
 
 
 @contextmanager
-def reading(amqp_uri: str, wait_seconds: float) -> Iterator[Reading]:
-    """Opens a Reading, which excludes other readers until it ends; waits up to `wait_seconds` for them."""
+def exclusive_reader(amqp_uri: str, wait_seconds: float) -> Iterator[ExclusiveReader]:
+    """Opens an ExclusiveReader, which excludes other readers until it ends; waits up to `wait_seconds` for them."""
     connection = open_connection(amqp_uri, "dead letters", heartbeat=_HEARTBEAT_SECONDS)
     try:
-        yield Reading(connection, amqp_uri, wait_seconds)
+        yield ExclusiveReader(connection, amqp_uri, wait_seconds)
     finally:
         connection.close()
