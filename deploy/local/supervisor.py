@@ -34,7 +34,7 @@ from deploy.local.processes import (
 ROOT = Path(__file__).parents[2]
 _LOOK_EVERY = 0.1
 _STABLE_AFTER = 60.0
-_LONGEST_PAUSE = 30.0
+_LONGEST_BACKOFF = 30.0
 _SECONDS_TO_STOP = 45.0
 _LARGEST_LOG = 50_000_000
 _PR_SET_PDEATHSIG = 1
@@ -48,7 +48,7 @@ _NODES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], object]]] = {
 
 def pause_before_restart(early_deaths: int) -> float:
     """Return the backoff in seconds before a process is restarted: 0.5, 1, 2 … 30."""
-    return min(0.5 * 2.0 ** min(early_deaths, 10), _LONGEST_PAUSE)
+    return min(0.5 * 2.0 ** min(early_deaths, 10), _LONGEST_BACKOFF)
 
 
 @dataclass

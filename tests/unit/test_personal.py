@@ -130,7 +130,7 @@ def test_a_key_that_comes_first_in_the_file_encrypts_within_a_second(
     before = ring.encrypt("x")
     replace(file, SECOND, FIRST)
     assert ring.encrypt("x").startswith(personal.encrypted_prefix("k1"))
-    monkeypatch.setattr(personal, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(personal, "CHECK_INTERVAL_SECONDS", 0)
     assert ring.encrypt("x").startswith(personal.encrypted_prefix("k2"))
     assert ring.encrypt_token("x").startswith("v1.k2.")
     assert ring.decrypt(before) == b"x"

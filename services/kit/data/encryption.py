@@ -18,7 +18,7 @@ from services.kit.settings import SettingsError, is_production, read_settings, s
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 """How often a process that uses keys checks whether their file has changed."""
 
 _NONCE = 12
@@ -98,8 +98,8 @@ class Keyring:
 class FileKeyring(Keyring):
     """The keys of a file that may change while the process runs.
 
-    In use, it checks the file every LOOK_SECONDS, and at once for an unknown key. A file that cannot be read or holds
-    no keys is ignored: the known keys stay in use.
+    In use, it checks the file every CHECK_INTERVAL_SECONDS, and at once for an unknown key. A file that cannot be read
+    or holds no keys is ignored: the known keys stay in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -128,7 +128,7 @@ class FileKeyring(Keyring):
         return super()._cipher(key_id)
 
     def _reload_periodically(self) -> None:
-        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+        if time.monotonic() - self._looked_at >= CHECK_INTERVAL_SECONDS:
             self._reload_if_changed()
 
     def _reload_if_changed(self) -> None:

@@ -53,8 +53,8 @@ update outbox set attempts = attempts + 1, last_error = refused.reason, recipien
     next_attempt_at = now() + least(power(2, attempts), 300) * interval '1 second'
 from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (id, reason, recipients) where outbox.id = refused.id
 """
-_TAKES_CHANGES = "select 1 where current_setting('transaction_read_only') = 'off'"
-_HURRY = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
+_IS_WRITABLE = "select 1 where current_setting('transaction_read_only') = 'off'"
+_MAKE_ALL_DUE = "update outbox set next_attempt_at = now() where next_attempt_at > now()"
 _SIZE = """
 select coalesce(extract(epoch from now() - min(created_at)), 0), count(*),
     array_agg(distinct last_error) filter (where attempts > 1)
@@ -72,7 +72,7 @@ delete from {table} where ctid = any(array(
 _MEASURE_SECONDS = 2.0
 
 
-_LONGEST_LIST = 10
+_MOST_REASONS = 10
 """Most reasons for refused messages that readiness reports."""
 
 
@@ -110,7 +110,7 @@ class Relay(DependencyProvider):
         return [f"the outbox keeps what the broker does not take: {reason}" for reason in self._refusals]
 
     def _run(self) -> None:
-        pause = 0.2
+        backoff = 0.2
         while not self._stopping:
             try:
                 with psycopg.connect(
@@ -121,14 +121,14 @@ class Relay(DependencyProvider):
                     options="-c statement_timeout=30000",
                     row_factory=namedtuple_row,
                 ) as database:
-                    pause = 0.2
-                    self._stand_for_leader(database)
+                    backoff = 0.2
+                    self._elect_leader(database)
             except Exception as error:
-                log.warning("relay_interrupted", reason=class_name(error), pause=pause)
-                time.sleep(pause)
-                pause = min(pause * 2, 5)
+                log.warning("relay_interrupted", reason=class_name(error), backoff=backoff)
+                time.sleep(backoff)
+                backoff = min(backoff * 2, 5)
 
-    def _stand_for_leader(self, database: "psycopg.Connection[Any]") -> None:
+    def _elect_leader(self, database: "psycopg.Connection[Any]") -> None:
         stands_by = False
         while not self._stopping:
             if database.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()[0]:  # type: ignore[index]
@@ -146,19 +146,19 @@ class Relay(DependencyProvider):
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds
         )
         self._measured_at = self._purged_at = 0.0
-        pause = 0.2
+        backoff = 0.2
         try:
             if BrokerUsers.of(self._settings.amqp_uri, self.container.service_name).is_shared:
                 publisher.declare(lambda channel: declare_queues_of_producer(channel, self.container.service_name))
             while not self._stopping:
-                self._look_after(database)
+                self._maintain(database)
                 try:
                     is_empty = not self._publish(database, publisher)
-                    pause = 0.2
+                    backoff = 0.2
                 except BROKER_ERRORS as error:
-                    log.warning("broker_away", error=class_name(error), pause=pause)
-                    time.sleep(pause)
-                    pause = min(pause * 2, 5)
+                    log.warning("broker_away", error=class_name(error), backoff=backoff)
+                    time.sleep(backoff)
+                    backoff = min(backoff * 2, 5)
                     continue
                 if is_empty and not self._stopping:
                     for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
@@ -172,12 +172,12 @@ class Relay(DependencyProvider):
         """As `publish_due`, but nothing to a blocked broker, which would receive all of it twice afterwards."""
         return 0 if self.watch.is_blocked else publish_due(database, publisher)
 
-    def _look_after(self, database: "psycopg.Connection[Any]") -> None:
+    def _maintain(self, database: "psycopg.Connection[Any]") -> None:
         if time.monotonic() - self._measured_at < _MEASURE_SECONDS:
             return
         self._measured_at = time.monotonic()
         self._measure(database)
-        if database.execute(_TAKES_CHANGES).fetchone() is None:
+        if database.execute(_IS_WRITABLE).fetchone() is None:
             return
         self._retry_after_restore(database)
         if self._measured_at - self._purged_at > _PURGE_SECONDS:
@@ -188,12 +188,12 @@ class Relay(DependencyProvider):
         """Makes all postponed rows due when a queue that was missing exists again."""
         missing = set(self.watch.missing)
         if self._missing - missing:
-            database.execute(_HURRY)
+            database.execute(_MAKE_ALL_DUE)
         self._missing = missing
 
     def _measure(self, database: "psycopg.Connection[Any]") -> None:
         age, size, refusals = database.execute(_SIZE).fetchone()  # type: ignore[misc]
-        self._refusals = (refusals or [])[:_LONGEST_LIST]
+        self._refusals = (refusals or [])[:_MOST_REASONS]
         metrics.outbox_age_seconds.set(age)
         metrics.outbox_size.set(size)
 
