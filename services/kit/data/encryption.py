@@ -141,7 +141,7 @@ class FileKeyring(Keyring):
             keys = _read_keys(text)
             _refuse_unfit_keys(text)
         except (OSError, SettingsError) as error:
-            log.error("keys_not_taken", error=type(error).__name__)
+            log.error("keys_file_invalid", error=type(error).__name__)
             return
         self._seen = found
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}

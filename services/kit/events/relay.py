@@ -136,11 +136,11 @@ class Relay(DependencyProvider):
                 return
             if not stands_by:
                 stands_by = True
-                log.info("relay_stands_by")
+                log.info("relay_on_standby")
             time.sleep(_STANDBY_SECONDS)
 
     def _work(self, database: "psycopg.Connection[Any]") -> None:
-        log.info("relay_at_work")
+        log.info("relay_leads")
         database.execute(f"listen {CHANNEL}")
         publisher = ConfirmedPublisher(
             self._settings.amqp_uri, f"{self.container.service_name} relay", self._settings.publish_seconds

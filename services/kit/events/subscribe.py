@@ -118,7 +118,7 @@ class _ChunkHandler:
         except Exception as error:
             if is_transient(error):
                 raise
-            log.warning("set_failed", queue=self._queue, size=len(messages), error=class_name(error))
+            log.warning("chunk_failed", queue=self._queue, size=len(messages), error=class_name(error))
             for message in messages:
                 self._handle_alone(service, message)
 
@@ -158,7 +158,7 @@ class _ChunkHandler:
         except Exception as error:
             if is_transient(error):
                 raise
-            log.warning("rejection_not_noted", queue=self._queue, error=class_name(error))
+            log.warning("rejection_not_stored", queue=self._queue, error=class_name(error))
             message.is_rejection_lost = True
 
     def _send_rejected(self, session: Session, messages: list[Message]) -> None:

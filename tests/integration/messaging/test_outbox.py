@@ -124,21 +124,21 @@ def test_large_raw_bodies_arrive_as_they_are(world: World) -> None:
 
 def test_a_standby_takes_over_when_the_relay_at_work_is_killed(own_world: World) -> None:
     first = own_world.start()
-    eventually(lambda: "relay_at_work" in first.log)
+    eventually(lambda: "relay_leads" in first.log)
     second = own_world.start()
-    eventually(lambda: "relay_stands_by" in second.log)
+    eventually(lambda: "relay_on_standby" in second.log)
     first.kill()
     with Session(own_world.engine) as session, session.begin():
         publish(session, PINGED, {"key": "a"})
     eventually(own_world.happened("a"))
-    assert "relay_at_work" in second.log
+    assert "relay_leads" in second.log
 
 
 def test_only_one_relay_is_at_work(own_world: World) -> None:
     probes = [own_world.start() for _ in range(3)]
-    eventually(lambda: sum("relay_stands_by" in probe.log for probe in probes) == 2)
-    eventually(lambda: any("relay_at_work" in probe.log for probe in probes))
-    assert sum("relay_at_work" in probe.log for probe in probes) == 1
+    eventually(lambda: sum("relay_on_standby" in probe.log for probe in probes) == 2)
+    eventually(lambda: any("relay_leads" in probe.log for probe in probes))
+    assert sum("relay_leads" in probe.log for probe in probes) == 1
 
 
 def test_a_relay_that_is_killed_at_work_loses_nothing(own_world: World) -> None:
