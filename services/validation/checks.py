@@ -129,7 +129,7 @@ def continue_waiting(session: Session, registry: Registry) -> int:
     return len(decided)
 
 
-def publish_results(session: Session, application_ids: Sequence[UUID], audience: str) -> list[UUID]:
+def publish_results(session: Session, application_ids: Sequence[UUID], recipient: str) -> list[UUID]:
     """Publishes the newest check of each application for one consumer that lacks it; returns the applications found."""
     newest = session.scalars(
         select(ApplicationCheck)
@@ -152,7 +152,7 @@ def publish_results(session: Session, application_ids: Sequence[UUID], audience:
             for finding in session.scalars(kept.order_by(CheckFinding.position))
         ]
         data = MembersValidatedData(union_id=check.union_id, results=[result], findings=findings)
-        publish(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), audience=audience)
+        publish(session, MEMBERS_VALIDATED, data, subject=str(check.union_id), recipient=recipient)
     return [check.application_id for check in newest]
 
 

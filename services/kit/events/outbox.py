@@ -24,17 +24,17 @@ def publish(
     data: Data | Mapping[str, Any],
     *,
     subject: str | None = None,
-    audience: str | None = None,
+    recipient: str | None = None,
 ) -> str:
     """Publishes an event when the session's transaction commits; returns its message id.
 
     The contract's schema checks and dumps `data`; raises marshmallow's ValidationError.
-    Each recipient gets a copy of its own. With an `audience` only this consumer gets one: it lacks the event, which the
-    others have handled.
+    Each recipient gets a copy of its own. With a `recipient` only this consumer gets one: it lacks the event, which
+    the others have handled.
     Correlation and causation are those of the message or request that is being handled.
     """
     message = _event(contract, data, subject)
-    _add(session, [_row(message, (audience,) if audience else contract.recipients)])
+    _add(session, [_row(message, (recipient,) if recipient else contract.recipients)])
     return str(message.properties["message_id"])
 
 

@@ -128,7 +128,7 @@ def publish_queued(
     queued: Sequence[tuple[Application, Member]],
     *,
     origin: str | None = None,
-    audience: str | None = None,
+    recipient: str | None = None,
 ) -> None:
     """Publishes queued members, all of one union, queued by one account or member, at one time, for one outlet."""
     first = queued[0][0]
@@ -142,7 +142,7 @@ def publish_queued(
             applications=[_queued_application(application, member) for application, member in chunk],
             persons=[person_facts(application.application_id, member) for application, member in chunk],
         )
-        publish(session, MEMBERS_QUEUED, data, audience=audience)
+        publish(session, MEMBERS_QUEUED, data, recipient=recipient)
 
 
 def _consent(application: Application, origin: str | None) -> GivenConsent | None:
