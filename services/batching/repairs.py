@@ -14,11 +14,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import steps, submitted_batch
 from services.batching.models import Application, Batch
 from services.batching.pending.application_states import Check, State
 from services.batching.pending.checks import requested_checks
 from services.batching.pending.consents import consented_version
-from services.batching.telling import steps, submitted_batch
 from services.contracts.events.batching import (
     BATCH_RELEASED,
     BATCH_SUBMITTED,

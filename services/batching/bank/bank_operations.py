@@ -17,9 +17,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from services.batching.bank import bank_messages
+from services.batching.event_builders import steps
 from services.batching.models import Application, BankFeedback, Batch, BatchPerson
 from services.batching.pending.application_states import State
-from services.batching.telling import steps
 from services.contracts.events.batching import ISSUE_TIMES_CORRECTED, IssueTimesCorrectedData
 from services.contracts.operations.batching import (
     CORRECT_PROCESSED_AT,

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Row, func, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed
 from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import UNDER_CHECK, State
 from services.batching.pending.pending import lock_pending
-from services.batching.telling import publish_pending_changed
 from services.contracts.events.validation import FindingFacts, MembersValidatedData
 from services.kit.data.bulk import types_of, values_table
 from services.kit.events.envelope import Event

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed
 from services.batching.models import PENDING, Application
 from services.batching.pending.application_states import UNDER_CHECK, Check, State
 from services.batching.pending.pending import lock_pending
 from services.batching.pending.persons import facts_of
-from services.batching.telling import publish_pending_changed
 from services.contracts.events.batching import VALIDATION_REQUESTED, RequestedCheck, ValidationRequestedData
 from services.contracts.operations.batching import CheckPendingAnswer, CheckPendingRequest
 from services.contracts.values import today

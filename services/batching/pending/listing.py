@@ -6,13 +6,13 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import Application
 from services.batching.pending import personal_applications
 from services.batching.pending.application_states import State
 from services.batching.pending.channels import channel_for
 from services.batching.pending.pending import LISTING_CHARSET, publish_channel
 from services.batching.pending.persons import stored, usable
-from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     MEMBERS_REFUSED,
     MEMBERS_REMOVED,

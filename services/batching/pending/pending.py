@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.orm import Session
 
+from services.batching.event_builders import publish_pending_changed, steps
 from services.batching.models import COMPLETE, PENDING, Application
 from services.batching.pending.application_states import Check, State, Step, states_allowing
 from services.batching.pending.channels import Charset, channel_for, outside_charset
 from services.batching.pending.corrections import CORRECTABLE, correct
 from services.batching.pending.persons import document_digest
 from services.batching.register.typeface import register_typeface
-from services.batching.telling import publish_pending_changed, steps
 from services.contracts.events.batching import (
     CHANNEL_ASSIGNED,
     MEMBERS_REMOVED,
