@@ -202,7 +202,7 @@ def _named_applicants(session: Session, batches: dict[str, Batched], results: Se
 def _take(applicants: Applicants, feedback: Feedback) -> None:
     for position, result in feedback.results.items():
         try:
-            is_new = applicants.take(result)
+            is_new = applicants.apply(result)
         except Contradiction as contradiction:
             feedback.refusals[position] = [Fault(contradiction.code)]
         else:
@@ -264,8 +264,8 @@ def _store_counts(session: Session, applicants: Applicants, feedbacks: Sequence[
 def _publish_decisions(session: Session, batches: dict[str, Batched], changed: Sequence[Applicant]) -> None:
     decided: dict[tuple[str, Outcome], list[Applicant]] = defaultdict(list)
     for applicant in changed:
-        if applicant.told:
-            decided[applicant.batch_no, applicant.told].append(applicant)
+        if applicant.decision:
+            decided[applicant.batch_no, applicant.decision].append(applicant)
     publish_all(
         session,
         [

@@ -26,7 +26,7 @@ def members_validated(session: Session, event: Event[MembersValidatedData]) -> N
     lock_pending(session, validated.union_id)
     taken = _take(session, validated)
     publish_pending_changed(session, validated.union_id, "checked", sum(not row.personal for row in taken))
-    personal_applications.go_on(session, [row for row in taken if row.personal])
+    personal_applications.resume(session, [row for row in taken if row.personal])
 
 
 def _take(session: Session, validated: MembersValidatedData) -> Sequence[Row[UUID, bool, str]]:

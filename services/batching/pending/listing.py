@@ -54,7 +54,7 @@ def members_queued(session: Session, event: Event[MembersQueuedData]) -> None:
     publish_channel(session, queued.union.union_id, SPECIAL, [row for row in listed if row.channel == SPECIAL])
     if queued.personal_application:
         listed_ids = [row.application_id for row in listed]
-        personal_applications.begin(session, queued, queued.personal_application, listed_ids)
+        personal_applications.start(session, queued, queued.personal_application, listed_ids)
     else:
         publish_pending_changed(session, queued.union.union_id, "queued", len(listed))
 
