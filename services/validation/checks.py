@@ -42,7 +42,7 @@ from services.kit.rpc.work import Work
 from services.kit.schemas import schema_of
 from services.validation.judgements import Judgement, judge
 from services.validation.models import ApplicationCheck, CheckFinding, WaitingCheck
-from services.validation.registry import Question, Registry
+from services.validation.registry import Registry, RegistryQuery
 from services.validation.rules import RULES, Person
 
 CHUNK = 500
@@ -254,7 +254,7 @@ def _waiting_check(row: WaitingCheck) -> Check:
 
 def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     """Judges checks; the registry is called also for persons who fail anyway: the clerk sees all errors at once."""
-    answers = registry.ask([_question(check.ref, check.person) for check in checks if check.person])
+    answers = registry.query([_registry_query(check.ref, check.person) for check in checks if check.person])
     day = today()
     return [
         JudgedCheck(check, judge(check.person, answers.get(check.ref), day) if check.person else _UNREADABLE)
@@ -262,12 +262,12 @@ def _judge(registry: Registry, checks: Sequence[Check]) -> list[JudgedCheck]:
     ]
 
 
-def _question(ref: str, person: Person) -> Question:
+def _registry_query(ref: str, person: Person) -> RegistryQuery:
     try:
         number = clean_document_number(person.document_number)
     except InvalidValue:
         number = person.document_number  # the rules report what is wrong with it
-    return Question(ref, person.name, number)
+    return RegistryQuery(ref, person.name, number)
 
 
 def _check_row(one: JudgedCheck) -> dict[str, Any]:
@@ -316,7 +316,7 @@ def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck
 
 
 def _next_try(registry: Registry, tries: int) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=registry.pause_after(tries))
+    return datetime.now(UTC) + timedelta(seconds=registry.backoff_after(tries))
 
 
 def _publish(session: Session, judged: Iterable[JudgedCheck]) -> None:

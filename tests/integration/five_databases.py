@@ -163,8 +163,8 @@ class FiveDatabases:
 class _Registry:
     """A registry that answers for everybody that they work."""
 
-    def ask(self, questions: Any) -> dict[str, RegistryAnswer]:
-        return {question.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for question in questions}
+    def query(self, queries: Any) -> dict[str, RegistryAnswer]:
+        return {query.ref: RegistryAnswer("working", date(2020, 1, 1), "养老保险登记") for query in queries}
 
 
 def _service(service: str, engine: Engine) -> dict[str, Callable[[Any], Any]]:
