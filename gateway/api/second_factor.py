@@ -46,7 +46,7 @@ def remove(context: RequestContext) -> Response:
     has_secrets=True,
     summary="The second step of signing in: a code of the authenticator, or a recovery code",
 )
-def pass_it(context: RequestContext) -> Response:
+def verify(context: RequestContext) -> Response:
     answer = context.ask(identity.PASS_SECOND_FACTOR, context.read())
     response = json_answer(answer["account"])
     context.go_on_in(response, answer["session"])
@@ -63,5 +63,5 @@ ROUTES = (
     ),
     confirm,
     remove,
-    pass_it,
+    verify,
 )

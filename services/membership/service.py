@@ -68,7 +68,7 @@ class MembershipService(Operable):
     get_me = handles(identity_ops.GET_ME, own_account.get_me)
     enrol_second_factor = handles(identity_ops.ENROL_SECOND_FACTOR, second_factor.enrol)
     confirm_second_factor = handles(identity_ops.CONFIRM_SECOND_FACTOR, second_factor.confirm)
-    pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.pass_it)
+    pass_second_factor = handles(identity_ops.PASS_SECOND_FACTOR, second_factor.verify)
     remove_second_factor = handles(identity_ops.REMOVE_SECOND_FACTOR, second_factor.remove)
     list_my_sessions = handles(identity_ops.LIST_MY_SESSIONS, sessions.list_own)
     end_my_session = handles(identity_ops.END_MY_SESSION, sessions.end_own)

@@ -63,7 +63,7 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     record_account(session, account)
     if account.totp_secret is None or account.totp_confirmed_at is not None:
         raise Conflict("second_factor_not_enrolled", "没有待确认的动态口令", "请重新扫描二维码。")
-    if not _takes_totp(account, request.code):
+    if not _verify_totp(account, request.code):
         raise _wrong()
     lockout.uncount_try(session, counter)
     account.totp_confirmed_at = datetime.now(UTC)
@@ -74,7 +74,7 @@ def confirm(work: Work, request: SecondFactorCodeRequest) -> ConfirmedSecondFact
     return ConfirmedSecondFactorAnswer(recovery_codes=codes, session=begun)
 
 
-def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
+def verify(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
     """Completes the sign-in of a caller who proved the password and now the second factor, in a session with a new id.
 
     A code can be used once. Failures count as wrong current passwords do, and too many end this session; the device
@@ -85,7 +85,7 @@ def pass_it(work: Work, request: SecondFactorCodeRequest) -> SignInAnswer:
     record_account(session, account)
     if account.totp_confirmed_at is None:
         raise Conflict("second_factor_off", "未启用动态口令")
-    if not _takes_totp(account, code) and not _takes_recovery_code(session, account, code):
+    if not _verify_totp(account, code) and not _use_recovery_code(session, account, code):
         raise _wrong()
     if counter.is_of_device:
         lockout.forget(session, counter)
@@ -112,7 +112,7 @@ def forget(session: Session, account: Account) -> None:
     sessions.end_all(session, account, "second_factor_changed")
 
 
-def _takes_totp(account: Account, code: str) -> bool:
+def _verify_totp(account: Account, code: str) -> bool:
     """Accepts a current code that was not used before; the account is locked, so that it is used only once."""
     if account.totp_secret is None:
         return False
@@ -125,7 +125,7 @@ def _takes_totp(account: Account, code: str) -> bool:
     return False
 
 
-def _takes_recovery_code(session: Session, account: Account, code: str) -> bool:
+def _use_recovery_code(session: Session, account: Account, code: str) -> bool:
     used = session.scalar(
         update(RecoveryCode)
         .where(

@@ -78,7 +78,7 @@ def half_in(office: Office) -> Caller:
 
 def pass_it(office: Office, holder: Caller, code: str) -> dict[str, Any]:
     with office.begin() as session:
-        answer: dict[str, Any] = as_dict(second_factor.pass_it(work_of(office, session, holder), a_code(code)))
+        answer: dict[str, Any] = as_dict(second_factor.verify(work_of(office, session, holder), a_code(code)))
     return answer
 
 
