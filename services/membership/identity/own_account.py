@@ -78,7 +78,7 @@ def count_attempt(work: Work) -> tuple[Account, SignedInSession, lockout.Counter
 
 def _counter(session: Session, account: Account, current: SignedInSession) -> lockout.Counter:
     """The counter of a known device, or the one that all other devices share."""
-    if current.device_id and devices.knows(session, current.device_id, account.account_id):
+    if current.device_id and devices.has_signed_in(session, current.device_id, account.account_id):
         return lockout.of_device(account.account_id, current.device_id)
     return lockout.of_proof(account.account_id)
 
