@@ -29,7 +29,7 @@ from services.kit.settings import read_settings, settings_class
 from services.membership.accounts import controls
 from services.membership.accounts.account_audit import changeable, record_account
 from services.membership.accounts.account_links import send_link, void_links
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import lockout, passwords, sessions
 from services.membership.members.member_documents import phone_digest
 from services.membership.models import Account, Union

@@ -9,7 +9,7 @@ from services.kit.rpc.methods import Caller
 from services.kit.rpc.work import Work
 from services.membership.accounts.account_audit import record_account
 from services.membership.accounts.account_links import void_links
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import devices, lockout, passwords, sessions
 from services.membership.identity.next_step import SECOND_FACTOR, next_step
 from services.membership.models import Account, SignedInSession, Union

@@ -22,7 +22,7 @@ from services.kit.data.encryption import blind_index
 from services.kit.problems import Conflict, FieldProblem, Invalid
 from services.kit.rpc.work import Work
 from services.membership.accounts.account_audit import record_account
-from services.membership.accounts.account_news import notify_holder
+from services.membership.accounts.account_notifications import notify_holder
 from services.membership.identity import devices, lockout, sessions
 from services.membership.identity.own_account import count_attempt, own_answer, reauthenticate
 from services.membership.models import Account, RecoveryCode

@@ -33,7 +33,7 @@ def notify_holder(
     _publish(session, account, change, holder)
 
 
-def ask_to_confirm(session: Session, account: Account, by: Caller, union_ids: Sequence[UUID]) -> None:
+def notify_of_request(session: Session, account: Account, by: Caller, union_ids: Sequence[UUID]) -> None:
     """Publishes a requested change of telephone: the holder is notified, administrators of the unions may confirm."""
     phones = [account.phone] if account.phone else []
     holder = AccountHolder(account_name=account.account_name, phones=phones, changed_by=name_of(by))
