@@ -34,7 +34,7 @@ OURS = {
     "services/membership/imports/import_parts.py": "columns",
     "services/membership/imports/import_preview.py": "columns",
     "services/membership/imports/imports.py": "columns",
-    "services/membership/imports/kept_sheets.py": "columns",
+    "services/membership/imports/stored_sheets.py": "columns",
     "services/membership/imports/reading/sheet_reader.py": "lines of the process that it started",
     "services/validation/checks.py": "columns",
 }

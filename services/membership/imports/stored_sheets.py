@@ -12,7 +12,7 @@ from services.membership.models import ImportJob
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptSheet(ImportSheet):
+class StoredSheet(ImportSheet):
     """A sheet with the titles of all non-empty columns, also of unrecognized ones."""
 
     IGNORES_UNKNOWN: ClassVar[bool] = True
@@ -24,21 +24,21 @@ class KeptSheet(ImportSheet):
         return ImportSheet(**{name: value for name, value in vars(self).items() if name != "titles"})
 
 
-_SHEETS = schema_of(KeptSheet)(many=True)
+_SHEETS = schema_of(StoredSheet)(many=True)
 
 
-def kept_sheets(job: ImportJob) -> list[KeptSheet]:
+def stored_sheets(job: ImportJob) -> list[StoredSheet]:
     """The sheets of the file, in its order; none until it is read."""
-    sheets: list[KeptSheet] = _SHEETS.load(json.loads(job.sheets or "[]"))
+    sheets: list[StoredSheet] = _SHEETS.load(json.loads(job.sheets or "[]"))
     return sheets
 
 
-def keep_sheets(job: ImportJob, sheets: Sequence[KeptSheet]) -> None:
+def store_sheets(job: ImportJob, sheets: Sequence[StoredSheet]) -> None:
     """Stores these sheets in place of the former ones."""
     job.sheets = json.dumps([as_dict(sheet) for sheet in sheets], ensure_ascii=False)
 
 
-def sheet_to_keep(report: SheetReport, titles: Iterable[str]) -> KeptSheet:
+def sheet_to_store(report: SheetReport, titles: Iterable[str]) -> StoredSheet:
     """A sheet that was just read, without a choice."""
     found = {**asdict(report), "not_read": [NotRead(**asdict(one)) for one in report.not_read]}
-    return KeptSheet(**found, titles=list(titles), is_chosen=None)
+    return StoredSheet(**found, titles=list(titles), is_chosen=None)
