@@ -15,7 +15,7 @@ import pytest
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import Person, resident_id
 from deploy.local.stack import Stack
-from services.membership.members.member_documents import ENDS_TOLD_APART
+from services.membership.members.member_documents import END_GROUPS
 from services.membership.members.number_searches import NumberSearchSettings
 from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, an_account, an_administrator_of, form_of, people
@@ -151,7 +151,7 @@ def test_fewer_than_one_number_in_twenty_is_recovered_within_the_limits(office: 
     found = recovered(clerk, desk.union_id, in_turn(masks)) | recovered(reviewer, desk.union_id, in_turn(masks[::-1]))
     assert len(found) * 20 < SIZE
     # By reckoning, the chance of a day's tries at one number where more is known of it; see decision record 44.
-    assert MOST_A_DAY / (LEFT_AT_LEAST / ENDS_TOLD_APART) < 1 / 20
+    assert MOST_A_DAY / (LEFT_AT_LEAST / END_GROUPS) < 1 / 20
 
     refusal = refused(lambda: clerk.get("members", document_number="31010119750308002X"))
     assert (refusal.status, refusal.code) == (429, "too_many_number_searches")

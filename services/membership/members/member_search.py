@@ -31,7 +31,7 @@ from services.kit.rpc.paging import Counted
 from services.kit.rpc.work import Work
 from services.kit.schemas import UNSET
 from services.membership.applications.application_states import CardState
-from services.membership.members.member_documents import FOUND_BY_END, document_end_digest, possible_digests
+from services.membership.members.member_documents import SEARCHABLE_BY_END, document_end_digest, possible_digests
 from services.membership.members.number_searches import count, numbers_in
 from services.membership.models import EMPLOYED, Member, Union
 from services.membership.unions import reachable_union
@@ -143,7 +143,7 @@ def _of_numbers(chosen: MemberFilter) -> list[ColumnElement[bool]]:
     if chosen.document_end is not UNSET:
         conditions += [
             Member.document_end == document_end_digest(chosen.document_end),
-            Member.document_type.in_(FOUND_BY_END),
+            Member.document_type.in_(SEARCHABLE_BY_END),
         ]
     return conditions
 

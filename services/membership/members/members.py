@@ -53,7 +53,7 @@ from services.membership.unions import reachable_union
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
 """The fields that batching copied when the member was queued; they cannot change while an application is live."""
 
-TOLD_BY_NUMBER = ("birth_date", "sex")
+DERIVED_FROM_NUMBER = ("birth_date", "sex")
 """The facts that a document number contains on its holder; shown only beside a whole number."""
 
 REPEATED = FieldProblem("document_number", "repeated", "与前面的会员证件号码重复")
@@ -136,7 +136,7 @@ def update_member(work: Work, request: UpdateMemberRequest) -> MemberAnswer:
     if member is None or str(member.union_id) != work.caller.union_id:
         raise NotFound(title="未找到该会员")
     before = facts_of(member)
-    _refuse_what_number_tells(before, request)
+    _refuse_derived_facts(before, request)
     facts = _changed(before, request)
     _refuse_new_problems(before, facts)
     changed = {name for name in NAMES if getattr(facts, name) != getattr(before, name)}
@@ -214,7 +214,7 @@ def _changed(before: Facts, request: UpdateMemberRequest) -> Facts:
     return completed(changed_facts(replace(before, birth_date=None, sex=None), request))
 
 
-def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> None:
+def _refuse_derived_facts(before: Facts, request: UpdateMemberRequest) -> None:
     """Raises Invalid for a birth date or sex that the number contains, unless the request has the number too.
 
     Otherwise a caller who does not see the number could find the birth date by trying values.
@@ -224,7 +224,7 @@ def _refuse_what_number_tells(before: Facts, request: UpdateMemberRequest) -> No
     in_number = holder_of(request.document_type or before.document_type, before.document_number)
     problems = [
         FieldProblem(name, "told_by_number", "由证件号码确定；如有误，请一并填写完整的证件号码")
-        for name in TOLD_BY_NUMBER
+        for name in DERIVED_FROM_NUMBER
         if getattr(request, name) is not UNSET and getattr(in_number, name) is not None
     ]
     if problems:
