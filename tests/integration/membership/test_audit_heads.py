@@ -26,7 +26,7 @@ from services.kit.settings import read_settings
 from services.membership.audit import audit_log, audit_verify
 from services.membership.audit.audit_chain import AuditKeys, BrokenChain
 from services.membership.audit.audit_heads import AuditHeads
-from services.membership.audit.audit_verify import Lost
+from services.membership.audit.audit_verify import LostRange
 from tests.documents import an_event
 from tests.integration.membership.office import Office
 from tests.mothers import an_audit_event
@@ -230,7 +230,7 @@ def test_a_noted_loss_excuses_what_was_lost_and_nothing_after_it(
         try:
             known = list(audit_verify._signed_heads(file, []))
             with office.begin() as session:
-                return str(audit_verify.verify(session, KEYS, known, [Lost.from_text(gap) for gap in lost]))
+                return str(audit_verify.verify(session, KEYS, known, [LostRange.from_text(gap) for gap in lost]))
         except BrokenChain as broken:
             return str(broken)
 
