@@ -39,7 +39,7 @@ from services.membership.accounts.accounts import (
     set_phone,
 )
 from services.membership.models import Account, PhoneChange, Union
-from services.membership.unions import own_and_below
+from services.membership.unions import own_and_subordinates
 
 _REQUESTER, _DECIDER = aliased(Account, name="requester"), aliased(Account, name="decider")
 _WEEK = timedelta(days=7)
@@ -291,7 +291,7 @@ def _in_scope(caller: Caller) -> Select[PhoneChange, Account, Union, Account, Ac
         .join(Union, Union.union_id == Account.union_id)
         .join(_REQUESTER, _REQUESTER.account_id == PhoneChange.requested_by)
         .outerjoin(_DECIDER, _DECIDER.account_id == PhoneChange.decided_by)
-        .where(own_and_below(caller))
+        .where(own_and_subordinates(caller))
     )
 
 

@@ -46,9 +46,9 @@ from services.membership.members.facts import (
 )
 from services.membership.members.member_documents import document_digest, holder_of, judge
 from services.membership.members.member_search import member_item
-from services.membership.members.number_searches import count, counting_members_who_exist, numbers_in
+from services.membership.members.number_searches import count, count_if_member_exists, numbers_in
 from services.membership.models import Application, ApplicationHistory, Member
-from services.membership.unions import reachable_union
+from services.membership.unions import union_in_scope
 
 _IDENTITY = frozenset({"name", "document_type", "document_number", "birth_date", "sex"})
 """The fields that batching copied when the member was queued; they cannot change while an application is live."""
@@ -111,7 +111,7 @@ def register_member(work: Work, request: RegisterMemberRequest) -> MemberAnswer:
     An answer `member_exists` counts as a search by the number.
     """
     number, place = request.document_number, REGISTER_MEMBER.name
-    with counting_members_who_exist(work.database, work.caller, number, place):
+    with count_if_member_exists(work.database, work.caller, number, place):
         (outcome,) = register_members(work.session, UUID(work.caller.union_id), [request])
         if outcome.problems == (KNOWN,):
             raise _member_exists()
@@ -158,7 +158,7 @@ def get_member(work: Work, request: GetMemberRequest) -> MemberAnswer:
     member = work.session.get(Member, request.member_id)
     if member is None:
         raise NotFound(title="未找到该会员")
-    union = reachable_union(work.session, work.caller, member.union_id)
+    union = union_in_scope(work.session, work.caller, member.union_id)
     audit.record(work.session, ("member", member.member_id), union_id=union.union_id)
     return member_answer(work.session, member)
 
