@@ -48,7 +48,7 @@ class ReadMark(Base):
     account_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
-GATHERS = text("state = 'waiting'")
+STILL_COUNTS = text("state = 'waiting'")
 """Whether an SMS still gathers news. Literal as in its index, for PostgreSQL would not match a parameter."""
 
 TO_BE_SENT = text("state in ('waiting', 'sending')")
@@ -66,7 +66,7 @@ class Sms(Base):
     __tablename__ = "sms"
     __table_args__ = (
         Index("ix_sms_due_at", "due_at", postgresql_where=TO_BE_SENT),
-        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=GATHERS),
+        Index("uq_sms_waiting_topic", "topic", unique=True, postgresql_where=STILL_COUNTS),
     )
 
     sms_id: Mapped[UUID] = mapped_column(primary_key=True)

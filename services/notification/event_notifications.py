@@ -148,7 +148,7 @@ def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
     data = event.data
     recipient, expires_at = data.recipient, data.expires_at
     text = texts.sms_one_time_password(recipient.code, expires_at)
-    sms.ask_for(session, sms.ONE_TIME_PASSWORD, recipient.phone, text, expires_at=expires_at)
+    sms.enqueue(session, sms.ONE_TIME_PASSWORD, recipient.phone, text, expires_at=expires_at)
 
 
 def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetLinkMadeData]) -> None:
@@ -160,7 +160,7 @@ def reset_link_made(session: Session, settings: SmsSettings, event: Event[ResetL
         text = texts.sms_first_link(recipient.account_name, link, expires_at)
     else:
         text = texts.sms_reset_link(recipient.account_name, link, expires_at, recipient.made_by)
-    sms.ask_for(session, sms.RESET_LINK, recipient.phone, text, expires_at=expires_at)
+    sms.enqueue(session, sms.RESET_LINK, recipient.phone, text, expires_at=expires_at)
 
 
 def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData]) -> None:
@@ -169,9 +169,9 @@ def member_phone_changed(session: Session, event: Event[MemberPhoneChangedData])
     numbers, times = data.numbers, (data.changed_at, data.held_until)
     old, new = numbers.old_phone, numbers.new_phone
     if old and old != new:
-        sms.ask_for(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
+        sms.enqueue(session, "phone_changed", old, texts.sms_phone_given_up(new, *times))
     if new:
-        sms.ask_for(session, "phone_changed", new, texts.sms_phone_taken(*times))
+        sms.enqueue(session, "phone_changed", new, texts.sms_phone_taken(*times))
 
 
 def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
@@ -183,7 +183,7 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     post(session, audience, f"account_changed:{data.change_id}", notice)
     text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
     for phone in holder.phones:
-        sms.ask_for(session, "account_changed", phone, text)
+        sms.enqueue(session, "account_changed", phone, text)
     for union_id in data.administrators_of:
         asked = texts.phone_change_waits(holder.account_name, holder.changed_by)
         post(session, Audience(union_id, "administrator"), f"phone_change:{data.change_id}", asked)
@@ -212,8 +212,8 @@ def _text_contact(
 ) -> None:
     if data.contact is not None:
         topic, count = f"{kind}:{data.batch_no}", len(data.applications)
-        counted = sms.CountedNews(kind, topic, data.contact.phone, count, text_of)
-        sms.ask_for_counted(session, counted, settings.sms_gather_seconds)
+        counted = sms.CountedSms(kind, topic, data.contact.phone, count, text_of)
+        sms.enqueue_counted(session, counted, settings.sms_gather_seconds)
 
 
 def _publish_decided(
@@ -221,4 +221,4 @@ def _publish_decided(
 ) -> None:
     topic = f"revocation_decided:{data.revocation_id}"
     post(session, Audience(data.union_id, "clerk"), topic, notice)
-    sms.ask_for(session, "revocation_decided", data.applicant.phone, text)
+    sms.enqueue(session, "revocation_decided", data.applicant.phone, text)
