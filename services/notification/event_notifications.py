@@ -40,18 +40,18 @@ def members_validated(session: Session, event: Event[MembersValidatedData]) -> N
     """Notifies the clerk how many checks failed or wait, in one message an hour."""
     data = event.data
     results = Counter(result.result for result in data.results)
-    for result, notice_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
+    for result, message_of in (("failed", texts.checks_failed), ("waiting", texts.checks_waiting)):
         if results[result]:
             topic = within_hour(f"checks_{result}")
-            post_counted(session, Audience(data.union_id, "clerk"), topic, results[result], notice_of)
+            post_counted(session, Audience(data.union_id, "clerk"), topic, results[result], message_of)
 
 
 def batch_submitted(session: Session, event: Event[BatchSubmittedData]) -> None:
     """Notifies the clerk of the batch, once for all its parts; a personal application has no clerk."""
     data = event.data
     if data.part == 1 and not data.personal:
-        notice = texts.batch_submitted(data.batch_no, data.total, data.outlet_name)
-        post(session, Audience(data.union.union_id, "clerk"), f"batch_submitted:{data.batch_no}", notice)
+        message = texts.batch_submitted(data.batch_no, data.total, data.outlet_name)
+        post(session, Audience(data.union.union_id, "clerk"), f"batch_submitted:{data.batch_no}", message)
 
 
 def cards_issued(session: Session, settings: SmsSettings, event: Event[CardsIssuedData]) -> None:
@@ -82,23 +82,23 @@ def batch_released(session: Session, event: Event[BatchReleasedData]) -> None:
 def revocation_requested(session: Session, event: Event[RevocationRequestedData]) -> None:
     """Notifies the superior union's reviewers of a request."""
     data = event.data
-    notice = texts.revocation_requested(data.batch_no, data.union.name)
+    message = texts.revocation_requested(data.batch_no, data.union.name)
     topic = f"revocation_requested:{data.revocation_id}"
-    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, notice)
+    post(session, Audience(data.reviewer_union_id, "reviewer"), topic, message)
 
 
 def revocation_approved(session: Session, event: Event[RevocationApprovedData]) -> None:
     """Notifies the clerk and the applicant that the superior union agreed."""
     data = event.data
-    notice = texts.revocation_approved(data.batch_no, data.remark)
-    _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=True))
+    message = texts.revocation_approved(data.batch_no, data.remark)
+    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=True))
 
 
 def revocation_rejected(session: Session, event: Event[RevocationRejectedData]) -> None:
     """Notifies the clerk and the applicant that the superior union did not agree."""
     data = event.data
-    notice = texts.revocation_rejected(data.batch_no, data.remark)
-    _publish_decided(session, data, notice, texts.sms_revocation_decided(data.batch_no, approved=False))
+    message = texts.revocation_rejected(data.batch_no, data.remark)
+    _publish_decided(session, data, message, texts.sms_revocation_decided(data.batch_no, approved=False))
 
 
 def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> None:
@@ -111,16 +111,16 @@ def revocation_closed(session: Session, event: Event[RevocationClosedData]) -> N
 def application_cancelled(session: Session, event: Event[ApplicationCancelledData]) -> None:
     """Notifies the clerks of both unions: where the member was queued, and whose batch had the card."""
     data = event.data
-    notice = texts.application_cancelled(data.member_no)
+    message = texts.application_cancelled(data.member_no)
     for union_id in {data.union_id, data.issued_union_id}:
-        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data.application_id}", notice)
+        post(session, Audience(union_id, "clerk"), f"application_cancelled:{data.application_id}", message)
 
 
 def correction_refused(session: Session, event: Event[CorrectionRefusedData]) -> None:
     """Notifies the clerk that the corrected document is another member's."""
     data = event.data
-    notice = texts.correction_refused(data.member_no)
-    post(session, Audience(data.union_id, "clerk"), f"correction_refused:{data.application_id}", notice)
+    message = texts.correction_refused(data.member_no)
+    post(session, Audience(data.union_id, "clerk"), f"correction_refused:{data.application_id}", message)
 
 
 def members_refused(session: Session, event: Event[MembersRefusedData]) -> None:
@@ -136,11 +136,11 @@ def import_progressed(session: Session, event: Event[ImportProgressedData]) -> N
     data = event.data
     import_id = str(data.import_id)
     if data.state == "finished":
-        notice = texts.import_finished(data.rows_accepted, data.rows_rejected, import_id)
-        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", notice)
+        message = texts.import_finished(data.rows_accepted, data.rows_rejected, import_id)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", message)
     elif data.state == "failed":
-        notice = texts.import_failed(import_id, data.failure, data.rows_accepted)
-        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", notice)
+        message = texts.import_failed(import_id, data.failure, data.rows_accepted)
+        post(session, Audience(data.union_id, "clerk"), f"import:{import_id}", message)
 
 
 def otp_issued(session: Session, event: Event[OtpIssuedData]) -> None:
@@ -178,9 +178,9 @@ def account_changed(session: Session, event: Event[AccountChangedData]) -> None:
     """Notifies the account's holder what was changed and by whom, in the inbox and by SMS to each telephone."""
     data = event.data
     holder, change = data.holder, data.change
-    notice = texts.account_changed(change, holder.changed_by, data.changed_at)
+    message = texts.account_changed(change, holder.changed_by, data.changed_at)
     audience = Audience(data.union_id, HOLDER, data.account_id)
-    post(session, audience, f"account_changed:{data.change_id}", notice)
+    post(session, audience, f"account_changed:{data.change_id}", message)
     text = texts.sms_account_changed(holder.account_name, change, holder.changed_by)
     for phone in holder.phones:
         sms.enqueue(session, "account_changed", phone, text)
@@ -194,13 +194,13 @@ def _notify_clerk(
     data: CardsIssuedData | CardsRefusedData,
     kind: str,
     count: int,
-    notice_of: Callable[[str, int], texts.Notice],
+    message_of: Callable[[str, int], texts.MessageText],
 ) -> None:
     """Posts one message an hour about a batch; a personal application has no clerk."""
     if count and not data.personal:
         batch_no = data.batch_no
         audience = Audience(data.union_id, "clerk")
-        post_counted(session, audience, within_hour(f"{kind}:{batch_no}"), count, partial(notice_of, batch_no))
+        post_counted(session, audience, within_hour(f"{kind}:{batch_no}"), count, partial(message_of, batch_no))
 
 
 def _text_contact(
@@ -217,8 +217,8 @@ def _text_contact(
 
 
 def _publish_decided(
-    session: Session, data: RevocationDecidedData | RevocationClosedData, notice: texts.Notice, text: str
+    session: Session, data: RevocationDecidedData | RevocationClosedData, message: texts.MessageText, text: str
 ) -> None:
     topic = f"revocation_decided:{data.revocation_id}"
-    post(session, Audience(data.union_id, "clerk"), topic, notice)
+    post(session, Audience(data.union_id, "clerk"), topic, message)
     sms.enqueue(session, "revocation_decided", data.applicant.phone, text)
