@@ -52,7 +52,7 @@ def post(session: Session, audience: Audience, topic: str, message: MessageText)
 def post_counted(
     session: Session, audience: Audience, topic: str, count: int, message_of: Callable[[int], MessageText]
 ) -> None:
-    """Posts news of `count` things; counts of the same topic add up in one message, which becomes unread again."""
+    """Posts a message about `count` things; counts of one topic add up in one, which becomes unread again."""
     full_topic = f"{audience.union_id}:{audience.role}:{topic}"
     adding = insert(InboxMessage).values(
         message_id=uuid7(),
@@ -92,7 +92,7 @@ def post_counted(
 
 
 def within_hour(topic: str) -> str:
-    """The topic with the current hour appended, so that the news of one hour share a message."""
+    """The topic with the current hour appended, so that all of one hour are one message."""
     return f"{topic}:{datetime.now(UTC):%Y%m%d%H}"
 
 

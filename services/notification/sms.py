@@ -42,7 +42,7 @@ class SmsSettings:
     sms_connect_seconds: float = 1
     sms_read_seconds: float = 5
     sms_gather_seconds: float = 10
-    """How long news of one topic are gathered before they are sent as one message."""
+    """How long messages of one topic are gathered before they are sent as one message."""
     sms_pauses: tuple[float, ...] = (2, 5, 15, 60, 300, 900, 1800)
     """Seconds before each further attempt; after the last one the message has failed."""
 
@@ -54,7 +54,7 @@ class SmsSettings:
 
 @dataclass(frozen=True)
 class CountedSms:
-    """News of `count` things for a phone; `text_of` gives the text for any count."""
+    """An SMS about `count` things; `text_of` gives the text for any count."""
 
     kind: str
     topic: str
@@ -123,7 +123,7 @@ def enqueue(session: Session, kind: str, phone: str, text: str, *, expires_at: d
 
 
 def enqueue_counted(session: Session, counted: CountedSms, gather_seconds: float) -> None:
-    """Stores news for a mobile phone; those of one topic within the gathering time add up to one message."""
+    """Stores an SMS for a mobile phone; those of one topic within the gathering time add up to one."""
     if not is_mobile(counted.phone):
         return
     due_at = datetime.now(UTC) + timedelta(seconds=gather_seconds)
