@@ -59,7 +59,7 @@ class _HeaderLines:
         return line
 
 
-class CarefulProtocol(HttpProtocol):
+class StrictProtocol(HttpProtocol):
     """eventlet's HTTP protocol, made strict: ambiguous requests are refused, every refusal is a problem document."""
 
     def parse_request(self) -> bool:

@@ -60,7 +60,7 @@ class Router:
             route, path_values = self._find(request)
             _count(allowances, dependencies.limits.count_address(route.kind, request.remote_addr))
             policy.check_origin(request)
-            if route.knows_callers or not route.is_public:
+            if route.reads_session or not route.is_public:
                 session = dependencies.sessions.find(request, dependencies.services["membership"])
                 _count(allowances, dependencies.limits.count_account(route.kind, session.caller if session else None))
             policy.check_roles(route.rule, session.caller if session else None)

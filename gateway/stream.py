@@ -99,7 +99,7 @@ class Streams:
         """Ends all streams; the pages reconnect to another process."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
-                listener.cut()
+                listener.end()
 
     def _updates(self, session: Session) -> Iterator[bytes]:
         listener = _Listener(session.caller)
@@ -120,12 +120,12 @@ class Streams:
             _open_streams.dec()
             self._leave(listener)
 
-    def cut(self, session_ids: Collection[str]) -> None:
+    def end_sessions(self, session_ids: Collection[str]) -> None:
         """Ends the streams of these sessions."""
         for listeners in list(self._listeners.values()):
             for listener in listeners:
                 if listener.caller.session_id in session_ids:
-                    listener.cut()
+                    listener.end()
 
     def _find(self, audiences: Iterable[Audience]) -> "set[_Listener]":
         return {
@@ -153,9 +153,9 @@ class _Listener:
         try:
             self.updates.put_nowait(update)
         except Full:
-            self.cut()
+            self.end()
 
-    def cut(self) -> None:
+    def end(self) -> None:
         with suppress(Empty):
             while True:
                 self.updates.get_nowait()

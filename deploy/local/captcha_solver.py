@@ -20,7 +20,7 @@ def learn_secret(folder: Path) -> None:
 
 def solve(captcha_id: str) -> str:
     """Returns the answer; raises LookupError if the secret is not that of the stack that made the captcha."""
-    puzzle = Captchas(os.environ.get(_SECRET, ""), bits=0).open(captcha_id)
+    puzzle = Captchas(os.environ.get(_SECRET, ""), bits=0).decrypt(captcha_id)
     if puzzle is None:
         raise LookupError(f"{_SECRET} in the environment is not that of the stack: read it from its secrets.env")
     return puzzle.answer

@@ -71,7 +71,7 @@ def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_els
         assert answer.status_code == route.status, role
         is_known = role != ANONYMOUS or route.allowed_by != _SIGNS_OUT
         assert bool(calls) == (is_known and route.allowed_by not in _ANSWERED_BY_THE_GATEWAY), role
-        assert {call.caller.roles for call in calls} <= {frozenset([role if knows_callers(route) else ANONYMOUS])}, role
+        assert {call.caller.roles for call in calls} <= {frozenset([role if reads_session(route) else ANONYMOUS])}, role
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -83,9 +83,9 @@ def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> No
     answer.close()
 
 
-def knows_callers(route: Route) -> bool:
+def reads_session(route: Route) -> bool:
     """Whether its services are told who asks; what is for everybody is asked for in nobody's name."""
-    return route.knows_callers or not route.is_public or route.allowed_by == _SIGNS_OUT
+    return route.reads_session or not route.is_public or route.allowed_by == _SIGNS_OUT
 
 
 def a_request_that_is_answered(route: Route) -> Any:

@@ -101,7 +101,7 @@ def test_a_captcha_is_a_picture_that_does_not_tell_its_answer_or_more_work(page:
     made, work = (page.post("/api/v1/captchas", json={"kind": kind}).get_json() for kind in ("image", "work"))
 
     assert base64.b64decode(made["image"].partition(",")[2]).startswith(b"\x89PNG")
-    puzzle = page.captchas.open(made["captcha_id"])
+    puzzle = page.captchas.decrypt(made["captcha_id"])
     assert puzzle is not None
     assert len(puzzle.answer) == 5
     assert puzzle.answer not in str(made)
@@ -139,7 +139,7 @@ def test_a_captcha_is_not_taken_too_early(page: Page) -> None:
 def test_without_its_work_a_captcha_lets_nobody_try(page: Page, how: str) -> None:
     captcha = page.answered_captcha(level=5)
     page.clock.pass_by(20)
-    puzzle = page.captchas.open(captcha["captcha_id"])
+    puzzle = page.captchas.decrypt(captcha["captcha_id"])
     assert puzzle is not None
     captcha["proof_of_work"] = {
         "not done": "0" * 64,

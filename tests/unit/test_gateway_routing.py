@@ -68,7 +68,7 @@ ROUTES = (
         deadline=30,
         summary="",
     ),
-    rpc_route("GET", "/news", operation_of("notification.news"), request=FindMembers, knows_callers=True, summary=""),
+    rpc_route("GET", "/news", operation_of("notification.news"), request=FindMembers, reads_session=True, summary=""),
     rpc_route("POST", "/otp", operation_of("membership.send"), request=FindMembers, summary=""),
     file_route(
         "/sheet.pdf",

@@ -110,7 +110,7 @@ def test_a_stream_ends_with_its_session() -> None:
 def test_a_stream_ends_when_its_session_is_ended_and_others_go_on(streams: Streams) -> None:
     ended, other = an_open_stream(streams, "clerk"), an_open_stream(streams, "clerk", session_id="another")
 
-    streams.cut([SESSION_ID])
+    streams.end_sessions([SESSION_ID])
     streams.publish(an_update(UNION))
 
     assert frames(ended) == []
