@@ -23,7 +23,7 @@ from services.contracts.operations.membership import members as member_ops
 from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
-from services.kit.operations.operable import Operable
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.membership import unions
 from services.membership.accounts import accounts, lost_second_factors, phone_changes, reset_links
@@ -47,7 +47,7 @@ from services.membership.members import (
 )
 
 
-class MembershipService(Operable):
+class MembershipService(BaseService):
     """The service's entrypoints; the code is in the modules that they call."""
 
     name = "membership"

@@ -52,7 +52,7 @@ from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.notification import announcements, event_notifications, guides, message_inbox, sms
@@ -75,7 +75,7 @@ class SmsProvider(DependencyProvider):
         return self.provider
 
 
-class NotificationService(Operable):
+class NotificationService(BaseService):
     """The service's entrypoints; the notifications are in event_notifications.py, their texts in texts.py."""
 
     name = "notification"

@@ -13,7 +13,7 @@ from services.kit.data.database import Database
 from services.kit.events.relay import Relay
 from services.kit.events.subscribe import Event, subscribes
 from services.kit.operations.audit_heads import AuditHeadVerification, remember_head
-from services.kit.operations.operable import Operable
+from services.kit.operations.base_service import BaseService
 from services.kit.rpc.methods import handles
 from services.kit.settings import read_settings
 from services.validation import checks
@@ -36,7 +36,7 @@ class RegistryClient(DependencyProvider):
         return self.registry
 
 
-class ValidationService(Operable):
+class ValidationService(BaseService):
     """The service's entrypoints; the code is in checks.py and the rule modules."""
 
     name = "validation"

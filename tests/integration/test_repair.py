@@ -34,7 +34,7 @@ from services.kit.data import repair
 from services.kit.data.database import decrypted
 from services.kit.dead_letters.letters import DeadLetters
 from services.kit.operations import audit
-from services.kit.operations.operable import discard_letters
+from services.kit.operations.base_service import discard_letters
 from services.kit.operations.operators import DiscardDeadLettersRequest
 from services.kit.rpc.work import Work
 from services.membership.imports import import_parts

@@ -73,7 +73,7 @@ class Operations(DependencyProvider):
         return found[0] if found else None
 
 
-class Operable:
+class BaseService:
     """Base of each service's class."""
 
     operations = Operations()
