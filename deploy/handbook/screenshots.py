@@ -14,7 +14,7 @@ from deploy.handbook.chromium import answer_captcha_on_the_phone, chromium
 from deploy.handbook.pictures import PICTURES
 from deploy.handbook.working_day import WorkingDay, at_a_desk, work
 from deploy.local import stack, web
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import wait_until
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
@@ -46,7 +46,7 @@ def main() -> int:
 
 def take_all(running: Stack) -> None:
     """Takes all pictures from a stack whose demo data are unchanged."""
-    learn_secret(running.folder)
+    use_secret_of(running.folder)
     IMAGES.mkdir(exist_ok=True)
     day = work(running)
     with chromium() as browser:

@@ -13,7 +13,7 @@ from gateway.proof_of_work import solve as do_work
 _SECRET = "SESSION_SECRET"  # noqa: S105 - the name of the variable
 
 
-def learn_secret(folder: Path) -> None:
+def use_secret_of(folder: Path) -> None:
     """Reads the secret of the stack in this folder, so that its captchas can be solved."""
     os.environ[_SECRET] = keep_secrets(folder)[_SECRET]
 
@@ -26,12 +26,12 @@ def solve(captcha_id: str) -> str:
     return puzzle.answer
 
 
-def answered(ask: Callable[[str, dict[str, Any]], Mapping[str, Any]], purpose: str) -> dict[str, str]:
-    """Returns a form's fields with a captcha, its answer and its work; `ask` posts to a path of the API.
+def solved_captcha(post: Callable[[str, dict[str, Any]], Mapping[str, Any]], purpose: str) -> dict[str, str]:
+    """Returns a form's fields with a captcha, its answer and its work; `post` posts to a path of the API.
 
     Waits as long as the captcha requires. Raises LookupError as `solve` does.
     """
-    made = ask("captchas", {"purpose": purpose})
+    made = post("captchas", {"purpose": purpose})
     work = made["proof_of_work"]
     time.sleep(made["wait_seconds"])
     return {

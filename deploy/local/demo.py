@@ -17,7 +17,7 @@ from uuid import uuid4
 import requests
 from openpyxl import load_workbook
 
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.client import ApiClient, ApiProblem, wait_until
 from deploy.local.demo_people import People, fill_in, make_people
 from deploy.local.environment import ROOT
@@ -82,7 +82,7 @@ def main() -> int:
 
 def tell_story(stack: Stack, seed: int | None = None) -> int:
     """Plays the whole story on a running stack, with other people for each seed; returns the exit status."""
-    learn_secret(stack.folder)
+    use_secret_of(stack.folder)
     chosen = int(time.time()) if seed is None else seed
     administrator, reviewer, clerk = (ApiClient(stack.gateway_url) for _ in range(3))
     story = Story(stack, make_people(chosen), chosen, administrator, reviewer, clerk)

@@ -52,12 +52,12 @@ def page(new_page: NewPage) -> Page:
 def sign_in(page: Page, stack: Stack, phone: str) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(phone)
-    page.get_by_label("验证码").fill(asked_code(stack, phone, lambda: ask_for_code(page)))
+    page.get_by_label("验证码").fill(asked_code(stack, phone, lambda: request_code(page)))
     page.get_by_role("button", name="登录").click()
     expect(page.get_by_role("heading", name="会员信息梳理")).to_be_visible()
 
 
-def ask_for_code(page: Page) -> None:
+def request_code(page: Page) -> None:
     answer_captcha_on_the_phone(page)
     page.get_by_role("button", name="获取验证码").click()
     expect(page.get_by_text("验证码已发送")).to_be_visible()

@@ -269,7 +269,7 @@ def _sign_in_on_phone(office: Office, client: ApiClient, phone: str) -> None:
     while not office.over.is_set():
         try:
             office.account.note_password_asked(phone)
-            client.ask_for_code(phone)
+            client.request_code(phone)
         except ApiProblem as refused:
             if refused.code != "otp_too_soon":
                 raise

@@ -12,7 +12,7 @@ import psycopg
 from deploy.invariants import System
 from deploy.local import nodes
 from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
 from deploy.local.processes import read_plan, read_record
@@ -106,7 +106,7 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
                 direct.owner_urls,
             )
             with running_stack(folder / "stack", addresses, scale, {**_QUICKER, **UNLIMITED}, say) as stack:
-                learn_secret(folder / "stack")
+                use_secret_of(folder / "stack")
                 to_broker["administrator"] = administrator
                 yield World(stack, on, direct, _targets(folder, stack, to_broker, to_database))
     finally:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from deploy.local.addresses import passing_addresses
-from deploy.local.captcha_solver import learn_secret
+from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack, running_stack
@@ -28,7 +28,7 @@ def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) ->
     ):
         # The other tests' stack has another secret, which is restored at the end.
         environment.setenv("SESSION_SECRET", "")
-        learn_secret(running.folder)
+        use_secret_of(running.folder)
         environment.setenv("SMS_SIMULATOR_URL", running.simulator_urls["sms"])
         yield running
 
