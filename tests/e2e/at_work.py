@@ -9,7 +9,7 @@ from threading import Event, Thread
 import requests
 
 from deploy.local.client import ApiClient
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.demo_people import make_people
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
@@ -28,9 +28,9 @@ class Work:
     answered: int = 0
     failed: list[str] = field(default_factory=list)
 
-    def tell_stories(self, seeds: Iterator[int]) -> None:
+    def run_stories(self, seeds: Iterator[int]) -> None:
         while not self.over.is_set():
-            self.stories.append(tell_story(self.stack, next(seeds)))
+            self.stories.append(run_story(self.stack, next(seeds)))
 
     def ask(self) -> None:
         clerk = ApiClient(self.stack.gateway_url).sign_in("jianlang", demo_password())
@@ -49,12 +49,12 @@ class Work:
 
 
 @contextmanager
-def work_at(stack: Stack, *, tells_stories: bool = True) -> Iterator[Work]:
+def work_at(stack: Stack, *, runs_stories: bool = True) -> Iterator[Work]:
     """Keeps the load running until the end of the block, and lets it finish."""
     work = Work(stack)
     people = [Thread(target=work.ask), Thread(target=work.ask)]
-    if tells_stories:
-        people.append(Thread(target=work.tell_stories, args=(seeds,)))
+    if runs_stories:
+        people.append(Thread(target=work.run_stories, args=(seeds,)))
     for one in people:
         one.start()
     try:

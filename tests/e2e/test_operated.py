@@ -22,7 +22,7 @@ from deploy.invariants import INVARIANTS, System, check
 from deploy.invariants.system import snapshots_of
 from deploy.local import key_rotation
 from deploy.local.client import ApiClient, wait_until
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.demo_people import fill_in
 from deploy.local.environment import SERVICES, read_keys
 from deploy.local.nodes import Nodes
@@ -221,7 +221,7 @@ def test_nothing_is_broken_after_all_this(two_process_stack: Stack) -> None:
 def broken(two_process_stack: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
     """What was broken by hand when all processes had stopped, and what the checker finds: invariants and offenders."""
     if not _has_told_a_story(two_process_stack):
-        assert tell_story(two_process_stack, seed=next(seeds)) == 0
+        assert run_story(two_process_stack, seed=next(seeds)) == 0
     if check(system := System.of_stack(two_process_stack), settle_seconds=60):
         pytest.fail("the system was broken before")
     wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")

@@ -16,7 +16,7 @@ import requests
 
 from deploy.local import postgres
 from deploy.local.client import ApiClient, ApiProblem
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.demo_people import People, make_people
 from deploy.local.nodes import Nodes
 from deploy.local.stack import Stack
@@ -68,7 +68,7 @@ def told(stack: Stack, nodes: Nodes) -> Iterator[Told]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ApiClient, "_request", ask_and_keep)
-        told.exit_status = tell_story(stack, seed=SEED)
+        told.exit_status = run_story(stack, seed=SEED)
         assert told.clerk is not None
         for client in (told.clerk, *(ApiClient(stack.gateway_url).sign_in(name, demo_password()) for name in LOOKERS)):
             _look_at_everything(client, told)

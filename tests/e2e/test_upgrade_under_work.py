@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from deploy.invariants import System, check
 from deploy.local.client import wait_until
-from deploy.local.demo import tell_story
+from deploy.local.demo import run_story
 from deploy.local.environment import SERVICES
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, find
@@ -57,20 +57,20 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
     requests.put(f"{stack.simulator_urls['bank']}/control", json={"mode": "manual"}, timeout=60).raise_for_status()
     before = {name: stack.pids(name) for name in SERVICES}
 
-    with work_at(stack, tells_stories=False) as work, ThreadPoolExecutor(2) as clerks:
-        begun = [clerks.submit(tell_story, stack, next(seeds)) for _ in range(2)]
+    with work_at(stack, runs_stories=False) as work, ThreadPoolExecutor(2) as clerks:
+        begun = [clerks.submit(run_story, stack, next(seeds)) for _ in range(2)]
         wait_until(lambda: _imports(stack) == len(begun), "all members are registered", seconds=120)
         _replace_code(former)
         _python(former, "-m", "deploy.local", "rolling-restart")
         ended = [one.result() for one in begun]
-        by_the_former_gateway = tell_story(stack, next(seeds))
+        by_the_former_gateway = run_story(stack, next(seeds))
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
     assert work.answered > len(QUESTIONS)
     assert all(set(before[name]).isdisjoint(stack.pids(name)) for name in SERVICES)
     assert len(_releases(stack)) == 1
-    assert tell_story(stack, next(seeds)) == 0
+    assert run_story(stack, next(seeds)) == 0
     assert check(System.of_stack(stack), settle_seconds=60) == []
 
 
