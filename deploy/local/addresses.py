@@ -77,7 +77,7 @@ def bank_uri(folder: Path, stack_secrets: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def passing_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
+def temporary_addresses(on: Nodes, name: str) -> Iterator[Addresses]:
     """Make all that a stack needs on these nodes, under names that begin with `name`, and drop it at the end."""
     try:
         yield make_addresses(on, name)

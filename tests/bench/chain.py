@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import temporary_addresses
 from deploy.local.client import ApiClient, wait_until
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
@@ -77,7 +77,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
     """Runs chain and floor in turn, several times, each with its own union; then measures few and many members."""
     few, members, many, runs = (100, 400, 1_000, 1) if asked.quick else (FEW, MEMBERS, MANY, RUNS)
     with ExitStack() as after:
-        addresses = after.enter_context(passing_addresses(on, "bench_chain"))
+        addresses = after.enter_context(temporary_addresses(on, "bench_chain"))
         settings = {**_with_keys_in_a_file(secrets), **UNLIMITED, "BANK_MODE": "manual"}
         stack = after.enter_context(running_stack(FOLDER / "stack", addresses, settings=settings, say=lambda _: None))
         clerks = _register(addresses.database_urls["membership"], [*[members] * 2 * runs, *[few] * runs, many])

@@ -11,7 +11,7 @@ import psycopg
 
 from deploy.invariants import System
 from deploy.local import nodes
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import temporary_addresses
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES, Addresses
 from deploy.local.nodes import Nodes
@@ -96,7 +96,7 @@ def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) 
     nodes.drop(folder)
     try:
         on = nodes.start(folder, durable)
-        with ExitStack() as proxies, passing_addresses(on, _VHOST) as direct:
+        with ExitStack() as proxies, temporary_addresses(on, _VHOST) as direct:
             to_broker = {name: proxies.enter_context(TcpProxy(uri)) for name, uri in direct.amqp_uris.items()}
             administrator = proxies.enter_context(TcpProxy(on.rabbitmq.uri(_VHOST)))
             to_database = {name: proxies.enter_context(TcpProxy(url)) for name, url in direct.database_urls.items()}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import temporary_addresses
 from deploy.local.captcha_solver import use_secret_of
 from deploy.local.environment import SERVICES
 from deploy.local.nodes import Nodes
@@ -23,7 +23,7 @@ def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) ->
     settings = {"BANK_MODE": "manual", **UNLIMITED}
     with (
         pytest.MonkeyPatch.context() as environment,
-        passing_addresses(nodes, vhost_of(kind)) as addresses,
+        temporary_addresses(nodes, vhost_of(kind)) as addresses,
         running_stack(ROOT / ".local" / f"test-{kind}", addresses, scale, settings) as running,
     ):
         # The other tests' stack has another secret, which is restored at the end.

@@ -100,11 +100,11 @@ def test_a_killed_process_is_started_again(folder: Path, supervise: Callable[...
 def test_a_process_that_cannot_live_is_tried_with_growing_pauses(folder: Path) -> None:
     child, now, pauses = Child(process("gateway-1", "raise SystemExit(3)")), 100.0, []
     for _ in range(4):
-        assert child.look_after(folder, now)
+        assert child.update(folder, now)
         assert child.running
         child.running.wait(60)
-        assert child.look_after(folder, now)
-        assert not child.look_after(folder, child.start_at - 0.1)
+        assert child.update(folder, now)
+        assert not child.update(folder, child.start_at - 0.1)
         pauses.append(child.start_at - now)
         now = child.start_at
 

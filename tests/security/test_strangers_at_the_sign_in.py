@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from deploy.local.addresses import passing_addresses
+from deploy.local.addresses import temporary_addresses
 from deploy.local.captcha_solver import solved_captcha, use_secret_of
 from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.nodes import Nodes
@@ -74,7 +74,7 @@ def guarded_stack(nodes: Nodes) -> Iterator[Stack]:
     """A system with the limits of production, but for the work of its captchas."""
     with (
         pytest.MonkeyPatch.context() as secret_of_captchas,
-        passing_addresses(nodes, "guarded") as addresses,
+        temporary_addresses(nodes, "guarded") as addresses,
         running_stack(ROOT / ".local" / "test-guarded", addresses, settings={"PROOF_OF_WORK_BITS": "4"}) as running,
     ):
         secret_of_captchas.setenv("SESSION_SECRET", "")

@@ -27,7 +27,7 @@ from deploy.local.environment import (
 from deploy.local.processes import Process
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.stack import StackError, find
-from deploy.local.supervisor import pause_before_restart
+from deploy.local.supervisor import restart_backoff
 from deploy.permissions import PROGRAMS
 from services.kit.secret_values import Key, KeySet, Secret, weaknesses
 
@@ -237,7 +237,7 @@ def test_a_system_that_does_not_run_is_not_found(tmp_path: Path) -> None:
 
 
 def test_pauses_before_a_restart_grow_to_half_a_minute() -> None:
-    pauses = [pause_before_restart(deaths) for deaths in range(12)]
+    pauses = [restart_backoff(deaths) for deaths in range(12)]
 
     assert pauses[:4] == [0.5, 1, 2, 4]
     assert pauses == sorted(pauses)
