@@ -149,9 +149,9 @@ def _audit_verify(head: str, lost: str) -> int:
     newest = max(logged, key=lambda one: int(one[0]), default=None)
     known = head or (":".join(newest) if newest else "")
     system = System.of_stack(running)
-    with snapshots_of(system) as look:
-        heads = "".join(f"{one}\n" for one in signed_heads(system, look))
-        forgotten = list(heads_are_remembered(look, remembered(system, look)))
+    with snapshots_of(system) as snapshots:
+        heads = "".join(f"{one}\n" for one in signed_heads(system, snapshots))
+        forgotten = list(heads_are_remembered(snapshots, remembered(system, snapshots)))
     check = [sys.executable, "-m", "services.membership.audit.audit_verify", *(["--head", known] if known else [])]
     check += ["--heads", "-"] if heads else []
     check += [f"--lost={gap}" for gap in lost.split(",") if gap]

@@ -31,7 +31,7 @@ def main() -> int:
     try:
         runner = _runner(timedelta(minutes=options.older_than))
         caller = runner.operator(options.by) if options.yes else None
-        tasks, left = runner.look(options.settle)
+        tasks, left = runner.find_tasks(options.settle)
         repaired = [_carry_out(runner, task, caller, left) for task in tasks]
     except KeyError as missing:
         print(f"not set: {missing.args[0]}", file=sys.stderr)
@@ -72,7 +72,7 @@ def _carry_out(runner: Runner, task: Task, caller: dict[str, object] | None, lef
 def _runner(older_than: timedelta) -> Runner:
     """Returns a runner for the named system or the local stack; raises KeyError for a missing variable, StackError."""
     if "DATABASE_URL_MEMBERSHIP" in os.environ:
-        system = System.given(os.environ)
+        system = System.from_environment(os.environ)
         urls = system.database_urls
         named = {one: {**os.environ, **system.keys, "DATABASE_URL": urls[one]} for one in SERVICES}
         return Runner(system, named, older_than)

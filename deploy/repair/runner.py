@@ -36,7 +36,7 @@ class Runner:
     environments: Mapping[str, Mapping[str, str]]
     older_than: timedelta = timedelta(minutes=10)
 
-    def look(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
+    def find_tasks(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
         """Returns tasks, and lines about the rest; only violations that two checks find are repaired."""
         first = {(one.invariant, one.offender, one.detail) for one in check(self.system, settle_seconds=settle_seconds)}
         carried = self._carried()
@@ -79,8 +79,8 @@ class Runner:
     def _carried(self) -> Callable[[Remedy], bool]:
         """Returns a test whether one of a remedy's events is in a queue or an outbox now."""
         depths = queue_depths(self.system)
-        with snapshots_of(self.system) as look:
-            waiting = {row["routing_key"] for service in SERVICES for row in look.rows(service, _OUTBOX)}
+        with snapshots_of(self.system) as snapshots:
+            waiting = {row["routing_key"] for service in SERVICES for row in snapshots.rows(service, _OUTBOX)}
         delays = self.system.retry_delays
 
         def is_carried(remedy: Remedy) -> bool:

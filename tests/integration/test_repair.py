@@ -131,7 +131,7 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     world.deliver(lambda event, consumer: event == "members_queued")
     broken = {one.invariant for one in check(system, allowed=_AT_REST)}
 
-    tasks, _ = runner.look(0)
+    tasks, _ = runner.find_tasks(0)
     would = {task.remedy.name: sorted(runner.carry_out(task, None)) for task in tasks}
     told_by_dry_run = world.deliver()
     did = {task.remedy.name: sorted(runner.carry_out(task, runner.operator("ops"))) for task in tasks}
@@ -216,14 +216,14 @@ def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
         ("batching.members_queued.dead", "a dead letter carries it"),
     ):
         with lying_in(module_amqp_uri, queue, queued):
-            tasks, left = runner.look(0)
+            tasks, left = runner.find_tasks(0)
             assert tasks == []
             assert any(why in line and str(application_id) in line for line in left)
     young = replace(runner, older_than=timedelta(hours=1))
-    (task,), _ = young.look(0)
+    (task,), _ = young.find_tasks(0)
     assert young.carry_out(task, None) == []
 
-    (task,), _ = runner.look(0)
+    (task,), _ = runner.find_tasks(0)
     assert runner.carry_out(task, runner.operator("ops")) == [str(application_id)]
     world.deliver()
 
@@ -234,7 +234,7 @@ def test_an_import_whose_message_died_ends_though_the_letter_lies_there(
     import_id = a_running_import(world)
     body = f'{{"data": {{"import_id": "{import_id}"}}}}'.encode()
     with lying_in(module_amqp_uri, "membership.import_continued.dead", body):
-        (task,), _ = runner.look(0)
+        (task,), _ = runner.find_tasks(0)
         assert runner.carry_out(task, runner.operator("ops")) == [str(import_id)]
     world.deliver()
 
@@ -280,7 +280,7 @@ def test_what_is_away_or_missing_is_a_violation_of_its_own(
     try:
         found = check(replace(system, database_urls=gone, amqp_uris=no_host, keys={}), allowed=_AT_REST)
         with pytest.raises(Unreadable):
-            replace(runner, system=replace(system, database_urls=gone)).look(0)
+            replace(runner, system=replace(system, database_urls=gone)).find_tasks(0)
     finally:
         world.change("revocation", "alter table away rename to batch")
 

@@ -15,7 +15,7 @@ _UNSETTLED_SMS = """
 _FACTS_OF_BATCHES = """
     select batch_no, 1 as submitted, issued, refused from batch where not personal order by batch_no collate "C"
 """
-_TOLD_OF_BATCHES = """
+_NOTIFIED_OF_BATCHES = """
     select split_part(topic, ':', 4) as batch_no,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'batch_submitted'), 0) as submitted,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) in ('cards_issued', 'cards_issued_late')), 0)
@@ -39,7 +39,7 @@ _REVOCATIONS = """
     select revocation_id::text as revocation_id, 1 as asked, case when state = 'requested' then 0 else 1 end as decided
     from revocation order by revocation_id::text collate "C"
 """
-_TOLD_OF_REVOCATIONS = """
+_NOTIFIED_OF_REVOCATIONS = """
     select split_part(topic, ':', 4) as revocation_id,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_requested'), 0) as asked,
         coalesce(sum(count) filter (where split_part(topic, ':', 3) = 'revocation_decided'), 0) as decided
@@ -60,17 +60,17 @@ def sms_are_settled(snapshots: Snapshots) -> Iterator[Violation]:
         yield Violation("sms_settled", str(row["sms_id"]), detail)
 
 
-def clerks_were_told(snapshots: Snapshots) -> Iterator[Violation]:
+def clerks_were_notified(snapshots: Snapshots) -> Iterator[Violation]:
     """Clerks have a message about each batch and its cards; clerks and reviewers have one about each revocation."""
     yield from disagreements(
         "clerk_told",
         Side("batching", snapshots.rows("batching", _FACTS_OF_BATCHES)),
-        Side("notification", snapshots.rows("notification", _TOLD_OF_BATCHES)),
+        Side("notification", snapshots.rows("notification", _NOTIFIED_OF_BATCHES)),
     )
     yield from disagreements(
         "revocation_told",
         Side("revocation", snapshots.rows("revocation", _REVOCATIONS)),
-        Side("notification", snapshots.rows("notification", _TOLD_OF_REVOCATIONS)),
+        Side("notification", snapshots.rows("notification", _NOTIFIED_OF_REVOCATIONS)),
     )
 
 
