@@ -39,14 +39,14 @@ class Runner:
     def find_tasks(self, settle_seconds: float) -> tuple[list[Task], list[str]]:
         """Returns tasks, and lines about the rest; only violations that two checks find are repaired."""
         first = {(one.invariant, one.offender, one.detail) for one in check(self.system, settle_seconds=settle_seconds)}
-        carried = self._carried()
+        on_their_way = self._carried()
         if first:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         second: list[Violation] = check(self.system)
         stayed = [one for one in second if (one.invariant, one.offender, one.detail) in first]
         moving = [f"{one}  (not repaired: it has just changed)" for one in second if one not in stayed]
-        now = self._carried()
-        tasks, left = plan(stayed, lambda remedy: carried(remedy) or now(remedy), self._letters())
+        still_on_their_way = self._carried()
+        tasks, left = plan(stayed, lambda remedy: on_their_way(remedy) or still_on_their_way(remedy), self._letters())
         return tasks, [*left, *moving]
 
     def operator(self, account_name: str) -> dict[str, Any]:
