@@ -29,7 +29,7 @@ class Counted:
     total: float = 0.0
     _last: dict[str, float] = field(default_factory=dict)
 
-    def note(self, source: str, value: float) -> None:
+    def record(self, source: str, value: float) -> None:
         last = self._last.get(source, 0.0)
         self.total += value - last if value >= last else value
         self._last[source] = value
@@ -118,7 +118,7 @@ class Watch:
                     if sample.name.endswith("_total"):
                         sums[family.name] += sample.value  # type: ignore[assignment]
         for counter, value in sums.items():
-            self.counted[counter].note(name, float(value))
+            self.counted[counter].record(name, float(value))
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def dial_as_a_service(uri: str) -> None:
 
 def dial_as_the_example_bank(uri: str) -> None:
     """Once: then it would come back after a pause."""
-    line = example_bank.Bank(uri, example_bank.Keys([b"key"], "", ""), example_bank.Books(":memory:"))
+    line = example_bank.Bank(uri, example_bank.Keys([b"key"], "", ""), example_bank.Database(":memory:"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("time.sleep", lambda _: setattr(line, "is_over", True))
         line.work()
