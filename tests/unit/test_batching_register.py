@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from services.batching.batches.submission import count_month
 from services.batching.register.attachments import attachments_zip
 from services.batching.register.consent_form import consent_form
-from services.batching.register.numerals import in_words
+from services.batching.register.numerals import in_financial_characters
 from services.batching.register.register import HEADINGS, SEALS, Register, RegisteredPerson
 from services.batching.register.register_pdf import register_pdf
 from services.batching.register.register_xlsx import register_xlsx
@@ -189,12 +189,12 @@ def test_every_person_is_printed_once_and_one_at_least_above_the_seals(size: int
     ],
 )
 def test_a_number_is_written_in_the_characters_of_finance(number: int, words: str) -> None:
-    assert in_words(number) == words
+    assert in_financial_characters(number) == words
 
 
 @given(st.integers(0, 10**12 - 1))
 def test_a_number_in_words_says_that_number_and_no_zero_too_many(number: int) -> None:
-    words = in_words(number)
+    words = in_financial_characters(number)
     assert read_words(words) == number
     assert "零零" not in words
     assert words == "零" or (not words.startswith("零") and not words.endswith("零"))
