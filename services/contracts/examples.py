@@ -22,12 +22,12 @@ def readable_example(name: str) -> dict[str, Any]:
 
 def wire_example(contract: EventContract[Any]) -> dict[str, Any]:
     """The example of an event's data on the wire, encrypted with this process's key."""
-    return as_it_travels(readable_example(contract.type))
+    return on_the_wire(readable_example(contract.type))
 
 
-def as_it_travels(readable: dict[str, Any]) -> dict[str, Any]:
+def on_the_wire(readable: dict[str, Any]) -> dict[str, Any]:
     """A readable example with its values encrypted with this process's key."""
-    wire: dict[str, Any] = _sealed(readable)
+    wire: dict[str, Any] = _encrypted(readable)
     return wire
 
 
@@ -42,11 +42,11 @@ def decrypted(wire: Any) -> Any:
     return wire
 
 
-def _sealed(value: Any) -> Any:
+def _encrypted(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"sealed"}:
             return keyring().encrypt_token(json.dumps(value["sealed"], ensure_ascii=False, separators=(",", ":")))
-        return {name: _sealed(inner) for name, inner in value.items()}
+        return {name: _encrypted(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_sealed(inner) for inner in value]
+        return [_encrypted(inner) for inner in value]
     return value

@@ -90,25 +90,25 @@ class JudgedCheck:
         return self.judgement.result == "waiting"
 
 
-def take_request(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
+def run_checks(session: Session, registry: Registry, request: ValidationRequestedData) -> None:
     """Carries out the requested checks and publishes every result.
 
     A person who fails by the rules alone gets the result at once even when the registry is away; the others wait,
-    which is published once, and `continue_waiting` resumes them. A check older than a known one is skipped as stale.
+    which is published once, and `resume_waiting` resumes them. A check older than a known one is skipped as stale.
     """
     checks = _requested_checks(request)
-    newest = _newest_taken(session, checks)
+    newest = _newest_known(session, checks)
     judged = _judge(registry, [check for check in checks if check.check_no > newest.get(check.application_id, 0)])
     if not judged:
         return
     _end_waiting(session, newest.keys() & {one.check.application_id for one in judged})
     session.execute(insert_rows(ApplicationCheck, [_check_row(one) for one in judged]))
     _keep_findings(session, judged)
-    _let_wait(session, registry, judged)
+    _store_waiting(session, registry, judged)
     _publish(session, judged)
 
 
-def continue_waiting(session: Session, registry: Registry) -> int:
+def resume_waiting(session: Session, registry: Registry) -> int:
     """Calls the registry again for up to CHUNK due waiting checks; stores and publishes decided ones.
 
     Several processes may do so at once: each takes rows that no other has locked. Returns how many were decided.
@@ -221,7 +221,7 @@ def _person(facts: PersonFacts | None) -> Person | None:
     return Person(**{name: getattr(facts, name) for name in _PERSON_FIELDS})
 
 
-def _newest_taken(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
+def _newest_known(session: Session, checks: Sequence[Check]) -> dict[UUID, int]:
     """The newest known check number of each application that was checked before."""
     taken = (
         select(ApplicationCheck.application_id, func.max(ApplicationCheck.check_no))
@@ -296,7 +296,7 @@ def _keep_findings(session: Session, judged: Iterable[JudgedCheck]) -> None:
         session.execute(insert_rows(CheckFinding, rows))
 
 
-def _let_wait(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
+def _store_waiting(session: Session, registry: Registry, judged: Sequence[JudgedCheck]) -> None:
     """Stores the checks that wait for the registry."""
     rows = [
         {

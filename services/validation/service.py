@@ -53,7 +53,7 @@ class ValidationService(BaseService):
     @subscribes(VALIDATION_REQUESTED)
     def validation_requested(self, session: Session, event: Event[ValidationRequestedData]) -> None:
         """Checks the applicants of the request."""
-        checks.take_request(session, self.registry, event.data)
+        checks.run_checks(session, self.registry, event.data)
 
     @timer(interval=1)
     def continue_waiting_checks(self) -> None:
@@ -61,4 +61,4 @@ class ValidationService(BaseService):
         decided = checks.CHUNK
         while decided == checks.CHUNK:
             with self.database.begin() as session:
-                decided = checks.continue_waiting(session, self.registry)
+                decided = checks.resume_waiting(session, self.registry)

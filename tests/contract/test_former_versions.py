@@ -32,7 +32,7 @@ every_former_message = pytest.mark.parametrize(("release", "name"), TOLD, ids=["
 def test_todays_consumer_reads_what_a_former_release_told(release: str, name: str) -> None:
     example = json.loads((FORMER / release / f"{name}.json").read_text("utf-8"))
     if name in EVENTS:
-        EVENTS[name].read(examples.as_it_travels(example))
+        EVENTS[name].read(examples.on_the_wire(example))
     else:
         bank.MESSAGES[_bank_message(name)]().load(example)
 

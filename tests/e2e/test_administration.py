@@ -68,11 +68,11 @@ def phone() -> str:
 @pytest.fixture
 def account(district: Office, desk: Desk, phone: str) -> dict[str, Any]:
     """A new account of the clerk's union, with a telephone of its own."""
-    opened: dict[str, Any] = district.administrator.post(
+    decrypted: dict[str, Any] = district.administrator.post(
         f"unions/{desk.union_id}/accounts",
         {"account_name": f"forgetful-{phone}", "display_name": "钱芳", "roles": ["clerk", "reviewer"], "phone": phone},
     )
-    return opened
+    return decrypted
 
 
 def test_members_are_seen_from_each_level_above_and_from_nowhere_else(

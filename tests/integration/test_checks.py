@@ -63,12 +63,12 @@ class Desk:
         """Takes a request as it comes from the wire; answers its application ids."""
         loaded = VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(request))
         with Session(self.engine) as session, session.begin():
-            checks.take_request(session, self.registry, loaded)
+            checks.run_checks(session, self.registry, loaded)
         return [one["application_id"] for one in request["applications"]]
 
     def go_on(self) -> int:
         with Session(self.engine) as session, session.begin():
-            return checks.continue_waiting(session, self.registry)
+            return checks.resume_waiting(session, self.registry)
 
     def told(self) -> list[dict[str, Any]]:
         """The data of all events told, in order."""
@@ -206,7 +206,7 @@ def test_two_checks_of_one_application_can_wait_together(desk: Desk, simulator: 
     old = a_validation_request(a_person())
     application_ids = [old["applications"][0]["application_id"]]
     with Session(desk.engine) as other, other.begin():
-        checks.take_request(other, desk.registry, VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(old)))
+        checks.run_checks(other, desk.registry, VALIDATION_REQUESTED.read(VALIDATION_REQUESTED.dump(old)))
         desk.take(a_validation_request(a_person(), check_no=2, application_ids=application_ids))
     assert desk.count(WaitingCheck) == 2
 
@@ -220,7 +220,7 @@ def test_what_two_processes_continue_at_once_is_decided_once(desk: Desk, simulat
     desk.take(a_validation_request(a_person(), a_person()))
     simulator.behave("normal")
     with Session(desk.engine) as other, other.begin():
-        assert checks.continue_waiting(other, desk.registry) == 2
+        assert checks.resume_waiting(other, desk.registry) == 2
         assert desk.go_on() == 0
     assert [result for _, _, result in desk.results()] == ["waiting", "waiting", "passed", "passed"]
 

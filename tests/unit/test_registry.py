@@ -22,15 +22,15 @@ def simulator() -> Iterator[RegistrySimulator]:
 
 @pytest.fixture
 def registry_of(simulator: RegistrySimulator) -> Iterator[Callable[..., Registry]]:
-    opened: list[Registry] = []
+    decrypted: list[Registry] = []
 
     def open_registry(**settings: float) -> Registry:
         times = {"registry_read_seconds": 60, "registry_deadline_seconds": 60} | settings
-        opened.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
-        return opened[-1]
+        decrypted.append(Registry(RegistrySettings(simulator.url, **times)))  # type: ignore[arg-type]
+        return decrypted[-1]
 
     yield open_registry
-    for registry in opened:
+    for registry in decrypted:
         registry.close()
 
 
