@@ -19,13 +19,13 @@ from services.contracts.events.all_events import EVENTS
 
 FORMER = Path(__file__).parent / "former"
 RELEASES = sorted(folder.name for folder in FORMER.iterdir())
-TOLD = [
+PUBLISHED = [
     (release, path.stem)
     for release in RELEASES
     for path in sorted((FORMER / release).glob("*.json"))
     if path.stem != "asyncapi"
 ]
-every_former_message = pytest.mark.parametrize(("release", "name"), TOLD, ids=[":".join(one) for one in TOLD])
+every_former_message = pytest.mark.parametrize(("release", "name"), PUBLISHED, ids=[":".join(one) for one in PUBLISHED])
 
 
 @every_former_message
@@ -54,9 +54,9 @@ def test_the_newest_release_kept_is_the_one_whose_messages_are_told() -> None:
     """A message that is new, or has a new field, is frozen with the release that begins to tell it."""
     newest = FORMER / RELEASES[-1]
     former, today = _document(newest), _document(DOCS / "events")
-    told = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
-    assert {path.stem for path in newest.glob("*.json")} - {"asyncapi"} == told
-    for name in told:
+    published = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
+    assert {path.stem for path in newest.glob("*.json")} - {"asyncapi"} == published
+    for name in published:
         assert list(_changes(today, _schema(today, name), former, _schema(former, name), name)) == []
 
 

@@ -92,7 +92,7 @@ class Desk:
     def validate(self, results: dict[UUID, str], check_no: int = 1, **finding: str) -> None:
         """Lets validation publish results, each with a finding if one is given."""
         for part in in_chunks(list(results.items())):
-            told = {
+            published = {
                 "union_id": self.union_id,
                 "results": [{"application_id": one, "check_no": check_no, "result": result} for one, result in part],
                 "findings": [
@@ -102,7 +102,7 @@ class Desk:
                 ],
             }
             with self.begin() as session:
-                event = an_event(MEMBERS_VALIDATED.read(MEMBERS_VALIDATED.dump(told)))
+                event = an_event(MEMBERS_VALIDATED.read(MEMBERS_VALIDATED.dump(published)))
                 check_results.members_validated(session, event)
 
     def show(self, **request: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class Desk:
         with self.begin() as session:
             return session.get_one(Batch, batch_no)
 
-    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+    def published(self, contract: EventContract) -> list[dict[str, Any]]:
         """Returns the data of all published events of a kind, in order."""
         return [event_data(contract, document["data"]) for name, document in self._sent() if name == contract.type]
 
@@ -216,7 +216,7 @@ class Desk:
             if step["application_id"] == application_id and "version" in step
         ]
 
-    def forget_what_was_told(self) -> None:
+    def forget_published(self) -> None:
         with self.begin() as session:
             session.execute(text("truncate outbox"))
 

@@ -74,8 +74,8 @@ def test_operators_see_the_status_and_settle_dead_letters_on_record(
     discarded = ask(revocation, "discard_dead_letters", SettledAnswer, queue=QUEUE, ids=["b"], reason="测试数据")
     assert discarded == {"ids": ["b"]}
     assert ask(revocation, "replay_dead_letters", SettledAnswer, queue=QUEUE, ids=["c"]) == {"ids": ["c"]}
-    told = [revocation.heard(ACTS_RECORDED["revocation"]).data for _ in range(2)]
-    assert [(act["action"].partition(".")[2], act["records"]) for act in told] == [
+    published = [revocation.heard(ACTS_RECORDED["revocation"]).data for _ in range(2)]
+    assert [(act["action"].partition(".")[2], act["records"]) for act in published] == [
         ("discard_dead_letters", ["dead_letter:b"]),
         ("replay_dead_letters", ["dead_letter:c"]),
     ]

@@ -81,8 +81,8 @@ class Batching:
     def pass_check(self, application_ids: list[UUID]) -> None:
         self.ask("check_pending")
         results = [{"application_id": one, "check_no": 1, "result": "passed"} for one in application_ids]
-        told = {"union_id": self.clerk.union_id, "results": results, "findings": []}
-        self.line.around.tell(MEMBERS_VALIDATED, told)
+        published = {"union_id": self.clerk.union_id, "results": results, "findings": []}
+        self.line.around.tell(MEMBERS_VALIDATED, published)
         wait_until(
             lambda: self.ask("list_pending")["result"]["counts"]["ordinary"]["passed"] == len(application_ids),
             "the check has passed",
@@ -169,8 +169,8 @@ def test_members_go_from_the_queue_to_their_cards(batching: Batching) -> None:
 
     card = a_card_number()
     batching.feed(batch_no, {"application_id": application_ids[0], "outcome": "issued", "card_no": card})
-    told = batching.heard(CARDS_ISSUED).data
-    assert told["cards"] == [{"application_id": application_ids[0], "card_no": card}]
+    published = batching.heard(CARDS_ISSUED).data
+    assert published["cards"] == [{"application_id": application_ids[0], "card_no": card}]
     detail = loaded(rpc.BatchDetailAnswer, batching.ask("get_batch", batch_no=batch_no)["result"])
     assert (detail["state"], detail["issued"], detail["register_state"]) == ("partly_decided", 1, "printed")
     members = loaded(rpc.ListBatchMembersAnswer, batching.ask("list_batch_members", batch_no=batch_no)["result"])
@@ -252,11 +252,11 @@ def test_feedback_is_applied_once_though_a_process_is_killed_over_it(
     assert batching.scalar("select issued from batch where union_id = :own") == 400
     of_the_batch = "select sum(applied) from bank_feedback join batch using (batch_no) where union_id = :own"
     assert batching.scalar(of_the_batch) == 400
-    told: dict[str, list[UUID]] = {}  # by event: the relay of a killed process may have told one that comes again
-    while sum(map(len, told.values())) < 400:
+    published: dict[str, list[UUID]] = {}  # by event: the relay of a killed process may have told one that comes again
+    while sum(map(len, published.values())) < 400:
         event = batching.heard(CARDS_ISSUED)
-        told[event.id] = [one["application_id"] for one in event.data["applications"]]
-    assert sorted(chain.from_iterable(told.values())) == sorted(application_ids)
+        published[event.id] = [one["application_id"] for one in event.data["applications"]]
+    assert sorted(chain.from_iterable(published.values())) == sorted(application_ids)
 
 
 def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None:
@@ -277,8 +277,8 @@ def test_an_approved_revocation_releases_and_recalls(batching: Batching) -> None
         times=2,
     )
 
-    told = batching.heard(BATCH_RELEASED).data
-    assert {one["application_id"] for one in told["applications"]} == set(application_ids)
+    published = batching.heard(BATCH_RELEASED).data
+    assert {one["application_id"] for one in published["applications"]} == set(application_ids)
     assert b'"applicants"' in batching.sent_to_the_bank(batch_no).body
     assert batching.ask("get_batch", batch_no=batch_no)["result"]["state"] == "revoked"
 

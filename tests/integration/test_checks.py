@@ -70,7 +70,7 @@ class Desk:
         with Session(self.engine) as session, session.begin():
             return checks.resume_waiting(session, self.registry)
 
-    def told(self) -> list[dict[str, Any]]:
+    def published(self) -> list[dict[str, Any]]:
         """The data of all events told, in order."""
         with Session(self.engine) as session:
             bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id))
@@ -80,7 +80,7 @@ class Desk:
         """Application id, check number and result of all that was told, in order."""
         return [
             (result["application_id"], result["check_no"], result["result"])
-            for event in self.told()
+            for event in self.published()
             for result in event["results"]
         ]
 
@@ -110,7 +110,7 @@ def test_each_applicant_has_a_result_at_once_while_the_registry_answers(desk: De
     )
     ids = desk.take(request)
 
-    [event] = desk.told()
+    [event] = desk.published()
     assert event["union_id"] == request["union_id"]
     results = ["passed", "failed", "failed", "failed"]
     assert desk.results() == [(application_id, 1, result) for application_id, result in zip(ids, results, strict=True)]
@@ -121,7 +121,7 @@ def test_each_applicant_has_a_result_at_once_while_the_registry_answers(desk: De
 
 def test_a_clerk_sees_at_once_all_that_is_wrong(desk: Desk) -> None:
     desk.take(a_validation_request(a_person(document_number=RETIRED_NUMBER, document_expiry=date(2020, 1, 1))))
-    [event] = desk.told()
+    [event] = desk.published()
     assert {"expired", "retired_by_registry"} <= {finding["code"] for finding in event["findings"]}
 
 
@@ -131,14 +131,14 @@ def test_while_the_registry_is_away_failures_are_told_and_the_others_wait(
     simulator.behave("down")
     good, bad = desk.take(a_validation_request(a_person(), a_person_with_a_wrong_check_digit()))
     assert desk.results() == [(good, 1, "waiting"), (bad, 1, "failed")]
-    assert {finding["application_id"] for finding in desk.told()[0]["findings"]} == {bad}
+    assert {finding["application_id"] for finding in desk.published()[0]["findings"]} == {bad}
 
 
 def test_waiting_is_told_once_and_ends_when_the_registry_is_back(desk: Desk, simulator: RegistrySimulator) -> None:
     simulator.behave("down")
     ids = desk.take(a_validation_request(a_person(), a_person(document_number=RETIRED_NUMBER)))
     assert desk.go_on() == 0
-    assert len(desk.told()) == 1
+    assert len(desk.published()) == 1
 
     simulator.behave("normal")
     assert desk.go_on() == 2
@@ -235,8 +235,8 @@ def test_a_result_after_waiting_belongs_to_the_work_of_its_request(desk: Desk, s
     desk.go_on()
     with Session(desk.engine) as session:
         bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id)).all()
-    told = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
-    assert sorted(told, key=str) == ["first", "first", "second", "second"]
+    published = [unwrapped(MEMBERS_VALIDATED, body).correlation_id for body in bodies]
+    assert sorted(published, key=str) == ["first", "first", "second", "second"]
 
 
 def test_persons_of_other_applications_are_wrong_in_themselves(desk: Desk) -> None:

@@ -130,13 +130,13 @@ def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gatewa
         return answer.status_code
 
     with ThreadPoolExecutor(40) as clerks:
-        told = [clerks.submit(download) for _ in range(40)]
+        downloads = [clerks.submit(download) for _ in range(40)]
         wait_until(lambda: len(turned_away) == 32, "all but those at work and those who may wait are told")
         wait_until(lambda: gate.came() == 4, "as many as there are workers are asked of the service")
         alive = gateway.get("/healthz")
         gate.open()
 
-    assert Counter(one.result() for one in told) == {200: 8, 503: 32}
+    assert Counter(one.result() for one in downloads) == {200: 8, 503: 32}
     assert alive.json() == {"status": "alive"}
     for answer in turned_away:
         assert (answer.json()["code"], int(answer.headers["Retry-After"])) == ("unavailable", 5)

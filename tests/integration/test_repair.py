@@ -98,7 +98,7 @@ class Repaired:
     would: dict[str, list[str]]
     told_by_dry_run: list[tuple[str, str]]
     did: dict[str, list[str]]
-    told: set[tuple[str, str]]
+    published: set[tuple[str, str]]
     left: list[str]
     unheard_of: list[UUID]
     import_id: UUID
@@ -135,9 +135,9 @@ def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
     would = {task.remedy.name: sorted(runner.carry_out(task, None)) for task in tasks}
     told_by_dry_run = world.deliver()
     did = {task.remedy.name: sorted(runner.carry_out(task, runner.operator("ops"))) for task in tasks}
-    told = set(world.deliver())
+    published = set(world.deliver())
     left = [str(one) for one in check(system, allowed=_AT_REST)]
-    return Repaired(broken, would, told_by_dry_run, did, told, left, unheard_of, import_id)
+    return Repaired(broken, would, told_by_dry_run, did, published, left, unheard_of, import_id)
 
 
 def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None:
@@ -176,11 +176,11 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
     ],
 )
 def test_who_lacked_an_event_hears_of_it(repaired: Repaired, event: str, consumer: str) -> None:
-    assert (event, consumer) in repaired.told
+    assert (event, consumer) in repaired.published
 
 
 def test_who_had_heard_of_an_event_is_told_nothing_again(repaired: Repaired) -> None:
-    assert not {("cards_issued", "notification"), ("cards_refused", "notification")} & repaired.told
+    assert not {("cards_issued", "notification"), ("cards_refused", "notification")} & repaired.published
 
 
 def test_each_repair_is_recorded_as_the_operator_s_act(repaired: Repaired, world: FiveDatabases) -> None:
@@ -201,8 +201,8 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
         import_parts.continue_import(session, an_event(data))  # its event was not gone after all
         assert (job.state, job.rows_read) == ("failed", 0)
     with world.begin("notification") as session:
-        told = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))
-        assert len(session.scalars(told).all()) == 1
+        published = select(InboxMessage).where(InboxMessage.topic.contains(str(repaired.import_id)))
+        assert len(session.scalars(published).all()) == 1
 
 
 def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
@@ -342,7 +342,7 @@ def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]
     """The steps of an application that batching has to tell membership, in what matters; all is handed on."""
     with world.engines["batching"].connect() as connection:
         rows = connection.exec_driver_sql("select routing_key, body, recipients from outbox order by id").all()
-    told = [
+    published = [
         (EVENTS[row.routing_key].name, json.loads(decrypted(bytes(row.body)))["data"])
         for row in rows
         if "membership" in (row.recipients or "").split()
@@ -350,7 +350,7 @@ def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]
     world.deliver()
     return [
         (name, one["version"], data.get("channel"), one.get("late"))
-        for name, data in told
+        for name, data in published
         for one in data.get("applications", ())
         if one["application_id"] == str(application_id) and "version" in one
     ]

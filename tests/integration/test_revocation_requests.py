@@ -113,7 +113,7 @@ def refusal(session: Session, use_case: Any, caller: Caller, request: Any) -> st
     return refused.value.code
 
 
-def told(session: Session) -> list[str]:
+def published(session: Session) -> list[str]:
     return [json.loads(body)["type"] for body in session.scalars(select(outbox.c.body).order_by(outbox.c.id))]
 
 
@@ -125,7 +125,7 @@ def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
     assert [item.revocation_id for item in answer.items] == [revocation.revocation_id]
     assert answer.items[0].total == 2
     assert answer.items[0].applicant_phone == "138****0000"
-    assert told(session) == ["revocation.revocation_requested.v1"]
+    assert published(session) == ["revocation.revocation_requested.v1"]
 
 
 def test_the_clerk_sees_the_phone_masked(session: Session, batch: BatchSubmittedData) -> None:
@@ -173,9 +173,9 @@ def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(
     assert (closed.state, closed.decided_by, closed.can_decide) == ("closed", None, False)
     assert closed.decided_at
     assert closed.decided_at >= closed.requested_at
-    assert told(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
+    assert published(session) == ["revocation.revocation_requested.v1", "revocation.revocation_closed.v1"]
     decided(session, batch, [first], "issued")
-    assert len(told(session)) == 2, "closed once"
+    assert len(published(session)) == 2, "closed once"
 
 
 def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: Session) -> None:
@@ -321,9 +321,9 @@ def test_who_is_clerk_and_reviewer_at_once_does_not_decide_the_own_request(
 
 
 def test_a_batch_told_before_all_unions_above_were_is_seen_by_the_direct_superior(session: Session) -> None:
-    told = wire_example(BATCH_SUBMITTED)
-    del told["union"]["superior_ids"]
-    submitted = BATCH_SUBMITTED.read(told)
+    published = wire_example(BATCH_SUBMITTED)
+    del published["union"]["superior_ids"]
+    submitted = BATCH_SUBMITTED.read(published)
     batches.batch_submitted(session, an_event(submitted))
     asked(session, submitted)
     assert requests.list_revocations(Work(session, a_reviewer_of(submitted)), ListRevocations()).total == 1

@@ -75,9 +75,9 @@ class Case:
 
     def heard(self, contract: EventContract) -> dict[str, Any]:
         """The next event of this kind that speaks of the batch."""
-        while (told := self.revocation.heard(contract).data)["batch_no"] != self.submitted["batch_no"]:
+        while (published := self.revocation.heard(contract).data)["batch_no"] != self.submitted["batch_no"]:
             pass
-        return told
+        return published
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +107,9 @@ def case(revocation: Surroundings) -> Case:
 def test_a_request_is_made_reviewed_and_told(case: Case) -> None:
     case.revocation.tell(BATCH_SUBMITTED, case.submitted)
     made = case.requested(case.clerk)
-    told = case.heard(REVOCATION_REQUESTED)
-    assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
-    assert told["reviewer_union_id"] == case.union["superior_union_id"]
+    published = case.heard(REVOCATION_REQUESTED)
+    assert published["applicant"] == {"name": "王芳", "phone": "13800000000"}
+    assert published["reviewer_union_id"] == case.union["superior_union_id"]
 
     reviewer, ask = case.reviewer, case.revocation.ask
     page = loaded(RevocationsAnswer, ask("list_revocations", reviewer, {"state": "requested"})["result"])
@@ -153,9 +153,9 @@ def test_a_request_is_closed_by_itself_when_the_bank_has_decided_on_all(case: Ca
     made = case.requested(case.clerk)
     case.bank_decides()
 
-    told = case.heard(REVOCATION_CLOSED)
-    assert told["revocation_id"] == made["revocation_id"]
-    assert told["applicant"] == {"name": "王芳", "phone": "13800000000"}
+    published = case.heard(REVOCATION_CLOSED)
+    assert published["revocation_id"] == made["revocation_id"]
+    assert published["applicant"] == {"name": "王芳", "phone": "13800000000"}
     decision = {"revocation_id": str(made["revocation_id"])}
     assert case.revocation.ask("approve_revocation", case.reviewer, decision)["problem"]["code"] == "already_decided"
 

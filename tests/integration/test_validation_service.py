@@ -214,7 +214,7 @@ def decided(validation: Validation, count: int) -> dict[UUID, str]:
     """The decisions of the events that come, up to so many; each is told once."""
     decisions: dict[UUID, str] = {}
     while len(decisions) < count:
-        told = {one: result for one, result in results_of(validation.heard()).items() if result != "waiting"}
-        assert not told.keys() & decisions.keys()
-        decisions |= told
+        published = {one: result for one, result in results_of(validation.heard()).items() if result != "waiting"}
+        assert not published.keys() & decisions.keys()
+        decisions |= published
     return decisions

@@ -175,8 +175,8 @@ def phone_of(office: Office, account: Account) -> str | None:
 
 def news_of(office: Office, account: Account) -> list[tuple[str, list[str], str | None]]:
     """What the holder was told: what was changed, at which telephones, by whom."""
-    told = [one for one in office.told(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
-    return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in told]
+    published = [one for one in office.published(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
+    return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in published]
 
 
 def caller_of(office: Office, account: Account) -> Caller:
@@ -327,7 +327,7 @@ def test_the_whole_new_number_is_shown_to_who_may_confirm_it_alone_and_that_is_r
         request = ListPhoneChangesRequest(account_id=victim.account_id)
         (answer,) = phone_changes.list_phone_changes(work, request).items
     assert (answer.old_phone, answer.new_phone) == ("138****5678", number)
-    act = office.told(ACTS_RECORDED["membership"])[-1]
+    act = office.published(ACTS_RECORDED["membership"])[-1]
     assert (act["action"], act["account_id"]) == ("membership.list_phone_changes", UUID(colleague.account_id))
     assert act["records"] == [f"phone_change:{change_id}"]
     assert number not in str(act)
@@ -443,7 +443,7 @@ def test_a_changed_telephone_gets_no_link_for_a_day_from_anybody(
         changed = session.get_one(Account, victim.account_id)
         changed.phone_changed_at = datetime.now(UTC) - timedelta(hours=24, minutes=1)
     send_link(office, attacker, victim)
-    assert office.told(RESET_LINK_MADE)[-1]["recipient"]["phone"] == NEW
+    assert office.published(RESET_LINK_MADE)[-1]["recipient"]["phone"] == NEW
 
 
 def test_an_administrator_puts_the_own_number_at_nobody_elses_account(

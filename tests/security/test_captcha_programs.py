@@ -63,8 +63,8 @@ def read_by_tesseract(pictures: Sequence[Image.Image], prepare: Prepare, mode: i
         *(part for one in settings for part in ("-c", one)),
     ]
     one_core = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    told = subprocess.run(command, env=one_core, capture_output=True, text=True, check=True).stdout
-    return ["".join(text.split()).upper() for text in told.split("|")][: len(pictures)]
+    output = subprocess.run(command, env=one_core, capture_output=True, text=True, check=True).stdout
+    return ["".join(text.split()).upper() for text in output.split("|")][: len(pictures)]
 
 
 def solved_by_tesseract(count: int, ways: Sequence[tuple[Prepare, int]], folder: Path) -> list[int]:

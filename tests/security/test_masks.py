@@ -93,10 +93,10 @@ def recovered(reader: ApiClient, union_id: str, numbers: Iterator[str]) -> set[s
     """Those of the numbers that somebody has, as far as an account is told before it is refused."""
     found: set[str] = set()
     for number in numbers:
-        told = searched(reader, number, union_id)
-        if told is None:
+        is_found = searched(reader, number, union_id)
+        if is_found is None:
             return found
-        if told:
+        if is_found:
             found.add(number)
     return found
 
@@ -122,15 +122,15 @@ def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
         *(desk.clerk.get(f"checks/{entry['application_id']}") for entry in entries),
         desk.office.administrator.get("audit", size=200),
     ]
-    told = json.dumps(answers, ensure_ascii=False)
-    assert len(set(re.findall(r"31\d{3}\*{11}\d[\dX]", told))) > 1
-    assert re.findall(r"\d{6}\*+|\*+\d?\d[\dX]{3}(?![\d*])", re.sub(r"\d{3}\*{4}\d{4}", "phone", told)) == []
+    text = json.dumps(answers, ensure_ascii=False)
+    assert len(set(re.findall(r"31\d{3}\*{11}\d[\dX]", text))) > 1
+    assert re.findall(r"\d{6}\*+|\*+\d?\d[\dX]{3}(?![\d*])", re.sub(r"\d{3}\*{4}\d{4}", "phone", text)) == []
     for person in office.members.values():
-        assert person.birth_date not in told
-        assert person.birth_date[:7] not in told
+        assert person.birth_date not in text
+        assert person.birth_date[:7] not in text
     # In the audit log they are named, without their values.
     assert re.search('"(sex|birth_date)"', json.dumps(answers[:-1])) is None
-    assert set(re.findall('"(?:sex|birth_date)": "([^"]*)"', told)) <= {"*", "****-**-**"}
+    assert set(re.findall('"(?:sex|birth_date)": "([^"]*)"', text)) <= {"*", "****-**-**"}
 
 
 def test_a_birth_date_is_not_found_by_changing_it(office: Office) -> None:
@@ -181,9 +181,9 @@ def _is_told_nothing_more(office: Office, clerk: ApiClient) -> None:
 def test_a_preview_answers_members_and_others_alike_however_often_a_number_is_in_it(office: Office) -> None:
     clerk, members = office.another("clerk"), list(office.members.values())[:2]
     for times in (1, 2):
-        told = [_told_by_preview(clerk, persons * times) for persons in (members, people(2))]
-        assert told[0] == told[1]
-        assert {row[0] for row in told[0][1]} == ({"new"} if times == 1 else {"new", "wrong"})
+        answers = [_told_by_preview(clerk, persons * times) for persons in (members, people(2))]
+        assert answers[0] == answers[1]
+        assert {row[0] for row in answers[0][1]} == ({"new"} if times == 1 else {"new", "wrong"})
 
 
 def _told_by_preview(clerk: ApiClient, persons: list[Person]) -> tuple[dict[str, int], list[tuple[Any, ...]]]:
@@ -218,8 +218,8 @@ def test_each_search_and_each_look_at_a_member_is_on_record(office: Office, stac
 
     def labels() -> list[str] | None:
         items = administrator.get("audit", **account)["items"]
-        told = sorted(one["label"] for one in items if one["label"] in ("查看会员详情", "按证件号码查询"))
-        return told if len(told) >= 5 else None
+        labels = sorted(one["label"] for one in items if one["label"] in ("查看会员详情", "按证件号码查询"))
+        return labels if len(labels) >= 5 else None
 
     assert wait_until(labels, "all is on record") == ["按证件号码查询"] * 4 + ["查看会员详情"]
     on_member = administrator.get("audit", record_kind="member", record_id=member_id, **account)["items"]

@@ -71,9 +71,9 @@ def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: s
     with Session() as session:
         act = an_act(session)
         audit.record(session, ("batch", asked_for))
-    told = schema_of(ActRecordedData)().fields["records"].deserialize(act.records)
-    assert len(told[0]) <= 1000
-    assert "\x00" not in told[0]
+    references = schema_of(ActRecordedData)().fields["records"].deserialize(act.records)
+    assert len(references[0]) <= 1000
+    assert "\x00" not in references[0]
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

@@ -162,8 +162,8 @@ def test_another_python_is_told_which_are_needed_and_where_one_is(
 
     message = message_of(version, monkeypatch, capsys)
 
-    told = "{}.{}.{}".format(*version)
-    assert f"Python 3.11, 3.12 or 3.13 is needed; this is {told}, which is {flaw}" in message
+    version_text = "{}.{}.{}".format(*version)
+    assert f"Python 3.11, 3.12 or 3.13 is needed; this is {version_text}, which is {flaw}" in message
     assert "make test PYTHON=/usr/bin/python3" in message
 
 

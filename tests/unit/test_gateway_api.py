@@ -76,9 +76,9 @@ def test_membership_is_told_whether_the_captcha_was_answered_rightly(page: Page)
     for answer in (f" {captcha['captcha_answer'].lower()} ", "wrong"):
         page.post("/api/v1/sessions", json={**CREDENTIALS, **captcha, "captcha_answer": answer})
 
-    told = [call.data["captcha"] for call in page.services["membership"].calls]
-    assert [one["is_right"] for one in told] == [True, False]
-    assert told[0]["captcha_id"] == told[1]["captcha_id"]
+    verdicts = [call.data["captcha"] for call in page.services["membership"].calls]
+    assert [one["is_right"] for one in verdicts] == [True, False]
+    assert verdicts[0]["captcha_id"] == verdicts[1]["captcha_id"]
     assert captcha["captcha_answer"] not in str(page.services["membership"].calls)
 
 

@@ -1,4 +1,4 @@
-"""How much one account or address may ask, over all processes."""
+"""Rate limits: how many requests an account or an address may make, over all processes of the gateway."""
 
 from typing import Any
 
@@ -129,10 +129,10 @@ def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock:
     authorized(there, 10)
     there.take_unpublished()
     authorized(there, 10)
-    told = there.take_unpublished()
+    published = there.take_unpublished()
 
-    here.apply_counts("there", told)
-    here.apply_counts("there", told)
+    here.apply_counts("there", published)
+    here.apply_counts("there", published)
 
     assert allowance_of(here).remaining == 100 - 20 - 1
 
@@ -165,22 +165,22 @@ def test_streams_at_other_processes_count_until_these_fall_silent() -> None:
     assert here.streams_elsewhere("wang") == 0
 
 
-def test_open_streams_are_told_when_they_change_and_now_and_then() -> None:
+def test_open_streams_are_published_when_they_change_and_periodically() -> None:
     clock, streams = Clock(), {"wang": 1}
     gossip = CounterGossip(NOWHERE, limits_of(Clock()), lambda: dict(streams), clock)
 
-    def told() -> Any:
+    def published() -> Any:
         next_message = gossip.next_message()
         return next_message and next_message["streams"]
 
-    assert told() == {"wang": 1}
-    assert told() is None
+    assert published() == {"wang": 1}
+    assert published() is None
     clock.pass_by(5)
-    assert told() == {"wang": 1}
+    assert published() == {"wang": 1}
     streams.clear()
-    assert told() == {}
+    assert published() == {}
     clock.pass_by(5)
-    assert told() is None
+    assert published() is None
 
 
 def test_an_account_has_so_many_streams_and_no_more_until_one_ends() -> None:

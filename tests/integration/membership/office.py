@@ -99,9 +99,9 @@ class Office:
 
     def give_numbers(self) -> None:
         """Lets membership handle its own registrations, which assigns numbers."""
-        for told in self.told(MEMBER_REGISTERED):
+        for published in self.published(MEMBER_REGISTERED):
             with self.begin() as session:
-                numbering.member_registered(session, an_event(MEMBER_REGISTERED, told))
+                numbering.member_registered(session, an_event(MEMBER_REGISTERED, published))
 
     def queue(self, *member_ids: UUID) -> dict[str, Any]:
         return self._queue(rpc.QueueMembersRequest(member_ids=list(member_ids)))
@@ -152,7 +152,7 @@ class Office:
         with self.begin() as session:
             _HEARD_BY[contract](session, an_event(contract, data))
 
-    def told(self, contract: EventContract) -> list[dict[str, Any]]:
+    def published(self, contract: EventContract) -> list[dict[str, Any]]:
         """Returns the data of published events of this kind, oldest first."""
         with self.begin() as session:
             bodies = session.scalars(

@@ -80,9 +80,9 @@ def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Offic
     act = audit.AuditEvent("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
     with office.begin() as session:
         audit.publish_audit_event(session, "membership", act)
-    told = office.told(ACTS_RECORDED["membership"])
-    assert [len(one["records"]) for one in told] == [500, 500, 1]
-    assert len({one["act_id"] for one in told}) == 3
+    published = office.published(ACTS_RECORDED["membership"])
+    assert [len(one["records"]) for one in published] == [500, 500, 1]
+    assert len({one["act_id"] for one in published}) == 3
 
 
 def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(office: Office, account: Account) -> None:
@@ -95,11 +95,11 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
         job = session.get_one(imports.ImportJob, import_id)
         members_of_part = [office.register()]
         import_parts._record(session, job, members_of_part, 2, 1)
-    [told] = office.told(ACTS_RECORDED["membership"])
-    assert told["account_name"] == "jianlang"
-    assert told["records"] == [record, f"member:{members_of_part[0]}"]
-    assert told["personal"]["new"] == {"registered": 1, "rejected": 2, "known": 1}
-    assert office.told(IMPORT_CONTINUED) == []
+    [published] = office.published(ACTS_RECORDED["membership"])
+    assert published["account_name"] == "jianlang"
+    assert published["records"] == [record, f"member:{members_of_part[0]}"]
+    assert published["personal"]["new"] == {"registered": 1, "rejected": 2, "known": 1}
+    assert office.published(IMPORT_CONTINUED) == []
 
 
 def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:

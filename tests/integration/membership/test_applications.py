@@ -108,7 +108,7 @@ def test_a_card_issued_after_the_release_still_counts(office: Office) -> None:
     office.hear(CARDS_ISSUED, (application_id, 3))
     member = office.member(member_id)
     assert (member["card_state"], member["application_id"]) == ("issued", application_id)
-    assert office.told(APPLICATION_CANCELLED) == []
+    assert office.published(APPLICATION_CANCELLED) == []
 
 
 def test_a_late_card_cancels_the_application_queued_since(office: Office) -> None:
@@ -118,9 +118,9 @@ def test_a_late_card_cancels_the_application_queued_since(office: Office) -> Non
     office.queue(member_id)
     queued_since = office.newest_application(member_id)
     office.hear(CARDS_ISSUED, (released, 3))
-    (told,) = office.told(APPLICATION_CANCELLED)
-    assert (told["application_id"], told["issued_application_id"]) == (queued_since, released)
-    assert told["member_no"] == office.member(member_id)["member_no"]
+    (published,) = office.published(APPLICATION_CANCELLED)
+    assert (published["application_id"], published["issued_application_id"]) == (queued_since, released)
+    assert published["member_no"] == office.member(member_id)["member_no"]
     office.hear(MEMBERS_REMOVED, (queued_since, 1), reason="cancelled")
     member = office.member(member_id)
     assert (member["card_state"], member["application_id"]) == ("issued", released)

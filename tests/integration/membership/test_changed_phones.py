@@ -23,7 +23,7 @@ OWN, OTHER, ANOTHER = "13900000001", "13900000002", "13900000003"
 
 def told_numbers(office: Office) -> list[tuple[str | None, str | None]]:
     """The old and the new number of each change that was told."""
-    numbers = [told["numbers"] for told in office.told(MEMBER_PHONE_CHANGED)]
+    numbers = [published["numbers"] for published in office.published(MEMBER_PHONE_CHANGED)]
     return [(one["old_phone"], one["new_phone"]) for one in numbers]
 
 
@@ -74,7 +74,7 @@ def member_id(office: Office) -> UUID:
 
 
 def sign_in(office: Office) -> None:
-    code = office.told(OTP_ISSUED)[-1]["recipient"]["code"]
+    code = office.published(OTP_ISSUED)[-1]["recipient"]["code"]
     request = PersonalSignInRequest(phone=OWN, code=code, visit=replace(VISIT, device_id=DEVICE))
     with office.begin() as session:
         sms_codes.sign_in(work_of(office, session, VISITOR), request)
@@ -125,7 +125,7 @@ def test_a_session_that_began_just_before_the_change_ends_by_it(office: Office, 
 
 def test_a_password_that_was_asked_for_is_not_made_while_the_phone_is_changed(office: Office, member_id: UUID) -> None:
     change_meanwhile(office, member_id, (sessions, "end_all_of_member"), issue_code).result()
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_made(
@@ -134,7 +134,7 @@ def test_a_password_that_was_asked_for_at_the_old_number_is_void_before_it_is_ma
     office.update(member_id, phone=OTHER)
     office.update(member_id, phone=OWN)
     issue_code(office)
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_an_employed_members_code_signs_nobody_in(office: Office, member_id: UUID) -> None:

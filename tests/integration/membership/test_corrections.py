@@ -29,7 +29,7 @@ def a_correction(
         "birth_date": date(1991, 2, 3),
         "sex": "female",
     }
-    told = {
+    published = {
         "union_id": office.union.union_id,
         "application_id": application_id,
         "member_id": member_id,
@@ -37,7 +37,7 @@ def a_correction(
         "corrected_at": at,
         "person": person | changes,
     }
-    return an_event(MEMBER_CORRECTED, told)
+    return an_event(MEMBER_CORRECTED, published)
 
 
 def hear(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
@@ -78,8 +78,8 @@ def test_a_document_of_another_member_is_not_taken_and_the_application_ends(offi
     after = office.member(member_id)
     assert after["document_expiry"] == before["document_expiry"]
     assert [one["refused"] for one in after["corrections"]] == [True]
-    [told] = office.told(CORRECTION_REFUSED)
-    assert (told["application_id"], told["reason"]) == (application_id, "document_known")
+    [published] = office.published(CORRECTION_REFUSED)
+    assert (published["application_id"], published["reason"]) == (application_id, "document_known")
 
 
 def test_a_correction_of_nobody_we_know_is_rejected(office: Office) -> None:

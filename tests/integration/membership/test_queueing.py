@@ -31,10 +31,10 @@ def test_a_queued_member_is_pending_with_an_application(office: Office) -> None:
 def test_batching_is_told_who_is_queued(office: Office) -> None:
     (member_id,) = office.numbered(address="杨浦区控江路1号", document_expiry="2035-08-08", phone="13812345678")
     office.queue(member_id)
-    (told,) = office.told(MEMBERS_QUEUED)
-    (application,) = told["applications"]
-    (person,) = told["persons"]
-    assert told["union"]["union_id"] == office.union.union_id
+    (published,) = office.published(MEMBERS_QUEUED)
+    (application,) = published["applications"]
+    (person,) = published["persons"]
+    assert published["union"]["union_id"] == office.union.union_id
     assert application["member_id"] == member_id
     assert person["application_id"] == application["application_id"]
     assert (person["document_expiry"], person["sex"], person["phone"]) == (date(2035, 8, 8), "male", "13812345678")
@@ -136,6 +136,6 @@ def test_a_thousand_are_queued_in_one_request(office: Office) -> None:
     office.give_numbers()
     answer = office.queue_all()
     assert answer["queued"] == 1000
-    told = office.told(MEMBERS_QUEUED)
-    assert [len(one["applications"]) for one in told] == [500] * 2
-    assert len({one["application_id"] for each in told for one in each["applications"]}) == 1000
+    published = office.published(MEMBERS_QUEUED)
+    assert [len(one["applications"]) for one in published] == [500] * 2
+    assert len({one["application_id"] for each in published for one in each["applications"]}) == 1000

@@ -151,7 +151,7 @@ def test_wrong_codes_end_the_session_though_the_password_is_right_each_time(offi
         pass_it(office, limited, TOTP(secret).now())
     with pytest.raises(Problem, match="session_ended"):
         pass_it(office, half_in(office), TOTP(secret).now())
-    assert office.told(SESSIONS_ENDED)[-1]["because"] == "locked"
+    assert office.published(SESSIONS_ENDED)[-1]["because"] == "locked"
 
 
 def test_codes_that_are_tried_while_a_password_is_verified_stay_counted(

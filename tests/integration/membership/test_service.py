@@ -89,8 +89,8 @@ def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_tw
     answers = [ask(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
     assert answers[0] == answers[1]
     eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
-    told = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
-    assert str(told.data["applications"][0]["member_id"]) == first["result"]["member_id"]
+    published = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
+    assert str(published.data["applications"][0]["member_id"]) == first["result"]["member_id"]
 
 
 @pytest.mark.usefixtures("service")

@@ -148,14 +148,14 @@ def test_a_right_password_starts_counting_anew(office: Office, account: Account)
 
 
 def test_a_name_that_no_account_has_is_delayed_alike(office: Office, account: Account) -> None:
-    told = []
+    published = []
     for name in ("jianlang", "nobody"):
         for _ in range(5):
             fails(office, account_name=name, password="wrong")
         with pytest.raises(Problem, match="sign_in_delayed") as refusal:
             sign_in(office, name)
-        told.append(refusal.value.to_dict())
-    assert told[0] == told[1]
+        published.append(refusal.value.to_dict())
+    assert published[0] == published[1]
 
 
 @pytest.mark.parametrize("why", ["unknown", "disabled", "wrong"])

@@ -87,7 +87,7 @@ def member_id(office: Office) -> UUID:
 def sent_code(office: Office) -> str:
     """The newest code of those sent, once membership has handled the request for it."""
     issue_code(office)
-    return str(office.told(OTP_ISSUED)[-1]["recipient"]["code"])
+    return str(office.published(OTP_ISSUED)[-1]["recipient"]["code"])
 
 
 def another_than(code: str) -> str:
@@ -145,7 +145,7 @@ def test_a_captcha_stands_before_each_sms(office: Office, browser: Browser, memb
             lockout.count_failure_of_address(session, "sms_code", VISITOR.origin)
     with pytest.raises(Invalid, match="captcha_too_easy"):
         browser.ask(level=0)
-    assert office.told(OTP_REQUESTED) == []
+    assert office.published(OTP_REQUESTED) == []
     browser.ask(level=1)
 
 
@@ -153,21 +153,21 @@ def test_an_unknown_phone_gets_nothing(office: Office, browser: Browser, member_
     browser.code()
     browser.ask(UNKNOWN)
     sent_code(office)
-    assert [told["recipient"]["phone"] for told in office.told(OTP_ISSUED)] == [PHONE]
+    assert [published["recipient"]["phone"] for published in office.published(OTP_ISSUED)] == [PHONE]
 
 
 def test_a_phone_that_two_members_share_lets_neither_in_for_the_other(office: Office, browser: Browser) -> None:
     office.numbered(2, phone=PHONE, affiliation="flexible")
     browser.ask()
     issue_code(office, 0)
-    assert office.told(OTP_ISSUED) == []
+    assert office.published(OTP_ISSUED) == []
 
 
 def test_a_password_that_was_sent_is_on_record_with_its_member(
     office: Office, browser: Browser, member_id: UUID
 ) -> None:
     browser.code()
-    [act] = [one for one in office.told(ACTS_RECORDED["membership"]) if one["action"] == "membership.request_otp"]
+    [act] = [one for one in office.published(ACTS_RECORDED["membership"]) if one["action"] == "membership.request_otp"]
     assert (act["records"], act["origin"]) == ([f"member:{member_id}"], VISITOR.origin)
 
 
@@ -317,7 +317,7 @@ def test_a_known_and_an_unknown_phone_cost_the_same_work(
         again.append(work.statements)
     for of_known, of_unknown in (asked, tried, again):
         assert of_known == of_unknown
-    assert len(office.told(OTP_REQUESTED)) == 2
+    assert len(office.published(OTP_REQUESTED)) == 2
 
 
 def test_a_known_and_an_unknown_account_cost_the_same_work(

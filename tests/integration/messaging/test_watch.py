@@ -34,12 +34,12 @@ from tests.integration.messaging.world import QUEUE, Outside, World, eventually,
 
 FOLDER = ROOT / ".local" / "test-alarm"
 HEARD = queue_name("validation", "validation_requested")
-TOLD = queue_name("batching", "members_validated")
+PUBLISHED = queue_name("batching", "members_validated")
 SHORT = "the broker takes no messages: it is short of memory or disk"
 READ_ONLY = "the database takes no changes: it is read-only"
 
 
-@pytest.mark.parametrize("queue", [TOLD, dead_queue(HEARD)], ids=["of a consumer", "of dead letters"])
+@pytest.mark.parametrize("queue", [PUBLISHED, dead_queue(HEARD)], ids=["of a consumer", "of dead letters"])
 def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside: Outside, queue: str) -> None:
     outside.channel.queue_delete(queue)
     said = eventually(lambda: reasons(validation))
@@ -50,12 +50,12 @@ def test_a_missing_queue_is_named_with_what_restores_it(validation: Any, outside
 
 
 def test_what_waits_for_a_missing_queue_goes_out_when_it_is_restored(validation: Any, outside: Outside) -> None:
-    outside.channel.queue_delete(TOLD)
+    outside.channel.queue_delete(PUBLISHED)
     outside.publish(EVENTS_EXCHANGE, VALIDATION_REQUESTED.key_for("validation"), to_json(a_request()))
-    eventually(lambda: any(f"{TOLD}: unroutable" in reason for reason in reasons(validation)))
+    eventually(lambda: any(f"{PUBLISHED}: unroutable" in reason for reason in reasons(validation)))
 
     declare_all(outside.amqp_uri, beside_former=True)
-    eventually(lambda: outside.size(TOLD) == 1)
+    eventually(lambda: outside.size(PUBLISHED) == 1)
     eventually(lambda: reasons(validation) == [])
 
 
@@ -126,7 +126,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
     assert not services["membership"]["answers"]
     queues = {one["queue"]: one for one in get("/api/v1/operations/queues").json()["items"]}
     assert not queues["rpc-membership"]["is_missing"]
-    assert queues[TOLD]["is_missing"]
+    assert queues[PUBLISHED]["is_missing"]
 
     alarming.limit_memory(SHARE_OF_MEMORY)
     eventually(lambda: reasons(gateway) == [])
