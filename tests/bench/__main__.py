@@ -14,8 +14,8 @@ import psycopg
 
 from deploy.local.nodes import Nodes
 from tests.bench import chain, feedback, gateway, imports, pages, scaling, starting, transport
+from tests.bench.environment import Asked, plain_url, running_nodes, set_secrets
 from tests.bench.report import DOCUMENT, document, failure, made_with, section, sections_of, table
-from tests.bench.surroundings import Asked, plain_url, running_nodes, set_secrets
 
 PARTS = {
     "chain": chain,

@@ -22,10 +22,10 @@ from services.membership.members.members import register_members
 from services.membership.models import Member
 from tests.bench import chain_floor
 from tests.bench.clerks import Clerk, add_clerk
+from tests.bench.environment import FOLDER, Asked, plain_url
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import FOLDER, Asked, plain_url
 from tests.memory import forget_peak, peak_megabytes
 from tests.unlimited import UNLIMITED
 

@@ -31,11 +31,7 @@ from services.kit.data.database import Database, outbox
 from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import to_json
 from services.kit.rpc.work import Work
-from tests.bench.peers import TABLES
-from tests.bench.people import card_number, make_people
-from tests.bench.report import Report, Row
-from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import (
+from tests.bench.environment import (
     Asked,
     Process,
     copied_database,
@@ -45,6 +41,10 @@ from tests.bench.surroundings import (
     running_peer,
     running_service,
 )
+from tests.bench.peers import TABLES
+from tests.bench.people import card_number, make_people
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
 from tests.documents import an_event
 from tests.mothers import a_clerk_of, a_queueing, a_union
 

@@ -17,9 +17,7 @@ from deploy.local.ports import LOOPBACK, hold_port
 from services.contracts.operations.membership.members import RegisterMemberRequest
 from services.membership.members.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
-from tests.bench.people import make_people
-from tests.bench.report import Report, Row
-from tests.bench.surroundings import (
+from tests.bench.environment import (
     Asked,
     fresh_database,
     fresh_vhost,
@@ -27,6 +25,8 @@ from tests.bench.surroundings import (
     running_program,
     running_service,
 )
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
 from tests.unlimited import UNLIMITED
 
 TITLE = "The gateway"

@@ -20,9 +20,9 @@ from services.membership.imports.reading.sheet_reader import Row as SheetRow
 from services.membership.imports.reading.sheet_reader import read_file
 from services.membership.imports.sheets import DOCUMENT_TYPE_WORDS, SEX_WORDS
 from tests.bench.clerks import add_clerk
+from tests.bench.environment import Asked, fresh_database, fresh_vhost, plain_url, running_service
 from tests.bench.people import make_people
 from tests.bench.report import Report, Row
-from tests.bench.surroundings import Asked, fresh_database, fresh_vhost, plain_url, running_service
 from tests.unlimited import UNLIMITED
 
 TITLE = "Imports"

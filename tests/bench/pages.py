@@ -18,8 +18,8 @@ from deploy.local.ports import LOOPBACK, hold_port
 from services.kit.data.encryption import keyring
 from services.membership.members.member_documents import document_digest
 from tests.bench.clerks import add_clerk, sign_in_again
+from tests.bench.environment import Asked, fresh_vhost, kept_database, plain_url, running_service
 from tests.bench.report import Report, Row
-from tests.bench.surroundings import Asked, fresh_vhost, kept_database, plain_url, running_service
 from tests.unlimited import UNLIMITED
 
 TITLE = "Pages"

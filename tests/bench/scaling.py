@@ -17,10 +17,7 @@ from services.kit.amqp.queues import EVENTS_EXCHANGE
 from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
 from services.kit.events.relay import declare_queues_of_producer
-from tests.bench.people import make_people
-from tests.bench.report import Report, Row
-from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import (
+from tests.bench.environment import (
     Asked,
     Process,
     fresh_database,
@@ -29,6 +26,9 @@ from tests.bench.surroundings import (
     running_program,
     running_service,
 )
+from tests.bench.people import make_people
+from tests.bench.report import Report, Row
+from tests.bench.runs import Runs, ratio
 
 TITLE = "Processes of validation"
 RUNS = 3

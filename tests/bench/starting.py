@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from deploy.local import nodes, stack
 from deploy.local.environment import ROOT
 from deploy.local.nodes import Nodes
+from tests.bench.environment import FOLDER, Asked
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import FOLDER, Asked
 
 TITLE = "Starting"
 RUNS = 3

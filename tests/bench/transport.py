@@ -9,9 +9,9 @@ from deploy.local.nodes import Nodes
 from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_quorum_queue
+from tests.bench.environment import Asked, fresh_vhost
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
-from tests.bench.surroundings import Asked, fresh_vhost
 
 TITLE = "AMQP transport"
 MESSAGES = 10_000

@@ -39,7 +39,7 @@ def engine(module_database: Callable[[str], str]) -> Iterator[Engine]:
 @pytest.fixture
 def simulator() -> Iterator[RegistrySimulator]:
     with running_registry() as running:
-        running.tell({RETIRED_NUMBER: {"status": "retired", "since": "2025-05-01"}})
+        running.add_persons({RETIRED_NUMBER: {"status": "retired", "since": "2025-05-01"}})
         yield running
 
 

@@ -59,7 +59,7 @@ class RunningGateway:
         assert next(lines) == b"event: resync"
         return page, lines
 
-    def tell(self, count: int, channel: amqp.Channel) -> None:
+    def publish(self, count: int, channel: amqp.Channel) -> None:
         """Tells that so many applications of the clerk's union were checked."""
         data = {"union_id": self.session_id, "reason": "checked", "count": count}
         message = amqp.Message(to_json(wrap(PENDING_CHANGED, data, None)))
@@ -172,7 +172,7 @@ def test_readiness_but_no_measurement_is_told_on_the_public_port(gateway: Runnin
 def test_an_event_reaches_an_open_page(gateway: RunningGateway, channel: amqp.Channel) -> None:
     page, lines = gateway.open_page()
     with page:
-        gateway.tell(7, channel)
+        gateway.publish(7, channel)
 
         assert _next_event(lines) == ("pending_changed", {"reason": "checked", "count": 7})
 
@@ -195,7 +195,7 @@ def test_a_page_that_breaks_off_ends_nothing_but_itself(gateway: RunningGateway,
         broken.recv(1000)
         broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         broken.close()
-        gateway.tell(number, channel)
+        gateway.publish(number, channel)
     gateway.connect("GET /api/v1/pending HTTP/1.1\r\nContent-Length: 5").close()
     gateway.connect("nonsense").close()
 

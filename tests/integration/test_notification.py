@@ -258,14 +258,14 @@ def test_news_that_come_while_an_sms_is_being_sent_are_another_sms(
 ) -> None:
     issued = example(batching.CARDS_ISSUED)
 
-    def tell() -> None:
+    def publish() -> None:
         with begin() as session:
             event_notifications.cards_issued(session, provider.settings, issued)
 
-    tell()
+    publish()
     misbehave(sms_url, "lose_answer", for_calls=1)
     send_until_nothing_is_due(begin, provider)
-    tell()
+    publish()
     send_until_nothing_is_due(begin, provider)
     assert [("新增1人" in sent["text"], sent["tries"]) for sent in sent_by(sms_url)] == [(True, 2), (True, 1)]
 

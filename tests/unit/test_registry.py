@@ -41,7 +41,7 @@ def queries(count: int) -> list[RegistryQuery]:
 def test_everybody_is_answered_in_calls_of_a_hundred(
     simulator: RegistrySimulator, registry_of: Callable[..., Registry]
 ) -> None:
-    simulator.tell({"number-7": {"status": "retired", "since": "2024-03-01"}})
+    simulator.add_persons({"number-7": {"status": "retired", "since": "2024-03-01"}})
     asked = queries(2 * LARGEST_CALL + 1)
 
     answers = registry_of().query(asked)

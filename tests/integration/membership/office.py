@@ -146,7 +146,7 @@ class Office:
             updated: dict[str, Any] = as_dict(members.update_member(self.work(session), request))
         return updated
 
-    def hear(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
+    def deliver(self, contract: EventContract, *steps: tuple[UUID, int], **changes: Any) -> None:
         """Lets membership handle batching's event about these applications with their versions."""
         data = {"union_id": self.union.union_id, **self._facts(contract, steps), **changes}
         with self.begin() as session:

@@ -93,14 +93,14 @@ def test_a_second_application_waits_for_the_end_of_the_first(office: Office) -> 
     first = apply(office, member_id)
     with pytest.raises(Conflict, match="application_live"):
         apply(office, member_id)
-    office.hear(MEMBERS_REMOVED, (first["application_id"], 1), reason="check_failed")
+    office.deliver(MEMBERS_REMOVED, (first["application_id"], 1), reason="check_failed")
     assert apply(office, member_id)["application_id"] != first["application_id"]
 
 
 def test_progress_is_shown_step_by_step(office: Office) -> None:
     member_id = a_member(office)
     application = apply(office, member_id)
-    office.hear(BATCH_SUBMITTED, (application["application_id"], 1))
+    office.deliver(BATCH_SUBMITTED, (application["application_id"], 1))
     with office.begin() as session:
         work = on_the_phone(office, session, member_id)
         (shown,) = personal_applications.list_applications(work, GetPersonalApplicationsRequest()).items

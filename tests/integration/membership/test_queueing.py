@@ -73,7 +73,7 @@ def test_a_member_named_twice_is_queued_once(office: Office) -> None:
 
 def test_a_member_with_a_card_is_not_queued_again(office: Office) -> None:
     member_id, application_id = office.queued()
-    office.hear(CARDS_ISSUED, (application_id, 2))
+    office.deliver(CARDS_ISSUED, (application_id, 2))
     with pytest.raises(Conflict, match="none_selectable"):
         office.queue(member_id)
 

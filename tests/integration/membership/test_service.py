@@ -65,7 +65,7 @@ def start(start_service: StartService, engine: Engine, amqp_uri: str) -> Service
     return start_service("services.membership.service", url, amqp_uri, **secrets)
 
 
-def ask(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
+def call(amqp_uri: str, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
     with ClusterRpcProxy({"AMQP_URI": amqp_uri}, timeout=60) as services:
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         return getattr(services.membership, method)(request)
@@ -82,11 +82,11 @@ def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_tw
     channel: amqp.Channel, office: Office, module_amqp_uri: str
 ) -> None:
     clerk, form = an_account(office, office.union, "clerk"), a_member_form()
-    first, again = (ask(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
+    first, again = (call(module_amqp_uri, "register_member", clerk, form, "request-1") for _ in range(2))
     assert first == again
     eventually(lambda: numbers_given(office) == 1)
     named = {"member_ids": [first["result"]["member_id"]]}
-    answers = [ask(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
+    answers = [call(module_amqp_uri, "queue_members", clerk, named, "request-2") for _ in range(2)]
     assert answers[0] == answers[1]
     eventually(lambda: channel.queue_declare(QUEUED, passive=True).message_count == 1)
     published = unwrapped(MEMBERS_QUEUED, channel.basic_get(QUEUED, no_ack=True).body)
@@ -96,7 +96,7 @@ def test_a_member_is_registered_numbered_and_queued_once_though_each_is_asked_tw
 @pytest.mark.usefixtures("service")
 def test_a_request_is_refused_with_its_fields(office: Office, module_amqp_uri: str) -> None:
     asked = {"name": "王芳", "document_type": "library_card"}
-    answer = ask(module_amqp_uri, "register_member", office.clerk, asked)
+    answer = call(module_amqp_uri, "register_member", office.clerk, asked)
     assert {field["field"] for field in answer["problem"]["fields"]} == {"document_type", "document_number"}
 
 

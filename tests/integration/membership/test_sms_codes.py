@@ -42,7 +42,7 @@ class Browser:
         self.device_id: UUID | None = uuid4()
         self.visitor = Caller(origin=origin)
 
-    def ask(self, phone: str = PHONE, **captcha: Any) -> None:
+    def request_code(self, phone: str = PHONE, **captcha: Any) -> None:
         self.request(RequestOtpRequest(phone=phone, captcha=a_captcha(**captcha), device_id=self.device_id))
 
     def request(self, request: RequestOtpRequest) -> None:
@@ -51,7 +51,7 @@ class Browser:
 
     def code(self, phone: str = PHONE) -> str:
         """The code that is sent after it was asked for."""
-        self.ask(phone)
+        self.request_code(phone)
         return sent_code(self.office)
 
     def sign_in(self, code: str, phone: str = PHONE) -> UUID:
@@ -67,7 +67,7 @@ class Browser:
     def is_told_to_wait(self, problem: str, phone: str = PHONE) -> int:
         """The seconds until a password is sent again, which the refusal says in Chinese too."""
         with pytest.raises(Problem, match=f"{problem}$") as refusal:
-            self.ask(phone)
+            self.request_code(phone)
         assert (refusal.value.status, "再获取验证码" in (refusal.value.detail or "")) == (429, True)
         return int(refusal.value.retry_after or 0)
 
@@ -139,26 +139,26 @@ def test_who_tries_passwords_at_made_up_phones_hinders_nobody_at_the_address(
 
 def test_a_captcha_stands_before_each_sms(office: Office, browser: Browser, member_id: UUID) -> None:
     with pytest.raises(Invalid, match="captcha_wrong"):
-        browser.ask(is_right=False)
+        browser.request_code(is_right=False)
     with office.begin() as session:
         for _ in range(10):
             lockout.count_failure_of_address(session, "sms_code", VISITOR.origin)
     with pytest.raises(Invalid, match="captcha_too_easy"):
-        browser.ask(level=0)
+        browser.request_code(level=0)
     assert office.published(OTP_REQUESTED) == []
-    browser.ask(level=1)
+    browser.request_code(level=1)
 
 
 def test_an_unknown_phone_gets_nothing(office: Office, browser: Browser, member_id: UUID) -> None:
     browser.code()
-    browser.ask(UNKNOWN)
+    browser.request_code(UNKNOWN)
     sent_code(office)
     assert [published["recipient"]["phone"] for published in office.published(OTP_ISSUED)] == [PHONE]
 
 
 def test_a_phone_that_two_members_share_lets_neither_in_for_the_other(office: Office, browser: Browser) -> None:
     office.numbered(2, phone=PHONE, affiliation="flexible")
-    browser.ask()
+    browser.request_code()
     issue_code(office, 0)
     assert office.published(OTP_ISSUED) == []
 
@@ -176,7 +176,7 @@ def test_a_phone_gets_one_a_minute_five_an_hour_and_ten_a_day_whoever_asks(
     office: Office, member_id: UUID, phone: str
 ) -> None:
     for number in range(10):
-        Browser(office, f"192.0.2.{number}").ask(phone)
+        Browser(office, f"192.0.2.{number}").request_code(phone)
         assert 55 < Browser(office).is_told_to_wait("otp_too_soon", phone) <= 61
         let_pass(office, timedelta(minutes=2))
         if number == 4:
@@ -185,7 +185,7 @@ def test_a_phone_gets_one_a_minute_five_an_hour_and_ten_a_day_whoever_asks(
     let_pass(office, timedelta(hours=1))
     assert 70_000 < Browser(office).is_told_to_wait("otp_too_many", phone) < 86_400
     let_pass(office, timedelta(hours=22))
-    Browser(office).ask(phone)
+    Browser(office).request_code(phone)
 
 
 def test_a_device_that_signed_the_member_in_goes_on_though_strangers_used_the_phone_up(
@@ -194,7 +194,7 @@ def test_a_device_that_signed_the_member_in_goes_on_though_strangers_used_the_ph
     browser.sign_in(browser.code())
     for number in range(4):
         let_pass(office, timedelta(minutes=2))
-        Browser(office, f"192.0.2.{number}").ask()
+        Browser(office, f"192.0.2.{number}").request_code()
     Browser(office).is_told_to_wait("otp_too_soon")
     for _ in range(4):
         assert browser.sign_in(browser.code()) == member_id
@@ -206,12 +206,12 @@ def test_an_address_asks_for_twenty_phones_an_hour(office: Office, browser: Brow
     browser.sign_in(browser.code())
     let_pass(office, timedelta(minutes=2))
     for number in range(19):
-        Browser(office).ask(f"139000002{number:02d}")
+        Browser(office).request_code(f"139000002{number:02d}")
     assert 3000 < Browser(office).is_told_to_wait("otp_too_many_phones", UNKNOWN) <= 3601
-    browser.ask()
-    Browser(office, "192.0.2.8").ask(UNKNOWN)
+    browser.request_code()
+    Browser(office, "192.0.2.8").request_code(UNKNOWN)
     let_pass(office, timedelta(hours=1))
-    Browser(office).ask("13900000098")
+    Browser(office).request_code("13900000098")
 
 
 def test_after_five_wrong_tries_the_right_password_is_refused_too(browser: Browser, member_id: UUID) -> None:
@@ -306,7 +306,7 @@ def test_a_known_and_an_unknown_phone_cost_the_same_work(
     for phone in (PHONE, UNKNOWN):
         browser = Browser(office)
         with counted_work(office, monkeypatch) as work:
-            browser.ask(phone)
+            browser.request_code(phone)
         asked.append(work.statements)
         issue_code(office)
         with counted_work(office, monkeypatch) as work:

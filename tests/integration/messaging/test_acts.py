@@ -26,13 +26,13 @@ class Clerk:
         self._heard = world.outside.ear(ACT_RECORDED)
         self.caller = {**CLERK, "account_id": str(uuid4())}
 
-    def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
+    def call(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
         """What the probe answers."""
-        return self._outside.ask(name, data, **{"caller": self.caller, **request})
+        return self._outside.call(name, data, **{"caller": self.caller, **request})
 
     def acts_until_now(self, key: str) -> list[dict[str, Any]]:
         """The acts that were told before one more, in order."""
-        self.ask("knock", {"key": key}, request_id="last")
+        self.call("knock", {"key": key}, request_id="last")
         acts: list[dict[str, Any]] = []
         while not acts or acts[-1]["request_id"] != "last":
             act = unwrapped(ACT_RECORDED, eventually(lambda: self._outside.get(self._heard)).body).data
@@ -47,7 +47,7 @@ def clerk(world: World) -> Clerk:
 
 
 def test_a_command_is_told_with_who_when_and_where_from(clerk: Clerk, key: str) -> None:
-    clerk.ask("knock", {"key": key}, request_id="r1", correlation_id="c1")
+    clerk.call("knock", {"key": key}, request_id="r1", correlation_id="c1")
     [act] = clerk.acts_until_now(key)
     assert (act["action"], act["outcome"]) == ("probe.knock", "done")
     assert {name: str(act[name]) for name in ("account_id", "account_name", "origin", "union_id")} == {
@@ -58,15 +58,15 @@ def test_a_command_is_told_with_who_when_and_where_from(clerk: Clerk, key: str) 
 
 def test_a_repeated_command_is_told_once(clerk: Clerk, key: str) -> None:
     for _ in range(3):
-        clerk.ask("knock", {"key": key}, request_id="r1")
+        clerk.call("knock", {"key": key}, request_id="r1")
     assert [act["request_id"] for act in clerk.acts_until_now(key)] == ["r1"]
 
 
 def test_a_refused_command_is_told_with_the_reason_though_its_transaction_is_rolled_back(
     world: World, clerk: Clerk, key: str
 ) -> None:
-    assert "problem" in clerk.ask("knock", {"key": key, "behaviour": "conflict"})
-    assert "problem" in clerk.ask("knock", {"key": key}, caller={**clerk.caller, "roles": ["reviewer"]})
+    assert "problem" in clerk.call("knock", {"key": key, "behaviour": "conflict"})
+    assert "problem" in clerk.call("knock", {"key": key}, caller={**clerk.caller, "roles": ["reviewer"]})
     acts = clerk.acts_until_now(f"{key} last")
     assert [(act["outcome"], act["problem_code"]) for act in acts] == [("refused", "taken"), ("refused", "forbidden")]
     assert world.effects(key) == []
@@ -81,5 +81,5 @@ def test_a_refused_command_is_told_with_the_reason_though_its_transaction_is_rol
     ],
 )
 def test_what_is_no_act_is_not_told(clerk: Clerk, key: str, name: str, data: dict[str, Any]) -> None:
-    clerk.ask(name, data)
+    clerk.call(name, data)
     assert clerk.acts_until_now(key) == []

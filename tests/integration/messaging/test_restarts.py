@@ -45,13 +45,13 @@ def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World
     eventually(lambda: "heard" in world.effects("told without a broker"))
     eventually(world.happened("over the broker's restart"))
     world.outside = Outside(world.amqp_uri)
-    assert "result" in world.outside.ask("count", {"key": "before"})
+    assert "result" in world.outside.call("count", {"key": "before"})
 
     world.engine.dispose()
     postgres.stop(FOLDER)
     world.outside.knock("told without a database")
     postgres.start(FOLDER, durable=False)
     eventually(lambda: "heard" in world.effects("told without a database"))
-    assert "result" in world.outside.ask("count", {"key": "before"})
+    assert "result" in world.outside.call("count", {"key": "before"})
     assert [len(world.done(key)) for key in ("before", "told without a broker", "told without a database")] == [1, 1, 1]
     assert probe.running.poll() is None

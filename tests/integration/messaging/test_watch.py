@@ -76,9 +76,9 @@ def test_a_database_that_takes_no_changes_delays_but_loses_nothing(own_world: Wo
         change(world, "default_transaction_read_only", "on")
 
     assert eventually(lambda: READ_ONLY in reasons(probe))
-    refused = world.outside.ask("knock", {"key": "refused"})["problem"]
+    refused = world.outside.call("knock", {"key": "refused"})["problem"]
     assert (refused["status"], refused["code"], refused["retry_after"]) == (503, "database_read_only", 5)
-    assert world.outside.ask("count", {"key": "before"})["result"] == {"count": 2}
+    assert world.outside.call("count", {"key": "before"})["result"] == {"count": 2}
     world.outside.knock("meanwhile")
     eventually(lambda: probe.log.count("message_moved") > 3)
 

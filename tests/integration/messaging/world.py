@@ -102,7 +102,7 @@ class Outside:
         assert publisher.publish(messages) == {}
         publisher.drop()
 
-    def ask(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
+    def call(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:
         """Calls the probe as a clerk by Nameko's RPC protocol; returns the result or the problem."""
         return self.answer_to(self.request(name, data, **request))
 

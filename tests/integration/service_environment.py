@@ -18,7 +18,7 @@ from services.kit.rpc.methods import Caller
 from tests.documents import unwrapped
 
 
-class Surroundings:
+class ServiceEnvironment:
     """The environment of one service: other services and the gateway at the broker."""
 
     def __init__(self, service: str, amqp_uri: str, channel: amqp.Channel) -> None:
@@ -28,24 +28,24 @@ class Surroundings:
         channel.confirm_select()
         declare_exchange(channel, EVENTS_EXCHANGE)
 
-    def hear(self, contract: EventContract) -> None:
+    def subscribe(self, contract: EventContract) -> None:
         """Subscribes to an event from now on."""
         exchange = events_exchange(contract.producer)
         declare_exchange(self._channel, exchange)
-        self._channel.queue_declare(_ear(contract), durable=True, auto_delete=False)
-        self._channel.queue_bind(_ear(contract), exchange, contract.key_for(contract.recipients[-1]))
+        self._channel.queue_declare(_queue(contract), durable=True, auto_delete=False)
+        self._channel.queue_bind(_queue(contract), exchange, contract.key_for(contract.recipients[-1]))
 
-    def heard(self, contract: EventContract, seconds: float = 60) -> Event:
+    def receive(self, contract: EventContract, seconds: float = 60) -> Event:
         """Returns the next event of a subscribed kind."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            message = self._channel.basic_get(_ear(contract), no_ack=True)
+            message = self._channel.basic_get(_queue(contract), no_ack=True)
             if message is not None:
                 return unwrapped(contract, message.body)
             time.sleep(0.02)
         pytest.fail(f"no {contract.type} in {seconds} s")
 
-    def tell(self, contract: EventContract, data: dict[str, Any], times: int = 1) -> None:
+    def publish(self, contract: EventContract, data: dict[str, Any], times: int = 1) -> None:
         """Publishes an event, the same one `times` times."""
         document = wrap(contract, data, None)
         message_id = document["id"]
@@ -53,7 +53,7 @@ class Surroundings:
             message = amqp.Message(to_json(document), message_id=message_id, delivery_mode=2)
             self._channel.basic_publish_confirm(message, EVENTS_EXCHANGE, contract.type, mandatory=True)
 
-    def ask(self, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
+    def call(self, method: str, caller: Caller, data: dict[str, Any], request_id: str | None = None) -> Any:
         """Calls the service with Nameko's own client; returns `{"result": ...}` or `{"problem": ...}`."""
         request = {"caller": caller.to_dict(), "data": data, "request_id": request_id}
         with ClusterRpcProxy({"AMQP_URI": self._amqp_uri}, timeout=60) as services:
@@ -61,14 +61,14 @@ class Surroundings:
 
 
 @contextmanager
-def surroundings_of(service: str, amqp_uri: str) -> Iterator[Surroundings]:
+def service_environment(service: str, amqp_uri: str) -> Iterator[ServiceEnvironment]:
     """Yields the environment of a service for a test."""
     connection = open_connection(amqp_uri, "test")
     try:
-        yield Surroundings(service, amqp_uri, connection.channel())
+        yield ServiceEnvironment(service, amqp_uri, connection.channel())
     finally:
         connection.close()
 
 
-def _ear(contract: EventContract) -> str:
+def _queue(contract: EventContract) -> str:
     return f"test.{contract.name}"
