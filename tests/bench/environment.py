@@ -47,7 +47,7 @@ class Process:
         return float(sum(psutil.Process(self.pid).cpu_times()[:2]))
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         """Suspends the process meanwhile."""
         self.running.send_signal(signal.SIGSTOP)
         try:
@@ -57,7 +57,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """The options of a run: small numbers only, the members of the largest list, whether to keep its nodes."""
 
     quick: bool = False

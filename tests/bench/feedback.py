@@ -32,7 +32,7 @@ from services.kit.events.contract import in_chunks
 from services.kit.events.outbox import to_json
 from services.kit.rpc.work import Work
 from tests.bench.environment import (
-    Asked,
+    Options,
     Process,
     copied_database,
     fresh_database,
@@ -82,9 +82,9 @@ class Bench:
     applicants: Sequence[Applicant]
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Runs all contenders in turn, several times."""
-    results, runs = (500, 1) if asked.quick else (RESULTS, RUNS)
+    results, runs = (500, 1) if options.quick else (RESULTS, RUNS)
     with ExitStack() as after:
         bench = _prepare(after, on, secrets, results)
         contenders: dict[str, Callable[[Bench], float]] = {
@@ -206,7 +206,7 @@ class Race:
         with psycopg.connect(plain_url(self.database_url), autocommit=True) as database:
             with ExitStack() as holding:
                 for process in processes:
-                    holding.enter_context(process.held())
+                    holding.enter_context(process.suspended())
                 _publish(self.amqp_uri, self.messages)
                 began = time.monotonic()
             while _count(database, progress) < self.results:

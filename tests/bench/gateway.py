@@ -18,7 +18,7 @@ from services.contracts.operations.membership.members import RegisterMemberReque
 from services.membership.members.members import register_members
 from tests.bench.clerks import Clerk, add_clerk
 from tests.bench.environment import (
-    Asked,
+    Options,
     fresh_database,
     fresh_vhost,
     running_peer,
@@ -59,9 +59,9 @@ class Load:
         return f"{self.speed:,.0f} a second; {self.p50:.1f}, {self.p95:.1f}, {self.p99:.1f} ms"
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Measures all targets in turn, at each number of connections."""
-    runs, seconds = (1, 1.0) if asked.quick else (RUNS, SECONDS)
+    runs, seconds = (1, 1.0) if options.quick else (RUNS, SECONDS)
     rows = []
     with ExitStack() as after:
         targets = {**after.enter_context(_peers(on)), **after.enter_context(_ours(on, secrets))}

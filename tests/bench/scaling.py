@@ -18,7 +18,7 @@ from services.kit.events.envelope import wrap
 from services.kit.events.outbox import to_json
 from services.kit.events.relay import declare_queues_of_producer
 from tests.bench.environment import (
-    Asked,
+    Options,
     Process,
     fresh_database,
     fresh_vhost,
@@ -54,9 +54,9 @@ _LONGEST_SECONDS = 120
 _PROGRESS = "select count(*) from application_check where checked_at is not null"
 
 
-def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, secrets: dict[str, str], options: Options) -> Report:
     """Lets each number of processes handle the same messages, several times in turn."""
-    runs = 1 if asked.quick else RUNS
+    runs = 1 if options.quick else RUNS
     rows, busy = [], {}
     with _slow_registry() as registry_url:
         environment = {**secrets, "REGISTRY_URL": registry_url}
@@ -64,7 +64,7 @@ def measure(on: Nodes, secrets: dict[str, str], asked: Asked) -> Report:
             measured: dict[int, list[float]] = {processes: [] for processes in PROCESSES}
             for _ in range(runs):
                 for processes in PROCESSES:
-                    number = messages // 10 if asked.quick else messages
+                    number = messages // 10 if options.quick else messages
                     speed, busy[persons, processes] = _speed(on, environment, processes, persons, number)
                     measured[processes].append(speed)
             rows += _rows(persons, {processes: Runs(speeds) for processes, speeds in measured.items()})
@@ -104,7 +104,7 @@ def _speed(on: Nodes, environment: dict[str, str], processes: int, persons: int,
         database = after.enter_context(psycopg.connect(plain_url(database_url), autocommit=True))
         with ExitStack() as holding:
             for process in started:
-                holding.enter_context(process.held())
+                holding.enter_context(process.suspended())
             refused = publisher.publish([_request(serial, persons) for serial in range(messages)])
             if refused:
                 raise RuntimeError(f"The broker did not take the requests: {refused}")

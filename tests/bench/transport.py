@@ -9,7 +9,7 @@ from deploy.local.nodes import Nodes
 from services.kit.amqp.connection import OutgoingMessage, open_connection
 from services.kit.amqp.publishing import ConfirmedPublisher
 from services.kit.amqp.queues import declare_quorum_queue
-from tests.bench.environment import Asked, fresh_vhost
+from tests.bench.environment import Options, fresh_vhost
 from tests.bench.report import Report, Row
 from tests.bench.runs import Runs, ratio
 
@@ -22,9 +22,9 @@ _PREFETCH = 600
 _ACKED_AT_ONCE = 200
 
 
-def measure(on: Nodes, _secrets: dict[str, str], asked: Asked) -> Report:
+def measure(on: Nodes, _secrets: dict[str, str], options: Options) -> Report:
     """Runs both transports in turn, several times."""
-    messages, runs = (500, 1) if asked.quick else (MESSAGES, RUNS)
+    messages, runs = (500, 1) if options.quick else (MESSAGES, RUNS)
     contenders: dict[str, Callable[[str, int], None]] = {
         "kombu publishes": _kombu_publishes,
         "ours publishes": _we_publish,
