@@ -32,8 +32,8 @@ from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people
-from tests.e2e.at_work import QUESTIONS, seeds, work_at
 from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
+from tests.e2e.continuous_load import QUERIES, load_on, seeds
 from tests.e2e.hurt_stack import hurt_stack, vhost_of
 from tests.e2e.insistence import counts, insist, is_checked, selectable
 from tests.e2e.second_gateway import second_gateway
@@ -81,13 +81,13 @@ class Redeliveries:
 def test_services_are_restarted_one_by_one_without_a_failed_request_or_a_redelivery(two_process_stack: Stack) -> None:
     before = {name: two_process_stack.pids(name) for name in SERVICES}
     redeliveries = Redeliveries(two_process_stack)
-    with work_at(two_process_stack) as work:
+    with load_on(two_process_stack) as work:
         restart_one_by_one(two_process_stack.folder, say=redeliveries.count)
     redeliveries.count()
     assert all(set(before[name]).isdisjoint(two_process_stack.pids(name)) for name in SERVICES)
     assert set(work.stories) == {0}
     assert work.failed == []
-    assert work.answered > len(QUESTIONS)
+    assert work.answered > len(QUERIES)
     assert redeliveries.all() == {}
 
 
@@ -206,7 +206,7 @@ def test_tables_are_migrated_while_people_work(
     for service in ("membership", "batching"):
         _add_migration(tmp_path, service)
     monkeypatch.setattr(migrate, "SERVICES_FOLDER", tmp_path)
-    with work_at(two_process_stack) as work:
+    with load_on(two_process_stack) as work:
         for service in ("membership", "batching"):
             migrate.upgrade(service, two_process_stack.addresses.migration_url(service))
     assert set(work.stories) == {0}

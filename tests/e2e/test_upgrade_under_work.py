@@ -19,7 +19,7 @@ from deploy.local.environment import SERVICES
 from deploy.local.processes import read_plan
 from deploy.local.stack import Stack, find
 from tests.databases import ROOT
-from tests.e2e.at_work import QUESTIONS, seeds, work_at
+from tests.e2e.continuous_load import QUERIES, load_on, seeds
 
 pytestmark = [
     pytest.mark.long("runs the code of a former commit, on nodes of its own"),
@@ -57,7 +57,7 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
     requests.put(f"{stack.simulator_urls['bank']}/control", json={"mode": "manual"}, timeout=60).raise_for_status()
     before = {name: stack.pids(name) for name in SERVICES}
 
-    with work_at(stack, runs_stories=False) as work, ThreadPoolExecutor(2) as clerks:
+    with load_on(stack, runs_stories=False) as work, ThreadPoolExecutor(2) as clerks:
         begun = [clerks.submit(run_story, stack, next(seeds)) for _ in range(2)]
         wait_until(lambda: _imports(stack) == len(begun), "all members are registered", seconds=120)
         _replace_code(former)
@@ -67,7 +67,7 @@ def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatc
     _python(former, "-m", "deploy.local", "rolling-restart", "--of", "gateway")
 
     assert (work.failed, ended, by_the_former_gateway) == ([], [0, 0], 0)
-    assert work.answered > len(QUESTIONS)
+    assert work.answered > len(QUERIES)
     assert all(set(before[name]).isdisjoint(stack.pids(name)) for name in SERVICES)
     assert len(_releases(stack)) == 1
     assert run_story(stack, next(seeds)) == 0

@@ -14,12 +14,12 @@ from deploy.local.demo_people import make_people
 from deploy.local.stack import Stack
 from services.membership.seed import demo_password
 
-QUESTIONS = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
+QUERIES = ("members", "pending", "batches", "revocations", "messages", "announcements", "summary")
 """A clerk's queries, at least one to each service."""
 
 
 @dataclass
-class Work:
+class Load:
     """The load on the system: the manual's story repeatedly, and queries to each service."""
 
     stack: Stack
@@ -32,35 +32,35 @@ class Work:
         while not self.over.is_set():
             self.stories.append(run_story(self.stack, next(seeds)))
 
-    def ask(self) -> None:
+    def query(self) -> None:
         clerk = ApiClient(self.stack.gateway_url).sign_in("jianlang", demo_password())
-        for question in cycle(QUESTIONS):
+        for path in cycle(QUERIES):
             if self.over.is_set():
                 return
             try:
-                answer = clerk.http.get(f"{clerk.base}/api/v1/{question}", timeout=60)
+                answer = clerk.http.get(f"{clerk.base}/api/v1/{path}", timeout=60)
                 if answer.status_code == requests.codes.too_many_requests:
                     self.over.wait(float(answer.headers["Retry-After"]))
                     continue
                 answer.raise_for_status()
                 self.answered += 1
             except requests.RequestException as error:
-                self.failed.append(f"{question}: {error}")
+                self.failed.append(f"{path}: {error}")
 
 
 @contextmanager
-def work_at(stack: Stack, *, runs_stories: bool = True) -> Iterator[Work]:
+def load_on(stack: Stack, *, runs_stories: bool = True) -> Iterator[Load]:
     """Keeps the load running until the end of the block, and lets it finish."""
-    work = Work(stack)
-    people = [Thread(target=work.ask), Thread(target=work.ask)]
+    load = Load(stack)
+    people = [Thread(target=load.query), Thread(target=load.query)]
     if runs_stories:
-        people.append(Thread(target=work.run_stories, args=(seeds,)))
+        people.append(Thread(target=load.run_stories, args=(seeds,)))
     for one in people:
         one.start()
     try:
-        yield work
+        yield load
     finally:
-        work.over.set()
+        load.over.set()
         for one in people:
             one.join()
 
