@@ -32,11 +32,11 @@ from services.kit.data import migrate
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import Desk, a_desk, form_of, people
-from tests.e2e.broken_on_purpose import BREAKS, LETTERS, break_databases, put_on_queues
 from tests.e2e.continuous_load import QUERIES, load_on, seeds
-from tests.e2e.hurt_stack import hurt_stack, vhost_of
-from tests.e2e.insistence import counts, insist, is_checked, selectable
+from tests.e2e.injected_violations import LETTERS, VIOLATIONS, violate_in_databases, violate_in_queues
+from tests.e2e.retrying import counts, is_checked, retry_until_answered, selectable
 from tests.e2e.second_gateway import second_gateway
+from tests.e2e.two_process_stack import start_two_process_stack, vhost_of
 
 pytestmark = [
     pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service"),
@@ -55,7 +55,7 @@ def upgrade():
 @pytest.fixture(scope="module")
 def two_process_stack(nodes: Nodes) -> Iterator[Stack]:
     """A system with two processes of each service."""
-    with hurt_stack(nodes, "twins") as running:
+    with start_two_process_stack(nodes, "twins") as running:
         yield running
 
 
@@ -96,7 +96,7 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(two_process_s
     cookies = ApiClient(two_process_stack.gateway_url).sign_in("jianlang", demo_password()).http.cookies
     over, answered, failed = Event(), [], []
 
-    def ask(gateways: Sequence[str]) -> None:
+    def post(gateways: Sequence[str]) -> None:
         for first in cycle((0, 1)):
             if over.is_set():
                 return
@@ -106,7 +106,7 @@ def test_of_two_gateways_one_is_restarted_without_a_failed_request(two_process_s
                 failed.append(str(error))
 
     with second_gateway(two_process_stack) as other:
-        asking = [Thread(target=ask, args=([two_process_stack.gateway_url, other],)) for _ in range(2)]
+        asking = [Thread(target=post, args=([two_process_stack.gateway_url, other],)) for _ in range(2)]
         for one in asking:
             one.start()
         restart_one_by_one(two_process_stack.folder, ["gateway"])
@@ -169,13 +169,13 @@ def test_killing_services_at_work_loses_and_doubles_nothing(two_process_stack: S
     killing = Thread(target=_kill_in_turn, args=(two_process_stack, ["membership", "batching", "validation"] * 2))
     killing.start()
     wait_until(lambda: selectable(clerk) >= _IMPORTED, "all members have numbers", seconds=180)
-    queued = insist(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
+    queued = retry_until_answered(clerk, "members/queue", {"filter": {"card_state": "none"}}, "queue-all")["queued"]
     total = wait_until(
         lambda: counted if (counted := counts(clerk))["total"] + counted["special"] >= queued else None,
         "all are listed",
         seconds=120,
     )["total"]
-    insist(clerk, "pending/validate", {}, "check-all")
+    retry_until_answered(clerk, "pending/validate", {}, "check-all")
     killing.join()
     checked = wait_until(
         lambda: counted if is_checked(counted := counts(clerk)) else None, "every check has a result", seconds=240
@@ -226,8 +226,10 @@ def broken(two_process_stack: Stack, nodes: Nodes) -> tuple[set[tuple[str, str]]
         pytest.fail("the system was broken before")
     wait_until(lambda: _hears_of_the_audit_log(system), "revocation remembers where the audit log ended")
     stop(two_process_stack.folder)
-    offended = break_databases({service: two_process_stack.addresses.migration_url(service) for service in SERVICES})
-    put_on_queues(nodes.rabbitmq.uri(vhost_of("twins")))
+    offended = violate_in_databases(
+        {service: two_process_stack.addresses.migration_url(service) for service in SERVICES}
+    )
+    violate_in_queues(nodes.rabbitmq.uri(vhost_of("twins")))
     expected = {(one.invariant, offender) for one, offender in offended} | LETTERS.keys()
     return expected, {(found.invariant, found.offender) for found in check(system)}
 
@@ -239,7 +241,7 @@ def _hears_of_the_audit_log(system: System) -> bool:
 
 def test_each_invariant_is_broken_on_purpose() -> None:
     """What cannot be read at all: tests/integration/test_repair.py."""
-    broken = {one.invariant for one in BREAKS} | {invariant for invariant, _ in LETTERS}
+    broken = {one.invariant for one in VIOLATIONS} | {invariant for invariant, _ in LETTERS}
     assert broken == set(INVARIANTS) - {"service_readable", "broker_readable"}
 
 

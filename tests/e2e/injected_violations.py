@@ -14,7 +14,7 @@ from services.kit.amqp.connection import open_connection
 
 
 @dataclass(frozen=True)
-class Break:
+class InjectedViolation:
     """A change of a service's database, and the invariant that it violates."""
 
     invariant: str
@@ -27,8 +27,8 @@ def _nth(table: str, key: str, number: int, where: str = "true") -> str:
 
 
 _ISSUED = "state = 'issued'"
-BREAKS = (
-    Break(
+VIOLATIONS = (
+    InjectedViolation(
         "applications_agree",
         "batching",
         (
@@ -37,7 +37,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "applications_agree",
         "membership",
         (
@@ -46,7 +46,7 @@ BREAKS = (
             " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_agrees",
         "revocation",
         (
@@ -55,7 +55,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "possible_state",
         "batching",
         (
@@ -64,7 +64,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "no_step_lost",
         "membership",
         (
@@ -73,7 +73,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "one_live_application",
         "membership",
         (
@@ -83,7 +83,7 @@ BREAKS = (
             " where card_state = 'none' order by member_id limit 2 returning member_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "one_issued_card",
         "membership",
         (
@@ -93,7 +93,7 @@ BREAKS = (
             " order by application_id limit 1 returning member_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "one_issued_card",
         "batching",
         (
@@ -106,7 +106,7 @@ BREAKS = (
             + _nth("application", "application_id", 4, _ISSUED),
         ),
     ),
-    Break(
+    InjectedViolation(
         "unique_member_number",
         "membership",
         (
@@ -116,7 +116,7 @@ BREAKS = (
             "select min(member_id::text) from member where member_no = (select max(member_no) from member)",
         ),
     ),
-    Break(
+    InjectedViolation(
         "card_state_follows",
         "membership",
         (
@@ -125,7 +125,7 @@ BREAKS = (
             + " returning member_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "checks_agree",
         "batching",
         (
@@ -134,7 +134,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "check_finished",
         "validation",
         (
@@ -143,8 +143,10 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break("import_finished", "membership", ("update import_job set state = 'running' returning import_id",)),
-    Break(
+    InjectedViolation(
+        "import_finished", "membership", ("update import_job set state = 'running' returning import_id",)
+    ),
+    InjectedViolation(
         "batches_agree",
         "revocation",
         (
@@ -153,7 +155,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_done",
         "batching",
         (
@@ -162,7 +164,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_done",
         "batching",
         (
@@ -171,7 +173,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_done",
         "revocation",
         (
@@ -180,7 +182,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_done",
         "revocation",
         (
@@ -192,7 +194,7 @@ BREAKS = (
             " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "batch_counts",
         "batching",
         (
@@ -201,7 +203,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "batch_persons",
         "batching",
         (
@@ -211,7 +213,7 @@ BREAKS = (
             + " returning application_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "register_unchanged",
         "batching",
         (
@@ -221,7 +223,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "batch_numbers",
         "batching",
         (
@@ -230,7 +232,7 @@ BREAKS = (
             + " returning union_code || '/' || day",
         ),
     ),
-    Break(
+    InjectedViolation(
         "feedback_adds_up",
         "batching",
         (
@@ -239,7 +241,7 @@ BREAKS = (
             + " returning feedback_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "result_applied_once",
         "batching",
         (
@@ -248,7 +250,7 @@ BREAKS = (
             + " returning batch_no",
         ),
     ),
-    Break(
+    InjectedViolation(
         "rejected_result_waits",
         "batching",
         (
@@ -256,7 +258,7 @@ BREAKS = (
             " batch_no, 1, 0, 0, 1 from batch limit 1 returning feedback_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "outbox_empty",
         "notification",
         (
@@ -264,7 +266,7 @@ BREAKS = (
             " values ('events', 'lost', '', '{}', true) returning 'notification/' || id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "sms_settled",
         "notification",
         (
@@ -273,7 +275,7 @@ BREAKS = (
             + " returning sms_id",
         ),
     ),
-    Break(
+    InjectedViolation(
         "clerk_told",
         "notification",
         (
@@ -281,7 +283,7 @@ BREAKS = (
             " split_part(topic, ':', 3) = 'cards_refused' limit 1) returning split_part(topic, ':', 4)",
         ),
     ),
-    Break(
+    InjectedViolation(
         "revocation_told",
         "notification",
         (
@@ -289,7 +291,7 @@ BREAKS = (
             " split_part(topic, ':', 3) = 'revocation_requested' limit 1) returning split_part(topic, ':', 4)",
         ),
     ),
-    Break(
+    InjectedViolation(
         "contact_texted",
         "notification",
         (
@@ -298,17 +300,17 @@ BREAKS = (
             + " returning split_part(topic, ':', 2)",
         ),
     ),
-    Break(
+    InjectedViolation(
         "audit_head_remembered",
         "revocation",
         ("alter table audit_head disable trigger user", "delete from audit_head", "select 'revocation'"),
     ),
-    Break(
+    InjectedViolation(
         "audit_head_signed",
         "batching",
         ("insert into audit_head (position, hash, statement) values (1, 'forged', 'forged')", "select 'batching'"),
     ),
-    Break(
+    InjectedViolation(
         "act_log_holds",
         "membership",
         (
@@ -331,10 +333,10 @@ LETTERS = {
 """Violations by the queue, id and headers of the message that causes them."""
 
 
-def break_databases(database_urls: Mapping[str, str]) -> list[tuple[Break, str]]:
+def violate_in_databases(database_urls: Mapping[str, str]) -> list[tuple[InjectedViolation, str]]:
     """Applies all changes to databases; returns the offender of each."""
     offenders = []
-    for broken in BREAKS:
+    for broken in VIOLATIONS:
         engine = create_engine(database_urls[broken.service])
         with engine.begin() as connection:
             for statement in broken.statements:
@@ -344,7 +346,7 @@ def break_databases(database_urls: Mapping[str, str]) -> list[tuple[Break, str]]
     return offenders
 
 
-def put_on_queues(amqp_uri: str) -> None:
+def violate_in_queues(amqp_uri: str) -> None:
     """Publishes each message to a queue that should be empty."""
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()

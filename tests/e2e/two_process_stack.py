@@ -18,7 +18,7 @@ _TWO_EACH = dict.fromkeys(SERVICES, 2)
 
 
 @contextmanager
-def hurt_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) -> Iterator[Stack]:
+def start_two_process_stack(nodes: Nodes, kind: str, scale: Mapping[str, int] = _TWO_EACH) -> Iterator[Stack]:
     """Runs it under a separate name on the shared nodes; meanwhile its captchas can be solved."""
     settings = {"BANK_MODE": "manual", **UNLIMITED}
     with (

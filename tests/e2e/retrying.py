@@ -7,10 +7,10 @@ from deploy.local.client import ApiClient, wait_until
 _NOTHING = dict.fromkeys(("total", "passed", "failed", "unchecked", "checking", "waiting", "special"), 0)
 
 
-def insist(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
+def retry_until_answered(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
     """Repeats a command under one idempotency key until it is answered."""
 
-    def ask() -> dict[str, Any] | None:
+    def post() -> dict[str, Any] | None:
         answer = clerk.http.post(f"{clerk.base}/api/v1/{path}", json=body, headers={"Idempotency-Key": key}, timeout=60)
         if answer.status_code == 503:
             return None
@@ -18,7 +18,7 @@ def insist(clerk: ApiClient, path: str, body: dict[str, Any], key: str) -> dict[
         found: dict[str, Any] = answer.json()
         return found
 
-    return wait_until(ask, f"{path} is answered", seconds=120)
+    return wait_until(post, f"{path} is answered", seconds=120)
 
 
 def selectable(clerk: ApiClient) -> int:
