@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import requests
 
-from tests.chaos.account import Account
 from tests.chaos.bank_faults import BANK_FAULTS, REUSED, SOUND, BankFault
 from tests.chaos.faults import Manners
+from tests.chaos.promises import Promises
 
 _PAUSE = 1.0
 _REST_OF_A_BATCH = 4.0
@@ -24,10 +24,10 @@ _DECIDED = ("issued", "refused")
 class BankDesk:
     """Decides on each applicant once: repeated decisions are the same."""
 
-    def __init__(self, url: str, account: Account, manners: Manners, seed: int) -> None:
+    def __init__(self, url: str, promises: Promises, manners: Manners, seed: int) -> None:
         self.messages = 0
         self._url = url
-        self._account = account
+        self._promises = promises
         self._manners = manners
         self._dice = random.Random(f"{seed} bank")
         self._touched: dict[str, float] = {}
@@ -97,7 +97,7 @@ class BankDesk:
         self._send(batch_no, results, fault)
         if fault.spoils_all:
             self._send(batch_no, results, SOUND)
-        self._account.note_results(results)
+        self._promises.record_results(results)
         self.messages += 1
 
     def _send(self, batch_no: str, results: list[dict[str, Any]], fault: BankFault) -> None:
@@ -113,7 +113,7 @@ class BankDesk:
         while not self._post(f"batches/{batch_no}/feedback", order | {"feedback_id": (feedback_id := str(uuid4()))}):
             time.sleep(_PAUSE)
         numbers = range(1, min(parts, len(results)) + 1)
-        self._account.note_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
+        self._promises.record_feedback([f"{feedback_id}-{n}" for n in numbers] if parts > 1 else [feedback_id], fault)
 
     def _reuse_feedback_id(self, batch_no: str, application_id: str) -> None:
         """Sends other content under a used feedback id; retries later if there is none yet."""
@@ -125,7 +125,7 @@ class BankDesk:
         order = {"results": [result], "feedback_id": feedback_id}
         while not self._post(f"batches/{batch_no}/feedback", order):
             time.sleep(_PAUSE)
-        self._account.note_feedback([feedback_id], BANK_FAULTS[REUSED])
+        self._promises.record_feedback([feedback_id], BANK_FAULTS[REUSED])
 
     def _post(self, path: str, order: dict[str, Any]) -> bool:
         try:

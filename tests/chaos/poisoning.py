@@ -109,8 +109,8 @@ class Feeder:
     def look_for_secrets(self) -> None:
         """Fails if the log contains personal data."""
         log = self._log.read_text(errors="replace")
-        told = [secret for secret in (SECRET, *self._cards) if secret in log]
-        assert not told, f"{len(told)} secrets are in the log"
+        leaked = [secret for secret in (SECRET, *self._cards) if secret in log]
+        assert not leaked, f"{len(leaked)} secrets are in the log"
 
     def _send(self, poison: Poison, message_id: str) -> None:
         message = poison.to_amqp(message_id)
@@ -157,9 +157,9 @@ class Feeder:
             reason = headers["x-reason"]
             assert reason
             assert len(reason) <= _LONGEST_REASON
-            told = json.dumps([headers.get(name) for name in _OF_US], ensure_ascii=False)
-            assert SECRET not in told
-            assert not any(card in told for card in self._cards)
+            leaked = json.dumps([headers.get(name) for name in _OF_US], ensure_ascii=False)
+            assert SECRET not in leaked
+            assert not any(card in leaked for card in self._cards)
             self.fate.largest_reason = max(self.fate.largest_reason, len(reason))
             key = _key(message.properties.get("message_id"), body)
             if key not in self._known:

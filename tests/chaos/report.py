@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 
 from deploy.local.environment import ROOT
-from tests.chaos.account import Verdict
 from tests.chaos.faults import Struck
 from tests.chaos.plan import ALL_KINDS
+from tests.chaos.promises import Verdict
 from tests.chaos.run import Outcome
 from tests.chaos.textbook.control import Promises
 from tests.chaos.watch import Recovery
@@ -171,7 +171,7 @@ def _traffic(outcome: Outcome) -> list[tuple[str, object]]:
         ("requests answered", f"{outcome.requests} ({outcome.requests / seconds:.0f} a second)"),
         ("applications", promised["applications queued"] + promised["applications on the phone"]),
         ("batches", promised["batches submitted"]),
-        ("bank results told, with steps and late cards", outcome.results_told),
+        ("bank results told, with steps and late cards", outcome.results_sent),
         ("events handled", f"{handled} ({handled / seconds:.0f} a second)"),
         ("events and bank messages published", counted.get("outbox_published", 0)),
         ("text messages sent", promised["text messages sent"]),

@@ -16,10 +16,17 @@ from deploy.invariants import check
 from deploy.local.environment import SERVICES
 from deploy.local.stack import Say
 from services.membership.seed import demo_password
-from tests.chaos.account import PhoneMember, Verdict, hold_messages, hold_phone_members, hold_receipts, hold_union
 from tests.chaos.bank_desk import BankDesk
 from tests.chaos.faults import Faults, Struck
 from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
+from tests.chaos.promises import (
+    PhoneMember,
+    Verdict,
+    verify_messages,
+    verify_phone_members,
+    verify_receipts,
+    verify_union,
+)
 from tests.chaos.watch import Recovery, Watch, recovery_by_kind
 from tests.chaos.work import (
     Clerk,
@@ -105,7 +112,7 @@ class Outcome:
     counted: dict[str, int] = field(default_factory=dict)
     logged: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
-    results_told: int = 0
+    results_sent: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     invariants: list[str] = field(default_factory=list)
     letters: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -144,9 +151,9 @@ def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:
             phones = _work_under_fire(outcome, world, office, clerks, say)
             _come_to_rest(outcome, world, watch)
-        say("holding what was told against what is")
+        say("comparing what was answered with the final state")
         _hold_accounts(outcome, office, clerks, phones)
-        hold_receipts(office.account, _receipts(world), outcome.verdict)
+        verify_receipts(office.promises, _receipts(world), outcome.verdict)
         outcome.invariants = [str(one) for one in check(world.system, settle_seconds=_SETTLE_SECONDS)]
         _sum_up(outcome, world, office, watch)
     return outcome
@@ -157,7 +164,7 @@ def _work_under_fire(
 ) -> list[PhoneMember]:
     """Returns when the faults are over and all workers have finished or their time is over."""
     size = outcome.size
-    desk = BankDesk(world.stack.simulator_urls["bank"], office.account, world.targets.manners, size.seed)
+    desk = BankDesk(world.stack.simulator_urls["bank"], office.promises, world.targets.manners, size.seed)
     reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
     phones: list[PhoneMember] = []
     is_over = threading.Event()
@@ -185,7 +192,7 @@ def _work_under_fire(
     outcome.working_seconds = time.monotonic() - begin - outcome.fault_seconds
     office.troubles += [f"not finished in time: {one.name}" for one in (*fronts, *others) if one.is_alive()]
     office.over.set()
-    outcome.results_told = office.account.results_told
+    outcome.results_sent = office.promises.results_sent
     return phones
 
 
@@ -210,10 +217,10 @@ def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
 
 def _hold_accounts(outcome: Outcome, office: Office, clerks: Sequence[Clerk], phones: Sequence[PhoneMember]) -> None:
     for clerk in clerks:
-        hold_union(clerk.told, office.account, clerk.client, outcome.verdict)
-    hold_phone_members(office.account, phones, outcome.verdict)
+        verify_union(clerk.promised, office.promises, clerk.client, outcome.verdict)
+    verify_phone_members(office.promises, phones, outcome.verdict)
     sent = requests.get(f"{office.sms_url}/messages", timeout=30).json()["items"]
-    hold_messages(office.account, sent, outcome.verdict)
+    verify_messages(office.promises, sent, outcome.verdict)
 
 
 def _receipts(world: World) -> list[dict[str, Any]]:

@@ -23,9 +23,9 @@ from deploy.local.nodes import Nodes
 from deploy.local.ports import LOOPBACK, hold_port
 from deploy.local.processes import Plan, Process, read_record, write_plan
 from tests.chaos import plan
-from tests.chaos.account import Verdict
 from tests.chaos.faults import Faults, Targets
 from tests.chaos.plan import Kind
+from tests.chaos.promises import Verdict
 from tests.chaos.textbook.services import Base
 from tests.tcp_proxy import TcpProxy
 

@@ -15,7 +15,7 @@ _LIVE = ("queued", "submitted")
 
 
 @dataclass
-class UnionAccount:
+class UnionPromises:
     """The answers that the clerk of one union got."""
 
     names: list[str] = field(default_factory=list)
@@ -26,14 +26,14 @@ class UnionAccount:
     revocations: list[str] = field(default_factory=list)
 
 
-class Account:
+class Promises:
     """The answers that all clients got; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.results: dict[str, str] = {}
         """The decision that the bank sent, by application."""
-        self.results_told = 0
+        self.results_sent = 0
         """How many results the bank sent, with repeated ones and intermediate steps."""
         self.feedbacks: list[tuple[str, BankFault]] = []
         """The ids of the bank's feedback, each with the error in it."""
@@ -41,31 +41,31 @@ class Account:
         """The reviewers' decisions, by revocation."""
         self.phone_applications: Counter[str] = Counter()
         """The applications on the phone, by telephone number."""
-        self.passwords_asked: Counter[str] = Counter()
+        self.passwords_requested: Counter[str] = Counter()
         """The one-time passwords that were, or may have been, requested, by telephone number."""
 
-    def note_results(self, results: Iterable[dict[str, Any]]) -> None:
+    def record_results(self, results: Iterable[dict[str, Any]]) -> None:
         with self._lock:
             for result in results:
-                self.results_told += 1
+                self.results_sent += 1
                 if result["outcome"] in ("issued", "refused"):
                     self.results[result["application_id"]] = result["outcome"]
 
-    def note_feedback(self, feedback_ids: Iterable[str], fault: BankFault) -> None:
+    def record_feedback(self, feedback_ids: Iterable[str], fault: BankFault) -> None:
         with self._lock:
             self.feedbacks += [(feedback_id, fault) for feedback_id in feedback_ids]
 
-    def note_decision(self, revocation_id: str, state: str) -> None:
+    def record_decision(self, revocation_id: str, state: str) -> None:
         with self._lock:
             self.decisions[revocation_id] = state
 
-    def note_phone_application(self, phone: str) -> None:
+    def record_phone_application(self, phone: str) -> None:
         with self._lock:
             self.phone_applications[phone] += 1
 
-    def note_password_asked(self, phone: str) -> None:
+    def record_password_request(self, phone: str) -> None:
         with self._lock:
-            self.passwords_asked[phone] += 1
+            self.passwords_requested[phone] += 1
 
 
 @dataclass
@@ -104,22 +104,22 @@ class PhoneMember:
     client: ApiClient
 
 
-def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: Verdict) -> None:
+def verify_union(own: UnionPromises, promises: Promises, clerk: ApiClient, verdict: Verdict) -> None:
     """Verifies one union: its members, applications, batches, the bank's results, and revocations."""
     where = clerk.account["account_name"]
     members = clerk.all_pages("members")
-    _hold_members(told, members, where, verdict)
+    _verify_members(own, members, where, verdict)
     with ThreadPoolExecutor(_READERS) as readers:
         details = list(readers.map(lambda member: clerk.get(f"members/{member['member_id']}"), members))
     applications = {one["application_id"]: one for member in details for one in member["applications"]}
-    verdict.compare("applications queued", told.queued, len(applications), where)
+    verdict.compare("applications queued", own.queued, len(applications), where)
     removed = sum(one["state"] == "removed" for one in applications.values())
-    verdict.promised["applications removed"] += told.removed
-    if removed < told.removed:  # a late card may have cancelled further ones
-        verdict.lost.append(f"{where}: {told.removed - removed} of {told.removed} applications removed")
+    verdict.promised["applications removed"] += own.removed
+    if removed < own.removed:  # a late card may have cancelled further ones
+        verdict.lost.append(f"{where}: {own.removed - removed} of {own.removed} applications removed")
     for member in details:
         _hold_cards(member, verdict)
-    persons = _hold_batches(told, clerk, verdict)
+    persons = _verify_batches(own, clerk, verdict)
     _hold_agreement(applications, persons, where, verdict)
     holders = {
         one["application_id"]
@@ -128,22 +128,22 @@ def hold_union(told: UnionAccount, account: Account, clerk: ApiClient, verdict: 
         if any(other["state"] == "issued" for other in member["applications"])
     }
     for application_id, person in persons.items():
-        _hold_result(account.results.get(application_id), person, application_id in holders, verdict)
-    _hold_revocations(told, account, clerk, verdict)
+        _verify_result(promises.results.get(application_id), person, application_id in holders, verdict)
+    _verify_revocations(own, promises, clerk, verdict)
 
 
-def hold_phone_members(account: Account, members: Sequence[PhoneMember], verdict: Verdict) -> None:
+def verify_phone_members(promises: Promises, members: Sequence[PhoneMember], verdict: Verdict) -> None:
     """Verifies that each has the applications that were answered, with the bank's results."""
     for member in members:
         applications = member.client.get("personal/applications")["items"]
-        promised = account.phone_applications[member.phone]
+        promised = promises.phone_applications[member.phone]
         verdict.compare("applications on the phone", promised, len(applications), member.phone)
         for one in applications:
-            told = account.results.get(one["application_id"])
-            verdict.expect("results of phone applications", told in (None, one["state"]), one["application_id"])
+            sent = promises.results.get(one["application_id"])
+            verdict.expect("results of phone applications", sent in (None, one["state"]), one["application_id"])
 
 
-def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Verdict) -> None:
+def verify_messages(promises: Promises, sent: Sequence[dict[str, Any]], verdict: Verdict) -> None:
     """Verifies that no text message was sent twice: one for each request id and one-time password."""
     verdict.promised["text messages sent"] += len(sent)
     by_request = Counter(message["request_id"] for message in sent)
@@ -156,31 +156,33 @@ def hold_messages(account: Account, sent: Sequence[dict[str, Any]], verdict: Ver
     verdict.doubled += [f"text message {request}" for request, count in by_request.items() if count > 1]
     verdict.doubled += [f"one-time password to {phone}" for (phone, _), ids in by_text.items() if len(ids) > 1]
     for phone, count in passwords.items():
-        if count > account.passwords_asked[phone]:
-            verdict.doubled.append(f"{count} one-time passwords to {phone}, {account.passwords_asked[phone]} asked for")
+        if count > promises.passwords_requested[phone]:
+            verdict.doubled.append(
+                f"{count} one-time passwords to {phone}, {promises.passwords_requested[phone]} asked for"
+            )
 
 
-def hold_receipts(account: Account, receipts: Sequence[dict[str, Any]], verdict: Verdict) -> None:
+def verify_receipts(promises: Promises, receipts: Sequence[dict[str, Any]], verdict: Verdict) -> None:
     """Verifies that the bank has a receipt for each feedback, which accepts valid lines and names errors."""
     answers: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for receipt in receipts:
         answers[receipt["feedback_id"]].append(receipt)
-    for feedback_id, fault in account.feedbacks:
+    for feedback_id, fault in promises.feedbacks:
         answered = answers[feedback_id]
         what = "bank feedback answered" if fault.code is None else "faulty bank feedback named"
         is_answered = any(is_answered_as(one, fault) for one in answered)
         verdict.expect(what, is_answered, f"{feedback_id} with {fault.code}: {answered}")
 
 
-def _hold_members(told: UnionAccount, members: Sequence[dict[str, Any]], where: str, verdict: Verdict) -> None:
+def _verify_members(own: UnionPromises, members: Sequence[dict[str, Any]], where: str, verdict: Verdict) -> None:
     found = Counter(member["name"] for member in members)
-    verdict.promised["members registered"] += len(told.names)
-    for name, promised in Counter(told.names).items():
+    verdict.promised["members registered"] += len(own.names)
+    for name, promised in Counter(own.names).items():
         if found[name] < promised:
             verdict.lost.append(f"{where}: member {name}")
         if found[name] > promised:
             verdict.doubled.append(f"{where}: member {name}")
-    verdict.doubled += [f"{where}: member {name}, of whom nobody was told" for name in found.keys() - set(told.names)]
+    verdict.doubled += [f"{where}: member {name}, that no answer promised" for name in found.keys() - set(own.names)]
     numbers = Counter(member["member_no"] for member in members)
     verdict.doubled += [f"{where}: member number {number}" for number, count in numbers.items() if count > 1]
     verdict.expect("all members numbered", None not in numbers, where)
@@ -194,12 +196,12 @@ def _hold_cards(member: dict[str, Any], verdict: Verdict) -> None:
         verdict.doubled.append(f"live applications of member {member['member_id']}")
 
 
-def _hold_batches(told: UnionAccount, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:
+def _verify_batches(own: UnionPromises, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:
     """Verifies the union's batches; returns their persons by application."""
     found = {batch["batch_no"]: batch for batch in clerk.all_pages("batches") if not batch["personal"]}
-    verdict.compare("batches submitted", len(told.batches), len(found), clerk.account["account_name"])
+    verdict.compare("batches submitted", len(own.batches), len(found), clerk.account["account_name"])
     persons: dict[str, dict[str, Any]] = {}
-    for batch_no, answer in told.batches.items():
+    for batch_no, answer in own.batches.items():
         verdict.expect("batch is there", batch_no in found, batch_no)
         listed = clerk.all_pages(f"batches/{batch_no}/members")
         verdict.compare("persons in batches", answer["total"], len(listed), batch_no)
@@ -218,24 +220,24 @@ def _hold_agreement(
         verdict.expect("both services agree", known["state"] == person["state"], f"{where}: {application_id}")
 
 
-def _hold_result(told: str | None, person: dict[str, Any], has_card: bool, verdict: Verdict) -> None:
+def _verify_result(sent: str | None, person: dict[str, Any], has_card: bool, verdict: Verdict) -> None:
     """Verifies one result: an issued card is applied, unless the member had another already; a refusal may be late."""
     where, state = person["application_id"], person["state"]
-    if told == "issued":
-        verdict.expect("bank results applied", state == "issued" or has_card, f"{where} is {state}, issued was told")
-    elif told == "refused":
+    if sent == "issued":
+        verdict.expect("bank results applied", state == "issued" or has_card, f"{where} is {state}, issued was sent")
+    elif sent == "refused":
         verdict.expect(
-            "bank results applied", state in ("refused", "released"), f"{where} is {state}, refused was told"
+            "bank results applied", state in ("refused", "released"), f"{where} is {state}, refused was sent"
         )
     elif state in ("issued", "refused"):
-        verdict.doubled.append(f"{where} is {state}, of which the bank has told nothing")
+        verdict.doubled.append(f"{where} is {state}, of which the bank has sent nothing")
 
 
-def _hold_revocations(told: UnionAccount, account: Account, clerk: ApiClient, verdict: Verdict) -> None:
+def _verify_revocations(own: UnionPromises, promises: Promises, clerk: ApiClient, verdict: Verdict) -> None:
     found = {one["revocation_id"]: one for one in clerk.all_pages("revocations")}
-    verdict.compare("revocations requested", len(told.revocations), len(found), clerk.account["account_name"])
+    verdict.compare("revocations requested", len(own.revocations), len(found), clerk.account["account_name"])
     for revocation_id, one in found.items():
-        decision = account.decisions.get(revocation_id, "closed")
+        decision = promises.decisions.get(revocation_id, "closed")
         verdict.expect("revocations decided", one["state"] == decision, f"{revocation_id} is {one['state']}")
         if one["state"] in ("approved", "closed"):
             batch = clerk.get(f"batches/{one['batch_no']}")

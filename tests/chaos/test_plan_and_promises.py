@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos.account import Account, UnionAccount, Verdict, hold_messages, hold_receipts, hold_union
 from tests.chaos.bank_faults import BANK_FAULTS, SOUND
 from tests.chaos.plan import ALL_KINDS, draw
+from tests.chaos.promises import Promises, UnionPromises, Verdict, verify_messages, verify_receipts, verify_union
 
 BATCH = {
     "batch_no": "cbc1",
@@ -44,13 +44,13 @@ class Answers:
         return next(one for one in self.members if path.endswith(one["member_id"]))
 
 
-def held(answers: Answers, **told: Any) -> Verdict:
-    """The verdict where the clerk was told of one member, one application, one batch, and the bank of its card."""
+def held(answers: Answers, **facts_changed: Any) -> Verdict:
+    """The verdict on answers about one member, one application and one batch, and a card that the bank issued."""
     facts = {"names": ["王甲"], "queued": 1, "batches": {"cbc1": BATCH}}
-    account = Account()
-    account.note_results([{"application_id": answers.application["application_id"], "outcome": "issued"}])
+    promises = Promises()
+    promises.record_results([{"application_id": answers.application["application_id"], "outcome": "issued"}])
     verdict = Verdict()
-    hold_union(UnionAccount(**(facts | told)), account, answers, verdict)  # type: ignore[arg-type]
+    verify_union(UnionPromises(**(facts | facts_changed)), promises, answers, verdict)  # type: ignore[arg-type]
     return verdict
 
 
@@ -67,7 +67,7 @@ def test_kept_promises_are_no_offence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "lost"),
+    ("facts_changed", "lost"),
     [
         ({"names": ["王甲", "王乙"]}, "chaos1: member 王乙"),
         ({"queued": 2}, "chaos1: 1 of 2 applications queued"),
@@ -77,8 +77,8 @@ def test_kept_promises_are_no_offence() -> None:
         ({"revocations": ["r"]}, "chaos1: 1 of 1 revocations requested"),
     ],
 )
-def test_a_broken_promise_is_seen(told: dict[str, Any], lost: str) -> None:
-    assert held(Answers(), **told).lost == [lost]
+def test_a_broken_promise_is_seen(facts_changed: dict[str, Any], lost: str) -> None:
+    assert held(Answers(), **facts_changed).lost == [lost]
 
 
 def test_a_result_that_was_not_applied_and_services_that_disagree_are_seen() -> None:
@@ -99,10 +99,10 @@ def test_what_is_there_twice_is_seen() -> None:
 
 
 def test_a_text_message_that_was_sent_twice_is_seen() -> None:
-    verdict, account = Verdict(), Account()
-    account.note_password_asked("13700000000")
+    verdict, promises = Verdict(), Promises()
+    promises.record_password_request("13700000000")
     password = {"phone": "13700000000", "text": "验证码123456"}
-    hold_messages(account, [{**password, "request_id": "a"}, {**password, "request_id": "b"}], verdict)
+    verify_messages(promises, [{**password, "request_id": "a"}, {**password, "request_id": "b"}], verdict)
     assert len(verdict.doubled) == 2
 
 
@@ -123,14 +123,14 @@ def a_receipt(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_feedback_without_its_receipt_is_seen(receipts: list[dict[str, Any]], is_kept: bool) -> None:
-    verdict, account = Verdict(), Account()
-    account.note_feedback(["f"], BANK_FAULTS["bad check digit"])
-    hold_receipts(account, receipts, verdict)
+    verdict, promises = Verdict(), Promises()
+    promises.record_feedback(["f"], BANK_FAULTS["bad check digit"])
+    verify_receipts(promises, receipts, verdict)
     assert (verdict.lost == []) is is_kept
 
 
 def test_a_good_feedback_that_was_not_taken_is_seen() -> None:
-    verdict, account = Verdict(), Account()
-    account.note_feedback(["f"], SOUND)
-    hold_receipts(account, [a_receipt()], verdict)
+    verdict, promises = Verdict(), Promises()
+    promises.record_feedback(["f"], SOUND)
+    verify_receipts(promises, [a_receipt()], verdict)
     assert len(verdict.lost) == 1
