@@ -10,7 +10,7 @@ from uuid import uuid4
 import requests
 
 from tests.chaos.bank_faults import BANK_FAULTS, REUSED, SOUND, BankFault
-from tests.chaos.faults import Manners
+from tests.chaos.faults import BankBehaviour
 from tests.chaos.promises import Promises
 
 _PAUSE = 1.0
@@ -24,11 +24,11 @@ _DECIDED = ("issued", "refused")
 class BankDesk:
     """Decides on each applicant once: repeated decisions are the same."""
 
-    def __init__(self, url: str, promises: Promises, manners: Manners, seed: int) -> None:
+    def __init__(self, url: str, promises: Promises, behaviour: BankBehaviour, seed: int) -> None:
         self.messages = 0
         self._url = url
         self._promises = promises
-        self._manners = manners
+        self._behaviour = behaviour
         self._dice = random.Random(f"{seed} bank")
         self._touched: dict[str, float] = {}
         self._told_late: set[str] = set()
@@ -89,7 +89,7 @@ class BankDesk:
 
     def _tell(self, batch_no: str, results: list[dict[str, Any]]) -> None:
         """Sends results, again if an error in the message kept them from being applied."""
-        name = self._manners.faults.popleft() if self._manners.faults else None
+        name = self._behaviour.faults.popleft() if self._behaviour.faults else None
         if name == REUSED:
             self._reuse_feedback_id(batch_no, results[0]["application_id"])
             name = None
@@ -106,8 +106,8 @@ class BankDesk:
         order = {
             "results": results,
             "parts": parts,
-            "duplicate": self._manners.twice,
-            "reorder": self._manners.out_of_order,
+            "duplicate": self._behaviour.twice,
+            "reorder": self._behaviour.out_of_order,
             **fault.order,
         }
         while not self._post(f"batches/{batch_no}/feedback", order | {"feedback_id": (feedback_id := str(uuid4()))}):
@@ -118,7 +118,7 @@ class BankDesk:
     def _reuse_feedback_id(self, batch_no: str, application_id: str) -> None:
         """Sends other content under a used feedback id; retries later if there is none yet."""
         if not (answered := self._get("receipts")["items"]):
-            self._manners.faults.append(REUSED)
+            self._behaviour.faults.append(REUSED)
             return
         feedback_id = answered[-1]["feedback_id"]
         result = {"application_id": application_id, "outcome": "accepted", "reason": "something else"}

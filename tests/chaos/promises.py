@@ -74,7 +74,7 @@ class Verdict:
 
     promised: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
 
     def compare(self, what: str, promised: int, found: int, where: str) -> None:
         """Counts promises: missing ones are lost, surplus ones duplicated."""
@@ -82,7 +82,7 @@ class Verdict:
         if found < promised:
             self.lost.append(f"{where}: {promised - found} of {promised} {what}")
         if found > promised:
-            self.doubled.append(f"{where}: {found - promised} {what} more than the {promised} promised")
+            self.duplicated.append(f"{where}: {found - promised} {what} more than the {promised} promised")
 
     def expect(self, what: str, is_kept: bool, where: str) -> None:
         """Counts one promise, which is lost if it is not kept."""
@@ -93,7 +93,7 @@ class Verdict:
     @property
     def offenders(self) -> list[str]:
         """Returns all violations as text."""
-        return [f"lost: {one}" for one in self.lost] + [f"doubled: {one}" for one in self.doubled]
+        return [f"lost: {one}" for one in self.lost] + [f"duplicated: {one}" for one in self.duplicated]
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ def verify_messages(promises: Promises, sent: Sequence[dict[str, Any]], verdict:
         if "验证码" in message["text"]:
             by_text[message["phone"], message["text"]].add(message["request_id"])
             passwords[message["phone"]] += 1
-    verdict.doubled += [f"text message {request}" for request, count in by_request.items() if count > 1]
-    verdict.doubled += [f"one-time password to {phone}" for (phone, _), ids in by_text.items() if len(ids) > 1]
+    verdict.duplicated += [f"text message {request}" for request, count in by_request.items() if count > 1]
+    verdict.duplicated += [f"one-time password to {phone}" for (phone, _), ids in by_text.items() if len(ids) > 1]
     for phone, count in passwords.items():
         if count > promises.passwords_requested[phone]:
-            verdict.doubled.append(
+            verdict.duplicated.append(
                 f"{count} one-time passwords to {phone}, {promises.passwords_requested[phone]} asked for"
             )
 
@@ -181,19 +181,19 @@ def _verify_members(own: UnionPromises, members: Sequence[dict[str, Any]], where
         if found[name] < promised:
             verdict.lost.append(f"{where}: member {name}")
         if found[name] > promised:
-            verdict.doubled.append(f"{where}: member {name}")
-    verdict.doubled += [f"{where}: member {name}, that no answer promised" for name in found.keys() - set(own.names)]
+            verdict.duplicated.append(f"{where}: member {name}")
+    verdict.duplicated += [f"{where}: member {name}, that no answer promised" for name in found.keys() - set(own.names)]
     numbers = Counter(member["member_no"] for member in members)
-    verdict.doubled += [f"{where}: member number {number}" for number, count in numbers.items() if count > 1]
+    verdict.duplicated += [f"{where}: member number {number}" for number, count in numbers.items() if count > 1]
     verdict.expect("all members numbered", None not in numbers, where)
 
 
 def _hold_cards(member: dict[str, Any], verdict: Verdict) -> None:
     states = Counter(one["state"] for one in member["applications"])
     if states["issued"] > 1:
-        verdict.doubled.append(f"cards of member {member['member_id']}")
+        verdict.duplicated.append(f"cards of member {member['member_id']}")
     if states["queued"] + states["submitted"] > 1:
-        verdict.doubled.append(f"live applications of member {member['member_id']}")
+        verdict.duplicated.append(f"live applications of member {member['member_id']}")
 
 
 def _verify_batches(own: UnionPromises, clerk: ApiClient, verdict: Verdict) -> dict[str, dict[str, Any]]:
@@ -230,7 +230,7 @@ def _verify_result(sent: str | None, person: dict[str, Any], has_card: bool, ver
             "bank results applied", state in ("refused", "released"), f"{where} is {state}, refused was sent"
         )
     elif state in ("issued", "refused"):
-        verdict.doubled.append(f"{where} is {state}, of which the bank has sent nothing")
+        verdict.duplicated.append(f"{where} is {state}, of which the bank has sent nothing")
 
 
 def _verify_revocations(own: UnionPromises, promises: Promises, clerk: ApiClient, verdict: Verdict) -> None:

@@ -17,7 +17,7 @@ from deploy.local.environment import SERVICES
 from deploy.local.stack import Say
 from services.membership.seed import demo_password
 from tests.chaos.bank_desk import BankDesk
-from tests.chaos.faults import Faults, Struck
+from tests.chaos.faults import Faults, InjectedFault
 from tests.chaos.plan import ALL_KINDS, Fault, Kind, draw
 from tests.chaos.promises import (
     PhoneMember,
@@ -37,7 +37,7 @@ from tests.chaos.work import (
     hire_reviewer,
     review,
 )
-from tests.chaos.world import World, hurt_world
+from tests.chaos.world import World, start_world
 
 _PROBED = ("members?size=1", "pending?size=1", "revocations?size=1", "messages?size=1")
 _PROBE_SECONDS = 6
@@ -95,7 +95,7 @@ class Outcome:
 
     size: Size
     plan: list[Fault]
-    struck: list[Struck] = field(default_factory=list)
+    injected: list[InjectedFault] = field(default_factory=list)
     recoveries: dict[str, Recovery] = field(default_factory=dict)
     share_of_well: float = 0.0
     fault_seconds: float = 0.0
@@ -120,14 +120,14 @@ class Outcome:
     nodes: dict[str, str] = field(default_factory=dict)
     """The nodes' versions."""
 
-    def overlaps(self, struck: Struck) -> bool:
+    def overlaps(self, injected: InjectedFault) -> bool:
         """Whether another fault lasted when this one ended."""
-        return any(other is not struck and other.began <= struck.ended <= other.ended for other in self.struck)
+        return any(other is not injected and other.began <= injected.ended <= other.ended for other in self.injected)
 
     @property
     def overlapping(self) -> int:
         """Returns how many faults ended while another one lasted."""
-        return sum(map(self.overlaps, self.struck))
+        return sum(map(self.overlaps, self.injected))
 
     @property
     def violations(self) -> list[str]:
@@ -138,14 +138,14 @@ class Outcome:
             *(f"unfinished: {name}: {count}" for name, count in self.unfinished.items()),
             *(f"answer: {what} ({count} times)" for what, count in self.findings.items()),
             *(f"worker: {trouble}" for trouble in self.troubles),
-            *(f"fault: {one.fault}: {one.trouble}" for one in self.struck if one.trouble),
+            *(f"fault: {one.fault}: {one.trouble}" for one in self.injected if one.trouble),
         ]
 
 
 def run_chaos(size: Size, folder: Path, say: Say = print) -> Outcome:
     """Injects faults into a separate stack in this folder, by the size and its seed; returns the result."""
     outcome = Outcome(size, draw(size.seed, size.faults, size.seconds, size.kinds))
-    with hurt_world(folder, size.scale, size.is_durable, say) as world:
+    with start_world(folder, size.scale, size.is_durable, say) as world:
         office = Office(world.stack.gateway_url, world.stack.simulator_urls["sms"])
         clerks = hire_clerks(office, size.clerks, size.seed)
         with Watch(world.ready_urls, _probe(clerks[0])) as watch:
@@ -164,7 +164,7 @@ def _work_under_fire(
 ) -> list[PhoneMember]:
     """Returns when the faults are over and all workers have finished or their time is over."""
     size = outcome.size
-    desk = BankDesk(world.stack.simulator_urls["bank"], office.promises, world.targets.manners, size.seed)
+    desk = BankDesk(world.stack.simulator_urls["bank"], office.promises, world.targets.behaviour, size.seed)
     reviewer, phone_clerk = hire_reviewer(office), hire_phone_clerk(office)
     phones: list[PhoneMember] = []
     is_over = threading.Event()
@@ -182,8 +182,8 @@ def _work_under_fire(
         office.begin("bank", desk.work, is_over, office.over),
     ]
     faults = Faults(world.targets, outcome.plan, size.seed)
-    faults.strike_all()
-    outcome.struck = faults.struck
+    faults.inject_all()
+    outcome.injected = faults.injected
     outcome.fault_seconds = time.monotonic() - begin
     deadline = time.monotonic() + size.rest_seconds
     _join(fronts, deadline)
@@ -203,7 +203,7 @@ def _join(threads: Sequence[threading.Thread], deadline: float) -> None:
 
 def _come_to_rest(outcome: Outcome, world: World, watch: Watch) -> None:
     """Waits until nothing is on its way, twice in a row, since a message may be between outbox and queue."""
-    last_fault = max(one.ended for one in outcome.struck)
+    last_fault = max(one.ended for one in outcome.injected)
     deadline = last_fault + outcome.size.rest_seconds
     quiet = 0
     while quiet < 2:
@@ -235,7 +235,7 @@ def _sum_up(outcome: Outcome, world: World, office: Office, watch: Watch) -> Non
     outcome.requests = tally.answered
     outcome.refusals, outcome.retries, outcome.findings = tally.refused, tally.retries, tally.findings
     outcome.troubles = office.troubles
-    outcome.recoveries = recovery_by_kind(watch, outcome.struck)
+    outcome.recoveries = recovery_by_kind(watch, outcome.injected)
     outcome.share_of_well = watch.share_of_well
     outcome.counted = {name: round(counted.total) for name, counted in watch.counted.items()}
     outcome.logged = _logged(world.stack.folder / "logs")

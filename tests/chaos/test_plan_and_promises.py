@@ -1,4 +1,4 @@
-"""The plan repeats by its seed, and the account sees what is lost and what is doubled."""
+"""The plan repeats by its seed, and the account sees what is lost and what is duplicated."""
 
 from typing import Any
 from uuid import uuid4
@@ -92,10 +92,10 @@ def test_a_result_that_was_not_applied_and_services_that_disagree_are_seen() -> 
 def test_what_is_there_twice_is_seen() -> None:
     answers = Answers()
     answers.members.append(answers.a_member("王甲", "1"))
-    assert held(answers).doubled == ["chaos1: member 王甲", "chaos1: member number 1"]
+    assert held(answers).duplicated == ["chaos1: member 王甲", "chaos1: member number 1"]
     answers = Answers()
     answers.batches.append(BATCH | {"batch_no": "cbc2"})
-    assert held(answers).doubled == ["chaos1: 1 batches submitted more than the 1 promised"]
+    assert held(answers).duplicated == ["chaos1: 1 batches submitted more than the 1 promised"]
 
 
 def test_a_text_message_that_was_sent_twice_is_seen() -> None:
@@ -103,7 +103,7 @@ def test_a_text_message_that_was_sent_twice_is_seen() -> None:
     promises.record_password_request("13700000000")
     password = {"phone": "13700000000", "text": "验证码123456"}
     verify_messages(promises, [{**password, "request_id": "a"}, {**password, "request_id": "b"}], verdict)
-    assert len(verdict.doubled) == 2
+    assert len(verdict.duplicated) == 2
 
 
 def a_receipt(**changes: Any) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_poison_is_rejected_with_its_reason_and_true_results_between_it_are_appl
     feeder.look_for_secrets()
     if REPORT:
         peak = feeder.peak_megabytes()
-        poison_report.write(feeder.fate, MESSAGES, (before, while_fed, peak), pile, MOST_MEGABYTES)
+        poison_report.write(feeder.outcome, MESSAGES, (before, while_fed, peak), pile, MOST_MEGABYTES)
         assert peak < MOST_MEGABYTES
 
 

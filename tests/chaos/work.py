@@ -16,7 +16,7 @@ from deploy.local.client import ApiClient, ApiProblem
 from deploy.local.demo_people import fill_in
 from deploy.local.first_password import choose_first_password
 from services.membership.seed import demo_password
-from tests.chaos.clients import GaveUp, PatientClient, Tally
+from tests.chaos.clients import GaveUp, RetryingClient, Tally
 from tests.chaos.people import as_rows, make_people, make_phone_members
 from tests.chaos.promises import PhoneMember, Promises, UnionPromises
 from tests.mothers import a_union_code
@@ -55,8 +55,8 @@ class Office:
         except Exception as trouble:
             self.troubles.append(f"{who}: {type(trouble).__name__} {trouble}")
 
-    def client(self) -> PatientClient:
-        return PatientClient(self.gateway_url, self.tally, self.over)
+    def client(self) -> RetryingClient:
+        return RetryingClient(self.gateway_url, self.tally, self.over)
 
     def wait(self, is_done: Callable[[], bool], seconds: float = 90) -> bool:
         """Polls with a growing interval until it is done; returns whether it was in time."""
@@ -74,7 +74,7 @@ class Clerk:
     """A clerk with their own union, and the clerk's work."""
 
     office: Office
-    client: PatientClient
+    client: RetryingClient
     first_serial: int
     dice: random.Random
     promised: UnionPromises = field(default_factory=UnionPromises)
@@ -290,7 +290,7 @@ def _passwords(office: Office, phone: str) -> list[str]:
     return [found[1] for message in answer["items"] if (found := re.search(r"验证码(\d{6})", message["text"]))]
 
 
-def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> PatientClient:
+def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int) -> RetryingClient:
     """Creates a union with a clerk, who sets a password."""
     union = administrator.post(
         "unions",
@@ -312,7 +312,7 @@ def _new_clerk(office: Office, administrator: ApiClient, name: str, serial: int)
     return clerk
 
 
-def _choose_password(office: Office, clerk: PatientClient, phone: str) -> None:
+def _choose_password(office: Office, clerk: RetryingClient, phone: str) -> None:
     """Sets the password by the link; a retry after a lost answer may find the link already used."""
     try:
         choose_first_password(clerk, phone, _PASSWORD, office.sms_url)

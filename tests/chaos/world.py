@@ -91,7 +91,7 @@ def node_versions(database_url: str, amqp_uri: str) -> dict[str, str]:
 
 
 @contextmanager
-def hurt_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
+def start_world(folder: Path, scale: Mapping[str, int], durable: bool, say: Say) -> Iterator[World]:
     """Runs a fresh stack behind proxies; only its logs remain afterwards."""
     nodes.drop(folder)
     try:
