@@ -29,7 +29,7 @@ def send_unsigned(stack: Stack, application_id: str) -> str:
     return f"sha256-{hashlib.sha256(body).hexdigest()[:16]}"
 
 
-def tell_nonsense(stack: Stack, message_id: str) -> None:
+def publish_nonsense(stack: Stack, message_id: str) -> None:
     """Lets revocation publish an event that violates its contract."""
     connection = open_connection(stack.addresses.amqp_uris["revocation"], "test")
     channel = connection.channel()

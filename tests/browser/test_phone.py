@@ -12,7 +12,7 @@ from tests.browser.accessibility import serious_findings
 from tests.browser.bank import answer_batch
 from tests.browser.conftest import NewPage
 from tests.desks import Desk, a_desk, a_phone, form_of, people
-from tests.phones import asked_code
+from tests.phones import requested_code
 
 _LOOKS_EVERY_MS = 16_000
 _PHONE = {"width": 360, "height": 740}
@@ -52,7 +52,7 @@ def page(new_page: NewPage) -> Page:
 def sign_in(page: Page, stack: Stack, phone: str) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(phone)
-    page.get_by_label("验证码").fill(asked_code(stack, phone, lambda: request_code(page)))
+    page.get_by_label("验证码").fill(requested_code(stack, phone, lambda: request_code(page)))
     page.get_by_role("button", name="登录").click()
     expect(page.get_by_role("heading", name="会员信息梳理")).to_be_visible()
 

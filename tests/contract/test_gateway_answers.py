@@ -17,7 +17,7 @@ from services.contracts.operations.membership.members import RegisterMemberReque
 from services.contracts.operations.roles import ROLES
 from services.kit.rpc.operation import ANONYMOUS
 from services.kit.schemas import schema_of
-from tests.answering_gateway import a_page_of, asked_of_services
+from tests.answering_gateway import a_page_of, calls_to_services
 from tests.fuzzing import fuzz, right_requests
 from tests.gateway_page import Page
 
@@ -64,7 +64,7 @@ def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_els
     for role in ROLES:
         page = a_page_of(role)
         answer = send(request, page)
-        calls = asked_of_services(page)
+        calls = calls_to_services(page)
         if not route.rule.allows([role]):
             assert (answer.status_code, calls) == (401 if role == ANONYMOUS else 403, []), role
             continue

@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from services.contracts import bank
 from services.contracts.events.revocation import REVOCATION_APPROVED
 from services.membership.seed import demo_password
-from tests.dead_letters import CARD, DEAD, letter_in, send_unsigned, settle, tell_nonsense
+from tests.dead_letters import CARD, DEAD, letter_in, publish_nonsense, send_unsigned, settle
 from tests.desks import once_found
 
 
@@ -59,7 +59,7 @@ def test_what_the_bank_said_of_a_person_is_not_shown(stack: Stack, operator: Api
 
 def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack, operator: ApiClient) -> None:
     broken = f"broken-{uuid4()}"
-    tell_nonsense(stack, broken)
+    publish_nonsense(stack, broken)
     detail = detail_of(operator, DEAD, broken)
     assert detail["type"] == REVOCATION_APPROVED.type
     assert CARD not in json.dumps(detail)

@@ -58,7 +58,7 @@ def intruder(amqp_uri: str) -> Iterator[Intruder]:
         connection.close()
 
 
-class Ear:
+class ReplyQueue:
     """An administrator's queue that receives the replies of one service."""
 
     def __init__(self, connection: amqp.Connection, service: str) -> None:
@@ -76,7 +76,7 @@ class Ear:
             f"{self._service}.{name}", new_message_id(), self.address, to_json({"args": [body], "kwargs": {}})
         )
 
-    def take(self) -> list[str]:
+    def received(self) -> list[str]:
         """Returns the calls whose replies have arrived."""
         taken = []
         while (message := self._channel.basic_get(self.address, no_ack=True)) is not None:

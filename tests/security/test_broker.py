@@ -38,7 +38,7 @@ from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.operation import ANONYMOUS
 from tests.documents import event_data
 from tests.mothers import an_act
-from tests.security.intruder import AuditEvent, Ear, Intruder, dead_letter, discard, forged, intruder
+from tests.security.intruder import AuditEvent, Intruder, ReplyQueue, dead_letter, discard, forged, intruder
 
 APPROVED_DEAD = "batching.revocation_approved.dead"
 ACTS_DEAD = "membership.act_recorded.dead"
@@ -65,8 +65,8 @@ class Broker:
     keys: Keyring
     """Of personal data, which every service has."""
 
-    def ear(self, service: str) -> Ear:
-        return Ear(self.administrator.connection, service)
+    def reply_queue(self, service: str) -> ReplyQueue:
+        return ReplyQueue(self.administrator.connection, service)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_no_exchange_has_two_producers(broker: Broker, program: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_password_of_a_service_asks_nothing_of_another(broker: Broker, service: str) -> None:
-    request = broker.ear("membership").request("update_account", {}, CITY)
+    request = broker.reply_queue("membership").request("update_account", {}, CITY)
     with pytest.raises(amqp.AccessRefused):
         request.send(broker.users[service])
 
@@ -194,18 +194,20 @@ def test_nobody_publishes_under_anothers_name(broker: Broker, name: str) -> None
 
 
 def test_a_request_that_the_gateway_has_signed_is_answered(broker: Broker) -> None:
-    ear = broker.ear("notification")
-    request = ear.request("list_guides", {}, NOBODY)
+    reply_queue = broker.reply_queue("notification")
+    request = reply_queue.request("list_guides", {}, NOBODY)
     user = user_of(broker.uris["gateway"])
-    assert "result" in ear.reply_to(request.send(broker.users["gateway"], request.signed(broker.signer), user_id=user))
+    assert "result" in reply_queue.reply_to(
+        request.send(broker.users["gateway"], request.signed(broker.signer), user_id=user)
+    )
 
 
 @pytest.mark.parametrize(
     "how", ["unsigned", "no user", "other user", "other data", "other call", "other operation", "other key"]
 )
 def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: str) -> None:
-    ear = broker.ear("notification")
-    request, other = ear.request("list_guides", {}, NOBODY), ear.request("list_guides", {}, CITY)
+    reply_queue = broker.reply_queue("notification")
+    request, other = reply_queue.request("list_guides", {}, NOBODY), reply_queue.request("list_guides", {}, CITY)
     name = user_of(broker.uris["gateway"])
     by, user = broker.users["gateway"], {"user_id": name}
     headers = request.signed(broker.signer)
@@ -225,7 +227,7 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
     else:
         headers = request.signed(Signer("demo1:b3RoZXIga2V5IHRoYW4gdGhhdCBvZiB0aGUgc3RhY2s="))
 
-    answer = ear.reply_to(request.send(by, headers, **user))
+    answer = reply_queue.reply_to(request.send(by, headers, **user))
 
     assert answer["problem"]["code"] == "request_refused"
 
@@ -233,26 +235,26 @@ def test_a_request_that_is_not_the_gateways_own_is_refused(broker: Broker, how: 
 def test_a_signed_request_is_carried_out_once_and_not_after_its_time(
     broker: Broker, queue_depths: Callable[[str], dict[str, int]]
 ) -> None:
-    ear = broker.ear("notification")
+    reply_queue = broker.reply_queue("notification")
     name = user_of(broker.uris["gateway"])
-    late = ear.request("list_guides", {}, NOBODY, seconds=-60)
-    once = ear.request("list_guides", {}, NOBODY)
+    late = reply_queue.request("list_guides", {}, NOBODY, seconds=-60)
+    once = reply_queue.request("list_guides", {}, NOBODY)
     for request in (late, once, once):
         request.send(broker.users["gateway"], request.signed(broker.signer), user_id=name)
     wait_until(lambda: queue_depths(broker.uris["gateway"])["rpc-notification"] == 0, "all three are handled")
-    barrier = ear.request("list_guides", {}, NOBODY)
+    barrier = reply_queue.request("list_guides", {}, NOBODY)
     barrier.send(broker.users["gateway"], barrier.signed(broker.signer), user_id=name)
 
-    assert sorted(answers_until(ear, barrier.call_id)) == sorted([once.call_id, barrier.call_id])
+    assert sorted(answers_until(reply_queue, barrier.call_id)) == sorted([once.call_id, barrier.call_id])
 
 
-def answers_until(ear: Ear, last: str) -> list[str]:
+def answers_until(reply_queue: ReplyQueue, last: str) -> list[str]:
     """The calls that were answered, up to the last."""
     answered: list[str] = []
     deadline = time.monotonic() + 60
     while last not in answered:
         assert time.monotonic() < deadline, f"no answer to {last}"
-        answered += ear.take()
+        answered += reply_queue.received()
         time.sleep(0.02)
     return answered
 

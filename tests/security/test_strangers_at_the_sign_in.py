@@ -15,7 +15,7 @@ from gateway.proof_of_work import solve as do_work
 from services.membership.seed import demo_password
 from tests.databases import ROOT
 from tests.desks import DESK_PASSWORD, a_desk, a_phone, form_of, people
-from tests.phones import asked_code
+from tests.phones import requested_code
 
 
 def code_of(client: ApiClient, path: str, body: Mapping[str, object]) -> str | None:
@@ -48,7 +48,7 @@ def test_a_code_works_in_the_browser_that_asked_for_it_whatever_others_try(stack
     (person,) = people(1)
     a_desk(stack.gateway_url).clerk.post("members", form_of(person, affiliation="flexible"))
     member, stranger = ApiClient(stack.gateway_url), ApiClient(stack.gateway_url)
-    code = asked_code(stack, person.phone, lambda: member.request_code(person.phone))
+    code = requested_code(stack, person.phone, lambda: member.request_code(person.phone))
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     for guess in (wrong, wrong, wrong, wrong, wrong, code):
         assert code_of(stranger, "personal/sessions", {"phone": person.phone, "code": guess}) == "otp_wrong"

@@ -23,7 +23,7 @@ class Clerk:
 
     def __init__(self, world: World) -> None:
         self._outside = world.outside
-        self._heard = world.outside.ear(ACT_RECORDED)
+        self._heard = world.outside.subscribe(ACT_RECORDED)
         self.caller = {**CLERK, "account_id": str(uuid4())}
 
     def call(self, name: str, data: dict[str, Any], **request: Any) -> dict[str, Any]:

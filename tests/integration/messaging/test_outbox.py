@@ -54,7 +54,7 @@ def test_what_nobody_can_receive_stays_with_its_reason_until_someone_can(world: 
     row = eventually(lambda: refused(world))
     assert "unroutable" in row.last_error
     assert row.attempts >= 1
-    late = world.outside.ear(UNHEARD)
+    late = world.outside.subscribe(UNHEARD)
     eventually(lambda: world.outside.get(late))
     eventually(lambda: waiting(world) == 0)
 

@@ -13,11 +13,11 @@ import requests
 from sqlalchemy import select
 
 from services.kit.data.database import handled_request
-from tests.integration.messaging.world import ASKER, REQUESTS, World, eventually, reasons, records
+from tests.integration.messaging.world import PROBE_CLIENT, REQUESTS, World, eventually, reasons, records
 from tests.tcp_proxy import TcpProxy
 
 
-class Asker:
+class ProbeClient:
     """A process that asks as the gateway does."""
 
     def __init__(self, process: Any) -> None:
@@ -174,35 +174,35 @@ def test_while_the_database_is_away_the_answer_says_when_to_ask_again(own_world:
     assert own_world.outside.call("count", {"key": "a"}) == {"result": {"count": 0}}
 
 
-def test_answers_and_problems_come_through_the_client(asker: Asker, key: str) -> None:
-    assert asker.call("count", {"key": key})["result"] == {"count": 0}
-    assert asker.call("knock", {"key": key, "behaviour": "conflict"})["problem"]["detail"] == "请另选。"
+def test_answers_and_problems_come_through_the_client(client: ProbeClient, key: str) -> None:
+    assert client.call("count", {"key": key})["result"] == {"count": 0}
+    assert client.call("knock", {"key": key, "behaviour": "conflict"})["problem"]["detail"] == "请另选。"
 
 
-def test_past_the_deadline_the_client_says_so_and_keeps_nothing(world: World, asker: Asker, key: str) -> None:
+def test_past_the_deadline_the_client_says_so_and_keeps_nothing(world: World, client: ProbeClient, key: str) -> None:
     with world.gate(key):
-        answer = asker.call("knock", {"key": key, "behaviour": "gate"}, deadline=0.5)
+        answer = client.call("knock", {"key": key, "behaviour": "gate"}, deadline=0.5)
     assert answer["problem"]["status"] == 503
     assert answer["problem"]["retry_after"] > 0
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
-    assert "result" in asker.call("count", {"key": key})
+    assert client.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
+    assert "result" in client.call("count", {"key": key})
 
 
-def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(asker: Asker, key: str) -> None:
-    answer = asker.call("knock", {"key": key}, service="nobody", deadline=0.5)
+def test_a_request_to_a_service_that_is_not_there_ends_at_its_deadline(client: ProbeClient, key: str) -> None:
+    answer = client.call("knock", {"key": key}, service="nobody", deadline=0.5)
     assert answer["problem"]["status"] == 503
     assert answer["waiting"] == 0
-    assert asker.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
+    assert client.why_no_answer() == "services.kit.rpc.client._DeadlinePassed"
 
 
 def test_without_a_broker_the_client_answers_before_the_deadline_and_recovers(world: World, key: str) -> None:
-    with TcpProxy(world.amqp_uri) as proxy, new_asker(world, AMQP_URI=proxy.url) as asker:
+    with TcpProxy(world.amqp_uri) as proxy, new_client(world, AMQP_URI=proxy.url) as client:
         proxy.refuse()
-        eventually(lambda: "asker replies is not consumed" in reasons(asker.process))
-        assert asker.call("count", {"key": key}, deadline=3600)["problem"]["status"] == 503
+        eventually(lambda: "client replies is not consumed" in reasons(client.process))
+        assert client.call("count", {"key": key}, deadline=3600)["problem"]["status"] == 503
         proxy.welcome()
-        eventually(lambda: "result" in asker.call("count", {"key": key}, deadline=2))
+        eventually(lambda: "result" in client.call("count", {"key": key}, deadline=2))
 
 
 @pytest.mark.parametrize(
@@ -214,31 +214,31 @@ def test_a_connection_that_breaks_within_a_call_ends_it_before_its_deadline(
 ) -> None:
     with (
         TcpProxy(world.amqp_uri) as proxy,
-        new_asker(world, AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2") as asker,
+        new_client(world, AMQP_URI=proxy.url, HEARTBEAT_SECONDS="2") as client,
         ThreadPoolExecutor() as besides,
     ):
         with world.gate(key):
-            call = besides.submit(asker.call, "knock", {"key": key, "behaviour": "gate"}, deadline=3600)
+            call = besides.submit(client.call, "knock", {"key": key, "behaviour": "gate"}, deadline=3600)
             world.wait_until_held()
             getattr(proxy, trouble)()
-            asker.call("count", {"key": key}, deadline=2)  # who asks in the midst of it gets some answer too
+            client.call("count", {"key": key}, deadline=2)  # who asks in the midst of it gets some answer too
             answer = call.result()
         assert (answer["problem"]["status"], answer["waiting"]) == (503, 0)
         proxy.cut()
         proxy.thaw()
-        eventually(lambda: "result" in asker.call("count", {"key": key}, deadline=2))
+        eventually(lambda: "result" in client.call("count", {"key": key}, deadline=2))
 
 
 @pytest.fixture(scope="module")
-def asker(shared_world: World) -> Iterator[Asker]:
-    """An asker beside the module's probe."""
-    with new_asker(shared_world) as asker:
-        yield asker
+def client(shared_world: World) -> Iterator[ProbeClient]:
+    """A client beside the module's probe."""
+    with new_client(shared_world) as client:
+        yield client
 
 
 @contextmanager
-def new_asker(world: World, **settings: str) -> Iterator[Asker]:
-    """An asker that runs until this ends."""
-    process = world.start_service(ASKER, "", settings.pop("AMQP_URI", world.amqp_uri), **settings)
-    yield Asker(process)
+def new_client(world: World, **settings: str) -> Iterator[ProbeClient]:
+    """A client that runs until this ends."""
+    process = world.start_service(PROBE_CLIENT, "", settings.pop("AMQP_URI", world.amqp_uri), **settings)
+    yield ProbeClient(process)
     process.kill()

@@ -34,9 +34,9 @@ def test_what_a_handler_tells_goes_out_and_is_heard_by_listeners(world: World, k
 
 
 def test_an_event_told_while_handling_carries_where_it_came_from(world: World, key: str) -> None:
-    ear = world.outside.ear(ANSWERED)
+    subscribe = world.outside.subscribe(ANSWERED)
     message_id = world.outside.knock(key)
-    while (document := world.outside.body_of(answer := eventually(lambda: world.outside.get(ear))))["data"][
+    while (document := world.outside.body_of(answer := eventually(lambda: world.outside.get(subscribe))))["data"][
         "key"
     ] != key:
         pass  # an answer to an earlier test

@@ -23,7 +23,7 @@ from services.kit.events.outbox import to_json
 from tests.integration.messaging.probe.contracts import BATCH_QUEUE, PINGED
 from tests.integration.messaging.probe.models import Effect
 
-ASKER = "tests.integration.messaging.probe.asker"
+PROBE_CLIENT = "tests.integration.messaging.probe.client"
 PROBE = "tests.integration.messaging.probe.service"
 QUEUE = "probe.pinged"
 DEAD = f"{QUEUE}.dead"
@@ -124,7 +124,7 @@ class Outside:
         """Declares a queue that is deleted with this client."""
         return str(self.channel.queue_declare("", exclusive=True).queue)
 
-    def ear(self, contract: EventContract) -> str:
+    def subscribe(self, contract: EventContract) -> str:
         """Declares a queue that receives an event's live copies from now on; it is deleted with this client."""
         queue, exchange = self.own_queue(), events_exchange(contract.producer)
         declare_exchange(self.channel, exchange)

@@ -26,10 +26,10 @@ class ReportedPort(DependencyProvider):
         log.info("listening", what="http", port=self.server._sock.getsockname()[1])
 
 
-class Asker:
+class ProbeClient:
     """Passes requests on to the probe, or to a service that does not exist."""
 
-    name = "asker"
+    name = "client"
     probe = ServiceClient("probe")
     nobody = ServiceClient("nobody")
     port = ReportedPort()
