@@ -19,7 +19,7 @@ from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.request import REPLY_BY_SERVICE_EXCHANGE
 
 REFUSED = (amqp.AccessRefused, amqp.PreconditionFailed)
-AuditEvent = Callable[[amqp.Channel], object]
+BrokerOperation = Callable[[amqp.Channel], object]
 
 
 class Intruder:
@@ -28,12 +28,12 @@ class Intruder:
     def __init__(self, connection: amqp.Connection) -> None:
         self.connection = connection
 
-    def is_refused(self, act: AuditEvent) -> bool:
+    def is_refused(self, operation: BrokerOperation) -> bool:
         """Whether the broker refuses the user to do this."""
         channel = self.connection.channel()
         channel.confirm_select()
         try:
-            act(channel)
+            operation(channel)
         except REFUSED:
             return True
         finally:

@@ -38,7 +38,7 @@ from services.kit.rpc.caller_signature import Signer
 from services.kit.rpc.operation import ANONYMOUS
 from tests.documents import event_data
 from tests.mothers import an_act
-from tests.security.intruder import AuditEvent, Intruder, ReplyQueue, dead_letter, discard, forged, intruder
+from tests.security.intruder import BrokerOperation, Intruder, ReplyQueue, dead_letter, discard, forged, intruder
 
 APPROVED_DEAD = "batching.revocation_approved.dead"
 ACTS_DEAD = "membership.act_recorded.dead"
@@ -98,7 +98,7 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
         assert here.is_refused(lambda channel, name=name: channel.exchange_declare(name, "fanout"))  # type: ignore[misc]
         assert here.is_refused(lambda channel, name=name: channel.queue_declare(name))  # type: ignore[misc]
         for target in TARGETS:
-            routes: list[AuditEvent] = [
+            routes: list[BrokerOperation] = [
                 lambda channel, name=name, target=target: channel.exchange_declare(  # type: ignore[misc]
                     name, "fanout", arguments={"alternate-exchange": target}
                 ),
@@ -128,7 +128,7 @@ def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broke
 def test_the_gateways_password_makes_no_way_into_events(broker: Broker) -> None:
     here = broker.users["gateway"]
     for target in [*map(events_exchange, SERVICES), *map(replies_exchange, SERVICES), bank.EXCHANGE, EVENTS_EXCHANGE]:
-        ways: list[AuditEvent] = [
+        ways: list[BrokerOperation] = [
             lambda channel, target=target: channel.exchange_bind(target, RPC_EXCHANGE, "#"),  # type: ignore[misc]
             lambda channel, target=target: channel.queue_declare(  # type: ignore[misc]
                 f"gateway.listen.{uuid4()}", exclusive=True, arguments={"x-dead-letter-exchange": target}

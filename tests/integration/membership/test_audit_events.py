@@ -33,53 +33,59 @@ from tests.integration.membership.office import Office, a_caller
 from tests.mothers import a_member_form, a_union_code
 
 
-def acted(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.AuditEvent:
+def audit_event_of(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.AuditEvent:
     """The act of a command, done or refused."""
-    act = audit.AuditEvent("test", caller or office.clerk)
+    audit_event = audit.AuditEvent("test", caller or office.clerk)
     try:
         with office.begin() as session:
-            audit.begin(session, act)
+            audit.begin(session, audit_event)
             command(session, *arguments)
     except Problem:
         pass
-    return act
+    return audit_event
 
 
 def of_clerk(office: Office, use_case: Any, request: Any, clerk: Caller | None = None) -> audit.AuditEvent:
     """The audit event of a clerk's call."""
-    return acted(office, lambda session: use_case(office.work(session, clerk), request))
+    return audit_event_of(office, lambda session: use_case(office.work(session, clerk), request))
 
 
 def test_a_registered_and_changed_member_is_noted_with_masked_numbers(office: Office) -> None:
     form = {**a_member_form(phone="13800000000"), "affiliation": "employer"}
-    act = of_clerk(office, members.register_member, read(RegisterMemberRequest, form))
-    [record] = act.records
-    assert act.new["phone"] == "138****0000"
-    assert form["document_number"] not in act.new.values()
+    audit_event = of_clerk(office, members.register_member, read(RegisterMemberRequest, form))
+    [record] = audit_event.records
+    assert audit_event.new["phone"] == "138****0000"
+    assert form["document_number"] not in audit_event.new.values()
 
     member_id = UUID(record.removeprefix("member:"))
-    act = of_clerk(office, members.update_member, UpdateMemberRequest(member_id=member_id, phone="13911111111"))
-    assert (act.records, act.old, act.new) == ([record], {"phone": "138****0000"}, {"phone": "139****1111"})
+    audit_event = of_clerk(office, members.update_member, UpdateMemberRequest(member_id=member_id, phone="13911111111"))
+    assert (audit_event.records, audit_event.old, audit_event.new) == (
+        [record],
+        {"phone": "138****0000"},
+        {"phone": "139****1111"},
+    )
 
 
 def test_a_try_at_another_unions_member_is_noted_by_its_id(office: Office) -> None:
     member_id = office.register()
     foreigner = a_caller(office.other, "clerk")
-    act = of_clerk(office, members.update_member, UpdateMemberRequest(member_id=member_id, address="x"), foreigner)
-    assert (act.records, act.new) == ([f"member:{member_id}"], {})
+    audit_event = of_clerk(
+        office, members.update_member, UpdateMemberRequest(member_id=member_id, address="x"), foreigner
+    )
+    assert (audit_event.records, audit_event.new) == ([f"member:{member_id}"], {})
 
 
 def test_all_queued_members_are_noted(office: Office) -> None:
     member_ids = office.numbered(3)
-    act = of_clerk(office, queueing.queue_members, QueueMembersRequest(member_ids=member_ids))
-    assert set(act.records) == {f"member:{member_id}" for member_id in member_ids}
-    assert act.new == {"queued": 3}
+    audit_event = of_clerk(office, queueing.queue_members, QueueMembersRequest(member_ids=member_ids))
+    assert set(audit_event.records) == {f"member:{member_id}" for member_id in member_ids}
+    assert audit_event.new == {"queued": 3}
 
 
 def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Office) -> None:
-    act = audit.AuditEvent("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
+    audit_event = audit.AuditEvent("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
     with office.begin() as session:
-        audit.publish_audit_event(session, "membership", act)
+        audit.publish_audit_event(session, "membership", audit_event)
     published = office.published(ACTS_RECORDED["membership"])
     assert [len(one["records"]) for one in published] == [500, 500, 1]
     assert len({one["act_id"] for one in published}) == 3
@@ -88,8 +94,8 @@ def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Offic
 def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(office: Office, account: Account) -> None:
     clerk = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
     request = StartImportRequest(file_name="members.csv", content="77u/5aeT5ZCN")  # a heading alone
-    act = acted(office, lambda session: imports.start_import(Work(session, clerk), request))
-    [record] = act.records
+    audit_event = audit_event_of(office, lambda session: imports.start_import(Work(session, clerk), request))
+    [record] = audit_event.records
     import_id = UUID(record.removeprefix("import:"))
     with office.begin() as session:
         job = session.get_one(imports.ImportJob, import_id)
@@ -105,18 +111,18 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
 def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:
     administrator = a_caller(office.city, "administrator")
     request = CreateUnionRequest(name="静安区总工会", code=a_union_code(77), superior_union_id=office.city.union_id)
-    act = acted(office, lambda session: unions.create_union(Work(session, administrator), request))
-    assert act.records == [f"union:{union_id}" for union_id in act.union_ids]
-    assert act.new["name"] == "静安区总工会"
+    audit_event = audit_event_of(office, lambda session: unions.create_union(Work(session, administrator), request))
+    assert audit_event.records == [f"union:{union_id}" for union_id in audit_event.union_ids]
+    assert audit_event.new["name"] == "静安区总工会"
 
 
 def test_a_changed_account_is_noted_in_the_reach_of_its_union(office: Office, account: Account) -> None:
     administrator = a_caller(office.superior, "administrator")
     request = UpdateAccountRequest(account_id=account.account_id, display_name="王小芳")
-    act = acted(office, lambda session: accounts.update_account(Work(session, administrator), request))
-    assert act.records == [f"account:{account.account_id}"]
-    assert act.union_ids == {str(office.union.union_id)}
-    assert (act.old, act.new) == ({"display_name": "王芳"}, {"display_name": "王小芳"})
+    audit_event = audit_event_of(office, lambda session: accounts.update_account(Work(session, administrator), request))
+    assert audit_event.records == [f"account:{account.account_id}"]
+    assert audit_event.union_ids == {str(office.union.union_id)}
+    assert (audit_event.old, audit_event.new) == ({"display_name": "王芳"}, {"display_name": "王小芳"})
 
 
 @pytest.mark.parametrize(("name", "password"), [("jianlang", PASSWORD), ("jianlang", "wrong"), ("nobody", "wrong")])
@@ -124,18 +130,25 @@ def test_signing_in_is_noted_whether_it_succeeds_or_not(
     office: Office, account: Account, name: str, password: str
 ) -> None:
     visitor, request = Caller(origin="10.8.3.21"), a_sign_in(name, password)
-    act = acted(office, lambda session: sign_in(work_of(office, session, visitor), request), caller=visitor)
+    audit_event = audit_event_of(
+        office, lambda session: sign_in(work_of(office, session, visitor), request), caller=visitor
+    )
     known, right = name == "jianlang", password == PASSWORD
-    assert act.is_of_somebody
-    assert act.records == ([f"account:{account.account_id}"] * len(act.records) if known else [])
-    assert (act.caller.account_id, act.caller.origin) == (str(account.account_id) if right else None, "10.8.3.21")
-    assert password not in str(vars(act))
-    assert "nobody" not in str(vars(act))
+    assert audit_event.is_of_somebody
+    assert audit_event.records == ([f"account:{account.account_id}"] * len(audit_event.records) if known else [])
+    assert (audit_event.caller.account_id, audit_event.caller.origin) == (
+        str(account.account_id) if right else None,
+        "10.8.3.21",
+    )
+    assert password not in str(vars(audit_event))
+    assert "nobody" not in str(vars(audit_event))
 
 
 def test_passwords_are_not_noted(office: Office, account: Account) -> None:
     caller = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
     request = ChangePasswordRequest(current_password="wrong", new_password="another good password")
-    act = acted(office, lambda session: own_account.change_password(work_of(office, session, caller), request))
-    assert act.records == [f"account:{account.account_id}"]
-    assert (act.old, act.new) == ({}, {})
+    audit_event = audit_event_of(
+        office, lambda session: own_account.change_password(work_of(office, session, caller), request)
+    )
+    assert audit_event.records == [f"account:{account.account_id}"]
+    assert (audit_event.old, audit_event.new) == ({}, {})

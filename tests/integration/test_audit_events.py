@@ -51,18 +51,18 @@ def engine_of(database: DatabaseFactory) -> Callable[[str], Engine]:
     return lambda service: create_engine(database(service).replace("postgresql://", "postgresql+psycopg://"))
 
 
-def acted(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.AuditEvent:
+def audit_event_of(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.AuditEvent:
     """The act of a command, done or refused."""
     database = Database()
     database.engine = engine
-    act = audit.AuditEvent("test", CITY)
+    audit_event = audit.AuditEvent("test", CITY)
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
-            audit.begin(session, act)
+            audit.begin(session, audit_event)
             command(Work(session, caller, database), request)
     except Problem:
         pass
-    return act
+    return audit_event
 
 
 def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engine]) -> None:
@@ -73,24 +73,35 @@ def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engin
     first, second = desk.queue(an_applicant(), an_applicant())
 
     change = UpdatePendingRequest(application_id=first, document_expiry=date(2041, 2, 3))
-    act = acted(engine, pending.update_pending, desk.clerk, change)
-    assert (act.records, act.new) == ([f"application:{first}"], {"document_expiry": "2041-02-03"})
-    act = acted(engine, checks.check_pending, desk.clerk, CheckPendingRequest())
-    assert (set(act.records), act.new) == ({f"application:{one}" for one in (first, second)}, {"checking": 2})
-    act = acted(engine, pending.remove_pending, desk.clerk, RemovePendingRequest(application_id=second))
-    assert (act.records, act.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
+    audit_event = audit_event_of(engine, pending.update_pending, desk.clerk, change)
+    assert (audit_event.records, audit_event.new) == ([f"application:{first}"], {"document_expiry": "2041-02-03"})
+    audit_event = audit_event_of(engine, checks.check_pending, desk.clerk, CheckPendingRequest())
+    assert (set(audit_event.records), audit_event.new) == (
+        {f"application:{one}" for one in (first, second)},
+        {"checking": 2},
+    )
+    audit_event = audit_event_of(
+        engine, pending.remove_pending, desk.clerk, RemovePendingRequest(application_id=second)
+    )
+    assert (audit_event.records, audit_event.new) == ([f"application:{second}"], {"removed": 1, "reason": "by_clerk"})
 
     desk.validate({first: "passed"})
     asked = read(SubmitBatchRequest, {"channel": "ordinary", **OUTLET, **CONTACT, **CONSENT})
-    act = acted(engine, submission.submit_batch, desk.clerk, asked)
-    batch, application = act.records
-    assert (application, act.new["contact_phone"]) == (f"application:{first}", "138****0000")
+    audit_event = audit_event_of(engine, submission.submit_batch, desk.clerk, asked)
+    batch, application = audit_event.records
+    assert (application, audit_event.new["contact_phone"]) == (f"application:{first}", "138****0000")
     batch_no = batch.removeprefix("batch:")
-    act = acted(engine, registers.print_register, desk.clerk, GetRegisterRequest(batch_no=batch_no, format="xlsx"))
-    assert (act.records, act.new["format"]) == ([batch], "xlsx")
-    assert acted(engine, registers.get_attachments, desk.clerk, BatchRequest(batch_no=batch_no)).records == [batch]
+    audit_event = audit_event_of(
+        engine, registers.print_register, desk.clerk, GetRegisterRequest(batch_no=batch_no, format="xlsx")
+    )
+    assert (audit_event.records, audit_event.new["format"]) == ([batch], "xlsx")
+    assert audit_event_of(engine, registers.get_attachments, desk.clerk, BatchRequest(batch_no=batch_no)).records == [
+        batch
+    ]
     foreigner = Desk(engine).clerk
-    assert acted(engine, registers.get_attachments, foreigner, BatchRequest(batch_no=batch_no)).records == [batch]
+    assert audit_event_of(engine, registers.get_attachments, foreigner, BatchRequest(batch_no=batch_no)).records == [
+        batch
+    ]
 
 
 def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Callable[[str], Engine]) -> None:
@@ -100,29 +111,32 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
         batches.batch_submitted(session, an_event(BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))))
     clerk = Caller(account_id=str(uuid4()), roles=frozenset({"clerk"}), union_id=str(union_id))
     asked = RequestRevocation(batch_no=SUBMITTED["batch_no"], applicant_name="王芳", applicant_phone="13800000000")
-    act = acted(engine, requests.request_revocation, clerk, asked)
-    batch, revocation = act.records
+    audit_event = audit_event_of(engine, requests.request_revocation, clerk, asked)
+    batch, revocation = audit_event.records
     assert batch == f"batch:{SUBMITTED['batch_no']}"
-    assert act.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
+    assert audit_event.new == {"applicant_name": "王芳", "applicant_phone": "138****0000"}
 
     reviewer = Caller(
         account_id=str(uuid4()), roles=frozenset({"reviewer"}), union_id=str(superior_id), scope=Scope.SUBORDINATES
     )
     decision = RejectRevocation(revocation_id=UUID(revocation.removeprefix("revocation:")), remark="请打 13800000000")
-    act = acted(engine, requests.reject, reviewer, decision)
-    assert (set(act.records), act.union_ids) == ({revocation, batch}, {str(union_id)})
-    assert (act.old, act.new) == ({"state": "requested"}, {"state": "rejected", "remark": "请打 138****0000"})
+    audit_event = audit_event_of(engine, requests.reject, reviewer, decision)
+    assert (set(audit_event.records), audit_event.union_ids) == ({revocation, batch}, {str(union_id)})
+    assert (audit_event.old, audit_event.new) == (
+        {"state": "requested"},
+        {"state": "rejected", "remark": "请打 138****0000"},
+    )
 
 
 def test_acts_on_announcements_and_messages(engine_of: Callable[[str], Engine]) -> None:
     engine = engine_of("notification")
     given = CreateAnnouncementRequest(title="办卡通知", body="正文", places=["workbench"])
-    act = acted(engine, announcements.create_announcement, CITY, given)
-    [record] = act.records
-    assert act.new["title"] == "办卡通知"
+    audit_event = audit_event_of(engine, announcements.create_announcement, CITY, given)
+    [record] = audit_event.records
+    assert audit_event.new["title"] == "办卡通知"
     withdrawal = WithdrawAnnouncementRequest(announcement_id=UUID(record.removeprefix("announcement:")))
-    assert acted(engine, announcements.withdraw_announcement, CITY, withdrawal).records == [record]
+    assert audit_event_of(engine, announcements.withdraw_announcement, CITY, withdrawal).records == [record]
     message_id = uuid4()
-    assert acted(engine, message_inbox.mark_read, CITY, MarkMessageReadRequest(message_id=message_id)).records == [
-        f"message:{message_id}"
-    ]
+    assert audit_event_of(
+        engine, message_inbox.mark_read, CITY, MarkMessageReadRequest(message_id=message_id)
+    ).records == [f"message:{message_id}"]
