@@ -1,4 +1,4 @@
-"""Operations 运维: how services and queues do, and dead letters, which an operator sends back or discards."""
+"""Operations 运维 on the page: status of services and queues, and dead letters to replay or discard."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Revocation of a batch: the clerk asks, the reviewer of the superior union decides, each in a browser of its own."""
+"""Revocations on the page: the clerk requests, the reviewer of the superior union decides, each in an own browser."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""Signing in on the page, being sent back to where one was, and what stands beside the form."""
+"""Sign-in on the page: return to the requested page, announcements and support beside the form."""
 
 from playwright.sync_api import Page, expect
 

@@ -1,4 +1,4 @@
-"""The workbench 业务工作台, and what every page does when the connection is lost or the system is busy."""
+"""The workbench 业务工作台, and how pages show a lost connection or a busy system."""
 
 from playwright.sync_api import Route, expect
 

@@ -1,4 +1,4 @@
-"""The plan of a chaos run, drawn from a seed: which fault strikes what, when and for how long."""
+"""The plan of a chaos run, drawn from a seed: which fault hits which target, when and for how long."""
 
 import random
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One chaos run: clients work, faults strike, the system comes to rest, and the results are verified."""
+"""One chaos run: clients work, faults are injected, all work finishes, and the results are verified."""
 
 import json
 import re

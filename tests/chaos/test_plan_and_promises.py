@@ -1,4 +1,4 @@
-"""The plan repeats by its seed, and the account sees what is lost and what is duplicated."""
+"""The plan of a chaos run repeats by its seed, and lost and duplicated promises are detected."""
 
 from typing import Any
 from uuid import uuid4

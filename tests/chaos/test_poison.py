@@ -1,7 +1,7 @@
-"""Whatever the bank sends is applied or rejected with its reason, and holds up nothing.
+"""Malformed messages of the bank are rejected with their reason, and delay no other message.
 
-`POISON_MESSAGES` says how many; with `POISON_REPORT` the run is written to docs/chaos/poison.md, with the memory that
-it took. What bounds that is tried by tests/unit/test_bytes_held.py.
+`POISON_MESSAGES` is their number; with `POISON_REPORT` the report, with the used memory, is written to
+docs/chaos/poison.md. tests/unit/test_bytes_held.py tests the limit that bounds the memory.
 """
 
 import os

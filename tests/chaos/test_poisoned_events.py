@@ -1,4 +1,4 @@
-"""Rubbish on the queue of each event: it lies among the dead letters with its cause, and the queue goes on."""
+"""Invalid messages on the queue of each event become dead letters with their cause; valid ones are handled."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A short chaos run: faults of each cheap kind while clerks, reviewers and the bank work. `make chaos` is longer."""
+"""A short chaos run: faults of each quick kind while clerks, reviewers and the bank work."""
 
 from dataclasses import replace
 

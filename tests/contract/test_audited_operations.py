@@ -1,4 +1,4 @@
-"""Each command has a name in the audit log, and so has what shows whole numbers; nothing else has one."""
+"""Each command, and each operation that shows whole numbers, has a title in the audit log; no other has one."""
 
 from importlib import import_module
 from inspect import getmembers

@@ -1,4 +1,4 @@
-"""Each message is held to its schema and its committed example."""
+"""Each message fits its schema and its committed example."""
 
 import base64
 import hashlib

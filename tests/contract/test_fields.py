@@ -1,4 +1,4 @@
-"""Whatever text a request holds is cleaned by a value type, one of a few words, or a code or secret named here."""
+"""Each text field of a request is cleaned by a value type, is an enumeration, or is a code or secret named here."""
 
 import importlib
 import inspect

@@ -1,7 +1,7 @@
-"""Messages outlast releases: today's consumers read what former releases told, and theirs what today's tell.
+"""Compatibility of releases: today's consumers read messages of former releases, and theirs read today's.
 
-A folder of `former/` holds what one release told: its examples as they were committed, and its AsyncAPI document, which
-is all that its consumers knew.
+A folder of `former/` holds the messages of one release: its committed examples, and its AsyncAPI document, which
+describes what its consumers can read.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Each route in this process: asked by each role, and in ways that nobody thought of; as policy and document have it.
+"""Each route in this process: by each role and with generated requests, as the policy and the OpenAPI document say.
 
 The services behind answer as their contracts say. Over HTTP the same is done by tests/e2e/test_policy_matrix.py and
 tests/e2e/test_fuzz.py.

@@ -1,4 +1,4 @@
-"""The permissions on the broker let each program do all that its code does."""
+"""Each program's permissions on the broker suffice for all that its code does."""
 
 import re
 from collections.abc import Iterator

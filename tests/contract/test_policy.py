@@ -1,4 +1,4 @@
-"""The policy names each method and each route, and nothing else."""
+"""The policy names each operation and each route, and nothing else."""
 
 import inspect
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The security document names evidence that exists, every requirement once, and counts what it says."""
+"""The security document cites existing evidence, lists each requirement once, and counts correctly."""
 
 import ast
 import re

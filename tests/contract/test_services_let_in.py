@@ -1,4 +1,4 @@
-"""Each service checks for itself whom the policy lets in, whatever the gateway has let through."""
+"""Each service authorizes callers itself, whatever the gateway has checked."""
 
 import json
 import time

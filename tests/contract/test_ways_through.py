@@ -1,4 +1,4 @@
-"""The ways through the code that docs/architecture.md lists are short, and their files are there."""
+"""The call paths that docs/architecture.md lists are short, and their files exist."""
 
 import re
 

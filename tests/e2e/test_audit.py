@@ -1,4 +1,4 @@
-"""Who did what can be found by person, record and time, over the API of a whole stack, and its chain holds."""
+"""The audit log over the API of a whole stack: searched by person, record and time, with an intact chain."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Nobody sees or does what is not theirs, over the API of a whole stack."""
+"""Scope of callers over the API of a whole stack: nobody reads or changes data of other unions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""On broker and databases of a running stack nobody can do more than is theirs."""
+"""Least privilege on broker and databases of a running stack: each login can do only what its program needs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

@@ -1,5 +1,6 @@
-"""A system that operators work on: restarted process by process, given new keys, killed and migrated while it works,
-and found whole by the invariant checker; and what is broken in it by hand is found too.
+"""Operations on a system under load: rolling restart, key rotation, kills, a migration; then the invariants hold.
+
+Violations that are injected on purpose are all found by the invariant checker.
 """
 
 import re

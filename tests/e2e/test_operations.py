@@ -1,4 +1,4 @@
-"""Operators see how services and queues do and look after dead letters, and see nobody's data."""
+"""Operators over the API of a whole stack: status of services and queues, dead letters, no personal data."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A member in flexible employment gets a card on the phone 个人办卡, without a clerk."""
+"""A member in flexible employment applies for a card on the phone 个人办卡, without a clerk."""
 
 from typing import Any
 

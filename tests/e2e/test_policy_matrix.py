@@ -1,7 +1,7 @@
-"""Every route, asked over HTTP by every role for what is its own, below it, above it and foreign: as the policy says.
+"""The policy matrix over HTTP: every route by every role, with data of own, subordinate, superior and foreign unions.
 
-The cells come from the routes and the policy; only how a thing is named in a query or a body stands here. A new route
-whose names are unknown here fails until it is said.
+The cells come from the routes and the policy. This module only declares how an object is named in a query or a body; a
+new route with other names fails until they are declared here.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The second factor over HTTP, from the enrolment of a clerk to the administrator who helps after it was lost."""
+"""The second factor over HTTP: enrolment, sign-in, and removal by an administrator after it was lost."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Signing in and out over two gateway processes, as people with several computers meet them."""
+"""Sign-in and sign-out over two gateway processes, with several browsers of one account."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A running system of a former release becomes one of this code, process by process, while people work with it."""
+"""A rolling upgrade from a former release, process by process, under load."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A whole system without its simulated bank: another program is the bank, by what docs/events/bank.md says."""
+"""A system without its simulated bank: the example client of docs/events/bank.md is the bank."""
 
 from pathlib import Path
 

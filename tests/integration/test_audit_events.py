@@ -1,4 +1,4 @@
-"""What batching, revocation and notification note of their commands: the records, and what was changed, masked."""
+"""Audit events of batching, revocation and notification: the records, and what was changed, masked."""
 
 from collections.abc import Callable
 from datetime import date

@@ -1,4 +1,4 @@
-"""What goes between batching and the bank is encrypted for its reader; clear text is taken only where it is agreed."""
+"""Messages between batching and the bank are encrypted for their reader; clear text only where it is agreed."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Operators send batches to the bank again, as they were, and put right the times that its clock got wrong."""
+"""Operators resend batches to the bank unchanged, and correct times that its clock got wrong."""
 
 import json
 import os

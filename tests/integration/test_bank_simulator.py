@@ -1,4 +1,4 @@
-"""The simulated bank on a real broker: what it takes, what it sends, and what it does by itself."""
+"""The simulated bank on a real broker: what it accepts, what it sends on request and automatically."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What operators call of every service: its status and its dead letters, through a service as a process."""
+"""The operations of every service for operators: status and dead letters, in a service as a process."""
 
 import os
 from collections.abc import Iterator

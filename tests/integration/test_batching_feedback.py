@@ -1,4 +1,4 @@
-"""The bank's feedback: applied once, in any order, in parts; what cannot be true is put aside with its reason."""
+"""The bank's feedback: applied once, in any order, in parts; contradictory results are rejected with their reason."""
 
 import json
 import re

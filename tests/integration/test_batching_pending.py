@@ -1,4 +1,4 @@
-"""The pending list: members come onto it, are checked, completed, switched and removed."""
+"""The pending list: members are listed, checked, completed, switched and removed."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

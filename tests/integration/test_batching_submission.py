@@ -1,4 +1,4 @@
-"""Submitting: all of a channel, frozen under one number, told and sent to the bank; personal ones go alone."""
+"""Submission: all entries of a channel, frozen under one number, published, and sent to the bank."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Rows that travel as arrays arrive as they were, whatever their values are."""
+"""Rows that are sent as array parameters arrive unchanged, whatever their values are."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone

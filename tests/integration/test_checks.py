@@ -1,4 +1,4 @@
-"""Checks with a real database and a registry that is there, away or odd; what they tell is read from the outbox."""
+"""Checks with a real database and a registry that answers, is away or answers nonsense."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

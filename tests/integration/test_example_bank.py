@@ -1,4 +1,4 @@
-"""A bank's own program, in plain pika and with the bank's rights alone, works with batching; and it has its limits."""
+"""The example of a bank's program, with the bank's permissions only, exchanges messages with batching."""
 
 import json
 from collections.abc import Iterator

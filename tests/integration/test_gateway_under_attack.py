@@ -1,4 +1,4 @@
-"""The gateway's process before clients that mean harm: too much, too slow, too often, ambiguous."""
+"""The gateway's process under attack: requests that are too large, too slow, too many, or ambiguous."""
 
 import re
 import resource

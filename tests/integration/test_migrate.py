@@ -1,4 +1,4 @@
-"""A service's database is brought to the newest version, once, and never by older code."""
+"""A service's database is migrated to the newest revision, once, and never by older code."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""An exchange that is missing is named by who needs it, and the gateway hears again once it is restored."""
+"""A missing exchange makes its users not ready, and the gateway receives events again once it is restored."""
 
 import secrets
 from collections.abc import Iterator

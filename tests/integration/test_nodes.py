@@ -1,4 +1,4 @@
-"""The private nodes: found by who comes second, fresh for each test, and gone when dropped."""
+"""The private nodes: shared by later callers, fresh for each test, and removed when dropped."""
 
 import json
 import os

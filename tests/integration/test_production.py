@@ -1,4 +1,4 @@
-"""In production nothing starts with the demo's secrets, and nothing that is for demonstrations starts at all."""
+"""In production no process starts with the demo's secrets, and no demonstration tool starts at all."""
 
 import os
 import runpy

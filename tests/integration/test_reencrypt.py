@@ -1,4 +1,4 @@
-"""Encrypted columns come under a new key while clerks work; nothing is lost and nothing unreadable."""
+"""Encrypted columns are re-encrypted with a new key while clerks work; nothing is lost or unreadable."""
 
 import base64
 import os

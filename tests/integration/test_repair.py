@@ -1,4 +1,4 @@
-"""What the invariants name is mended by the services' own code: a dry run says it, the repair does and records it."""
+"""Violated invariants are repaired by the services' own code: a dry run lists, the repair does and records."""
 
 import json
 import os

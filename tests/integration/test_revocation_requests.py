@@ -1,4 +1,4 @@
-"""Revocation requests on a real database: who may ask, who may decide, what is told."""
+"""Revocation requests on a real database: who may request and decide, and what is published."""
 
 import json
 import threading

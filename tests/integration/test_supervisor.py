@@ -1,4 +1,4 @@
-"""The supervisor keeps what is planned running, and ends with all of it."""
+"""The supervisor keeps the planned processes running, and ends together with all of them."""
 
 import os
 import signal

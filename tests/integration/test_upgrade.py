@@ -1,4 +1,4 @@
-"""While an upgrade lasts, processes of the release before work beside these, though they name and sign nothing."""
+"""During an upgrade, processes of the former release, which sign nothing, work beside the new ones."""
 
 import base64
 import json

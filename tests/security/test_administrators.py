@@ -1,4 +1,4 @@
-"""What an administrator may try to act in another's name, or to have the own reviewer agree to the own request."""
+"""Attacks by an administrator: signing in as another account, or approving the own union's request."""
 
 import itertools
 from collections.abc import Callable, Iterator

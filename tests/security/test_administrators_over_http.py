@@ -1,4 +1,4 @@
-"""An administrator of a running system who wants to act in others' names, step by step over HTTP."""
+"""Attacks by an administrator on other accounts of a running system, step by step over HTTP."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who rules over membership's database cannot cut the audit log unseen: others remember where it ended."""
+"""Attack with full rights on membership's database: a truncated audit log is detected by other services' copies."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""With the broker password of one program nobody commands another: not by bindings, nor forged events or requests."""
+"""Attacks with one program's broker password: bindings, forged events and forged requests have no effect."""
 
 import time
 from collections.abc import Callable, Iterator

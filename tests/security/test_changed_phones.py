@@ -1,4 +1,4 @@
-"""Who can change where one-time passwords go does not become the member by it."""
+"""Attack by changing a member's phone: whoever can change it cannot sign in as the member."""
 
 import pytest
 

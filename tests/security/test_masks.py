@@ -1,4 +1,4 @@
-"""What clerks and reviewers are shown does not tell a member's number, nor does trying it within the limits."""
+"""Attack on masks: neither masked answers nor searches within the limits reveal numbers."""
 
 import csv
 import io

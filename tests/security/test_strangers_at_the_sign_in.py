@@ -1,4 +1,4 @@
-"""Strangers who fail on purpose, at names, at phones, with rubbish: whoever signed in from there before goes on."""
+"""Attack by deliberate failures at sign-in: known devices still sign in."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What commands tell of their acts: noted by the function at work, numbers masked, secrets left out."""
+"""Audit events: records and changes added by use cases, numbers masked, secrets left out."""
 
 from datetime import date
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The chain of the audit log: who has no key can change nothing of it unseen."""
+"""The chain of the audit log: without the key no change stays undetected."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

@@ -1,4 +1,4 @@
-"""A known vulnerability is always told; a service that cannot be asked is told too, and fails nothing."""
+"""Known vulnerabilities are reported; a service that does not answer is reported too, without failing the check."""
 
 from typing import Any
 

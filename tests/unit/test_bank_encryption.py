@@ -1,4 +1,4 @@
-"""Bank messages are encrypted for one reader, as one message, by algorithms that hold; all else is refused."""
+"""Encryption of bank messages: for one reader and one kind of message, by strong algorithms; all else is refused."""
 
 import base64
 import json

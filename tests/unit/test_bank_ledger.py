@@ -1,4 +1,4 @@
-"""The simulated bank's memory: batches, recalls, decisions, card numbers."""
+"""The simulated bank's ledger: batches, recalls, decisions, card numbers."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the simulated bank does with messages that it cannot read."""
+"""What the simulated bank does with unreadable messages."""
 
 from types import SimpleNamespace
 from typing import Any

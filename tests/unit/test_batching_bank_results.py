@@ -1,4 +1,4 @@
-"""The bank's results judged in memory: counts, cards and members stay true for any sequence of results."""
+"""The bank's results judged in memory: counts, cards and members stay consistent for any sequence of results."""
 
 from collections import Counter
 from datetime import UTC, datetime

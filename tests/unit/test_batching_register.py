@@ -1,4 +1,4 @@
-"""The register: frozen, proved by its hash, printed whole, the same each time."""
+"""The register: frozen, proved by its hash, printed completely, with the same bytes each time."""
 
 import io
 import zipfile

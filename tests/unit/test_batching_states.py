@@ -1,4 +1,4 @@
-"""States of an application and the bank's word on it, in whatever order and however often it comes."""
+"""States of an application and the bank's outcomes, in any order and repeated."""
 
 from itertools import permutations
 

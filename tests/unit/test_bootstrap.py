@@ -1,4 +1,4 @@
-"""A bare machine is checked before it is changed, and left as it was but for what was installed."""
+"""A bare machine is checked before anything is installed on it, and nothing else is changed."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""Over amqps the broker proves that it is the host that the address names."""
+"""Over amqps the broker must prove by its certificate that it is the host of the address."""
 
 import socket
 import ssl

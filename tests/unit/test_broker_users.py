@@ -1,4 +1,4 @@
-"""Who published a message, by the broker's word or by that of the service which has moved it."""
+"""The publisher of a message, by the broker or by the proof of the service that has moved the message."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""How many bytes of a foreign queue a process holds at once, however much lies there: it bounds the memory."""
+"""The bytes of an external queue that a process holds at once are bounded, and so is its memory."""
 
 from types import SimpleNamespace
 from typing import Any

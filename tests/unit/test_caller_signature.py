@@ -1,4 +1,4 @@
-"""The gateway's signature under a request, and the keys that make and check it."""
+"""The gateway's signatures of requests, and the keys that make and verify them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Operators read in Chinese what a dead letter is about, how many persons wait for it, and why it failed."""
+"""Descriptions of dead letters in Chinese: the subject, how many persons it concerns, and why it failed."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The bare root of the other Debian gets what package clients are told here, and takes nothing with it when it ends."""
+"""The root of the other Debian gets this machine's package sources and settings; its mounts end with the program."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What becomes of a message is decided by its error and by what was tried before."""
+"""The decision about a failed message, by its error and its earlier attempts."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The routes that do more than ask one service, and which of all routes need no sign-in."""
+"""Routes with more than one call of a service, and which routes are public."""
 
 import base64
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""The platform's other modules come from a settings file, and lead only where a browser can go."""
+"""The platform's other modules: read from a settings file, without addresses that would run a script."""
 
 from pathlib import Path
 

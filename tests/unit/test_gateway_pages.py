@@ -1,4 +1,4 @@
-"""Pages come from one document for every path that is not the API's, compressed, and their files for ever."""
+"""Pages: one document for every path outside the API, compressed files, cached for ever."""
 
 import gzip
 import re

@@ -1,4 +1,4 @@
-"""Who may use which route."""
+"""Roles, host and origin are checked on each route."""
 
 from contextlib import nullcontext
 

@@ -1,4 +1,4 @@
-"""What the gateway says, to the client and in its log, of a request that it could not read."""
+"""Unreadable HTTP requests: the refusal, and its log record."""
 
 import io
 import socket

@@ -1,4 +1,4 @@
-"""What the gateway says to requests: the right route, and every trouble as a problem document."""
+"""Routing: the right route for a request, and a problem document for each error."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whom a cookie signs in, how long membership's word is believed, and that nobody can make a session."""
+"""Sessions of the gateway: signed cookies, the cache and its time, and forged sessions."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who hears of what, live."""
+"""Live updates: which pages receive which, and when streams end."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Requests that two programs could read differently are refused."""
+"""Ambiguous requests, which two programs could read differently, are refused."""
 
 from email import message_from_string
 from email.message import Message

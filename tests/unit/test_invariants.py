@@ -1,4 +1,4 @@
-"""How the invariants look at a system."""
+"""The invariant checker reads the broker as a service, since the bank's user may open few channels."""
 
 from typing import Any
 

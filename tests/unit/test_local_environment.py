@@ -1,4 +1,4 @@
-"""What processes of the local stack are started with."""
+"""The environment of the local stack's processes: ports, secrets, settings."""
 
 import json
 import socket

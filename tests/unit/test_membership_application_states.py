@@ -1,4 +1,4 @@
-"""Which state of an application can be heard of after which."""
+"""Which state of an application can follow which."""
 
 import itertools
 

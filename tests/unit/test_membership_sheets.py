@@ -1,4 +1,4 @@
-"""Sheets of members: what a row says in the words that people use, the template, and what comes back."""
+"""Sheets of members: words and formats of a row, the template, and the sheet of errors."""
 
 import io
 from typing import Any

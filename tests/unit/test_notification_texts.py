@@ -1,4 +1,4 @@
-"""What people are told: every text says what happened, fits where it is shown, and leads somewhere."""
+"""Texts of messages: each says what happened, fits its place, and has a link."""
 
 from datetime import UTC, datetime
 

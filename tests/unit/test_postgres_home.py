@@ -1,4 +1,4 @@
-"""Root's PostgreSQL node lies apart from its folder, is nobody else's, and survives being killed while it moves."""
+"""The files of root's PostgreSQL node: apart from its folder, private, and safe when a move is interrupted."""
 
 import os
 import pwd

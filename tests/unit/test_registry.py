@@ -1,4 +1,4 @@
-"""The registry's client against a registry that misbehaves."""
+"""The registry's client with a registry that fails in every way."""
 
 from collections.abc import Callable, Iterator
 from datetime import date

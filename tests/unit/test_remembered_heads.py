@@ -1,4 +1,4 @@
-"""What the invariants make of what services and the file of heads remember of the audit log."""
+"""Invariants of the audit log: heads that services and the file of heads remember."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings come typed from the environment, and what is wrong with them is said at once."""
+"""Settings: typed values from the environment; one error lists all invalid ones."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files of members: what is read of those that people and other programs make, what is left, and what is refused."""
+"""Files of members from many programs: what is read, what is skipped, and what is refused."""
 
 import datetime
 import io

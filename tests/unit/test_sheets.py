@@ -1,4 +1,4 @@
-"""Cells of exported sheets: a text that looks like a formula is a text."""
+"""Cells of exported sheets: a text that looks like a formula stays a text."""
 
 import io
 from typing import Any

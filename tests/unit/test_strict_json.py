@@ -1,4 +1,4 @@
-"""What others write as JSON is read as it is meant, or not at all."""
+"""Strict reading of JSON from outside, and which modules read JSON otherwise."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Pages are built once for the same sources, and what npm objects to is told."""
+"""Pages are built once for the same sources, and npm's errors are reported."""
 
 from pathlib import Path
 

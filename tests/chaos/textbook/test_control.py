@@ -1,4 +1,4 @@
-"""The harness sees losses: a textbook's services have some, under two of the same faults."""
+"""The chaos harness detects losses: the textbook services have some under two of the same faults."""
 
 from pathlib import Path
 

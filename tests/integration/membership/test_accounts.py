@@ -1,4 +1,4 @@
-"""The accounts that administrators keep for their union and all below it."""
+"""The accounts that administrators manage for their union and its subordinates."""
 
 import threading
 from collections.abc import Callable

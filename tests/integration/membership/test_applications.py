@@ -1,4 +1,4 @@
-"""Applications and card states follow what batching tells, in whatever order it arrives."""
+"""Applications and card states follow batching's events, in whatever order these arrive."""
 
 from datetime import UTC, datetime
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""What membership's commands note of their acts: the records, and what was changed, masked."""
+"""Audit events of membership's commands: the records, and what was changed, masked."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Where the audit log ends is signed and remembered elsewhere: whoever rules over its database cannot cut it unseen."""
+"""Signed heads of the audit log, kept by other services, reveal a truncated log."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The audit log: one chain that is only added to; what somebody changes behind its back is found and named."""
+"""The audit log: one append-only chain, in which later changes are detected and located."""
 
 import os
 import subprocess

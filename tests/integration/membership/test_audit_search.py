@@ -1,4 +1,4 @@
-"""The audit log is searched by person, record and time, each reader as far as the union reaches."""
+"""Searches in the audit log by person, record and time, within the reader's scope."""
 
 import os
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A member's changed phone: who had the old number hears of it, and no password or session outlives the change."""
+"""A member's changed phone: the old number is notified, and passwords and sessions end."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

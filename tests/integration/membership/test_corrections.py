@@ -1,4 +1,4 @@
-"""What clerks correct in the pending list reaches the member, in whatever order it is heard."""
+"""Clerks' corrections from the pending list are applied to the member, in whatever order they arrive."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Acts on the same accounts at once: they take their locks in one order, so that none ends in a deadlock."""
+"""Concurrent commands on the same accounts take their locks in one order, so that none ends in a deadlock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

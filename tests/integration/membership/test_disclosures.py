@@ -1,4 +1,4 @@
-"""Whole numbers are shown for a reason and not too often; sheets are masked unless an administrator says why."""
+"""Disclosure of whole numbers: with a reason, limited; exports are masked unless an administrator gives a reason."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""An import through membership as a process, which is killed while it is at work."""
+"""An import by membership as a process, which is killed meanwhile."""
 
 import base64
 import os

@@ -1,4 +1,4 @@
-"""Imports: good rows become members, bad ones come back, and no step done twice or cut short changes that."""
+"""Imports: valid rows become members, invalid ones are returned, also after repeated and interrupted steps."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Searches by document number are counted for each account, hits and misses, and kept with who has the number."""
+"""Limits of searches by document number: each account, hits and misses, all of them recorded."""
 
 import re
 from collections.abc import Iterator

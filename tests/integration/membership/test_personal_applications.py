@@ -1,4 +1,4 @@
-"""Members on the phone: their own data, their own application."""
+"""Members on the phone: their own data and their own application."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Members are queued for a card: named, or all of a filter."""
+"""Queueing members for a card: named ones, or all that match a filter."""
 
 from datetime import date
 from uuid import uuid4

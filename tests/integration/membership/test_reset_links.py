@@ -1,4 +1,4 @@
-"""Links by which who forgot a password chooses another one."""
+"""Reset links, by which the holder of an account chooses another password."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The second factor: turned on and off, asked for at sign-in, lost."""
+"""The second factor: turned on and off, required at sign-in, lost."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

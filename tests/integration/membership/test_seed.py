@@ -1,4 +1,4 @@
-"""Demo data: who can sign in, whom they find, and that seeding again changes nothing."""
+"""Demo data: accounts that can sign in, members, and a repeated seed that changes nothing."""
 
 from collections import Counter
 from typing import Any

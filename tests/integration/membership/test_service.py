@@ -1,4 +1,4 @@
-"""Membership as a process: asked over RPC, telling events, and killed in between."""
+"""Membership as a process: RPC, published events, and a kill in between."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Sessions: how long they live, what ends them, and who is told."""
+"""Sessions: how long they are valid, what ends them, and the events about it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Signing in, and the password of one's own account."""
+"""Sign-in, and the password of the caller's own account."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One-time passwords by SMS: what they cost to ask for, how often they are sent, and in which browser they work."""
+"""One-time passwords by SMS: their captchas, limits, and the browser that they are bound to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

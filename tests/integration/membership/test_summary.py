@@ -1,4 +1,4 @@
-"""Counts for the workbench: of a union, and of all below it side by side."""
+"""Counts for the workbench: of a union and of its subordinates."""
 
 from datetime import datetime
 from typing import Any

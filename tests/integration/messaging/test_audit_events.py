@@ -1,4 +1,4 @@
-"""Each command is told as an act: once, in the transaction of its change; refusals are told too."""
+"""Each command publishes an audit event once, in the transaction of its change; refused ones do so too."""
 
 from typing import Any
 from uuid import uuid4

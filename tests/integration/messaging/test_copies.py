@@ -1,4 +1,4 @@
-"""Each consumer of an event gets a copy of its own, whichever other queue takes the event meanwhile."""
+"""Each consumer of an event gets a copy of its own, whichever other queue accepts the event."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

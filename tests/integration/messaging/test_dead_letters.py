@@ -1,4 +1,4 @@
-"""Operators find dead letters, read why they died, and send them back; none is lost on the way."""
+"""Operators list, show, replay and discard dead letters; none is lost by it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

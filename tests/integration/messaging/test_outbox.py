@@ -1,4 +1,4 @@
-"""What was told in a committed transaction reaches the broker; nothing else does."""
+"""Events of committed transactions reach the broker; no others do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Who stops reading leaves the rest of the queue as if nobody had been there."""
+"""A reader that stops leaves the rest of the queue unchanged."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""After a restart of the broker or of the database everything goes on by itself."""
+"""After a restart of the broker or of the database all work resumes without help."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Requests are answered in time or not at all, and a repeated command changes nothing twice."""
+"""Requests are answered before their deadline or not at all, and a repeated command changes nothing twice."""
 
 import hashlib
 import json

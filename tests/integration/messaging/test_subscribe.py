@@ -1,4 +1,4 @@
-"""Events are handled once, tried again while trouble passes, and never lost."""
+"""Events are handled once, retried while errors are transient, and never lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Readiness names what keeps messages and changes out: a missing queue, a full broker, a read-only database."""
+"""Readiness names what blocks messages or changes: a missing queue, a full broker, a read-only database."""
 
 import os
 import pwd
