@@ -114,7 +114,7 @@ def kept_database(on: Nodes, service: str, name: str, fill: Callable[[str], None
 
 @contextmanager
 def copied_database(on: Nodes, original: str) -> Iterator[str]:
-    """Yields the URL of a copy of a database, to whose original nobody may be connected."""
+    """Yields the URL of a copy of a database; the original may have no connections."""
     with _dropped_after(on, "copy") as name:
         on.postgres.create_database(name, template=original.rpartition("/")[2])
         yield on.postgres.url(name)

@@ -84,7 +84,7 @@ def test_results_of_the_check_come_in_and_who_passed_is_submitted_after_all_was_
 
 
 def see_what_is_missing(page: Page) -> None:
-    """A wrong telephone number is told before anything is sent."""
+    """A wrong telephone number is shown before the request is sent."""
     dialog = page.get_by_role("dialog", name="完善网点信息")
     dialog.get_by_label("联系方式").fill("12345")
     dialog.get_by_role("button", name="下一步").click()

@@ -59,7 +59,7 @@ def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, b
 
 
 def ask_for_nothing_in_particular(clerk: Page) -> None:
-    """What is missing in the request is told before it is sent."""
+    """Missing fields are shown before the request is sent."""
     clerk.get_by_role("button", name="撤销办卡批次申请").click()
     dialog = clerk.get_by_role("dialog", name="撤销办卡批次申请")
     expect(dialog.get_by_role("radio").first).to_be_visible()

@@ -13,7 +13,7 @@ PROGRAMS = (*SERVICES, "gateway")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: how often it strikes beside the others, how long it may last, and what it can strike."""
+    """A kind of fault: its weight among all faults, how long it may last, and its possible targets."""
 
     name: str
     weight: float

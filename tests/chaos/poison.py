@@ -117,7 +117,7 @@ def draw(target: Target, count: int) -> list[Poison]:
 
 
 def to_json(document: Any) -> bytes:
-    """Writes JSON with everything that a careless writer lets through."""
+    """Writes JSON with all values that a lenient writer allows."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 

@@ -30,7 +30,7 @@ __all__ = ["fork_server", "start_service"]
 
 @pytest.fixture
 def feeder(database: DatabaseFactory, amqp_uri: str, start_service: StartService) -> Iterator[Feeder]:
-    """The bank beside a process of batching that knows a batch."""
+    """A bank, and a process of batching that has one batch."""
     database_url = database("batching")
     engine = create_engine(database_url)
     batch_no, application_ids = fresh(engine).a_batch(_SHARED + MESSAGES // EVERY + 1)
@@ -61,7 +61,7 @@ def test_poison_is_rejected_with_its_reason_and_true_results_between_it_are_appl
 
 
 def _pile(target: Target) -> list[Poison]:
-    """Much at once: what is too large to be read, and what is just not."""
+    """Many messages at once: some too large to be read, some just within the limit."""
     too_large, large = (50, 100) if REPORT else (12, 30)
     filled = to_json({**target.feedback({"member_no": "0", "outcome": "made"}), "other": [[]] * 240_000})
     return [

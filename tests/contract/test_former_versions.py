@@ -51,7 +51,7 @@ def test_no_field_was_taken_away_or_changed_its_meaning(release: str, name: str)
 
 
 def test_the_newest_release_kept_is_the_one_whose_messages_are_told() -> None:
-    """A message that is new, or has a new field, is frozen with the release that begins to tell it."""
+    """A new message, or one with a new field, is frozen with the first release that publishes it."""
     newest = FORMER / RELEASES[-1]
     former, today = _document(newest), _document(DOCS / "events")
     published = {*EVENTS, *(_example_name(name) for name in bank.MESSAGES)}
@@ -102,7 +102,7 @@ def _schema(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _with_sealed_open(schema: Any) -> Any:
-    """The schema for examples in which sealed values stand open."""
+    """The schema of examples, in which encrypted values are written decrypted."""
     if isinstance(schema, list):
         return [_with_sealed_open(one) for one in schema]
     if not isinstance(schema, dict):
@@ -145,6 +145,6 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _type(schema: dict[str, Any]) -> tuple[Any, ...]:
-    """The JSON types that a value may have; what is sealed is told apart from a plain string."""
+    """The JSON types that a value may have; an encrypted value is another type than a plain string."""
     kinds = schema.get("type", [])
     return ("x-sealed" in schema, *sorted([kinds] if isinstance(kinds, str) else kinds))

@@ -39,7 +39,7 @@ ASKED = [route for route in ROUTES if route.allowed_by != _STREAM]
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tells of one queue."""
+    """The depth of one queue."""
     monkeypatch.setattr(queue_depths, "depths", lambda names: [(name, 0, 1) for name in list(names)[:1]])
     monkeypatch.setattr(queue_depths, "depths_of_all", lambda: ([("rpc-membership", 0, 1)], []))
 
@@ -84,7 +84,7 @@ def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> No
 
 
 def reads_session(route: Route) -> bool:
-    """Whether its services are told who asks; what is for everybody is asked for in nobody's name."""
+    """Whether its services receive the caller; those of other routes are called anonymously."""
     return route.reads_session or not route.is_public or route.allowed_by == _SIGNS_OUT
 
 

@@ -58,7 +58,7 @@ def test_a_service_may_read_each_queue_that_it_subscribes_to_and_move_its_messag
 
 @pytest.mark.parametrize("service", [*SERVICES, "bank"])
 def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
-    """To bind takes write on what is bound and read on the exchange that it is bound to."""
+    """Binding needs the permission to write to the queue, and to read from the exchange."""
     allowed = permissions_of(service)
     exchanges = [EVENTS_EXCHANGE, RPC_EXCHANGE, bank.EXCHANGE, *EVERYBODYS]
     assert allowed.configure == NOTHING

@@ -18,7 +18,7 @@ from tests.policy_rows import OF_TESTS
 
 
 def methods_of(service: str) -> set[str]:
-    """What may be asked of a service."""
+    """The operations of a service."""
     module = import_module(f"services.{service}.service")
     (kind,) = [kind for kind in vars(module).values() if getattr(kind, "name", None) == service]
     return {f"{service}.{name}" for name, method in inspect.getmembers(kind, inspect.isfunction) if _is_asked(method)}

@@ -15,7 +15,7 @@ from services.membership.seed import demo_password
 from tests.desks import Desk, a_desk, form_of, people
 
 SEARCH = "按证件号码查询"
-"""The act of who is told that somebody has a number, as by registering a member once more."""
+"""The audit event of a caller who learns that a number is registered, as by registering it again."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def administrator(desk: Desk) -> ApiClient:
 
 
 def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]]:
-    """The acts that are found, once there are as many: they are kept a moment after they were done."""
+    """The audit events found, once there are as many: they are stored asynchronously."""
 
     def found() -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = reader.get("audit", **asked)["items"]

@@ -46,7 +46,7 @@ def outcomes(stack: Stack) -> Iterator[dict[Route, "Future[str]"]]:
 
 
 def _cookies(stack: Stack) -> dict[str, dict[str, str]]:
-    """Of new accounts, one for each role of staff: what is guessed locks nobody whom other tests need."""
+    """New accounts, one for each role of staff: failed sign-ins lock no account of other tests."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     own = city.account["union"]["union_id"]
     district = city.get("unions", q="长宁区总工会")["items"][0]["union_id"]

@@ -71,7 +71,7 @@ def pass_it(browser: ApiClient, code: str) -> dict[str, Any]:
 
 
 def refusal(call: Callable[..., Any], *arguments: Any) -> tuple[int, str | None]:
-    """The status and code of what is refused."""
+    """The status and code of a refusal."""
     with pytest.raises(ApiProblem) as problem:
         call(*arguments)
     return problem.value.status, problem.value.code

@@ -31,7 +31,7 @@ LOOKERS = ("city", "ops", "yangpu", "yangpu-admin")
 
 @dataclass
 class Transcript:
-    """What was said while the story was told: each JSON answer by the request, and what was written to logs."""
+    """The JSON answers of the story by request, and what was written to logs meanwhile."""
 
     answers: list[tuple[str, str]] = field(default_factory=list)
     logs: dict[Path, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def people() -> People:
 
 @pytest.fixture(scope="module")
 def transcript(stack: Stack, nodes: Nodes) -> Iterator[Transcript]:
-    """The story, told once, with all that was answered meanwhile."""
+    """The story, run once, with all answers."""
     transcript = Transcript(logs={path: path.stat().st_size for path in _logs(stack, nodes)})
     ask = ApiClient._request
 
@@ -124,7 +124,7 @@ def _words_in(content: bytes, words: Iterable[str]) -> list[str]:
 
 
 def _look_at_everything(client: ApiClient, transcript: Transcript) -> None:
-    """Asks all that can be asked with GET, with the ids that answers named before."""
+    """Sends every GET request, with the ids from earlier answers."""
     for route in ROUTES:
         if route.method != "GET" or isinstance(route.answer, str) or not route.path.startswith("/api/v1/"):
             continue

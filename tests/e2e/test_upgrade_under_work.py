@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 FORMER = "6b7b68b"
-"""The last commit whose services stood on services/common; the modules that processes run had other names."""
+"""The last commit with services/common; the modules that its processes run have other names."""
 _ON_STACK = "from pathlib import Path; from deploy.local import stack; stack.{}"
 _START = _ON_STACK.format(f"start(Path('.local').absolute(), {dict.fromkeys(SERVICES, 2)})")
 _RESET = _ON_STACK.format("reset(Path('.local').absolute())")
@@ -50,7 +50,7 @@ def former(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_former_release_is_upgraded_while_people_work(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody begins an import meanwhile: a process of the former code reads its sheet by a file that is gone then."""
+    """No import starts meanwhile: a process of the former code would need a module that no longer exists."""
     stack = find(former / ".local")
     monkeypatch.setenv("SESSION_SECRET", "")
     monkeypatch.setenv("SMS_SIMULATOR_URL", stack.simulator_urls["sms"])
@@ -83,7 +83,7 @@ def _imports(stack: Stack) -> int:
 
 
 def _replace_code(folder: Path) -> None:
-    """As a checkout does: what git knows of this code, with what is not committed yet."""
+    """Copies the files that git tracks, with uncommitted changes."""
     for entry in folder.iterdir():
         if entry.name != ".local":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

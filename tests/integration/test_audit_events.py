@@ -52,7 +52,7 @@ def engine_of(database: DatabaseFactory) -> Callable[[str], Engine]:
 
 
 def audit_event_of(engine: Engine, command: Any, caller: Caller, request: Any) -> audit.AuditEvent:
-    """The act of a command, done or refused."""
+    """The audit event of a command, done or refused."""
     database = Database()
     database.engine = engine
     audit_event = audit.AuditEvent("test", CITY)

@@ -54,7 +54,7 @@ def for_us(feedback: Message, message: str = bank.FEEDBACK_QUEUE) -> Message:
 
 
 def sent(desk: Desk, name: str) -> list[AmqpMessage]:
-    """What lies in the outbox of a name."""
+    """The messages of this name in the outbox."""
     with desk.begin() as session:
         rows = session.execute(select(outbox).where(outbox.c.routing_key == name).order_by(outbox.c.id)).all()
     return [AmqpMessage(bytes(row.body), **row.properties) for row in rows]
@@ -140,7 +140,7 @@ def test_the_largest_feedback_is_read_and_so_is_what_is_cut_out_of_it(
 
 
 def filled_up(feedback: Message, size: int = 1 << 20) -> Message:
-    """The feedback with a field that nobody knows, as large as a content may be."""
+    """The feedback with an unknown field that makes it as large as allowed."""
     document = json.loads(feedback.body)
     start = json.dumps({**document, "more": ""}, ensure_ascii=False).encode()
     body = json.dumps({**document, "more": "x" * (size - len(start))}, ensure_ascii=False).encode()

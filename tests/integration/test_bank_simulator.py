@@ -89,12 +89,12 @@ class BankProcess:
         return result
 
     def received(self) -> list[amqp.Message]:
-        """All that lies in the feedback queue now."""
+        """All messages in the feedback queue now."""
         self.channel.auto_decode = False
         return list(iter(lambda: self.channel.basic_get(contract.FEEDBACK_QUEUE, no_ack=True), None))
 
     def feedbacks(self) -> list[dict[str, Any]]:
-        """What lies in the queue, each with a good signature and of the contract's form."""
+        """All messages in the queue, with verified signatures, loaded by the contract."""
         return [_checked(message) for message in self.received()]
 
     def stop(self) -> None:

@@ -46,7 +46,7 @@ TOLD = (VALIDATION_REQUESTED, BATCH_SUBMITTED, CARDS_ISSUED, BATCH_RELEASED, PEN
 
 @dataclass
 class Line:
-    """What is around the service for all tests: its broker with the bank's line, and its database."""
+    """The service's environment for all tests: broker, database, and the bank's queues."""
 
     around: ServiceEnvironment
     channel: amqp.Channel

@@ -53,7 +53,7 @@ def registry(simulator: RegistrySimulator) -> Iterator[Registry]:
 
 
 class Desk:
-    """Takes requests and continues waiting checks in transactions, and remembers what was told."""
+    """Runs and resumes checks in transactions, and records the published events."""
 
     def __init__(self, engine: Engine, registry: Registry) -> None:
         self.engine = engine
@@ -71,13 +71,13 @@ class Desk:
             return checks.resume_waiting(session, self.registry)
 
     def published(self) -> list[dict[str, Any]]:
-        """The data of all events told, in order."""
+        """The data of all published events, in order."""
         with Session(self.engine) as session:
             bodies = session.scalars(select(outbox.c.body).order_by(outbox.c.id))
             return [unwrapped(MEMBERS_VALIDATED, body).data for body in bodies]
 
     def results(self) -> list[tuple[UUID, int, str]]:
-        """Application id, check number and result of all that was told, in order."""
+        """Application id, check number and result of all published results, in order."""
         return [
             (result["application_id"], result["check_no"], result["result"])
             for event in self.published()

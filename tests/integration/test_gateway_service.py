@@ -53,14 +53,14 @@ class RunningGateway:
         return connection
 
     def open_page(self) -> tuple[requests.Response, Iterator[bytes]]:
-        """A page that listens, and the lines that it hears after the first."""
+        """An open page, and the lines that it receives after the first."""
         page = self.get("/api/v1/stream", stream=True)
         lines: Iterator[bytes] = page.iter_lines(chunk_size=1)
         assert next(lines) == b"event: resync"
         return page, lines
 
     def publish(self, count: int, channel: amqp.Channel) -> None:
-        """Tells that so many applications of the clerk's union were checked."""
+        """Publishes that so many applications of the clerk's union were checked."""
         data = {"union_id": self.session_id, "reason": "checked", "count": count}
         message = amqp.Message(to_json(wrap(PENDING_CHANGED, data, None)))
         channel.basic_publish(message, "events", PENDING_CHANGED.routing_key)
@@ -99,7 +99,7 @@ def gateway(process: ServiceProcess) -> RunningGateway:
 
 @pytest.fixture
 def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
-    """Where other services tell events."""
+    """A channel on which other services publish events."""
     with open_connection(module_amqp_uri, "test") as connection:
         yield connection.channel()
 

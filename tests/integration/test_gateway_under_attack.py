@@ -86,7 +86,7 @@ class Gateways:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
     def open_stream(self, number: int = 0) -> socket.socket:
-        """A connection on which a page asked to listen."""
+        """A connection with a request for live updates."""
         page = self.connect(number)
         page.sendall(f"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nCookie: {self.cookie}\r\n\r\n".encode())
         return page
@@ -267,7 +267,7 @@ def _read_at_the_first(pair: Gateways, address: str) -> int:
 
 
 def _while_trickling(connection: socket.socket) -> bytes:
-    """What comes back while a byte is sent now and then."""
+    """The response while one byte is sent periodically."""
     is_over = threading.Event()
 
     def trickle() -> None:

@@ -47,7 +47,7 @@ def named(process: Any, exchange: str) -> bool:
 
 
 def is_heard(uri: str) -> bool:
-    """Whether the gateway listens to what pages hear of batching's events."""
+    """Whether the gateway receives batching's live updates."""
     publisher = ConfirmedPublisher(uri, "administrator", 30)
     refused = publisher.publish([OutgoingMessage(LIVE_EVENTS, PENDING_CHANGED.key_for(LIVE), b"{}")])
     publisher.drop()

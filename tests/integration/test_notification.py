@@ -91,7 +91,7 @@ def a_clerk_of(union_id: UUID) -> Caller:
 
 
 def make_due(begin: Begin) -> None:
-    """Lets the pauses be over."""
+    """Makes waiting SMS due."""
     with begin() as session:
         session.execute(update(Sms).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
 

@@ -75,7 +75,7 @@ class Notification:
         )
 
     def posted_to(self, union_id: UUID) -> dict[str, Any]:
-        """The next message that is told to have come into the inbox of a union."""
+        """The next published message in the inbox of a union."""
         while (posted := self.around.receive(MESSAGE_POSTED).data)["union_id"] != union_id:
             pass
         return posted

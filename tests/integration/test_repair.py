@@ -49,12 +49,12 @@ _A_BATCHED = "select min(application_id::text)::uuid from application where stat
 _A_FREE = "select max(member_id::text)::uuid from member where card_state = 'none')"
 _LOCKED = " card_state = 'pending', application_id = gen_random_uuid(), channel = 'ordinary', applied_at = now()"
 _AT_REST = ("sms_settled:*", "contact_texted:*", "act_log_holds:*")
-"""Nobody sends the SMS here; and the chain of acts is verified by a process of its own, elsewhere."""
+"""Invariants that do not apply here: no SMS are sent, and another test verifies the audit log."""
 
 
 @dataclass(frozen=True)
 class RunnerInProcess(Runner):
-    """As the runner, with the repairs in this process; what is old enough is what is there."""
+    """The runner with repairs in this process, and without a minimum age."""
 
     world: FiveDatabases | None = field(default=None)
     older_than: timedelta = timedelta(seconds=-60)
@@ -106,7 +106,7 @@ class Repaired:
 
 @pytest.fixture(scope="module")
 def repaired(world: FiveDatabases, runner: Runner, system: System) -> Repaired:
-    """All that can be mended is broken at once, looked at once and mended at once."""
+    """Every repairable invariant is violated, then all are checked and repaired together."""
     for lost_by in ("membership", "revocation", "notification"):
         a_batch(world, 2, losing("batch_submitted", lost_by))
     for number, lost_by in enumerate(("membership", "revocation")):
@@ -339,7 +339,7 @@ def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_wer
 
 
 def told_of(world: FiveDatabases, application_id: UUID) -> list[tuple[Any, ...]]:
-    """The steps of an application that batching has to tell membership, in what matters; all is handed on."""
+    """The steps of an application that batching has published to membership; all events are delivered."""
     with world.engines["batching"].connect() as connection:
         rows = connection.exec_driver_sql("select routing_key, body, recipients from outbox order by id").all()
     published = [
@@ -373,7 +373,7 @@ def losing(name: str, lost_by: str) -> Callable[[str, str], bool]:
 
 
 def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
-    """The bank issues one card of a batch and refuses the other, of which somebody hears nothing."""
+    """The bank issues one card of a batch and refuses the other; one consumer lacks these events."""
     batch_no = a_batch(world, 2)
     with world.begin("batching") as session:
         first, second = session.scalars(select(BatchPerson.application_id).where(BatchPerson.batch_no == batch_no))
@@ -384,7 +384,7 @@ def lose_decisions(world: FiveDatabases, lost_by: str, card: str) -> None:
 
 
 def lose_checks(world: FiveDatabases) -> None:
-    """Of one check validation never hears, of another batching does not hear the result."""
+    """Validation lacks the request of one check, batching the result of another."""
     for lost in (("validation_requested", "validation"), ("members_validated", "batching")):
         world.queue(1)
         world.deliver()
@@ -409,7 +409,7 @@ def a_running_import(world: FiveDatabases) -> UUID:
 
 
 def body_of_the_last(world: FiveDatabases) -> bytes:
-    """What membership has written down to be told."""
+    """The events in membership's outbox."""
     with world.engines["membership"].connect() as connection:
         sealed = connection.exec_driver_sql("select body from outbox order by id desc limit 1").scalar_one()
     return decrypted(bytes(sealed))
@@ -417,7 +417,7 @@ def body_of_the_last(world: FiveDatabases) -> bytes:
 
 @contextmanager
 def lying_in(amqp_uri: str, queue: str, body: bytes, headers: dict[str, Any] | None = None) -> Iterator[None]:
-    """A message lies in a queue meanwhile."""
+    """Keeps a message in a queue meanwhile."""
     connection = open_connection(amqp_uri, "test")
     channel = connection.channel()
     channel.confirm_select()

@@ -51,7 +51,7 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def batch(session: Session) -> BatchSubmittedData:
-    """A submitted batch of two applications that revocation has heard of."""
+    """A submitted batch of two applications, whose event revocation has handled."""
     submitted = BATCH_SUBMITTED.read(wire_example(BATCH_SUBMITTED))
     batches.batch_submitted(session, an_event(submitted))
     session.commit()
@@ -408,7 +408,7 @@ def newer(batch: BatchSubmittedData) -> list[ApplicationStep]:
 
 
 def decided(session: Session, batch: BatchSubmittedData, steps: list[ApplicationStep], state: str) -> None:
-    """Revocation hears what became of some applications."""
+    """Delivers the outcome of some applications to revocation."""
     batches.keep_states(session, batch.batch_no, steps, state)
     concluded(session, batch)
 

@@ -57,14 +57,14 @@ class Case:
         return answer
 
     def requested(self, caller: Caller, request_id: str | None = None) -> dict[str, Any]:
-        """A request for the batch, made once the service has heard of it."""
+        """A request for the batch, made once the service has handled its event."""
         answer = wait_until(
             lambda: self.ask_for_revocation(caller, request_id).get("result"), "the service knows the batch"
         )
         return loaded(RevocationAnswer, answer)
 
     def bank_decides(self) -> None:
-        """One card issued, one refused, each told twice."""
+        """Publishes one issued and one refused card, each event twice."""
         issued, refused = self.submitted["applications"]
         facts = {"batch_no": self.submitted["batch_no"], "union_id": self.union["union_id"]}
         issue = {**issued, "version": 9, "issued_at": self.submitted["submitted_at"]}

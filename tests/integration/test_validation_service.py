@@ -32,7 +32,7 @@ RESULTS = "test.members_validated"
 
 @dataclass
 class Validation:
-    """The service's surroundings: batching asks, everybody hears the results, the gateway asks for checks."""
+    """The service's environment: batching requests checks, consumers receive results, the gateway queries them."""
 
     channel: amqp.Channel
     database_url: str
@@ -211,7 +211,7 @@ def applications_of(request: dict[str, Any]) -> list[UUID]:
 
 
 def decided(validation: Validation, count: int) -> dict[UUID, str]:
-    """The decisions of the events that come, up to so many; each is told once."""
+    """The decisions of the next events, up to so many; each is published once."""
     decisions: dict[UUID, str] = {}
     while len(decisions) < count:
         published = {one: result for one, result in results_of(validation.receive()).items() if result != "waiting"}

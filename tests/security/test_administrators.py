@@ -174,7 +174,7 @@ def phone_of(office: Office, account: Account) -> str | None:
 
 
 def news_of(office: Office, account: Account) -> list[tuple[str, list[str], str | None]]:
-    """What the holder was told: what was changed, at which telephones, by whom."""
+    """The holder's notifications: what was changed, the telephones, by whom."""
     published = [one for one in office.published(ACCOUNT_CHANGED) if one["account_id"] == account.account_id]
     return [(one["change"], one["holder"]["phones"], one["holder"]["changed_by"]) for one in published]
 
@@ -379,7 +379,7 @@ def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
 def test_a_process_of_the_former_release_neither_makes_links_that_work_nor_changes_telephones_alone(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
-    """It knows neither that a link is marked nor that a change of the number is dated, and tells links."""
+    """The former release ignores marks of links and dates of number changes, and shows links."""
     link = {"hash": hash_of("told"), "account": victim.account_id, "by": UUID(attacker.account_id)}
     columns = "token_hash, account_id, made_by, expires_at, used_at, void_since"
     with office.engine.begin() as connection:
@@ -501,7 +501,7 @@ def test_all_services_are_told_who_controls_the_account_that_acts(office: Office
 
 
 def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: Office, colleague: Caller) -> None:
-    """A link for an administrator gives nobody a hand in the accounts that were made before it."""
+    """A link for an administrator gives its maker no control over accounts that were created before it."""
     clerk = made_by(office, colleague, "clerk", union=office.union)
     above = someone(office, office.city)
     give_phone(office, account_of(office, colleague), "13600000001")

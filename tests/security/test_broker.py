@@ -260,7 +260,7 @@ def answers_until(reply_queue: ReplyQueue, last: str) -> list[str]:
 
 
 def act_at(milliseconds: int) -> UUID:
-    """The id of an act that was done then."""
+    """The id of an audit event of this moment."""
     return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | uuid4().int & (1 << 60) - 1)
 
 
@@ -304,7 +304,7 @@ def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> N
 
 @pytest.mark.parametrize("way", ["own", "delay"])
 def test_a_password_of_a_service_forges_no_moved_event_of_another(broker: Broker, way: str) -> None:
-    """By its own exchanges it reaches its own queues, but what others have told it cannot make up."""
+    """A program can publish to its own queues by its own exchanges, but cannot forge events of others."""
     contract = ACTS_RECORDED["revocation"]
     data = {**an_act(), "action": "revocation.approve_revocation"}
     message_id, body = forged(contract, data, {"personal": broker.keys.encrypt_token("{}")})

@@ -47,7 +47,7 @@ def smoothed(picture: Image.Image) -> Image.Image:
 
 
 def read_by_tesseract(pictures: Sequence[Image.Image], prepare: Prepare, mode: int, folder: Path) -> list[str]:
-    """What it reads in each, told which characters there can be; `mode` is its page segmentation: a line, a word."""
+    """The text that tesseract reads in each, with the possible characters given; `mode` is its page segmentation."""
     names = [folder / f"{prepare.__name__}{number}.png" for number in range(len(pictures))]
     for picture, name in zip(pictures, names, strict=True):
         prepare(picture).save(name)

@@ -80,7 +80,7 @@ def candidates(masked: str) -> Iterator[str]:
 
 
 def searched(reader: ApiClient, number: str, union_id: str) -> bool | None:
-    """Whether somebody has the number; None once no more is told."""
+    """Whether a member has the number; None once searches are refused."""
     try:
         return bool(reader.get("members", document_number=number, union_id=union_id)["total"])
     except ApiProblem as problem:
@@ -90,7 +90,7 @@ def searched(reader: ApiClient, number: str, union_id: str) -> bool | None:
 
 
 def recovered(reader: ApiClient, union_id: str, numbers: Iterator[str]) -> set[str]:
-    """Those of the numbers that somebody has, as far as an account is told before it is refused."""
+    """The registered ones of these numbers that an account finds before its searches are refused."""
     found: set[str] = set()
     for number in numbers:
         is_found = searched(reader, number, union_id)
@@ -230,7 +230,7 @@ def test_each_search_and_each_look_at_a_member_is_on_record(office: Office, stac
 
 
 def _preview(clerk: ApiClient, persons: list[Person]) -> dict[str, Any]:
-    """The import of these persons once it can be previewed; it is given up by nobody."""
+    """The import of these persons once it can be previewed; it is neither confirmed nor cancelled."""
     sheet = io.StringIO()
     writer = csv.writer(sheet)
     writer.writerow(("姓名", "证件类型", "证件号码", "证件到期日"))

@@ -111,7 +111,7 @@ def test_no_file_to_print_needs_a_font_that_it_does_not_bring() -> None:
 
 
 def test_a_register_of_an_earlier_release_keeps_its_hash() -> None:
-    """As it was computed when the batches that are stored were submitted: without nationality for a resident ID."""
+    """The hash as computed for stored batches: without nationality for a resident ID."""
     register = a_register(2)
     assert a_register(3).digest() == "1d374fd4400af72aa79cd390f007e2c6db5565300a640aed246b73acc1883df2"
     first = replace(register.persons[0], nationality=None)

@@ -20,7 +20,7 @@ from services.kit.amqp.connection import open_connection
 
 
 class Listener:
-    """Takes one connection by TLS, notes what it hears first, and hangs up."""
+    """Accepts one TLS connection, records the first bytes, and closes it."""
 
     def __init__(self, certificate: Path) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -91,7 +91,7 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def heard_by_a_broker(certificate: Path, dial: Dial) -> bytes:
-    """What a broker with this certificate, at `localhost`, hears first."""
+    """The first bytes that a broker at `localhost` with this certificate receives."""
     listener = Listener(certificate)
     try:
         dial(f"amqps://someone:password@localhost:{listener.port}/cards")

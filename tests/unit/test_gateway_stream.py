@@ -28,7 +28,7 @@ def frames(pieces: Iterator[bytes]) -> list[str]:
 
 
 def an_open_stream(streams: Streams, *roles: str, **changes: Any) -> Iterator[bytes]:
-    """A stream that has said its first word."""
+    """A stream after its first event."""
     pieces = streams.listen(a_session(roles, **changes))
     assert next(pieces) == b"event: resync\ndata: {}\n\n"
     return pieces

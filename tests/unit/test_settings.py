@@ -21,7 +21,7 @@ class Example:
 
 @settings_class
 class Guarded:
-    """What is kept from others."""
+    """Secret settings."""
 
     guarded_uri: Secret
     guarded_key: Key

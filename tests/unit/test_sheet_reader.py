@@ -63,7 +63,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 
 
 def read(content: bytes) -> tuple[list[dict[str, str]], list[SheetReport]]:
-    """The cells of all rows, and what is said of each sheet."""
+    """The cells of all rows, and the report on each sheet."""
     rows, reports = [], []
     for found in sheet_reader.parse(content):
         if isinstance(found, Row):

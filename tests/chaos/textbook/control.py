@@ -88,7 +88,7 @@ def running_textbook(on: Nodes, folder: Path) -> Iterator[Textbook]:
 
 
 def inject_faults(textbook: Textbook, faults: Faults) -> tuple[Verdict, Promises]:
-    """Lets clients queue applications of different members while the faults strike; then counts the results."""
+    """Lets clients queue applications of different members while faults are injected; then counts the results."""
     promises, is_over = Promises(), threading.Event()
     numbers = itertools.count()
     clients = [

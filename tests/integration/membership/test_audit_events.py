@@ -34,7 +34,7 @@ from tests.mothers import a_member_form, a_union_code
 
 
 def audit_event_of(office: Office, command: Any, *arguments: Any, caller: Caller | None = None) -> audit.AuditEvent:
-    """The act of a command, done or refused."""
+    """The audit event of a command, done or refused."""
     audit_event = audit.AuditEvent("test", caller or office.clerk)
     try:
         with office.begin() as session:

@@ -61,7 +61,7 @@ def keep(office: Office, heads: AuditHeads, count: int) -> None:
 
 
 def publish(office: Office, heads: AuditHeads) -> list[dict[str, Any]]:
-    """What the other services are told in all."""
+    """All heads that were published to other services."""
     with office.begin() as session:
         heads.publish(session)
     return office.published(AUDIT_HEAD_SIGNED)

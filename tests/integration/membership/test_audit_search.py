@@ -63,7 +63,7 @@ def found_by_number(office: Office, number: str) -> list[UUID]:
 
 
 def an_id_of(moment: datetime) -> UUID:
-    """An act's id of another time: its first 48 bits are the milliseconds."""
+    """The id of an audit event of another time: its first 48 bits are the milliseconds."""
     return UUID(int=int(moment.timestamp() * 1000) << 80 | uuid7().int & (1 << 80) - 1)
 
 

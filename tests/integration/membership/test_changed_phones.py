@@ -22,7 +22,7 @@ OWN, OTHER, ANOTHER = "13900000001", "13900000002", "13900000003"
 
 
 def told_numbers(office: Office) -> list[tuple[str | None, str | None]]:
-    """The old and the new number of each change that was told."""
+    """The old and the new number of each published change."""
     numbers = [published["numbers"] for published in office.published(MEMBER_PHONE_CHANGED)]
     return [(one["old_phone"], one["new_phone"]) for one in numbers]
 
@@ -65,7 +65,7 @@ _WAITING = text("select count(*) from pg_stat_activity where datname = current_d
 
 @pytest.fixture
 def member_id(office: Office) -> UUID:
-    """A member who signs in by phone, and has just asked for a password."""
+    """A member on the phone who has just requested a one-time password."""
     member_id = office.register(phone=OWN, affiliation="flexible")
     request = RequestOtpRequest(phone=OWN, captcha=a_captcha(), device_id=DEVICE)
     with office.begin() as session:
@@ -83,7 +83,7 @@ def sign_in(office: Office) -> None:
 def change_meanwhile(
     office: Office, member_id: UUID, before: tuple[Any, str], other: Callable[[Office], None]
 ) -> Future[None]:
-    """What came of the other, which ran or waited while a change of the phone stood before this step."""
+    """The result of the other request, which ran or waited while a change of the phone was paused before this step."""
     module, name = before
     step = getattr(module, name)
     with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patched:

@@ -41,7 +41,7 @@ def a_correction(
 
 
 def deliver(office: Office, member_id: UUID, at: datetime = NOW, by: UUID | None = None, **changes: Any) -> None:
-    """Lets membership hear batching publish a correction."""
+    """Delivers batching's event of a correction to membership."""
     event = a_correction(office, member_id, office.newest_application(member_id), at, by, **changes)
     with office.begin() as session:
         corrections.member_corrected(session, event)

@@ -50,7 +50,7 @@ def clerk(office: Office, account: Account) -> Account:
 
 
 def turn_on(office: Office, holder: Caller) -> tuple[str, list[str], Caller]:
-    """The secret, the recovery codes, and who goes on; the codes of now were not used yet."""
+    """The secret, the recovery codes, and the caller of the new session; the current codes are unused."""
     with office.begin() as session:
         secret = second_factor.enrol(work_of(office, session, holder), BY_PASSWORD).secret
     with office.begin() as session:
@@ -60,7 +60,7 @@ def turn_on(office: Office, holder: Caller) -> tuple[str, list[str], Caller]:
 
 
 def pass_time(office: Office) -> None:
-    """Lets the codes that were used be of long ago."""
+    """Makes the used codes old."""
     with office.begin() as session:
         session.execute(update(Account).values(totp_last_step=Account.totp_last_step - 10))
 

@@ -48,7 +48,7 @@ def service(engine: Engine, module_amqp_uri: str, module_start_service: StartSer
 
 @pytest.fixture
 def channel(module_amqp_uri: str) -> Iterator[amqp.Channel]:
-    """Hears who is queued, as batching does."""
+    """A queue that receives queued members, as batching's does."""
     connection = open_connection(module_amqp_uri, "test")
     channel = connection.channel()
     exchange = events_exchange("membership")

@@ -42,7 +42,7 @@ def open_account(office: Office, name: str) -> None:
 
 
 def level_at(office: Office, device_id: UUID | None = None, purpose: str = "sign_in") -> int:
-    """How hard a captcha is that is asked for at the visitor's address."""
+    """The level of a captcha for the visitor's address."""
     request = rpc.GetCaptchaLevelRequest(purpose=purpose, device_id=device_id)
     with office.begin() as session:
         return captchas.captcha_level(work_of(office, session, VISITOR), request).level

@@ -50,7 +50,7 @@ class Browser:
             sms_codes.request_code(work_of(self.office, session, self.visitor), request)
 
     def code(self, phone: str = PHONE) -> str:
-        """The code that is sent after it was asked for."""
+        """Requests a code and returns the one that is sent."""
         self.request_code(phone)
         return sent_code(self.office)
 
@@ -227,7 +227,7 @@ def test_four_wrong_tries_do_not_keep_the_member_out(browser: Browser, member_id
 
 
 def test_browsers_that_are_not_named_are_told_apart_by_their_address(office: Office, member_id: UUID) -> None:
-    """Who comes by a gateway of the former release, or without cookies, spends nobody else's tries."""
+    """Clients of a former gateway, or without cookies, use up no attempts of others."""
     browser, attacker = Browser(office), Browser(office, origin="198.51.100.9")
     browser.device_id = attacker.device_id = None
     code = browser.code()

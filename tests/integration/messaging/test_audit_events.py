@@ -19,7 +19,7 @@ CLERK = {
 
 
 class Clerk:
-    """Asks the probe as a clerk whom no other test knows, and hears what acts are told of the clerk."""
+    """Calls the probe as a clerk of this test only, and receives the clerk's audit events."""
 
     def __init__(self, world: World) -> None:
         self._outside = world.outside
@@ -31,7 +31,7 @@ class Clerk:
         return self._outside.call(name, data, **{"caller": self.caller, **request})
 
     def acts_until_now(self, key: str) -> list[dict[str, Any]]:
-        """The acts that were told before one more, in order."""
+        """The audit events so far, in order: all that come before one more."""
         self.call("knock", {"key": key}, request_id="last")
         acts: list[dict[str, Any]] = []
         while not acts or acts[-1]["request_id"] != "last":

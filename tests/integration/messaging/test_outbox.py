@@ -34,7 +34,7 @@ def test_what_is_rolled_back_is_never_told(world: World, key: str) -> None:
 
 
 def test_a_commit_wakes_the_relay(own_world: World) -> None:
-    """By itself this relay would look again in an hour."""
+    """Without a notification this relay would poll again in an hour."""
     probe = own_world.start(RELAY_POLL_SECONDS="3600")
     for key in ("k0", "k1", "k2", "k3", "k4"):
         with Session(own_world.engine) as session, session.begin():
@@ -225,7 +225,7 @@ def put_in_place(session: Session, queue: str, body: bytes) -> None:
 
 @contextmanager
 def row_locked(world: World, position: int) -> Iterator[None]:
-    """Nobody can delete the message at this position of the outbox."""
+    """Locks the row at this position of the outbox, so that it cannot be deleted."""
     with world.engine.begin() as connection:
         oldest = select(outbox.c.id).order_by(outbox.c.id).offset(position).limit(1)
         connection.execute(oldest.with_for_update())
@@ -233,7 +233,7 @@ def row_locked(world: World, position: int) -> Iterator[None]:
 
 
 def end_what_it_asked(world: World) -> None:
-    """Lets the database notice at once that the relay was killed; what it asked last is not done any more."""
+    """Ends the killed relay's database session at once, with its last statement."""
     with world.engine.begin() as connection:
         connection.execute(
             text(

@@ -231,7 +231,7 @@ def test_a_connection_that_breaks_within_a_call_ends_it_before_its_deadline(
 
 @pytest.fixture(scope="module")
 def client(shared_world: World) -> Iterator[ProbeClient]:
-    """A client beside the module's probe."""
+    """A client of the module's probe."""
     with new_client(shared_world) as client:
         yield client
 

@@ -134,7 +134,7 @@ def test_a_broker_that_is_short_of_memory_is_seen_and_said(
 
 
 def a_request() -> dict[str, Any]:
-    """An event of batching that asks for a check; nobody in it needs the registry, and the answer is told at once."""
+    """An event that requests checks; none needs the registry, so that results are published at once."""
     return wrap(VALIDATION_REQUESTED, event_data(VALIDATION_REQUESTED, wire_example(VALIDATION_REQUESTED)), None)
 
 
@@ -147,7 +147,7 @@ def outside(module_amqp_uri: str) -> Iterator[Outside]:
 
 @pytest.fixture(scope="module")
 def validation(outside: Outside, module_database: DatabaseFactory, module_start_service: Callable[..., Any]) -> Any:
-    """A process of validation on a broker that was prepared; it sends to batching, and hears it."""
+    """A process of validation on a prepared broker; it exchanges events with batching."""
     return module_start_service(
         "services.validation.service",
         module_database("validation"),
@@ -190,7 +190,7 @@ def tiny_disk(world: World) -> Iterator[str]:
 
 
 def change(world: World, setting: str, value: str) -> None:
-    """Gives the probe's database another setting, and lets the probe begin anew with it."""
+    """Changes a setting of the probe's database, and ends the probe's connections, so that new ones have it."""
     url = world.engine.url
     with create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as other:
         other.exec_driver_sql(f"alter database {url.database} set {setting} = {value}")
@@ -201,6 +201,6 @@ def change(world: World, setting: str, value: str) -> None:
 
 
 def waiting(world: World) -> list[str]:
-    """What lies in the outbox."""
+    """The rows of the outbox."""
     with Session(world.engine) as session:
         return list(session.scalars(select(outbox.c.routing_key)))

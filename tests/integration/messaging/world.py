@@ -64,7 +64,7 @@ def records(process: Any) -> list[dict[str, Any]]:
 
 
 class Outside:
-    """A plain AMQP client beside the system."""
+    """A plain AMQP client outside of the system."""
 
     def __init__(self, amqp_uri: str) -> None:
         self.amqp_uri = amqp_uri
