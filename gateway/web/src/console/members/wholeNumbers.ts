@@ -9,9 +9,9 @@ export function useWholeNumbers() {
   const numbers = shallowRef<WholeNumbers>();
   let hiding: ReturnType<typeof setTimeout> | undefined;
 
-  function show(told: WholeNumbers): void {
+  function show(whole: WholeNumbers): void {
     clearTimeout(hiding);
-    numbers.value = told;
+    numbers.value = whole;
     hiding = setTimeout(hide, SHOWN_SECONDS * 1000);
   }
 

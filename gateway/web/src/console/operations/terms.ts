@@ -45,7 +45,7 @@ export const serviceName = (service: string): string => {
 export const unionOf = ({ union_name, union_code }: DeadLetter): string => union_name ?? union_code ?? "工会未知";
 
 /** The batch and how many persons a dead letter is about. */
-export const concerned = ({ batch_no, persons }: DeadLetter): string =>
+export const batchAndPersons = ({ batch_no, persons }: DeadLetter): string =>
   [batch_no && `批次 ${batch_no}`, persons !== null && `${count(persons)} 人`].filter(Boolean).join("，");
 
 export function healthOf({ answers, status }: ServiceStatus): Term {
@@ -54,5 +54,5 @@ export function healthOf({ answers, status }: ServiceStatus): Term {
 }
 
 /** Whether nobody empties a queue that services should empty. The bank empties its own. */
-export const isForsaken = ({ kind, consumers }: QueueDepth): boolean =>
+export const hasNoConsumer = ({ kind, consumers }: QueueDepth): boolean =>
   (kind === "requests" || kind === "events" || kind === "from_bank") && consumers === 0;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byQueue } from "@/console/operations/letters";
+import { byQueue } from "@/console/operations/deadLetterKeys";
 
 test("asks each queue once, for all letters that are chosen of it", () => {
   const letters = [

@@ -1,11 +1,11 @@
 // Which dead letters are meant: an id counts within its queue.
-export interface LetterKey {
+export interface DeadLetterKey {
   queue: string;
   id: string;
 }
 
 /** The ids of each queue. */
-export function byQueue(letters: readonly LetterKey[]): Map<string, string[]> {
+export function byQueue(letters: readonly DeadLetterKey[]): Map<string, string[]> {
   const queues = new Map<string, string[]>();
   for (const { queue, id } of letters) queues.set(queue, [...(queues.get(queue) ?? []), id]);
   return queues;

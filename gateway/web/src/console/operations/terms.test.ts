@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { reasonText } from "@/console/operations/words";
+import { reasonText } from "@/console/operations/terms";
 
 test("what an operator can do something about is said in Chinese", () => {
   expect(reasonText("the queue batching.members_queued is missing; the administrator restores it: python -m deploy.broker declare")).toBe(

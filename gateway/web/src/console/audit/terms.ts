@@ -1,6 +1,6 @@
 // How acts ended, and the page of a record where there is one.
 import type { RouteLocationRaw } from "vue-router";
-import type { Act } from "@/api/types";
+import type { AuditEvent } from "@/api/types";
 import { session } from "@/console/session";
 import type { Term } from "@/locales/terms";
 
@@ -10,15 +10,16 @@ export const OUTCOMES = {
 } as const satisfies Record<string, Term>;
 
 /** Who acted: the name is for administrators, members act by themselves. */
-export function actorOf(act: Act): string {
-  const byLink = act.new?.link_made_by ? `，凭管理员${act.new.link_made_by}的链接` : "";
-  if (act.account_name && byLink) return `${act.display_name ?? act.account_name}${byLink}`;
-  if (act.account_name) return act.display_name ? `${act.display_name}（${act.account_name}）` : act.account_name;
-  return act.member_id ? "会员本人" : "未登录";
+export function actorOf(auditEvent: AuditEvent): string {
+  const byLink = auditEvent.new?.link_made_by ? `，凭管理员${auditEvent.new.link_made_by}的链接` : "";
+  if (auditEvent.account_name && byLink) return `${auditEvent.display_name ?? auditEvent.account_name}${byLink}`;
+  if (auditEvent.account_name)
+    return auditEvent.display_name ? `${auditEvent.display_name}（${auditEvent.account_name}）` : auditEvent.account_name;
+  return auditEvent.member_id ? "会员本人" : "未登录";
 }
 
 /** Where the record can be looked at. */
-export function pageOf(record: Act["records"][number]): RouteLocationRaw | undefined {
+export function pageOf(record: AuditEvent["records"][number]): RouteLocationRaw | undefined {
   if (!session.has("administrator")) return undefined;
   if (record.kind === "member") return { name: "member", params: { member_id: record.id } };
   if (record.kind === "account") return { name: "account-of", params: { account_id: record.id } };

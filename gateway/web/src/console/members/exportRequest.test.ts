@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { exportRequest, reasonProblem } from "@/console/members/disclosing";
+import { exportRequest, reasonProblem } from "@/console/members/exportRequest";
 
 it("an export asks for what the list is filtered by", () => {
   expect(exportRequest({ name: "王", card_state: "", sex: "female" }, false, "")).toEqual({

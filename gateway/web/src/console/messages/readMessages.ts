@@ -1,0 +1,13 @@
+// Whoever shows how many messages are unread hears when some were read.
+import { onScopeDispose } from "vue";
+
+const listeners = new Set<() => unknown>();
+
+export function onMessagesRead(listener: () => unknown): void {
+  listeners.add(listener);
+  onScopeDispose(() => listeners.delete(listener));
+}
+
+export function notifyMessagesRead(): void {
+  listeners.forEach((listener) => listener());
+}
