@@ -1,4 +1,4 @@
-// Short names for what the API answers, out of the types that are generated from its OpenAPI document.
+// Short names for the API's responses, from the types that are generated from its OpenAPI document.
 import type { components, paths } from "@/api/schema";
 
 type Schemas = components["schemas"];

@@ -1,4 +1,4 @@
-// A list that is read on and on ("load more"), for what has no last page; its filters stand in the address.
+// A list with "load more", for lists without a last page; its filters are in the URL.
 import { reactive, ref, shallowRef, watch } from "vue";
 import { useRoute, useRouter } from "vue-router";
 import { useLatest } from "@/composables/useLatest";

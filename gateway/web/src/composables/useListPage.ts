@@ -1,4 +1,4 @@
-// A list that the server pages: filters, page and size stand in the address, so that links and the back button work.
+// A list that the server pages: filters, page and size are in the URL, so that links and the back button work.
 import { reactive, ref, watch, type Ref, type ShallowRef } from "vue";
 import { useRoute, useRouter, type LocationQuery } from "vue-router";
 import { useLatest } from "@/composables/useLatest";

@@ -1,4 +1,4 @@
-// One thing that a page asks for and shows: loading, answer or problem.
+// One query of a page: loading, response or problem.
 import { useLatest } from "@/composables/useLatest";
 
 /** Asks at once; `refresh` asks again and keeps what is shown until the new answer is there. */

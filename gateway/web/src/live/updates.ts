@@ -1,4 +1,4 @@
-// Live updates: one stream of server-sent events for the whole page, shared by all that listen.
+// Live updates: one stream of server-sent events for the whole page, shared by all listeners.
 import { getCurrentScope, onScopeDispose } from "vue";
 import { answer, api } from "@/api/client";
 import { connection } from "@/live/connection";

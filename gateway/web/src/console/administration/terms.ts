@@ -1,4 +1,4 @@
-// What unions and accounts are called.
+// Chinese terms for unions and accounts.
 import type { Term } from "@/locales/terms";
 
 export const UNION_KINDS = { city: "市总工会", superior: "区局（产业）工会", grassroots: "基层工会" } as const;

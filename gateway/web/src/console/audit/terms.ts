@@ -1,4 +1,4 @@
-// How acts ended, and the page of a record where there is one.
+// Chinese terms for audit events, and the page of a record.
 import type { RouteLocationRaw } from "vue-router";
 import type { AuditEvent } from "@/api/types";
 import { session } from "@/console/session";

@@ -1,3 +1,4 @@
+// Tests of the request to export members.
 import { expect, it } from "vitest";
 import { exportRequest, reasonProblem } from "@/console/members/exportRequest";
 

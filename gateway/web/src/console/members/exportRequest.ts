@@ -1,4 +1,4 @@
-// Taking members' data out of the system: what to ask for, and why.
+// The request to export members: filters, whole numbers, reason.
 import type { MemberFilter } from "@/api/types";
 
 export interface ExportRequest {

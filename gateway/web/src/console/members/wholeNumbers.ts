@@ -1,4 +1,4 @@
-// A member's whole numbers, shown for a short while: not for who comes by later.
+// A member's whole numbers, hidden again after a short while.
 import { onScopeDispose, shallowRef } from "vue";
 import type { WholeNumbers } from "@/api/types";
 

@@ -1,4 +1,4 @@
-// Whoever shows how many messages are unread hears when some were read.
+// Notifies components that show the number of unread messages when some were read.
 import { onScopeDispose } from "vue";
 
 const listeners = new Set<() => unknown>();

@@ -1,4 +1,4 @@
-// What operators do with dead letters: back to their queue, or away for good. Each queue is asked by itself.
+// Operators' commands on dead letters: replay and discard, one request for each queue.
 import { askToConfirm, notifySuccess } from "@/composables/confirm";
 import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";

@@ -1,3 +1,4 @@
+// Tests of the grouping of dead letters by queue.
 import { expect, test } from "vitest";
 import { byQueue } from "@/console/operations/deadLetterKeys";
 

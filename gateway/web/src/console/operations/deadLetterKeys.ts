@@ -1,4 +1,4 @@
-// Which dead letters are meant: an id counts within its queue.
+// Keys of dead letters: an id is unique within its queue.
 export interface DeadLetterKey {
   queue: string;
   id: string;

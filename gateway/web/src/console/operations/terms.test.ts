@@ -1,3 +1,4 @@
+// Tests of the Chinese texts of reasons for not being ready.
 import { expect, test } from "vitest";
 import { reasonText } from "@/console/operations/terms";
 

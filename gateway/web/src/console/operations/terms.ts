@@ -1,4 +1,4 @@
-// What services and kinds of queues are called, and how services do.
+// Chinese terms for services, kinds of queues, and their status.
 import type { DeadLetter, QueueDepth, ServiceStatus } from "@/api/types";
 import { count } from "@/locales/format";
 import type { Term } from "@/locales/terms";

@@ -1,4 +1,4 @@
-// What a clerk does with people on the pending list. Each command tells what it did; `changed` is called after it.
+// A clerk's commands on the pending list. Each shows its result; `changed` is called after it.
 import { askToConfirm, notifySuccess, notifyProblem } from "@/composables/confirm";
 import { useMutation } from "@/composables/useMutation";
 import { answer, api } from "@/api/client";

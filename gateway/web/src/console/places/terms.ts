@@ -1,4 +1,4 @@
-// What branches and outlets are called.
+// Chinese terms for branches and outlets.
 import type { Term } from "@/locales/terms";
 
 export const CHARSETS = {
