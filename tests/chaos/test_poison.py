@@ -17,7 +17,7 @@ from tests.databases import DatabaseFactory
 from tests.integration.batching_desk import KEY, fresh
 from tests.integration.conftest import StartService, fork_server, start_service
 
-pytestmark = pytest.mark.long("hundreds of poisoned messages and a pile of 150 megabytes")
+pytestmark = pytest.mark.long("hundreds of malformed messages, 150 megabytes of them at once")
 
 MESSAGES = int(os.environ.get("POISON_MESSAGES", "600"))
 REPORT = os.environ.get("POISON_REPORT")

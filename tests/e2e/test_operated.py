@@ -40,7 +40,7 @@ from tests.e2e.second_gateway import second_gateway
 from tests.e2e.two_process_stack import start_two_process_stack, vhost_of
 
 pytestmark = [
-    pytest.mark.long("kills, restarts and breaks; a stack of its own with two processes of each service"),
+    pytest.mark.long("kills, restarts and injected violations; a stack of its own with two processes of each service"),
     pytest.mark.timeout(1800),
 ]
 

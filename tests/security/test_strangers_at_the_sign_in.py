@@ -82,7 +82,9 @@ def guarded_stack(nodes: Nodes) -> Iterator[Stack]:
         yield running
 
 
-@pytest.mark.long("a stack of its own with the limits of production; tests/integration/membership has them one by one")
+@pytest.mark.long(
+    "a stack of its own with the limits of production; tests/integration/membership tests each limit alone"
+)
 def test_rubbish_from_an_address_makes_captchas_harder_there_and_locks_nobody_out(nodes: Nodes) -> None:
     with guarded_stack(nodes) as stack:
         clerk = ApiClient(stack.gateway_url).sign_in("jianlang", demo_password())

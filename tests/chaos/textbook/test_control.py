@@ -9,7 +9,7 @@ from tests.chaos.faults import Faults
 from tests.chaos.plan import CUT, Fault
 from tests.chaos.textbook.control import inject_faults, running_textbook
 
-pytestmark = pytest.mark.long("says of the chaos harness that it sees losses")
+pytestmark = pytest.mark.long("verifies that the chaos harness detects losses")
 
 _MOST_ROUNDS = 6
 

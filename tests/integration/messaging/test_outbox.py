@@ -166,8 +166,8 @@ def test_a_relay_that_is_killed_at_work_loses_nothing(own_world: World) -> None:
     "trouble",
     [
         "freeze",
-        pytest.param("cut", marks=pytest.mark.long("another trouble with the broker")),
-        pytest.param("refuse", marks=pytest.mark.long("another trouble with the broker")),
+        pytest.param("cut", marks=pytest.mark.long("another error of the broker")),
+        pytest.param("refuse", marks=pytest.mark.long("another error of the broker")),
     ],
 )
 def test_trouble_with_the_broker_delays_but_loses_nothing(own_world: World, trouble: str) -> None:

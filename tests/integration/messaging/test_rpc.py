@@ -207,7 +207,7 @@ def test_without_a_broker_the_client_answers_before_the_deadline_and_recovers(wo
 
 @pytest.mark.parametrize(
     "trouble",
-    ["cut", pytest.param("freeze", marks=pytest.mark.long("another trouble: it is noticed by the heartbeat"))],
+    ["cut", pytest.param("freeze", marks=pytest.mark.long("another error, which the heartbeat detects"))],
 )
 def test_a_connection_that_breaks_within_a_call_ends_it_before_its_deadline(
     world: World, key: str, trouble: str
