@@ -134,7 +134,7 @@ def test_the_example_of_a_banks_program_reads_the_sample_and_what_it_writes_is_r
     for message, signature in ((bank.SUBMITTED, bank.sign(jwe, signing)), (bank.RECALLED, bank.sign(jwe, b"other"))):
         with pytest.raises(ValueError, match="it was"):
             keys.decrypted(jwe, message, signature)
-    body, headers = keys.closed(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
+    body, headers = keys.encrypted(b'{"feedback_id": "1"}', bank.FEEDBACK_QUEUE)
     assert bank.is_signed(body, headers[bank.SIGNATURE_HEADER], [signing])
     assert decrypt(body, bank.FEEDBACK_QUEUE, read_keys(ours, private=True)) == b'{"feedback_id": "1"}'
 

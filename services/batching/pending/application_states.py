@@ -27,7 +27,7 @@ class Step(StrEnum):
 
 
 class Check(StrEnum):
-    """The state of a queued application's system check; `waiting` resumes by itself when the registry is back."""
+    """The state of a queued application's system check; `waiting` resumes automatically when the registry is back."""
 
     UNCHECKED = "unchecked"
     CHECKING = "checking"

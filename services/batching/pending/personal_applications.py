@@ -80,7 +80,7 @@ def start(
 
 
 def resume(session: Session, checked: Sequence[Any]) -> None:
-    """Submits applications that passed the check and removes those that failed; others go on waiting for the registry.
+    """Submits applications that passed the check and removes those that failed; others keep waiting for the registry.
 
     An application without a consent receipt, as of an earlier release, is removed and not sent to the bank.
     """

@@ -180,7 +180,7 @@ ACCOUNT_CHANGES = (
     *("link_sent", "password_set", "second_factor_on", "second_factor_off", "roles_changed"),
     *("phone_change_requested", "phone_changed", "phone_change_ended", "reopened", "unlocked"),
 )
-"""The changes of an account of which its holder is notified, whoever made them."""
+"""The changes of an account of which its holder is notified."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,8 @@
 """Reads dead-letter queues: one reader at a time for each service takes all messages of a queue and returns them.
 
-AMQP cannot read without taking: a letter that one reader holds is missing from another's list. So a reader first
-becomes the only consumer of an empty queue, a lock that lasts as long as its connection and so as long as it holds
-letters.
+AMQP cannot read a message without taking it: a letter that one reader holds is missing from another's list. So a
+reader first becomes the only consumer of an empty queue: a lock that lasts as long as its connection, and so as long as
+it holds letters.
 """
 
 import time
@@ -129,7 +129,7 @@ class HeldMessages:
         self.removed = 0
 
     def __iter__(self) -> Iterator[Delivery]:
-        """Each message once, in the queue's order, and finally those that came back while we read."""
+        """Each message once, in the queue's order, and finally those that were returned to it meanwhile."""
         come: deque[Delivery] = deque()
         if self._count:
             Consumer(

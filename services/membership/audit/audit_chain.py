@@ -88,12 +88,12 @@ def check_next(keys: AuditKeys, before: Head, position: int, entry: Mapping[str,
             f"entry {position} does not follow entry {before.position}: it was put there, or one of them changed"
         )
     try:
-        expected = keys.digest(entry["key_id"], before, content)
+        digest = keys.digest(entry["key_id"], before, content)
     except KeyError:
         raise BrokenChain(
             f"entry {position} was hashed with the key {entry['key_id']}, which is not in AUDIT_KEYS"
         ) from None
-    if not hmac.compare_digest(expected, entry["hash"]):
+    if not hmac.compare_digest(digest, entry["hash"]):
         raise BrokenChain(f"entry {position} was changed")
     return Head(position, entry["hash"])
 

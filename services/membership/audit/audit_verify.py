@@ -171,7 +171,7 @@ def _signed_heads(source: str, unsigned: list[str]) -> Iterator[Head]:
     """
     keys = public_keys()
     if not keys:
-        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be told from forged ones.")
+        raise SettingsError("AUDIT_PUBLIC_KEYS is not set: signed heads cannot be distinguished from forged ones.")
     content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     seen = set()
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
