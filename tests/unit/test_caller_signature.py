@@ -31,7 +31,7 @@ def request(seconds: float = 30) -> Request:
 
 
 def refusal(come: Message, keys: str = K1, **options: Any) -> str | None:
-    return Verifier(public_keys(keys)).refusal(come, request(), **{"is_former_taken": False, **options})
+    return Verifier(public_keys(keys)).refusal(come, request(), **{"accepts_former": False, **options})
 
 
 def test_what_the_gateway_signed_is_taken_whichever_of_its_keys_it_was() -> None:

@@ -150,7 +150,7 @@ class QueueEntrypoint(Entrypoint):
         self, message: Delivery, contracts: Sequence[EventContract]
     ) -> tuple[list[EventContract], str]:
         """The contracts that the message's publisher may publish, and why if there are none."""
-        how: Any = {"queue": self.queue, "is_former_taken": self.settings.accepts_former}
+        how: Any = {"queue": self.queue, "accepts_former": self.settings.accepts_former}
         allowed = [one for one in contracts if self.users.refusal(message, one.producer, **how) is None]
         if allowed:
             return allowed, ""
