@@ -114,7 +114,7 @@ def test_a_question_that_is_declined_changes_nothing(checked: Desk, page_of: Pag
     assert checked.clerk.get("pending")["counts"]["ordinary"]["total"] == 4
 
 
-def test_an_expiry_date_that_was_mended_passes_the_next_check_and_who_is_special_is_completed(
+def test_a_corrected_expiry_date_passes_the_next_check_and_a_special_entry_is_completed(
     queued: Desk, page_of: PageOf
 ) -> None:
     queued.check_all()

@@ -199,7 +199,7 @@ def test_who_cannot_see_the_picture_gets_a_code_by_waiting(member: Flexible, pag
     expect(page.get_by_text("验证码已发送")).to_be_visible()
 
 
-def test_a_wrong_one_time_password_is_told(page: Page) -> None:
+def test_a_wrong_one_time_password_is_reported(page: Page) -> None:
     page.goto("/m/")
     page.get_by_label("手机号").fill(a_phone())
     page.get_by_label("验证码").fill("123456")
@@ -220,7 +220,7 @@ def test_who_signs_out_leaves_nothing_on_the_phone(member: Flexible, page: Page,
     expect(page.get_by_text(member.name)).to_have_count(0)
 
 
-def test_a_member_whose_phone_was_changed_is_told_until_when_nothing_can_be_done(
+def test_a_member_whose_phone_was_changed_sees_until_when_nothing_can_be_done(
     stack: Stack, desk: Desk, member: Flexible, page: Page
 ) -> None:
     phone = a_phone()

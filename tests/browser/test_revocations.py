@@ -25,7 +25,9 @@ def open_review(page: Page, batch_no: str) -> None:
     expect(page.get_by_role("heading", name="审核", exact=True)).to_be_visible()
 
 
-def test_clerk_and_reviewer_see_each_others_acts_without_reloading(desk: Desk, batch_no: str, page_of: PageOf) -> None:
+def test_clerk_and_reviewer_see_each_others_changes_without_reloading(
+    desk: Desk, batch_no: str, page_of: PageOf
+) -> None:
     clerk, reviewer = page_of(desk.clerk), page_of(desk.office.reviewer)
     clerk.goto("/batches")
     row = clerk.locator(ROWS).first

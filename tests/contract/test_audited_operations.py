@@ -34,5 +34,5 @@ def test_each_command_has_a_name_in_chinese() -> None:
     assert all(not name.isascii() for name in ACTIONS.values())
 
 
-def test_each_service_with_commands_can_tell_its_acts() -> None:
+def test_each_service_with_commands_has_a_contract_for_audit_events() -> None:
     assert {name.partition(".")[0] for name in commands()} <= set(ACTS_RECORDED)

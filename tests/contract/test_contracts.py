@@ -60,7 +60,7 @@ def test_personal_data_is_not_readable_on_the_wire(contract: EventContract) -> N
 
 
 @every_event
-def test_sealed_fields_are_strings_on_the_wire(contract: EventContract) -> None:
+def test_encrypted_fields_are_strings_on_the_wire(contract: EventContract) -> None:
     wire = wire_example(contract)
     for name, field in contract.schema().fields.items():
         if isinstance(field, EncryptedField) and wire.get(name) is not None:

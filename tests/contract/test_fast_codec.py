@@ -103,7 +103,7 @@ _LOADED = {
 @pytest.mark.parametrize(
     "changed", [{}, {"count": "3"}, {"items": ({"name": 1},)}, {"items": [None]}, {"inmost": None}, {"id": "no"}]
 )
-def test_odd_fields_and_values_are_dumped_as_marshmallow_does(changed: dict[str, Any]) -> None:
+def test_unusual_fields_and_values_are_dumped_as_marshmallow_does(changed: dict[str, Any]) -> None:
     assert fast_dump(_Outer())({**_LOADED, **changed}) == _Outer().dump({**_LOADED, **changed})
     some = {name: value for name, value in {**_LOADED, **changed}.items() if name != "count"}
     assert fast_dump(_Outer())(some) == _Outer().dump(some)

@@ -29,7 +29,7 @@ every_former_message = pytest.mark.parametrize(("release", "name"), PUBLISHED, i
 
 
 @every_former_message
-def test_todays_consumer_reads_what_a_former_release_told(release: str, name: str) -> None:
+def test_todays_consumer_reads_messages_of_a_former_release(release: str, name: str) -> None:
     example = json.loads((FORMER / release / f"{name}.json").read_text("utf-8"))
     if name in EVENTS:
         EVENTS[name].read(examples.on_the_wire(example))
@@ -38,7 +38,7 @@ def test_todays_consumer_reads_what_a_former_release_told(release: str, name: st
 
 
 @every_former_message
-def test_a_former_releases_consumer_reads_what_is_told_today(release: str, name: str) -> None:
+def test_a_former_releases_consumer_reads_todays_messages(release: str, name: str) -> None:
     known = _document(FORMER / release)
     schema = {**_schema(known, name), "components": _with_sealed_open(known["components"])}
     Draft202012Validator(schema).validate(examples.readable_example(name))
@@ -50,7 +50,7 @@ def test_no_field_was_taken_away_or_changed_its_meaning(release: str, name: str)
     assert list(_changes(former, _schema(former, name), today, _schema(today, name), name)) == []
 
 
-def test_the_newest_release_kept_is_the_one_whose_messages_are_told() -> None:
+def test_the_newest_frozen_release_has_todays_messages() -> None:
     """A new message, or one with a new field, is frozen with the first release that publishes it."""
     newest = FORMER / RELEASES[-1]
     former, today = _document(newest), _document(DOCS / "events")

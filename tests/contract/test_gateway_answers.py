@@ -59,7 +59,7 @@ def test_every_answer_is_one_that_the_document_knows(route: Route) -> None:
 
 
 @pytest.mark.parametrize("route", ASKED, ids=name_of)
-def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_else(route: Route) -> None:
+def test_a_service_is_called_only_for_roles_that_the_policy_allows(route: Route) -> None:
     request = a_request_that_is_answered(route)
     for role in ROLES:
         page = a_page_of(role)
@@ -75,7 +75,7 @@ def test_a_service_is_asked_for_those_whom_the_policy_lets_in_and_for_nobody_els
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_stream_is_opened_for_those_whom_the_policy_lets_in(role: str) -> None:
+def test_the_stream_is_opened_for_roles_that_the_policy_allows(role: str) -> None:
     (route,) = [route for route in ROUTES if route.allowed_by == _STREAM]
     answer = a_page_of(role).get(route.path, buffered=False)
     refused = 401 if role == ANONYMOUS else 403

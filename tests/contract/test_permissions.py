@@ -69,7 +69,7 @@ def test_a_service_declares_nothing_and_binds_nothing(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_may_tell_its_own_events_and_no_others(service: str) -> None:
+def test_a_service_may_publish_its_own_events_and_no_others(service: str) -> None:
     allowed = permissions_of(service)
     assert [name for name in map(events_exchange, SERVICES) if re.match(allowed.write, name)] == [
         events_exchange(service)
@@ -90,7 +90,7 @@ def test_each_exchange_has_one_producer() -> None:
     assert [one for one in PROGRAMS if re.match(permissions_of(one).write, EVENTS_EXCHANGE)] == []
 
 
-def test_the_gateway_may_hear_what_it_listens_to_and_no_more() -> None:
+def test_the_gateway_may_receive_the_events_that_it_listens_to_and_no_more() -> None:
     listeners = [entrypoint for entrypoint in entrypoints(Gateway) if isinstance(entrypoint, Listener)]
     listened = {event_type for listener in listeners for event_type in listener.contracts}
     allowed = permissions_of("gateway").topics

@@ -91,7 +91,7 @@ def test_of_several_roles_the_one_that_reaches_farthest_counts() -> None:
     assert not rule.allows({"operator"})
 
 
-def test_who_is_signed_in_is_let_in_where_anybody_is() -> None:
+def test_signed_in_callers_may_use_public_routes() -> None:
     assert all(Permission(((ANONYMOUS, Scope.NO_UNION),)).allows({role}) for role in ACCOUNTS)
 
 

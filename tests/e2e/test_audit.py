@@ -39,7 +39,7 @@ def acts(reader: ApiClient, least: int = 1, **asked: Any) -> list[dict[str, Any]
     return wait_until(found, f"{least} acts are found")
 
 
-def test_acts_are_found_by_person_record_and_time(desk: Desk, administrator: ApiClient) -> None:
+def test_audit_events_are_found_by_person_record_and_time(desk: Desk, administrator: ApiClient) -> None:
     clerk, (person,) = desk.clerk, people(1)
     form = form_of(person, name="审计人", phone="13800000000")
     member = clerk.post("members", form)
@@ -74,7 +74,7 @@ def test_a_wrong_password_is_on_record_without_it(stack: Stack, desk: Desk, admi
     assert "not the password" not in str(failed)
 
 
-def test_only_whose_union_reaches_there_sees_an_act_and_operators_see_nothing_personal(
+def test_an_audit_event_is_shown_within_scope_and_to_operators_without_personal_data(
     stack: Stack, desk: Desk, administrator: ApiClient
 ) -> None:
     desk.register(*people(1))

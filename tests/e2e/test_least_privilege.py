@@ -140,7 +140,7 @@ def test_a_service_changes_no_queue_not_even_its_own(logins: dict[str, Login], q
 
 
 @pytest.mark.parametrize("program", [*SERVICES, "gateway"])
-def test_nobody_tells_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
+def test_nobody_publishes_anothers_event_or_reaches_a_queue_by_its_name(logins: dict[str, Login], program: str) -> None:
     foreign = [event for event in EVENTS.values() if event.producer != program]
     keys = [(event, key) for event in foreign for key in (event.type, *map(event.key_for, event.recipients))]
     ways = [(exchange, key) for event, key in keys for exchange in (EVENTS_EXCHANGE, events_exchange(event.producer))]

@@ -144,7 +144,7 @@ def test_keys_are_rotated_and_the_old_one_dropped_while_clerks_work(two_process_
         assert all(member["document_number"] for member in desk.clerk.all_pages("members"))
 
 
-def test_the_key_that_seals_cannot_be_dropped(two_process_stack: Stack) -> None:
+def test_the_current_key_cannot_be_dropped(two_process_stack: Stack) -> None:
     current = _key_ids(two_process_stack)[0]
     with pytest.raises(StackError, match=current):
         key_rotation.drop(two_process_stack.folder, current)

@@ -71,7 +71,7 @@ def test_a_dead_event_is_found_replayed_and_discarded_with_a_reason(stack: Stack
     assert letter_in(operator, DEAD, broken) is None
 
 
-def test_without_a_service_the_others_are_told_of(stack: Stack, operator: ApiClient) -> None:
+def test_dead_letters_are_listed_with_the_services_that_did_not_answer(stack: Stack, operator: ApiClient) -> None:
     answer = operator.get("operations/dead-letters")
     assert answer["unanswered"] == []
     assert answer["total"] >= len(answer["items"])
@@ -94,7 +94,7 @@ def test_a_discard_needs_ids_and_a_reason(operator: ApiClient) -> None:
     assert problem.value.status == 422
 
 
-def test_nobody_but_operators_is_let_in(stack: Stack) -> None:
+def test_only_operators_are_allowed(stack: Stack) -> None:
     clerk = ApiClient(stack.gateway_url).sign_in("guohua", demo_password())
     for path in ("services", "queues", "dead-letters", f"dead-letters/{DEAD}/1"):
         with pytest.raises(ApiProblem) as problem:

@@ -107,7 +107,7 @@ def test_a_route_answers_each_role_as_far_as_it_reaches(world: World, route: Rou
     assert wrong == []
 
 
-def test_nothing_out_of_reach_has_changed(world: World, stack: Stack) -> None:
+def test_nothing_out_of_scope_has_changed(world: World, stack: Stack) -> None:
     """Runs after the tests above: none of them has changed anything out of scope."""
     city = ApiClient(stack.gateway_url).sign_in("city", demo_password())
     for relation in ("above", "foreign"):

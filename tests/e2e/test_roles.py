@@ -45,7 +45,7 @@ def callers(stack: Stack) -> dict[str, ApiClient]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_let_in_where_the_policy_says_and_nowhere_else(callers: dict[str, ApiClient], role: str) -> None:
+def test_a_role_is_allowed_where_the_policy_says_and_nowhere_else(callers: dict[str, ApiClient], role: str) -> None:
     statuses = [
         callers[role].http.get(f"{callers[role].base}/api/v1/{question}", timeout=60).status_code
         for question in QUESTIONS[role]

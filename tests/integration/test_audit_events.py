@@ -65,7 +65,7 @@ def audit_event_of(engine: Engine, command: Any, caller: Caller, request: Any) -
     return audit_event
 
 
-def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engine]) -> None:
+def test_audit_events_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engine]) -> None:
     engine = engine_of("batching")
     desk = Desk(engine)
     with desk.begin() as session:
@@ -104,7 +104,7 @@ def test_acts_on_the_pending_list_and_its_batch(engine_of: Callable[[str], Engin
     ]
 
 
-def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Callable[[str], Engine]) -> None:
+def test_audit_events_on_a_revocation_are_in_the_scope_of_the_batchs_union(engine_of: Callable[[str], Engine]) -> None:
     engine = engine_of("revocation")
     union_id, superior_id = (SUBMITTED["union"][name] for name in ("union_id", "superior_union_id"))
     with Session(engine) as session, session.begin():
@@ -128,7 +128,7 @@ def test_acts_on_a_revocation_are_in_the_reach_of_the_batchs_union(engine_of: Ca
     )
 
 
-def test_acts_on_announcements_and_messages(engine_of: Callable[[str], Engine]) -> None:
+def test_audit_events_on_announcements_and_messages(engine_of: Callable[[str], Engine]) -> None:
     engine = engine_of("notification")
     given = CreateAnnouncementRequest(title="办卡通知", body="正文", places=["workbench"])
     audit_event = audit_event_of(engine, announcements.create_announcement, CITY, given)

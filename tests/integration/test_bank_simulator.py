@@ -170,7 +170,7 @@ def test_the_bank_keeps_the_receipts_that_it_is_sent(bank: BankProcess) -> None:
     assert eventually(lambda: requests.get(query, timeout=_SECONDS).json()["items"]) == [receipt]
 
 
-def test_what_was_sent_unsigned_or_malformed_can_be_told_again(bank: BankProcess) -> None:
+def test_results_sent_unsigned_or_malformed_can_be_sent_again(bank: BankProcess) -> None:
     bank.submit("odd", 2)
     bank.order("odd", unsigned=True)
     bank.order("odd", malformed=True)

@@ -80,7 +80,7 @@ def counts(desk: Desk, batch_no: str) -> tuple[str, int, int, int]:
     return batch["state"], batch["issued"], batch["refused"], batch["released"]
 
 
-def test_results_decide_applications_and_are_told_with_the_contact(desk: Desk) -> None:
+def test_results_decide_applications_and_are_published_with_the_contact(desk: Desk) -> None:
     batch_no, [first, second, third] = desk.a_batch(3)
     card = a_card_number()
 
@@ -487,7 +487,7 @@ def test_a_revoked_batch_releases_what_the_bank_has_not_decided(desk: Desk) -> N
     assert {one["application_id"] for one in recall["applicants"]} == {str(second), str(third)}
 
 
-def test_a_card_issued_after_the_release_is_a_fact_and_told_as_late(desk: Desk) -> None:
+def test_a_card_issued_after_the_release_counts_and_is_published_as_late(desk: Desk) -> None:
     batch_no, [application_id, _] = desk.a_batch(2)
     desk.revoke(batch_no)
 
@@ -500,7 +500,7 @@ def test_a_card_issued_after_the_release_is_a_fact_and_told_as_late(desk: Desk) 
     assert desk.versions(application_id) == [1, 2, 3]
 
 
-def test_a_refusal_after_the_release_is_kept_and_told_to_nobody(desk: Desk) -> None:
+def test_a_refusal_after_the_release_is_stored_and_not_published(desk: Desk) -> None:
     batch_no, [application_id] = desk.a_batch(1)
     desk.revoke(batch_no)
 
@@ -574,7 +574,7 @@ def _told_of_revocation(session: Session, batch_no: str, state: str, at: datetim
         releases.revocation_closed(session, an_event(RevocationClosedData(**facts, closed_at=at)))
 
 
-def test_the_latest_word_on_a_revocation_is_shown_in_whatever_order_it_comes(desk: Desk) -> None:
+def test_the_latest_state_of_a_revocation_is_shown_in_whatever_order_events_come(desk: Desk) -> None:
     batch_no, _ = desk.a_batch(1)
     start = datetime.now(UTC)
     steps = [("requested", 0), ("rejected", 1), ("requested", 2), ("closed", 3)]
@@ -599,7 +599,7 @@ def test_a_cancelled_application_leaves_the_pending_list(desk: Desk) -> None:
     assert [published["reason"] for published in desk.published(MEMBERS_REMOVED)] == ["cancelled"]
 
 
-def test_a_cancelled_application_leaves_its_batch_and_the_bank_is_told(desk: Desk) -> None:
+def test_a_cancelled_application_leaves_its_batch_and_is_recalled_from_the_bank(desk: Desk) -> None:
     batch_no, [first, second] = desk.a_batch(2)
     desk.cancel(first)
     assert desk.states([first, second]) == ["released", "submitted"]

@@ -69,7 +69,7 @@ def test_persons_that_are_not_the_queued_ones_make_the_event_wrong(desk: Desk) -
         desk.queue(an_applicant(), applications=queueing["applications"])
 
 
-def test_other_documents_and_rare_names_take_the_special_channel_and_membership_is_told(desk: Desk) -> None:
+def test_other_documents_and_rare_names_take_the_special_channel_which_is_published(desk: Desk) -> None:
     passport, rare, _ = desk.queue(
         an_applicant(document_type="passport", document_number="E12345678"), an_applicant(name="王䶮"), an_applicant()
     )
@@ -395,7 +395,7 @@ def test_an_entry_that_does_not_exist_is_not_found(desk: Desk) -> None:
         desk.update(uuid4(), nationality="CHN")
 
 
-def test_large_sets_are_told_in_parts_of_500(desk: Desk) -> None:
+def test_large_chunks_are_published_in_parts_of_500(desk: Desk) -> None:
     for _ in range(3):
         desk.queue(*(an_applicant() for _ in range(400)))
     assert desk.check() == 1200

@@ -221,7 +221,7 @@ def test_a_submission_repeated_with_its_request_id_answers_the_same(batching: Ba
     assert batching.call("submit_batch", "request-1", **SUBMISSION) == first
 
 
-def test_what_the_bank_did_not_sign_lies_among_the_rejected_as_it_came(batching: Batching) -> None:
+def test_an_unsigned_bank_message_is_rejected_unchanged(batching: Batching) -> None:
     batch_no, [application_id] = batching.a_batch(1)
     forged = a_feedback(batch_no, {"application_id": application_id, "outcome": "accepted"}, key=b"forged")
     for body, headers, reason in (

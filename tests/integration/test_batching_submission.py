@@ -52,7 +52,7 @@ def desk(engine: Engine) -> Desk:
     return fresh(engine)
 
 
-def test_a_batch_takes_all_of_the_channel_and_everyone_is_told(desk: Desk) -> None:
+def test_a_batch_takes_all_of_the_channel_and_is_published(desk: Desk) -> None:
     batch_no, application_ids = desk.a_batch(3)
 
     assert batch_no.startswith(f"cbc{desk.union['code']}{time.strftime('%Y')}")
@@ -302,7 +302,7 @@ def test_two_clerks_who_submit_at_the_same_moment_make_one_batch(desk: Desk) -> 
     assert [published["total"] for published in desk.published(BATCH_SUBMITTED)] == [200]
 
 
-def test_a_large_batch_is_told_in_parts(desk: Desk) -> None:
+def test_a_large_batch_is_published_in_parts(desk: Desk) -> None:
     desk.a_batch(1001)
     assert [(one["part"], one["parts"], len(one["applications"])) for one in desk.published(BATCH_SUBMITTED)] == [
         (1, 3, 500), (2, 3, 500), (3, 3, 1),
@@ -406,7 +406,7 @@ def test_printing_the_register_marks_the_batch(desk: Desk) -> None:
     assert listed(desk, register_state="printed") == [batch_no]
 
 
-def test_a_personal_application_is_checked_and_submitted_by_itself(desk: Desk) -> None:
+def test_a_personal_application_is_checked_and_submitted_automatically(desk: Desk) -> None:
     [application_id] = desk.queue(
         an_applicant(name="周强", phone="13900000002", nationality=None),
         personal_application={"outlet_code": "bocom-cn-01"},
@@ -439,7 +439,7 @@ def test_a_member_sees_outlet_and_banks_progress_of_no_application_but_the_own(d
     assert shown["outlet"]["name"] == "交通银行古北路支行"
 
 
-def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(desk: Desk) -> None:
+def test_a_personal_application_waits_for_the_registry_and_then_resumes(desk: Desk) -> None:
     [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": "bocom-cn-01"})
     desk.validate({application_id: "waiting"})
     assert desk.states([application_id]) == ["queued"]
@@ -450,7 +450,7 @@ def test_a_personal_application_waits_with_the_registry_and_goes_on_after_it(des
 @pytest.mark.parametrize(
     ("outlet_code", "result", "reason"), [("bocom-cn-01", "failed", "check_failed"), ("nowhere", None, "incomplete")]
 )
-def test_a_personal_application_that_cannot_go_on_frees_the_member(
+def test_a_personal_application_that_cannot_be_submitted_frees_the_member(
     desk: Desk, outlet_code: str, result: str | None, reason: str
 ) -> None:
     [application_id] = desk.queue(an_applicant(), personal_application={"outlet_code": outlet_code})

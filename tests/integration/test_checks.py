@@ -125,7 +125,7 @@ def test_a_clerk_sees_at_once_all_that_is_wrong(desk: Desk) -> None:
     assert {"expired", "retired_by_registry"} <= {finding["code"] for finding in event["findings"]}
 
 
-def test_while_the_registry_is_away_failures_are_told_and_the_others_wait(
+def test_while_the_registry_is_away_failures_are_published_and_the_others_wait(
     desk: Desk, simulator: RegistrySimulator
 ) -> None:
     simulator.behave("down")
@@ -134,7 +134,7 @@ def test_while_the_registry_is_away_failures_are_told_and_the_others_wait(
     assert {finding["application_id"] for finding in desk.published()[0]["findings"]} == {bad}
 
 
-def test_waiting_is_told_once_and_ends_when_the_registry_is_back(desk: Desk, simulator: RegistrySimulator) -> None:
+def test_waiting_is_published_once_and_ends_when_the_registry_is_back(desk: Desk, simulator: RegistrySimulator) -> None:
     simulator.behave("down")
     ids = desk.take(a_validation_request(a_person(), a_person(document_number=RETIRED_NUMBER)))
     assert desk.go_on() == 0
@@ -158,7 +158,9 @@ def test_pauses_between_tries_grow(desk: Desk, simulator: RegistrySimulator) -> 
 
 
 @pytest.mark.parametrize("call", range(5))
-def test_rubbish_never_lets_anyone_pass(call: int, desk: Desk, simulator: RegistrySimulator) -> None:
+def test_invalid_answers_of_the_registry_never_pass_anybody(
+    call: int, desk: Desk, simulator: RegistrySimulator
+) -> None:
     simulator.behave("rubbish")
     for _ in range(call + 1):
         desk.take(a_validation_request(a_person()))

@@ -118,7 +118,7 @@ def test_a_service_that_is_away_is_a_503_within_the_deadline(gateway: RunningGat
     assert int(response.headers["Retry-After"]) > 0
 
 
-def test_more_requests_than_may_wait_are_told_at_once_to_come_again(start_gateway: StartGateway, gates: Path) -> None:
+def test_more_requests_than_may_wait_get_503_at_once(start_gateway: StartGateway, gates: Path) -> None:
     gateway, gate = start_gateway(MAX_WORKERS="4", MOST_WAITING="4"), Gate(gates, "crowd")
     turned_away: list[requests.Response] = []
     assert gateway.get("/api/v1/pending").ok  # from now on the session is known, and asks nobody
@@ -164,7 +164,7 @@ def test_a_large_body_is_refused_before_it_is_read(gateway: RunningGateway) -> N
         assert b" 413 " in page.recv(100)
 
 
-def test_readiness_but_no_measurement_is_told_on_the_public_port(gateway: RunningGateway) -> None:
+def test_the_public_port_serves_readiness_but_no_metrics(gateway: RunningGateway) -> None:
     assert gateway.get("/readyz").json() == {"status": "ready", "reasons": []}
     assert b"http_request_seconds" not in gateway.get("/metrics").content
 

@@ -88,7 +88,7 @@ def test_processes_that_migrate_at_the_same_time_migrate_once(library: Path, dat
     migrate.upgrade("library", database_url)
 
 
-def test_a_migration_that_waits_for_a_table_lets_others_go_first(library: Path, database_url: str) -> None:
+def test_a_migration_that_waits_for_a_table_does_not_block_others(library: Path, database_url: str) -> None:
     migrate.upgrade("library", database_url)
     (library / "v0002.py").write_text(SECOND_VERSION)
     engine = create_engine(database_url)

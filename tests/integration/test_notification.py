@@ -169,7 +169,7 @@ def test_news_of_one_batch_within_the_hour_count_up_in_one_message(begin: Begin)
     assert [message.count for message in the_sms(begin)] == [12]
 
 
-def test_of_a_members_own_application_no_clerk_is_told_but_the_member_is(begin: Begin) -> None:
+def test_a_members_own_application_notifies_the_member_and_no_clerk(begin: Begin) -> None:
     issued = example(batching.CARDS_ISSUED, personal=True)
     with begin() as session:
         event_notifications.cards_issued(session, SmsSettings("http://127.0.0.1:1"), issued)
@@ -382,7 +382,7 @@ def test_the_link_of_a_new_account_says_until_which_day_it_works(
     assert f"已开通，请在{until:%m月%d日%H:%M}前打开" in sent_by(sms_url)[0]["text"]
 
 
-def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_number_is_told(
+def test_only_the_holder_reads_what_was_changed_of_the_account_and_each_number_is_notified(
     begin: Begin, provider: Provider, sms_url: str
 ) -> None:
     holder_of = membership.AccountHolder(account_name="jianlang", phones=["13800000001", "13900000009"])
@@ -401,7 +401,7 @@ def test_the_holder_of_an_account_alone_reads_what_was_changed_of_it_and_each_nu
     assert all("您的账号jianlang登记的手机号已更换" in one["text"] for one in sent)
 
 
-def test_administrators_hear_that_a_telephone_waits_to_be_confirmed(begin: Begin) -> None:
+def test_administrators_are_notified_that_a_telephone_waits_to_be_confirmed(begin: Begin) -> None:
     data = example(membership.ACCOUNT_CHANGED)
     with begin() as session:
         event_notifications.account_changed(session, data)

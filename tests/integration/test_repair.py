@@ -145,7 +145,7 @@ def test_each_kind_of_repair_had_something_to_repair(repaired: Repaired) -> None
     assert repaired.did.keys() == {remedy.name for remedy in REMEDIES}
 
 
-def test_a_dry_run_says_what_the_repair_does_and_tells_nobody(repaired: Repaired) -> None:
+def test_a_dry_run_lists_the_repairs_and_publishes_nothing(repaired: Repaired) -> None:
     assert repaired.told_by_dry_run == []
     assert repaired.would == repaired.did
     assert all(repaired.did.values())
@@ -175,15 +175,15 @@ def test_after_the_repair_the_invariants_hold(repaired: Repaired) -> None:
         ("import_progressed", "notification"),
     ],
 )
-def test_who_lacked_an_event_hears_of_it(repaired: Repaired, event: str, consumer: str) -> None:
+def test_a_consumer_that_lacked_an_event_gets_it(repaired: Repaired, event: str, consumer: str) -> None:
     assert (event, consumer) in repaired.published
 
 
-def test_who_had_heard_of_an_event_is_told_nothing_again(repaired: Repaired) -> None:
+def test_a_consumer_that_has_handled_an_event_gets_no_copy_again(repaired: Repaired) -> None:
     assert not {("cards_issued", "notification"), ("cards_refused", "notification")} & repaired.published
 
 
-def test_each_repair_is_recorded_as_the_operator_s_act(repaired: Repaired, world: FiveDatabases) -> None:
+def test_each_repair_is_recorded_as_done_by_the_operator(repaired: Repaired, world: FiveDatabases) -> None:
     with world.begin("membership") as session:
         acts = session.scalars(select(AuditEntry).where(AuditEntry.action.endswith(".repair"))).all()
     assert {(act.account_name, act.outcome) for act in acts} == {("ops", "done")}
@@ -191,7 +191,7 @@ def test_each_repair_is_recorded_as_the_operator_s_act(repaired: Repaired, world
     assert {act.action for act in acts} == {f"{remedy.service}.repair" for remedy in REMEDIES}
 
 
-def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
+def test_an_import_whose_event_was_lost_has_failed_and_its_clerk_is_notified(
     repaired: Repaired, world: FiveDatabases
 ) -> None:
     with world.begin("membership") as session:
@@ -205,7 +205,7 @@ def test_an_import_whose_message_is_gone_has_failed_and_its_clerk_was_told(
         assert len(session.scalars(published).all()) == 1
 
 
-def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
+def test_violations_with_an_event_on_its_way_or_dead_lettered_are_not_repaired(
     world: FiveDatabases, runner: Runner, system: System, module_amqp_uri: str
 ) -> None:
     (application_id,) = world.queue(1)
@@ -228,7 +228,7 @@ def test_what_may_mend_itself_or_lies_among_the_dead_letters_is_left_alone(
     world.deliver()
 
 
-def test_an_import_whose_message_died_ends_though_the_letter_lies_there(
+def test_an_import_whose_event_was_dead_lettered_ends(
     world: FiveDatabases, runner: Runner, module_amqp_uri: str
 ) -> None:
     import_id = a_running_import(world)
@@ -301,7 +301,7 @@ def test_every_violation_is_named(world: FiveDatabases, runner: Runner, system: 
     world.change("batching", "delete from bank_feedback where batch_no = 'many'")
 
 
-def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_told_as_they_were(world: FiveDatabases) -> None:
+def test_the_steps_of_a_late_card_and_of_a_switched_channel_are_published_again(world: FiveDatabases) -> None:
     (application_id,) = world.queue(1)
     first = told_of(world, application_id)
     for channel in ("special", "ordinary"):

@@ -117,9 +117,7 @@ def published(session: Session) -> list[str]:
     return [json.loads(body)["type"] for body in session.scalars(select(outbox.c.body).order_by(outbox.c.id))]
 
 
-def test_a_request_lies_before_the_reviewer_with_the_facts_of_the_batch(
-    session: Session, batch: BatchSubmittedData
-) -> None:
+def test_the_reviewer_sees_a_request_with_the_facts_of_the_batch(session: Session, batch: BatchSubmittedData) -> None:
     revocation = asked(session, batch)
     answer = requests.list_revocations(Work(session, a_reviewer_of(batch)), ListRevocations())
     assert [item.revocation_id for item in answer.items] == [revocation.revocation_id]
@@ -159,7 +157,7 @@ def test_the_order_of_events_does_not_matter(session: Session) -> None:
     assert progress.issued == 2
 
 
-def test_a_request_is_closed_and_told_when_the_bank_has_decided_on_all(
+def test_a_request_is_closed_and_published_when_the_bank_has_decided_on_all(
     session: Session, batch: BatchSubmittedData
 ) -> None:
     revocation_id = asked(session, batch).revocation_id
@@ -189,9 +187,7 @@ def test_a_request_is_closed_in_whatever_order_its_batch_becomes_known(session: 
     assert [item.state for item in _history(session, submitted)] == ["closed"]
 
 
-def test_who_decides_when_the_bank_has_is_told_that_there_is_nothing_to_decide(
-    session: Session, batch: BatchSubmittedData
-) -> None:
+def test_a_decision_after_the_bank_has_decided_is_refused(session: Session, batch: BatchSubmittedData) -> None:
     decision = (asked(session, batch).revocation_id, "同意")
     decided(session, batch, newer(batch), "issued")
     for decide in (requests.approve, requests.reject):
@@ -320,7 +316,7 @@ def test_who_is_clerk_and_reviewer_at_once_does_not_decide_the_own_request(
     assert refusal(session, requests.reject, both, a_decision(requests.reject, *decision)) == "own_request"
 
 
-def test_a_batch_told_before_all_unions_above_were_is_seen_by_the_direct_superior(session: Session) -> None:
+def test_a_batch_published_without_all_superior_unions_is_seen_by_the_direct_superior(session: Session) -> None:
     published = wire_example(BATCH_SUBMITTED)
     del published["union"]["superior_ids"]
     submitted = BATCH_SUBMITTED.read(published)

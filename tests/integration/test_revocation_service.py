@@ -104,7 +104,7 @@ def case(revocation: ServiceEnvironment) -> Case:
     return Case(revocation, {**EXAMPLE, "batch_no": batch_no, "union": union, "applications": applications})
 
 
-def test_a_request_is_made_reviewed_and_told(case: Case) -> None:
+def test_a_request_is_made_reviewed_and_published(case: Case) -> None:
     case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     made = case.requested(case.clerk)
     published = case.receive(REVOCATION_REQUESTED)
@@ -148,7 +148,7 @@ def test_a_clerk_cannot_review(case: Case) -> None:
     assert case.revocation.call("approve_revocation", case.clerk, decision)["problem"]["code"] == "forbidden"
 
 
-def test_a_request_is_closed_by_itself_when_the_bank_has_decided_on_all(case: Case) -> None:
+def test_a_request_is_closed_automatically_when_the_bank_has_decided_on_all(case: Case) -> None:
     case.revocation.publish(BATCH_SUBMITTED, case.submitted)
     made = case.requested(case.clerk)
     case.bank_decides()

@@ -72,7 +72,7 @@ def upgrade(nodes: Nodes, module_database: DatabaseFactory) -> Iterator[Upgrade]
     nodes.rabbitmq.delete_users(user.name for user in users.values())
 
 
-def test_a_service_of_the_release_before_is_heard_by_this_gateway(
+def test_a_service_of_the_former_release_is_accepted_by_this_gateway(
     upgrade: Upgrade, module_start_service: StartService
 ) -> None:
     """It comes first: no service of this release takes the request."""
@@ -139,7 +139,7 @@ def test_a_gateway_of_the_release_before_is_answered_where_it_listens(upgrade: U
     assert "result" in json.loads(reply.body)["result"]
 
 
-def test_after_the_upgrade_queues_hear_nothing_more_of_what_was_sent_before(upgrade: Upgrade, nodes: Nodes) -> None:
+def test_after_the_upgrade_queues_are_unbound_from_the_former_exchange(upgrade: Upgrade, nodes: Nodes) -> None:
     """It comes last."""
     uri = nodes.rabbitmq.uri(upgrade.uris["bank"].rpartition("/")[2])
     keys = (OTP_ISSUED.key_for("notification"), OTP_ISSUED.routing_key)

@@ -152,7 +152,7 @@ def test_a_request_that_comes_twice_is_answered_once(validation: Validation) -> 
     assert list(results_of(validation.receive())) == [last["applications"][0]["application_id"]]
 
 
-def test_checks_go_on_by_themselves_when_the_registry_is_back(validation: Validation) -> None:
+def test_checks_resume_automatically_when_the_registry_is_back(validation: Validation) -> None:
     simulator = validation.simulator
     simulator.behave("down")
     requests = [a_validation_request(*[a_person()] * 3), a_validation_request(a_person())]

@@ -367,7 +367,7 @@ def test_a_link_does_not_work_again_when_a_closed_account_is_opened_again(
     assert attacker.account_id in caller_of(office, victim).controllers
 
 
-def test_the_holder_is_told_who_unlocks_the_account_and_who_does_controls_it(
+def test_the_holder_is_notified_who_unlocks_the_account_which_gives_control(
     office: Office, attacker: Caller, victim: Account
 ) -> None:
     with office.begin() as session:
@@ -456,7 +456,7 @@ def test_an_administrator_puts_the_own_number_at_nobody_elses_account(
         open_account(office, attacker, office.union, account_name="mine", roles=["clerk"], phone="13600000000")
 
 
-def test_the_holder_is_told_of_all_that_is_changed_and_by_whom(
+def test_the_holder_is_notified_of_each_change_and_by_whom(
     office: Office, attacker: Caller, colleague: Caller, victim: Account
 ) -> None:
     first, second = (f"吴强（{one.account_name}）" for one in (attacker, colleague))
@@ -490,7 +490,7 @@ def test_the_log_names_the_administrator_whose_link_set_a_password(
     assert f"account:{attacker.account_id}" in act.records
 
 
-def test_all_services_are_told_who_controls_the_account_that_acts(office: Office, attacker: Caller) -> None:
+def test_all_services_receive_the_controllers_of_the_caller(office: Office, attacker: Caller) -> None:
     clerk = made_by(office, attacker, "clerk", union=office.union)
     deputy = made_by(office, attacker, "administrator")
     reviewer = made_by(office, a_holder_of(deputy), "reviewer")
@@ -500,7 +500,7 @@ def test_all_services_are_told_who_controls_the_account_that_acts(office: Office
     assert caller_of(office, reviewer).controllers == ()
 
 
-def test_what_was_done_before_somebody_was_controlled_was_their_own_act(office: Office, colleague: Caller) -> None:
+def test_what_an_account_did_before_it_was_controlled_does_not_count(office: Office, colleague: Caller) -> None:
     """A link for an administrator gives its maker no control over accounts that were created before it."""
     clerk = made_by(office, colleague, "clerk", union=office.union)
     above = someone(office, office.city)

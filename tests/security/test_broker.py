@@ -110,7 +110,7 @@ def test_no_service_makes_an_exchange_or_a_queue_that_leads_elsewhere(broker: Br
 
 
 @pytest.mark.parametrize("program", [*SERVICES, "bank"])
-def test_no_service_binds_what_it_publishes_to_to_what_others_hear(broker: Broker, program: str) -> None:
+def test_no_service_binds_its_exchanges_to_those_of_others(broker: Broker, program: str) -> None:
     here = broker.users[program]
     for source in [*own_ways(program), bank.FEEDBACK_EXCHANGE]:
         for target in (*TARGETS, bank.FEEDBACK_EXCHANGE):
@@ -276,7 +276,7 @@ FORGED_ACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("reason", FORGED_ACTS)
-def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
+def test_no_forged_audit_event_enters_the_log(broker: Broker, reason: str) -> None:
     data, envelope = FORGED_ACTS[reason]
     contract = ACTS_RECORDED["validation"]
     message_id, body = forged(contract, {**an_act(), **data}, {"personal": broker.keys.encrypt_token("{}")}, **envelope)
@@ -290,7 +290,7 @@ def test_no_forged_act_enters_the_log(broker: Broker, reason: str) -> None:
     discard(broker.uris["membership"], ACTS_DEAD, message_id)
 
 
-def test_no_act_enters_the_log_whose_publisher_is_not_named(broker: Broker) -> None:
+def test_no_audit_event_of_an_unnamed_publisher_enters_the_log(broker: Broker) -> None:
     contract = ACTS_RECORDED["validation"]
     message_id, body = forged(contract, {**an_act(), "action": "validation.replay_dead_letters"})
 

@@ -109,7 +109,7 @@ def in_turn(masks: Iterable[str]) -> Iterator[str]:
             yield next(one)
 
 
-def test_no_answer_tells_more_of_a_number_than_its_mask(office: Office) -> None:
+def test_no_answer_reveals_more_of_a_number_than_its_mask(office: Office) -> None:
     desk, reviewer = office.desk, office.desk.office.reviewer
     desk.queue_all()
     desk.check_all()

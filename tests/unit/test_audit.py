@@ -67,7 +67,7 @@ def test_notes_add_up() -> None:
 
 
 @pytest.mark.parametrize("asked_for", ["cbc 1", "cbc1\n", "\x00", "", "批次/1", "\ud800", "x" * 5000])
-def test_an_act_on_whatever_was_asked_for_is_one_that_the_log_takes(asked_for: str) -> None:
+def test_an_audit_event_with_any_requested_id_can_be_stored(asked_for: str) -> None:
     with Session() as session:
         audit_event = audit_event_of(session)
         audit.record(session, ("batch", asked_for))
@@ -94,7 +94,7 @@ def test_without_a_command_at_work_nothing_is_noted() -> None:
         assert session.info == {}
 
 
-def test_acts_of_nobody_are_recorded_where_something_is_noted() -> None:
+def test_anonymous_events_are_recorded_if_the_use_case_adds_something() -> None:
     with Session() as session:
         assert audit_event_of(session, Caller(account_id="a1")).is_of_somebody
         audit_event = audit_event_of(session)

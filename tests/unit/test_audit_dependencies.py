@@ -28,7 +28,7 @@ def test_sound_packages_are_nothing_to_tell() -> None:
     assert audit(["a.lock"], Services(pypi=[SOUND])) == ([], [])
 
 
-def test_a_flaw_is_told_with_the_version_that_mends_it() -> None:
+def test_a_vulnerability_is_reported_with_the_version_that_fixes_it() -> None:
     findings, _ = audit(["a.lock"], Services(pypi=[SOUND, FLAWED]))
 
     assert findings == ["werkzeug 1.0: PYSEC-1, fixed in 1.1"]

@@ -78,7 +78,7 @@ def test_the_first_decision_stands_whatever_follows(words: list[Outcome]) -> Non
 
 
 @given(st.sampled_from(Outcome), st.sampled_from([SUBMITTED, RELEASED]))
-def test_a_word_said_twice_changes_nothing_the_second_time(word: Outcome, start: BankStatus) -> None:
+def test_a_repeated_outcome_changes_nothing(word: Outcome, start: BankStatus) -> None:
     once = said(start, word)
     assert apply_outcome(once, word, CARD if word is Outcome.ISSUED else None) is once
 

@@ -107,7 +107,7 @@ def test_during_an_upgrade_what_names_nobody_is_taken_and_so_it_is_when_it_was_m
     assert refusal(message("cards_validation"), accepts_former=True)
 
 
-def test_where_one_user_is_shared_nobody_can_be_told_apart() -> None:
+def test_where_one_user_is_shared_publishers_cannot_be_distinguished() -> None:
     assert (
         BrokerUsers.of("amqp://guest:guest@127.0.0.1//", "batching").refusal(
             message("anybody"), "revocation", queue=QUEUE, accepts_former=False
@@ -123,7 +123,7 @@ def test_production_wants_a_user_for_each_program(monkeypatch: pytest.MonkeyPatc
         require_own_user(MessagingSettings(Secret(URI)), "gateway")
 
 
-def test_an_upgrade_ends_by_itself() -> None:
+def test_an_upgrade_ends_automatically() -> None:
     now = datetime.now(UTC)
     running = MessagingSettings(Secret(URI), former_release_until=(now + timedelta(hours=1)).isoformat())
     over = MessagingSettings(Secret(URI), former_release_until=(now - timedelta(hours=1)).isoformat())
@@ -140,7 +140,7 @@ def test_an_upgrade_without_an_end_in_sight_is_refused(text: str) -> None:
         MessagingSettings(Secret(URI), former_release_until=text)
 
 
-def test_pages_hear_of_an_event_only_what_its_producer_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_receive_only_events_that_their_producer_published(monkeypatch: pytest.MonkeyPatch) -> None:
     listener, heard = Listener(PENDING_CHANGED), list[Event]()
     listener.settings = MessagingSettings(Secret("amqp://cards_gateway:secret@127.0.0.1:5672/cards"))
     listener.users = BrokerUsers.of(listener.settings.amqp_uri, "gateway")

@@ -49,12 +49,12 @@ DEADLOCK = OperationalError("", {}, errors.DeadlockDetected())
         (Reject("wrong"), False),
     ],
 )
-def test_some_trouble_passes_by_itself_and_some_does_not(error: Exception, passing: bool) -> None:
+def test_some_errors_are_transient_and_some_are_not(error: Exception, passing: bool) -> None:
     assert is_transient(error) is passing
 
 
 @given(st.integers(min_value=0, max_value=10_000))
-def test_passing_trouble_is_tried_again_without_limit_and_with_growing_pauses(attempts: int) -> None:
+def test_a_transient_error_is_retried_without_limit_and_with_backoff(attempts: int) -> None:
     verdict = decide(Retry("away"), {"x-attempts": attempts}, time.monotonic(), SETTINGS)
     assert verdict == RetryLater([1, 5, 30, 120, 600][min(attempts, 4)])
 
@@ -104,7 +104,7 @@ def test_a_message_is_held_while_the_database_is_away_but_not_for_ever() -> None
     assert decide(AWAY, {}, time.monotonic() - 61, SETTINGS) == RetryLater(1)
 
 
-def test_a_deadlock_is_this_messages_own_trouble_and_holds_up_no_others() -> None:
+def test_a_deadlock_delays_only_its_own_message() -> None:
     assert decide(DEADLOCK, {}, time.monotonic(), SETTINGS) == RetryLater(1)
 
 

@@ -69,7 +69,7 @@ def test_a_failed_sign_in_gives_no_session(page: Page) -> None:
     assert page.get("/api/v1/me").status_code == 401
 
 
-def test_membership_is_told_whether_the_captcha_was_answered_rightly(page: Page) -> None:
+def test_membership_receives_whether_the_captcha_was_answered_correctly(page: Page) -> None:
     page.services["membership"].answers["sign_in"] = Problem("captcha_wrong", 422, "验证码不正确")
     captcha = page.answered_captcha()
 

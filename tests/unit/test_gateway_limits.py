@@ -48,7 +48,7 @@ def allowance_of(limits: Limits, account: str = "wang") -> Allowance:
     return allowance
 
 
-def test_an_account_is_let_in_as_often_as_its_budget_says(clock: Clock) -> None:
+def test_an_account_is_allowed_as_many_requests_as_its_budget(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
 
     assert authorized(limits, 15) == 10
@@ -77,13 +77,13 @@ def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: Clock) -> None:
     assert authorized(limits, 1, address="192.0.2.1") == 0
 
 
-def test_no_budget_lets_all_in_and_says_nothing(clock: Clock) -> None:
+def test_without_a_budget_all_requests_are_allowed_without_headers(clock: Clock) -> None:
     limits = limits_of(clock)
 
     assert limits.count_address("reads", OFFICE) is limits.count_account("reads", a_caller()) is None
 
 
-def test_who_waits_as_long_as_told_is_let_in(clock: Clock) -> None:
+def test_a_client_that_waits_for_retry_after_is_allowed(clock: Clock) -> None:
     limits = limits_of(clock, per_account=10)
     clock.pass_by(45)
     authorized(limits, 10)
@@ -115,7 +115,7 @@ def test_what_is_refused_costs_nothing(clock: Clock) -> None:
     assert authorized(limits, 10) == 10
 
 
-def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
+def test_requests_that_other_processes_allowed_count_here(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=10), limits_of(clock, per_account=10)
     authorized(there, 6)
 
@@ -124,7 +124,7 @@ def test_what_other_processes_let_in_counts_here(clock: Clock) -> None:
     assert authorized(here, 10) == 4
 
 
-def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
+def test_counts_received_twice_count_once_and_a_lost_one_comes_with_the_next(clock: Clock) -> None:
     here, there = limits_of(clock, per_account=100), limits_of(clock, per_account=100)
     authorized(there, 10)
     there.take_unpublished()
@@ -137,7 +137,7 @@ def test_counts_heard_twice_count_once_and_a_lost_one_comes_with_the_next(clock:
     assert allowance_of(here).remaining == 100 - 20 - 1
 
 
-def test_nothing_is_told_twice_and_old_windows_are_forgotten(clock: Clock) -> None:
+def test_nothing_is_published_twice_and_old_windows_are_deleted(clock: Clock) -> None:
     limits = limits_of(clock, per_account=100)
     authorized(limits, 1)
     assert len(limits.take_unpublished()) == 1

@@ -39,7 +39,7 @@ def streams() -> Streams:
     return Streams(now=Clock())
 
 
-def test_a_page_hears_what_changed_in_its_union(streams: Streams) -> None:
+def test_a_page_receives_updates_of_its_union(streams: Streams) -> None:
     page = an_open_stream(streams, "clerk")
 
     streams.publish(an_update(UNION, count=3))
@@ -47,7 +47,7 @@ def test_a_page_hears_what_changed_in_its_union(streams: Streams) -> None:
     assert next(page) == b'event: pending_changed\ndata: {"count": 3}\n\n'
 
 
-def test_a_page_hears_nothing_of_another_union(streams: Streams) -> None:
+def test_a_page_receives_no_update_of_another_union(streams: Streams) -> None:
     page = an_open_stream(streams, "clerk")
 
     streams.publish(an_update(Audience(SUPERIOR_UNION_ID)))
@@ -56,7 +56,7 @@ def test_a_page_hears_nothing_of_another_union(streams: Streams) -> None:
     assert frames(page) == []
 
 
-def test_only_the_role_that_a_notice_is_for_hears_it(streams: Streams) -> None:
+def test_only_the_role_that_an_update_is_for_receives_it(streams: Streams) -> None:
     clerk, reviewer = an_open_stream(streams, "clerk"), an_open_stream(streams, "reviewer")
 
     streams.publish(an_update(Audience(UNION_ID, "reviewer")))
@@ -70,7 +70,7 @@ def test_only_the_role_that_a_notice_is_for_hears_it(streams: Streams) -> None:
     assert frames(reviewer) == []
 
 
-def test_a_page_that_belongs_to_two_audiences_hears_a_notice_once(streams: Streams) -> None:
+def test_a_page_in_two_audiences_receives_an_update_once(streams: Streams) -> None:
     page = an_open_stream(streams, "reviewer")
 
     streams.publish(an_update(UNION, Audience(UNION_ID, "reviewer"), count=1))
@@ -126,7 +126,7 @@ def test_a_page_that_goes_away_leaves_nothing_behind(streams: Streams) -> None:
 
 
 @pytest.mark.parametrize("contract", STREAMED, ids=lambda contract: contract.name)
-def test_each_event_is_told_without_personal_data_and_read_without_a_key(
+def test_each_live_update_has_no_personal_data_and_is_read_without_a_key(
     contract: EventContract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PERSONAL_DATA_KEYS", raising=False)
@@ -141,7 +141,7 @@ def test_each_event_is_told_without_personal_data_and_read_without_a_key(
     json.dumps(update.facts, default=str)
 
 
-def test_a_revocation_is_told_to_its_union_and_to_the_reviewers_of_the_superior() -> None:
+def test_a_revocation_updates_its_union_and_the_reviewers_of_the_superior() -> None:
     contract = next(contract for contract in STREAMED if contract.name == "revocation_requested")
     data = contract.read(readable_example(contract.type))
 

@@ -61,7 +61,7 @@ def test_somebody_else_can_be_the_bank() -> None:
 
 
 @pytest.mark.parametrize("text", ["gateway=2", "validation", "validation=many", "validation=-1", "validation=99"])
-def test_a_scale_that_cannot_be_meant_is_refused_by_word(text: str) -> None:
+def test_an_invalid_scale_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(ScaleError, match=text):
         read_scale(text)
 

@@ -86,7 +86,7 @@ def test_a_one_time_password_says_until_when_it_counts_in_shanghais_time() -> No
     assert "493027" in SMS[-1]
 
 
-def test_a_change_of_an_account_is_told_with_who_made_it() -> None:
+def test_a_change_of_an_account_is_notified_with_who_made_it() -> None:
     at = datetime(2026, 11, 24, 2, 5, tzinfo=UTC)
     by_head = texts.account_changed("roles_changed", "吴强（yangpu-admin）", at).body
     assert by_head.startswith("2026-11-24 10:05，管理员吴强（yangpu-admin）操作：您的账号角色已修改。")

@@ -40,7 +40,7 @@ def test_an_issued_card_is_shown_masked(office: Office) -> None:
     assert [step["state"] for step in member["applications"][0]["steps"]] == ["queued", "submitted", "issued"]
 
 
-def test_a_corrected_time_of_issue_stands_in_the_history(office: Office) -> None:
+def test_a_corrected_time_of_issue_is_in_the_history(office: Office) -> None:
     member_id, application_id = office.queued()
     times = {"said_at": datetime(2062, 11, 25, 2, tzinfo=UTC), "issued_at": datetime(2026, 11, 25, 2, tzinfo=UTC)}
     with pytest.raises(Retry):
@@ -91,7 +91,7 @@ def test_steps_that_overtake_one_another_end_in_the_newest(office: Office, order
     assert [step["state"] for step in member["applications"][0]["steps"]] == ["queued", "queued", "submitted", "issued"]
 
 
-def test_a_late_word_on_an_old_application_leaves_the_new_one_alone(office: Office) -> None:
+def test_a_late_event_on_an_old_application_does_not_change_the_new_one(office: Office) -> None:
     member_id, old = office.queued()
     office.deliver(MEMBERS_REMOVED, (old, 2))
     office.queue(member_id)

@@ -82,7 +82,7 @@ def test_all_queued_members_are_noted(office: Office) -> None:
     assert audit_event.new == {"queued": 3}
 
 
-def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Office) -> None:
+def test_more_records_than_an_event_holds_are_published_as_several_audit_events(office: Office) -> None:
     audit_event = audit.AuditEvent("test", office.clerk, records=[f"member:{number}" for number in range(1001)])
     with office.begin() as session:
         audit.publish_audit_event(session, "membership", audit_event)
@@ -91,7 +91,7 @@ def test_more_records_than_an_event_holds_are_told_as_several_acts(office: Offic
     assert len({one["act_id"] for one in published}) == 3
 
 
-def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(office: Office, account: Account) -> None:
+def test_an_import_is_recorded_as_done_by_its_uploader_with_all_its_members(office: Office, account: Account) -> None:
     clerk = Caller(account_id=str(account.account_id), union_id=str(office.union.union_id))
     request = StartImportRequest(file_name="members.csv", content="77u/5aeT5ZCN")  # a heading alone
     audit_event = audit_event_of(office, lambda session: imports.start_import(Work(session, clerk), request))
@@ -108,7 +108,7 @@ def test_an_import_is_the_act_of_who_handed_the_sheet_in_with_all_its_members(of
     assert office.published(IMPORT_CONTINUED) == []
 
 
-def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:
+def test_a_new_union_is_recorded_in_its_own_scope(office: Office) -> None:
     administrator = a_caller(office.city, "administrator")
     request = CreateUnionRequest(name="静安区总工会", code=a_union_code(77), superior_union_id=office.city.union_id)
     audit_event = audit_event_of(office, lambda session: unions.create_union(Work(session, administrator), request))
@@ -116,7 +116,7 @@ def test_a_new_union_is_noted_in_its_own_reach(office: Office) -> None:
     assert audit_event.new["name"] == "静安区总工会"
 
 
-def test_a_changed_account_is_noted_in_the_reach_of_its_union(office: Office, account: Account) -> None:
+def test_a_changed_account_is_recorded_in_the_scope_of_its_union(office: Office, account: Account) -> None:
     administrator = a_caller(office.superior, "administrator")
     request = UpdateAccountRequest(account_id=account.account_id, display_name="王小芳")
     audit_event = audit_event_of(office, lambda session: accounts.update_account(Work(session, administrator), request))

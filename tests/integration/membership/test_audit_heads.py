@@ -116,9 +116,7 @@ def test_a_file_that_cannot_be_written_keeps_nothing_from_being_recorded(
         assert audit_log.head(session).position == 1
 
 
-def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
-    office: Office, heads: AuditHeads, tmp_path: Path
-) -> None:
+def test_a_head_is_published_once_and_stored_permanently(office: Office, heads: AuditHeads, tmp_path: Path) -> None:
     assert publish(office, heads) == []
     keep(office, heads, 3)
     (tmp_path / "heads").unlink()
@@ -137,7 +135,7 @@ def test_the_others_are_told_of_an_end_once_and_keep_it_for_good(
             session.execute(text(statement))
 
 
-def test_the_others_are_told_every_five_minutes_or_when_much_was_added(
+def test_heads_are_published_every_five_minutes_or_when_much_was_added(
     office: Office, heads: AuditHeads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AUDIT_HEAD_MINUTES")
@@ -209,7 +207,7 @@ def test_a_strange_line_is_named_and_keeps_nothing_from_being_verified(
     assert "entries 3 to 3 are missing" in checked(office, "--heads", str(tmp_path / "heads"))[1]
 
 
-def test_what_memberships_table_says_keeps_no_end_from_being_told(office: Office, heads: AuditHeads) -> None:
+def test_memberships_own_table_does_not_prevent_the_publication_of_a_head(office: Office, heads: AuditHeads) -> None:
     keep(office, heads, 2)
     with office.begin() as session:
         session.execute(audit_head.insert().values(position=10**9, hash=b"", statement="told already"))

@@ -62,7 +62,7 @@ def test_an_empty_log_holds(office: Office) -> None:
     assert verified(office) == START
 
 
-def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
+def test_audit_events_are_stored_in_one_chain(log_of_five: Office) -> None:
     end = verified(log_of_five)
     with log_of_five.begin() as session:
         assert audit_log.head(session) == end
@@ -70,13 +70,13 @@ def test_acts_are_kept_in_one_chain(log_of_five: Office) -> None:
     assert (end.position, positions) == (5, [1, 2, 3, 4, 5])
 
 
-def test_an_act_is_kept_once_however_often_it_is_told(office: Office) -> None:
+def test_an_audit_event_is_stored_once_however_often_it_is_delivered(office: Office) -> None:
     audit_event = an_audit_event(union_id=office.union.union_id)
     keep(office, audit_event, audit_event)
     assert verified(office).position == 1
 
 
-def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office) -> None:
+def test_an_audit_event_is_in_the_scope_of_its_unions_and_all_their_superiors(office: Office) -> None:
     audit_event = an_audit_event(union_id=office.union.union_id, union_ids=[office.other.union_id])
     keep(office, audit_event)
     with office.begin() as session:
@@ -85,19 +85,19 @@ def test_an_act_is_in_the_reach_of_its_unions_and_all_above_them(office: Office)
     assert reached == {union.union_id for union in unions}
 
 
-def test_an_act_of_nobody_known_is_the_citys_to_see(office: Office) -> None:
+def test_an_audit_event_of_an_unknown_caller_is_in_the_citys_scope(office: Office) -> None:
     keep(office, an_audit_event(account_id=None, account_name=None, union_id=None))
     with office.begin() as session:
         assert session.scalars(select(AuditScope.union_id)).all() == [office.city.union_id]
 
 
-def test_several_who_keep_acts_at_once_make_one_chain(office: Office) -> None:
+def test_concurrent_appends_make_one_chain(office: Office) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda audit_event: keep(office, audit_event), some_audit_events(office, 40)))
     assert verified(office).position == 40
 
 
-def test_an_act_that_came_late_is_kept_with_both_times_and_neither_can_be_changed(office: Office) -> None:
+def test_a_late_audit_event_is_stored_with_both_times_and_neither_can_be_changed(office: Office) -> None:
     came_at = datetime(2099, 1, 1, tzinfo=UTC)
     with office.begin() as session:
         audit_log.append(session, KEYS, an_audit_event(union_id=office.union.union_id), came_at)

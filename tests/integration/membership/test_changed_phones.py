@@ -28,7 +28,7 @@ def told_numbers(office: Office) -> list[tuple[str | None, str | None]]:
 
 
 @pytest.mark.parametrize("on_the_way", [{"phone": OTHER}, {"phone": None}])
-def test_the_number_of_an_employed_member_hears_of_each_change_and_of_who_can_sign_in_in_its_place(
+def test_the_number_of_an_employed_member_is_notified_of_each_change_and_of_its_replacement(
     office: Office, on_the_way: dict[str, Any]
 ) -> None:
     member_id = office.register(phone=OWN)
@@ -42,7 +42,7 @@ def test_the_number_of_an_employed_member_hears_of_each_change_and_of_who_can_si
     assert office.kept(member_id, "replaced_phone") == (None,), "nobody is left to be told"
 
 
-def test_a_number_that_was_taken_away_first_hears_who_signs_in_in_its_place(office: Office) -> None:
+def test_a_number_that_was_replaced_first_is_notified_who_signs_in_in_its_place(office: Office) -> None:
     member_id = office.register(phone=OWN, affiliation="flexible")
     office.update(member_id, phone=None)
     office.update(member_id, phone=ANOTHER)

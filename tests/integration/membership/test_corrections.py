@@ -62,7 +62,7 @@ def test_a_correction_is_the_members_and_its_history_says_who_made_it(office: Of
     assert not {"birth_date", "sex"} & changes.keys()
 
 
-def test_the_later_of_two_corrections_holds_whichever_is_heard_first(office: Office) -> None:
+def test_the_later_of_two_corrections_counts_whichever_is_handled_first(office: Office) -> None:
     member_id, _ = office.queued()
     deliver(office, member_id, NOW, document_expiry=date(2042, 1, 1))
     deliver(office, member_id, NOW - timedelta(seconds=1), document_expiry=date(2041, 1, 1))

@@ -44,7 +44,7 @@ def progress(membership: ServiceEnvironment, office: Office, import_id: str) -> 
     return answer
 
 
-def test_an_import_goes_on_where_a_killed_process_left_it(
+def test_an_import_resumes_where_a_killed_process_left_it(
     start: Callable[[], ServiceProcess], membership: ServiceEnvironment, office: Office
 ) -> None:
     first = start()

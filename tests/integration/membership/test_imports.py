@@ -254,7 +254,7 @@ def test_reading_a_file_twice_keeps_its_rows_once(office: Office) -> None:
     assert (count(office, ImportRow), len(office.published(IMPORT_CONTINUED))) == (1, 1)
 
 
-def test_progress_is_told_after_each_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_published_after_each_part(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_parts, "PART", 2)
     run(office, *(a_line() for _ in range(3)))
     published = [(one["phase"], one["rows_read"]) for one in office.published(IMPORT_PROGRESSED)]
@@ -294,7 +294,7 @@ def test_a_preview_says_what_can_be_registered_and_registers_nobody(office: Offi
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_preview_does_not_tell_who_is_a_member_and_the_confirmed_import_does(office: Office, times: int) -> None:
+def test_a_preview_does_not_reveal_members_and_the_confirmed_import_does(office: Office, times: int) -> None:
     known, unknown = a_member_form(), a_member_form()
     office.register(**known)
     published = []
@@ -416,7 +416,7 @@ def end_stalled(office: Office, minutes: float) -> None:
         stalled_imports.end_stalled(session, later(minutes))
 
 
-def test_an_import_whose_message_was_lost_is_told_to_go_on(office: Office) -> None:
+def test_an_import_whose_event_was_lost_is_resumed(office: Office) -> None:
     import_id = start(office, a_line())
     forget_published(office)
     end_stalled(office, 1)
@@ -430,7 +430,7 @@ def test_an_import_whose_message_was_lost_is_told_to_go_on(office: Office) -> No
     assert len(office.published(IMPORT_CONTINUED)) == 1
 
 
-def test_an_import_that_never_goes_on_ends_and_says_so(office: Office) -> None:
+def test_an_import_without_progress_ends_as_failed(office: Office) -> None:
     import_id = start(office, a_line())
     for minutes in (6, 12, 18):
         forget_published(office)
@@ -501,7 +501,7 @@ def test_a_preview_that_nobody_confirms_ends_with_the_next_day(office: Office) -
     assert "未确认" in (ended.failure or "")
 
 
-def test_an_import_that_a_former_release_began_goes_on_without_a_preview(office: Office) -> None:
+def test_an_import_that_a_former_release_began_resumes_without_a_preview(office: Office) -> None:
     import_id = start(office, a_line())
     with office.begin() as session:
         session.get_one(ImportJob, import_id).state = "running"

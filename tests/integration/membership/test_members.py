@@ -30,7 +30,7 @@ def test_a_registered_member_has_no_number_until_it_is_given(office: Office) -> 
     assert after["selectable"]
 
 
-def test_a_number_is_given_once_though_the_registration_is_heard_twice(office: Office) -> None:
+def test_a_number_is_assigned_once_though_the_registration_is_delivered_twice(office: Office) -> None:
     (member_id,) = office.numbered()
     number = office.member(member_id)["member_no"]
     office.give_numbers()
@@ -127,7 +127,7 @@ def test_each_row_of_a_set_has_its_outcome(office: Office) -> None:
     assert isinstance(outcomes[1].member_id, UUID)
 
 
-def test_a_large_set_is_told_in_parts_of_500(office: Office) -> None:
+def test_a_large_chunk_is_published_in_parts_of_500(office: Office) -> None:
     rows = [read(rpc.RegisterMemberRequest, a_member_form()) for _ in range(1100)]
     with office.begin() as session:
         members.register_members(session, office.union.union_id, rows)

@@ -28,7 +28,7 @@ def test_a_queued_member_is_pending_with_an_application(office: Office) -> None:
     assert member["applied_at"] == member["applications"][0]["queued_at"]
 
 
-def test_batching_is_told_who_is_queued(office: Office) -> None:
+def test_queued_members_are_published_to_batching(office: Office) -> None:
     (member_id,) = office.numbered(address="杨浦区控江路1号", document_expiry="2035-08-08", phone="13812345678")
     office.queue(member_id)
     (published,) = office.published(MEMBERS_QUEUED)

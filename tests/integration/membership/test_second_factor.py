@@ -88,7 +88,7 @@ def is_wrong(office: Office, holder: Caller, code: str) -> bool:
     return True
 
 
-def test_who_has_turned_it_on_is_let_in_by_a_code_only(office: Office, clerk: Account) -> None:
+def test_an_account_with_a_second_factor_signs_in_by_a_code_only(office: Office, clerk: Account) -> None:
     secret, _, _ = turn_on(office, a_session_of(office, clerk))
     limited = half_in(office)
     assert limited.roles == frozenset({"limited"})

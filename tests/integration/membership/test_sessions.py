@@ -127,7 +127,7 @@ def test_a_session_ends_after_twelve_hours_although_it_is_used(office: Office, c
         assert session.get_one(SignedInSession, UUID(holder.session_id)).used_at + timedelta(minutes=11) > ends_at
 
 
-def test_signing_out_ends_the_session_and_tells_it(office: Office, clerk: Account) -> None:
+def test_signing_out_ends_the_session_and_publishes_it(office: Office, clerk: Account) -> None:
     holder, elsewhere = a_session_of(office, clerk), a_session_of(office, clerk)
     sign_out(office, holder)
 

@@ -292,7 +292,7 @@ def test_failures_at_an_address_make_its_captchas_harder_and_refuse_nobody(
     assert sign_in(office, captcha=a_captcha(level=0))
 
 
-def test_a_gateway_of_the_release_before_tells_no_level_and_is_heard(office: Office, account: Account) -> None:
+def test_a_gateway_of_the_former_release_sends_no_level_and_is_accepted(office: Office, account: Account) -> None:
     captcha = {"captcha_id": str(uuid4()), "expires_at": "2050-01-01T00:00:00Z", "is_right": True}
     visit = {"user_agent": None, "replaces": None}
     request = read(rpc.SignInRequest, {**SIGN_IN, "captcha": captcha, "visit": visit})

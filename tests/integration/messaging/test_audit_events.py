@@ -46,7 +46,7 @@ def clerk(world: World) -> Clerk:
     return Clerk(world)
 
 
-def test_a_command_is_told_with_who_when_and_where_from(clerk: Clerk, key: str) -> None:
+def test_the_audit_event_of_a_command_says_who_when_and_where_from(clerk: Clerk, key: str) -> None:
     clerk.call("knock", {"key": key}, request_id="r1", correlation_id="c1")
     [act] = clerk.acts_until_now(key)
     assert (act["action"], act["outcome"]) == ("probe.knock", "done")
@@ -56,13 +56,13 @@ def test_a_command_is_told_with_who_when_and_where_from(clerk: Clerk, key: str) 
     assert (act["request_id"], act["correlation_id"], act["personal"]["display_name"]) == ("r1", "c1", "王芳")
 
 
-def test_a_repeated_command_is_told_once(clerk: Clerk, key: str) -> None:
+def test_a_repeated_command_publishes_one_audit_event(clerk: Clerk, key: str) -> None:
     for _ in range(3):
         clerk.call("knock", {"key": key}, request_id="r1")
     assert [act["request_id"] for act in clerk.acts_until_now(key)] == ["r1"]
 
 
-def test_a_refused_command_is_told_with_the_reason_though_its_transaction_is_rolled_back(
+def test_a_refused_command_publishes_its_audit_event_though_its_transaction_is_rolled_back(
     world: World, clerk: Clerk, key: str
 ) -> None:
     assert "problem" in clerk.call("knock", {"key": key, "behaviour": "conflict"})
@@ -80,6 +80,8 @@ def test_a_refused_command_is_told_with_the_reason_though_its_transaction_is_rol
         pytest.param("knock", {"key": "a", "behaviour": "bug"}, id="our own trouble"),
     ],
 )
-def test_what_is_no_act_is_not_told(clerk: Clerk, key: str, name: str, data: dict[str, Any]) -> None:
+def test_queries_and_failed_requests_publish_no_audit_event(
+    clerk: Clerk, key: str, name: str, data: dict[str, Any]
+) -> None:
     clerk.call(name, data)
     assert clerk.acts_until_now(key) == []

@@ -102,7 +102,7 @@ def test_a_discard_is_logged_with_its_reason(world: World, tool: Tool, key: str)
     assert (record["event"], record["message_id"], record["why"]) == ("discarded", message_id, "sent by mistake")
 
 
-def test_what_the_broker_buried_by_itself_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
+def test_messages_that_the_broker_dead_lettered_can_be_replayed_too(amqp_uri: str, tool: Tool) -> None:
     with Outside(amqp_uri) as outside:
         declare_subscription(outside.channel, QUEUE, PINGED)
         message_id = outside.knock("a")
@@ -181,7 +181,7 @@ def test_thousands_of_letters_are_listed_whole_and_in_pages_the_oldest_failure_f
     assert last_page.index(days[1]) < last_page.index(days[2]) < last_page.index(days[0])
 
 
-def test_a_letter_tells_how_often_it_was_tried_and_who_replayed_it_when(world: World, tool: Tool, key: str) -> None:
+def test_a_dead_letter_names_its_attempts_and_its_replays(world: World, tool: Tool, key: str) -> None:
     message_id = kill_one(world, key)
     for operator in ("ops", "night"):
         assert tool(world.amqp_uri, "replay", DEAD, "--id", message_id, "--by", operator)[0] == 0

@@ -22,7 +22,7 @@ from tests.integration.messaging.world import World, eventually
 from tests.tcp_proxy import TcpProxy
 
 
-def test_what_is_rolled_back_is_never_told(world: World, key: str) -> None:
+def test_events_of_a_rolled_back_transaction_are_never_published(world: World, key: str) -> None:
     with Session(world.engine) as session:
         publish(session, PINGED, {"key": f"{key} undone"})
         session.rollback()
@@ -170,7 +170,7 @@ def test_a_relay_that_is_killed_at_work_loses_nothing(own_world: World) -> None:
         pytest.param("refuse", marks=pytest.mark.long("another error of the broker")),
     ],
 )
-def test_trouble_with_the_broker_delays_but_loses_nothing(own_world: World, trouble: str) -> None:
+def test_errors_of_the_broker_delay_events_but_lose_none(own_world: World, trouble: str) -> None:
     world = own_world
     with TcpProxy(world.amqp_uri) as proxy:
         probe = world.start(AMQP_URI=proxy.url, PUBLISH_SECONDS="2", HEARTBEAT_SECONDS="2")

@@ -32,7 +32,7 @@ def world(start_service: Callable[..., Any]) -> Iterator[World]:
     private_nodes.drop(FOLDER)
 
 
-def test_work_goes_on_after_restarts_of_the_broker_and_the_database(world: World) -> None:
+def test_work_resumes_after_restarts_of_the_broker_and_the_database(world: World) -> None:
     probe = world.start(HEARTBEAT_SECONDS="2")
     world.outside.knock("before")
     eventually(lambda: "heard" in world.effects("before"))
